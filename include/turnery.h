@@ -192,6 +192,245 @@ TN_API double tn_tensor_number(const tn_tensor *t, int64_t i);
 TN_API char *tn_tensor_text(const tn_tensor *t, int64_t most);
 TN_API void tn_text_free(char *text);
 
+/* ==== 4 Graphs ============================================================================== */
+
+/* A graph in memory is a GraphDef: TensorFlow's op names, attributes, functions and collections;
+ * append-only. It is frozen, and may be shared by threads, once a session holds it. */
+typedef struct tn_graph tn_graph;
+typedef struct tn_operation tn_operation;
+
+/* One output of an operation, by value. op NULL: no value (also what a failed builder returns). */
+typedef struct tn_node {
+    tn_operation *op;
+    int index;
+} tn_node;
+
+TN_API tn_graph *tn_graph_new(void); /* NULL: no memory */
+TN_API void tn_graph_free(tn_graph *g);
+TN_API tn_operation *tn_graph_operation(const tn_graph *g, const char *name); /* NULL: absent */
+/* "name:0", "name" (output 0) -> the value. NOT_FOUND names the nearest. */
+TN_API tn_code tn_graph_value(const tn_graph *g, const char *name, tn_node *out, tn_error *err);
+TN_API int tn_graph_count(const tn_graph *g);
+TN_API tn_operation *tn_graph_at(const tn_graph *g, int i); /* in the order they were added */
+TN_API const char *tn_operation_name(const tn_operation *op);
+TN_API const char *tn_operation_type(const tn_operation *op);
+TN_API int tn_operation_outputs(const tn_operation *op);
+TN_API tn_dtype tn_node_dtype(tn_node n);
+TN_API tn_shape tn_node_shape(tn_node n); /* as inferred; unknown where it is */
+/* Named collections (kept in the MetaGraph): values or operations by name. */
+TN_API tn_code tn_collection_add(tn_graph *g, const char *collection, const char *name, tn_error *err);
+TN_API int tn_collection_count(const tn_graph *g, const char *collection);
+TN_API const char *tn_collection_at(const tn_graph *g, const char *collection, int i);
+#define TN_GLOBAL_VARIABLES "variables"
+#define TN_TRAINABLE_VARIABLES "trainable_variables"
+#define TN_UPDATE_OPS "update_ops"
+#define TN_LOSSES "losses"
+#define TN_REGULARIZATION_LOSSES "regularization_losses"
+
+/* Attributes of an operation. Values are copied when an operation is added. */
+typedef enum tn_attr_kind {
+    TN_ATTR_STRING, TN_ATTR_INT, TN_ATTR_FLOAT, TN_ATTR_BOOL, TN_ATTR_TYPE, TN_ATTR_SHAPE, TN_ATTR_TENSOR,
+    TN_ATTR_FUNC
+} tn_attr_kind;
+
+typedef struct tn_bytes { /* borrowed bytes */
+    const char *p;
+    size_t n;
+} tn_bytes;
+
+struct tn_attr;
+typedef struct tn_func_attr { /* a function by name, with attributes of its own */
+    const char *name;
+    const struct tn_attr *attrs;
+    int n_attrs;
+} tn_func_attr;
+
+typedef struct tn_attr {
+    const char *name;
+    tn_attr_kind kind;
+    bool is_list;
+    int n; /* elements of a list */
+    union {
+        tn_bytes s;
+        int64_t i;
+        float f;
+        bool b;
+        tn_dtype type;
+        tn_shape shape;
+        const tn_tensor *tensor;
+        tn_func_attr func;
+        const tn_bytes *ss;
+        const int64_t *is;
+        const float *fs;
+        const bool *bs;
+        const tn_dtype *types;
+        const tn_shape *shapes;
+        const tn_tensor *const *tensors;
+        const tn_func_attr *funcs;
+    };
+} tn_attr;
+
+static inline tn_attr tn_attr_int(const char *name, int64_t v) {
+    tn_attr a; a.name = name; a.kind = TN_ATTR_INT; a.is_list = false; a.n = 0; a.i = v; return a;
+}
+static inline tn_attr tn_attr_float(const char *name, float v) {
+    tn_attr a; a.name = name; a.kind = TN_ATTR_FLOAT; a.is_list = false; a.n = 0; a.f = v; return a;
+}
+static inline tn_attr tn_attr_bool(const char *name, bool v) {
+    tn_attr a; a.name = name; a.kind = TN_ATTR_BOOL; a.is_list = false; a.n = 0; a.b = v; return a;
+}
+static inline tn_attr tn_attr_type(const char *name, tn_dtype v) {
+    tn_attr a; a.name = name; a.kind = TN_ATTR_TYPE; a.is_list = false; a.n = 0; a.type = v; return a;
+}
+static inline tn_attr tn_attr_shape(const char *name, tn_shape v) {
+    tn_attr a; a.name = name; a.kind = TN_ATTR_SHAPE; a.is_list = false; a.n = 0; a.shape = v; return a;
+}
+static inline tn_attr tn_attr_tensor(const char *name, const tn_tensor *v) {
+    tn_attr a; a.name = name; a.kind = TN_ATTR_TENSOR; a.is_list = false; a.n = 0; a.tensor = v; return a;
+}
+TN_API tn_attr tn_attr_str(const char *name, const char *v); /* borrowed until the operation is added */
+static inline tn_attr tn_attr_ints(const char *name, const int64_t *v, int n) {
+    tn_attr a; a.name = name; a.kind = TN_ATTR_INT; a.is_list = true; a.n = n; a.is = v; return a;
+}
+static inline tn_attr tn_attr_types(const char *name, const tn_dtype *v, int n) {
+    tn_attr a; a.name = name; a.kind = TN_ATTR_TYPE; a.is_list = true; a.n = n; a.types = v; return a;
+}
+static inline tn_attr tn_attr_func(const char *name, const char *function) {
+    tn_attr a; a.name = name; a.kind = TN_ATTR_FUNC; a.is_list = false; a.n = 0;
+    a.func.name = function; a.func.attrs = NULL; a.func.n_attrs = 0; return a;
+}
+
+/* A builder adds operations to a graph. It keeps the first error that happened, with the name of the
+ * operation, and every later call on it does nothing and returns a node without value, so that model
+ * code is mathematics without checks; tn_builder_check reports the error. */
+typedef struct tn_builder tn_builder;
+TN_API tn_builder *tn_builder_new(tn_graph *g); /* NULL: no memory; borrows g */
+TN_API void tn_builder_free(tn_builder *b);
+TN_API tn_code tn_builder_check(const tn_builder *b, tn_error *err);
+TN_API tn_graph *tn_builder_graph(tn_builder *b);
+/* Records an error of the caller's own, unless there is one already. */
+TN_API void tn_builder_fail(tn_builder *b, tn_code code, const char *message);
+/* The graph-level random seed that random operations combine with their own (tf.set_random_seed);
+ * without one, unseeded operations draw a fresh seed in each session. */
+TN_API void tn_set_random_seed(tn_builder *b, int64_t seed);
+/* Name scopes prefix every operation; variable scopes prefix variables (and operations). */
+TN_API void tn_name_scope(tn_builder *b, const char *name);
+TN_API void tn_name_scope_end(tn_builder *b);
+typedef enum tn_reuse { TN_REUSE_INHERIT, TN_REUSE, TN_REUSE_AUTO } tn_reuse;
+TN_API void tn_variable_scope(tn_builder *b, const char *name, tn_reuse reuse);
+TN_API void tn_variable_scope_end(tn_builder *b);
+/* Everything added until the matching end runs after these operations. */
+TN_API void tn_control_dependencies(tn_builder *b, int n, tn_operation *const *ops);
+TN_API void tn_control_dependencies_end(tn_builder *b);
+/* Any operation by TensorFlow's name. name NULL: the op's own name, made unique; a name given is made
+ * unique too and put under the name scope. Attributes that inputs imply (T, N) need not be given;
+ * others default as in TensorFlow. Returns the operation (NULL after an error); shapes are inferred. */
+TN_API tn_operation *tn_add_operation(tn_builder *b, const char *type, const char *name, const tn_node *in, int n_in,
+                                      const tn_attr *attrs, int n_attrs);
+static inline tn_node tn_output_of(tn_operation *op, int index) {
+    tn_node n; n.op = op; n.index = index; return n;
+}
+#ifndef __cplusplus
+#define TN_INPUTS(...) (const tn_node[]){__VA_ARGS__}, (int)(sizeof((const tn_node[]){__VA_ARGS__}) / sizeof(tn_node))
+#define TN_NO_INPUTS NULL, 0
+#define TN_ATTRS(...) (const tn_attr[]){__VA_ARGS__}, (int)(sizeof((const tn_attr[]){__VA_ARGS__}) / sizeof(tn_attr))
+#define TN_NO_ATTRS NULL, 0
+/* First output: tn_op(b, "MatMul", TN_INPUTS(x, w), TN_ATTRS(tn_attr_bool("transpose_a", true))) */
+#define tn_op(b, type, ...) tn_output_of(tn_add_operation((b), (type), NULL, __VA_ARGS__), 0)
+#define tn_op_named(b, type, name, ...) tn_output_of(tn_add_operation((b), (type), (name), __VA_ARGS__), 0)
+#endif
+TN_API tn_node tn_placeholder(tn_builder *b, const char *name, tn_dtype t, tn_shape shape);
+TN_API tn_node tn_placeholder_with_default(tn_builder *b, const char *name, tn_node value, tn_shape shape);
+TN_API tn_node tn_constant(tn_builder *b, const char *name, const tn_tensor *value);
+TN_API tn_node tn_scalar(tn_builder *b, tn_dtype t, double v);
+TN_API tn_node tn_ints(tn_builder *b, const int64_t *v, int n); /* an int32 vector */
+/* Variables. Creating one under a scope that reuses returns the one that is there. The value returned
+ * reads it; tn_variable_of gives its handle operation. Resource variables (TensorFlow 2's) by default;
+ * TN_VAR_REF makes TensorFlow 1's VariableV2. initializer: a node whose value it starts with. */
+enum { TN_VAR_NOT_TRAINABLE = 1, TN_VAR_REF = 2, TN_VAR_LOCAL = 4 };
+TN_API tn_node tn_variable(tn_builder *b, const char *name, tn_node initializer, unsigned flags);
+/* The variable of this name under the current scope when it may be reused; a node without value
+ * otherwise (no error). */
+TN_API tn_node tn_variable_reused(tn_builder *b, const char *name, tn_dtype t, tn_shape shape);
+TN_API tn_operation *tn_variable_of(tn_builder *b, tn_node read); /* VarHandleOp or VariableV2 */
+TN_API tn_operation *tn_assign(tn_builder *b, tn_operation *variable, tn_node value);
+TN_API tn_operation *tn_group(tn_builder *b, const char *name, int n, tn_operation *const *ops); /* NoOp */
+TN_API tn_operation *tn_global_variables_initializer(tn_builder *b);
+/* d(sum of ys)/dx for each x: nodes of TensorFlow's gradient ops; dx[i].op NULL where y does not
+ * depend on x. grad_ys NULL: ones. Slices (of Gather) are densified; optimizers keep them sparse. */
+TN_API void tn_gradients(tn_builder *b, const tn_node *ys, int n_ys, const tn_node *xs, int n_xs, const tn_node *grad_ys,
+                         tn_node *dx);
+/* Functions: body is a graph of its own, built with its own builder; args in the order of
+ * tn_function_arg calls. The graph keeps the function in its library under `name` and owns body. */
+TN_API tn_node tn_function_arg(tn_builder *body, const char *name, tn_dtype t, tn_shape shape);
+TN_API void tn_function_define(tn_builder *b, const char *name, tn_builder *body, const tn_node *rets, int n_rets);
+/* Calls it (PartitionedCall, Stateful- when it has effects). Returns the operation. */
+TN_API tn_operation *tn_call(tn_builder *b, const char *function, const tn_node *in, int n_in);
+/* While cond(vars): vars = body(vars). Functions take and return all the loop's values. */
+TN_API tn_operation *tn_while(tn_builder *b, const char *cond, const char *body, const tn_node *in, int n_in);
+TN_API tn_operation *tn_if(tn_builder *b, tn_node cond, const char *then_branch, const char *else_branch, const tn_node *in,
+                           int n_in);
+
+/* ==== 5 Sessions ============================================================================ */
+
+/* A session owns the variables and runs parts of a graph. Threads may run one session at once. */
+typedef struct tn_session tn_session;
+
+/* Passes of the planner that can be switched off, one by one (bits) or all. */
+#define TN_PASSES(X)                                                                              \
+    X(FOLD, "fold", "evaluate constant parts ahead")                                              \
+    X(MERGE, "merge", "compute equal nodes once")                                                 \
+    X(ALIAS, "alias", "read variables and reshape without copies")                                \
+    X(STATIC, "static", "fix shapes, memory and kernels ahead of running")                        \
+    X(INPLACE, "inplace", "reuse an input's memory for the output")                               \
+    X(FUSE_BIAS, "fuse_bias", "bias and activation inside matrix products and convolutions")      \
+    X(FUSE_POINTWISE, "fuse_pointwise", "chains of element-wise operations in one pass")          \
+    X(FUSE_UPDATES, "fuse_updates", "all optimizer updates in one pass")                          \
+    X(COMPOSITES, "composites", "marked functions as fused kernels")
+enum {
+#define TN_PASS_ROW(name, text, help) TN_PASS_BIT_##name,
+    TN_PASSES(TN_PASS_ROW)
+#undef TN_PASS_ROW
+    TN_PASS_COUNT
+};
+#define TN_PASS(name) (1u << TN_PASS_BIT_##name)
+#define TN_ALL_PASSES ((1u << TN_PASS_COUNT) - 1)
+
+typedef struct tn_session_options {
+    int threads;              /* intra-op threads; 0: all cores */
+    unsigned passes_off;      /* TN_PASS(FOLD) | ...; TN_ALL_PASSES: the plain interpreter */
+    size_t memory_limit;      /* bytes of a run's values; 0: none */
+    int max_bound_shapes;     /* plans kept for shapes seen before; 0: 16 */
+    uint64_t seed;            /* for random ops without a seed; 0: from the system */
+} tn_session_options;
+
+/* options NULL: defaults. The graph is borrowed and frozen. */
+TN_API tn_code tn_session_new(tn_graph *g, const tn_session_options *options, tn_session **out, tn_error *err);
+TN_API void tn_session_free(tn_session *s);
+
+typedef struct tn_feed {
+    const char *name; /* "x:0" */
+    const tn_tensor *value;
+} tn_feed;
+
+/* Runs what the fetches and targets need, each operation at most once. out[i] belongs to the caller.
+ * On error out is untouched. Errors name node, operator and value as TensorFlow does. */
+TN_API tn_code tn_session_run(tn_session *s, const tn_feed *feeds, int n_feeds, const char *const *fetches, int n_fetches,
+                              tn_tensor **out, const char *const *targets, int n_targets, tn_error *err);
+/* The same, prepared once and run many times without allocation: a callable belongs to one thread at a
+ * time; out[i] is borrowed until the next run of the callable. feeds are values in the order given. */
+typedef struct tn_callable tn_callable;
+TN_API tn_code tn_callable_new(tn_session *s, const char *const *feeds, int n_feeds, const char *const *fetches, int n_fetches,
+                               const char *const *targets, int n_targets, tn_callable **out, tn_error *err);
+TN_API tn_code tn_callable_run(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, tn_error *err);
+TN_API void tn_callable_free(tn_callable *c);
+/* Asks runs in progress to stop: they return CANCELLED. */
+TN_API void tn_session_cancel(tn_session *s);
+/* Variables by name, for savers and tests. get: a counted tensor; NOT_FOUND, FAILED_PRECONDITION
+ * (uninitialised). set: copies; creates the variable when absent. */
+TN_API tn_code tn_session_get(tn_session *s, const char *variable, tn_tensor **out, tn_error *err);
+TN_API tn_code tn_session_set(tn_session *s, const char *variable, const tn_tensor *value, tn_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * graph.h - what: graphs, operations, functions, gradients; the interface of this folder to the ones
+ * above. How an operator is written is op.h's; how a graph is run is plan.h's. Knows no file.
+ *
+ * Invariants: a graph is append-only; an operation, once added, changes only by tn_operation_append
+ * (residual outputs for its gradient; numbers of outputs are never changed). Names are unique in a
+ * graph. Everything a graph holds lives in its arena, tensors excepted (counted).
+ */
+#ifndef TN_GRAPH_H
+#define TN_GRAPH_H
+
+#include "../tensor/tensor.h"
+
+typedef struct tn_op tn_op; /* op.h */
+
+typedef struct tn_attrs {
+    tn_attr *v;
+    int n;
+} tn_attrs;
+
+/* What is known of a value before it is computed. */
+#define TN_UNKNOWN_INT INT64_MIN
+typedef struct tn_info {
+    tn_dtype dtype;         /* base dtype, or dtype + TN_REF */
+    tn_shape shape;         /* unknowns are -1 */
+    const tn_tensor *value; /* the value itself, when known; else NULL; borrowed */
+    bool has_ints;          /* an integer scalar or vector partly known: */
+    tn_shape ints;          /* rank = its length (1 for a scalar), dim[k] = element k or TN_UNKNOWN_INT */
+    int64_t bound;          /* when dim[0] is unknown: it is at most this; -1: no bound known */
+} tn_info;
+
+struct tn_operation {
+    const char *name, *type;
+    const tn_op *def; /* its row; NULL: an operator we do not have (an error when it is planned) */
+    tn_attrs attrs;
+    tn_node *in;
+    int n_in;
+    tn_operation **control; /* operations that must run before */
+    int n_control;
+    tn_info *out;
+    int n_out;
+    const char *device;
+    tn_graph *graph;
+    int id; /* position in the graph */
+};
+
+/* ==== attributes (attr.c) ==== lookups return false / NULL when absent or of another kind */
+const tn_attr *tn_attr_find(const tn_attrs *a, const char *name);
+bool tn_attr_get_int(const tn_attrs *a, const char *name, int64_t *out);
+bool tn_attr_get_float(const tn_attrs *a, const char *name, float *out);
+bool tn_attr_get_bool(const tn_attrs *a, const char *name, bool *out);
+bool tn_attr_get_type(const tn_attrs *a, const char *name, tn_dtype *out);
+bool tn_attr_get_shape(const tn_attrs *a, const char *name, tn_shape *out);
+bool tn_attr_get_string(const tn_attrs *a, const char *name, tn_view *out);
+const tn_tensor *tn_attr_get_tensor(const tn_attrs *a, const char *name);
+const tn_func_attr *tn_attr_get_func(const tn_attrs *a, const char *name);
+/* Shorthands for attributes that a sig declares with a default, so that they are always there. */
+int64_t tn_attr_i(const tn_attrs *a, const char *name);
+float tn_attr_f(const tn_attrs *a, const char *name);
+bool tn_attr_b(const tn_attrs *a, const char *name);
+tn_dtype tn_attr_t(const tn_attrs *a, const char *name);
+bool tn_attr_is(const tn_attrs *a, const char *name, const char *value); /* a string attribute equals */
+int tn_attr_list(const tn_attrs *a, const char *name, const int64_t **ints); /* elements; 0: absent */
+/* Deep copy into an arena (tensors are referenced, not copied; tn_attrs_drop unrefs them). */
+tn_code tn_attrs_copy(tn_arena *a, const tn_attr *v, int n, tn_attrs *out, tn_error *err);
+void tn_attrs_drop(tn_attrs *a);
+bool tn_attrs_equal(const tn_attrs *a, const tn_attrs *b);
+
+/* ==== functions ==== the body is a graph whose arguments are "_Arg" operations (attributes T, index) */
+typedef struct tn_function {
+    const char *name;
+    tn_graph *body;
+    tn_operation **args;
+    int n_args;
+    tn_node *rets;
+    const char **ret_names, **arg_names;
+    int n_rets;
+    tn_operation **control_rets; /* always run, fetched or not */
+    const char **control_ret_names;
+    int n_control_rets;
+    bool stateful;
+    tn_attrs attrs;   /* FunctionDef.attr: markings such as a composite's, API_IMPLEMENTS, ... */
+    const char *grad; /* GradientDef's function, or NULL */
+} tn_function;
+tn_function *tn_graph_function(const tn_graph *g, const char *name);
+int tn_graph_function_count(const tn_graph *g);
+tn_function *tn_graph_function_at(const tn_graph *g, int i);
+/* Adds a function (owns body; strings and arrays are copied). ALREADY_EXISTS. */
+tn_code tn_graph_add_function(tn_graph *g, const tn_function *f, tn_error *err);
+/* The library that a body's own calls are looked up in: the outermost graph. */
+tn_graph *tn_graph_library(const tn_graph *g);
+tn_graph *tn_graph_new_body(tn_graph *library);
+
+/* ==== building (graph.c), below the builder ==== */
+tn_arena *tn_graph_arena(tn_graph *g);
+/* Adds one operation exactly as given: the name as is (ALREADY_EXISTS), attributes completed by the sig
+ * when the operator is ours, shapes inferred. Forward references are not possible; importing adds in
+ * topological order, except for the back edges of v1 loops (tn_operation_set_input afterwards). */
+typedef struct tn_operation_spec {
+    const char *type, *name, *device;
+    const tn_node *in;
+    int n_in;
+    tn_operation *const *control;
+    int n_control;
+    const tn_attr *attrs;
+    int n_attrs;
+} tn_operation_spec;
+tn_code tn_graph_add(tn_graph *g, const tn_operation_spec *spec, tn_operation **out, tn_error *err);
+tn_code tn_operation_set_input(tn_operation *op, int i, tn_node value, tn_error *err); /* back edges only */
+/* More outputs after the present ones, and more inputs (list inputs): for residuals of While, If, calls. */
+tn_code tn_operation_append(tn_operation *op, const tn_info *outs, int n_outs, const tn_node *ins, int n_ins, tn_error *err);
+tn_code tn_operation_set_attr(tn_operation *op, const tn_attr *attr, tn_error *err); /* with append only */
+void tn_graph_freeze(tn_graph *g); /* adding afterwards is FAILED_PRECONDITION until thawed */
+int tn_graph_version(const tn_graph *g); /* grows with every operation added: sessions look at it */
+int tn_collection_kinds(const tn_graph *g);
+const char *tn_collection_name(const tn_graph *g, int i);
+/* Collections whose items are not names (bytes: VariableDef, ...): kept as they came. */
+tn_code tn_collection_add_bytes(tn_graph *g, const char *collection, tn_view item, tn_error *err);
+bool tn_collection_is_bytes(const tn_graph *g, const char *collection);
+tn_view tn_collection_bytes_at(const tn_graph *g, const char *collection, int i);
+
+/* ==== the builder's insides (builder.c, scope.c) ==== */
+tn_code tn_builder_fail_with(tn_builder *b, const tn_error *err);
+bool tn_builder_ok(const tn_builder *b);
+const char *tn_builder_unique(tn_builder *b, const char *name); /* under the scope, made unique */
+/* tn_add_operation without the control dependencies in force (constants of gradients, ...). */
+tn_node tn_zeros_like(tn_builder *b, tn_node x);
+tn_node tn_shape_of(tn_builder *b, tn_node x); /* a constant when the shape is known, else Shape */
+
+/* ==== gradients (grad.c) ==== */
+typedef enum { TN_GRAD_NONE, TN_GRAD_NODE, TN_GRAD_SLICES } tn_gradient_kind;
+typedef struct tn_gradient {
+    tn_gradient_kind kind;
+    tn_node value;          /* the gradient, or the slices' values [n, ...] */
+    tn_node indices, shape; /* slices: rows they belong to; the dense shape */
+} tn_gradient;
+/* As tn_gradients, slices kept as slices. */
+void tn_gradients_sparse(tn_builder *b, const tn_node *ys, int n_ys, const tn_node *xs, int n_xs, const tn_node *grad_ys,
+                         tn_gradient *dx);
+tn_node tn_gradient_dense(tn_builder *b, const tn_gradient *g);
+
+#endif

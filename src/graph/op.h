@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * op.h - how an operator is written. One record per TensorFlow op, in an op_*.c, plus one line in
+ * ops.def. Shape, value and gradient of an operator stand together; how fast is kernel/'s business.
+ *
+ * Life of a record: `infer` says what is known of the outputs from what is known of the inputs (when a
+ * graph is built, when a plan is bound to shapes, and while running where shapes are known only then).
+ * `prepare` is given concrete shapes, once per bound plan (or whenever shapes change, in dynamic steps):
+ * it parses attributes into params, picks a kernel and asks for scratch. `run` computes, many times,
+ * from many threads at once, allocating nothing. `grad` adds the graph nodes of the gradient. `expand`
+ * replaces the operation in the plan by simpler ones.
+ *
+ * Invariants: run writes only its outputs (or, as an in-place operator, the input they alias) and the
+ * variables it declares in `writes`; params are read-only in run.
+ */
+#ifndef TN_OP_H
+#define TN_OP_H
+
+#include "graph.h"
+
+struct tn_run_context;
+
+/* ==== inference ==== */
+typedef struct tn_infer {
+    const tn_op *op;
+    const char *name;
+    const tn_attrs *attrs;
+    const tn_graph *library; /* functions */
+    int n_in, n_out;
+    const tn_info *const *in;
+    tn_info *out; /* dtype is set already; shape starts unknown, value NULL */
+    tn_arena *arena;
+} tn_infer;
+/* Helpers (infer.c). All fail with INVALID_ARGUMENT in TensorFlow's words. */
+tn_code tn_infer_rank(const tn_infer *c, int i, int rank, tn_error *err);          /* unknown passes */
+tn_code tn_infer_rank_at_least(const tn_infer *c, int i, int rank, tn_error *err);
+tn_code tn_infer_merge_dim(int64_t a, int64_t b, int64_t *out, tn_error *err);     /* -1 unknown */
+/* An integer vector input as a shape: unknown elements -1 (so is a literal -1); false: length unknown. */
+bool tn_infer_ints(const tn_infer *c, int i, tn_shape *out);
+bool tn_infer_int(const tn_infer *c, int i, int64_t *out); /* a known integer scalar */
+void tn_infer_set_ints(tn_infer *c, int o, const tn_shape *ints); /* partly known output vector */
+/* Ready-made `infer`s */
+tn_code tn_infer_unchanged(tn_infer *c, tn_error *err);  /* every output k like input k */
+tn_code tn_infer_like_first(tn_infer *c, tn_error *err); /* every output like input 0 */
+tn_code tn_infer_broadcast(tn_infer *c, tn_error *err);  /* output 0: inputs 0 and 1 broadcast */
+tn_code tn_infer_scalar(tn_infer *c, tn_error *err);
+tn_code tn_infer_none(tn_infer *c, tn_error *err);       /* outputs unknown (or there are none) */
+
+/* ==== preparation and running ==== */
+typedef struct tn_run tn_run;
+typedef tn_code (*tn_run_fn)(tn_run *r, tn_error *err);
+
+typedef struct tn_prepare {
+    const tn_op *op;
+    const char *name;
+    const tn_attrs *attrs;
+    int n_in, n_out;
+    /* Concrete dtypes and shapes. data is there for the inputs in the record's `values`, and for other
+     * inputs that are constants (is_constant); never for outputs. Outputs in `dynamic` have no shape. */
+    const tn_tensor *const *in;
+    const tn_tensor *const *out;
+    const bool *is_constant;
+    int threads;
+    tn_arena *arena; /* for params: lives as long as they do */
+    /* results */
+    void *params;
+    tn_run_fn run;              /* starts as the record's */
+    size_t scratch;             /* bytes handed to run, 64-byte aligned */
+    void (*done)(void *params); /* releases what params holds outside the arena; may be NULL */
+} tn_prepare;
+/* params of a type, zeroed, set in p->params; RESOURCE_EXHAUSTED when there is no memory. */
+#define TN_PARAMS(p, T, var)                                                                      \
+    T *var = TN_NEW((p)->arena, T);                                                               \
+    if (!var) return tn_no_memory(err, sizeof(T));                                                \
+    (p)->params = var
+
+struct tn_run {
+    const tn_tensor **in;
+    tn_tensor **out; /* storage is there, of the inferred shape; not for outputs in `dynamic` */
+    int n_in, n_out;
+    const void *params;
+    void *scratch;
+    int threads;
+    const char *name;
+    const tn_op *op;
+    const tn_attrs *attrs;
+    struct tn_run_context *context;
+    const void *step;
+};
+/* Storage of an output in `dynamic`, once its shape is known (before any of it is written). */
+tn_code tn_run_output(tn_run *r, int o, const tn_shape *shape, tn_error *err);
+/* Makes output o share the data of t (a counted tensor, or one of the inputs) instead of copying. */
+tn_code tn_run_output_share(tn_run *r, int o, const tn_tensor *t, tn_error *err);
+bool tn_run_cancelled(const tn_run *r); /* long loops look at it */
+
+/* ==== state: what inputs of dtype resource, or references, point to (state.c) ==== */
+typedef enum { TN_RES_VARIABLE, TN_RES_TENSOR_ARRAY, TN_RES_STACK, TN_RES_TABLE, TN_RES_RNG } tn_resource_kind;
+typedef struct tn_resource { /* counted; a resource tensor's element points to it and owns a reference */
+    tn_resource_kind kind;
+    const char *name;
+    atomic_int refs;
+    void (*release)(struct tn_resource *self);
+} tn_resource;
+/* The resource input i refers to. INVALID_ARGUMENT when it is of another kind or none. */
+tn_code tn_run_resource(const tn_run *r, int i, tn_resource_kind kind, tn_resource **out, tn_error *err);
+/* A new resource in output o; it lives as long as the run (or the tensors that hold it). Takes `res`. */
+tn_code tn_run_new_resource(tn_run *r, int o, tn_resource *res, tn_error *err);
+
+/* A variable's value, borrowed for the time of this step. FAILED_PRECONDITION "... uninitialized". */
+tn_code tn_run_variable(const tn_run *r, int i, const tn_tensor **out, tn_error *err);
+/* The same to be changed in place: copied first when a reader still holds it. For inputs in `writes`. */
+tn_code tn_run_variable_writable(tn_run *r, int i, tn_tensor **out, tn_error *err);
+/* Replaces it (dtype must fit; shape too unless the variable's is unknown or any_shape). */
+tn_code tn_run_variable_assign(tn_run *r, int i, const tn_tensor *value, bool any_shape, tn_error *err);
+bool tn_run_variable_initialized(const tn_run *r, int i);
+/* Output o, a reference (TensorFlow 1's Assign, AssignAdd, ...), becomes input i's. */
+void tn_run_forward_ref(tn_run *r, int o, int i);
+/* The op instance's own Philox generator: reserves n 128-bit samples and returns the state to start from
+ * (key in seed order as TensorFlow's GuardedPhiloxRandom: attributes seed, seed2; both 0: session's). */
+typedef struct tn_philox_state {
+    uint32_t counter[4], key[2];
+} tn_philox_state;
+tn_code tn_run_random(tn_run *r, uint64_t samples, tn_philox_state *out, tn_error *err);
+
+/* ==== gradients ==== */
+typedef struct tn_grad {
+    tn_builder *b;
+    tn_operation *op;     /* the forward operation */
+    const tn_node *dy;    /* gradient of each output; op NULL: none (use tn_grad_dy for zeros) */
+    tn_gradient *dx;      /* results, one an input; TN_GRAD_NONE to begin with */
+} tn_grad;
+typedef tn_code (*tn_grad_fn)(tn_grad *g, tn_error *err);
+static inline tn_node tn_grad_in(const tn_grad *g, int i) { return g->op->in[i]; }
+static inline tn_node tn_grad_out(const tn_grad *g, int i) { return (tn_node){g->op, i}; }
+tn_node tn_grad_dy(tn_grad *g, int o); /* zeros like the output where there is none */
+void tn_grad_set(tn_grad *g, int i, tn_node dx);
+void tn_grad_set_slices(tn_grad *g, int i, tn_node values, tn_node indices, tn_node dense_shape);
+/* dx of a broadcasting binary op: sums over the axes that `input i` was broadcast along, as TensorFlow
+ * does (BroadcastGradientArgs, Sum, Reshape), skipped when shapes are equal and known. */
+void tn_grad_set_unbroadcast(tn_grad *g, int i, tn_node dx, int other);
+
+/* ==== the record ==== */
+enum {
+    TN_STATEFUL = 1,   /* never merged, folded or dropped when it has effects: random, state, I/O */
+    TN_ALIAS = 2,      /* output 0 is input 0's data under its inferred shape (Reshape, Identity, ...): no run */
+    TN_INPLACE = 4,    /* run may be given an output that is the memory of an input of the same shape and size */
+    TN_POINTWISE = 8,  /* element-wise float op that the fused program of kernel/ knows (by `pointwise`) */
+    TN_BOUNDED = 16,   /* outputs' bound follows from input 0's bound (element-wise, gather by rows, ...) */
+    TN_EFFECT = 32,    /* runs whenever it is reached in a function body, fetched or not (Assert, writes) */
+    TN_NO_GRADIENT = 64, /* TensorFlow gives none (NotDifferentiable): the gradient stops here */
+};
+#define TN_BIT(i) (1u << (i))
+
+struct tn_op {
+    const char *name;
+    /* TensorFlow's signature in one line, as tools/op-sig prints it from the op definitions:
+     * "a:T b:T -> product:T; transpose_a:bool=false T:type{bfloat16,half,float}" */
+    const char *sig;
+    tn_code (*infer)(tn_infer *c, tn_error *err);
+    tn_code (*prepare)(tn_prepare *p, tn_error *err); /* NULL: nothing to prepare */
+    tn_run_fn run;                                    /* NULL: an alias, or expanded, or the planner's own */
+    tn_grad_fn grad;                                  /* NULL with TN_NO_GRADIENT unset: an error names the op */
+    unsigned flags;
+    unsigned values;        /* bits of inputs whose value infer and prepare need (axis, shape, perm, ...) */
+    unsigned dynamic;       /* bits of outputs whose shape only run knows (Where, Unique, ...) */
+    unsigned reads, writes; /* bits of inputs (resources or references) that are read, written */
+    const char *pointwise;  /* name in kernel/'s fused program, with TN_POINTWISE */
+};
+
+/* ==== registry (registry.c) ==== */
+const tn_op *tn_op_find(const char *name);
+int tn_op_count(void);
+const tn_op *tn_op_at(int i);
+
+/* ==== signatures (sig.c) ==== */
+typedef struct tn_sig_arg {
+    const char *name;
+    tn_dtype type;             /* fixed dtype, or TN_INVALID_DTYPE: */
+    const char *type_attr;     /* attribute that names the dtype */
+    const char *number_attr;   /* a list of this many of one dtype */
+    const char *type_list_attr;/* a list with these dtypes */
+    bool is_ref;
+} tn_sig_arg;
+typedef struct tn_sig_attr {
+    const char *name;
+    tn_attr_kind kind;
+    bool is_list, has_default;
+    tn_attr def;
+    uint32_t allowed_types; /* bit per dtype; 0: any */
+    const char *allowed_strings; /* "SAME|VALID"; NULL: any */
+    bool has_min;
+    int64_t min;
+} tn_sig_attr;
+typedef struct tn_sig {
+    tn_sig_arg *in, *out;
+    int n_in, n_out;
+    tn_sig_attr *attrs;
+    int n_attrs;
+} tn_sig;
+/* The parsed sig of a row, made on first use, shared by threads; NULL: the line is malformed (a test
+ * checks that none is). */
+const tn_sig *tn_op_sig(const tn_op *op);
+
+#endif
