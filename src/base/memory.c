@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * memory.c - the one entry to the system's allocator, with the hook that lets tests make any single
+ * allocation fail. Until a test sets the hook, it costs one relaxed load.
+ */
+#include "base.h"
+
+#include <stdatomic.h>
+
+#define ALIGNMENT 64
+
+/* The only global mutable state here; written by tests alone. */
+static atomic_bool armed;
+static atomic_int_least64_t asked, fail_at;
+
+void tn_malloc_fail_at(int64_t n)
+{
+    atomic_store(&fail_at, n);
+    atomic_store(&asked, 0);
+    atomic_store(&armed, true);
+}
+
+int64_t tn_malloc_count(void)
+{
+    return atomic_load(&asked);
+}
+
+static bool admitted(void)
+{
+    if (!atomic_load_explicit(&armed, memory_order_relaxed)) return true;
+    return atomic_fetch_add(&asked, 1) + 1 != atomic_load(&fail_at);
+}
+
+void *tn_malloc(size_t n)
+{
+    return admitted() ? malloc(n ? n : 1) : NULL;
+}
+
+void *tn_calloc(size_t n, size_t size)
+{
+    if (n == 0 || size == 0) n = size = 1;
+    return admitted() ? calloc(n, size) : NULL;
+}
+
+void *tn_realloc(void *p, size_t n)
+{
+    return admitted() ? realloc(p, n ? n : 1) : NULL;
+}
+
+void *tn_aligned_alloc(size_t n)
+{
+    if (n > SIZE_MAX - ALIGNMENT) return NULL;
+    size_t rounded = (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return admitted() ? aligned_alloc(ALIGNMENT, rounded ? rounded : ALIGNMENT) : NULL;
+}
+
+char *tn_strdup(const char *s)
+{
+    size_t n = strlen(s) + 1;
+    char *copy = tn_malloc(n);
+    return copy ? memcpy(copy, s, n) : NULL;
+}
+
+void tn_free(void *p)
+{
+    free(p);
+}
