@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * wire.h - bytes <-> values: numbers and checksums, TFRecord, sorted tables, compression, PNG.
+ *
+ * Everything here works on bytes in memory; files and sockets are left to others, and so is what the
+ * values mean. Protobuf messages are in proto.h.
+ *
+ * Invariants: sizes found in the input are checked before memory is taken or bytes are touched; damage
+ * is DATA_LOSS with the offset; views returned point into the caller's bytes unless said otherwise.
+ */
+#ifndef TN_WIRE_H
+#define TN_WIRE_H
+
+#include "../base/base.h"
+
+/* ==== coding (coding.c, crc32c.c) ==== */
+
+#define TN_VARINT_MOST 10
+size_t tn_varint_size(uint64_t v);
+size_t tn_varint_put(void *p, uint64_t v);     /* bytes written, at most TN_VARINT_MOST */
+bool tn_varint_get(tn_view *in, uint64_t *v);  /* takes it off the front; false: cut short or too long */
+static inline uint64_t tn_zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }
+static inline int64_t tn_unzigzag(uint64_t v) { return (int64_t)(v >> 1) ^ -(int64_t)(v & 1); }
+/* Little endian, any alignment. */
+uint32_t tn_get32(const void *p);
+uint64_t tn_get64(const void *p);
+void tn_put32(void *p, uint32_t v);
+void tn_put64(void *p, uint64_t v);
+
+/* CRC-32C (Castagnoli) of crc's bytes followed by these; start with 0. */
+uint32_t tn_crc32c(uint32_t crc, const void *p, size_t n);
+uint32_t tn_crc32c_portable(uint32_t crc, const void *p, size_t n); /* the same without special instructions */
+/* TensorFlow and LevelDB store a crc masked, since a crc of bytes that hold their own crc is weak. */
+static inline uint32_t tn_crc_mask(uint32_t crc) { return ((crc >> 15) | (crc << 17)) + 0xa282ead8u; }
+static inline uint32_t tn_crc_unmask(uint32_t masked) {
+    uint32_t rot = masked - 0xa282ead8u;
+    return (rot >> 17) | (rot << 15);
+}
+
+/* ==== compression (deflate.c) ==== */
+
+typedef enum tn_compression { TN_PLAIN, TN_ZLIB, TN_GZIP } tn_compression;
+/* Appends the expanded bytes to out. DATA_LOSS: damaged or cut short; RESOURCE_EXHAUSTED: more than
+ * limit bytes would come out (0: 2^31). TN_GZIP takes several members one after another. */
+tn_code tn_inflate(tn_view in, tn_compression c, size_t limit, tn_buf *out, tn_error *err);
+tn_code tn_deflate(tn_view in, tn_compression c, int level, tn_buf *out, tn_error *err); /* level 0-9, -1 */
+
+/* ==== TFRecord (record.c) ==== length, crc of length, bytes, crc of bytes */
+
+#define TN_RECORD_OVERHEAD 16
+/* Takes the next record off the front of in. OUT_OF_RANGE: nothing left. DATA_LOSS: damaged, or cut
+ * short; in is untouched then, so that a file still being written can be tried again when it has grown.
+ * `at` is the offset of in's first byte, for messages. */
+tn_code tn_record_next(tn_view *in, uint64_t at, tn_view *record, tn_error *err);
+void tn_record_put(tn_buf *out, const void *p, size_t n);
+/* The bytes around a payload that is written by other means. */
+void tn_record_header(uint8_t header[12], uint64_t n);
+void tn_record_footer(uint8_t footer[4], const void *p, size_t n);
+
+/* A reader of a whole TFRecord file, compressed or not, which expands as it goes. */
+typedef struct tn_records tn_records;
+/* limit: bytes in one record, 0: 2^31. The bytes are borrowed until closed. */
+tn_code tn_records_open(tn_view bytes, tn_compression c, size_t limit, tn_records **out, tn_error *err);
+/* OUT_OF_RANGE at the end. The record is valid until the next call. */
+tn_code tn_records_next(tn_records *r, tn_view *record, tn_error *err);
+void tn_records_close(tn_records *r);
+
+/* ==== sorted tables (sstable.c, sstable_write.c) ==== LevelDB's table format, as in a checkpoint's .index */
+
+#define TN_TABLE_MAGIC 0xdb4775248b80fb57ull
+
+/* A table and one cursor in it, which starts before the first entry. For another thread open another. */
+typedef struct tn_table tn_table;
+tn_code tn_table_open(tn_view file, tn_table **out, tn_error *err); /* bytes are borrowed until closed */
+void tn_table_close(tn_table *t);
+/* The entry after the cursor; OUT_OF_RANGE at the end. Views are valid until the next call. */
+tn_code tn_table_next(tn_table *t, tn_view *key, tn_view *value, tn_error *err);
+/* Places the cursor before the first entry with a key >= this one (the empty key: before the first). */
+tn_code tn_table_seek(tn_table *t, tn_view key, tn_error *err);
+/* The value of exactly this key, which is valid until the next call; NOT_FOUND names it. */
+tn_code tn_table_get(tn_table *t, tn_view key, tn_view *value, tn_error *err);
+
+typedef struct tn_table_options { /* zeros: the defaults, which are TensorFlow's for a checkpoint */
+    size_t block_size;    /* a block ends when it is at least so large: 262144 */
+    int restart_interval; /* keys between two that are written whole: 16 */
+    bool snappy;          /* blocks that shrink by an eighth are written compressed */
+} tn_table_options;
+/* Appends a table to out. A writer keeps its first failure (such as a key that does not ascend):
+ * tn_table_finish reports it. out is borrowed until then; it may start non-empty. */
+typedef struct tn_table_writer tn_table_writer;
+tn_code tn_table_writer_new(const tn_table_options *o, tn_buf *out, tn_table_writer **w, tn_error *err);
+void tn_table_add(tn_table_writer *w, tn_view key, tn_view value);
+tn_code tn_table_finish(tn_table_writer *w, tn_error *err); /* frees w either way; NULL is OK */
+
+/* ==== images (png.c) ==== */
+
+typedef struct tn_image {
+    int width, height, channels; /* 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA */
+    uint8_t *pixels;             /* rows from the top without padding; tn_free */
+} tn_image;
+/* channels 0: as in the file; otherwise converted to that many. Palettes and fewer or more than 8 bits
+ * come out as 8 bits. limit: bytes of pixels, 0: 2^28. */
+tn_code tn_png_decode(tn_view bytes, int channels, size_t limit, tn_image *out, tn_error *err);
+tn_code tn_png_encode(const uint8_t *pixels, int width, int height, int channels, tn_buf *out, tn_error *err);
+
+#endif
