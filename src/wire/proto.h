@@ -10,7 +10,7 @@
  *     TN_TRY(TN_DECODE(GraphDef, bytes, arena, &g, err));
  *     for (size_t i = 0; i < g->node.n; i++) {
  *         const tn_NodeDef *node = &g->node.items[i];
- *         const tn_AttrValue *t = tn_attr(&node->attr, "T");
+ *         const tn_AttrValue *t = tn_attr_value(&node->attr, "T");
  *         if (t && t->value_case == TN_AttrValue_type) use(node->name, t->type);
  *     }
  *
@@ -213,7 +213,7 @@ void *tn_proto_find(const void *items, size_t n, size_t item_size, const char *k
     (*((message)->oneof##_case = TN_##T##_##member, &(message)->member))
 
 /* An attribute's value, or NULL. */
-const tn_AttrValue *tn_attr(const tn_AttrEntry_list *attrs, const char *name);
+const tn_AttrValue *tn_attr_value(const tn_AttrEntry_list *attrs, const char *name);
 /* The attribute's value, added when absent (the name is copied), emptied when present; NULL: no memory. */
 tn_AttrValue *tn_attr_put(tn_arena *a, tn_AttrEntry_list *attrs, const char *name);
 
