@@ -176,7 +176,7 @@ char *tn_path_dir(tn_arena *a, const char *path);
 /* Test hook: makes the n-th open for writing, write, fsync or rename from now fail with errnum, once; n = 0: off. */
 void tn_file_fail_at(int64_t n, int errnum);
 
-/* ==== JSON (json.c) ==== a reader into a tree in an arena (strict RFC 8259, depth and size limited;
+/* ==== JSON (json_read.c, json_write.c) ==== a reader into a tree in an arena (strict RFC 8259, depth and size limited;
  * NaN, Infinity and -Infinity accepted bare as TensorFlow's REST API does), a streaming writer. */
 
 typedef enum { TN_JSON_NULL, TN_JSON_BOOL, TN_JSON_NUMBER, TN_JSON_STRING, TN_JSON_ARRAY, TN_JSON_OBJECT } tn_json_kind;
@@ -212,19 +212,31 @@ void tn_json_null(tn_json_writer *w);
 bool tn_base64_decode(tn_view in, tn_buf *out); /* false: malformed */
 void tn_base64_encode(tn_view in, tn_buf *out);
 bool tn_utf8_valid(tn_view s);
-/* The shortest decimal that reads back as the same double / float. buf of at least 32. */
+size_t tn_utf8_step(tn_view s); /* bytes of the character s begins with; 0: none or malformed */
+
+/* ==== numbers as text (number.c) ==== the same in every locale */
+
+/* The shortest decimal that reads back as the same double / float, as Python writes it ("64", "0.001",
+ * "1e-05", "NaN", "-Infinity"), and its length. buf of at least 32. */
 int tn_format_double(char *buf, double v);
 int tn_format_float(char *buf, float v);
+/* All of s must be a decimal number: [+-]digits[.digits][e[+-]digits], or inf, infinity, nan in any case
+ * (tn_parse_int: [+-]digits that fit). Rounded to nearest. false: it is not, *out is as it was. */
+bool tn_parse_double(tn_view s, double *out);
+bool tn_parse_int(tn_view s, int64_t *out);
 
 /* ==== option rows (option.c) ==== tn_option, in turnery.h, describes a field of a settings struct;
  * these walk the rows. Errors name the row and the nearest one for an unknown name. */
 
-void tn_options_defaults(const tn_option *rows, void *settings);
+/* Takes settings as uninitialised. Fails when memory ends or a default is no value for its row; then
+ * the settings hold nothing to be freed. */
+tn_code tn_options_defaults(const tn_option *rows, void *settings, tn_error *err);
 tn_code tn_option_set(const tn_option *rows, void *settings, const char *name, const char *value, tn_error *err);
 const tn_option *tn_option_find(const tn_option *rows, const char *name);
 /* The value as text, in the form tn_option_set reads. */
 void tn_option_text(const tn_option *row, const void *settings, tn_buf *out);
 void tn_options_json(const tn_option *rows, const void *settings, tn_json_writer *w); /* members only */
+/* All members, or none when one is wrong. */
 tn_code tn_options_from_json(const tn_option *rows, void *settings, const tn_json *object, tn_error *err);
 /* --help's table: "  --name=DEFAULT  help (range, unit)". */
 void tn_options_help(const tn_option *rows, const char *prefix, tn_buf *out);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * text.c - UTF-8 checked and base64 both ways.
+ */
+#include "base.h"
+
+/* ==== UTF-8 ==== */
+
+static bool continues(char c)
+{
+    return ((unsigned char)c & 0xC0) == 0x80;
+}
+
+size_t tn_utf8_step(tn_view s)
+{
+    if (s.n == 0) return 0;
+    unsigned char c = (unsigned char)s.p[0], next = s.n > 1 ? (unsigned char)s.p[1] : 0;
+    if (c < 0x80) return 1;
+    if (c < 0xC2 || s.n < 2 || !continues(s.p[1])) return 0;
+    if (c < 0xE0) return 2;
+    if (s.n < 3 || !continues(s.p[2])) return 0;
+    if (c < 0xF0) { /* neither overlong nor a surrogate */
+        if ((c == 0xE0 && next < 0xA0) || (c == 0xED && next > 0x9F)) return 0;
+        return 3;
+    }
+    if (s.n < 4 || !continues(s.p[3]) || c > 0xF4) return 0;
+    if ((c == 0xF0 && next < 0x90) || (c == 0xF4 && next > 0x8F)) return 0;
+    return 4;
+}
+
+bool tn_utf8_valid(tn_view s)
+{
+    while (s.n) {
+        size_t step = tn_utf8_step(s);
+        if (step == 0) return false;
+        s = (tn_view){s.p + step, s.n - step};
+    }
+    return true;
+}
+
+/* ==== base64 ==== */
+
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void tn_base64_encode(tn_view in, tn_buf *out)
+{
+    const unsigned char *p = (const unsigned char *)in.p;
+    if (!tn_buf_reserve(out, in.n / 3 * 4 + 4)) return;
+    for (size_t i = 0; i < in.n; i += 3) {
+        size_t n = TN_MIN(in.n - i, 3);
+        uint32_t bits = (uint32_t)p[i] << 16;
+        if (n > 1) bits |= (uint32_t)p[i + 1] << 8;
+        if (n > 2) bits |= p[i + 2];
+        char four[4] = {alphabet[bits >> 18], alphabet[bits >> 12 & 63],
+                        n > 1 ? alphabet[bits >> 6 & 63] : '=', n > 2 ? alphabet[bits & 63] : '='};
+        tn_buf_add(out, four, 4);
+    }
+}
+
+static int value_of(char c)
+{
+    if (c >= 'A' && c <= 'Z') return c - 'A';
+    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+    if (c >= '0' && c <= '9') return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* The last 2 or 3 characters of text without a full group of 4; their unused bits must be 0. */
+static bool decode_rest(uint32_t bits, size_t count, size_t padding, tn_buf *out)
+{
+    if (padding && (count + padding) % 4 != 0) return false;
+    if (count == 0) return padding == 0;
+    if (count == 1) return false;
+    uint32_t unused = count == 2 ? bits & 0xF : bits & 3;
+    if (unused) return false;
+    if (count == 3) tn_buf_char(out, (char)(bits >> 10));
+    tn_buf_char(out, (char)(count == 3 ? bits >> 2 : bits >> 4));
+    return true;
+}
+
+/* Padding may be missing; white space, as in text broken into lines, is passed over. */
+bool tn_base64_decode(tn_view in, tn_buf *out)
+{
+    size_t before = out->n, count = 0, padding = 0;
+    uint32_t bits = 0;
+    bool good = tn_buf_reserve(out, in.n / 4 * 3 + 3);
+    for (size_t i = 0; good && i < in.n; i++) {
+        char c = in.p[i];
+        if (c == ' ' || c == '\n' || c == '\r' || c == '\t') continue;
+        int v = value_of(c);
+        if (c == '=') padding++;
+        good = c == '=' ? padding <= 2 : v >= 0 && padding == 0;
+        if (!good || c == '=') continue;
+        bits = bits << 6 | (uint32_t)v;
+        if (++count < 4) continue;
+        char three[3] = {(char)(bits >> 16), (char)(bits >> 8), (char)bits};
+        tn_buf_add(out, three, 3);
+        bits = 0;
+        count = 0;
+    }
+    good = good && decode_rest(bits, count, padding, out) && !out->failed;
+    if (!good && out->data) {
+        out->n = before;
+        out->data[before] = 0;
+    }
+    return good;
+}
