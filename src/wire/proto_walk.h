@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * proto_walk.h - what the walkers of the message tables share; seen by proto_*.c only.
+ */
+#ifndef TN_WIRE_PROTO_WALK_H
+#define TN_WIRE_PROTO_WALK_H
+
+#include "proto.h"
+#include "wire.h"
+
+typedef enum tn_wire_type {
+    TN_WIRE_VARINT = 0, TN_WIRE_64 = 1, TN_WIRE_BYTES = 2, TN_WIRE_GROUP = 3, TN_WIRE_GROUP_END = 4, TN_WIRE_32 = 5
+} tn_wire_type;
+
+/* Every repeated field looks like this. */
+typedef struct tn_proto_any_list {
+    void *items;
+    uint32_t n, cap;
+} tn_proto_any_list;
+
+size_t tn_proto_item_size(const tn_proto_field *f); /* bytes of one item of the field when repeated */
+tn_wire_type tn_proto_wire(const tn_proto_field *f); /* of one unpacked item */
+
+static inline void *tn_proto_slot(const tn_proto_field *f, const void *message)
+{
+    return (char *)message + f->offset;
+}
+static inline int32_t *tn_proto_case(const tn_proto_field *f, const void *message)
+{
+    return (int32_t *)((char *)message + f->case_offset);
+}
+static inline tn_view *tn_proto_unknown(const void *message) { return (tn_view *)message; }
+static inline bool tn_proto_packable(const tn_proto_field *f) { return tn_proto_wire(f) != TN_WIRE_BYTES; }
+
+/* The unsigned 64 bits that stand for a scalar (not a string) on the wire, from its C value. */
+uint64_t tn_proto_load(const tn_proto_field *f, const void *slot);
+/* The other way round. */
+void tn_proto_store(const tn_proto_field *f, void *slot, uint64_t v);
+
+/* Memory for one decoded or parsed tree, taken from an arena up to a limit. */
+typedef struct tn_proto_pool {
+    tn_arena *arena;
+    size_t limit, taken;
+} tn_proto_pool;
+tn_proto_pool tn_proto_pool_for(tn_arena *a, size_t input, size_t limit);
+/* Zeroed; NULL: over the limit or no memory, which tn_proto_pool_fail tells apart. */
+void *tn_proto_take(tn_proto_pool *p, size_t n);
+tn_code tn_proto_pool_fail(const tn_proto_pool *p, tn_error *err);
+/* Room for `more` items; doubles once there are some. */
+bool tn_proto_room(tn_proto_pool *p, void *list, size_t item_size, size_t more);
+
+/* Makes `f`, a member of a oneof, the one that is set: the one set before is emptied. */
+void tn_proto_choose(const tn_proto_message *m, const tn_proto_field *f, void *message);
+
+/* ---- maps (proto_map.c) ---- */
+
+int tn_proto_compare_keys(const tn_proto_message *entry, const void *a, const void *b);
+bool tn_proto_map_ascends(const tn_proto_message *entry, const tn_proto_any_list *map); /* strictly */
+/* order[i] becomes the index of the i-th entry by key, equal keys in their order; scratch holds n too. */
+void tn_proto_map_order(const tn_proto_message *entry, const tn_proto_any_list *map, uint32_t *order,
+                        uint32_t *scratch);
+/* Sorts by key, keeps the last of equal ones, gives every message value a message. */
+bool tn_proto_map_finish(const tn_proto_message *entry, tn_proto_any_list *map, tn_proto_pool *pool);
+
+#endif
