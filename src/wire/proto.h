@@ -167,8 +167,8 @@ typedef struct tn_proto_limits { /* zeros: the defaults */
 /* *out is a new message of the table's struct. DATA_LOSS names the message, the field's path and the
  * offset in the input ("tensorflow.GraphDef.node[3].attr[0].value: cut short at byte 212");
  * RESOURCE_EXHAUSTED: over a limit. limits may be NULL. */
-tn_code tn_proto_decode(const tn_proto_message *m, tn_view bytes, tn_arena *a, const tn_proto_limits *limits,
-                        void **out, tn_error *err);
+tn_code tn_proto_decode(const tn_proto_message *m, tn_view bytes, tn_arena *a,
+                        const tn_proto_limits *limits, void **out, tn_error *err);
 /* Bytes of the encoded message; over TN_PROTO_MOST_BYTES it cannot be written. */
 uint64_t tn_proto_size(const tn_proto_message *m, const void *message);
 /* Appends the message: fields ascending by number, maps ascending by key, default values left out but
@@ -183,7 +183,8 @@ tn_code tn_proto_encode(const tn_proto_message *m, const void *message, tn_buf *
 /* ==== text form (proto_print.c, proto_parse.c) ==== protobuf's: name: value, name { ... } */
 
 /* Appends, indented from column `indent`. Unknown fields are shown by number, for the eye alone. */
-tn_code tn_proto_print(const tn_proto_message *m, const void *message, int indent, tn_buf *out, tn_error *err);
+tn_code tn_proto_print(const tn_proto_message *m, const void *message, int indent, tn_buf *out,
+                       tn_error *err);
 /* The message's strings are copied into the arena. INVALID_ARGUMENT: "line 3, column 9: ..." with the
  * nearest name for an unknown one. Repeated message fields are appended, a second single one refused. */
 tn_code tn_proto_parse(const tn_proto_message *m, tn_view text, tn_arena *a, void **out, tn_error *err);
@@ -203,7 +204,7 @@ void *tn_proto_push(tn_arena *a, void *list, size_t item_size);
 /* Makes room for `more` items beyond n, which stays. */
 bool tn_proto_reserve(tn_arena *a, void *list, size_t item_size, size_t more);
 
-/* The entry of a string-keyed map, or NULL. */
+/* The entry of a string-keyed map, or NULL: TN_FIND(&meta->signature_def, "serving_default"). */
 #define TN_FIND(list, text)                                                                       \
     ((__typeof__((list)->items))tn_proto_find((list)->items, (list)->n, sizeof *(list)->items, (text)))
 void *tn_proto_find(const void *items, size_t n, size_t item_size, const char *key);
@@ -221,8 +222,11 @@ tn_AttrValue *tn_attr_put(tn_arena *a, tn_AttrEntry_list *attrs, const char *nam
 
 const tn_Feature *tn_example_feature(const tn_Example *e, const char *name); /* NULL: absent */
 /* Adds (or replaces) a feature. Values are copied into the arena; bytes are borrowed. */
-tn_code tn_example_floats(tn_Example *e, tn_arena *a, const char *name, const float *v, size_t n, tn_error *err);
-tn_code tn_example_int64s(tn_Example *e, tn_arena *a, const char *name, const int64_t *v, size_t n, tn_error *err);
-tn_code tn_example_bytes(tn_Example *e, tn_arena *a, const char *name, const tn_view *v, size_t n, tn_error *err);
+tn_code tn_example_floats(tn_Example *e, tn_arena *a, const char *name, const float *v, size_t n,
+                          tn_error *err);
+tn_code tn_example_int64s(tn_Example *e, tn_arena *a, const char *name, const int64_t *v, size_t n,
+                          tn_error *err);
+tn_code tn_example_bytes(tn_Example *e, tn_arena *a, const char *name, const tn_view *v, size_t n,
+                          tn_error *err);
 
 #endif

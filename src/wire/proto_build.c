@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * proto_build.c - growing repeated fields, choosing members of oneofs, finding map entries, moving
- * scalars between the struct and 64 bits.
+ * scalars between the struct and 64 bits, telling which fields are set.
  */
 #include "proto_walk.h"
 
@@ -74,6 +74,27 @@ void tn_proto_choose(const tn_proto_message *m, const tn_proto_field *f, void *m
     *which = (int32_t)f->number;
 }
 
+/* ---- which fields are written ---- */
+
+static bool is_zero(const void *slot, size_t n)
+{
+    const char *s = slot;
+    for (size_t i = 0; i < n; i++)
+        if (s[i]) return false;
+    return true;
+}
+
+bool tn_proto_present(const tn_proto_message *m, const tn_proto_field *f, const void *message)
+{
+    const void *slot = tn_proto_slot(f, message);
+    if (f->label != TN_PROTO_ONE) return ((const tn_proto_any_list *)slot)->n > 0;
+    if (!m->name) return true; /* an entry is always written whole */
+    if (f->case_offset) return *tn_proto_case(f, message) == (int32_t)f->number;
+    if (f->kind == TN_PROTO_SUB) return *(void *const *)slot != NULL;
+    if (!tn_proto_packable(f)) return ((const tn_view *)slot)->n > 0;
+    return !is_zero(slot, tn_proto_item_size(f));
+}
+
 /* ---- scalars ---- */
 
 uint64_t tn_proto_load(const tn_proto_field *f, const void *slot)
@@ -115,16 +136,16 @@ void *tn_proto_find(const void *items, size_t n, size_t item_size, const char *k
     return NULL;
 }
 
-const tn_AttrValue *tn_attr(const tn_AttrEntry_list *attrs, const char *name)
+const tn_AttrValue *tn_attr_value(const tn_AttrEntry_list *attrs, const char *name)
 {
-    const tn_AttrEntry *e = TN_FIND(*attrs, name);
+    const tn_AttrEntry *e = TN_FIND(attrs, name);
     return e ? e->value : NULL;
 }
 
 tn_AttrValue *tn_attr_put(tn_arena *a, tn_AttrEntry_list *attrs, const char *name)
 {
     tn_AttrValue *value = TN_NEW(a, tn_AttrValue);
-    tn_AttrEntry *e = TN_FIND(*attrs, name);
+    tn_AttrEntry *e = TN_FIND(attrs, name);
     if (e && value) return e->value = value;
     char *key = value ? tn_arena_strdup(a, name) : NULL;
     e = key ? TN_PUSH(a, attrs) : NULL;

@@ -28,15 +28,6 @@ typedef struct reader {
     tn_error *err;
 } reader;
 
-/* One field as it stands on the wire. */
-typedef struct token {
-    uint32_t number;
-    tn_wire_type wire;
-    uint64_t value;  /* varint, 32, 64 */
-    tn_view payload; /* bytes; a group's inside */
-    tn_view whole;   /* tag included */
-} token;
-
 /* ---- errors ---- */
 
 static void path(const frame *at, tn_buf *out)
@@ -68,64 +59,10 @@ static tn_code fail_memory(const reader *r, const frame *at)
     return code;
 }
 
-/* ---- tokens ---- */
-
-static const char *take_group(tn_view *in, uint32_t number, uint32_t depth);
-
-/* Takes one field off the front; returns what is wrong, or NULL. */
-static const char *take_token(tn_view *in, token *t, uint32_t depth)
-{
-    tn_view rest = *in;
-    uint64_t tag, n;
-    if (!tn_varint_get(&rest, &tag)) return "a tag is cut short";
-    if (tag > UINT32_MAX || tag >> 3 == 0) return "not a tag";
-    *t = (token){.number = (uint32_t)tag >> 3, .wire = (tn_wire_type)(tag & 7)};
-    const char *bad = NULL;
-    switch (t->wire) {
-    case TN_WIRE_VARINT:
-        if (!tn_varint_get(&rest, &t->value)) return "a varint is cut short or too long";
-        break;
-    case TN_WIRE_64:
-    case TN_WIRE_32:
-        n = t->wire == TN_WIRE_64 ? 8 : 4;
-        if (rest.n < n) return "a number is cut short";
-        t->value = n == 8 ? tn_get64(rest.p) : tn_get32(rest.p);
-        rest = (tn_view){rest.p + n, rest.n - n};
-        break;
-    case TN_WIRE_BYTES:
-        if (!tn_varint_get(&rest, &n)) return "a length is cut short";
-        if (n > rest.n) return "a length goes beyond the end";
-        t->payload = (tn_view){rest.p, (size_t)n};
-        rest = (tn_view){rest.p + n, rest.n - (size_t)n};
-        break;
-    case TN_WIRE_GROUP: bad = take_group(&rest, t->number, depth); break;
-    default: return "not a wire type";
-    }
-    t->whole = (tn_view){in->p, (size_t)(rest.p - in->p)};
-    *in = rest;
-    return bad;
-}
-
-/* Takes the fields of a group of this number and its end. */
-static const char *take_group(tn_view *in, uint32_t number, uint32_t depth)
-{
-    if (!depth) return "groups are nested too deep";
-    for (;;) {
-        tn_view rest = *in;
-        uint64_t tag;
-        if (!tn_varint_get(&rest, &tag)) return "a group is cut short";
-        if ((tag & 7) == TN_WIRE_GROUP_END) {
-            *in = rest;
-            return tag >> 3 == number ? NULL : "a group has the wrong end";
-        }
-        token t;
-        const char *bad = take_token(in, &t, depth - 1);
-        if (bad) return bad;
-    }
-}
+/* ---- counting ---- */
 
 /* The field's row when the wire type fits it. `hint` is the row before the likely one. */
-static const tn_proto_field *row_of(const tn_proto_message *m, const token *t, const tn_proto_field *hint)
+static const tn_proto_field *row_of(const tn_proto_message *m, const tn_proto_token *t, const tn_proto_field *hint)
 {
     const tn_proto_field *f = hint;
     if (!f || f->number != t->number) f = tn_proto_field_numbered(m, t->number);
@@ -133,8 +70,6 @@ static const tn_proto_field *row_of(const tn_proto_message *m, const token *t, c
     if (t->wire == tn_proto_wire(f)) return f;
     return t->wire == TN_WIRE_BYTES && f->label == TN_PROTO_MANY && tn_proto_packable(f) ? f : NULL;
 }
-
-/* ---- counting ---- */
 
 /* How many numbers a packed field holds; -1: it does not end where a number does. */
 static int64_t packed_count(const tn_proto_field *f, tn_view v)
@@ -154,8 +89,8 @@ static tn_code count_fields(const reader *r, frame *at, tn_view in, uint64_t *co
     const tn_proto_message *m = at->m;
     const tn_proto_field *f = NULL;
     while (in.n) {
-        token t;
-        const char *here = in.p, *bad = take_token(&in, &t, at->depth);
+        tn_proto_token t;
+        const char *here = in.p, *bad = tn_proto_take_token(&in, &t, at->depth);
         if (bad) return fail(r, at, here, TN_DATA_LOSS, bad);
         const tn_proto_field *row = row_of(m, &t, f);
         if (!row) {
@@ -240,7 +175,7 @@ static bool unpack(const tn_proto_field *f, tn_proto_any_list *list, tn_view v)
 }
 
 /* *count: items of the field that are still to come in this message, 0 once there is room for them. */
-static tn_code store_many(reader *r, frame *at, const token *t, tn_proto_any_list *list, uint64_t *count)
+static tn_code store_many(reader *r, frame *at, const tn_proto_token *t, tn_proto_any_list *list, uint64_t *count)
 {
     const tn_proto_field *f = at->f;
     size_t size = tn_proto_item_size(f);
@@ -259,7 +194,7 @@ static tn_code store_many(reader *r, frame *at, const token *t, tn_proto_any_lis
     return TN_OK;
 }
 
-static tn_code store_one(reader *r, const frame *at, const token *t, void *message)
+static tn_code store_one(reader *r, const frame *at, const tn_proto_token *t, void *message)
 {
     const tn_proto_field *f = at->f;
     if (f->case_offset) tn_proto_choose(at->m, f, message);
@@ -280,8 +215,8 @@ static tn_code store_fields(reader *r, frame *at, tn_view in, uint64_t *counts, 
     unknown u = {.total = unknown_total};
     const tn_proto_field *f = NULL;
     while (in.n) {
-        token t;
-        const char *here = in.p, *bad = take_token(&in, &t, at->depth);
+        tn_proto_token t;
+        const char *here = in.p, *bad = tn_proto_take_token(&in, &t, at->depth);
         if (bad) return fail(r, at, here, TN_DATA_LOSS, bad);
         const tn_proto_field *row = row_of(m, &t, f);
         if (!row) {

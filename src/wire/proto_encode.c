@@ -10,27 +10,6 @@
  */
 #include "proto_walk.h"
 
-/* ---- which fields are written ---- */
-
-static bool is_zero(const void *slot, size_t n)
-{
-    const char *s = slot;
-    for (size_t i = 0; i < n; i++)
-        if (s[i]) return false;
-    return true;
-}
-
-static bool present(const tn_proto_message *m, const tn_proto_field *f, const void *message)
-{
-    const void *slot = tn_proto_slot(f, message);
-    if (f->label != TN_PROTO_ONE) return ((const tn_proto_any_list *)slot)->n > 0;
-    if (!m->name) return true; /* an entry is always written whole */
-    if (f->case_offset) return *tn_proto_case(f, message) == (int32_t)f->number;
-    if (f->kind == TN_PROTO_SUB) return *(void *const *)slot != NULL;
-    if (!tn_proto_packable(f)) return ((const tn_view *)slot)->n > 0;
-    return !is_zero(slot, tn_proto_item_size(f));
-}
-
 /* ---- sizes ---- */
 
 #define TOO_DEEP ((uint64_t)1 << 62)
@@ -80,7 +59,7 @@ static uint64_t message_size(const tn_proto_message *m, const void *message, uin
     uint64_t sum = tn_proto_unknown(message)->n;
     for (size_t i = 0; i < m->n && sum < TOO_DEEP; i++) {
         const tn_proto_field *f = &m->fields[i];
-        if (!present(m, f, message)) continue;
+        if (!tn_proto_present(m, f, message)) continue;
         const void *slot = tn_proto_slot(f, message);
         uint64_t tag = tn_varint_size((uint64_t)f->number << 3);
         if (f->label != TN_PROTO_ONE)
@@ -194,7 +173,7 @@ static void put_message(writer *w, const tn_proto_message *m, const void *messag
     put_bytes(w, unknown->p, unknown->n);
     for (size_t i = m->n; i-- > 0 && !w->no_memory;) {
         const tn_proto_field *f = &m->fields[i];
-        if (!present(m, f, message)) continue;
+        if (!tn_proto_present(m, f, message)) continue;
         const void *slot = tn_proto_slot(f, message);
         if (f->label != TN_PROTO_ONE)
             put_list(w, f, slot);

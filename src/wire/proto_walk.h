@@ -32,6 +32,23 @@ static inline int32_t *tn_proto_case(const tn_proto_field *f, const void *messag
 static inline tn_view *tn_proto_unknown(const void *message) { return (tn_view *)message; }
 static inline bool tn_proto_packable(const tn_proto_field *f) { return tn_proto_wire(f) != TN_WIRE_BYTES; }
 
+/* ---- fields on the wire (proto_token.c) ---- */
+
+/* One field as it stands on the wire. */
+typedef struct tn_proto_token {
+    uint32_t number;
+    tn_wire_type wire;
+    uint64_t value;  /* varint, 32, 64 */
+    tn_view payload; /* bytes */
+    tn_view whole;   /* tag included */
+} tn_proto_token;
+/* Takes one field off the front; returns what is wrong, or NULL. */
+const char *tn_proto_take_token(tn_view *in, tn_proto_token *t, uint32_t depth);
+
+/* ---- memory, members, scalars (proto_build.c) ---- */
+
+/* Whether the field is written: not when it has its default value, unless presence is explicit. */
+bool tn_proto_present(const tn_proto_message *m, const tn_proto_field *f, const void *message);
 /* The unsigned 64 bits that stand for a scalar (not a string) on the wire, from its C value. */
 uint64_t tn_proto_load(const tn_proto_field *f, const void *slot);
 /* The other way round. */
