@@ -4,7 +4,8 @@
  */
 #include "wire.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the formats are little endian and so must be the host");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "the formats are little endian and so must be the host");
 
 size_t tn_varint_size(uint64_t v)
 {

@@ -62,7 +62,8 @@ static tn_code fail_memory(const reader *r, const frame *at)
 /* ---- counting ---- */
 
 /* The field's row when the wire type fits it. `hint` is the row before the likely one. */
-static const tn_proto_field *row_of(const tn_proto_message *m, const tn_proto_token *t, const tn_proto_field *hint)
+static const tn_proto_field *row_of(const tn_proto_message *m, const tn_proto_token *t,
+                                    const tn_proto_field *hint)
 {
     const tn_proto_field *f = hint;
     if (!f || f->number != t->number) f = tn_proto_field_numbered(m, t->number);
@@ -151,7 +152,8 @@ static tn_code store_view(const reader *r, const frame *at, tn_view v, tn_view *
 static bool borrow(const tn_proto_field *f, tn_proto_any_list *list, tn_view v, uint64_t count)
 {
     size_t size = tn_proto_item_size(f);
-    if (list->n || tn_proto_wire(f) == TN_WIRE_VARINT || v.n != count * size || (uintptr_t)v.p % size) return false;
+    if (list->n || tn_proto_wire(f) == TN_WIRE_VARINT || v.n != count * size || (uintptr_t)v.p % size)
+        return false;
     *list = (tn_proto_any_list){(void *)v.p, (uint32_t)count, 0};
     return true;
 }
@@ -175,7 +177,8 @@ static bool unpack(const tn_proto_field *f, tn_proto_any_list *list, tn_view v)
 }
 
 /* *count: items of the field that are still to come in this message, 0 once there is room for them. */
-static tn_code store_many(reader *r, frame *at, const tn_proto_token *t, tn_proto_any_list *list, uint64_t *count)
+static tn_code store_many(reader *r, frame *at, const tn_proto_token *t, tn_proto_any_list *list,
+                          uint64_t *count)
 {
     const tn_proto_field *f = at->f;
     size_t size = tn_proto_item_size(f);
@@ -209,7 +212,8 @@ static tn_code store_one(reader *r, const frame *at, const tn_proto_token *t, vo
     return TN_OK;
 }
 
-static tn_code store_fields(reader *r, frame *at, tn_view in, uint64_t *counts, size_t unknown_total, void *out)
+static tn_code store_fields(reader *r, frame *at, tn_view in, uint64_t *counts, size_t unknown_total,
+                            void *out)
 {
     const tn_proto_message *m = at->m;
     unknown u = {.total = unknown_total};
@@ -237,7 +241,8 @@ static tn_code store_fields(reader *r, frame *at, tn_view in, uint64_t *counts, 
 static tn_code decode_message(reader *r, const frame *up, const tn_proto_message *m, tn_view in, void *out)
 {
     frame at = {.up = up, .m = m, .depth = up ? up->depth - 1 : r->depth};
-    if (at.depth == 0) return fail(r, up ? up : &at, in.p, TN_RESOURCE_EXHAUSTED, "messages are nested too deep");
+    if (at.depth == 0)
+        return fail(r, up ? up : &at, in.p, TN_RESOURCE_EXHAUSTED, "messages are nested too deep");
     uint64_t counts[TN_PROTO_MOST_FIELDS];
     memset(counts, 0, m->n * sizeof *counts);
     size_t unknown_total = 0;
@@ -257,7 +262,8 @@ tn_code tn_proto_decode(const tn_proto_message *m, tn_view bytes, tn_arena *a, c
     static const tn_proto_limits defaults = {0};
     if (!limits) limits = &defaults;
     if (bytes.n > TN_PROTO_MOST_BYTES)
-        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "%s: %zu bytes are more than a message may have", m->name, bytes.n);
+        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "%s: %zu bytes are more than a message may have", m->name,
+                       bytes.n);
     reader r = {.pool = tn_proto_pool_for(a, bytes.n, limits->memory),
                 .start = bytes.p,
                 .depth = limits->depth ? limits->depth : TN_PROTO_DEPTH,

@@ -40,14 +40,16 @@ static uint64_t packed_size(const tn_proto_field *f, const tn_proto_any_list *li
     return sum;
 }
 
-static uint64_t list_size(const tn_proto_field *f, const tn_proto_any_list *list, uint64_t tag, uint32_t depth)
+static uint64_t list_size(const tn_proto_field *f, const tn_proto_any_list *list, uint64_t tag,
+                          uint32_t depth)
 {
     if (tn_proto_packable(f)) return tag + with_length(packed_size(f, list));
     size_t size = tn_proto_item_size(f);
     uint64_t sum = 0;
     for (size_t i = 0; i < list->n && sum < TOO_DEEP; i++) {
         const char *item = (const char *)list->items + i * size;
-        sum += tag + (f->kind == TN_PROTO_SUB ? with_length(message_size(f->sub, item, depth)) : scalar_size(f, item));
+        sum += tag + (f->kind == TN_PROTO_SUB ? with_length(message_size(f->sub, item, depth))
+                                              : scalar_size(f, item));
     }
     return sum;
 }
@@ -186,7 +188,8 @@ tn_code tn_proto_encode(const tn_proto_message *m, const void *message, tn_buf *
 {
     uint64_t size = tn_proto_size(m, message);
     if (size >= TOO_DEEP)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "%s: messages are nested more than %d deep", m->name, TN_PROTO_DEPTH);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%s: messages are nested more than %d deep", m->name,
+                       TN_PROTO_DEPTH);
     if (size > TN_PROTO_MOST_BYTES)
         return tn_fail(err, TN_INVALID_ARGUMENT, "%s: %llu bytes are more than a message may have", m->name,
                        (unsigned long long)size);

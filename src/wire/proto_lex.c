@@ -211,12 +211,13 @@ tn_code tn_proto_real(tn_proto_lexer *l, double *out)
     char text[512];
     size_t n = TN_MIN(w.n, sizeof text - 1);
     if (n) memcpy(text, w.p, n);
-    if (n > 1 && (text[n - 1] == 'f' || text[n - 1] == 'F') && (is_digit(text[n - 2]) || text[n - 2] == '.') &&
-        !(text[0] == '0' && (text[1] | 32) == 'x'))
+    if (n > 1 && (text[n - 1] == 'f' || text[n - 1] == 'F') &&
+        (is_digit(text[n - 2]) || text[n - 2] == '.') && !(text[0] == '0' && (text[1] | 32) == 'x'))
         n--;
     text[n] = 0;
     char *end = text;
-    double v = strtod_l(text, &end, newlocale(LC_ALL_MASK, "C", (locale_t)0)); /* a constant: nothing to free */
+    double v =
+        strtod_l(text, &end, newlocale(LC_ALL_MASK, "C", (locale_t)0)); /* a constant: nothing to free */
     if (n == 0 || *end || w.n >= sizeof text)
         return tn_proto_lex_fail(l, w.p, "expected a number, not '%.*s'", (int)TN_MIN(w.n, 40), w.p);
     *out = negative ? -v : v;

@@ -38,7 +38,8 @@ static const void *entry_at(const tn_proto_message *entry, const tn_proto_any_li
 bool tn_proto_map_ascends(const tn_proto_message *entry, const tn_proto_any_list *map)
 {
     for (size_t i = 1; i < map->n; i++)
-        if (tn_proto_compare_keys(entry, entry_at(entry, map, i - 1), entry_at(entry, map, i)) >= 0) return false;
+        if (tn_proto_compare_keys(entry, entry_at(entry, map, i - 1), entry_at(entry, map, i)) >= 0)
+            return false;
     return true;
 }
 
@@ -75,7 +76,8 @@ static bool sort(const tn_proto_message *entry, tn_proto_any_list *map, tn_proto
     uint32_t n = 0;
     for (uint32_t i = 0; i < map->n; i++) {
         const void *here = entry_at(entry, map, order[i]);
-        if (i + 1 < map->n && !tn_proto_compare_keys(entry, here, entry_at(entry, map, order[i + 1]))) continue;
+        if (i + 1 < map->n && !tn_proto_compare_keys(entry, here, entry_at(entry, map, order[i + 1])))
+            continue;
         memcpy(items + n++ * entry->size, here, entry->size);
     }
     *map = (tn_proto_any_list){items, n, map->n};

@@ -13,7 +13,8 @@
 
 _Static_assert(TN_PROTO_MOST_FIELDS <= 64, "a bit for each field");
 
-static tn_code parse_message(tn_proto_lexer *l, const tn_proto_message *m, char close, uint32_t depth, void *out);
+static tn_code parse_message(tn_proto_lexer *l, const tn_proto_message *m, char close, uint32_t depth,
+                             void *out);
 
 /* ---- scalars ---- */
 
@@ -24,7 +25,8 @@ static tn_code parse_int(tn_proto_lexer *l, uint64_t most_negative, uint64_t mos
     tn_proto_skip(l);
     const char *at = l->p;
     TN_TRY(tn_proto_integer(l, &negative, &magnitude));
-    if (magnitude > (negative ? most_negative : most)) return tn_proto_lex_fail(l, at, "an integer out of range");
+    if (magnitude > (negative ? most_negative : most))
+        return tn_proto_lex_fail(l, at, "an integer out of range");
     *out = negative ? 0 - magnitude : magnitude;
     return TN_OK;
 }
@@ -35,19 +37,21 @@ static tn_code parse_bool(tn_proto_lexer *l, uint64_t *out)
     if (!tn_proto_identifier(l, &word)) return parse_int(l, 0, 1, out);
     bool yes = tn_view_is(word, "true") || tn_view_is(word, "True") || tn_view_is(word, "t");
     bool no = tn_view_is(word, "false") || tn_view_is(word, "False") || tn_view_is(word, "f");
-    if (!yes && !no) return tn_proto_lex_fail(l, word.p, "expected true or false, not '%.*s'", (int)word.n, word.p);
+    if (!yes && !no)
+        return tn_proto_lex_fail(l, word.p, "expected true or false, not '%.*s'", (int)word.n, word.p);
     *out = yes;
     return TN_OK;
 }
 
-static tn_code fail_unknown(const tn_proto_lexer *l, const char *what, tn_view word, const char *const *names, size_t n)
+/* "tensorflow.NodeDef has no field 'nam'; did you mean 'name'?" */
+static tn_code fail_unknown(const tn_proto_lexer *l, const char *owner, const char *what, tn_view word,
+                            const char *const *names, size_t n)
 {
     char text[80];
     snprintf(text, sizeof text, "%.*s", (int)TN_MIN(word.n, sizeof text), word.p);
     const char *near = tn_nearest(text, names, n);
-    tn_proto_lex_fail(l, word.p, "no %s '%s'%s%s%s", what, text, near ? "; did you mean '" : "", near ? near : "",
-                      near ? "'?" : "");
-    return TN_INVALID_ARGUMENT;
+    return tn_proto_lex_fail(l, word.p, "%s has no %s '%s'%s%s%s", owner, what, text,
+                             near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static tn_code parse_enum(tn_proto_lexer *l, const tn_proto_enum *e, uint64_t *out)
@@ -59,7 +63,7 @@ static tn_code parse_enum(tn_proto_lexer *l, const tn_proto_enum *e, uint64_t *o
         const char *names[128];
         size_t n = TN_MIN(e->n, TN_COUNT(names));
         for (size_t i = 0; i < n; i++) names[i] = e->values[i].name;
-        return tn_wrap(l->err, "%s", (fail_unknown(l, "value", word, names, n), e->name));
+        return fail_unknown(l, e->name, "value", word, names, n);
     }
     *out = (uint64_t)(int64_t)number;
     return TN_OK;
@@ -117,6 +121,19 @@ static tn_code parse_block(tn_proto_lexer *l, const tn_proto_message *m, uint32_
     return tn_proto_lex_fail(l, l->p, "expected '{'");
 }
 
+static tn_code encode_inside(const tn_proto_lexer *l, const tn_proto_message *m, const void *message,
+                             tn_view *out)
+{
+    tn_buf bytes = {0};
+    tn_code code = tn_proto_encode(m, message, &bytes, l->err);
+    char *copy = code ? NULL : tn_proto_take(l->pool, bytes.n + 1);
+    if (copy && bytes.n) memcpy(copy, bytes.data, bytes.n);
+    if (!copy && !code) code = tn_proto_pool_fail(l->pool, l->err);
+    if (copy) *out = (tn_view){copy, bytes.n};
+    tn_buf_free(&bytes);
+    return code;
+}
+
 /* "[type.googleapis.com/tensorflow.X] { ... }" inside of an Any; the bracket is taken. */
 static tn_code parse_any(tn_proto_lexer *l, uint32_t depth, tn_Any *any)
 {
@@ -134,14 +151,8 @@ static tn_code parse_any(tn_proto_lexer *l, uint32_t depth, tn_Any *any)
     char *text = tn_proto_take(l->pool, url.n + 1);
     if (!inside || !text) return tn_proto_pool_fail(l->pool, l->err);
     TN_TRY(parse_block(l, m, depth - 1, inside));
-    tn_buf bytes = {0};
-    TN_TRY(tn_proto_encode(m, inside, &bytes, l->err));
-    char *copy = tn_proto_take(l->pool, bytes.n + 1);
-    if (copy && bytes.n) memcpy(copy, bytes.data, bytes.n);
     any->type_url = (tn_view){memcpy(text, url.p, url.n), url.n};
-    any->value = (tn_view){copy, bytes.n};
-    tn_buf_free(&bytes);
-    return copy ? TN_OK : tn_proto_pool_fail(l->pool, l->err);
+    return encode_inside(l, m, inside, &any->value);
 }
 
 static tn_code parse_item(tn_proto_lexer *l, const tn_proto_field *f, uint32_t depth, void *message)
@@ -168,8 +179,8 @@ static tn_code parse_list(tn_proto_lexer *l, const tn_proto_field *f, uint32_t d
 }
 
 /* Refuses a second value of a single field or oneof; *seen has a bit for each row. */
-static tn_code once(const tn_proto_lexer *l, const char *at, const tn_proto_message *m, const tn_proto_field *f,
-                    uint64_t *seen, void *message)
+static tn_code once(const tn_proto_lexer *l, const char *at, const tn_proto_message *m,
+                    const tn_proto_field *f, uint64_t *seen, void *message)
 {
     uint64_t bit = (uint64_t)1 << (f - m->fields);
     if (*seen & bit) return tn_proto_lex_fail(l, at, "'%s' comes twice", f->name);
@@ -181,7 +192,8 @@ static tn_code once(const tn_proto_lexer *l, const char *at, const tn_proto_mess
     return TN_OK;
 }
 
-static tn_code parse_field(tn_proto_lexer *l, const tn_proto_message *m, uint32_t depth, uint64_t *seen, void *out)
+static tn_code parse_field(tn_proto_lexer *l, const tn_proto_message *m, uint32_t depth, uint64_t *seen,
+                           void *out)
 {
     tn_view name;
     if (!tn_proto_identifier(l, &name)) return tn_proto_lex_fail(l, l->p, "expected a field's name");
@@ -189,9 +201,10 @@ static tn_code parse_field(tn_proto_lexer *l, const tn_proto_message *m, uint32_
     if (!f) {
         const char *names[TN_PROTO_MOST_FIELDS];
         for (size_t i = 0; i < m->n; i++) names[i] = m->fields[i].name;
-        return tn_wrap(l->err, "%s", (fail_unknown(l, "field", name, names, m->n), m->name ? m->name : "map entry"));
+        return fail_unknown(l, m->name ? m->name : "a map entry", "field", name, names, m->n);
     }
-    if (!tn_proto_accept(l, ':') && f->kind != TN_PROTO_SUB) return tn_proto_lex_fail(l, l->p, "expected ':'");
+    if (!tn_proto_accept(l, ':') && f->kind != TN_PROTO_SUB)
+        return tn_proto_lex_fail(l, l->p, "expected ':'");
     if (f->label == TN_PROTO_ONE)
         TN_TRY(once(l, name.p, m, f, seen, out));
     else if (tn_proto_accept(l, '['))
@@ -210,7 +223,8 @@ static tn_code finish_maps(tn_proto_lexer *l, const tn_proto_message *m, void *o
 }
 
 /* Fields up to `close`; 0: the end of the text. */
-static tn_code parse_message(tn_proto_lexer *l, const tn_proto_message *m, char close, uint32_t depth, void *out)
+static tn_code parse_message(tn_proto_lexer *l, const tn_proto_message *m, char close, uint32_t depth,
+                             void *out)
 {
     if (depth == 0) return tn_proto_lex_fail(l, l->p, "messages are nested too deep");
     uint64_t seen = 0;

@@ -23,7 +23,8 @@ static void print_indent(printer *p, int indent)
 
 static void print_byte(tn_buf *out, uint8_t c)
 {
-    static const char plain[] = {['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't', ['"'] = '"', ['\''] = '\'', ['\\'] = '\\'};
+    static const char plain[] = {
+        ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't', ['"'] = '"', ['\''] = '\'', ['\\'] = '\\'};
     if (c < sizeof plain && plain[c])
         tn_buf_printf(out, "\\%c", plain[c]);
     else if (c >= 0x20 && c < 0x7f)

@@ -7,6 +7,8 @@
  */
 #include "proto_walk.h"
 
+/* clang-format off: rows */
+
 /* ---- enumerations ---- */
 
 #define ENUMERATION(T, full) static const tn_proto_value values_##T[] = {
@@ -14,7 +16,8 @@
 #define ENUM_END(T) {0, NULL}};
 #include "messages.def"
 
-#define ENUMERATION(T, full) const tn_proto_enum tn_proto_enum_##T = {full, values_##T, TN_COUNT(values_##T) - 1};
+#define ENUMERATION(T, full) \
+    const tn_proto_enum tn_proto_enum_##T = {full, values_##T, TN_COUNT(values_##T) - 1};
 #include "messages.def"
 
 /* ---- messages ---- */
@@ -52,12 +55,12 @@
     {#name, number, TN_PROTO_##kind, TN_PROTO_##label, offsetof(tn_##T, name), 0, NULL,           \
      SUB_##kind(of), VALUES_##kind(of)},
 #define MEMBER(T, number, name, kind, of, oneof)                                                  \
-    {#name, number, TN_PROTO_##kind, TN_PROTO_ONE, offsetof(tn_##T, name), offsetof(tn_##T, oneof##_case), \
-     #oneof, SUB_##kind(of), VALUES_##kind(of)},
+    {#name, number, TN_PROTO_##kind, TN_PROTO_ONE, offsetof(tn_##T, name),                        \
+     offsetof(tn_##T, oneof##_case), #oneof, SUB_##kind(of), VALUES_##kind(of)},
 #define END(T) {0}};
 #include "messages.def"
 
-#define MESSAGE(T, full)                                                                          \
+#define MESSAGE(T, full)                                                                                \
     const tn_proto_message tn_proto_##T = {full, fields_##T, TN_COUNT(fields_##T) - 1, sizeof(tn_##T)}; \
     _Static_assert(TN_COUNT(fields_##T) - 1 <= TN_PROTO_MOST_FIELDS, "too many rows in " #T);
 #define ENTRY(T) MESSAGE(T, NULL)
@@ -67,6 +70,8 @@ static const tn_proto_message *const messages[] = {
 #define MESSAGE(T, full) &tn_proto_##T,
 #include "messages.def"
 };
+
+/* clang-format on */
 
 /* ---- looking up ---- */
 
@@ -126,12 +131,18 @@ typedef struct kind_row {
     uint8_t wire;
 } kind_row;
 static const kind_row kinds[] = {
-    [TN_PROTO_INT32] = {4, TN_WIRE_VARINT},   [TN_PROTO_INT64] = {8, TN_WIRE_VARINT},
-    [TN_PROTO_UINT32] = {4, TN_WIRE_VARINT},  [TN_PROTO_UINT64] = {8, TN_WIRE_VARINT},
-    [TN_PROTO_SINT64] = {8, TN_WIRE_VARINT},  [TN_PROTO_FIXED32] = {4, TN_WIRE_32},
-    [TN_PROTO_BOOL] = {1, TN_WIRE_VARINT},    [TN_PROTO_FLOAT] = {4, TN_WIRE_32},
-    [TN_PROTO_DOUBLE] = {8, TN_WIRE_64},      [TN_PROTO_STRING] = {sizeof(tn_view), TN_WIRE_BYTES},
-    [TN_PROTO_BYTES] = {sizeof(tn_view), TN_WIRE_BYTES}, [TN_PROTO_ENUM] = {4, TN_WIRE_VARINT},
+    [TN_PROTO_INT32] = {4, TN_WIRE_VARINT},
+    [TN_PROTO_INT64] = {8, TN_WIRE_VARINT},
+    [TN_PROTO_UINT32] = {4, TN_WIRE_VARINT},
+    [TN_PROTO_UINT64] = {8, TN_WIRE_VARINT},
+    [TN_PROTO_SINT64] = {8, TN_WIRE_VARINT},
+    [TN_PROTO_FIXED32] = {4, TN_WIRE_32},
+    [TN_PROTO_BOOL] = {1, TN_WIRE_VARINT},
+    [TN_PROTO_FLOAT] = {4, TN_WIRE_32},
+    [TN_PROTO_DOUBLE] = {8, TN_WIRE_64},
+    [TN_PROTO_STRING] = {sizeof(tn_view), TN_WIRE_BYTES},
+    [TN_PROTO_BYTES] = {sizeof(tn_view), TN_WIRE_BYTES},
+    [TN_PROTO_ENUM] = {4, TN_WIRE_VARINT},
     [TN_PROTO_SUB] = {sizeof(void *), TN_WIRE_BYTES},
 };
 _Static_assert(sizeof(bool) == 1, "a bool is a byte");

@@ -9,7 +9,12 @@
 #include "wire.h"
 
 typedef enum tn_wire_type {
-    TN_WIRE_VARINT = 0, TN_WIRE_64 = 1, TN_WIRE_BYTES = 2, TN_WIRE_GROUP = 3, TN_WIRE_GROUP_END = 4, TN_WIRE_32 = 5
+    TN_WIRE_VARINT = 0,
+    TN_WIRE_64 = 1,
+    TN_WIRE_BYTES = 2,
+    TN_WIRE_GROUP = 3,
+    TN_WIRE_GROUP_END = 4,
+    TN_WIRE_32 = 5
 } tn_wire_type;
 
 /* Every repeated field looks like this. */
@@ -18,7 +23,7 @@ typedef struct tn_proto_any_list {
     uint32_t n, cap;
 } tn_proto_any_list;
 
-size_t tn_proto_item_size(const tn_proto_field *f); /* bytes of one item of the field when repeated */
+size_t tn_proto_item_size(const tn_proto_field *f);  /* bytes of one item of the field when repeated */
 tn_wire_type tn_proto_wire(const tn_proto_field *f); /* of one unpacked item */
 
 static inline void *tn_proto_slot(const tn_proto_field *f, const void *message)
@@ -29,8 +34,14 @@ static inline int32_t *tn_proto_case(const tn_proto_field *f, const void *messag
 {
     return (int32_t *)((char *)message + f->case_offset);
 }
-static inline tn_view *tn_proto_unknown(const void *message) { return (tn_view *)message; }
-static inline bool tn_proto_packable(const tn_proto_field *f) { return tn_proto_wire(f) != TN_WIRE_BYTES; }
+static inline tn_view *tn_proto_unknown(const void *message)
+{
+    return (tn_view *)message;
+}
+static inline bool tn_proto_packable(const tn_proto_field *f)
+{
+    return tn_proto_wire(f) != TN_WIRE_BYTES;
+}
 
 /* ---- fields on the wire (proto_token.c) ---- */
 

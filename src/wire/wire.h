@@ -29,7 +29,8 @@ void tn_put64(void *p, uint64_t v);
 
 /* CRC-32C (Castagnoli) of crc's bytes followed by these; start with 0. */
 uint32_t tn_crc32c(uint32_t crc, const void *p, size_t n);
-uint32_t tn_crc32c_portable(uint32_t crc, const void *p, size_t n); /* the same without special instructions */
+/* The same without special instructions. */
+uint32_t tn_crc32c_portable(uint32_t crc, const void *p, size_t n);
 /* TensorFlow and LevelDB store a crc masked, since a crc of bytes that hold their own crc is weak. */
 static inline uint32_t tn_crc_mask(uint32_t crc) { return ((crc >> 15) | (crc << 17)) + 0xa282ead8u; }
 static inline uint32_t tn_crc_unmask(uint32_t masked) {
