@@ -8,13 +8,13 @@
  */
 #include "base.h"
 
-#include <ctype.h>
-#include <locale.h>
+#include <float.h>
 #include <math.h>
 
-#define EXACT_POWER 22     /* 10^22 is the largest power of ten a double holds exactly */
-#define LONGEST_DIGITS 800 /* more than 767 significant digits never change a double, save as a sticky one \
-                            */
+#define EXACT_POWER 22 /* 10^22 is the largest power of ten a double holds exactly */
+#define LONGEST_DIGITS                                                                  \
+    800 /* more than 767 significant digits never change a double, save as a sticky one \
+         */
 
 static const double power10[EXACT_POWER + 1] = {
     1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
@@ -93,7 +93,7 @@ static void double_decimal(double v, decimal *d)
     uint64_t m;
     int scale;
     if (exact_decimal(v, 15, (int)floor(log10(v)), d, &m, &scale) && back(m, scale) == v) return;
-    for (int digits = 15; digits <= 17; digits++) {
+    for (int digits = v < DBL_MIN ? 1 : 15; digits <= 17; digits++) { /* subnormals: fewer may do */
         printed_decimal(v, digits, d);
         if (value_of(d) == v) return;
     }
@@ -111,8 +111,8 @@ static void float_decimal(float v, decimal *d)
 {
     uint64_t m;
     int scale, exponent10 = (int)floor(log10((double)v));
-    bool normal = v >= 1.17549435e-38f;
-    for (int digits = 6; digits <= 9; digits++) {
+    bool normal = v >= FLT_MIN;
+    for (int digits = normal ? 6 : 1; digits <= 9; digits++) {
         if (normal && digits < 9 && exact_decimal((double)v, digits, exponent10, d, &m, &scale)) {
             double read = back(m, scale);
             if (!between_floats(read)) {
