@@ -41,7 +41,8 @@
 /* Sets *err (when not NULL) to code and the formatted message; returns code. */
 tn_code tn_fail(tn_error *err, tn_code code, const char *fmt, ...) TN_PRINTF(3, 4);
 tn_code tn_vfail(tn_error *err, tn_code code, const char *fmt, va_list ap);
-/* Puts "<formatted>: " before the message already in *err; returns its code. */
+/* Puts "<formatted>: " before the message already in *err; returns its code (UNKNOWN when err is NULL:
+ * where the code matters, return the one at hand). */
 tn_code tn_wrap(tn_error *err, const char *fmt, ...) TN_PRINTF(2, 3);
 /* Appends " <formatted>" to the message already in *err; returns its code. */
 tn_code tn_note(tn_error *err, const char *fmt, ...) TN_PRINTF(2, 3);
@@ -173,13 +174,17 @@ void tn_unlock_file(int fd);
 char *tn_path_join(tn_arena *a, const char *dir, const char *name);
 const char *tn_path_base(const char *path);
 char *tn_path_dir(tn_arena *a, const char *path);
-/* Test hook: makes the n-th open for writing, write, fsync or rename from now fail with errnum, once; n = 0: off. */
+/* Test hook: makes the n-th open for writing, write, fsync or rename from now fail with errnum, once;
+ * n = 0: off. */
 void tn_file_fail_at(int64_t n, int errnum);
 
-/* ==== JSON (json_read.c, json_write.c) ==== a reader into a tree in an arena (strict RFC 8259, depth and size limited;
- * NaN, Infinity and -Infinity accepted bare as TensorFlow's REST API does), a streaming writer. */
+/* ==== JSON (json_read.c, json_write.c) ==== a reader into a tree in an arena (strict RFC 8259, depth
+ * and size limited; NaN, Infinity and -Infinity accepted bare as TensorFlow's REST API does), a streaming
+ * writer. */
 
-typedef enum { TN_JSON_NULL, TN_JSON_BOOL, TN_JSON_NUMBER, TN_JSON_STRING, TN_JSON_ARRAY, TN_JSON_OBJECT } tn_json_kind;
+typedef enum {
+    TN_JSON_NULL, TN_JSON_BOOL, TN_JSON_NUMBER, TN_JSON_STRING, TN_JSON_ARRAY, TN_JSON_OBJECT
+} tn_json_kind;
 typedef struct tn_json {
     tn_json_kind kind;
     bool boolean;
@@ -231,7 +236,8 @@ bool tn_parse_int(tn_view s, int64_t *out);
 /* Takes settings as uninitialised. Fails when memory ends or a default is no value for its row; then
  * the settings hold nothing to be freed. */
 tn_code tn_options_defaults(const tn_option *rows, void *settings, tn_error *err);
-tn_code tn_option_set(const tn_option *rows, void *settings, const char *name, const char *value, tn_error *err);
+tn_code tn_option_set(const tn_option *rows, void *settings, const char *name, const char *value,
+                      tn_error *err);
 const tn_option *tn_option_find(const tn_option *rows, const char *name);
 /* The value as text, in the form tn_option_set reads. */
 void tn_option_text(const tn_option *row, const void *settings, tn_buf *out);
@@ -252,7 +258,8 @@ typedef struct tn_log {
     void *payload;
     tn_log_level least;
 } tn_log;
-void tn_logf(const tn_log *log, tn_log_level level, const char *fmt, ...) TN_PRINTF(3, 4); /* log may be NULL */
+/* log may be NULL. */
+void tn_logf(const tn_log *log, tn_log_level level, const char *fmt, ...) TN_PRINTF(3, 4);
 
 /* ==== clock (clock.c) ==== */
 

@@ -38,7 +38,9 @@ void *tn_malloc(size_t n)
 
 void *tn_calloc(size_t n, size_t size)
 {
+    size_t bytes;
     if (n == 0 || size == 0) n = size = 1;
+    if (__builtin_mul_overflow(n, size, &bytes)) return NULL;
     return admitted() ? calloc(n, size) : NULL;
 }
 

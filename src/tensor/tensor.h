@@ -78,20 +78,24 @@ void tn_buffer_unref(tn_buffer *b);
 /* As tn_tensor_new, but POD data is not zeroed. */
 tn_code tn_tensor_alloc(tn_dtype t, const tn_shape *shape, tn_tensor **out, tn_error *err);
 /* A counted tensor on somebody's buffer (takes a reference on it); data inside it. */
-tn_code tn_tensor_on(tn_dtype t, const tn_shape *shape, tn_buffer *b, void *data, tn_tensor **out, tn_error *err);
+tn_code tn_tensor_on(tn_dtype t, const tn_shape *shape, tn_buffer *b, void *data, tn_tensor **out,
+                     tn_error *err);
 /* A deep copy: strings and variants' references too. */
 tn_code tn_tensor_copy(const tn_tensor *t, tn_tensor **out, tn_error *err);
 /* The same data under another shape of the same count (shares the buffer, or copies borrowed bytes). */
 tn_code tn_tensor_reshaped(const tn_tensor *t, const tn_shape *shape, tn_tensor **out, tn_error *err);
 /* Makes a counted tensor of a view: shares its buffer when it has one, else copies. */
 tn_code tn_tensor_keep(const tn_tensor *view, tn_tensor **out, tn_error *err);
-bool tn_tensor_equal(const tn_tensor *a, const tn_tensor *b); /* dtype, shape, bytes; NaN equals itself bitwise */
+/* Same dtype, shape and bytes; NaN equals itself bitwise. */
+bool tn_tensor_equal(const tn_tensor *a, const tn_tensor *b);
 /* An empty embedded view. */
 tn_tensor tn_tensor_view(tn_dtype t, const tn_shape *shape, void *data);
 /* Scalars and vectors, for constants. */
 tn_code tn_tensor_scalar(tn_dtype t, double v, tn_tensor **out, tn_error *err); /* converted to t */
-tn_code tn_tensor_int64s(tn_dtype t, const int64_t *v, int64_t n, tn_tensor **out, tn_error *err); /* int32/int64 */
-int64_t tn_tensor_int(const tn_tensor *t, int64_t i); /* element as integer: int8..int64, uint8..uint64, bool */
+tn_code tn_tensor_int64s(tn_dtype t, const int64_t *v, int64_t n, tn_tensor **out,
+                         tn_error *err); /* int32/int64 */
+/* Element as integer: int8..int64, uint8..uint64, bool; floats cut and clamped; 0 for others. */
+int64_t tn_tensor_int(const tn_tensor *t, int64_t i);
 void tn_tensor_set_number(tn_tensor *t, int64_t i, double v); /* numbers and bool, converted */
 
 #define TN_FLOATS(t) ((float *)(t)->data)
@@ -99,8 +103,9 @@ void tn_tensor_set_number(tn_tensor *t, int64_t i, double v); /* numbers and boo
 #define TN_INT64S(t) ((int64_t *)(t)->data)
 #define TN_STRINGS(t) ((tn_string *)(t)->data)
 
-/* ==== npy (npy.c) ==== NumPy's .npy format 1.0 and 2.0, C order, little endian; bytes <-> tensor.
- * bfloat16 is written as uint16 and must be asked for when reading. */
+/* ==== npy (npy.c) ==== NumPy's .npy format, bytes <-> tensor. Reads 1.0 to 3.0 in either byte and element
+ * order, writes 1.0. bfloat16 is written as uint16 and the quantised dtypes as the integers they are
+ * stored in; they are read back as those. */
 tn_code tn_npy_decode(tn_view bytes, tn_tensor **out, tn_error *err);
 tn_code tn_npy_encode(const tn_tensor *t, tn_buf *out, tn_error *err);
 
