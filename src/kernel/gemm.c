@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gemm.c - how a matrix product is cut: which path a shape takes, blocks, panels and threads. The inner
+ * loops of float and double are isa_gemm.c's, the other types' gemm_generic.c's.
+ *
+ * Paths. DOTS: rows of a times rows of b, for skinny results. DIRECT: tiles read b where it lies.
+ * PACKED: b is first copied into panels (transposed when need be), by all threads together. TURNED: the
+ * result is computed as its transpose (a stored [k, m], one column). GENERIC: other types.
+ * Results do not depend on the number of threads: it cuts rows and panels only, never k.
+ */
+#include "gemm.h"
+
+#include <omp.h>
+
+enum { PATH_DOTS, PATH_DIRECT, PATH_PACKED, PATH_TURNED, PATH_GENERIC, PATH_WIDENED };
+
+static const tn_gemm_type *type_of(const tn_gemm_plan *p) {
+    const tn_gemm_isa *isa = TN_ISA_PICK(tn_isa_gemm, p->isa);
+    return p->d.dtype == TN_DOUBLE ? &isa->f64 : &isa->f32;
+}
+
+/* How n columns are cut into panels of nearly equal numbers of vectors. */
+typedef struct cut {
+    int64_t panels, vectors;
+} cut;
+static cut cut_of(const tn_gemm_type *t, int64_t n) {
+    cut c = {.vectors = (n + t->vl - 1) / t->vl};
+    c.panels = (c.vectors + t->vecs - 1) / t->vecs;
+    return c;
+}
+/* The first vector of panel j. */
+static int64_t panel_at(cut c, int64_t j) { return j * (c.vectors / c.panels) + TN_MIN(j, c.vectors % c.panels); }
+
+/* ---- prepare ---- */
+
+static tn_code check(const tn_gemm_desc *d, tn_error *err) {
+    if (d->m < 0 || d->n < 0 || d->k < 0 || d->m > INT32_MAX || d->n > INT32_MAX || d->k > INT32_MAX)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "matrix product of %lld x %lld by %lld x %lld is out of range", (long long)d->m,
+                       (long long)d->k, (long long)d->k, (long long)d->n);
+    if (!tn_gemm_takes(d->dtype))
+        return tn_fail(err, TN_UNIMPLEMENTED, "no matrix product of %s", tn_dtype_name(d->dtype));
+    if (d->batch_rank < 0 || d->batch_rank > TN_MAX_RANK)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "a matrix product has %d batch dimensions", d->batch_rank);
+    return TN_OK;
+}
+
+static tn_code count_batches(tn_gemm_plan *p, tn_error *err) {
+    p->batches = 1;
+    for (int i = 0; i < p->d.batch_rank; i++)
+        if (p->d.batch_dim[i] < 0 || __builtin_mul_overflow(p->batches, p->d.batch_dim[i], &p->batches))
+            return tn_fail(err, TN_INVALID_ARGUMENT, "a matrix product has too many batches");
+    return TN_OK;
+}
+
+static int choose(const tn_gemm_plan *p) {
+    const tn_gemm_desc *d = &p->d;
+    const tn_gemm_type *t = type_of(p);
+    if (d->n == 1 && d->ta && d->ldc == 1 && !d->tb && d->ldb == 1) return PATH_TURNED;
+    if (d->n == 1 && d->ta && d->ldc == 1 && d->tb) return PATH_TURNED;
+    if (!d->ta && (d->tb ? d->m <= 4 || d->n <= 4 : d->n <= 4 && d->m > 4 && d->k >= t->vl)) return PATH_DOTS;
+    if (d->tb) return PATH_PACKED;
+    if (!t->mask && d->n % t->vl) return PATH_PACKED;
+    return d->m <= 2 * t->mr || d->k * d->n <= 16384 ? PATH_DIRECT : PATH_PACKED;
+}
+
+static size_t packed_size(const tn_gemm_plan *p) {
+    const tn_gemm_type *t = type_of(p);
+    return (size_t)(cut_of(t, p->d.n).vectors * t->vl * p->d.k) * tn_dtype_size(p->d.dtype);
+}
+
+tn_code tn_gemm_prepare(const tn_gemm_desc *desc, tn_gemm_plan *plan, tn_error *err) {
+    tn_gemm_plan p = {.d = *desc, .isa = tn_isa_level_now()};
+    tn_gemm_desc *d = &p.d;
+    TN_TRY(check(d, err));
+    if (!d->lda) d->lda = TN_MAX(d->ta ? d->m : d->k, 1);
+    if (!d->ldb) d->ldb = TN_MAX(d->tb ? d->k : d->n, 1);
+    if (!d->ldc) d->ldc = TN_MAX(d->n, 1);
+    TN_TRY(count_batches(&p, err));
+    double work = (double)d->m * (double)d->n * (double)d->k;
+    p.threads = tn_team(d->threads, work * (double)TN_MAX(p.batches, 1) / 8);
+    if (d->dtype == TN_HALF || d->dtype == TN_BFLOAT16) {
+        p.path = PATH_WIDENED;
+        TN_TRY(tn_gemm_widened_prepare(&p, err));
+    } else if (d->dtype != TN_FLOAT && d->dtype != TN_DOUBLE) {
+        p.path = PATH_GENERIC;
+    } else {
+        p.path = choose(&p);
+        p.kc = p.path == PATH_DIRECT && d->n > 512 ? 16 : 256;
+        p.mc = 256;
+        if (p.path == PATH_PACKED) p.packed = p.scratch = packed_size(&p);
+        if (p.path == PATH_DOTS && !d->tb && d->ldb > 1)
+            p.scratch = (size_t)(d->n * d->k) * tn_dtype_size(d->dtype);
+    }
+    if (p.batches > 1) p.scratch = tn_round64(p.scratch) * (size_t)p.threads;
+    *plan = p;
+    return TN_OK;
+}
+
+/* ---- run ---- */
+
+typedef struct operands {
+    const char *a, *b, *bias;
+    char *c;
+} operands;
+
+/* Rows [m0, m1) of panel j over depths [p0, p1). */
+static void run_strip(const tn_gemm_plan *p, const tn_gemm_type *t, const operands *o, cut cuts, int64_t j, int64_t m0, int64_t m1,
+                      int64_t p0, int64_t p1, const char *packed) {
+    const tn_gemm_desc *d = &p->d;
+    const int64_t size = t == &TN_ISA_PICK(tn_isa_gemm, p->isa)->f64 ? 8 : 4;
+    const int64_t v0 = panel_at(cuts, j), v1 = panel_at(cuts, j + 1), n0 = v0 * t->vl;
+    const bool last = p1 == d->k;
+    tn_gemm_strip s = {
+        .m = m1 - m0, .k = p1 - p0, .cols = (int)(TN_MIN(v1 * t->vl, d->n) - n0), .vecs = (int)(v1 - v0),
+        .a_row = d->ta ? 1 : d->lda, .a_col = d->ta ? d->lda : 1, .c_row = d->ldc,
+        .bias = last && o->bias ? o->bias + n0 * size : NULL, .c = o->c + (m0 * d->ldc + n0) * size,
+        .add = d->accumulate || p0 > 0, .relu = last && d->act == TN_ACT_RELU && d->dtype == TN_FLOAT};
+    s.a = o->a + (m0 * s.a_row + p0 * s.a_col) * size;
+    if (packed) { /* panels follow one another, each k deep */
+        s.b_row = s.vecs * t->vl;
+        s.b = packed + (v0 * t->vl * d->k + p0 * s.b_row) * size;
+        s.b_padded = true;
+    } else {
+        s.b_row = d->ldb;
+        s.b = o->b + (p0 * d->ldb + n0) * size;
+    }
+    t->strip(&s);
+}
+
+static void finish(const tn_gemm_plan *p, char *c, int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
+    if (p->d.act == TN_ACT_NONE || p->d.act == TN_ACT_RELU || p->d.dtype != TN_FLOAT) return;
+    for (int64_t i = m0; i < m1; i++)
+        tn_act_apply(p->isa, p->d.act, p->d.alpha, n1 - n0, (float *)(void *)c + i * p->d.ldc + n0);
+}
+
+/* Rows [m0, m1) of panels [j0, j1). */
+static void run_block(const tn_gemm_plan *p, const tn_gemm_type *t, const operands *o, cut cuts, int64_t m0, int64_t m1, int64_t j0,
+                      int64_t j1, const char *packed) {
+    const int64_t k = p->d.k;
+    for (int64_t i = m0; i < m1; i += p->mc) {
+        int64_t to = TN_MIN(i + p->mc, m1), p0 = 0;
+        do {
+            int64_t p1 = k - p0 <= p->kc + p->kc / 2 ? k : p0 + p->kc;
+            for (int64_t j = j0; j < j1; j++) run_strip(p, t, o, cuts, j, i, to, p0, p1, packed);
+            p0 = p1;
+        } while (p0 < k);
+        finish(p, o->c, i, to, panel_at(cuts, j0) * t->vl, TN_MIN(panel_at(cuts, j1) * t->vl, p->d.n));
+    }
+}
+
+static void pack_panels(const tn_gemm_plan *p, const tn_gemm_type *t, const char *b, char *packed, cut cuts, int64_t j0, int64_t j1) {
+    const tn_gemm_desc *d = &p->d;
+    const int64_t size = (int64_t)tn_dtype_size(d->dtype);
+    for (int64_t j = j0; j < j1; j++) {
+        int64_t v0 = panel_at(cuts, j), v1 = panel_at(cuts, j + 1), n0 = v0 * t->vl;
+        int width = (int)(v1 - v0) * t->vl, cols = (int)(TN_MIN(v1 * t->vl, d->n) - n0);
+        char *to = packed + n0 * d->k * size;
+        if (d->tb)
+            t->pack_t(d->k, cols, width, b + n0 * d->ldb * size, d->ldb, to);
+        else
+            t->pack(d->k, cols, width, b + n0 * size, d->ldb, to);
+    }
+}
+
+/* One thread's part of a tiled product; pack: where to copy b first, together with the others. */
+static void run_part(const tn_gemm_plan *p, const operands *o, const char *packed, char *pack, int part, int parts) {
+    const tn_gemm_type *t = type_of(p);
+    const cut cuts = cut_of(t, p->d.n);
+    int64_t m0 = 0, m1 = p->d.m, j0 = 0, j1 = cuts.panels;
+    if (pack) {
+        int64_t a, b;
+        tn_share(cuts.panels, 1, part, parts, &a, &b);
+        pack_panels(p, t, o->b, pack, cuts, a, b);
+        if (parts > 1) {
+#pragma omp barrier
+        }
+        packed = pack;
+    }
+    if (p->d.m >= parts * t->mr && (p->d.m >= p->d.n || cuts.panels < parts))
+        tn_share(p->d.m, t->mr, part, parts, &m0, &m1);
+    else
+        tn_share(cuts.panels, 1, part, parts, &j0, &j1);
+    if (m0 < m1 && j0 < j1) run_block(p, t, o, cuts, m0, m1, j0, j1, packed);
+}
+
+static void run_tiled(const tn_gemm_plan *p, const operands *o, const char *packed, char *pack, int threads) {
+    if (threads == 1) {
+        run_part(p, o, packed, pack, 0, 1);
+        return;
+    }
+#pragma omp parallel num_threads(threads)
+    run_part(p, o, packed, pack, omp_get_thread_num(), omp_get_num_threads());
+}
+
+static void dots_part(const tn_gemm_plan *p, const operands *o, int64_t b_row, int part, int parts) {
+    const tn_gemm_desc *d = &p->d;
+    const int64_t size = (int64_t)tn_dtype_size(d->dtype);
+    int64_t m0 = 0, m1 = d->m, n0 = 0, n1 = d->n;
+    if (d->m >= d->n)
+        tn_share(d->m, 1, part, parts, &m0, &m1);
+    else
+        tn_share(d->n, 4, part, parts, &n0, &n1);
+    if (m0 == m1 || n0 == n1) return;
+    type_of(p)->dots(m1 - m0, n1 - n0, d->k, o->a + m0 * d->lda * size, d->lda, o->b + n0 * b_row * size, b_row,
+                     o->bias ? o->bias + n0 * size : NULL, 1, o->c + (m0 * d->ldc + n0) * size, d->ldc, 1, d->accumulate);
+    if (d->act != TN_ACT_NONE && d->dtype == TN_FLOAT)
+        for (int64_t i = m0; i < m1; i++)
+            tn_act_apply(p->isa, d->act, d->alpha, n1 - n0, (float *)(void *)o->c + i * d->ldc + n0);
+}
+
+/* Rows of a times rows of b; b's columns become rows in scratch when it is not stored that way. */
+static void run_dots(const tn_gemm_plan *p, const operands *o, void *scratch, int threads) {
+    const tn_gemm_desc *d = &p->d;
+    const tn_gemm_type *t = type_of(p);
+    const int64_t size = (int64_t)tn_dtype_size(d->dtype);
+    const char *b = o->b;
+    int64_t b_row = d->ldb;
+    if (!d->tb) {
+        b_row = d->k;
+        if (d->ldb > 1) {
+            for (int64_t j = 0; j < d->n; j++) t->pack(d->k, 1, 1, o->b + j * size, d->ldb, (char *)scratch + j * d->k * size);
+            b = scratch;
+        }
+    }
+    const operands at = {o->a, b, o->bias, o->c};
+    if (threads == 1) {
+        dots_part(p, &at, b_row, 0, 1);
+        return;
+    }
+#pragma omp parallel num_threads(threads)
+    dots_part(p, &at, b_row, omp_get_thread_num(), omp_get_num_threads());
+}
+
+/* One column with a stored [k, m]: the row c' = b' a, where a is read as it lies. */
+static void run_turned(const tn_gemm_plan *p, const operands *o, int threads) {
+    tn_gemm_plan q = *p;
+    q.d.m = 1;
+    q.d.n = p->d.m;
+    q.d.ta = q.d.tb = false;
+    q.d.lda = p->d.k;
+    q.d.ldb = p->d.lda;
+    q.d.ldc = p->d.m;
+    q.d.act = TN_ACT_NONE;
+    q.path = PATH_DIRECT;
+    q.kc = q.d.n > 512 ? 16 : 256;
+    const operands turned = {o->b, o->a, NULL, o->c};
+    run_tiled(&q, &turned, NULL, NULL, threads);
+    if (o->bias) tn_add_scalar(p->d.dtype, o->bias, p->d.m, o->c);
+    if (p->d.act != TN_ACT_NONE && p->d.dtype == TN_FLOAT)
+        tn_act_apply(p->isa, p->d.act, p->d.alpha, p->d.m, (float *)(void *)o->c);
+}
+
+static void run_one(const tn_gemm_plan *p, const operands *o, const char *packed, void *scratch, int threads) {
+    switch (p->path) {
+    case PATH_DOTS: run_dots(p, o, scratch, threads); break;
+    case PATH_DIRECT: run_tiled(p, o, NULL, NULL, threads); break;
+    case PATH_PACKED: run_tiled(p, o, packed, packed ? NULL : scratch, threads); break;
+    case PATH_TURNED: run_turned(p, o, threads); break;
+    case PATH_WIDENED: tn_gemm_widened_run(p, o->a, o->b, o->bias, o->c, scratch, threads); break;
+    default: tn_gemm_generic(p, o->a, o->b, o->c, threads); break;
+    }
+}
+
+static operands at_batch(const tn_gemm_plan *p, const operands *o, int64_t batch) {
+    const int64_t size = (int64_t)tn_dtype_size(p->d.dtype);
+    operands at = *o;
+    at.c += batch * p->d.m * p->d.ldc * size;
+    for (int i = p->d.batch_rank - 1; i >= 0; i--) {
+        int64_t index = batch % p->d.batch_dim[i];
+        batch /= p->d.batch_dim[i];
+        at.a += index * p->d.batch_a[i] * size;
+        at.b += index * p->d.batch_b[i] * size;
+    }
+    return at;
+}
+
+static void run_batches(const tn_gemm_plan *p, const operands *o, const char *packed, void *scratch, int part, int parts) {
+    int64_t from, to;
+    tn_share(p->batches, 1, part, parts, &from, &to);
+    for (int64_t i = from; i < to; i++) {
+        operands at = at_batch(p, o, i);
+        run_one(p, &at, packed, scratch, 1);
+    }
+}
+
+static void run(const tn_gemm_plan *p, const operands *o, const char *packed, void *scratch) {
+    if (p->d.m == 0 || p->d.n == 0 || p->batches == 0) return;
+    if (p->batches == 1) {
+        run_one(p, o, packed, scratch, p->threads);
+        return;
+    }
+    const size_t each = p->scratch / (size_t)p->threads;
+    if (p->threads == 1) {
+        run_batches(p, o, packed, scratch, 0, 1);
+        return;
+    }
+#pragma omp parallel num_threads(p->threads)
+    run_batches(p, o, packed, (char *)scratch + (size_t)omp_get_thread_num() * each, omp_get_thread_num(), omp_get_num_threads());
+}
+
+void tn_gemm_run(const tn_gemm_plan *p, const void *a, const void *b, const void *bias, void *c, void *scratch) {
+    run(p, &(operands){a, b, bias, c}, NULL, scratch);
+}
+
+void tn_gemm_pack_b(const tn_gemm_plan *p, const void *b, void *packed) {
+    const tn_gemm_type *t = type_of(p);
+    const cut cuts = cut_of(t, p->d.n);
+    if (p->path == PATH_PACKED) pack_panels(p, t, b, packed, cuts, 0, cuts.panels);
+}
+
+void tn_gemm_run_packed(const tn_gemm_plan *p, const void *a, const void *packed, const void *bias, void *c, void *scratch) {
+    run(p, &(operands){a, NULL, bias, c}, packed, scratch);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * gemm.h - what gemm.c and gemm_generic.c share.
+ */
+#ifndef TN_GEMM_H
+#define TN_GEMM_H
+
+#include "isa_gemm.h"
+
+bool tn_gemm_takes(tn_dtype t);
+/* Integers and complex numbers: straightforward loops. */
+void tn_gemm_generic(const tn_gemm_plan *p, const void *a, const void *b, void *c, int threads);
+/* half and bfloat16: by way of float, in scratch. */
+tn_code tn_gemm_widened_prepare(tn_gemm_plan *p, tn_error *err);
+void tn_gemm_widened_run(const tn_gemm_plan *p, const void *a, const void *b, const void *bias, void *c, void *scratch,
+                         int threads);
+void tn_add_scalar(tn_dtype t, const void *x, int64_t n, void *c); /* c[i] += *x; float and double */
+/* x[i] = act(x[i]) (activation.c) */
+void tn_act_apply(int isa, tn_act act, float alpha, int64_t n, float *x);
+
+#endif

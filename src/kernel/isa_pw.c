@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * isa_pw.c - the table of isa_pw.h for one level of instructions. One line per operator: what it makes of
+ * x (and y, z). Functions without a vector form here go through the C library, element by element.
+ */
+#include "isa_pw.h"
+#include "isa_math.h"
+#include "special.h"
+
+#define UNARY(name, expr)                                                                                      \
+    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) {  \
+        (void)b, (void)c, (void)attr;                                                                          \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) {                                                  \
+            const float x = a[i];                                                                              \
+            out[i] = (expr);                                                                                   \
+        }                                                                                                      \
+    }
+#define BINARY(name, expr)                                                                                     \
+    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) {  \
+        (void)c, (void)attr;                                                                                   \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) {                                                  \
+            const float x = a[i], y = b[i];                                                                    \
+            out[i] = (expr);                                                                                   \
+        }                                                                                                      \
+    }
+#define TERNARY(name, expr)                                                                                    \
+    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) {  \
+        (void)attr;                                                                                            \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) {                                                  \
+            const float x = a[i], y = b[i], z = c[i];                                                          \
+            out[i] = (expr);                                                                                   \
+        }                                                                                                      \
+    }
+/* Through the C library: no vector form. */
+#define SCALAR(name, expr)                                                                                     \
+    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) {  \
+        (void)b, (void)c, (void)attr;                                                                          \
+        for (int64_t i = 0; i < n; i++) {                                                                      \
+            const float x = a[i];                                                                              \
+            out[i] = (expr);                                                                                   \
+        }                                                                                                      \
+    }
+#define SCALAR2(name, expr)                                                                                    \
+    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) {  \
+        (void)c, (void)attr;                                                                                   \
+        for (int64_t i = 0; i < n; i++) {                                                                      \
+            const float x = a[i], y = b[i];                                                                    \
+            out[i] = (expr);                                                                                   \
+        }                                                                                                      \
+    }
+#define ALPHA 1.7580993408473768599402175208123f /* selu's scale * alpha */
+#define SCALE 1.0507009873554804934193349852946f
+
+UNARY(IDENTITY, x)
+UNARY(NEG, -x)
+UNARY(ABS, fabsf(x))
+UNARY(SIGN, x > 0 ? 1.0f : x < 0 ? -1.0f : x != x ? x : 0.0f)
+UNARY(SQUARE, x *x)
+UNARY(SQRT, sqrtf(x))
+UNARY(RSQRT, 1.0f / sqrtf(x))
+UNARY(RECIPROCAL, 1.0f / x)
+UNARY(EXP, m_exp(x))
+UNARY(EXPM1, m_expm1(x))
+UNARY(LOG, m_log(x))
+UNARY(LOG1P, m_log1p(x))
+SCALAR(TAN, tanf(x))
+SCALAR(ASIN, asinf(x))
+SCALAR(ACOS, acosf(x))
+SCALAR(ATAN, atanf(x))
+SCALAR(SINH, sinhf(x))
+SCALAR(COSH, coshf(x))
+UNARY(TANH, m_tanh(x))
+SCALAR(ASINH, asinhf(x))
+SCALAR(ACOSH, acoshf(x))
+SCALAR(ATANH, atanhf(x))
+UNARY(SIGMOID, m_sigmoid(x))
+UNARY(SOFTPLUS, m_softplus(x))
+UNARY(SOFTSIGN, x / (1.0f + fabsf(x)))
+UNARY(RELU, x < 0 ? 0.0f : x)
+UNARY(RELU6, x < 0 ? 0.0f : x > 6 ? 6.0f : x)
+UNARY(ELU, x < 0 ? m_expm1(x) : x)
+UNARY(SELU, x < 0 ? ALPHA * m_expm1(x) : SCALE * x)
+UNARY(LEAKY_RELU, x > 0 ? x : x *attr)
+UNARY(ERF, m_erf(x))
+SCALAR(ERFC, erfcf(x))
+SCALAR(LGAMMA, (float)tn_lgamma((double)x))
+SCALAR(DIGAMMA, (float)tn_digamma((double)x))
+SCALAR(NDTRI, (float)tn_ndtri((double)x))
+SCALAR(ERFINV, (float)tn_erfinv((double)x))
+UNARY(FLOOR, floorf(x))
+UNARY(CEIL, ceilf(x))
+UNARY(RINT, rintf(x))
+UNARY(IS_NAN, x != x ? 1.0f : 0.0f)
+UNARY(IS_INF, fabsf(x) == INFINITY ? 1.0f : 0.0f)
+UNARY(IS_FINITE, fabsf(x) < INFINITY ? 1.0f : 0.0f)
+UNARY(LOGICAL_NOT, x == 0 ? 1.0f : 0.0f)
+
+BINARY(ADD, x + y)
+BINARY(SUB, x - y)
+BINARY(MUL, x *y)
+BINARY(DIV, x / y)
+BINARY(DIV_NO_NAN, y == 0 ? 0.0f : x / y)
+BINARY(MUL_NO_NAN, y == 0 ? 0.0f : x * y)
+BINARY(FLOOR_DIV, floorf(x / y))
+SCALAR2(TRUNC_MOD, fmodf(x, y))
+BINARY(TRUNC_DIV, truncf(x / y))
+SCALAR2(POW, powf(x, y))
+BINARY(MAXIMUM, x != x ? x : x < y || y != y ? y : x)
+BINARY(MINIMUM, x != x ? x : y < x || y != y ? y : x)
+BINARY(SQUARED_DIFFERENCE, (x - y) * (x - y))
+SCALAR2(ATAN2, atan2f(x, y))
+BINARY(XLOGY, x == 0 ? 0.0f : x * m_log(y))
+BINARY(XLOG1PY, x == 0 ? 0.0f : x * m_log1p(y))
+BINARY(XDIVY, x == 0 ? 0.0f : x / y)
+BINARY(EQUAL, x == y ? 1.0f : 0.0f)
+BINARY(NOT_EQUAL, x != y ? 1.0f : 0.0f)
+BINARY(LESS, x < y ? 1.0f : 0.0f)
+BINARY(LESS_EQUAL, x <= y ? 1.0f : 0.0f)
+BINARY(GREATER, x > y ? 1.0f : 0.0f)
+BINARY(GREATER_EQUAL, x >= y ? 1.0f : 0.0f)
+BINARY(APPROX_EQUAL, fabsf(x - y) < attr ? 1.0f : 0.0f)
+BINARY(LOGICAL_AND, x != 0 && y != 0 ? 1.0f : 0.0f)
+BINARY(LOGICAL_OR, x != 0 || y != 0 ? 1.0f : 0.0f)
+BINARY(TANH_GRAD, y *(1.0f - x * x))
+BINARY(SIGMOID_GRAD, y *x *(1.0f - x))
+BINARY(SQRT_GRAD, y * 0.5f / x)
+BINARY(RSQRT_GRAD, -0.5f * y * (x * x * x))
+BINARY(RECIPROCAL_GRAD, -y *x *x)
+BINARY(RELU_GRAD, y > 0 ? x : 0.0f)
+BINARY(RELU6_GRAD, y > 0 && y < 6 ? x : 0.0f)
+BINARY(ELU_GRAD, y < 0 ? (y + 1.0f) * x : x)
+BINARY(SELU_GRAD, y < 0 ? (y + ALPHA) * x : SCALE * x)
+BINARY(LEAKY_RELU_GRAD, y > 0 ? x : x *attr)
+BINARY(SOFTPLUS_GRAD, x *m_sigmoid(y))
+BINARY(SOFTSIGN_GRAD, x / ((1.0f + fabsf(y)) * (1.0f + fabsf(y))))
+TERNARY(SELECT, x != 0 ? y : z)
+TERNARY(CLIP, x < y ? y : x > z ? z : x)
+TERNARY(FMA, x *y + z)
+
+/* The remainder with the divisor's sign. */
+SCALAR2(FLOOR_MOD, tn_floor_mod_float(x, y))
+
+/* Arguments too large for the vector form are done again through the C library (i is in place: kept). */
+#define TRIG(name, quarter, exact)                                                                             \
+    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) {  \
+        (void)b, (void)c, (void)attr;                                                                          \
+        for (int64_t from = 0; from < n; from += 64) {                                                         \
+            const int m = (int)TN_MIN(64, n - from);                                                           \
+            float kept[64], far = 0;                                                                           \
+            for (int i = 0; i < m; i++) kept[i] = a[from + i];                                                 \
+            for (int i = 0; i < m; i++) far = fabsf(kept[i]) <= M_TRIG_LIMIT ? far : 1.0f;                     \
+            for (int i = 0; i < m; i++) out[from + i] = m_trig(kept[i], quarter);                              \
+            if (far == 0) continue;                                                                            \
+            for (int i = 0; i < m; i++)                                                                        \
+                if (!(fabsf(kept[i]) <= M_TRIG_LIMIT)) out[from + i] = exact(kept[i]);                         \
+        }                                                                                                      \
+    }
+TRIG(SIN, 0, sinf)
+TRIG(COS, 1, cosf)
+
+#define ROW(name) [TN_PW_##name] = f_##name
+const tn_pw_isa TN_ISA_SYM(tn_isa_pw) = {{
+    ROW(IDENTITY), ROW(NEG), ROW(ABS), ROW(SIGN), ROW(SQUARE), ROW(SQRT), ROW(RSQRT), ROW(RECIPROCAL), ROW(EXP), ROW(EXPM1),
+    ROW(LOG), ROW(LOG1P), ROW(SIN), ROW(COS), ROW(TAN), ROW(ASIN), ROW(ACOS), ROW(ATAN), ROW(SINH), ROW(COSH), ROW(TANH),
+    ROW(ASINH), ROW(ACOSH), ROW(ATANH), ROW(SIGMOID), ROW(SOFTPLUS), ROW(SOFTSIGN), ROW(RELU), ROW(RELU6), ROW(ELU),
+    ROW(SELU), ROW(LEAKY_RELU), ROW(ERF), ROW(ERFC), ROW(LGAMMA), ROW(DIGAMMA), ROW(NDTRI), ROW(ERFINV), ROW(FLOOR), ROW(CEIL),
+    ROW(RINT), ROW(IS_NAN), ROW(IS_INF), ROW(IS_FINITE), ROW(LOGICAL_NOT), ROW(ADD), ROW(SUB), ROW(MUL), ROW(DIV),
+    ROW(DIV_NO_NAN), ROW(MUL_NO_NAN), ROW(FLOOR_DIV), ROW(FLOOR_MOD), ROW(TRUNC_DIV), ROW(TRUNC_MOD), ROW(POW), ROW(MAXIMUM),
+    ROW(MINIMUM), ROW(SQUARED_DIFFERENCE), ROW(ATAN2), ROW(XLOGY), ROW(XLOG1PY), ROW(XDIVY), ROW(EQUAL), ROW(NOT_EQUAL),
+    ROW(LESS), ROW(LESS_EQUAL), ROW(GREATER), ROW(GREATER_EQUAL), ROW(APPROX_EQUAL), ROW(LOGICAL_AND), ROW(LOGICAL_OR),
+    ROW(TANH_GRAD), ROW(SIGMOID_GRAD), ROW(SQRT_GRAD), ROW(RSQRT_GRAD), ROW(RECIPROCAL_GRAD), ROW(RELU_GRAD), ROW(RELU6_GRAD),
+    ROW(ELU_GRAD), ROW(SELU_GRAD), ROW(LEAKY_RELU_GRAD), ROW(SOFTPLUS_GRAD), ROW(SOFTSIGN_GRAD), ROW(SELECT), ROW(CLIP), ROW(FMA),
+}};
