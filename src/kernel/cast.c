@@ -22,11 +22,11 @@ static inline uint64_t as_u64(double x) {
 #define TYPES(X)                                                                                               \
     X(f32, float, (float)x) X(f64, double, (double)x) X(i8, int8_t, (int8_t)as_i32(x)) X(u8, uint8_t, (uint8_t)as_i32(x)) \
     X(i16, int16_t, (int16_t)as_i32(x)) X(u16, uint16_t, (uint16_t)as_i32(x)) X(i32, int32_t, as_i32(x))     \
-    X(u32, uint32_t, (uint32_t)as_i64(x)) X(i64, int64_t, as_i64(x)) X(u64, uint64_t, as_u64(x)) X(bool, uint8_t, x != 0)
+    X(u32, uint32_t, (uint32_t)as_i64(x)) X(i64, int64_t, as_i64(x)) X(u64, uint64_t, as_u64(x)) X(b8, uint8_t, x != 0)
 #define INTS(X)                                                                                                \
     X(f32, float, (float)x) X(f64, double, (double)x) X(i8, int8_t, (int8_t)x) X(u8, uint8_t, (uint8_t)x)     \
     X(i16, int16_t, (int16_t)x) X(u16, uint16_t, (uint16_t)x) X(i32, int32_t, (int32_t)x)                     \
-    X(u32, uint32_t, (uint32_t)x) X(i64, int64_t, (int64_t)x) X(u64, uint64_t, (uint64_t)x) X(bool, uint8_t, x != 0)
+    X(u32, uint32_t, (uint32_t)x) X(i64, int64_t, (int64_t)x) X(u64, uint64_t, (uint64_t)x) X(b8, uint8_t, x != 0)
 
 #define LOOP(From, to, To, expr)                                                                  \
     case k_##to:                                                                                  \
@@ -35,7 +35,7 @@ static inline uint64_t as_u64(double x) {
             ((To *)out)[i] = (expr);                                                              \
         }                                                                                         \
         break;
-enum kind { k_f32, k_f64, k_i8, k_u8, k_i16, k_u16, k_i32, k_u32, k_i64, k_u64, k_bool };
+enum kind { k_f32, k_f64, k_i8, k_u8, k_i16, k_u16, k_i32, k_u32, k_i64, k_u64, k_b8 };
 
 #define FROM(name, From, rows, row)                                                               \
     static void from_##name(enum kind to, int64_t n, const void *in, void *out) {                 \
@@ -75,7 +75,7 @@ static int kind_of(tn_dtype t) {
     case TN_UINT32: return k_u32;
     case TN_INT64: return k_i64;
     case TN_UINT64: return k_u64;
-    case TN_BOOL: return k_bool;
+    case TN_BOOL: return k_b8;
     default: return -1;
     }
 }
@@ -85,7 +85,7 @@ static void convert(enum kind from, enum kind to, int64_t n, const void *in, voi
     case k_f32: from_f32(to, n, in, out); break;
     case k_f64: from_f64(to, n, in, out); break;
     case k_i8: from_i8(to, n, in, out); break;
-    case k_u8: case k_bool: from_u8(to, n, in, out); break;
+    case k_u8: case k_b8: from_u8(to, n, in, out); break;
     case k_i16: from_i16(to, n, in, out); break;
     case k_u16: from_u16(to, n, in, out); break;
     case k_i32: from_i32(to, n, in, out); break;

@@ -95,7 +95,7 @@ TN_INLINE float m_log1p(float x) {
 TN_INLINE float m_tanh(float x) {
     const float a = fabsf(x), y = a > 10.0f ? 10.0f : a;
     const float t = m_expm1(2.0f * y);
-    return m_sign_of(t / (t + 2.0f), x) + (x != x ? x : 0.0f);
+    return x != x ? x : m_sign_of(t / (t + 2.0f), x);
 }
 
 TN_INLINE float m_sigmoid(float x) { return 1.0f / (1.0f + m_exp(-x)); }

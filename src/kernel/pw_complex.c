@@ -73,8 +73,8 @@
         ROW(P, XDIVY), ROW(P, EQUAL), ROW(P, NOT_EQUAL), ROW(P, APPROX_EQUAL), ROW(P, TANH_GRAD),                      \
         ROW(P, SIGMOID_GRAD), ROW(P, RECIPROCAL_GRAD), ROW(P, SQRT_GRAD), ROW(P, RSQRT_GRAD)
 
-#define WITH_F(f) f##f
-#define AS_IT_IS(f) f
+#define WITH_F(name) name##f
+#define AS_IT_IS(name) name
 FAMILY(c64, float complex, float, WITH_F)
 FAMILY(c128, double complex, double, AS_IT_IS)
 
