@@ -105,13 +105,16 @@ typedef struct tn_operation_spec {
     int n_control;
     const tn_attr *attrs;
     int n_attrs;
+    int n_out;                  /* for operators we do not have: how many outputs, and their dtypes */
+    const tn_dtype *out_types;  /* (NULL: unknown); shapes come from an attribute _output_shapes */
 } tn_operation_spec;
 tn_code tn_graph_add(tn_graph *g, const tn_operation_spec *spec, tn_operation **out, tn_error *err);
 tn_code tn_operation_set_input(tn_operation *op, int i, tn_node value, tn_error *err); /* back edges only */
 /* More outputs after the present ones, and more inputs (list inputs): for residuals of While, If, calls. */
 tn_code tn_operation_append(tn_operation *op, const tn_info *outs, int n_outs, const tn_node *ins, int n_ins, tn_error *err);
 tn_code tn_operation_set_attr(tn_operation *op, const tn_attr *attr, tn_error *err); /* with append only */
-void tn_graph_freeze(tn_graph *g); /* adding afterwards is FAILED_PRECONDITION until thawed */
+void tn_graph_freeze(tn_graph *g); /* adding is FAILED_PRECONDITION until every freeze is undone */
+void tn_graph_thaw(tn_graph *g);
 int tn_graph_version(const tn_graph *g); /* grows with every operation added: sessions look at it */
 int tn_collection_kinds(const tn_graph *g);
 const char *tn_collection_name(const tn_graph *g, int i);
@@ -120,11 +123,31 @@ tn_code tn_collection_add_bytes(tn_graph *g, const char *collection, tn_view ite
 bool tn_collection_is_bytes(const tn_graph *g, const char *collection);
 tn_view tn_collection_bytes_at(const tn_graph *g, const char *collection, int i);
 
+/* ==== variables (variable.c) ==== what a VariableDef holds. The collections "variables", "local_variables" and
+ * "trainable_variables" hold their names ("w:0"); the exporter turns these into VariableDefs. */
+typedef struct tn_variable_info {
+    const char *name;               /* "scope/w"; VariableDef.variable_name is "scope/w:0" */
+    const char *initializer_name;   /* operation "scope/w/Assign" */
+    const char *snapshot_name;      /* "scope/w/Read/ReadVariableOp:0", "scope/w/read:0" */
+    const char *initial_value_name; /* "..:0"; "" when there is none */
+    bool is_resource, trainable, local;
+    tn_operation *op; /* VarHandleOp or VariableV2; found by name when NULL is given */
+    tn_view def;      /* the VariableDef's bytes as they came; n = 0: built here */
+} tn_variable_info;
+/* Registers a variable (strings and bytes are copied) and adds its name to the collections it belongs to. */
+tn_code tn_graph_add_variable(tn_graph *g, const tn_variable_info *v, tn_error *err);
+int tn_graph_variable_count(const tn_graph *g);
+const tn_variable_info *tn_graph_variable_at(const tn_graph *g, int i);
+const tn_variable_info *tn_graph_variable(const tn_graph *g, const char *name); /* "scope/w"; NULL: absent */
+
 /* ==== the builder's insides (builder.c, scope.c) ==== */
+/* The name a variable would get under the variable scopes in force, in the builder's arena. An initializer is
+ * built under tn_name_scope(b, "<that name>/Initializer/"): a name scope that ends in '/' is taken as it is. */
+const char *tn_builder_variable_name(tn_builder *b, const char *name);
+tn_arena *tn_builder_arena(tn_builder *b);
 tn_code tn_builder_fail_with(tn_builder *b, const tn_error *err);
 bool tn_builder_ok(const tn_builder *b);
 const char *tn_builder_unique(tn_builder *b, const char *name); /* under the scope, made unique */
-/* tn_add_operation without the control dependencies in force (constants of gradients, ...). */
 tn_node tn_zeros_like(tn_builder *b, tn_node x);
 tn_node tn_shape_of(tn_builder *b, tn_node x); /* a constant when the shape is known, else Shape */
 

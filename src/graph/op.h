@@ -200,5 +200,7 @@ typedef struct tn_sig {
 /* The parsed sig of a row, made on first use, shared by threads; NULL: the line is malformed (a test
  * checks that none is). */
 const tn_sig *tn_op_sig(const tn_op *op);
+/* One line parsed into one block of memory (tn_free it). NULL: malformed, or no memory. */
+tn_sig *tn_sig_parse(const char *line);
 
 #endif
