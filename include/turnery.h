@@ -154,8 +154,8 @@ typedef struct tn_shape {
 #ifndef __cplusplus
 /* TN_SHAPE(): a scalar. TN_SHAPE(-1, 28): [?, 28]. */
 #define TN_SHAPE(...)                                                                             \
-    ((tn_shape){.rank = (int)(sizeof((int64_t[]){0, ##__VA_ARGS__}) / sizeof(int64_t)) - 1,       \
-                .dim = {__VA_ARGS__}})
+    (__extension__ (tn_shape){.rank = (int)(sizeof((int64_t[]){0, ##__VA_ARGS__}) / sizeof(int64_t)) - 1,       \
+                              .dim = {__VA_ARGS__}})
 #endif
 TN_API tn_shape tn_shape_unknown(void);
 TN_API int64_t tn_shape_count(const tn_shape *s); /* number of elements; -1: unknown */
@@ -313,13 +313,14 @@ TN_API void tn_builder_fail(tn_builder *b, tn_code code, const char *message);
 /* The graph-level random seed that random operations combine with their own (tf.set_random_seed);
  * without one, unseeded operations draw a fresh seed in each session. */
 TN_API void tn_set_random_seed(tn_builder *b, int64_t seed);
-/* Name scopes prefix every operation; variable scopes prefix variables (and operations). */
+/* Name scopes prefix every operation; variable scopes prefix variables (and operations). A name that
+ * ends in '/' is taken as it is, from the root. */
 TN_API void tn_name_scope(tn_builder *b, const char *name);
 TN_API void tn_name_scope_end(tn_builder *b);
 typedef enum tn_reuse { TN_REUSE_INHERIT, TN_REUSE, TN_REUSE_AUTO } tn_reuse;
 TN_API void tn_variable_scope(tn_builder *b, const char *name, tn_reuse reuse);
 TN_API void tn_variable_scope_end(tn_builder *b);
-/* Everything added until the matching end runs after these operations. */
+/* Everything added until the matching end runs after these operations. n -1: none of those in force. */
 TN_API void tn_control_dependencies(tn_builder *b, int n, tn_operation *const *ops);
 TN_API void tn_control_dependencies_end(tn_builder *b);
 /* Any operation by TensorFlow's name. name NULL: the op's own name, made unique; a name given is made
@@ -361,7 +362,9 @@ TN_API tn_operation *tn_global_variables_initializer(tn_builder *b);
 TN_API void tn_gradients(tn_builder *b, const tn_node *ys, int n_ys, const tn_node *xs, int n_xs, const tn_node *grad_ys,
                          tn_node *dx);
 /* Functions: body is a graph of its own, built with its own builder; args in the order of
- * tn_function_arg calls. The graph keeps the function in its library under `name` and owns body. */
+ * tn_function_arg calls. The graph keeps the function in its library under `name` and owns body's graph,
+ * or frees it after an error. A body that calls functions of g is made by tn_function_graph. */
+TN_API tn_graph *tn_function_graph(tn_graph *g);
 TN_API tn_node tn_function_arg(tn_builder *body, const char *name, tn_dtype t, tn_shape shape);
 TN_API void tn_function_define(tn_builder *b, const char *name, tn_builder *body, const tn_node *rets, int n_rets);
 /* Calls it (PartitionedCall, Stateful- when it has effects). Returns the operation. */

@@ -131,7 +131,7 @@ static bool have_values(tn_builder *b, const char *type, const char *name, const
     char text[300];
     for (int i = 0; i < n_in; i++) {
         if (in[i].op) continue;
-        snprintf(text, sizeof text, "operation '%.200s' (%.60s): input %d has no value", name, type, i);
+        snprintf(text, sizeof text, "operation '%.180s' (%.60s): input %d has no value", name, type, i);
         tn_builder_fail(b, TN_INVALID_ARGUMENT, text);
         return false;
     }

@@ -35,6 +35,8 @@ tn_graph *tn_graph_new_body(tn_graph *library)
     return g;
 }
 
+tn_graph *tn_function_graph(tn_graph *g) { return tn_graph_new_body(g); }
+
 void tn_graph_free(tn_graph *g)
 {
     if (!g) return;

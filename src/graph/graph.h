@@ -86,11 +86,11 @@ typedef struct tn_function {
 tn_function *tn_graph_function(const tn_graph *g, const char *name);
 int tn_graph_function_count(const tn_graph *g);
 tn_function *tn_graph_function_at(const tn_graph *g, int i);
-/* Adds a function (owns body; strings and arrays are copied). ALREADY_EXISTS. */
+/* Adds a function (owns body and freezes it; strings and arrays are copied). ALREADY_EXISTS. */
 tn_code tn_graph_add_function(tn_graph *g, const tn_function *f, tn_error *err);
 /* The library that a body's own calls are looked up in: the outermost graph. */
 tn_graph *tn_graph_library(const tn_graph *g);
-tn_graph *tn_graph_new_body(tn_graph *library);
+tn_graph *tn_graph_new_body(tn_graph *library); /* may call functions of the library while it is written */
 
 /* ==== building (graph.c), below the builder ==== */
 tn_arena *tn_graph_arena(tn_graph *g);

@@ -109,18 +109,11 @@ static tn_code grad_prevented(tn_grad *g, tn_error *err)
 
 IDENTITY(PreventGradient, "input:T -> output:T; T:type message:string=\"\"", grad_prevented, TN_ALIAS | TN_BOUNDED);
 
-/* Shares the data of every input; the first through the alias is not enough for lists. */
-static tn_code run_identity_n(tn_run *r, tn_error *err)
-{
-    for (int i = 0; i < r->n_in; i++) TN_TRY(tn_run_output_share(r, i, r->in[i], err));
-    return TN_OK;
-}
-
+/* The planner passes each input on. */
 const tn_op tn_op_IdentityN = {
     .name = "IdentityN",
     .sig = "input:[T] -> output:[T]; T:list(type)>=1",
     .infer = infer_same,
-    .run = run_identity_n,
     .grad = grad_same,
 };
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * flow.h - what the files about functions, loops and branches share.
+ */
+#ifndef TN_GRAPH_FLOW_H
+#define TN_GRAPH_FLOW_H
+
+#include "op.h"
+
+/* What is common to two shapes: dimensions that differ are unknown. */
+tn_shape tn_shape_relaxed(const tn_shape *a, const tn_shape *b);
+/* A function's record from a finished body: names, effects, control results. Arrays are in the arena. */
+tn_code tn_function_describe(tn_arena *a, const char *name, tn_graph *body, tn_operation **args, int n_args,
+                             const tn_node *rets, int n_rets, tn_function *out, tn_error *err);
+
+#endif

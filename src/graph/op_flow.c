@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * op_flow.c - control flow: calls, If, Case, While, and the frames of TensorFlow 1 (Switch, Merge, Enter,
+ * Exit, NextIteration, LoopCond). Here is what is known of their outputs; running them is the planner's own
+ * (calls are inlined, frames become functional), their gradients are grad_call.c's and grad_while.c's.
+ */
+#include "flow.h"
+
+/* ==== calls and branches ==== */
+
+static const tn_function *function_of(const tn_infer *c, const tn_func_attr *f)
+{
+    return f ? tn_graph_function(c->library, f->name) : NULL;
+}
+
+static bool has_rets(const tn_infer *c, const tn_function *f) { return f && f->n_rets == c->n_out; }
+
+static tn_code infer_call(tn_infer *c, tn_error *err)
+{
+    (void)err;
+    const tn_function *f = function_of(c, tn_attr_get_func(c->attrs, "f"));
+    for (int o = 0; has_rets(c, f) && o < c->n_out; o++) c->out[o].shape = tn_node_shape(f->rets[o]);
+    return TN_OK;
+}
+
+/* output_shapes, when it says something. */
+static bool noted_shapes(tn_infer *c)
+{
+    const tn_attr *a = tn_attr_find(c->attrs, "output_shapes");
+    if (!a || a->kind != TN_ATTR_SHAPE || !a->is_list || a->n != c->n_out) return false;
+    for (int o = 0; o < c->n_out; o++) c->out[o].shape = a->shapes[o];
+    return true;
+}
+
+static void relax_into(tn_infer *c, const tn_function *f, bool first)
+{
+    for (int o = 0; o < c->n_out; o++) {
+        tn_shape s = has_rets(c, f) ? tn_node_shape(f->rets[o]) : tn_shape_unknown();
+        c->out[o].shape = first ? s : tn_shape_relaxed(&c->out[o].shape, &s);
+    }
+}
+
+static tn_code infer_if(tn_infer *c, tn_error *err)
+{
+    (void)err;
+    if (noted_shapes(c)) return TN_OK;
+    relax_into(c, function_of(c, tn_attr_get_func(c->attrs, "then_branch")), true);
+    relax_into(c, function_of(c, tn_attr_get_func(c->attrs, "else_branch")), false);
+    return TN_OK;
+}
+
+static tn_code infer_case(tn_infer *c, tn_error *err)
+{
+    (void)err;
+    const tn_attr *a = tn_attr_find(c->attrs, "branches");
+    if (noted_shapes(c) || !a || a->kind != TN_ATTR_FUNC || !a->is_list) return TN_OK;
+    for (int k = 0; k < a->n; k++) relax_into(c, function_of(c, &a->funcs[k]), k == 0);
+    return TN_OK;
+}
+
+/* Values the body hands through unchanged stay as they are, even their contents. */
+static tn_code infer_while(tn_infer *c, tn_error *err)
+{
+    (void)err;
+    const tn_function *f = function_of(c, tn_attr_get_func(c->attrs, "body"));
+    noted_shapes(c);
+    if (!has_rets(c, f) || f->n_args != c->n_in) return TN_OK;
+    for (int o = 0; o < c->n_out; o++) {
+        tn_dtype t = c->out[o].dtype;
+        if (f->rets[o].op != f->args[o]) continue;
+        c->out[o] = *c->in[o];
+        c->out[o].dtype = t;
+    }
+    return TN_OK;
+}
+
+#define CALL_SIG                                                                                  \
+    "args:[Tin] -> output:[Tout]; Tin:list(type)>=0 Tout:list(type)>=0 f:func config:string=\"\" "  \
+    "config_proto:string=\"\" executor_type:string=\"\""
+#define IF_SIG                                                                                    \
+    "cond:Tcond input:[Tin] -> output:[Tout]; Tcond:type Tin:list(type)>=0 Tout:list(type)>=0 "     \
+    "then_branch:func else_branch:func output_shapes:list(shape)=[]"
+#define CASE_SIG                                                                                  \
+    "branch_index:int32 input:[Tin] -> output:[Tout]; Tin:list(type)>=0 Tout:list(type)>=0 "        \
+    "branches:list(func)>=1 output_shapes:list(shape)=[]"
+#define WHILE_SIG                                                                                 \
+    "input:[T] -> output:[T]; T:list(type)>=0 cond:func body:func output_shapes:list(shape)=[] "    \
+    "parallel_iterations:int=10"
+#define FLOW(op, sig_, infer_, grad_, flags_)                                                     \
+    const tn_op tn_op_##op = {.name = #op, .sig = sig_, .infer = infer_, .grad = grad_, .flags = flags_}
+
+/* The stateful kinds are never merged or folded; whether they have effects is their functions' business. */
+FLOW(PartitionedCall, CALL_SIG, infer_call, NULL, 0);
+FLOW(StatefulPartitionedCall, CALL_SIG, infer_call, NULL, TN_STATEFUL);
+FLOW(If, IF_SIG, infer_if, NULL, TN_STATEFUL);
+FLOW(StatelessIf, IF_SIG, infer_if, NULL, 0);
+FLOW(Case, CASE_SIG, infer_case, NULL, TN_STATEFUL);
+FLOW(StatelessCase, CASE_SIG, infer_case, NULL, 0);
+FLOW(While, WHILE_SIG, infer_while, NULL, TN_STATEFUL);
+FLOW(StatelessWhile, WHILE_SIG, infer_while, NULL, 0);
+
+/* ==== TensorFlow 1's frames ==== */
+
+static tn_code infer_merge(tn_infer *c, tn_error *err)
+{
+    (void)err;
+    c->out[0].shape = c->in[0]->shape;
+    for (int i = 1; i < c->n_in; i++) c->out[0].shape = tn_shape_relaxed(&c->out[0].shape, &c->in[i]->shape);
+    c->out[1].shape = TN_SHAPE();
+    return TN_OK;
+}
+
+FLOW(Switch, "data:T pred:bool -> output_false:T output_true:T; T:type", tn_infer_like_first, NULL, 0);
+FLOW(RefSwitch, "data:&T pred:bool -> output_false:&T output_true:&T; T:type", tn_infer_like_first, NULL, 0);
+FLOW(Merge, "inputs:N*T -> output:T value_index:int32; T:type N:int>=1", infer_merge, NULL, 0);
+FLOW(RefMerge, "inputs:&N*T -> output:&T value_index:int32; T:type N:int>=1", infer_merge, NULL, 0);
+#define ENTER_ATTRS "; T:type frame_name:string is_constant:bool=false parallel_iterations:int=10"
+FLOW(Enter, "data:T -> output:T" ENTER_ATTRS, tn_infer_unchanged, NULL, 0);
+FLOW(RefEnter, "data:&T -> output:&T" ENTER_ATTRS, tn_infer_unchanged, NULL, 0);
+FLOW(Exit, "data:T -> output:T; T:type", tn_infer_unchanged, NULL, 0);
+FLOW(RefExit, "data:&T -> output:&T; T:type", tn_infer_unchanged, NULL, 0);
+FLOW(NextIteration, "data:T -> output:T; T:type", tn_infer_unchanged, NULL, 0);
+FLOW(RefNextIteration, "data:&T -> output:&T; T:type", tn_infer_unchanged, NULL, 0);
+FLOW(LoopCond, "input:bool -> output:bool;", tn_infer_unchanged, NULL, TN_NO_GRADIENT);
+FLOW(ControlTrigger, "-> ;", tn_infer_none, NULL, TN_NO_GRADIENT);
+
+/* ==== FakeParam: stands in for a value that the other branch of an If returns ==== */
+
+static tn_code infer_fake(tn_infer *c, tn_error *err)
+{
+    (void)err;
+    tn_shape s = tn_shape_unknown();
+    tn_attr_get_shape(c->attrs, "shape", &s);
+    if (s.rank < 0) s = TN_SHAPE(0);
+    for (int i = 0; i < s.rank; i++) s.dim[i] = TN_MAX(s.dim[i], 0);
+    c->out[0].shape = s;
+    return TN_OK;
+}
+
+static tn_code run_fake(tn_run *r, tn_error *err)
+{
+    (void)err;
+    if (tn_dtype_is_pod(r->out[0]->dtype)) memset(r->out[0]->data, 0, tn_tensor_bytes(r->out[0]));
+    return TN_OK;
+}
+
+const tn_op tn_op_FakeParam = {
+    .name = "FakeParam",
+    .sig = "-> output:dtype; dtype:type shape:shape",
+    .infer = infer_fake,
+    .run = run_fake,
+    .flags = TN_NO_GRADIENT,
+};
