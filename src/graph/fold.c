@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fold.c - what is known of every value once the shapes of the feeds are: one walk that infers shapes and
+ * evaluates what is constant, loops to a fixed point. Then constants replace the nodes that made them.
+ *
+ * Invariants: random and stateful operators are never evaluated; results over FOLD_LIMIT bytes are not kept.
+ */
+#include "plan.h"
+
+enum { FOLD_LIMIT = 1 << 24 };
+
+static tn_code infer_region(tn_binding *b, tn_region *r, bool lenient, tn_error *err);
+
+tn_code tn_binding_own(tn_binding *b, tn_tensor *t, tn_error *err)
+{
+    if (b->n_owned == b->cap_owned) {
+        int cap = b->cap_owned ? 2 * b->cap_owned : 64;
+        tn_tensor **grown = tn_realloc(b->owned, (size_t)cap * sizeof *grown);
+        if (!grown) {
+            tn_tensor_unref(t);
+            return tn_no_memory(err, (size_t)cap * sizeof *grown);
+        }
+        b->owned = grown;
+        b->cap_owned = cap;
+    }
+    b->owned[b->n_owned++] = t;
+    return TN_OK;
+}
+
+static void forget(tn_pnode *n)
+{
+    for (int i = 0; i < n->n_out; i++) {
+        tn_dtype t = n->out[i].dtype;
+        n->out[i] = (tn_info){.dtype = t, .shape = tn_shape_unknown(), .bound = -1};
+    }
+}
+
+/* A fully known integer vector (a Shape's output) becomes a value. */
+static tn_code value_from_ints(tn_binding *b, tn_info *o, tn_error *err)
+{
+    if (o->value || !o->has_ints || !tn_shape_known(&o->shape)) return TN_OK;
+    for (int i = 0; i < o->ints.rank; i++)
+        if (o->ints.dim[i] == TN_UNKNOWN_INT) return TN_OK;
+    tn_tensor *t;
+    tn_dtype dt = o->dtype;
+    if (dt != TN_INT32 && dt != TN_INT64) return TN_OK;
+    TN_TRY(tn_tensor_int64s(dt, o->ints.dim, o->ints.rank, &t, err));
+    t->shape = o->shape;
+    TN_TRY(tn_binding_own(b, t, err));
+    o->value = t;
+    return TN_OK;
+}
+
+static bool may_evaluate(const tn_pnode *n)
+{
+    if ((n->op->flags & (TN_STATEFUL | TN_EFFECT)) || n->op->reads || n->op->writes || n->n_sub || !n->n_out) return false;
+    if (!n->op->run && !(n->op->flags & TN_ALIAS)) return false;
+    for (int i = 0; i < n->n_in; i++)
+        if (!n->in[i].node->out[n->in[i].index].value) return false;
+    for (int i = 0; i < n->n_out; i++) {
+        int64_t count = tn_shape_count(&n->out[i].shape);
+        if (!tn_dtype_is_pod(n->out[i].dtype) && n->out[i].dtype != TN_STRING) return false;
+        if (count < 0 ? !(n->op->dynamic & TN_BIT(i)) : count > FOLD_LIMIT / (int64_t)tn_dtype_size(n->out[i].dtype))
+            return false;
+    }
+    return true;
+}
+
+static tn_code evaluate(tn_binding *b, tn_pnode *n, tn_error *err)
+{
+    const tn_tensor **in = TN_ARRAY(b->arena, n->n_in + 1, const tn_tensor *);
+    tn_tensor **out = TN_ARRAY(b->arena, n->n_out, tn_tensor *);
+    tn_dtype *dtypes = TN_ARRAY(b->arena, n->n_out, tn_dtype);
+    if (!in || !out || !dtypes) return tn_no_memory(err, 0);
+    for (int i = 0; i < n->n_in; i++) in[i] = n->in[i].node->out[n->in[i].index].value;
+    for (int i = 0; i < n->n_out; i++) dtypes[i] = n->out[i].dtype;
+    TN_TRY(tn_apply(n->op, n->name, n->attrs, in, n->n_in, out, n->n_out, dtypes, err));
+    for (int i = 0; i < n->n_out; i++) {
+        TN_TRY(tn_binding_own(b, out[i], err));
+        n->out[i].value = out[i];
+        n->out[i].shape = out[i]->shape;
+    }
+    return TN_OK;
+}
+
+static tn_code call_infer(tn_binding *b, tn_pnode *n, tn_error *err)
+{
+    const tn_info **in = TN_ARRAY(b->arena, n->n_in + 1, const tn_info *);
+    if (!in) return tn_no_memory(err, 0);
+    for (int i = 0; i < n->n_in; i++) in[i] = &n->in[i].node->out[n->in[i].index];
+    tn_infer c = {.op = n->op, .name = n->name, .attrs = n->attrs, .library = b->library, .n_in = n->n_in, .n_out = n->n_out,
+                  .in = in, .out = n->out, .arena = b->arena};
+    return n->op->infer(&c, err);
+}
+
+/* A variable's value has the shape it has now, which assignments keep unless they may change it. */
+static void infer_read(tn_pnode *n)
+{
+    tn_resource *res = tn_pval_resource(n->in[0]);
+    if (!res || res->kind != TN_RES_VARIABLE) return;
+    tn_stored *v = (tn_stored *)res;
+    if (tn_shape_known(&v->shape)) n->out[0].shape = v->shape;
+}
+
+static tn_code infer_plain(tn_binding *b, tn_pnode *n, tn_error *err)
+{
+    if (n->op == &tn_pseudo_feed || n->op == &tn_pseudo_constant || n->op == &tn_pseudo_handle) return TN_OK;
+    forget(n);
+    if (tn_pnode_is_read(n)) {
+        infer_read(n);
+        return TN_OK;
+    }
+    if (n->op->infer) TN_TRY(call_infer(b, n, err));
+    if (!(b->passes & TN_PASS(FOLD))) return TN_OK;
+    for (int i = 0; i < n->n_out; i++) TN_TRY(value_from_ints(b, &n->out[i], err));
+    if (n->n_out && n->out[0].value) return TN_OK;
+    return may_evaluate(n) ? evaluate(b, n, err) : TN_OK;
+}
+
+/* ==== branches and loops ==== */
+
+static void merge_info(tn_info *into, const tn_info *x)
+{
+    if (into->shape.rank != x->shape.rank) into->shape = tn_shape_unknown();
+    for (int d = 0; d < into->shape.rank; d++)
+        if (into->shape.dim[d] != x->shape.dim[d]) into->shape.dim[d] = -1;
+    if (into->value != x->value) into->value = NULL;
+    into->has_ints = false;
+    into->bound = -1;
+}
+
+static void set_arg(tn_pnode *arg, const tn_info *from, bool with_value)
+{
+    tn_dtype t = arg->out[0].dtype;
+    arg->out[0] = *from;
+    arg->out[0].dtype = t;
+    if (!with_value) {
+        arg->out[0].value = NULL;
+        arg->out[0].has_ints = false;
+        arg->out[0].bound = -1;
+    }
+}
+
+static const tn_info *ret_info(const tn_region *r, int i)
+{
+    return &r->rets[i].node->out[r->rets[i].index];
+}
+
+static tn_code infer_branches(tn_binding *b, tn_pnode *n, tn_error *err)
+{
+    forget(n);
+    for (int s = 0; s < n->n_sub; s++) {
+        tn_region *r = n->sub[s];
+        for (int i = 0; i < r->n_args; i++) set_arg(r->args[i], &n->in[i + 1].node->out[n->in[i + 1].index], true);
+        TN_TRY(infer_region(b, r, true, err));
+        for (int i = 0; i < n->n_out; i++) {
+            tn_dtype t = n->out[i].dtype;
+            if (s == 0) n->out[i] = *ret_info(r, i);
+            else merge_info(&n->out[i], ret_info(r, i));
+            n->out[i].dtype = t;
+            n->out[i].value = NULL;
+            n->out[i].has_ints = false;
+        }
+    }
+    return TN_OK;
+}
+
+static bool is_invariant(const tn_region *body, int i)
+{
+    return body->rets[i].node == body->args[i];
+}
+
+/* True when the body gives back what it was given; else widens what is given. */
+static bool widen(tn_region *cond, tn_region *body)
+{
+    bool same = true;
+    for (int i = 0; i < body->n_args; i++) {
+        tn_info *given = &body->args[i]->out[0];
+        if (tn_shape_equal(&given->shape, &ret_info(body, i)->shape) || is_invariant(body, i)) continue;
+        tn_shape before = given->shape;
+        merge_info(given, ret_info(body, i));
+        cond->args[i]->out[0].shape = given->shape;
+        same = same && tn_shape_equal(&before, &given->shape);
+    }
+    return same;
+}
+
+static tn_code infer_while(tn_binding *b, tn_pnode *n, tn_error *err)
+{
+    tn_region *cond = n->sub[0], *body = n->sub[1];
+    for (int i = 0; i < n->n_in; i++) {
+        const tn_info *from = &n->in[i].node->out[n->in[i].index];
+        set_arg(body->args[i], from, is_invariant(body, i));
+        set_arg(cond->args[i], from, is_invariant(body, i));
+    }
+    do TN_TRY(infer_region(b, body, true, err));
+    while (!widen(cond, body));
+    TN_TRY(infer_region(b, cond, true, err));
+    for (int i = 0; i < n->n_out; i++) {
+        tn_dtype t = n->out[i].dtype;
+        n->out[i] = body->args[i]->out[0];
+        n->out[i].dtype = t;
+    }
+    return TN_OK;
+}
+
+static tn_code infer_node(tn_binding *b, tn_pnode *n, tn_error *err)
+{
+    if (tn_pnode_is_loop(n)) return infer_while(b, n, err);
+    if (n->n_sub) return infer_branches(b, n, err);
+    return infer_plain(b, n, err);
+}
+
+/* lenient: in a branch or body, which may never run, an error waits until it does. */
+static tn_code infer_region(tn_binding *b, tn_region *r, bool lenient, tn_error *err)
+{
+    for (int i = 0; i < r->n_nodes; i++) {
+        tn_pnode *n = r->nodes[i];
+        tn_error local;
+        tn_code code = infer_node(b, n, &local);
+        if (code == TN_OK) continue;
+        if (!lenient || code == TN_RESOURCE_EXHAUSTED) {
+            if (err) *err = local;
+            return strstr(local.message, "[[{{node") ? code : tn_note(err, "[[{{node %s}}]]", n->name);
+        }
+        forget(n);
+    }
+    return TN_OK;
+}
+
+/* ==== constants replace the nodes that made them ==== */
+
+static void commit(tn_region *r)
+{
+    for (int i = 0; i < r->n_nodes; i++) {
+        tn_pnode *n = r->nodes[i];
+        for (int s = 0; s < n->n_sub; s++) commit(n->sub[s]);
+        bool all = n->n_out > 0 && !n->n_sub && !n->effect && n->op != &tn_pseudo_feed && n->op != &tn_pseudo_handle;
+        for (int k = 0; k < n->n_out; k++) all = all && n->out[k].value;
+        if (!all) continue;
+        n->op = &tn_pseudo_constant;
+        n->n_in = 0;
+    }
+}
+
+static tn_code order_all(tn_binding *b, tn_region *r, tn_error *err)
+{
+    for (int i = 0; i < r->n_nodes; i++)
+        for (int s = 0; s < r->nodes[i]->n_sub; s++) TN_TRY(order_all(b, r->nodes[i]->sub[s], err));
+    return tn_region_order(b->arena, r, err);
+}
+
+tn_code tn_bind_infer(tn_binding *b, tn_region *r, tn_error *err)
+{
+    TN_TRY(order_all(b, r, err));
+    TN_TRY(infer_region(b, r, false, err));
+    if (b->passes & TN_PASS(FOLD)) commit(r);
+    return order_all(b, r, err);
+}

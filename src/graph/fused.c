@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fused.c - the fused operators' preparation and running: thin, the work is kernel/'s.
+ */
+#include "fused.h"
+
+static tn_code keep_shape(tn_infer *c, tn_error *err)
+{
+    (void)c, (void)err;
+    return TN_OK;
+}
+
+/* ==== matrix product, bias, activation ==== */
+
+static tn_code matmul_prepare(tn_prepare *p, tn_error *err)
+{
+    const tn_fused_act *fused = p->params;
+    const tn_shape *a = &p->in[0]->shape, *out = &p->out[0]->shape;
+    TN_PARAMS(p, tn_gemm_plan, plan);
+    bool ta = tn_attr_b(p->attrs, "transpose_a");
+    tn_gemm_desc d = {.dtype = TN_FLOAT, .m = out->dim[0], .n = out->dim[1], .k = a->dim[ta ? 0 : 1], .ta = ta,
+                      .tb = tn_attr_b(p->attrs, "transpose_b"), .bias = true, .act = fused->act, .alpha = fused->alpha,
+                      .threads = p->threads};
+    TN_TRY(tn_gemm_prepare(&d, plan, err));
+    p->scratch = plan->scratch;
+    return TN_OK;
+}
+
+static tn_code matmul_run(tn_run *r, tn_error *err)
+{
+    (void)err;
+    tn_gemm_run(r->params, r->in[0]->data, r->in[1]->data, r->in[2]->data, r->out[0]->data, r->scratch);
+    return TN_OK;
+}
+
+const tn_op tn_fused_matmul = {.name = "_FusedMatMul", .infer = keep_shape, .prepare = matmul_prepare, .run = matmul_run};
+
+/* ==== element-wise programs ==== */
+
+static tn_code pointwise_run(tn_run *r, tn_error *err)
+{
+    const void *in[TN_PW_MAX_INPUTS];
+    (void)err;
+    for (int i = 0; i < r->n_in; i++) in[i] = r->in[i]->data;
+    tn_pw_program_run(r->params, in, &(void *){r->out[0]->data});
+    return TN_OK;
+}
+
+const tn_op tn_fused_pointwise = {.name = "_Pointwise", .infer = keep_shape, .run = pointwise_run, .flags = TN_INPLACE};

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fused.h - the operators that passes put in the place of several. None is in the registry: a graph cannot
+ * hold them. A node's `extra` is what prepare finds in p->params.
+ */
+#ifndef TN_FUSED_H
+#define TN_FUSED_H
+
+#include "../kernel/kernel.h"
+#include "plan.h"
+
+typedef struct tn_fused_act {
+    tn_act act;
+    float alpha;
+} tn_fused_act;
+
+extern const tn_op tn_fused_matmul; /* a, b, bias; MatMul's attributes; extra: tn_fused_act */
+extern const tn_op tn_fused_conv2d; /* input, filter, bias; Conv2D's attributes; extra: tn_fused_act */
+extern const tn_op tn_fused_pointwise; /* inputs of the program; extra: tn_pw_program */
+extern const tn_op tn_fused_updates;   /* see pass_updates.c */
+
+/* node->mark = how often anything looks at it: inputs, controls, results. */
+void tn_region_count_uses(tn_region *r);
+/* Every look at `from`'s outputs, and every wait for it, is for `to` instead. */
+void tn_region_replace_node(tn_region *r, tn_pnode *from, tn_pnode *to);
+
+#endif

@@ -1,0 +1,629 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lower.c - from a graph to a region of plan nodes: only what the fetches and targets need, calls inlined,
+ * branches and loops with regions of their own, variables and generators resolved in the store.
+ *
+ * Leaves shapes and values to binding. Invariants: top-level effects are there only if reached; effects
+ * inside a called function always are. Functions nest at most MAX_DEPTH deep.
+ */
+#include "plan.h"
+
+enum { MAX_DEPTH = 100 };
+
+typedef struct lowering {
+    tn_arena *arena;
+    const tn_graph *library;
+    tn_store *store;
+    tn_buf missing; /* operators we do not have: "Foo (node 'x'), ..." */
+    int n_missing;
+} lowering;
+
+typedef struct mapped { /* what an operation became */
+    tn_pnode *node;     /* to wait for */
+    tn_pval *outs;
+} mapped;
+
+typedef struct body { /* one instance of a graph or function body */
+    lowering *l;
+    const tn_graph *g;
+    const char *prefix;    /* of names: "" or "call/" */
+    const tn_pval *args;   /* of a function: what its _Arg operations are */
+    tn_pnode *before;      /* the call's control inputs; NULL */
+    mapped *map;           /* by operation id */
+    const tn_node *fed;    /* top level: values that are fed */
+    tn_pnode **feeds;
+    int n_fed;
+    tn_region *region;
+    int depth;
+} body;
+
+static tn_code no_memory(tn_error *err)
+{
+    return tn_no_memory(err, 0);
+}
+
+/* ==== reaching ==== */
+
+static int feed_of(const body *b, tn_node v)
+{
+    for (int i = 0; i < b->n_fed; i++)
+        if (b->fed[i].op == v.op && b->fed[i].index == v.index) return i;
+    return -1;
+}
+
+static bool is_back_edge(const tn_operation *op, const tn_operation *in)
+{
+    return strcmp(in->type, "NextIteration") == 0 && strcmp(op->type, "Merge") == 0;
+}
+
+typedef struct frame {
+    tn_operation *op;
+    int next; /* edge to look at */
+} frame;
+
+/* Depth-first from the roots, inputs before users; explicit stack, since graphs may be very deep. Back
+ * edges are followed after everything else (`later`), so that the order is topological without them. */
+typedef struct walk {
+    const body *b;
+    char *seen;
+    frame *stack;
+    int n_stack;
+    tn_operation **order;
+    int n_order;
+    tn_operation **later;
+    int n_later;
+} walk;
+
+static void visit(walk *w, tn_operation *op)
+{
+    if (!op || w->seen[op->id]) return;
+    w->seen[op->id] = 1;
+    w->stack[w->n_stack++] = (frame){op, 0};
+}
+
+static void follow(walk *w, frame *f)
+{
+    tn_operation *op = f->op;
+    int k = f->next++;
+    if (k < op->n_in) {
+        if (feed_of(w->b, op->in[k]) >= 0) return;
+        if (is_back_edge(op, op->in[k].op)) w->later[w->n_later++] = op->in[k].op;
+        else visit(w, op->in[k].op);
+    } else {
+        visit(w, op->control[k - op->n_in]);
+    }
+}
+
+static void walk_from(walk *w, tn_operation *root)
+{
+    visit(w, root);
+    while (w->n_stack) {
+        frame *f = &w->stack[w->n_stack - 1];
+        if (f->next < f->op->n_in + f->op->n_control) {
+            follow(w, f);
+        } else {
+            w->order[w->n_order++] = f->op;
+            w->n_stack--;
+        }
+    }
+}
+
+static bool walk_new(walk *w, const body *b)
+{
+    size_t n = (size_t)tn_graph_count(b->g) + 1;
+    tn_arena *a = b->l->arena;
+    *w = (walk){.b = b, .seen = TN_ARRAY(a, n, char), .stack = TN_ARRAY(a, n, frame), .order = TN_ARRAY(a, n, tn_operation *),
+                .later = TN_ARRAY(a, n, tn_operation *)};
+    return w->seen && w->stack && w->order && w->later;
+}
+
+static void walk_later(walk *w)
+{
+    while (w->n_later) walk_from(w, w->later[--w->n_later]);
+}
+
+/* ==== emitting ==== */
+
+static char *full_name(const body *b, const char *name)
+{
+    return *b->prefix ? tn_arena_printf(b->l->arena, "%s%s", b->prefix, name) : tn_arena_strdup(b->l->arena, name);
+}
+
+static tn_pval *outs_of(tn_arena *a, tn_pnode *n)
+{
+    tn_pval *outs = TN_ARRAY(a, TN_MAX(n->n_out, 1), tn_pval);
+    for (int i = 0; outs && i < n->n_out; i++) outs[i] = (tn_pval){n, i};
+    return outs;
+}
+
+static bool wants_ref(const tn_operation *op, int i)
+{
+    const tn_sig *sig = op->def ? tn_op_sig(op->def) : NULL;
+    if (!sig || !sig->n_in) return false;
+    return sig->in[TN_MIN(i, sig->n_in - 1)].is_ref;
+}
+
+/* The value of a reference, read when this user runs: after the user's own control inputs. */
+static tn_code deref(body *b, tn_pnode *user, int i, tn_error *err)
+{
+    tn_arena *a = b->l->arena;
+    tn_pnode *r = tn_pnode_new(a, &tn_pseudo_read_ref, user->name, 1, 1);
+    if (!r) return no_memory(err);
+    r->in[0] = user->in[i];
+    r->out[0].dtype = tn_dtype_base(user->in[i].node->out[user->in[i].index].dtype);
+    r->control = user->control;
+    r->n_control = user->n_control;
+    user->in[i] = (tn_pval){r, 0};
+    return tn_region_add(a, b->region, r) ? TN_OK : no_memory(err);
+}
+
+static tn_code value_of(body *b, tn_node v, tn_pval *out, tn_error *err)
+{
+    int f = feed_of(b, v);
+    if (f >= 0) {
+        *out = (tn_pval){b->feeds[f], 0};
+        return TN_OK;
+    }
+    mapped *m = &b->map[v.op->id];
+    if (!m->outs)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "node '%s' is used before it is defined", v.op->name);
+    *out = m->outs[v.index];
+    return TN_OK;
+}
+
+static tn_code connect(body *b, tn_operation *op, tn_pnode *n, tn_error *err)
+{
+    for (int i = 0; i < op->n_control; i++) {
+        tn_pnode *before = b->map[op->control[i]->id].node;
+        if (before && !tn_pnode_add_control(b->l->arena, n, before)) return no_memory(err);
+    }
+    if (b->before && (n->op->flags & TN_STATEFUL || n->op->writes || n->op->reads))
+        if (!tn_pnode_add_control(b->l->arena, n, b->before)) return no_memory(err);
+    for (int i = 0; i < op->n_in; i++) {
+        if (is_back_edge(op, op->in[i].op)) continue; /* closed by close_loops */
+        TN_TRY(value_of(b, op->in[i], &n->in[i], err));
+        bool is_ref = tn_dtype_is_ref(n->in[i].node->out[n->in[i].index].dtype);
+        if (is_ref && !wants_ref(op, i)) TN_TRY(deref(b, n, i, err));
+    }
+    return TN_OK;
+}
+
+static tn_code new_node(body *b, tn_operation *op, const tn_op *as, int n_in, tn_pnode **out, tn_error *err)
+{
+    tn_pnode *n = tn_pnode_new(b->l->arena, as, full_name(b, op->name), n_in, op->n_out);
+    if (!n || !n->name) return no_memory(err);
+    n->attrs = &op->attrs;
+    for (int i = 0; i < op->n_out; i++) {
+        n->out[i].dtype = op->out[i].dtype;
+    }
+    b->map[op->id] = (mapped){n, outs_of(b->l->arena, n)};
+    if (!b->map[op->id].outs || !tn_region_add(b->l->arena, b->region, n)) return no_memory(err);
+    *out = n;
+    return TN_OK;
+}
+
+static bool is_one_of(const char *s, const char *const *names)
+{
+    for (; *names; names++)
+        if (strcmp(s, *names) == 0) return true;
+    return false;
+}
+
+/* ==== kinds of operations ==== */
+
+static tn_code make_functional(tn_arena *a, tn_region *r, tn_error *err)
+{
+    TN_TRY(tn_make_loops_functional(a, r, err));
+    return tn_make_conds_functional(a, r, err);
+}
+
+static tn_code lower_function(lowering *l, const tn_function *f, const char *prefix, const tn_pval *args, tn_pnode *before,
+                              tn_region *region, int depth, tn_pval *rets, tn_pnode **done, tn_error *err);
+
+static tn_code emit_constant(body *b, tn_operation *op, tn_error *err)
+{
+    tn_pnode *n;
+    TN_TRY(new_node(b, op, &tn_pseudo_constant, 0, &n, err));
+    const tn_tensor *t = tn_attr_get_tensor(&op->attrs, "value");
+    if (!t) return tn_fail(err, TN_INVALID_ARGUMENT, "node '%s' (Const) has no value", op->name);
+    n->out[0].value = t;
+    n->out[0].shape = t->shape;
+    return connect(b, op, n, err);
+}
+
+static const char *variable_name(const body *b, const tn_operation *op)
+{
+    tn_view shared;
+    (void)b;
+    if (tn_attr_get_string(&op->attrs, "shared_name", &shared) && shared.n)
+        return tn_arena_strndup(b->l->arena, shared.p, shared.n);
+    return op->name;
+}
+
+static tn_code emit_variable(body *b, tn_operation *op, tn_error *err)
+{
+    tn_pnode *n;
+    tn_dtype t = tn_attr_t(&op->attrs, "dtype");
+    tn_shape shape = tn_shape_unknown();
+    tn_stored *v;
+    tn_attr_get_shape(&op->attrs, "shape", &shape);
+    if (strcmp(op->type, "VarHandleOp") != 0 && shape.rank == 0) shape = tn_shape_unknown(); /* TF1: [] may be "any" */
+    TN_TRY(new_node(b, op, &tn_pseudo_handle, 0, &n, err));
+    const char *name = strcmp(op->type, "VarHandleOp") == 0 ? variable_name(b, op) : op->name;
+    TN_TRY(tn_store_variable(b->l->store, name, t, &shape, &v, err));
+    n->resource = &v->base;
+    n->out[0].shape = (tn_shape){.rank = 0};
+    return TN_OK;
+}
+
+static tn_code emit_arg(body *b, tn_operation *op, tn_error *err)
+{
+    int64_t index = tn_attr_i(&op->attrs, "index");
+    tn_pval *outs = TN_NEW(b->l->arena, tn_pval);
+    if (!outs) return no_memory(err);
+    if (!b->args) return tn_fail(err, TN_INVALID_ARGUMENT, "node '%s' (_Arg) stands outside of a function", op->name);
+    *outs = b->args[index];
+    b->map[op->id] = (mapped){NULL, outs};
+    return TN_OK;
+}
+
+/* Node that waits for a call's control inputs; NULL when there are none. */
+static tn_code call_before(body *b, tn_operation *op, tn_pnode **out, tn_error *err)
+{
+    *out = b->before;
+    if (!op->n_control) return TN_OK;
+    tn_pnode *n = tn_pnode_new(b->l->arena, tn_op_find("NoOp"), full_name(b, op->name), 0, 0);
+    if (!n || !tn_region_add(b->l->arena, b->region, n)) return no_memory(err);
+    for (int i = 0; i < op->n_control; i++) {
+        tn_pnode *before = b->map[op->control[i]->id].node;
+        if (before && !tn_pnode_add_control(b->l->arena, n, before)) return no_memory(err);
+    }
+    if (b->before && !tn_pnode_add_control(b->l->arena, n, b->before)) return no_memory(err);
+    *out = n;
+    return TN_OK;
+}
+
+static tn_code find_function(const body *b, const tn_operation *op, const char *name, tn_function **out, tn_error *err)
+{
+    *out = name ? tn_graph_function(b->l->library, name) : NULL;
+    if (!*out)
+        return tn_fail(err, TN_NOT_FOUND, "Function '%s' is not defined [[{{node %s}}]] (%s)", name ? name : "?", op->name,
+                       op->type);
+    if (b->depth >= MAX_DEPTH)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "node '%s': functions nest more than %d deep (recursion is not supported)",
+                       op->name, MAX_DEPTH);
+    return TN_OK;
+}
+
+static tn_code emit_call(body *b, tn_operation *op, const char *name, tn_error *err)
+{
+    tn_function *f;
+    tn_arena *a = b->l->arena;
+    TN_TRY(find_function(b, op, name, &f, err));
+    if (f->n_args != op->n_in || f->n_rets != op->n_out)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "node '%s' calls '%s' with %d inputs and %d outputs; it has %d and %d", op->name,
+                       f->name, op->n_in, op->n_out, f->n_args, f->n_rets);
+    tn_pval *args = TN_ARRAY(a, f->n_args + 1, tn_pval), *rets = TN_ARRAY(a, f->n_rets + 1, tn_pval);
+    if (!args || !rets) return no_memory(err);
+    tn_pnode *holder = tn_pnode_new(a, tn_op_find("NoOp"), full_name(b, op->name), op->n_in, 0);
+    if (!holder) return no_memory(err);
+    TN_TRY(connect(b, op, holder, err)); /* dereferences what are references */
+    memcpy(args, holder->in, (size_t)op->n_in * sizeof *args);
+    tn_pnode *before, *done;
+    TN_TRY(call_before(b, op, &before, err));
+    const char *prefix = tn_arena_printf(a, "%s%s/", b->prefix, op->name);
+    if (!prefix) return no_memory(err);
+    TN_TRY(lower_function(b->l, f, prefix, args, before, b->region, b->depth + 1, rets, &done, err));
+    b->map[op->id] = (mapped){done, rets};
+    return TN_OK;
+}
+
+static tn_code new_branch(body *b, tn_operation *op, tn_pnode *n, int first, const char *name, tn_region **out, tn_error *err)
+{
+    tn_function *f;
+    tn_arena *a = b->l->arena;
+    TN_TRY(find_function(b, op, name, &f, err));
+    int n_args = n->n_in - first;
+    if (f->n_args != n_args)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "node '%s': function '%s' takes %d arguments, not %d", op->name, f->name, f->n_args,
+                       n_args);
+    tn_region *r = TN_NEW(a, tn_region);
+    tn_pval *args = TN_ARRAY(a, n_args + 1, tn_pval);
+    if (!r || !args) return no_memory(err);
+    r->n_args = n_args;
+    r->args = TN_ARRAY(a, n_args + 1, tn_pnode *);
+    r->n_rets = f->n_rets;
+    r->rets = TN_ARRAY(a, f->n_rets + 1, tn_pval);
+    if (!r->args || !r->rets) return no_memory(err);
+    for (int i = 0; i < n_args; i++) {
+        tn_pnode *arg = tn_pnode_new(a, &tn_pseudo_arg, full_name(b, f->arg_names ? f->arg_names[i] : op->name), 0, 1);
+        if (!arg) return no_memory(err);
+        arg->feed = i;
+        arg->out[0].dtype = n->in[first + i].node->out[n->in[first + i].index].dtype;
+        arg->resource = tn_pval_resource(n->in[first + i]);
+        r->args[i] = arg;
+        args[i] = (tn_pval){arg, 0};
+    }
+    tn_pnode *done;
+    const char *prefix = tn_arena_printf(a, "%s%s/", b->prefix, op->name);
+    if (!prefix) return no_memory(err);
+    TN_TRY(lower_function(b->l, f, prefix, args, NULL, r, b->depth + 1, r->rets, &done, err));
+    *out = r;
+    return b->l->n_missing ? TN_OK : make_functional(a, r, err);
+}
+
+static tn_code emit_branching(body *b, tn_operation *op, const char *const *names, int n_sub, int first, tn_error *err)
+{
+    tn_pnode *n;
+    TN_TRY(new_node(b, op, op->def, op->n_in, &n, err));
+    TN_TRY(connect(b, op, n, err));
+    n->n_sub = n_sub;
+    n->sub = TN_ARRAY(b->l->arena, n_sub, tn_region *);
+    if (!n->sub) return no_memory(err);
+    for (int i = 0; i < n_sub; i++) TN_TRY(new_branch(b, op, n, first, names[i], &n->sub[i], err));
+    for (int i = 0; i < n_sub; i++) n->effect |= tn_pnode_has_writes(n);
+    for (int i = 0; i < n_sub && !n->effect; i++)
+        for (int j = 0; j < n->sub[i]->n_nodes; j++) n->effect |= n->sub[i]->nodes[j]->effect;
+    return TN_OK;
+}
+
+static const char *function_attr(const tn_operation *op, const char *attr)
+{
+    const tn_func_attr *f = tn_attr_get_func(&op->attrs, attr);
+    return f ? f->name : NULL;
+}
+
+static tn_code emit_if(body *b, tn_operation *op, tn_error *err)
+{
+    const char *names[2] = {function_attr(op, "then_branch"), function_attr(op, "else_branch")};
+    return emit_branching(b, op, names, 2, 1, err);
+}
+
+static tn_code emit_while(body *b, tn_operation *op, tn_error *err)
+{
+    const char *names[2] = {function_attr(op, "cond"), function_attr(op, "body")};
+    return emit_branching(b, op, names, 2, 0, err);
+}
+
+static tn_code emit_case(body *b, tn_operation *op, tn_error *err)
+{
+    const tn_attr *at = tn_attr_find(&op->attrs, "branches");
+    if (!at || !at->is_list || at->kind != TN_ATTR_FUNC || at->n < 1)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "node '%s' (%s) has no branches", op->name, op->type);
+    const char **names = TN_ARRAY(b->l->arena, at->n, const char *);
+    if (!names) return no_memory(err);
+    for (int i = 0; i < at->n; i++) names[i] = at->funcs[i].name;
+    return emit_branching(b, op, names, at->n, 1, err);
+}
+
+static tn_code note_missing(lowering *l, const tn_operation *op)
+{
+    if (l->n_missing++ < 40)
+        tn_buf_printf(&l->missing, "%s'%s' (node %s)", l->n_missing > 1 ? ", " : "", op->type, op->name);
+    return TN_OK;
+}
+
+static tn_code emit_plain(body *b, tn_operation *op, tn_error *err)
+{
+    tn_pnode *n;
+    TN_TRY(new_node(b, op, op->def, op->n_in, &n, err));
+    TN_TRY(connect(b, op, n, err));
+    n->effect = op->def->writes || (op->def->flags & TN_EFFECT);
+    int64_t seed, seed2;
+    if ((op->def->flags & TN_STATEFUL) && tn_attr_get_int(&op->attrs, "seed", &seed) &&
+        tn_attr_get_int(&op->attrs, "seed2", &seed2)) {
+        tn_rng *g;
+        TN_TRY(tn_store_rng(b->l->store, n->name, seed, seed2, &g, err));
+        n->resource = &g->base;
+    }
+    return TN_OK;
+}
+
+static tn_code emit(body *b, tn_operation *op, tn_error *err)
+{
+    static const char *const variables[] = {"VarHandleOp", "VariableV2", "Variable", NULL};
+    static const char *const calls[] = {"PartitionedCall", "StatefulPartitionedCall", NULL};
+    static const char *const ifs[] = {"If", "StatelessIf", NULL};
+    static const char *const whiles[] = {"While", "StatelessWhile", NULL};
+    static const char *const cases[] = {"Case", "StatelessCase", NULL};
+    if (tn_graph_function(b->l->library, op->type)) return emit_call(b, op, op->type, err);
+    if (!op->def) return note_missing(b->l, op);
+    if (strcmp(op->type, "Const") == 0) return emit_constant(b, op, err);
+    if (strcmp(op->type, "_Arg") == 0) return emit_arg(b, op, err);
+    if (strcmp(op->type, "Placeholder") == 0 || strcmp(op->type, "PlaceholderV2") == 0) {
+        char shape[128];
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "You must feed a value for placeholder tensor '%s' with dtype %s and shape %s [[{{node %s}}]]", op->name,
+                       tn_dtype_name(op->out[0].dtype), tn_shape_text(&op->out[0].shape, shape, sizeof shape), op->name);
+    }
+    if (is_one_of(op->type, variables)) return emit_variable(b, op, err);
+    if (is_one_of(op->type, calls)) return emit_call(b, op, function_attr(op, "f"), err);
+    if (is_one_of(op->type, ifs)) return emit_if(b, op, err);
+    if (is_one_of(op->type, whiles)) return emit_while(b, op, err);
+    if (is_one_of(op->type, cases)) return emit_case(b, op, err);
+    return emit_plain(b, op, err);
+}
+
+static tn_code close_loops(body *b, const walk *w, tn_error *err)
+{
+    for (int k = 0; k < w->n_order; k++) {
+        tn_operation *op = w->order[k];
+        for (int i = 0; i < op->n_in; i++)
+            if (is_back_edge(op, op->in[i].op) && b->map[op->id].node)
+                TN_TRY(value_of(b, op->in[i], &b->map[op->id].node->in[i], err));
+    }
+    return TN_OK;
+}
+
+static tn_code emit_all(body *b, const walk *w, tn_error *err)
+{
+    int missing = b->l->n_missing;
+    for (int i = 0; i < w->n_order; i++) {
+        tn_operation *op = w->order[i];
+        /* once something is missing only the rest of what is missing is looked for */
+        if (b->l->n_missing > missing && (op->def || tn_graph_function(b->l->library, op->type))) continue;
+        TN_TRY(emit(b, op, err));
+    }
+    if (b->l->n_missing > missing) return TN_OK;
+    return close_loops(b, w, err);
+}
+
+/* Nodes that a body's completion waits for: all its effects. */
+static tn_code body_done(body *b, const walk *w, const char *name, tn_pnode **out, tn_error *err)
+{
+    tn_pnode *n = tn_pnode_new(b->l->arena, tn_op_find("NoOp"), name, 0, 0);
+    if (!n) return no_memory(err);
+    for (int i = 0; i < w->n_order; i++) {
+        tn_pnode *p = b->map[w->order[i]->id].node;
+        if (p && (p->effect || (w->order[i]->def && w->order[i]->def->flags & TN_STATEFUL)) &&
+            !tn_pnode_add_control(b->l->arena, n, p))
+            return no_memory(err);
+    }
+    *out = n;
+    return tn_region_add(b->l->arena, b->region, n) ? TN_OK : no_memory(err);
+}
+
+static bool has_effect(const tn_operation *op)
+{
+    if (!op->def) return false;
+    return op->def->writes || (op->def->flags & TN_EFFECT) || strcmp(op->type, "StatefulPartitionedCall") == 0 ||
+           strcmp(op->type, "If") == 0 || strcmp(op->type, "While") == 0 || strcmp(op->type, "Case") == 0;
+}
+
+static tn_code lower_function(lowering *l, const tn_function *f, const char *prefix, const tn_pval *args, tn_pnode *before,
+                              tn_region *region, int depth, tn_pval *rets, tn_pnode **done, tn_error *err)
+{
+    body b = {.l = l, .g = f->body, .prefix = prefix, .args = args, .before = before, .region = region, .depth = depth};
+    walk w;
+    b.map = TN_ARRAY(l->arena, tn_graph_count(f->body) + 1, mapped);
+    if (!b.map || !walk_new(&w, &b)) return no_memory(err);
+    for (int i = 0; i < tn_graph_count(f->body); i++)
+        if (has_effect(tn_graph_at(f->body, i))) walk_from(&w, tn_graph_at(f->body, i));
+    for (int i = 0; i < f->n_control_rets; i++) walk_from(&w, f->control_rets[i]);
+    for (int i = 0; i < f->n_rets; i++) walk_from(&w, f->rets[i].op);
+    walk_later(&w);
+    TN_TRY(emit_all(&b, &w, err));
+    if (l->n_missing) {
+        *done = NULL;
+        return TN_OK;
+    }
+    for (int i = 0; i < f->n_rets; i++) TN_TRY(value_of(&b, f->rets[i], &rets[i], err));
+    return body_done(&b, &w, tn_arena_strdup(l->arena, prefix), done, err);
+}
+
+/* ==== the top ==== */
+
+static tn_code new_feeds(body *b, const tn_node *fed, int n, tn_pnode ***out, tn_error *err)
+{
+    tn_pnode **feeds = TN_ARRAY(b->l->arena, n + 1, tn_pnode *);
+    if (!feeds) return no_memory(err);
+    for (int i = 0; i < n; i++) {
+        tn_pnode *p = feeds[i] = tn_pnode_new(b->l->arena, &tn_pseudo_feed, fed[i].op->name, 0, 1);
+        if (!p || !tn_region_add(b->l->arena, b->region, p)) return no_memory(err);
+        p->feed = i;
+        p->out[0].dtype = tn_dtype_base(fed[i].op->out[fed[i].index].dtype);
+        p->out[0].shape = fed[i].op->out[fed[i].index].shape;
+    }
+    *out = feeds;
+    return TN_OK;
+}
+
+static tn_code find_values(const tn_graph *g, const char *const *names, int n, tn_node *out, tn_error *err)
+{
+    for (int i = 0; i < n; i++) TN_TRY(tn_graph_value(g, names[i], &out[i], err));
+    return TN_OK;
+}
+
+static tn_code find_targets(const tn_graph *g, const char *const *names, int n, tn_operation **out, tn_error *err)
+{
+    for (int i = 0; i < n; i++) {
+        tn_node v;
+        if ((out[i] = tn_graph_operation(g, names[i]))) continue;
+        TN_TRY(tn_graph_value(g, names[i], &v, err));
+        out[i] = v.op;
+    }
+    return TN_OK;
+}
+
+/* A reference that is fetched is read. */
+static tn_code fetch(body *b, tn_node v, tn_pval *out, tn_error *err)
+{
+    TN_TRY(value_of(b, v, out, err));
+    if (!tn_dtype_is_ref(out->node->out[out->index].dtype)) return TN_OK;
+    tn_pnode *holder = tn_pnode_new(b->l->arena, tn_op_find("NoOp"), v.op->name, 1, 0);
+    if (!holder) return no_memory(err);
+    holder->in[0] = *out;
+    TN_TRY(deref(b, holder, 0, err));
+    *out = holder->in[0];
+    return TN_OK;
+}
+
+static tn_code lower_top(body *b, const tn_node *fetches, int n_fetches, tn_operation *const *targets, int n_targets,
+                         tn_error *err)
+{
+    walk w;
+    b->map = TN_ARRAY(b->l->arena, tn_graph_count(b->g) + 1, mapped);
+    b->region->rets = TN_ARRAY(b->l->arena, n_fetches + 1, tn_pval);
+    if (!b->map || !b->region->rets || !walk_new(&w, b)) return no_memory(err);
+    for (int i = 0; i < n_fetches; i++)
+        if (feed_of(b, fetches[i]) < 0) walk_from(&w, fetches[i].op);
+    for (int i = 0; i < n_targets; i++) walk_from(&w, targets[i]);
+    walk_later(&w);
+    TN_TRY(emit_all(b, &w, err));
+    if (b->l->n_missing)
+        return tn_fail(err, TN_UNIMPLEMENTED, "Op type not registered: %s", b->l->missing.data ? b->l->missing.data : "");
+    for (int i = 0; i < n_fetches; i++) TN_TRY(fetch(b, fetches[i], &b->region->rets[i], err));
+    b->region->n_rets = n_fetches;
+    for (int i = 0; i < n_targets; i++)
+        if (b->map[targets[i]->id].node) b->map[targets[i]->id].node->effect = true;
+    TN_TRY(make_functional(b->l->arena, b->region, err));
+    return tn_region_order(b->l->arena, b->region, err);
+}
+
+static tn_code lower_into(tn_lowered *l, const char *const *feeds, const char *const *fetches, const char *const *targets,
+                          int n_targets, tn_error *err)
+{
+    tn_arena *a = l->arena;
+    lowering lo = {.arena = a, .library = tn_graph_library(l->graph), .store = l->store};
+    tn_node *fed = TN_ARRAY(a, l->n_feeds + 1, tn_node), *fetched = TN_ARRAY(a, l->n_fetches + 1, tn_node);
+    tn_operation **targeted = TN_ARRAY(a, n_targets + 1, tn_operation *);
+    l->top = TN_NEW(a, tn_region);
+    if (!fed || !fetched || !targeted || !l->top) return no_memory(err);
+    TN_TRY(find_values(l->graph, feeds, l->n_feeds, fed, err));
+    TN_TRY(find_values(l->graph, fetches, l->n_fetches, fetched, err));
+    TN_TRY(find_targets(l->graph, targets, n_targets, targeted, err));
+    body b = {.l = &lo, .g = l->graph, .prefix = "", .fed = fed, .n_fed = l->n_feeds, .region = l->top};
+    TN_TRY(new_feeds(&b, fed, l->n_feeds, &b.feeds, err));
+    l->feeds = b.feeds;
+    tn_code code = lower_top(&b, fetched, l->n_fetches, targeted, n_targets, err);
+    tn_buf_free(&lo.missing);
+    return code;
+}
+
+tn_code tn_lower(const tn_graph *g, tn_store *store, const char *const *feeds, int n_feeds, const char *const *fetches,
+                 int n_fetches, const char *const *targets, int n_targets, tn_lowered **out, tn_error *err)
+{
+    tn_lowered *l = tn_calloc(1, sizeof *l);
+    if (!l || !(l->arena = tn_arena_new(0))) {
+        tn_free(l);
+        return tn_no_memory(err, sizeof *l);
+    }
+    l->graph = g;
+    l->store = store;
+    l->n_feeds = n_feeds;
+    l->n_fetches = n_fetches;
+    tn_code code = lower_into(l, feeds, fetches, targets, n_targets, err);
+    if (code != TN_OK) {
+        tn_lowered_free(l);
+        return code;
+    }
+    *out = l;
+    return TN_OK;
+}
+
+void tn_lowered_free(tn_lowered *l)
+{
+    if (!l) return;
+    tn_arena_free(l->arena);
+    tn_free(l);
+}

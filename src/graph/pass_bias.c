@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * pass_bias.c - the addition of a bias, and an activation, move into the matrix product or convolution
+ * before them, where nobody else looks at what is between.
+ *
+ * Only float; only a bias of one value a column. The fused operators are the plan's own.
+ */
+#include "fused.h"
+
+#include "../kernel/kernel.h"
+
+static const tn_info *info_of(tn_pval v)
+{
+    return &v.node->out[v.index];
+}
+
+static bool is_float_vector(tn_pval v, int64_t n)
+{
+    const tn_info *o = info_of(v);
+    return o->dtype == TN_FLOAT && o->shape.rank == 1 && o->shape.dim[0] == n;
+}
+
+static bool is_product(const tn_pnode *n)
+{
+    if (n->out[0].dtype != TN_FLOAT || !tn_shape_known(&n->out[0].shape) || n->n_control) return false;
+    return tn_pnode_is(n, "MatMul");
+}
+
+/* product + bias: which input is which; false: it is no such node. */
+static bool find_bias(const tn_pnode *n, tn_pval *product, tn_pval *bias)
+{
+    bool add = tn_pnode_is(n, "AddV2") || tn_pnode_is(n, "Add");
+    if (!add && !(tn_pnode_is(n, "BiasAdd") && !tn_attr_is(n->attrs, "data_format", "NCHW"))) return false;
+    for (int i = 0; i < (add ? 2 : 1); i++) {
+        const tn_pnode *p = n->in[i].node;
+        if (p->mark != 1 || p->n_out != 1 || !is_product(p)) continue;
+        const tn_shape *s = &p->out[0].shape;
+        if (!is_float_vector(n->in[1 - i], s->dim[s->rank - 1]) || !tn_shape_equal(s, &n->out[0].shape)) continue;
+        *product = n->in[i];
+        *bias = n->in[1 - i];
+        return true;
+    }
+    return false;
+}
+
+static bool find_activation(const tn_pnode *n, tn_act *act, float *alpha)
+{
+    static const struct { const char *op; tn_act act; } rows[] = {
+        {"Relu", TN_ACT_RELU}, {"Relu6", TN_ACT_RELU6}, {"Tanh", TN_ACT_TANH}, {"Sigmoid", TN_ACT_SIGMOID},
+        {"Elu", TN_ACT_ELU}, {"Selu", TN_ACT_SELU}, {"LeakyRelu", TN_ACT_LEAKY_RELU},
+    };
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        if (!tn_pnode_is(n, rows[i].op)) continue;
+        *act = rows[i].act;
+        *alpha = rows[i].act == TN_ACT_LEAKY_RELU ? tn_attr_f(n->attrs, "alpha") : 0;
+        return true;
+    }
+    return false;
+}
+
+static tn_code fuse(tn_binding *b, tn_region *r, tn_pnode *last, tn_pval product, tn_pval bias, tn_act act, float alpha,
+                    tn_error *err)
+{
+    tn_pnode *p = product.node;
+    tn_pnode *n = tn_pnode_new(b->arena, &tn_fused_matmul, last->name, 3, 1);
+    tn_fused_act *extra = TN_NEW(b->arena, tn_fused_act);
+    if (!n || !extra || !tn_region_add(b->arena, r, n)) return tn_no_memory(err, 0);
+    *extra = (tn_fused_act){act, alpha};
+    n->attrs = p->attrs;
+    n->extra = extra;
+    n->in[0] = p->in[0];
+    n->in[1] = p->in[1];
+    n->in[2] = bias;
+    n->out[0] = last->out[0];
+    n->control = last->control;
+    n->n_control = last->n_control;
+    tn_region_replace_node(r, last, n);
+    return TN_OK;
+}
+
+static tn_code look_at(tn_binding *b, tn_region *r, tn_pnode *n, tn_error *err)
+{
+    tn_pval product, bias;
+    tn_act act = TN_ACT_NONE;
+    float alpha = 0;
+    if (n->n_in == 1 && find_activation(n, &act, &alpha)) {
+        tn_pnode *add = n->in[0].node;
+        if (add->mark != 1 || add->n_control || !find_bias(add, &product, &bias)) return TN_OK;
+        return fuse(b, r, n, product, bias, act, alpha, err);
+    }
+    if (n->n_in != 2 || !find_bias(n, &product, &bias)) return TN_OK;
+    return fuse(b, r, n, product, bias, TN_ACT_NONE, 0, err);
+}
+
+tn_code tn_pass_fuse_bias(tn_binding *b, tn_region *r, tn_error *err)
+{
+    int n = r->n_nodes;
+    for (int i = 0; i < n; i++)
+        for (int s = 0; s < r->nodes[i]->n_sub; s++) TN_TRY(tn_pass_fuse_bias(b, r->nodes[i]->sub[s], err));
+    tn_region_count_uses(r);
+    for (int k = n - 1; k >= 0; k--) { /* activations before the additions that they end */
+        int before = r->n_nodes;
+        if (r->nodes[k]->mark) TN_TRY(look_at(b, r, r->nodes[k], err));
+        if (r->n_nodes > before) tn_region_count_uses(r);
+    }
+    return tn_region_order(b->arena, r, err);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * plan.h - from graph to steps. Private to the graph folder; sessions (session.c) are its user.
+ *
+ *   lower    what fetches, feeds and targets need of a graph, pruned, calls inlined, loops functional:
+ *            a region of plan nodes. Once per (feeds, fetches, targets).
+ *   bind     a copy of it for concrete feed shapes and a number of threads: inferred, folded, merged,
+ *            fused, ordered; every value has a place; every step is prepared. Once per shape.
+ *   run      a loop over the steps, in a run context which one thread holds at a time.
+ *
+ * All rewriting happens here, never in the graph; plan nodes keep the names of the operations they
+ * came from. Invariants: a bound program is immutable and shared by threads; what a run changes lives in
+ * its context; nodes of a region are in an order that respects data, control and effects.
+ */
+#ifndef TN_PLAN_H
+#define TN_PLAN_H
+
+#include "state.h"
+
+/* ==== the representation ==== */
+typedef struct tn_pnode tn_pnode;
+typedef struct tn_region tn_region;
+typedef struct tn_pval {
+    tn_pnode *node;
+    int index;
+} tn_pval;
+
+struct tn_pnode {
+    const tn_op *op;
+    const char *name;
+    const tn_attrs *attrs;
+    tn_pval *in;
+    int n_in;
+    tn_pnode **control;
+    int n_control;
+    tn_info *out;
+    int n_out;
+    tn_region **sub; /* If: then, else; Case: the branches; While: condition, body */
+    int n_sub;
+    tn_resource *resource; /* of a variable's handle; of a random operation its generator */
+    bool effect;           /* runs though nobody uses its outputs */
+    int feed;              /* _Feed: which; _Arg: which */
+    /* working fields of a pass */
+    int mark, order, slot;
+    tn_pnode *copy;
+    void *extra; /* fused steps: what the kernel needs */
+};
+
+struct tn_region {
+    tn_pnode **args; /* "_Arg" nodes: one for each input of the node that runs the region */
+    int n_args;
+    tn_pnode **nodes; /* in order; without the args */
+    int n_nodes, cap_nodes;
+    tn_pval *rets;
+    int n_rets;
+};
+
+typedef struct tn_lowered {
+    tn_arena *arena;
+    const tn_graph *graph;
+    tn_store *store;
+    tn_region *top; /* rets are the fetches; "_Feed" nodes among its nodes */
+    tn_pnode **feeds;
+    int n_feeds, n_fetches;
+} tn_lowered;
+
+/* Values of the graph by name, e.g. "x:0". Errors: NOT_FOUND; UNIMPLEMENTED lists every operator we do
+ * not have, with the node that needs it. */
+tn_code tn_lower(const tn_graph *g, tn_store *store, const char *const *feeds, int n_feeds, const char *const *fetches,
+                 int n_fetches, const char *const *targets, int n_targets, tn_lowered **out, tn_error *err);
+void tn_lowered_free(tn_lowered *l);
+
+/* Building blocks of passes (region.c); NULL: no memory. */
+tn_pnode *tn_pnode_new(tn_arena *a, const tn_op *op, const char *name, int n_in, int n_out);
+bool tn_region_add(tn_arena *a, tn_region *r, tn_pnode *n);
+bool tn_pnode_add_control(tn_arena *a, tn_pnode *n, tn_pnode *before);
+/* A copy whose inputs are still to be set (controls too). */
+tn_pnode *tn_pnode_copy(tn_arena *a, const tn_pnode *n);
+tn_region *tn_region_copy(tn_arena *a, const tn_region *r);
+/* Replaces every use of `from` within the region (inputs, rets) by `to`. */
+void tn_region_replace(tn_region *r, tn_pval from, tn_pval to);
+/* Orders the nodes: data and control first, writers as late as possible; drops what nobody needs. */
+tn_code tn_region_order(tn_arena *a, tn_region *r, tn_error *err);
+bool tn_pnode_is(const tn_pnode *n, const char *op);
+/* Bits of inputs a node reads or writes as resources; a region's, through its inner nodes. */
+bool tn_pnode_writes(const tn_pnode *n, const tn_resource *res);
+bool tn_pnode_has_writes(const tn_pnode *n);
+/* The variable or generator that a value statically is; NULL: not known before running. */
+tn_resource *tn_pval_resource(tn_pval v);
+
+/* Old control flow: frames of Enter .. Exit become While nodes (loops.c); Switch and Merge outside of
+ * loops become If (conds.c). */
+tn_code tn_make_loops_functional(tn_arena *a, tn_region *r, tn_error *err);
+tn_code tn_make_conds_functional(tn_arena *a, tn_region *r, tn_error *err);
+
+/* ==== binding ==== */
+typedef enum { TN_PLACE_NONE, TN_PLACE_BLOCK, TN_PLACE_CONSTANT, TN_PLACE_FEED, TN_PLACE_HEAP } tn_place;
+
+typedef struct tn_slot { /* where a value lives while running */
+    tn_dtype dtype;
+    tn_shape shape; /* as bound; unknown dimensions: set at run time */
+    tn_place place;
+    size_t offset;    /* in the block */
+    size_t capacity;  /* bytes there */
+    int feed;
+    tn_tensor *constant;
+} tn_slot;
+
+typedef struct tn_step tn_step;
+typedef struct tn_program tn_program;
+typedef struct tn_run_context tn_run_context;
+typedef tn_code (*tn_exec_fn)(tn_run_context *c, const tn_step *s, tn_error *err);
+
+struct tn_step {
+    tn_exec_fn exec;
+    tn_run_fn run;
+    const tn_op *op;
+    const char *name;
+    const tn_attrs *attrs;
+    const int *in, *out; /* slots */
+    int n_in, n_out;
+    void *params;
+    void (*done)(void *params);
+    size_t scratch;
+    tn_resource *resource;
+    const int *release; /* slots whose values nobody needs after this step */
+    int n_release;
+    const struct tn_code_range *sub; /* steps of the regions, with their slots */
+    int n_sub;
+    int dynamic;      /* index of the step's state in the context; -1: static */
+    bool locks_store; /* it changes variables */
+    int index;
+    const char *kernel; /* for show --plan */
+};
+
+typedef struct tn_code_range { /* a region as steps [first, last) */
+    int first, last;
+    const int *args, *rets;
+    int n_args, n_rets;
+} tn_code_range;
+
+struct tn_program {
+    tn_arena *arena;
+    tn_slot *slots;
+    tn_tensor *values; /* as a context begins with: dtype, shape, constants' data */
+    int n_slots;
+    tn_step *steps;
+    int n_steps;
+    tn_code_range top;
+    size_t block, scratch;
+    int n_dynamic, threads;
+    tn_store *store;
+    tn_shape *feed_shapes;
+    int n_feeds;
+    int *fed_slots; /* slots that are feeds (or views of them) */
+    int n_fed_slots;
+    tn_tensor **owned;
+    int n_owned;
+    unsigned passes;
+    size_t memory_limit;
+    pthread_mutex_t lock;
+    tn_run_context *idle; /* contexts kept for the next run */
+};
+
+typedef struct tn_bind_options {
+    unsigned passes; /* TN_PASS bits that are on */
+    int threads;
+    size_t memory_limit;
+} tn_bind_options;
+tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bind_options *o, tn_program **out, tn_error *err);
+void tn_program_free(tn_program *p);
+
+/* ==== the stages of binding ==== each works on the private copy */
+typedef struct tn_binding {
+    tn_arena *arena;
+    tn_region *top;
+    unsigned passes;
+    int threads;
+    tn_store *store;
+    const tn_graph *library;
+    tn_tensor **owned; /* constants made by folding */
+    int n_owned, cap_owned;
+} tn_binding;
+tn_code tn_bind_infer(tn_binding *b, tn_region *r, tn_error *err);          /* infer.. and fold (fold.c) */
+tn_code tn_pass_merge(tn_binding *b, tn_region *r, tn_error *err);          /* pass_merge.c */
+tn_code tn_pass_fuse_bias(tn_binding *b, tn_region *r, tn_error *err);      /* pass_bias.c */
+tn_code tn_pass_fuse_pointwise(tn_binding *b, tn_region *r, tn_error *err); /* pass_pointwise.c */
+tn_code tn_pass_fuse_updates(tn_binding *b, tn_region *r, tn_error *err);   /* pass_updates.c */
+tn_code tn_binding_own(tn_binding *b, tn_tensor *t, tn_error *err);         /* takes t */
+
+/* ==== running (run.c) ==== */
+typedef struct tn_dynamic { /* what a step whose shapes are found while running remembers */
+    tn_arena *arena;   /* of the preparation */
+    tn_prepare prepared;
+    bool is_prepared;
+    tn_buf key;        /* the shapes and values it was prepared for */
+    tn_shape *out_shapes;
+    bool *is_constant;
+    void *scratch;
+    size_t scratch_size;
+} tn_dynamic;
+
+enum { TN_MAX_PINS = 8 };
+
+struct tn_run_context {
+    const tn_program *program;
+    tn_tensor *values; /* one a slot */
+    tn_run *runs;      /* one a step */
+    tn_dynamic *dynamic;
+    char *block;
+    void *scratch;
+    const atomic_int *cancel;
+    tn_tensor *pins[TN_MAX_PINS]; /* variables' values that the present step looks at */
+    int n_pins;
+    int guard;          /* slot of a float that must be finite before anything is written; -1: none */
+    bool guarded;       /* it was looked at in this run */
+    bool check_numbers; /* looks at every float output: finds where NaN or infinity first appears */
+    int64_t *step_ns; /* when timing: one a step; else NULL */
+    tn_run_context *next;
+};
+tn_code tn_context_get(tn_program *p, tn_run_context **out, tn_error *err); /* an idle one, or new */
+void tn_context_put(tn_program *p, tn_run_context *c);                      /* for the next run */
+void tn_context_free(tn_run_context *c);
+/* Runs the program; feeds in order. Fetched values are in c->values[top.rets[i]] until the next run. */
+tn_code tn_program_run(tn_run_context *c, const tn_tensor *const *feeds, const atomic_int *cancel, tn_error *err);
+/* Releases what the values hold beyond the block. */
+void tn_context_clear(tn_run_context *c);
+
+/* One operation on given tensors, outside of any program: for folding. out[i]: counted tensors. */
+tn_code tn_apply(const tn_op *op, const char *name, const tn_attrs *attrs, const tn_tensor *const *in, int n_in, tn_tensor **out,
+                 int n_out, const tn_dtype *out_dtypes, tn_error *err);
+
+/* exec functions, one a kind of step */
+/* The steps of a region, in order. */
+tn_code tn_run_range(tn_run_context *c, const tn_code_range *range, tn_error *err);
+tn_code tn_exec_static(tn_run_context *c, const tn_step *s, tn_error *err);
+tn_code tn_exec_dynamic(tn_run_context *c, const tn_step *s, tn_error *err);
+tn_code tn_exec_copy(tn_run_context *c, const tn_step *s, tn_error *err);
+tn_code tn_exec_alias(tn_run_context *c, const tn_step *s, tn_error *err);
+tn_code tn_exec_read(tn_run_context *c, const tn_step *s, tn_error *err);
+tn_code tn_exec_if(tn_run_context *c, const tn_step *s, tn_error *err);
+tn_code tn_exec_while(tn_run_context *c, const tn_step *s, tn_error *err);
+
+/* Pseudo operators of the plan (pseudo.c) */
+bool tn_pnode_is_loop(const tn_pnode *n); /* While, StatelessWhile */
+bool tn_pnode_is_read(const tn_pnode *n); /* of a variable: ReadVariableOp, a dereference */
+extern const tn_op tn_pseudo_feed, tn_pseudo_arg, tn_pseudo_constant, tn_pseudo_handle, tn_pseudo_read_ref, tn_pseudo_copy;
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * pseudo.c - the plan's own operators: what stands for feeds, arguments, constants, handles, reads of
+ * reference variables and explicit copies. None of them is in the registry; none can be written in a graph.
+ */
+#include "plan.h"
+
+static tn_code keep_info(tn_infer *c, tn_error *err)
+{
+    (void)c, (void)err;
+    return TN_OK; /* known since lowering */
+}
+
+static tn_code variable_info(tn_infer *c, tn_error *err)
+{
+    (void)err;
+    (void)c; /* set from the variable when the plan is bound */
+    return TN_OK;
+}
+
+const tn_op tn_pseudo_feed = {.name = "_Feed", .infer = keep_info};
+const tn_op tn_pseudo_arg = {.name = "_Argument", .infer = keep_info};
+const tn_op tn_pseudo_constant = {.name = "_Constant", .infer = keep_info};
+const tn_op tn_pseudo_handle = {.name = "_Handle", .infer = keep_info};
+const tn_op tn_pseudo_read_ref = {.name = "_ReadRef", .infer = variable_info, .flags = TN_STATEFUL, .reads = TN_BIT(0)};
+const tn_op tn_pseudo_copy = {.name = "_Copy", .infer = tn_infer_like_first};

@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * run.c - running a program: contexts, the loop over steps, static and dynamic steps, and what operators may
+ * ask for while they run (op.h). Branches and loops are control.c's.
+ *
+ * Invariants: a static step allocates nothing; a value on the heap holds a reference on its buffer; values
+ * borrowed from the block, a constant or a feed have none. Variables are pinned while a step looks at them
+ * and changed only under the store's lock.
+ */
+#include "plan.h"
+
+#include <math.h>
+
+/* ==== values ==== */
+
+static void drop_value(tn_tensor *v)
+{
+    if (!v->buffer) return;
+    tn_buffer_unref(v->buffer);
+    v->buffer = NULL;
+    v->data = NULL;
+}
+
+/* The view takes over what a counted tensor holds. */
+static void take_value(tn_tensor *v, tn_tensor *t)
+{
+    tn_buffer *old = v->buffer;
+    v->dtype = t->dtype;
+    v->shape = t->shape;
+    v->data = t->data;
+    v->buffer = t->buffer ? tn_buffer_ref(t->buffer) : NULL;
+    tn_tensor_unref(t);
+    tn_buffer_unref(old);
+}
+
+static void share_value(tn_tensor *v, const tn_tensor *from)
+{
+    tn_buffer *old = v->buffer;
+    v->dtype = from->dtype;
+    v->shape = from->shape;
+    v->data = from->data;
+    v->buffer = from->buffer ? tn_buffer_ref(from->buffer) : NULL;
+    tn_buffer_unref(old);
+}
+
+/* Storage of a heap value: what it has when that is large enough and its own, else new. */
+static tn_code heap_value(tn_tensor *v, tn_dtype t, const tn_shape *shape, tn_error *err)
+{
+    int64_t count = tn_shape_count(shape);
+    if (v->buffer && tn_dtype_is_pod(t) && count >= 0 && atomic_load(&v->buffer->refs) == 1 && v->data == v->buffer->data &&
+        !v->buffer->owner && v->buffer->size / tn_dtype_size(t) >= (size_t)count && v->dtype == t) {
+        v->shape = *shape;
+        return TN_OK;
+    }
+    tn_tensor *fresh;
+    TN_TRY(tn_tensor_alloc(t, shape, &fresh, err));
+    take_value(v, fresh);
+    return TN_OK;
+}
+
+/* ==== contexts ==== */
+
+static bool context_runs(tn_run_context *c)
+{
+    const tn_program *p = c->program;
+    for (int i = 0; i < p->n_steps; i++) {
+        const tn_step *s = &p->steps[i];
+        tn_run *r = &c->runs[i];
+        const tn_tensor **in = tn_calloc((size_t)s->n_in + 1, sizeof *in);
+        tn_tensor **out = tn_calloc((size_t)s->n_out + 1, sizeof *out);
+        *r = (tn_run){.in = in, .out = out, .n_in = s->n_in, .n_out = s->n_out, .params = s->params, .scratch = c->scratch,
+                      .threads = p->threads, .name = s->name, .op = s->op, .attrs = s->attrs, .context = c, .step = s};
+        if (!in || !out) return false;
+        for (int k = 0; k < s->n_in; k++) in[k] = &c->values[s->in[k]];
+        for (int k = 0; k < s->n_out; k++) out[k] = &c->values[s->out[k]];
+    }
+    return true;
+}
+
+static tn_run_context *context_new(tn_program *p)
+{
+    tn_run_context *c = tn_calloc(1, sizeof *c);
+    if (!c) return NULL;
+    c->program = p;
+    c->guard = -1;
+    c->values = tn_calloc((size_t)p->n_slots + 1, sizeof *c->values);
+    c->runs = tn_calloc((size_t)p->n_steps + 1, sizeof *c->runs);
+    c->dynamic = tn_calloc((size_t)p->n_dynamic + 1, sizeof *c->dynamic);
+    c->block = tn_aligned_alloc(p->block + 64);
+    c->scratch = tn_aligned_alloc(p->scratch + 64);
+    bool ok = c->values && c->runs && c->dynamic && c->block && c->scratch;
+    if (ok) {
+        memcpy(c->values, p->values, (size_t)p->n_slots * sizeof *c->values);
+        for (int i = 0; i < p->n_slots; i++)
+            if (p->slots[i].place == TN_PLACE_BLOCK) c->values[i].data = c->block + p->slots[i].offset;
+        ok = context_runs(c);
+    }
+    if (ok) return c;
+    tn_context_free(c);
+    return NULL;
+}
+
+static void dynamic_drop(tn_dynamic *d)
+{
+    if (d->is_prepared && d->prepared.done) d->prepared.done(d->prepared.params);
+    d->is_prepared = false;
+}
+
+static void dynamic_free(tn_dynamic *d)
+{
+    dynamic_drop(d);
+    tn_arena_free(d->arena);
+    tn_buf_free(&d->key);
+    tn_free(d->out_shapes);
+    tn_free(d->is_constant);
+    tn_free(d->scratch);
+}
+
+void tn_context_clear(tn_run_context *c)
+{
+    for (int i = 0; i < c->program->n_slots; i++) drop_value(&c->values[i]);
+}
+
+void tn_context_free(tn_run_context *c)
+{
+    if (!c) return;
+    const tn_program *p = c->program;
+    if (c->values) tn_context_clear(c);
+    for (int i = 0; c->runs && i < p->n_steps; i++) {
+        tn_free(c->runs[i].in);
+        tn_free(c->runs[i].out);
+    }
+    for (int i = 0; c->dynamic && i < p->n_dynamic; i++) dynamic_free(&c->dynamic[i]);
+    tn_free(c->values);
+    tn_free(c->runs);
+    tn_free(c->dynamic);
+    tn_free(c->block);
+    tn_free(c->scratch);
+    tn_free(c->step_ns);
+    tn_free(c);
+}
+
+tn_code tn_context_get(tn_program *p, tn_run_context **out, tn_error *err)
+{
+    pthread_mutex_lock(&p->lock);
+    tn_run_context *c = p->idle;
+    if (c) p->idle = c->next;
+    pthread_mutex_unlock(&p->lock);
+    if (!c && !(c = context_new(p))) return tn_no_memory(err, p->block + p->scratch);
+    c->next = NULL;
+    *out = c;
+    return TN_OK;
+}
+
+void tn_context_put(tn_program *p, tn_run_context *c)
+{
+    if (!c) return;
+    tn_context_clear(c);
+    pthread_mutex_lock(&p->lock);
+    c->next = p->idle;
+    p->idle = c;
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* ==== what operators may ask for ==== */
+
+tn_code tn_run_output(tn_run *r, int o, const tn_shape *shape, tn_error *err)
+{
+    return heap_value(r->out[o], r->out[o]->dtype, shape, err);
+}
+
+tn_code tn_run_output_share(tn_run *r, int o, const tn_tensor *t, tn_error *err)
+{
+    tn_tensor *kept;
+    TN_TRY(tn_tensor_keep(t, &kept, err));
+    take_value(r->out[o], kept);
+    return TN_OK;
+}
+
+bool tn_run_cancelled(const tn_run *r)
+{
+    const atomic_int *flag = r->context ? r->context->cancel : NULL;
+    return flag && atomic_load_explicit(flag, memory_order_relaxed);
+}
+
+tn_code tn_run_resource(const tn_run *r, int i, tn_resource_kind kind, tn_resource **out, tn_error *err)
+{
+    const tn_tensor *t = r->in[i];
+    tn_resource *res = t->dtype == TN_RESOURCE && t->data ? *(tn_resource **)t->data : NULL;
+    if (!res || res->kind != kind)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "input %d of '%s' is no handle of the kind that %s wants", i, r->name,
+                       r->op->name);
+    *out = res;
+    return TN_OK;
+}
+
+tn_code tn_run_new_resource(tn_run *r, int o, tn_resource *res, tn_error *err)
+{
+    tn_tensor *handle;
+    tn_code code = tn_resource_tensor(res, &handle, err);
+    tn_resource_unref(res);
+    if (code == TN_OK) take_value(r->out[o], handle);
+    return code;
+}
+
+static tn_code variable_of(const tn_run *r, int i, tn_stored **out, tn_error *err)
+{
+    tn_resource *res = NULL;
+    TN_TRY(tn_run_resource(r, i, TN_RES_VARIABLE, &res, err));
+    *out = (tn_stored *)res;
+    return TN_OK;
+}
+
+static tn_code uninitialized(const tn_stored *v, tn_error *err)
+{
+    return tn_fail(err, TN_FAILED_PRECONDITION, "Attempting to use uninitialized value %s", v->base.name);
+}
+
+static bool holds_lock(const tn_run *r)
+{
+    return ((const tn_step *)r->step)->locks_store;
+}
+
+tn_code tn_run_variable(const tn_run *r, int i, const tn_tensor **out, tn_error *err)
+{
+    tn_stored *v;
+    TN_TRY(variable_of(r, i, &v, err));
+    if (holds_lock(r)) {
+        if (!v->value) return uninitialized(v, err);
+        *out = v->value;
+        return TN_OK;
+    }
+    tn_run_context *c = r->context;
+    if (c->n_pins == TN_MAX_PINS)
+        return tn_fail(err, TN_INTERNAL, "'%s' looks at more than %d variables", r->name, TN_MAX_PINS);
+    tn_tensor *value = tn_variable_value(v);
+    if (!value) return uninitialized(v, err);
+    c->pins[c->n_pins++] = value;
+    *out = value;
+    return TN_OK;
+}
+
+tn_code tn_run_variable_writable(tn_run *r, int i, tn_tensor **out, tn_error *err)
+{
+    tn_stored *v;
+    TN_TRY(variable_of(r, i, &v, err));
+    return tn_variable_unshare(v, out, err);
+}
+
+tn_code tn_run_variable_assign(tn_run *r, int i, const tn_tensor *value, bool any_shape, tn_error *err)
+{
+    tn_stored *v;
+    TN_TRY(variable_of(r, i, &v, err));
+    return tn_variable_set(v, value, any_shape, err);
+}
+
+bool tn_run_variable_initialized(const tn_run *r, int i)
+{
+    tn_stored *v;
+    if (variable_of(r, i, &v, NULL) != TN_OK) return false;
+    if (holds_lock(r)) return v->value != NULL;
+    tn_tensor *value = tn_variable_value(v);
+    tn_tensor_unref(value);
+    return value != NULL;
+}
+
+void tn_run_forward_ref(tn_run *r, int o, int i)
+{
+    share_value(r->out[o], r->in[i]);
+}
+
+static void advance(uint32_t counter[4], uint64_t n)
+{
+    uint64_t low = ((uint64_t)counter[1] << 32 | counter[0]) + n;
+    bool carry = low < n;
+    counter[0] = (uint32_t)low;
+    counter[1] = (uint32_t)(low >> 32);
+    if (carry && ++counter[2] == 0) ++counter[3];
+}
+
+tn_code tn_run_random(tn_run *r, uint64_t samples, tn_philox_state *out, tn_error *err)
+{
+    tn_rng *g = (tn_rng *)((const tn_step *)r->step)->resource;
+    if (!g) return tn_fail(err, TN_INTERNAL, "'%s' (%s) has no random generator", r->name, r->op->name);
+    pthread_mutex_lock(&g->store->lock);
+    *out = g->state;
+    advance(g->state.counter, samples);
+    pthread_mutex_unlock(&g->store->lock);
+    return TN_OK;
+}
+
+/* ==== static steps ==== */
+
+static void drop_pins(tn_run_context *c)
+{
+    while (c->n_pins) tn_tensor_unref(c->pins[--c->n_pins]);
+}
+
+static bool is_finite(const tn_tensor *t)
+{
+    for (int64_t i = 0, n = tn_tensor_count(t); i < n; i++)
+        if (!isfinite(tn_tensor_number(t, i))) return false;
+    return true;
+}
+
+/* Nothing is written once the guarded value (a loss) is not finite. */
+static tn_code look_at_guard(tn_run_context *c, tn_error *err)
+{
+    c->guarded = true;
+    if (is_finite(&c->values[c->guard])) return TN_OK;
+    return tn_fail(err, TN_INVALID_ARGUMENT, "the guarded value is %g", tn_tensor_number(&c->values[c->guard], 0));
+}
+
+static tn_code run_step(tn_run_context *c, const tn_step *s, tn_run_fn run, tn_error *err)
+{
+    tn_run *r = &c->runs[s->index];
+    tn_code code;
+    if (s->locks_store) {
+        if (c->guard >= 0 && !c->guarded) TN_TRY(look_at_guard(c, err));
+        pthread_mutex_lock(&c->program->store->lock);
+        code = run(r, err);
+        pthread_mutex_unlock(&c->program->store->lock);
+    } else {
+        code = run(r, err);
+    }
+    if (c->n_pins) drop_pins(c);
+    return code;
+}
+
+tn_code tn_exec_static(tn_run_context *c, const tn_step *s, tn_error *err)
+{
+    return run_step(c, s, s->run, err);
+}
+
+tn_code tn_exec_copy(tn_run_context *c, const tn_step *s, tn_error *err)
+{
+    const tn_tensor *in = &c->values[s->in[0]];
+    tn_tensor *out = &c->values[s->out[0]];
+    if (c->program->slots[s->out[0]].place != TN_PLACE_BLOCK) TN_TRY(heap_value(out, in->dtype, &in->shape, err));
+    memcpy(out->data, in->data, tn_tensor_bytes(in));
+    return TN_OK;
+}
+
+/* A read is the variable's own buffer, with a reference on it: a writer that comes meanwhile copies. */
+tn_code tn_exec_read(tn_run_context *c, const tn_step *s, tn_error *err)
+{
+    tn_resource *res = *(tn_resource **)c->values[s->in[0]].data;
+    tn_tensor *out = &c->values[s->out[0]], *copy;
+    if (res->kind != TN_RES_VARIABLE) return tn_fail(err, TN_INVALID_ARGUMENT, "'%s' reads what is no variable", s->name);
+    tn_stored *v = (tn_stored *)res;
+    pthread_mutex_lock(&v->store->lock);
+    tn_code code = TN_OK;
+    if (!v->value) code = uninitialized(v, err);
+    else if (c->program->passes & TN_PASS(ALIAS)) share_value(out, v->value);
+    else if ((code = tn_tensor_copy(v->value, &copy, err)) == TN_OK) take_value(out, copy);
+    pthread_mutex_unlock(&v->store->lock);
+    return code;
+}
+
+/* ==== dynamic steps ==== */
+
+static tn_code dynamic_make(tn_dynamic *d, const tn_step *s, tn_error *err)
+{
+    if (d->arena) return TN_OK;
+    d->arena = tn_arena_new(0);
+    d->out_shapes = tn_calloc((size_t)s->n_out + 1, sizeof *d->out_shapes);
+    d->is_constant = tn_calloc((size_t)s->n_in + 1, sizeof *d->is_constant);
+    if (d->arena && d->out_shapes && d->is_constant) return TN_OK;
+    return tn_no_memory(err, 0);
+}
+
+/* The shapes, and the values that shapes depend on, as bytes. */
+static void make_key(const tn_run *r, tn_buf *key)
+{
+    tn_buf_clear(key);
+    for (int i = 0; i < r->n_in; i++) {
+        const tn_tensor *t = r->in[i];
+        tn_buf_add(key, &t->shape.rank, sizeof t->shape.rank);
+        tn_buf_add(key, t->shape.dim, (size_t)t->shape.rank * sizeof *t->shape.dim);
+        if (i < 32 && (r->op->values & TN_BIT(i)) && tn_dtype_is_pod(t->dtype)) tn_buf_add(key, t->data, tn_tensor_bytes(t));
+    }
+}
+
+static tn_code infer_now(tn_dynamic *d, const tn_run *r, tn_error *err)
+{
+    tn_info *infos = TN_ARRAY(d->arena, r->n_in + r->n_out + 1, tn_info);
+    const tn_info **in = TN_ARRAY(d->arena, r->n_in + 1, const tn_info *);
+    if (!infos || !in) return tn_no_memory(err, 0);
+    for (int i = 0; i < r->n_in; i++) {
+        const tn_tensor *t = r->in[i];
+        bool with_value = t->dtype != TN_RESOURCE && i < 32 && (r->op->values & TN_BIT(i));
+        infos[i] = (tn_info){.dtype = t->dtype, .shape = t->shape, .value = with_value ? t : NULL, .bound = -1};
+        in[i] = &infos[i];
+    }
+    tn_info *out = infos + r->n_in;
+    for (int i = 0; i < r->n_out; i++) out[i] = (tn_info){.dtype = r->out[i]->dtype, .shape = tn_shape_unknown(), .bound = -1};
+    tn_infer c = {.op = r->op, .name = r->name, .attrs = r->attrs, .n_in = r->n_in, .n_out = r->n_out, .in = in, .out = out,
+                  .arena = d->arena};
+    if (r->op->infer) TN_TRY(r->op->infer(&c, err));
+    for (int i = 0; i < r->n_out; i++) d->out_shapes[i] = out[i].shape;
+    return TN_OK;
+}
+
+static tn_code prepare_now(tn_dynamic *d, tn_run *r, const tn_step *s, tn_error *err)
+{
+    for (int i = 0; i < r->n_in; i++) d->is_constant[i] = i < 32 && (r->op->values & TN_BIT(i));
+    for (int i = 0; i < r->n_out; i++) r->out[i]->shape = d->out_shapes[i];
+    d->prepared = (tn_prepare){.op = r->op, .name = r->name, .attrs = r->attrs, .n_in = r->n_in, .n_out = r->n_out,
+                               .in = (const tn_tensor *const *)r->in, .out = (const tn_tensor *const *)r->out,
+                               .is_constant = d->is_constant, .threads = r->threads, .arena = d->arena, .run = s->run};
+    if (r->op->prepare) TN_TRY(r->op->prepare(&d->prepared, err));
+    if (d->prepared.scratch > d->scratch_size) {
+        tn_free(d->scratch);
+        d->scratch_size = 0;
+        if (!(d->scratch = tn_aligned_alloc(d->prepared.scratch))) return tn_no_memory(err, d->prepared.scratch);
+        d->scratch_size = d->prepared.scratch;
+    }
+    d->is_prepared = true;
+    return TN_OK;
+}
+
+/* Infers and prepares, unless that was done for the very same shapes and values. */
+static tn_code get_ready(tn_dynamic *d, tn_run *r, const tn_step *s, tn_error *err)
+{
+    tn_buf key = {0};
+    TN_TRY(dynamic_make(d, s, err));
+    make_key(r, &key);
+    TN_TRY(tn_buf_check(&key, err));
+    if (d->is_prepared && key.n == d->key.n && (!key.n || memcmp(key.data, d->key.data, key.n) == 0)) {
+        tn_buf_free(&key);
+        return TN_OK;
+    }
+    dynamic_drop(d);
+    tn_arena_reset(d->arena);
+    tn_buf_free(&d->key);
+    d->key = key;
+    TN_TRY(infer_now(d, r, err));
+    return prepare_now(d, r, s, err);
+}
+
+static tn_code make_outputs(const tn_run_context *c, const tn_dynamic *d, tn_run *r, const tn_step *s, tn_error *err)
+{
+    for (int i = 0; i < r->n_out; i++) {
+        tn_tensor *v = r->out[i];
+        const tn_slot *slot = &c->program->slots[s->out[i]];
+        if ((i < 32 && (r->op->dynamic & TN_BIT(i))) || tn_dtype_is_ref(slot->dtype)) continue;
+        if (slot->place == TN_PLACE_BLOCK) {
+            v->shape = slot->shape;
+            continue;
+        }
+        if (v->dtype == TN_RESOURCE) continue; /* made by run */
+        if (!tn_shape_known(&d->out_shapes[i]))
+            return tn_fail(err, TN_INTERNAL, "%s: the shape of output %d is not known", r->op->name, i);
+        TN_TRY(heap_value(v, v->dtype, &d->out_shapes[i], err));
+        if (!tn_dtype_is_pod(v->dtype) && v->dtype != TN_STRING) memset(v->data, 0, tn_tensor_bytes(v));
+    }
+    return TN_OK;
+}
+
+tn_code tn_exec_dynamic(tn_run_context *c, const tn_step *s, tn_error *err)
+{
+    tn_dynamic *d = &c->dynamic[s->dynamic];
+    tn_run *r = &c->runs[s->index];
+    if (!s->run) return TN_OK; /* only control: NoOp */
+    TN_TRY(get_ready(d, r, s, err));
+    TN_TRY(make_outputs(c, d, r, s, err));
+    r->params = d->prepared.params;
+    r->scratch = d->scratch;
+    return run_step(c, s, d->prepared.run, err);
+}
+
+/* An alias whose input is not at a fixed place, or whose shape is found while running. */
+tn_code tn_exec_alias(tn_run_context *c, const tn_step *s, tn_error *err)
+{
+    const tn_tensor *in = &c->values[s->in[0]];
+    tn_tensor *out = &c->values[s->out[0]], *copy;
+    tn_shape shape = c->program->slots[s->out[0]].shape;
+    if (!tn_shape_known(&shape)) {
+        tn_dynamic *d = &c->dynamic[s->dynamic];
+        TN_TRY(get_ready(d, &c->runs[s->index], s, err));
+        shape = d->out_shapes[0];
+    }
+    if (c->program->passes & TN_PASS(ALIAS)) {
+        share_value(out, in);
+    } else {
+        TN_TRY(tn_tensor_copy(in, &copy, err));
+        take_value(out, copy);
+    }
+    out->shape = shape;
+    return TN_OK;
+}
+
+/* ==== the loop ==== */
+
+static tn_code not_finite(const tn_run_context *c, const tn_step *s, tn_error *err)
+{
+    for (int i = 0; i < s->n_out; i++) {
+        const tn_tensor *t = &c->values[s->out[i]];
+        if (tn_dtype_is_float(t->dtype) && t->data && !is_finite(t))
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Tensor '%s:%d' had NaN or infinite values", s->name, i);
+    }
+    return TN_OK;
+}
+
+static tn_code exec_timed(tn_run_context *c, const tn_step *s, tn_error *err)
+{
+    struct timespec a, b;
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    tn_code code = s->exec(c, s, err);
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    c->step_ns[s->index] += (b.tv_sec - a.tv_sec) * 1000000000LL + (b.tv_nsec - a.tv_nsec);
+    return code;
+}
+
+tn_code tn_run_range(tn_run_context *c, const tn_code_range *range, tn_error *err)
+{
+    for (int i = range->first; i < range->last; i++) {
+        const tn_step *s = &c->program->steps[i];
+        if (c->cancel && atomic_load_explicit(c->cancel, memory_order_relaxed))
+            return tn_fail(err, TN_CANCELLED, "the run was cancelled");
+        tn_code code = c->step_ns ? exec_timed(c, s, err) : s->exec(c, s, err);
+        if (code == TN_OK && c->check_numbers) code = not_finite(c, s, err);
+        if (code != TN_OK) {
+            if (!err || strstr(err->message, "[[{{node")) return code;
+            return tn_note(err, "[[{{node %s}}]]", s->name);
+        }
+        for (int k = 0; k < s->n_release; k++) drop_value(&c->values[s->release[k]]);
+    }
+    return TN_OK;
+}
+
+tn_code tn_program_run(tn_run_context *c, const tn_tensor *const *feeds, const atomic_int *cancel, tn_error *err)
+{
+    const tn_program *p = c->program;
+    c->cancel = cancel;
+    c->guarded = false;
+    for (int i = 0; i < p->n_fed_slots; i++) {
+        const tn_slot *slot = &p->slots[p->fed_slots[i]];
+        c->values[p->fed_slots[i]].data = feeds[slot->feed]->data;
+    }
+    return tn_run_range(c, &p->top, err);
+}
+
+/* ==== one operation alone ==== */
+
+tn_code tn_apply(const tn_op *op, const char *name, const tn_attrs *attrs, const tn_tensor *const *in, int n_in,
+                 tn_tensor **out, int n_out, const tn_dtype *out_dtypes, tn_error *err)
+{
+    int n = n_in + n_out;
+    tn_tensor *values = tn_calloc((size_t)n + 1, sizeof *values);
+    tn_slot *slots = tn_calloc((size_t)n + 1, sizeof *slots);
+    int *index = tn_calloc((size_t)n + 1, sizeof *index);
+    tn_code code = values && slots && index ? TN_OK : tn_no_memory(err, 0);
+    for (int i = 0; code == TN_OK && i < n; i++) {
+        index[i] = i;
+        slots[i] = (tn_slot){.place = TN_PLACE_HEAP, .shape = tn_shape_unknown()};
+        if (i < n_in) values[i] = tn_tensor_view(in[i]->dtype, &in[i]->shape, in[i]->data);
+        else values[i].dtype = out_dtypes[i - n_in];
+    }
+    tn_dynamic dynamic = {0};
+    tn_step step = {.op = op, .run = op->run, .name = name, .attrs = attrs, .in = index, .out = index + n_in, .n_in = n_in,
+                    .n_out = n_out, .exec = op->flags & TN_ALIAS ? tn_exec_alias : tn_exec_dynamic};
+    tn_program program = {.slots = slots, .n_slots = n, .steps = &step, .n_steps = 1, .n_dynamic = 1, .threads = 1};
+    tn_run run = {0};
+    tn_run_context c = {.program = &program, .values = values, .runs = &run, .dynamic = &dynamic, .guard = -1};
+    if (code == TN_OK) code = context_runs(&c) ? TN_OK : tn_no_memory(err, 0);
+    if (code == TN_OK) code = step.exec(&c, &step, err);
+    for (int i = 0; code == TN_OK && i < n_out; i++) {
+        if ((code = tn_tensor_keep(&values[n_in + i], &out[i], err)) != TN_OK)
+            while (i--) tn_tensor_unref(out[i]);
+    }
+    if (values) tn_context_clear(&c);
+    dynamic_free(&dynamic);
+    tn_free(run.in);
+    tn_free(run.out);
+    tn_free(values);
+    tn_free(slots);
+    tn_free(index);
+    return code;
+}

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * session.c - sessions: plans by what is fed, fetched and targeted, programs by the shapes of the feeds,
+ * runs by any number of threads, callables for the same run again and again.
+ *
+ * Invariants: the session's lock guards its tables only, never a run; binding a new shape holds the lock
+ * of that plan alone, so that other plans and known shapes go on.
+ */
+#include "session.h"
+
+#include "../kernel/kernel.h"
+
+typedef struct bound { /* a program for some feed shapes, in use by `refs` */
+    tn_program *program;
+    int refs;
+    uint64_t used;
+} bound;
+
+typedef struct plan {
+    char *key;
+    pthread_mutex_t bind_lock;
+    tn_lowered *lowered;
+    int version; /* of the graph it was made from */
+    bound **bound;
+    int n_bound, cap_bound;
+} plan;
+
+struct tn_session {
+    tn_graph *graph;
+    tn_store *store;
+    tn_session_options options;
+    pthread_mutex_t lock;
+    tn_map *plans;
+    uint64_t clock;
+    int active;
+    atomic_int cancel;
+};
+
+/* ==== sessions ==== */
+
+static uint64_t system_seed(void)
+{
+    uint64_t seed = 0;
+    tn_buf b = {.limit = 64};
+    FILE *f = fopen("/dev/urandom", "rb");
+    if (f) {
+        if (fread(&seed, sizeof seed, 1, f) != 1) seed = 0;
+        fclose(f);
+    }
+    tn_buf_free(&b);
+    return seed ? seed : (uint64_t)tn_now_us();
+}
+
+tn_code tn_session_new(tn_graph *g, const tn_session_options *options, tn_session **out, tn_error *err)
+{
+    tn_session *s = tn_calloc(1, sizeof *s);
+    if (!s) return tn_no_memory(err, sizeof *s);
+    if (options) s->options = *options;
+    if (s->options.threads <= 0) s->options.threads = tn_core_count();
+    if (s->options.max_bound_shapes <= 0) s->options.max_bound_shapes = 16;
+    s->graph = g;
+    tn_code code = tn_store_new(s->options.seed ? s->options.seed : system_seed(), &s->store, err);
+    if (code == TN_OK && !(s->plans = tn_map_new())) code = tn_no_memory(err, 0);
+    if (code != TN_OK) {
+        tn_store_free(s->store);
+        tn_free(s);
+        return code;
+    }
+    pthread_mutex_init(&s->lock, NULL);
+    *out = s;
+    return TN_OK;
+}
+
+static void plan_free(plan *p)
+{
+    if (!p) return;
+    for (int i = 0; i < p->n_bound; i++) {
+        tn_program_free(p->bound[i]->program);
+        tn_free(p->bound[i]);
+    }
+    tn_free(p->bound);
+    tn_lowered_free(p->lowered);
+    pthread_mutex_destroy(&p->bind_lock);
+    tn_free(p->key);
+    tn_free(p);
+}
+
+void tn_session_free(tn_session *s)
+{
+    if (!s) return;
+    for (size_t i = 0; i < tn_map_count(s->plans); i++) plan_free(tn_map_value(s->plans, i));
+    tn_map_free(s->plans);
+    tn_store_free(s->store);
+    pthread_mutex_destroy(&s->lock);
+    tn_free(s);
+}
+
+tn_store *tn_session_store(tn_session *s)
+{
+    return s->store;
+}
+
+tn_graph *tn_session_graph(tn_session *s)
+{
+    return s->graph;
+}
+
+int tn_session_threads(const tn_session *s)
+{
+    return s->options.threads;
+}
+
+void tn_session_cancel(tn_session *s)
+{
+    pthread_mutex_lock(&s->lock);
+    if (s->active) atomic_store(&s->cancel, 1);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void run_begins(tn_session *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->active++;
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void run_ends(tn_session *s)
+{
+    pthread_mutex_lock(&s->lock);
+    if (--s->active == 0) atomic_store(&s->cancel, 0);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* ==== plans ==== */
+
+typedef struct request {
+    const char *const *feeds, *const *fetches, *const *targets;
+    int n_feeds, n_fetches, n_targets;
+} request;
+
+static char *request_key(const request *q)
+{
+    tn_buf b = {0};
+    for (int i = 0; i < q->n_feeds; i++) tn_buf_printf(&b, "<%s\n", q->feeds[i]);
+    for (int i = 0; i < q->n_fetches; i++) tn_buf_printf(&b, ">%s\n", q->fetches[i]);
+    for (int i = 0; i < q->n_targets; i++) tn_buf_printf(&b, "!%s\n", q->targets[i]);
+    tn_buf_char(&b, '.');
+    return tn_buf_take(&b, NULL);
+}
+
+static plan *plan_new(char *key)
+{
+    plan *p = tn_calloc(1, sizeof *p);
+    if (!p) return NULL;
+    p->key = key;
+    pthread_mutex_init(&p->bind_lock, NULL);
+    return p;
+}
+
+/* The table's entry; lowering it is get_plan's. Takes key. */
+static plan *find_plan(tn_session *s, char *key)
+{
+    pthread_mutex_lock(&s->lock);
+    plan *p = tn_map_get(s->plans, key);
+    if (p) {
+        tn_free(key);
+    } else if ((p = plan_new(key))) {
+        if (!tn_map_put(s->plans, key, p)) {
+            plan_free(p);
+            p = NULL;
+        }
+    } else {
+        tn_free(key);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return p;
+}
+
+static tn_code get_plan(tn_session *s, const request *q, plan **out, tn_error *err)
+{
+    char *key = request_key(q);
+    plan *p = key ? find_plan(s, key) : NULL;
+    if (!p) return tn_no_memory(err, 0);
+    pthread_mutex_lock(&p->bind_lock);
+    tn_code code = TN_OK;
+    if (!p->lowered)
+        code = tn_lower(s->graph, s->store, q->feeds, q->n_feeds, q->fetches, q->n_fetches, q->targets, q->n_targets,
+                        &p->lowered, err);
+    pthread_mutex_unlock(&p->bind_lock);
+    if (code == TN_OK) *out = p;
+    return code;
+}
+
+/* ==== programs ==== */
+
+static bool fits(const tn_program *p, const tn_tensor *const *feeds)
+{
+    for (int i = 0; i < p->n_feeds; i++)
+        if (!tn_shape_equal(&p->feed_shapes[i], &feeds[i]->shape)) return false;
+    return true;
+}
+
+static tn_code check_feeds(const plan *p, const request *q, const tn_tensor *const *feeds, tn_error *err)
+{
+    char a[128], b[128];
+    for (int i = 0; i < p->lowered->n_feeds; i++) {
+        const tn_info *want = &p->lowered->feeds[i]->out[0];
+        if (feeds[i]->dtype != want->dtype)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot feed a tensor of dtype %s for '%s', which is of dtype %s",
+                           tn_dtype_name(feeds[i]->dtype), q->feeds[i], tn_dtype_name(want->dtype));
+        if (!tn_shape_compatible(&feeds[i]->shape, &want->shape))
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot feed value of shape %s for Tensor '%s', which has shape '%s'",
+                           tn_shape_text(&feeds[i]->shape, a, sizeof a), q->feeds[i], tn_shape_text(&want->shape, b, sizeof b));
+    }
+    return TN_OK;
+}
+
+static bound *find_bound(tn_session *s, plan *p, const tn_tensor *const *feeds)
+{
+    bound *found = NULL;
+    pthread_mutex_lock(&s->lock);
+    for (int i = 0; i < p->n_bound && !found; i++)
+        if (fits(p->bound[i]->program, feeds)) found = p->bound[i];
+    if (found) {
+        found->refs++;
+        found->used = ++s->clock;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}
+
+/* Forgets the program unused for longest when there are too many. Called with the lock held. */
+static tn_program *evict(tn_session *s, plan *p)
+{
+    int oldest = -1;
+    if (p->n_bound < s->options.max_bound_shapes) return NULL;
+    for (int i = 0; i < p->n_bound; i++)
+        if (!p->bound[i]->refs && (oldest < 0 || p->bound[i]->used < p->bound[oldest]->used)) oldest = i;
+    if (oldest < 0) return NULL;
+    tn_program *gone = p->bound[oldest]->program;
+    tn_free(p->bound[oldest]);
+    p->bound[oldest] = p->bound[--p->n_bound];
+    return gone;
+}
+
+static bool make_room(plan *p)
+{
+    if (p->n_bound < p->cap_bound) return true;
+    int cap = p->cap_bound ? 2 * p->cap_bound : 4;
+    bound **grown = tn_realloc(p->bound, (size_t)cap * sizeof *grown);
+    if (!grown) return false;
+    p->bound = grown;
+    p->cap_bound = cap;
+    return true;
+}
+
+static tn_code add_bound(tn_session *s, plan *p, tn_program *program, bound **out, tn_error *err)
+{
+    bound *b = tn_calloc(1, sizeof *b);
+    pthread_mutex_lock(&s->lock);
+    tn_program *gone = evict(s, p);
+    bool ok = b && make_room(p);
+    if (ok) {
+        *b = (bound){.program = program, .refs = 1, .used = ++s->clock};
+        p->bound[p->n_bound++] = b;
+    }
+    pthread_mutex_unlock(&s->lock);
+    tn_program_free(gone);
+    if (!ok) {
+        tn_free(b);
+        tn_program_free(program);
+        return tn_no_memory(err, sizeof *b);
+    }
+    *out = b;
+    return TN_OK;
+}
+
+static tn_code get_bound(tn_session *s, plan *p, const tn_tensor *const *feeds, bound **out, tn_error *err)
+{
+    if ((*out = find_bound(s, p, feeds))) return TN_OK;
+    tn_bind_options o = {.passes = TN_ALL_PASSES & ~s->options.passes_off, .threads = s->options.threads,
+                         .memory_limit = s->options.memory_limit};
+    tn_program *program;
+    tn_code code = TN_OK;
+    pthread_mutex_lock(&p->bind_lock);
+    if (!(*out = find_bound(s, p, feeds)) && (code = tn_bind(p->lowered, feeds, &o, &program, err)) == TN_OK)
+        code = add_bound(s, p, program, out, err);
+    pthread_mutex_unlock(&p->bind_lock);
+    return code;
+}
+
+static void put_bound(tn_session *s, bound *b)
+{
+    pthread_mutex_lock(&s->lock);
+    b->refs--;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* ==== runs ==== */
+
+static tn_code copy_fetches(tn_run_context *c, int n, tn_tensor **out, tn_error *err)
+{
+    for (int i = 0; i < n; i++) {
+        const tn_tensor *v = &c->values[c->program->top.rets[i]];
+        tn_code code = tn_tensor_keep(v, &out[i], err);
+        if (code == TN_OK) continue;
+        while (i--) tn_tensor_unref(out[i]);
+        return code;
+    }
+    return TN_OK;
+}
+
+static tn_code run_once(tn_session *s, bound *b, const tn_tensor *const *feeds, int n_fetches, tn_tensor **out, tn_error *err)
+{
+    tn_run_context *c;
+    TN_TRY(tn_context_get(b->program, &c, err));
+    run_begins(s);
+    tn_code code = tn_program_run(c, feeds, &s->cancel, err);
+    run_ends(s);
+    if (code == TN_OK) code = copy_fetches(c, n_fetches, out, err);
+    tn_context_put(b->program, c);
+    return code;
+}
+
+tn_code tn_session_run(tn_session *s, const tn_feed *feeds, int n_feeds, const char *const *fetches, int n_fetches,
+                       tn_tensor **out, const char *const *targets, int n_targets, tn_error *err)
+{
+    const char **names = tn_calloc((size_t)n_feeds + 1, sizeof *names);
+    const tn_tensor **values = tn_calloc((size_t)n_feeds + 1, sizeof *values);
+    tn_tensor **results = tn_calloc((size_t)n_fetches + 1, sizeof *results);
+    tn_code code = names && values && results ? TN_OK : tn_no_memory(err, 0);
+    plan *p;
+    bound *b = NULL;
+    for (int i = 0; code == TN_OK && i < n_feeds; i++) {
+        names[i] = feeds[i].name;
+        values[i] = feeds[i].value;
+    }
+    request q = {names, fetches, targets, n_feeds, n_fetches, n_targets};
+    tn_kernel_thread_init(1);
+    if (code == TN_OK) code = get_plan(s, &q, &p, err);
+    if (code == TN_OK) code = check_feeds(p, &q, values, err);
+    if (code == TN_OK) code = get_bound(s, p, values, &b, err);
+    if (code == TN_OK) code = run_once(s, b, values, n_fetches, results, err);
+    if (code == TN_OK && n_fetches) memcpy(out, results, (size_t)n_fetches * sizeof *out);
+    if (b) put_bound(s, b);
+    tn_free(names);
+    tn_free(values);
+    tn_free(results);
+    return code;
+}
+
+/* ==== callables ==== */
+
+struct tn_callable {
+    tn_session *session;
+    plan *plan;
+    bound *bound;
+    tn_run_context *context;
+    char **names; /* of feeds, for errors */
+    request request;
+    int guard;
+    bool timing;
+};
+
+tn_code tn_callable_new(tn_session *s, const char *const *feeds, int n_feeds, const char *const *fetches, int n_fetches,
+                        const char *const *targets, int n_targets, tn_callable **out, tn_error *err)
+{
+    request q = {feeds, fetches, targets, n_feeds, n_fetches, n_targets};
+    tn_callable *c = tn_calloc(1, sizeof *c);
+    if (!c || !(c->names = tn_calloc((size_t)n_feeds + 1, sizeof *c->names))) {
+        tn_free(c);
+        return tn_no_memory(err, sizeof *c);
+    }
+    c->session = s;
+    c->guard = -1;
+    c->request = (request){.feeds = (const char *const *)c->names, .n_feeds = n_feeds, .n_fetches = n_fetches};
+    tn_code code = get_plan(s, &q, &c->plan, err);
+    for (int i = 0; code == TN_OK && i < n_feeds; i++)
+        if (!(c->names[i] = tn_strdup(feeds[i]))) code = tn_no_memory(err, 0);
+    if (code != TN_OK) {
+        tn_callable_free(c);
+        return code;
+    }
+    tn_kernel_thread_init(s->options.threads);
+    *out = c;
+    return TN_OK;
+}
+
+static void leave_program(tn_callable *c)
+{
+    if (c->context) tn_context_put(c->bound->program, c->context);
+    if (c->bound) put_bound(c->session, c->bound);
+    c->context = NULL;
+    c->bound = NULL;
+}
+
+void tn_callable_free(tn_callable *c)
+{
+    if (!c) return;
+    leave_program(c);
+    for (int i = 0; i < c->request.n_feeds; i++) tn_free(c->names[i]);
+    tn_free(c->names);
+    tn_free(c);
+}
+
+static tn_code enter_program(tn_callable *c, const tn_tensor *const *feeds, tn_error *err)
+{
+    leave_program(c);
+    TN_TRY(check_feeds(c->plan, &c->request, feeds, err));
+    TN_TRY(get_bound(c->session, c->plan, feeds, &c->bound, err));
+    tn_code code = tn_context_get(c->bound->program, &c->context, err);
+    if (code != TN_OK) leave_program(c);
+    return code;
+}
+
+static bool same_dtypes(const tn_callable *c, const tn_tensor *const *feeds)
+{
+    for (int i = 0; i < c->request.n_feeds; i++)
+        if (feeds[i]->dtype != c->plan->lowered->feeds[i]->out[0].dtype) return false;
+    return true;
+}
+
+static void set_up_context(tn_callable *c, bool check)
+{
+    tn_run_context *x = c->context;
+    x->guard = c->guard >= 0 ? x->program->top.rets[c->guard] : -1;
+    x->check_numbers = check;
+    if (c->timing && !x->step_ns) x->step_ns = tn_calloc((size_t)x->program->n_steps + 1, sizeof *x->step_ns);
+    if (!c->timing && x->step_ns) {
+        tn_free(x->step_ns);
+        x->step_ns = NULL;
+    }
+}
+
+static tn_code callable_run(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, bool check, tn_error *err)
+{
+    if (!c->context || !fits(c->bound->program, feeds) || !same_dtypes(c, feeds)) TN_TRY(enter_program(c, feeds, err));
+    set_up_context(c, check);
+    run_begins(c->session);
+    tn_code code = tn_program_run(c->context, feeds, &c->session->cancel, err);
+    run_ends(c->session);
+    if (code != TN_OK) {
+        tn_context_clear(c->context);
+        return code;
+    }
+    for (int i = 0; i < c->request.n_fetches; i++) out[i] = &c->context->values[c->bound->program->top.rets[i]];
+    return TN_OK;
+}
+
+tn_code tn_callable_run(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, tn_error *err)
+{
+    return callable_run(c, feeds, out, false, err);
+}
+
+tn_code tn_callable_run_checked(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, tn_error *err)
+{
+    return callable_run(c, feeds, out, true, err);
+}
+
+void tn_callable_guard(tn_callable *c, int fetch)
+{
+    c->guard = fetch;
+}
+
+void tn_callable_time(tn_callable *c, bool on)
+{
+    c->timing = on;
+}
+
+const tn_program *tn_callable_program(const tn_callable *c, const int64_t **step_ns)
+{
+    if (!c->bound) return NULL;
+    *step_ns = c->context->step_ns;
+    return c->bound->program;
+}
+
+/* ==== variables by name ==== */
+
+static tn_stored *find_variable(tn_session *s, const char *name)
+{
+    pthread_mutex_lock(&s->store->lock);
+    tn_stored *v = tn_map_get(s->store->variables, name);
+    pthread_mutex_unlock(&s->store->lock);
+    return v;
+}
+
+tn_code tn_session_get(tn_session *s, const char *variable, tn_tensor **out, tn_error *err)
+{
+    tn_stored *v = find_variable(s, variable);
+    if (!v) return tn_fail(err, TN_NOT_FOUND, "there is no variable '%s'", variable);
+    tn_tensor *t = tn_variable_value(v);
+    if (!t) return tn_fail(err, TN_FAILED_PRECONDITION, "Attempting to use uninitialized value %s", variable);
+    *out = t;
+    return TN_OK;
+}
+
+tn_code tn_session_set(tn_session *s, const char *variable, const tn_tensor *value, tn_error *err)
+{
+    tn_stored *v;
+    TN_TRY(tn_store_variable(s->store, variable, value->dtype, &value->shape, &v, err));
+    pthread_mutex_lock(&s->store->lock);
+    tn_code code = tn_variable_set(v, value, false, err);
+    pthread_mutex_unlock(&s->store->lock);
+    return code;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * session.h - a session's insides, for what stands above graph/: savers, loops, `show --plan`.
+ */
+#ifndef TN_SESSION_H
+#define TN_SESSION_H
+
+#include "plan.h"
+
+tn_store *tn_session_store(tn_session *s);
+tn_graph *tn_session_graph(tn_session *s);
+int tn_session_threads(const tn_session *s);
+/* The value that must be finite before a run of the callable writes anything (fetch i); the run then
+ * fails with INVALID_ARGUMENT and leaves all variables as they were. i < 0: none. */
+void tn_callable_guard(tn_callable *c, int fetch);
+/* One run that looks at every float output: an error names the first that is not finite. Writes too. */
+tn_code tn_callable_run_checked(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, tn_error *err);
+/* The program of the last run, with its time per step when timing was switched on. */
+void tn_callable_time(tn_callable *c, bool on);
+const tn_program *tn_callable_program(const tn_callable *c, const int64_t **step_ns);
+/* The plan as a table: steps, kernels, fusions, shapes, bytes, and times when step_ns is not NULL (sums
+ * over `runs` runs, nanoseconds). */
+void tn_program_text(const tn_program *p, const int64_t *step_ns, int runs, tn_buf *out);
+
+#endif

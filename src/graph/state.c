@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * state.c - the variable store and counted resources. What operators may do with them is run.c's.
+ */
+#include "state.h"
+
+/* ==== resources ==== */
+
+tn_resource *tn_resource_ref(tn_resource *r)
+{
+    if (r) atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+    return r;
+}
+
+void tn_resource_unref(tn_resource *r)
+{
+    if (r && atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) == 1) r->release(r);
+}
+
+static void release_handle(tn_buffer *b)
+{
+    tn_resource_unref(*(tn_resource **)b->data);
+    tn_free(b->data);
+}
+
+tn_code tn_resource_tensor(tn_resource *res, tn_tensor **out, tn_error *err)
+{
+    tn_shape scalar = {.rank = 0};
+    tn_buffer *b = tn_buffer_new(sizeof(tn_resource *), err);
+    if (!b) return TN_RESOURCE_EXHAUSTED;
+    tn_code code = tn_tensor_on(TN_RESOURCE, &scalar, b, b->data, out, err);
+    if (code == TN_OK) {
+        *(tn_resource **)b->data = tn_resource_ref(res);
+        b->release = release_handle;
+    }
+    tn_buffer_unref(b);
+    return code;
+}
+
+/* ==== the store ==== */
+
+tn_code tn_store_new(uint64_t seed, tn_store **out, tn_error *err)
+{
+    tn_store *s = tn_calloc(1, sizeof *s);
+    if (!s) return tn_no_memory(err, sizeof *s);
+    s->variables = tn_map_new();
+    s->rngs = tn_map_new();
+    s->seed = seed;
+    if (!s->variables || !s->rngs) {
+        tn_map_free(s->variables);
+        tn_map_free(s->rngs);
+        tn_free(s);
+        return tn_no_memory(err, 0);
+    }
+    pthread_mutex_init(&s->lock, NULL);
+    *out = s;
+    return TN_OK;
+}
+
+void tn_store_free(tn_store *s)
+{
+    if (!s) return;
+    for (size_t i = 0; i < tn_map_count(s->variables); i++) tn_resource_unref(tn_map_value(s->variables, i));
+    for (size_t i = 0; i < tn_map_count(s->rngs); i++) tn_resource_unref(tn_map_value(s->rngs, i));
+    tn_map_free(s->variables);
+    tn_map_free(s->rngs);
+    pthread_mutex_destroy(&s->lock);
+    tn_free(s);
+}
+
+static void release_variable(tn_resource *r)
+{
+    tn_stored *v = (tn_stored *)r;
+    tn_tensor_unref(v->value);
+    tn_free((char *)r->name);
+    tn_free(v);
+}
+
+static void release_rng(tn_resource *r)
+{
+    tn_free((char *)r->name);
+    tn_free(r);
+}
+
+/* A resource of `size` bytes under its name in a map; NULL: no memory. */
+static tn_resource *new_named(tn_map *map, const char *name, size_t size, tn_resource_kind kind,
+                              void (*release)(tn_resource *))
+{
+    tn_resource *r = tn_calloc(1, size);
+    char *copy = tn_strdup(name);
+    if (!r || !copy || !tn_map_put(map, name, r)) {
+        tn_free(r);
+        tn_free(copy);
+        return NULL;
+    }
+    r->kind = kind;
+    r->name = copy;
+    r->release = release;
+    atomic_init(&r->refs, 1);
+    return r;
+}
+
+static tn_code store_variable(tn_store *s, const char *name, tn_dtype t, const tn_shape *shape, tn_stored **out,
+                              tn_error *err)
+{
+    tn_stored *v = tn_map_get(s->variables, name);
+    if (v && v->dtype != t)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "variable '%s' is of dtype %s, not %s", name, tn_dtype_name(v->dtype),
+                       tn_dtype_name(t));
+    if (!v) {
+        v = (tn_stored *)new_named(s->variables, name, sizeof *v, TN_RES_VARIABLE, release_variable);
+        if (!v) return tn_no_memory(err, sizeof *v);
+        v->store = s;
+        v->dtype = t;
+        v->shape = shape ? *shape : tn_shape_unknown();
+    }
+    *out = v;
+    return TN_OK;
+}
+
+tn_code tn_store_variable(tn_store *s, const char *name, tn_dtype t, const tn_shape *shape, tn_stored **out,
+                          tn_error *err)
+{
+    pthread_mutex_lock(&s->lock);
+    tn_code code = store_variable(s, name, t, shape, out, err);
+    pthread_mutex_unlock(&s->lock);
+    return code;
+}
+
+/* A generator as TensorFlow's GuardedPhiloxRandom makes it: seed is the key, seed2 the upper counter. */
+static void rng_init(tn_rng *g, const char *name, int64_t seed, int64_t seed2)
+{
+    uint64_t key = (uint64_t)seed, upper = (uint64_t)seed2;
+    if (!key && !upper) {
+        key = g->store->seed;
+        upper = tn_hash(name, strlen(name));
+    }
+    g->state.key[0] = (uint32_t)key;
+    g->state.key[1] = (uint32_t)(key >> 32);
+    g->state.counter[2] = (uint32_t)upper;
+    g->state.counter[3] = (uint32_t)(upper >> 32);
+}
+
+tn_code tn_store_rng(tn_store *s, const char *name, int64_t seed, int64_t seed2, tn_rng **out, tn_error *err)
+{
+    pthread_mutex_lock(&s->lock);
+    tn_rng *g = tn_map_get(s->rngs, name);
+    if (!g && (g = (tn_rng *)new_named(s->rngs, name, sizeof *g, TN_RES_RNG, release_rng))) {
+        g->store = s;
+        rng_init(g, name, seed, seed2);
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (!g) return tn_no_memory(err, sizeof *g);
+    *out = g;
+    return TN_OK;
+}
+
+tn_tensor *tn_variable_value(tn_stored *v)
+{
+    pthread_mutex_lock(&v->store->lock);
+    tn_tensor *t = v->value ? tn_tensor_ref(v->value) : NULL;
+    pthread_mutex_unlock(&v->store->lock);
+    return t;
+}
+
+/* True when nobody else can see the bytes. */
+static bool is_unshared(const tn_tensor *t)
+{
+    return atomic_load_explicit(&((tn_tensor *)t)->refs, memory_order_acquire) == 1 &&
+           (!t->buffer || atomic_load_explicit(&t->buffer->refs, memory_order_acquire) == 1);
+}
+
+static tn_code check_fits(const tn_stored *v, const tn_tensor *value, bool any_shape, tn_error *err)
+{
+    char a[128], b[128];
+    if (value->dtype != v->dtype)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Trying to assign variable '%s' with wrong dtype. Expected %s got %s",
+                       v->base.name, tn_dtype_name(v->dtype), tn_dtype_name(value->dtype));
+    if (!any_shape && !tn_shape_compatible(&v->shape, &value->shape))
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Trying to assign to variable '%s' with tensor with wrong shape. Expected %s got %s", v->base.name,
+                       tn_shape_text(&v->shape, a, sizeof a), tn_shape_text(&value->shape, b, sizeof b));
+    return TN_OK;
+}
+
+tn_code tn_variable_set(tn_stored *v, const tn_tensor *value, bool any_shape, tn_error *err)
+{
+    TN_TRY(check_fits(v, value, any_shape, err));
+    if (v->value && is_unshared(v->value) && tn_dtype_is_pod(v->dtype) &&
+        tn_shape_equal(&v->value->shape, &value->shape)) {
+        if (v->value->data != value->data && tn_tensor_bytes(value))
+            memmove(v->value->data, value->data, tn_tensor_bytes(value));
+        return TN_OK;
+    }
+    tn_tensor *copy;
+    TN_TRY(tn_tensor_copy(value, &copy, err));
+    tn_tensor_unref(v->value);
+    v->value = copy;
+    return TN_OK;
+}
+
+tn_code tn_variable_unshare(tn_stored *v, tn_tensor **out, tn_error *err)
+{
+    if (!v->value)
+        return tn_fail(err, TN_FAILED_PRECONDITION, "Attempting to use uninitialized value %s", v->base.name);
+    if (!is_unshared(v->value)) {
+        tn_tensor *copy;
+        TN_TRY(tn_tensor_copy(v->value, &copy, err));
+        tn_tensor_unref(v->value);
+        v->value = copy;
+    }
+    *out = v->value;
+    return TN_OK;
+}

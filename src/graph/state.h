@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * state.h - what outlives a run: the variable store (variables and random generators by name), and the
+ * counted resources that handles and references point to. Tables, TensorArrays and stacks are made by
+ * their operators on the same base.
+ *
+ * Invariants: a variable's value is a counted buffer; a reader holds a reference on it while it looks,
+ * and a writer that finds other references copies first, so no reader sees a change. All changes of all
+ * variables of a store happen under its lock.
+ */
+#ifndef TN_STATE_H
+#define TN_STATE_H
+
+#include "op.h"
+
+typedef struct tn_store tn_store;
+
+typedef struct tn_stored {
+    tn_resource base;
+    tn_store *store;
+    tn_dtype dtype;
+    tn_shape shape;   /* as declared; unknown: any */
+    tn_tensor *value; /* NULL: uninitialised */
+} tn_stored;
+
+typedef struct tn_rng {
+    tn_resource base;
+    tn_store *store;
+    tn_philox_state state; /* the next sample to be drawn */
+} tn_rng;
+
+struct tn_store {
+    pthread_mutex_t lock;
+    tn_map *variables, *rngs; /* name -> tn_stored, tn_rng */
+    uint64_t seed;            /* for generators without one */
+};
+
+tn_code tn_store_new(uint64_t seed, tn_store **out, tn_error *err);
+void tn_store_free(tn_store *s);
+/* The variable of this name, made when absent. INVALID_ARGUMENT when it is there with another dtype. */
+tn_code tn_store_variable(tn_store *s, const char *name, tn_dtype t, const tn_shape *shape, tn_stored **out, tn_error *err);
+/* The generator of an operation by its name, made from its seeds when absent. */
+tn_code tn_store_rng(tn_store *s, const char *name, int64_t seed, int64_t seed2, tn_rng **out, tn_error *err);
+/* A counted reference to the present value (NULL: uninitialised). */
+tn_tensor *tn_variable_value(tn_stored *v);
+/* Both below expect the store's lock to be held by the caller. */
+tn_code tn_variable_set(tn_stored *v, const tn_tensor *value, bool any_shape, tn_error *err);
+tn_code tn_variable_unshare(tn_stored *v, tn_tensor **out, tn_error *err);
+
+tn_resource *tn_resource_ref(tn_resource *r);
+void tn_resource_unref(tn_resource *r);
+/* A scalar tensor of dtype resource that owns a reference on res. */
+tn_code tn_resource_tensor(tn_resource *res, tn_tensor **out, tn_error *err);
+
+#endif
