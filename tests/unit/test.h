@@ -31,7 +31,8 @@
 /* The error's message contains the text. */
 #define assert_says(err, text)                                                                    \
     do {                                                                                          \
-        if (!strstr((err)->message, (text))) fail_msg("\"%s\" says nothing of \"%s\"", (err)->message, (text)); \
+        if (!strstr((err)->message, (text)))                                                      \
+            fail_msg("\"%s\" says nothing of \"%s\"", (err)->message, (text));                    \
     } while (0)
 
 #endif

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_file.c - files read, mapped, replaced whole or not at all, appended; folders; locks.
+ */
+#include "test.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A folder of its own for each test, removed after it. */
+typedef struct place {
+    char folder[64];
+    tn_arena *arena;
+} place;
+
+static int enter(void **state)
+{
+    place *p = calloc(1, sizeof *p);
+    if (!p) return -1;
+    snprintf(p->folder, sizeof p->folder, "/tmp/tn_test_file_XXXXXX");
+    p->arena = tn_arena_new(0);
+    *state = p;
+    return p->arena && mkdtemp(p->folder) ? 0 : -1;
+}
+
+static int leave(void **state)
+{
+    place *p = *state;
+    tn_file_fail_at(0, 0);
+    tn_malloc_fail_at(0);
+    tn_code code = tn_remove_tree(p->folder, NULL);
+    tn_arena_free(p->arena);
+    free(p);
+    return code;
+}
+
+static const char *in(void **state, const char *name)
+{
+    place *p = *state;
+    return tn_path_join(p->arena, p->folder, name);
+}
+
+static size_t files_in(void **state, const char *folder)
+{
+    place *p = *state;
+    char **names;
+    size_t n = 999;
+    tn_error err;
+    assert_ok(tn_list_folder(folder, p->arena, &names, &n, &err), &err);
+    return n;
+}
+
+static void expect_content(const char *path, const char *text)
+{
+    tn_buf b = {0};
+    tn_error err;
+    assert_ok(tn_file_read(path, 0, &b, &err), &err);
+    assert_string_equal(b.n ? b.data : "", text);
+    assert_int_equal(b.n, strlen(text));
+    tn_buf_free(&b);
+}
+
+/* ==== reading ==== */
+
+static void files_are_read_whole(void **state)
+{
+    const char *path = in(state, "a");
+    tn_error err;
+    tn_buf b = {0};
+    tn_buf_str(&b, "what was there before");
+    char big[200000];
+    memset(big, 'x', sizeof big);
+    assert_ok(tn_file_write(path, big, sizeof big, &err), &err);
+    assert_ok(tn_file_read(path, sizeof big, &b, &err), &err);
+    assert_int_equal(b.n, sizeof big);
+    assert_memory_equal(b.data, big, sizeof big);
+    assert_code(tn_file_read(path, sizeof big - 1, &b, &err), TN_RESOURCE_EXHAUSTED);
+    assert_says(&err, "larger than the limit of 199999 bytes");
+    assert_int_equal(b.n, sizeof big);
+    assert_ok(tn_file_read("/proc/self/status", 0, &b, &err), &err);
+    assert_true(b.n > 100);
+    assert_code(tn_file_read("/proc/self/status", 10, &b, &err), TN_RESOURCE_EXHAUSTED);
+    tn_buf_free(&b);
+    assert_ok(tn_file_write(path, "", 0, &err), &err);
+    expect_content(path, "");
+}
+
+static void reading_what_is_not_there(void **state)
+{
+    tn_error err;
+    tn_buf b = {0};
+    tn_mapped m = {0};
+    const char *path = in(state, "none");
+    assert_code(tn_file_read(path, 0, &b, &err), TN_NOT_FOUND);
+    assert_says(&err, path);
+    assert_code(tn_file_map(path, &m, &err), TN_NOT_FOUND);
+    assert_code(tn_file_read(in(state, ""), 0, &b, &err), TN_FAILED_PRECONDITION);
+    assert_code(tn_file_map("/dev/null", &m, &err), TN_INVALID_ARGUMENT);
+    assert_ok(tn_file_write(path, "x", 1, &err), &err);
+    tn_malloc_fail_at(1);
+    assert_code(tn_file_read(path, 0, &b, &err), TN_RESOURCE_EXHAUSTED);
+    tn_malloc_fail_at(0);
+    assert_null(b.data);
+}
+
+static void files_are_mapped(void **state)
+{
+    const char *path = in(state, "a");
+    tn_error err;
+    tn_mapped m = {0};
+    assert_ok(tn_file_write(path, "hello", 5, &err), &err);
+    assert_ok(tn_file_map(path, &m, &err), &err);
+    assert_int_equal(m.n, 5);
+    assert_memory_equal(m.data, "hello", 5);
+    /* A replaced file leaves the mapping of the old one whole. */
+    assert_ok(tn_file_write(path, "", 0, &err), &err);
+    assert_memory_equal(m.data, "hello", 5);
+    tn_file_unmap(&m);
+    assert_null(m.data);
+    assert_ok(tn_file_map(path, &m, &err), &err);
+    assert_true(m.data == NULL && m.n == 0);
+    tn_file_unmap(&m);
+    tn_file_unmap(NULL);
+}
+
+/* ==== replacing ==== */
+
+static void writers_put_pieces_of_any_size(void **state)
+{
+    const char *path = in(state, "a");
+    tn_error err;
+    tn_writer *w;
+    tn_buf expected = {0}, got = {0};
+    assert_ok(tn_writer_open(path, &w, &err), &err);
+    for (size_t i = 0; i < 40; i++) {
+        size_t n = i * i * i * 7;
+        char *piece = malloc(n + 1);
+        memset(piece, (int)('a' + i % 26), n);
+        tn_writer_put(w, piece, n);
+        tn_buf_add(&expected, piece, n);
+        assert_int_equal(tn_writer_at(w), expected.n);
+        free(piece);
+    }
+    assert_false(tn_file_exists(path));
+    assert_ok(tn_writer_commit(w, &err), &err);
+    assert_ok(tn_file_read(path, 0, &got, &err), &err);
+    assert_int_equal(got.n, expected.n);
+    assert_memory_equal(got.data, expected.data, got.n);
+    tn_buf_free(&got);
+    tn_buf_free(&expected);
+    assert_int_equal(files_in(state, in(state, "")), 1);
+}
+
+static void abandoned_files_leave_nothing(void **state)
+{
+    tn_error err;
+    tn_writer *w;
+    assert_ok(tn_writer_open(in(state, "a"), &w, &err), &err);
+    tn_writer_put(w, "x", 1);
+    assert_int_equal(files_in(state, in(state, "")), 1);
+    tn_writer_abandon(w);
+    tn_writer_abandon(NULL);
+    assert_int_equal(files_in(state, in(state, "")), 0);
+}
+
+static void two_writers_of_one_path_do_not_meet(void **state)
+{
+    const char *path = in(state, "a");
+    tn_error err;
+    tn_writer *first, *second;
+    assert_ok(tn_writer_open(path, &first, &err), &err);
+    assert_ok(tn_writer_open(path, &second, &err), &err);
+    tn_writer_put(first, "first", 5);
+    tn_writer_put(second, "second", 6);
+    assert_ok(tn_writer_commit(second, &err), &err);
+    expect_content(path, "second");
+    assert_ok(tn_writer_commit(first, &err), &err);
+    expect_content(path, "first");
+}
+
+/* Whichever call fails, the old file is whole and nothing else is left. */
+static void a_full_disk_leaves_the_old_file(void **state)
+{
+    const char *path = in(state, "a");
+    tn_error err;
+    assert_ok(tn_file_write(path, "old", 3, &err), &err);
+    for (int64_t n = 1; n <= 4; n++) { /* open, write, fsync, rename */
+        tn_file_fail_at(n, ENOSPC);
+        assert_code(tn_file_write(path, "new", 3, &err), TN_RESOURCE_EXHAUSTED);
+        assert_says(&err, "a: cannot write: No space left on device");
+        expect_content(path, "old");
+        assert_int_equal(files_in(state, in(state, "")), 1);
+    }
+    tn_file_fail_at(5, EIO); /* the folder's fsync: the file is there, its durability is in doubt */
+    assert_code(tn_file_write(path, "new", 3, &err), TN_DATA_LOSS);
+    expect_content(path, "new");
+    tn_file_fail_at(5, EINVAL); /* a file system that cannot sync folders */
+    assert_ok(tn_file_write(path, "newer", 5, &err), &err);
+    tn_file_fail_at(6, EIO);
+    assert_ok(tn_file_write(path, "last", 4, &err), &err);
+    tn_file_fail_at(0, 0);
+    expect_content(path, "last");
+}
+
+static void the_first_failure_is_kept(void **state)
+{
+    static char block[300 << 10];
+    tn_error err;
+    tn_writer *w;
+    assert_ok(tn_writer_open(in(state, "a"), &w, &err), &err);
+    tn_file_fail_at(1, EDQUOT);
+    for (int i = 0; i < 5; i++) tn_writer_put(w, block, sizeof block);
+    assert_int_equal(tn_writer_at(w), 5 * sizeof block);
+    assert_code(tn_writer_commit(w, &err), TN_RESOURCE_EXHAUSTED);
+    assert_says(&err, "quota");
+    assert_int_equal(files_in(state, in(state, "")), 0);
+}
+
+static void writing_survives_failing_memory(void **state)
+{
+    const char *path = in(state, "a");
+    tn_error err;
+    for (int64_t n = 1;; n++) {
+        tn_malloc_fail_at(n);
+        tn_code code = tn_file_write(path, "x", 1, &err);
+        tn_malloc_fail_at(0);
+        if (code == TN_OK) break;
+        assert_code(code, TN_RESOURCE_EXHAUSTED);
+        assert_int_equal(files_in(state, in(state, "")), 0);
+    }
+    expect_content(path, "x");
+}
+
+static void impossible_paths_are_refused(void **state)
+{
+    tn_error err;
+    assert_code(tn_file_write(in(state, "no/such/file"), "x", 1, &err), TN_NOT_FOUND);
+    assert_says(&err, "no/such/file: cannot write");
+    assert_code(tn_file_write(in(state, ""), "x", 1, &err), TN_FAILED_PRECONDITION);
+}
+
+/* ==== appending ==== */
+
+static void appended_records_follow_one_another(void **state)
+{
+    const char *path = in(state, "log");
+    tn_error err;
+    tn_appender *a;
+    for (int round = 0; round < 2; round++) {
+        assert_ok(tn_appender_open(path, &a, &err), &err);
+        assert_ok(tn_appender_put(a, "one ", 4, &err), &err);
+        assert_ok(tn_appender_flush(a, &err), &err);
+        assert_ok(tn_appender_flush(a, &err), &err);
+        assert_ok(tn_appender_put(a, "two ", 4, &err), &err);
+        assert_ok(tn_appender_close(a, &err), &err);
+    }
+    expect_content(path, "one two one two ");
+    assert_ok(tn_appender_close(NULL, &err), &err);
+    assert_code(tn_appender_open(in(state, "no/log"), &a, &err), TN_NOT_FOUND);
+}
+
+static void a_failed_append_is_made_up_for(void **state)
+{
+    const char *path = in(state, "log");
+    tn_error err;
+    tn_appender *a;
+    assert_ok(tn_appender_open(path, &a, &err), &err);
+    assert_ok(tn_appender_put(a, "one ", 4, &err), &err);
+    tn_file_fail_at(1, ENOSPC);
+    assert_code(tn_appender_flush(a, &err), TN_RESOURCE_EXHAUSTED);
+    assert_says(&err, "log: cannot append: No space");
+    assert_ok(tn_appender_put(a, "two ", 4, &err), &err);
+    assert_ok(tn_appender_close(a, &err), &err);
+    expect_content(path, "one two ");
+}
+
+/* ==== folders ==== */
+
+static void folders_are_made_listed_and_removed(void **state)
+{
+    place *p = *state;
+    tn_error err;
+    char **names;
+    size_t n;
+    assert_ok(tn_make_folders(in(state, "x/y//z/"), &err), &err);
+    assert_ok(tn_make_folders(in(state, "x/y/z"), &err), &err);
+    assert_true(tn_is_folder(in(state, "x/y/z")));
+    assert_ok(tn_file_write(in(state, "x/b"), "", 0, &err), &err);
+    assert_ok(tn_file_write(in(state, "x/B"), "", 0, &err), &err);
+    assert_ok(tn_file_write(in(state, "x/.a"), "", 0, &err), &err);
+    assert_ok(tn_list_folder(in(state, "x"), p->arena, &names, &n, &err), &err);
+    assert_int_equal(n, 4);
+    assert_string_equal(names[0], ".a");
+    assert_string_equal(names[1], "B");
+    assert_string_equal(names[2], "b");
+    assert_string_equal(names[3], "y");
+    assert_code(tn_make_folders(in(state, "x/b/c"), &err), TN_FAILED_PRECONDITION);
+    assert_code(tn_make_folders("", &err), TN_NOT_FOUND);
+    assert_ok(tn_remove_tree(in(state, "x"), &err), &err);
+    assert_ok(tn_remove_tree(in(state, "x"), &err), &err);
+    assert_false(tn_file_exists(in(state, "x")));
+    assert_code(tn_list_folder(in(state, "x"), p->arena, &names, &n, &err), TN_NOT_FOUND);
+}
+
+static void removing_does_not_follow_links(void **state)
+{
+    tn_error err;
+    assert_ok(tn_make_folders(in(state, "kept"), &err), &err);
+    assert_ok(tn_make_folders(in(state, "gone"), &err), &err);
+    assert_ok(tn_file_write(in(state, "kept/file"), "x", 1, &err), &err);
+    assert_int_equal(symlink(in(state, "kept"), in(state, "gone/link")), 0);
+    assert_ok(tn_remove_tree(in(state, "gone"), &err), &err);
+    assert_true(tn_file_exists(in(state, "kept/file")));
+}
+
+static void listing_survives_failing_memory(void **state)
+{
+    place *p = *state;
+    tn_error err;
+    char **names;
+    size_t n;
+    assert_ok(tn_file_write(in(state, "a"), "", 0, &err), &err);
+    tn_malloc_fail_at(1);
+    assert_code(tn_list_folder(p->folder, p->arena, &names, &n, &err), TN_RESOURCE_EXHAUSTED);
+}
+
+static void files_are_renamed_and_removed(void **state)
+{
+    tn_error err;
+    assert_ok(tn_file_write(in(state, "a"), "x", 1, &err), &err);
+    assert_ok(tn_rename(in(state, "a"), in(state, "b"), &err), &err);
+    expect_content(in(state, "b"), "x");
+    assert_code(tn_rename(in(state, "a"), in(state, "c"), &err), TN_NOT_FOUND);
+    tn_file_fail_at(1, EIO);
+    assert_code(tn_rename(in(state, "b"), in(state, "c"), &err), TN_DATA_LOSS);
+    assert_ok(tn_remove_file(in(state, "b"), &err), &err);
+    assert_ok(tn_remove_file(in(state, "b"), &err), &err);
+    assert_code(tn_remove_file(in(state, ""), &err), TN_FAILED_PRECONDITION);
+}
+
+/* ==== locks ==== */
+
+static void a_lock_keeps_others_out(void **state)
+{
+    const char *path = in(state, "lock");
+    tn_error err;
+    int fd, other = -7;
+    char pid[32];
+    assert_ok(tn_lock_file(path, &fd, &err), &err);
+    assert_code(tn_lock_file(path, &other, &err), TN_FAILED_PRECONDITION);
+    snprintf(pid, sizeof pid, "in use by process %ld", (long)getpid());
+    assert_says(&err, pid);
+    assert_int_equal(other, -7);
+    tn_unlock_file(fd);
+    assert_ok(tn_lock_file(path, &other, &err), &err);
+    tn_unlock_file(other);
+    tn_unlock_file(-1);
+    assert_code(tn_lock_file(in(state, "no/lock"), &fd, &err), TN_NOT_FOUND);
+}
+
+static void a_lock_ends_with_its_process(void **state)
+{
+    const char *path = in(state, "lock");
+    tn_error err;
+    int fd, status;
+    pid_t child = fork();
+    if (child == 0) _exit(tn_lock_file(path, &fd, NULL));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_ok(tn_lock_file(path, &fd, &err), &err);
+    tn_unlock_file(fd);
+}
+
+#define in_a_folder(test) cmocka_unit_test_setup_teardown(test, enter, leave)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        in_a_folder(files_are_read_whole),
+        in_a_folder(reading_what_is_not_there),
+        in_a_folder(files_are_mapped),
+        in_a_folder(writers_put_pieces_of_any_size),
+        in_a_folder(abandoned_files_leave_nothing),
+        in_a_folder(two_writers_of_one_path_do_not_meet),
+        in_a_folder(a_full_disk_leaves_the_old_file),
+        in_a_folder(the_first_failure_is_kept),
+        in_a_folder(writing_survives_failing_memory),
+        in_a_folder(impossible_paths_are_refused),
+        in_a_folder(appended_records_follow_one_another),
+        in_a_folder(a_failed_append_is_made_up_for),
+        in_a_folder(folders_are_made_listed_and_removed),
+        in_a_folder(removing_does_not_follow_links),
+        in_a_folder(listing_survives_failing_memory),
+        in_a_folder(files_are_renamed_and_removed),
+        in_a_folder(a_lock_keeps_others_out),
+        in_a_folder(a_lock_ends_with_its_process),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
