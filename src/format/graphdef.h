@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * graphdef.h - what the files about GraphDef share: nodes (graphdef_nodes.c), functions (function_def.c),
+ * attributes (attr_value.c), bytes and files (graphdef.c). Private to them.
+ */
+#ifndef TN_FORMAT_GRAPHDEF_H
+#define TN_FORMAT_GRAPHDEF_H
+
+#include "../graph/op.h"
+#include "format.h"
+
+/* In a function, values are called "node:argument:number". Of an operator we do not have we cannot know
+ * its output arguments, so those that were seen are kept in this attribute ("argument:number", one for
+ * each output), which is never written to a file. */
+#define TN_OUTPUT_NAMES "_output_names"
+
+/* All of a node's attributes. The tensors in *out are the caller's to drop (tn_attrs_drop). */
+tn_code tn_attrs_from_proto(const tn_AttrEntry_list *list, tn_arena *a, tn_attrs *out, tn_error *err);
+tn_code tn_attrs_to_proto(const tn_attrs *attrs, tn_arena *a, tn_AttrEntry_list *out, tn_error *err);
+
+/* Adds nodes in an order in which inputs come first (their own order, when it is such a one). */
+typedef struct tn_node_import {
+    tn_graph *graph;
+    const char *prefix;            /* "" or "scope/" */
+    bool in_function;              /* the form of references */
+    const tn_FunctionDefLibrary *library; /* a node's op may be the name of a function; may be NULL */
+    tn_arena *arena;               /* for the time of the import */
+} tn_node_import;
+tn_code tn_nodes_import(const tn_node_import *c, const tn_NodeDef_list *nodes, tn_error *err);
+/* "node:argument:0" of a function's body that is there. */
+tn_code tn_body_value(const tn_graph *body, tn_view ref, tn_node *out, tn_error *err);
+
+/* A node's references are written in the form of the graph or of a function. */
+tn_code tn_node_export(const tn_operation *op, bool in_function, tn_arena *a, tn_NodeDef *out, tn_error *err);
+/* "node:argument:0" */
+tn_code tn_body_ref(tn_node value, tn_arena *a, tn_view *out, tn_error *err);
+
+tn_code tn_library_import(const tn_FunctionDefLibrary *library, tn_graph *g, tn_error *err);
+tn_code tn_library_export(const tn_graph *g, tn_arena *a, tn_FunctionDefLibrary *out, tn_error *err);
+
+#endif
