@@ -25,8 +25,8 @@ static tn_code func_from(const tn_NameAttrList *p, tn_arena *a, int depth, tn_fu
         const tn_AttrEntry *e = &p->attr.items[i];
         char *key = tn_arena_strndup(a, e->key.p, e->key.n);
         if (!key) return tn_no_memory(err, e->key.n);
+        out->n_attrs++; /* before: what it holds is dropped with the others */
         TN_TRY(attr_from(key, e->value, a, depth + 1, &attrs[i], err));
-        out->n_attrs++;
     }
     return TN_OK;
 }
@@ -44,6 +44,7 @@ static tn_code shapes_from(const tn_TensorShapeProto_list *p, tn_arena *a, tn_at
 static tn_code tensors_from(const tn_TensorProto_list *p, tn_arena *a, tn_attr *out, tn_error *err)
 {
     tn_tensor **t = TN_ARRAY(a, p->n + 1, tn_tensor *);
+    out->n = 0;
     if (!t) return tn_no_memory(err, p->n * sizeof *t);
     out->tensors = (const tn_tensor *const *)t;
     for (out->n = 0; out->n < (int)p->n; out->n++)
@@ -54,9 +55,13 @@ static tn_code tensors_from(const tn_TensorProto_list *p, tn_arena *a, tn_attr *
 static tn_code funcs_from(const tn_NameAttrList_list *p, tn_arena *a, int depth, tn_attr *out, tn_error *err)
 {
     tn_func_attr *f = TN_ARRAY(a, p->n + 1, tn_func_attr);
+    out->n = 0;
     if (!f) return tn_no_memory(err, p->n * sizeof *f);
     out->funcs = f;
-    for (uint32_t i = 0; i < p->n; i++) TN_TRY(func_from(&p->items[i], a, depth, &f[i], err));
+    while (out->n < (int)p->n) {
+        out->n++;
+        TN_TRY(func_from(&p->items[out->n - 1], a, depth, &f[out->n - 1], err));
+    }
     return TN_OK;
 }
 
@@ -139,7 +144,7 @@ tn_code tn_attr_from_proto(const char *name, const tn_AttrValue *v, tn_arena *a,
 
 tn_code tn_attrs_from_proto(const tn_AttrEntry_list *list, tn_arena *a, tn_attrs *out, tn_error *err)
 {
-    tn_attrs r = {TN_ARRAY(a, list->n + 1, tn_attr), 0};
+    tn_attrs r = {TN_ARRAY(a, list->n + 2, tn_attr), 0}; /* room for TN_OUTPUT_NAMES */
     if (!r.v) return tn_no_memory(err, list->n * sizeof *r.v);
     for (uint32_t i = 0; i < list->n; i++) {
         const tn_AttrEntry *e = &list->items[i];

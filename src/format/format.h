@@ -166,20 +166,19 @@ tn_code tn_metagraph_save(const tn_export *e, const char *path, tn_error *err);
 
 /* ==== variables and checkpoints (variables.c, restore.c) ==== */
 
-/* A variable of a graph, from the graph itself or from a collection's VariableDef. */
-typedef struct tn_variable_info {
-    const char *name; /* in a session: shared_name, or the operation's name */
+/* How a variable of a graph is kept in a checkpoint. */
+typedef struct tn_saved_variable {
+    const char *name; /* in a session: the shared_name, or else the operation's name */
     const char *op;   /* VarHandleOp, VariableV2, ... */
-    const char *key;  /* in a checkpoint */
+    const char *key;  /* in a checkpoint; NULL: it is not restored */
     tn_dtype dtype;
     tn_shape shape;
-    bool is_resource, trainable, has_slice;
-    tn_shape full; /* has_slice: it is a piece of a partitioned tensor */
+    bool has_slice; /* it is a piece of a partitioned tensor: */
+    tn_shape full;
     tn_slice slice;
-    const char *initializer, *initial_value, *snapshot; /* NULL: not known */
-} tn_variable_info;
+} tn_saved_variable;
 /* All of the graph's variables, in the graph's order; keys from its restoring part when it has one. */
-tn_code tn_variables_of(const tn_graph *g, tn_arena *a, tn_variable_info **out, int *n, tn_error *err);
+tn_code tn_variables_of(const tn_graph *g, tn_arena *a, tn_saved_variable **out, int *n, tn_error *err);
 /* Sets the session's variables from a checkpoint. `missing` may be NULL: a variable that the checkpoint
  * lacks is then NOT_FOUND; else their number is stored there, and they are left as they are. */
 tn_code tn_checkpoint_restore(const char *prefix, const tn_graph *g, tn_session *s, int *missing, tn_error *err);

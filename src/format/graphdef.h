@@ -24,6 +24,8 @@ typedef struct tn_node_import {
     const char *prefix;            /* "" or "scope/" */
     bool in_function;              /* the form of references */
     const tn_FunctionDefLibrary *library; /* a node's op may be the name of a function; may be NULL */
+    const tn_view *more;           /* further references into these nodes (a function's results) */
+    size_t n_more;
     tn_arena *arena;               /* for the time of the import */
 } tn_node_import;
 tn_code tn_nodes_import(const tn_node_import *c, const tn_NodeDef_list *nodes, tn_error *err);
@@ -34,6 +36,21 @@ tn_code tn_body_value(const tn_graph *body, tn_view ref, tn_node *out, tn_error 
 tn_code tn_node_export(const tn_operation *op, bool in_function, tn_arena *a, tn_NodeDef *out, tn_error *err);
 /* "node:argument:0" */
 tn_code tn_body_ref(tn_node value, tn_arena *a, tn_view *out, tn_error *err);
+
+/* An order of 0..n-1 in which what an item needs comes before it, as near to the given one as can be. The
+ * needs of i are need[first[i]] .. need[first[i + 1] - 1]. Returns an item of a cycle, or -1. */
+int tn_order(int n, const int *first, const int *need, int *order, tn_arena *a, bool *no_memory);
+typedef struct tn_needs { /* collects them: items in their order, their needs in any */
+    int *first, *need;
+    int n, n_need, cap;
+    tn_arena *arena;
+} tn_needs;
+bool tn_needs_begin(tn_needs *e, int n, tn_arena *a);
+void tn_needs_item(tn_needs *e); /* what follows is needed by the next item */
+bool tn_needs_add(tn_needs *e, int on);
+
+/* Bytes of a message in its text form, not the binary one (guessed). */
+bool tn_is_text_proto(tn_view bytes);
 
 tn_code tn_library_import(const tn_FunctionDefLibrary *library, tn_graph *g, tn_error *err);
 tn_code tn_library_export(const tn_graph *g, tn_arena *a, tn_FunctionDefLibrary *out, tn_error *err);
