@@ -33,6 +33,17 @@ static void put_ordered_string(const char *s, tn_buf *out)
     tn_buf_add(out, "\0\1", 2);
 }
 
+/* How many bytes follow, then those, most significant first. */
+static void put_ordered_uint(uint64_t v, tn_buf *out)
+{
+    char bytes[9];
+    int n = 0;
+    for (uint64_t rest = v; rest; rest >>= 8) n++;
+    bytes[0] = (char)n;
+    for (int i = 0; i < n; i++) bytes[1 + i] = (char)(v >> (8 * (n - 1 - i)));
+    tn_buf_add(out, bytes, (size_t)n + 1);
+}
+
 /* Bytes needed: 7 bits in each, less one for the sign. */
 static int ordered_length(uint64_t magnitude)
 {
@@ -58,9 +69,9 @@ static void put_ordered_int(int64_t v, tn_buf *out)
 
 void tn_bundle_slice_key(const char *name, const tn_slice *s, tn_buf *out)
 {
-    put_ordered_int(0, out);
+    put_ordered_uint(0, out);
     put_ordered_string(name, out);
-    put_ordered_int(s->rank, out);
+    put_ordered_uint((uint64_t)s->rank, out);
     for (int i = 0; i < s->rank; i++) {
         put_ordered_int(s->start[i], out);
         put_ordered_int(s->length[i], out);

@@ -118,25 +118,15 @@ static tn_code read_entries(tn_bundle *b, tn_table *t, tn_error *err)
     return b->n_shards ? TN_OK : tn_fail(err, TN_DATA_LOSS, "no header");
 }
 
-/* Names of the tensors, without the keys that hold pieces of them. */
-static tn_code hide_slices(tn_bundle *b, tn_map *pieces, tn_error *err)
+/* The tensors, without the keys that hold pieces of them: those begin with a zero byte. */
+static tn_code hide_slices(tn_bundle *b, tn_error *err)
 {
     size_t n = tn_map_count(b->items);
-    for (size_t i = 0; i < n; i++) {
-        item *it = tn_map_value(b->items, i);
-        for (int k = 0; k < it->entry.n_slices; k++) {
-            tn_buf key = {0};
-            tn_bundle_slice_key(it->entry.name, &it->slices[k], &key);
-            bool ok = tn_buf_check(&key, NULL) == TN_OK && tn_map_put_view(pieces, (tn_view){key.data, key.n}, b);
-            tn_buf_free(&key);
-            if (!ok) return tn_no_memory(err, key.n);
-        }
-    }
     b->visible = TN_ARRAY(b->arena, n + 1, item *);
     if (!b->visible) return tn_no_memory(err, n * sizeof(item *));
     for (size_t i = 0; i < n; i++) {
         item *it = tn_map_value(b->items, i);
-        if (!tn_map_get(pieces, it->entry.name)) b->visible[b->n_visible++] = it;
+        if (it->entry.name[0]) b->visible[b->n_visible++] = it;
     }
     return TN_OK;
 }
@@ -146,12 +136,9 @@ static tn_code read_index(tn_bundle *b, tn_error *err)
     tn_mapped file;
     TN_TRY(tn_file_map(b->index_path, &file, err));
     tn_table *t = NULL;
-    tn_map *pieces = tn_map_new();
-    tn_code code = pieces ? TN_OK : tn_no_memory(err, 0);
-    if (code == TN_OK) code = tn_table_open((tn_view){(const char *)file.data, file.n}, &t, err);
+    tn_code code = tn_table_open((tn_view){(const char *)file.data, file.n}, &t, err);
     if (code == TN_OK) code = read_entries(b, t, err);
-    if (code == TN_OK) code = hide_slices(b, pieces, err);
-    tn_map_free(pieces);
+    if (code == TN_OK) code = hide_slices(b, err);
     tn_table_close(t);
     tn_file_unmap(&file);
     if (code != TN_OK) tn_wrap(err, "%s", b->index_path);

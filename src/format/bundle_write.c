@@ -170,14 +170,14 @@ static tn_code whole_record(tn_bundle_writer *w, const char *name, const tn_shap
     return TN_OK;
 }
 
-static tn_code list_slice(tn_bundle_writer *w, record *r, const tn_slice *s, const tn_shape *full, tn_error *err)
+static tn_code list_slice(tn_bundle_writer *w, record *r, const tn_slice *s, tn_error *err)
 {
     tn_TensorSliceProto *p = TN_PUSH(w->arena, &r->proto->slices);
     if (!p) return tn_no_memory(err, sizeof *p);
     for (int i = 0; i < s->rank; i++) {
         tn_Extent *e = TN_PUSH(w->arena, &p->extent);
         if (!e) return tn_no_memory(err, sizeof *e);
-        if (s->length[i] < 0 || (s->start[i] == 0 && s->length[i] == full->dim[i])) continue; /* all of it */
+        if (s->length[i] < 0) continue; /* all of it */
         e->start = s->start[i];
         TN_SET(e, Extent, has_length_hack, length) = s->length[i];
     }
@@ -194,17 +194,14 @@ static tn_code put_slice(tn_bundle_writer *w, const char *name, const tn_shape *
         return tn_fail(err, TN_INVALID_ARGUMENT, "a value of shape %s for a slice of shape %s",
                        tn_shape_text(&t->shape, a, sizeof a), tn_shape_text(&shape, b, sizeof b));
     }
-    tn_slice s = *slice;
-    for (int i = 0; i < s.rank; i++)
-        if (s.start[i] == 0 && s.length[i] == full->dim[i]) s.length[i] = -1;
     record *r;
     TN_TRY(whole_record(w, name, full, t->dtype, &r, err));
     tn_buf key = {0};
-    tn_bundle_slice_key(name, &s, &key);
+    tn_bundle_slice_key(name, slice, &key);
     tn_code code = tn_buf_check(&key, err);
     tn_view view = {key.data, key.n};
     if (code == TN_OK && tn_map_get_view(w->records, view)) code = tn_fail(err, TN_ALREADY_EXISTS, "has this slice already");
-    if (code == TN_OK) code = list_slice(w, r, &s, full, err);
+    if (code == TN_OK) code = list_slice(w, r, slice, err);
     if (code == TN_OK) code = put_tensor(w, view, t, err);
     tn_buf_free(&key);
     return code;
