@@ -175,6 +175,7 @@ static tn_code wrong_type(const tn_sig_arg *arg, tn_dtype is, tn_dtype wanted, t
 static tn_code check_input(completion *c, const tn_sig_arg *arg, int element, tn_dtype type, tn_error *err)
 {
     tn_dtype base = tn_dtype_base(type), wanted = arg->type;
+    if (base == TN_INVALID_DTYPE) return TN_OK; /* of an operator we do not have: the attributes must be given */
     if (arg->is_ref && !tn_dtype_is_ref(type)) {
         return tn_fail(err, TN_INVALID_ARGUMENT, "input '%s' must be a reference to a variable, not a %s", arg->name,
                        tn_dtype_name(type));

@@ -316,7 +316,7 @@ tn_code tn_operation_set_input(tn_operation *op, int i, tn_node value, tn_error 
                        op->name, i);
     }
     tn_dtype is = tn_dtype_base(tn_node_dtype(value)), wanted = tn_attr_t(&op->attrs, "T");
-    if (is != wanted) {
+    if (is != wanted && is != TN_INVALID_DTYPE) {
         return tn_fail(err, TN_INVALID_ARGUMENT, "operation '%s': input %d is a %s, not a %s", op->name, i,
                        tn_dtype_name(is), tn_dtype_name(wanted));
     }
