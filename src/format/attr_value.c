@@ -124,7 +124,7 @@ static tn_code attr_from(const char *name, const tn_AttrValue *v, tn_arena *a, i
     case TN_AttrValue_placeholder:
         return tn_fail(err, TN_UNIMPLEMENTED, "a placeholder (%.*s) for a polymorphic function's attribute",
                        (int)TN_MIN(v->placeholder.n, 100), v->placeholder.p);
-    default: return tn_fail(err, TN_INVALID_ARGUMENT, "no value");
+    default: out->kind = TN_ATTR_INT; out->is_list = true; return TN_OK; /* no value: as good as an empty list */
     }
 }
 

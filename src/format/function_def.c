@@ -76,10 +76,16 @@ static tn_code add_nodes(making *m, const tn_FunctionDefLibrary *library, tn_err
 {
     const tn_StringEntry_list *ret = &m->def->ret;
     tn_view *more = TN_ARRAY(m->arena, ret->n + 1, tn_view);
-    if (!more) return tn_no_memory(err, ret->n * sizeof *more);
-    for (uint32_t i = 0; i < ret->n; i++) more[i] = ret->items[i].value;
+    tn_dtype *types = TN_ARRAY(m->arena, ret->n + 1, tn_dtype);
+    if (!more || !types) return tn_no_memory(err, ret->n * sizeof *more);
+    for (uint32_t i = 0; i < ret->n; i++) {
+        const tn_ArgDef_list *out = &m->def->signature->output_arg;
+        more[i] = ret->items[i].value;
+        for (uint32_t k = 0; k < out->n; k++)
+            if (tn_view_eq(out->items[k].name, ret->items[i].key)) types[i] = (tn_dtype)out->items[k].type;
+    }
     tn_node_import c = {.graph = m->body, .prefix = "", .in_function = true, .library = library, .more = more,
-                        .n_more = ret->n, .arena = m->arena};
+                        .more_types = types, .n_more = ret->n, .arena = m->arena};
     return tn_nodes_import(&c, &m->def->node_def, err);
 }
 

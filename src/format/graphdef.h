@@ -25,6 +25,7 @@ typedef struct tn_node_import {
     bool in_function;              /* the form of references */
     const tn_FunctionDefLibrary *library; /* a node's op may be the name of a function; may be NULL */
     const tn_view *more;           /* further references into these nodes (a function's results) */
+    const tn_dtype *more_types;    /* what they are known to be */
     size_t n_more;
     tn_arena *arena;               /* for the time of the import */
 } tn_node_import;

@@ -23,6 +23,7 @@ typedef struct node {
     const tn_OpDef *function; /* its operator is a function of the file */
     int id, n_out;    /* of an operator we do not have: outputs that are referred to */
     tn_bytes *out_names;
+    tn_dtype *out_types; /* as far as they are known */
     int cap;
 } node;
 
@@ -142,8 +143,24 @@ static tn_code no_ref(const node *n, tn_view text, const char *what, tn_error *e
                    n->def->name.p, (int)TN_MIN(text.n, 200), text.p, what);
 }
 
-/* Notes that this output of an operator we do not have is used. */
-static tn_code note_output(import *m, node *n, const ref *r, tn_error *err)
+static tn_code grow_outputs(import *m, node *n, tn_error *err)
+{
+    int cap = n->cap ? 2 * n->cap : 4;
+    tn_bytes *names = TN_ARRAY(m->c->arena, cap, tn_bytes);
+    tn_dtype *types = TN_ARRAY(m->c->arena, cap, tn_dtype);
+    if (!names || !types) return tn_no_memory(err, (size_t)cap * sizeof *names);
+    if (n->n_out) {
+        memcpy(names, n->out_names, (size_t)n->n_out * sizeof *names);
+        memcpy(types, n->out_types, (size_t)n->n_out * sizeof *types);
+    }
+    n->out_names = names;
+    n->out_types = types;
+    n->cap = cap;
+    return TN_OK;
+}
+
+/* Notes that this output of an operator we do not have is used, and its dtype when that is known. */
+static tn_code note_output(import *m, node *n, const ref *r, tn_dtype type, tn_error *err)
 {
     if (n->function || r->control || tn_map_get_view(m->functions, n->def->op)) return TN_OK;
     if (!m->c->in_function) {
@@ -152,18 +169,13 @@ static tn_code note_output(import *m, node *n, const ref *r, tn_error *err)
     }
     char *name = tn_arena_printf(m->c->arena, "%.*s:%d", (int)r->argument.n, r->argument.n ? r->argument.p : "", r->index);
     if (!name) return tn_no_memory(err, r->argument.n);
-    for (int i = 0; i < n->n_out; i++)
-        if (!strcmp(n->out_names[i].p, name)) return TN_OK;
-    if (n->n_out == MOST_OUTPUTS) return tn_fail(err, TN_INVALID_ARGUMENT, "node '%.*s' has too many outputs", (int)TN_MIN(n->def->name.n, 200), n->def->name.p);
-    if (n->n_out == n->cap) {
-        int cap = n->cap ? 2 * n->cap : 4;
-        tn_bytes *names = TN_ARRAY(m->c->arena, cap, tn_bytes);
-        if (!names) return tn_no_memory(err, (size_t)cap * sizeof *names);
-        if (n->n_out) memcpy(names, n->out_names, (size_t)n->n_out * sizeof *names);
-        n->out_names = names;
-        n->cap = cap;
-    }
-    n->out_names[n->n_out++] = (tn_bytes){name, strlen(name)};
+    int i = 0;
+    while (i < n->n_out && strcmp(n->out_names[i].p, name)) i++;
+    if (i == MOST_OUTPUTS)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "node '%.*s' has too many outputs", (int)TN_MIN(n->def->name.n, 200), n->def->name.p);
+    if (i == n->cap) TN_TRY(grow_outputs(m, n, err));
+    if (i == n->n_out) n->out_names[n->n_out++] = (tn_bytes){name, strlen(name)};
+    if (type != TN_INVALID_DTYPE) n->out_types[i] = type;
     return TN_OK;
 }
 
@@ -189,7 +201,7 @@ static tn_code collect_needs(import *m, tn_needs *needs, tn_error *err)
             node *from;
             TN_TRY(find_node(m, n, n->def->input.items[k], &r, &from, err));
             if (!from) continue;
-            TN_TRY(note_output(m, from, &r, err));
+            TN_TRY(note_output(m, from, &r, TN_INVALID_DTYPE, err));
             if (is_back_edge(from, n)) continue;
             if (!tn_needs_add(needs, from->id)) return tn_no_memory(err, sizeof(int));
         }
@@ -198,7 +210,7 @@ static tn_code collect_needs(import *m, tn_needs *needs, tn_error *err)
         ref r;
         if (!take_ref(m->c->more[i], m->c->in_function, &r)) continue; /* its user complains */
         node *from = tn_map_get_view(m->by_name, r.node);
-        if (from) TN_TRY(note_output(m, from, &r, err));
+        if (from) TN_TRY(note_output(m, from, &r, m->c->more_types[i], err));
     }
     return TN_OK;
 }
@@ -262,8 +274,8 @@ static tn_code set_unknown(import *m, node *n, tn_operation_spec *spec, tn_attrs
     const tn_OpDef *f = n->function;
     int n_out = f ? (int)f->output_arg.n : n->n_out;
     tn_bytes *names = f ? TN_ARRAY(m->c->arena, n_out + 1, tn_bytes) : n->out_names;
-    tn_dtype *types = TN_ARRAY(m->c->arena, n_out + 1, tn_dtype);
-    if (!types || (f && !names)) return tn_no_memory(err, (size_t)n_out * sizeof *types);
+    tn_dtype *types = f ? TN_ARRAY(m->c->arena, n_out + 1, tn_dtype) : n->out_types;
+    if ((f && !types) || (f && !names)) return tn_no_memory(err, (size_t)n_out * sizeof *types);
     for (int i = 0; f && i < n_out; i++) {
         const tn_ArgDef *arg = &f->output_arg.items[i];
         char *name = tn_arena_printf(m->c->arena, "%.*s:0", (int)arg->name.n, arg->name.p);
@@ -274,7 +286,7 @@ static tn_code set_unknown(import *m, node *n, tn_operation_spec *spec, tn_attrs
     if (!m->c->in_function && !f) n_out = TN_MAX(n_out, 1); /* what nobody reads may be fetched */
     if (n_out > MOST_OUTPUTS) return tn_fail(err, TN_INVALID_ARGUMENT, "node '%.*s' has %d outputs", (int)TN_MIN(n->def->name.n, 200), n->def->name.p, n_out);
     spec->n_out = n_out;
-    if (f) spec->out_types = types;
+    spec->out_types = types;
     if (names) {
         tn_attr *a = &attrs->v[attrs->n++]; /* there is room for one more */
         *a = (tn_attr){.name = TN_OUTPUT_NAMES, .kind = TN_ATTR_STRING, .is_list = true, .n = n_out, .ss = names};

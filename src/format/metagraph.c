@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * metagraph.c - reads a MetaGraph: a graph with its collections, signatures, tags and assets. Writing one
+ * is metagraph_write.c's.
+ */
+#include "metagraph.h"
+
+#define FILE_LIMIT ((size_t)INT32_MAX)
+
+static const char *text(tn_arena *a, tn_view v) { return tn_arena_strndup(a, v.n ? v.p : "", v.n); }
+
+static tn_code take_tags(tn_metagraph *m, tn_error *err)
+{
+    if (!m->def->meta_info_def) return TN_OK;
+    const tn_view_list *list = &m->def->meta_info_def->tags;
+    const char **tags = TN_ARRAY(m->arena, list->n + 1, const char *);
+    if (!tags) return tn_no_memory(err, list->n * sizeof *tags);
+    for (uint32_t i = 0; i < list->n; i++)
+        if (!(tags[i] = text(m->arena, list->items[i]))) return tn_no_memory(err, list->items[i].n);
+    m->tags = tags;
+    m->n_tags = (int)list->n;
+    return TN_OK;
+}
+
+static tn_code take_assets(tn_metagraph *m, tn_error *err)
+{
+    const tn_AssetFileDef_list *list = &m->def->asset_file_def;
+    tn_asset *assets = TN_ARRAY(m->arena, list->n + 1, tn_asset);
+    if (!assets) return tn_no_memory(err, list->n * sizeof *assets);
+    for (uint32_t i = 0; i < list->n; i++) {
+        const tn_AssetFileDef *p = &list->items[i];
+        assets[i].tensor = text(m->arena, p->tensor_info ? p->tensor_info->name : (tn_view){0});
+        assets[i].filename = text(m->arena, p->filename);
+        if (!assets[i].tensor || !assets[i].filename) return tn_no_memory(err, p->filename.n);
+    }
+    m->assets = assets;
+    m->n_assets = (int)list->n;
+    return TN_OK;
+}
+
+static tn_view init_op_in(const tn_MetaGraphDef *def, const char *collection)
+{
+    const tn_CollectionDefEntry *e = TN_FIND(&def->collection_def, collection);
+    if (!e || e->value->kind_case != TN_CollectionDef_node_list || !e->value->node_list->value.n) return (tn_view){0};
+    return e->value->node_list->value.items[0];
+}
+
+/* TensorFlow 2 names it in a signature, TensorFlow 1 in one of two collections. */
+static tn_code take_init_op(tn_metagraph *m, tn_error *err)
+{
+    const tn_SignatureDefEntry *s = TN_FIND(&m->def->signature_def, TN_INIT_OP_SIGNATURE);
+    const tn_TensorInfoEntry *out = s ? TN_FIND(&s->value->outputs, TN_INIT_OP_SIGNATURE) : NULL;
+    tn_view name = out && out->value->encoding_case == TN_TensorInfo_name ? out->value->name : (tn_view){0};
+    if (!name.n) name = init_op_in(m->def, TN_MAIN_OP);
+    if (!name.n) name = init_op_in(m->def, TN_LEGACY_INIT_OP);
+    if (!name.n) return TN_OK;
+    const char *colon = memchr(name.p, ':', name.n);
+    if (colon) name.n = (size_t)(colon - name.p);
+    m->init_op = text(m->arena, name);
+    return m->init_op ? TN_OK : tn_no_memory(err, name.n);
+}
+
+static tn_code take_all(tn_metagraph *m, tn_error *err)
+{
+    m->graph = tn_graph_new();
+    if (!m->graph) return tn_no_memory(err, 0);
+    if (m->def->graph_def) TN_TRY(tn_graphdef_import(m->def->graph_def, NULL, m->graph, err));
+    m->def->graph_def = NULL;
+    TN_TRY(tn_collections_import(m->def, m->graph, m->arena, err));
+    tn_signature *signatures;
+    TN_TRY(tn_signatures_from_proto(m->def, m->arena, &signatures, &m->n_signatures, err));
+    m->signatures = signatures;
+    TN_TRY(take_tags(m, err));
+    TN_TRY(take_assets(m, err));
+    return take_init_op(m, err);
+}
+
+tn_code tn_metagraph_of(tn_MetaGraphDef *def, tn_arena *a, tn_buf *bytes, tn_metagraph **out, tn_error *err)
+{
+    tn_metagraph *m = tn_calloc(1, sizeof *m);
+    if (!m) {
+        tn_arena_free(a);
+        tn_buf_free(bytes);
+        return tn_no_memory(err, sizeof *m);
+    }
+    m->def = def;
+    m->arena = a;
+    m->bytes = *bytes;
+    *bytes = (tn_buf){0};
+    tn_code code = take_all(m, err);
+    if (code != TN_OK) {
+        tn_metagraph_free(m);
+        return code;
+    }
+    *out = m;
+    return TN_OK;
+}
+
+void tn_metagraph_free(tn_metagraph *m)
+{
+    if (!m) return;
+    tn_graph_free(m->graph);
+    tn_arena_free(m->arena);
+    tn_buf_free(&m->bytes);
+    tn_free(m);
+}
+
+static tn_code load_bytes(const char *path, tn_metagraph **out, tn_error *err)
+{
+    tn_buf bytes = {0};
+    tn_MetaGraphDef *def;
+    TN_TRY(tn_file_read(path, FILE_LIMIT, &bytes, err));
+    tn_arena *a = tn_arena_new(0);
+    tn_view view = {bytes.data, bytes.n};
+    tn_code code = a ? TN_OK : tn_no_memory(err, 0);
+    if (code == TN_OK) code = tn_is_text_proto(view) ? TN_PARSE(MetaGraphDef, view, a, &def, err) : TN_DECODE(MetaGraphDef, view, a, &def, err);
+    if (code == TN_OK) return tn_metagraph_of(def, a, &bytes, out, err);
+    tn_arena_free(a);
+    tn_buf_free(&bytes);
+    return code;
+}
+
+tn_code tn_metagraph_load(const char *path, tn_metagraph **out, tn_error *err)
+{
+    tn_code code = load_bytes(path, out, err);
+    if (code != TN_OK && code != TN_NOT_FOUND) tn_wrap(err, "%s", path);
+    return code;
+}
+
+const tn_signature *tn_metagraph_signature(const tn_metagraph *m, const char *name)
+{
+    for (int i = 0; i < m->n_signatures; i++)
+        if (!strcmp(m->signatures[i].name, name)) return &m->signatures[i];
+    return NULL;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * metagraph.h - what metagraph.c, its signatures and collections, the exporter and the SavedModel share.
+ * Private to them.
+ */
+#ifndef TN_FORMAT_METAGRAPH_H
+#define TN_FORMAT_METAGRAPH_H
+
+#include "graphdef.h"
+
+/* Makes a tn_metagraph of a message; bytes are taken over (and freed), as is the arena. */
+tn_code tn_metagraph_of(tn_MetaGraphDef *def, tn_arena *a, tn_buf *bytes, tn_metagraph **out, tn_error *err);
+
+/* signature.c */
+tn_code tn_signatures_from_proto(const tn_MetaGraphDef *def, tn_arena *a, tn_signature **out, int *n, tn_error *err);
+tn_code tn_signatures_to_proto(const tn_signature *s, int n, tn_arena *a, tn_MetaGraphDef *out, tn_error *err);
+tn_code tn_tensor_info_to_proto(const tn_tensor_info *t, tn_arena *a, tn_TensorInfo *out, tn_error *err);
+#define TN_INIT_OP_SIGNATURE "__saved_model_init_op"
+#define TN_MAIN_OP "saved_model_main_op"
+#define TN_LEGACY_INIT_OP "legacy_init_op"
+#define TN_ASSETS_COLLECTION "saved_model_assets"
+
+/* collection_def.c: the graph's collections and variables */
+tn_code tn_collections_import(const tn_MetaGraphDef *def, tn_graph *g, tn_arena *a, tn_error *err);
+tn_code tn_collections_export(const tn_graph *g, tn_arena *a, tn_MetaGraphDef *out, tn_error *err);
+
+/* saver_nodes.c: adds the operations of a Saver to the message's graph, and its SaverDef. */
+tn_code tn_saver_nodes_add(const tn_export *e, tn_arena *a, tn_MetaGraphDef *out, tn_error *err);
+
+#endif
