@@ -16,7 +16,8 @@
  *
  *     tn_NodeDef *node = TN_PUSH(arena, &g->node);                        NULL: no memory
  *     node->op = TN_VIEW("Const");
- *     TN_SET(tn_attr_put(arena, &node->attr, "dtype"), AttrValue, value, type) = TN_FLOAT;
+ *     tn_AttrValue *dtype = tn_attr_put(arena, &node->attr, "dtype");     NULL: no memory
+ *     TN_SET(dtype, AttrValue, value, type) = TN_FLOAT;
  *     TN_TRY(TN_ENCODE(GraphDef, g, &buf, err));
  *
  * Representation: a scalar is a field of its C type (enums: int32_t); string and bytes are a tn_view;
@@ -212,7 +213,11 @@ void *tn_proto_find(const void *items, size_t n, size_t item_size, const char *k
 
 /* Sets a oneof's case and is the member to assign to: TN_SET(v, AttrValue, value, i) = 3. */
 #define TN_SET(message, T, oneof, member)                                                         \
-    (*((message)->oneof##_case = TN_##T##_##member, &(message)->member))
+    (*__extension__({                                                                             \
+        tn_##T *tn_set_ = (message);                                                              \
+        tn_set_->oneof##_case = TN_##T##_##member;                                                \
+        &tn_set_->member;                                                                         \
+    }))
 
 /* An attribute's value, or NULL. */
 const tn_AttrValue *tn_attr_value(const tn_AttrEntry_list *attrs, const char *name);
