@@ -32,7 +32,7 @@ static tn_pval strip(tn_pval v)
 
 static tn_pval view_root(tn_pval v)
 {
-    while ((v.node->op->flags & TN_ALIAS) && v.node->n_in) v = v.node->in[0];
+    while ((v.node->op->flags & TN_ALIAS) && v.index < v.node->n_in) v = v.node->in[v.index];
     return v;
 }
 

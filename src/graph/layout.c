@@ -124,7 +124,9 @@ static bool is_pseudo(const tn_pnode *n)
 static bool is_free_view(const tn_layout *l, const tn_pnode *n)
 {
     if (!(n->op->flags & TN_ALIAS) || !(l->b->passes & TN_PASS(ALIAS)) || !(l->b->passes & TN_PASS(STATIC))) return false;
-    return tn_shape_known(&n->out[0].shape) && is_fixed_place(&l->slots[slot_of(n->in[0])]);
+    for (int i = 0; i < n->n_out; i++)
+        if (!tn_shape_known(&n->out[i].shape) || !is_fixed_place(&l->slots[slot_of(n->in[i])])) return false;
+    return true;
 }
 
 bool tn_pnode_is_free(const tn_layout *l, const tn_pnode *n)
@@ -172,12 +174,13 @@ static tn_code place_plain(tn_layout *l, tn_pnode *n, tn_error *err)
     int t = ++l->time;
     for (int i = 0; i < n->n_in; i++) touch(l, slot_of(n->in[i]), t);
     if (is_free_view(l, n)) {
-        share_place(l, slot_of(n->in[0]), n->slot, &n->out[0]);
+        for (int i = 0; i < n->n_out; i++) share_place(l, slot_of(n->in[i]), n->slot + i, &n->out[i]);
         return TN_OK;
     }
     bool fixed = tn_pnode_is_static(l->b, n);
     for (int i = 0; i < n->n_out; i++) TN_TRY(own_place(l, &n->out[i], n->slot + i, fixed, t, err));
-    if ((n->op->flags & TN_ALIAS) && n->n_in) l->storage_of[n->slot] = l->storage_of[slot_of(n->in[0])]; /* keeps it alive */
+    for (int i = 0; (n->op->flags & TN_ALIAS) && i < n->n_out; i++) /* keeps alive what it looks at */
+        l->storage_of[n->slot + i] = l->storage_of[slot_of(n->in[i])];
     if (fixed) note_inplace(l, n);
     return TN_OK;
 }

@@ -142,7 +142,7 @@ void tn_grad_set_unbroadcast(tn_grad *g, int i, tn_node dx, int other);
 /* ==== the record ==== */
 enum {
     TN_STATEFUL = 1,   /* never merged, folded or dropped when it has effects: random, state, I/O */
-    TN_ALIAS = 2,      /* output 0 is input 0's data under its inferred shape (Reshape, Identity, ...): no run */
+    TN_ALIAS = 2,      /* output k is input k's data under its inferred shape (Reshape, IdentityN, ...): no run */
     TN_INPLACE = 4,    /* run may be given an output that is the memory of an input of the same shape and size */
     TN_POINTWISE = 8,  /* element-wise float op that the fused program of kernel/ knows (by `pointwise`) */
     TN_BOUNDED = 16,   /* outputs' bound follows from input 0's bound (element-wise, gather by rows, ...) */

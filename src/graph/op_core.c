@@ -109,12 +109,12 @@ static tn_code grad_prevented(tn_grad *g, tn_error *err)
 
 IDENTITY(PreventGradient, "input:T -> output:T; T:type message:string=\"\"", grad_prevented, TN_ALIAS | TN_BOUNDED);
 
-/* The planner passes each input on. */
 const tn_op tn_op_IdentityN = {
     .name = "IdentityN",
     .sig = "input:[T] -> output:[T]; T:list(type)>=1",
     .infer = infer_same,
     .grad = grad_same,
+    .flags = TN_ALIAS,
 };
 
 /* ==== the rest ==== */

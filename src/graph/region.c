@@ -71,8 +71,8 @@ tn_resource *tn_pval_resource(tn_pval v)
     for (int depth = 0; v.node && depth < 1000; depth++) {
         if (v.node->op == &tn_pseudo_handle || v.node->op == &tn_pseudo_arg) return v.node->resource;
         bool forwards = (v.node->op->flags & TN_ALIAS) || tn_dtype_is_ref(v.node->out[v.index].dtype);
-        if (!forwards || v.node->n_in == 0) return NULL;
-        v = v.node->in[0];
+        if (!forwards || v.index >= v.node->n_in) return NULL;
+        v = v.node->in[v.index];
     }
     return NULL;
 }

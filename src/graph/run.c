@@ -469,24 +469,29 @@ tn_code tn_exec_dynamic(tn_run_context *c, const tn_step *s, tn_error *err)
     return run_step(c, s, d->prepared.run, err);
 }
 
-/* An alias whose input is not at a fixed place, or whose shape is found while running. */
-tn_code tn_exec_alias(tn_run_context *c, const tn_step *s, tn_error *err)
+static tn_code alias_value(const tn_run_context *c, const tn_tensor *in, tn_tensor *out, const tn_shape *shape, tn_error *err)
 {
-    const tn_tensor *in = &c->values[s->in[0]];
-    tn_tensor *out = &c->values[s->out[0]], *copy;
-    tn_shape shape = c->program->slots[s->out[0]].shape;
-    if (!tn_shape_known(&shape)) {
-        tn_dynamic *d = &c->dynamic[s->dynamic];
-        TN_TRY(get_ready(d, &c->runs[s->index], s, err));
-        shape = d->out_shapes[0];
-    }
+    tn_tensor *copy;
     if (c->program->passes & TN_PASS(ALIAS)) {
         share_value(out, in);
     } else {
         TN_TRY(tn_tensor_copy(in, &copy, err));
         take_value(out, copy);
     }
-    out->shape = shape;
+    out->shape = *shape;
+    return TN_OK;
+}
+
+/* An alias whose input is not at a fixed place, or whose shape is found while running. */
+tn_code tn_exec_alias(tn_run_context *c, const tn_step *s, tn_error *err)
+{
+    bool known = true;
+    for (int i = 0; i < s->n_out; i++) known = known && tn_shape_known(&c->program->slots[s->out[i]].shape);
+    if (!known) TN_TRY(get_ready(&c->dynamic[s->dynamic], &c->runs[s->index], s, err));
+    for (int i = 0; i < s->n_out; i++) {
+        const tn_shape *shape = known ? &c->program->slots[s->out[i]].shape : &c->dynamic[s->dynamic].out_shapes[i];
+        TN_TRY(alias_value(c, &c->values[s->in[i]], &c->values[s->out[i]], shape, err));
+    }
     return TN_OK;
 }
 

@@ -13,7 +13,7 @@
 #include <math.h>
 
 typedef struct tolerance {
-    double rtol, atol;
+    double relative, absolute;
 } tolerance;
 
 typedef struct tally {
@@ -22,7 +22,7 @@ typedef struct tally {
 
 static bool is_near(double got, double want, tolerance t)
 {
-    return got == want || (isnan(got) && isnan(want)) || fabs(got - want) <= t.atol + t.rtol * fabs(want);
+    return got == want || (isnan(got) && isnan(want)) || fabs(got - want) <= t.absolute + t.relative * fabs(want);
 }
 
 static bool is_float_like(tn_dtype t)
