@@ -139,7 +139,8 @@ static bool have_values(tn_builder *b, const char *type, const char *name, const
 }
 
 tn_operation *tn_add_operation(tn_builder *b, const char *type, const char *name, const tn_node *in, int n_in,
-                               const tn_attr *attrs, int n_attrs) {
+                               const tn_attr *attrs, int n_attrs)
+{
     if (!tn_builder_ok(b)) return NULL;
     if (!name) name = type[0] == '_' ? type + 1 : type;
     if (!tn_op_find(type)) {

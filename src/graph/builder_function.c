@@ -70,7 +70,8 @@ static tn_code check_rets(const tn_graph *body, const char *name, const tn_node 
 }
 
 tn_code tn_function_describe(tn_arena *a, const char *name, tn_graph *body, tn_operation **args, int n_args,
-                             const tn_node *rets, int n_rets, tn_function *out, tn_error *err) {
+                             const tn_node *rets, int n_rets, tn_function *out, tn_error *err)
+{
     TN_TRY(check_rets(body, name, rets, n_rets, err));
     *out = (tn_function){.name = name, .body = body, .args = args, .n_args = n_args, .rets = (tn_node *)rets, .n_rets = n_rets};
     out->arg_names = TN_ARRAY(a, n_args + 1, const char *);
@@ -222,7 +223,8 @@ tn_operation *tn_while(tn_builder *b, const char *cond, const char *body, const 
 }
 
 tn_operation *tn_if(tn_builder *b, tn_node cond, const char *then_branch, const char *else_branch, const tn_node *in,
-                    int n_in) {
+                    int n_in)
+{
     tn_function *t = find(b, then_branch), *e = find(b, else_branch);
     if (!t || !e || !check_args(b, t, in, n_in) || !check_args(b, e, in, n_in) || !check_rets_like(b, e, t)) return NULL;
     const tn_dtype *types = ret_types(b, t);

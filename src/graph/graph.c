@@ -335,7 +335,8 @@ static void *extended(tn_arena *a, const void *old, int n, const void *more, int
 }
 
 tn_code tn_operation_append(tn_operation *op, const tn_info *outs, int n_outs, const tn_node *ins, int n_ins,
-                            tn_error *err) {
+                            tn_error *err)
+{
     tn_arena *a = op->graph->arena;
     TN_TRY(tn_graph_check_open(op->graph, err));
     for (int i = 0; i < n_ins; i++) TN_TRY(check_input(op->graph, op->type, op->n_in + i, ins[i], err));
