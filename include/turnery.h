@@ -434,6 +434,355 @@ TN_API void tn_session_cancel(tn_session *s);
 TN_API tn_code tn_session_get(tn_session *s, const char *variable, tn_tensor **out, tn_error *err);
 TN_API tn_code tn_session_set(tn_session *s, const char *variable, const tn_tensor *value, tn_error *err);
 
+/* ==== 6 Layers and losses =================================================================== */
+
+/* What experiments are written with. All of these add TensorFlow's operations through the builder and
+ * return nodes; a mistake is kept by the builder (see above), named after the layer. */
+#ifdef __cplusplus
+#define TN_NONE (tn_node{NULL, 0})
+#else
+#define TN_NONE ((tn_node){NULL, 0}) /* no value: "without weights", "without mask" */
+#endif
+
+typedef enum tn_mode { TN_TRAINING = 1, TN_EVALUATION, TN_PREDICTION } tn_mode;
+
+/* Short forms of common operations. Axes: NULL, 0 for all of them. */
+TN_API tn_node tn_add(tn_builder *b, tn_node x, tn_node y);
+TN_API tn_node tn_sub(tn_builder *b, tn_node x, tn_node y);
+TN_API tn_node tn_mul(tn_builder *b, tn_node x, tn_node y);
+TN_API tn_node tn_div(tn_builder *b, tn_node x, tn_node y);
+TN_API tn_node tn_scale(tn_builder *b, tn_node x, double factor);
+TN_API tn_node tn_neg(tn_builder *b, tn_node x);
+TN_API tn_node tn_square(tn_builder *b, tn_node x);
+TN_API tn_node tn_sqrt(tn_builder *b, tn_node x);
+TN_API tn_node tn_exp(tn_builder *b, tn_node x);
+TN_API tn_node tn_log(tn_builder *b, tn_node x);
+TN_API tn_node tn_abs(tn_builder *b, tn_node x);
+TN_API tn_node tn_matmul(tn_builder *b, tn_node x, tn_node y);
+TN_API tn_node tn_cast(tn_builder *b, tn_node x, tn_dtype t);
+TN_API tn_node tn_reshape(tn_builder *b, tn_node x, tn_shape shape); /* one dimension may be -1 */
+TN_API tn_node tn_concat(tn_builder *b, const tn_node *x, int n, int axis);
+TN_API tn_node tn_argmax(tn_builder *b, tn_node x, int axis); /* int64 */
+TN_API tn_node tn_one_hot(tn_builder *b, tn_node ids, int64_t depth);
+TN_API tn_node tn_reduce_sum(tn_builder *b, tn_node x, const int64_t *axes, int n, bool keep_dims);
+TN_API tn_node tn_reduce_mean(tn_builder *b, tn_node x, const int64_t *axes, int n, bool keep_dims);
+TN_API tn_node tn_l2_normalize(tn_builder *b, tn_node x, int axis);
+/* The value under a name of the caller's own: what is fetched by it, what a viewer shows. */
+TN_API tn_node tn_named(tn_builder *b, const char *name, tn_node x);
+
+typedef enum tn_activation {
+    TN_LINEAR, TN_RELU, TN_RELU6, TN_LEAKY_RELU, TN_ELU, TN_SELU, TN_SIGMOID, TN_TANH, TN_SOFTPLUS, TN_SOFTSIGN,
+    TN_SOFTMAX, TN_SWISH, TN_GELU
+} tn_activation;
+TN_API tn_node tn_activate(tn_builder *b, tn_node x, tn_activation a);
+TN_API tn_node tn_softmax(tn_builder *b, tn_node logits);
+
+/* How a variable begins; a and b as said. Random ones draw from TensorFlow's generators with the graph's
+ * seed, or with their own where has_seed is set. */
+typedef enum tn_initializer_kind {
+    TN_INIT_DEFAULT,  /* the layer's own: Glorot uniform for weights, zeros for biases */
+    TN_INIT_ZEROS,
+    TN_INIT_ONES,
+    TN_INIT_CONSTANT,         /* a */
+    TN_INIT_UNIFORM,          /* from a to b */
+    TN_INIT_NORMAL,           /* mean a, deviation b */
+    TN_INIT_TRUNCATED_NORMAL, /* mean a, deviation b, nothing beyond two deviations */
+    TN_INIT_GLOROT_UNIFORM,
+    TN_INIT_GLOROT_NORMAL,
+    TN_INIT_HE_UNIFORM,
+    TN_INIT_HE_NORMAL,
+    TN_INIT_LECUN_UNIFORM,
+    TN_INIT_LECUN_NORMAL
+} tn_initializer_kind;
+typedef struct tn_initializer {
+    tn_initializer_kind kind;
+    double a, b;
+    bool has_seed;
+    int64_t seed;
+} tn_initializer;
+/* A value of the shape (known), as operations of the graph. */
+TN_API tn_node tn_initial_value(tn_builder *b, tn_initializer how, tn_dtype t, tn_shape shape);
+/* The variable of this name in the variable scope: the one that is there when the scope reuses, else a new
+ * one (flags as tn_variable's). */
+TN_API tn_node tn_get_variable(tn_builder *b, const char *name, tn_dtype t, tn_shape shape, tn_initializer how,
+                               unsigned flags);
+
+typedef enum tn_padding { TN_VALID, TN_SAME } tn_padding;
+
+/* Layers: a variable scope of the layer's name with the variables TensorFlow's layers have ("kernel",
+ * "bias", ...). Options that are zero mean what the comment says. */
+typedef struct tn_dense_options {
+    int64_t units;
+    tn_activation activation;
+    bool no_bias;
+    tn_initializer kernel, bias;
+    double l1, l2; /* penalties: l1 * sum |w|, l2 * sum w*w / 2, collected as regularization losses */
+} tn_dense_options;
+/* On the last axis of x, whatever its rank. */
+TN_API tn_node tn_dense_with(tn_builder *b, const char *name, tn_node x, const tn_dense_options *o);
+TN_API tn_node tn_dense(tn_builder *b, const char *name, tn_node x, int64_t units, tn_activation a);
+
+typedef struct tn_conv2d_options {
+    int64_t filters;
+    int64_t size[2];     /* height and width; [1] 0: square */
+    int64_t stride[2];   /* 0: 1; [1] 0: the same */
+    int64_t dilation[2]; /* 0: 1 */
+    tn_padding padding;
+    tn_activation activation;
+    bool no_bias;
+    tn_initializer kernel, bias;
+    double l1, l2;
+} tn_conv2d_options;
+/* x is [batch, height, width, channels] */
+TN_API tn_node tn_conv2d_with(tn_builder *b, const char *name, tn_node x, const tn_conv2d_options *o);
+TN_API tn_node tn_conv2d(tn_builder *b, const char *name, tn_node x, int64_t filters, int64_t size, tn_activation a);
+TN_API tn_node tn_max_pool(tn_builder *b, tn_node x, int64_t size, int64_t stride, tn_padding padding);
+TN_API tn_node tn_avg_pool(tn_builder *b, tn_node x, int64_t size, int64_t stride, tn_padding padding);
+TN_API tn_node tn_global_avg_pool(tn_builder *b, tn_node x); /* [batch, channels] */
+TN_API tn_node tn_flatten(tn_builder *b, tn_node x);         /* [batch, all the rest] */
+/* Zeroes a share `rate` of the elements when training, and scales the others up. */
+TN_API tn_node tn_dropout(tn_builder *b, tn_mode mode, tn_node x, double rate);
+/* Over the last axis; x of rank 2 or 4. Training adds the moving averages' updates to TN_UPDATE_OPS, which
+ * tn_minimize runs. momentum 0: 0.99; epsilon 0: 0.001. */
+TN_API tn_node tn_batch_normalization(tn_builder *b, const char *name, tn_mode mode, tn_node x, double momentum,
+                                      double epsilon);
+/* Rows of a table [vocabulary, size]; its gradient stays sparse. */
+TN_API tn_node tn_embedding(tn_builder *b, const char *name, tn_node ids, int64_t vocabulary, int64_t size);
+/* Sum of what the layers' l1 and l2 collected; a scalar 0 without any. */
+TN_API tn_node tn_regularization_loss(tn_builder *b);
+
+/* Losses: scalars, the mean over all elements; with weights (broadcast) the weighted sum divided by the number
+ * of weights that are not zero, as in TensorFlow. weights may be TN_NONE. */
+TN_API tn_node tn_mean_squared_error(tn_builder *b, tn_node labels, tn_node predictions, tn_node weights);
+TN_API tn_node tn_absolute_difference(tn_builder *b, tn_node labels, tn_node predictions, tn_node weights);
+TN_API tn_node tn_huber_loss(tn_builder *b, tn_node labels, tn_node predictions, double delta, tn_node weights);
+/* 1 - sum(labels * predictions) along the axis; both of unit length. */
+TN_API tn_node tn_cosine_distance(tn_builder *b, tn_node labels, tn_node predictions, int axis, tn_node weights);
+TN_API tn_node tn_softmax_cross_entropy(tn_builder *b, tn_node one_hot_labels, tn_node logits, tn_node weights);
+TN_API tn_node tn_sparse_softmax_cross_entropy(tn_builder *b, tn_node labels, tn_node logits, tn_node weights);
+TN_API tn_node tn_sigmoid_cross_entropy(tn_builder *b, tn_node labels, tn_node logits, tn_node weights);
+/* For losses of one's own: elementwise values -> the scalar, by the rule above; added to TN_LOSSES. */
+TN_API tn_node tn_reduce_loss(tn_builder *b, tn_node losses, tn_node weights);
+
+/* ==== 7 Optimizers ========================================================================== */
+
+typedef enum tn_optimizer_kind {
+    TN_SGD = 1, TN_MOMENTUM, TN_ADAGRAD, TN_ADADELTA, TN_ADAM, TN_RMSPROP, TN_FTRL
+} tn_optimizer_kind;
+
+/* Made by one of the functions below with TensorFlow's defaults; fields may be changed after. */
+typedef struct tn_optimizer {
+    tn_optimizer_kind kind;
+    tn_node learning_rate; /* a scalar */
+    double momentum, beta1, beta2, rho, epsilon, initial_accumulator, l1, l2, learning_rate_power;
+    bool nesterov, centered;
+    double clip_value, clip_norm, clip_global_norm; /* of gradients; 0: not clipped */
+} tn_optimizer;
+TN_API tn_optimizer tn_sgd(tn_node learning_rate);
+TN_API tn_optimizer tn_momentum(tn_node learning_rate, double momentum);
+TN_API tn_optimizer tn_nesterov(tn_node learning_rate, double momentum);
+TN_API tn_optimizer tn_adagrad(tn_node learning_rate);
+TN_API tn_optimizer tn_adadelta(tn_node learning_rate);
+TN_API tn_optimizer tn_adam(tn_node learning_rate);
+TN_API tn_optimizer tn_rmsprop(tn_node learning_rate, double decay, double momentum);
+TN_API tn_optimizer tn_ftrl(tn_node learning_rate);
+/* One step: gradients of the loss by all trainable variables, clipping, the updates with slot variables named
+ * as TensorFlow's optimizers name them ("w/Adam", "beta1_power", ...), TN_UPDATE_OPS, then the global step + 1.
+ * global_step may be TN_NONE. Returns the operation to run. */
+TN_API tn_operation *tn_minimize(tn_builder *b, tn_optimizer o, tn_node loss, tn_node global_step);
+TN_API tn_node tn_global_step(tn_builder *b); /* int64 "global_step"; made when absent */
+
+/* Clipping; by the global norm: all n of x in place (those without a value stay so). */
+TN_API tn_node tn_clip_by_value(tn_builder *b, tn_node x, double lo, double hi);
+TN_API tn_node tn_clip_by_norm(tn_builder *b, tn_node x, double norm);
+TN_API tn_node tn_global_norm(tn_builder *b, const tn_node *x, int n);
+TN_API void tn_clip_by_global_norm(tn_builder *b, tn_node *x, int n, double norm);
+
+/* Learning rates as functions of the step: scalars of float. */
+TN_API tn_node tn_constant_rate(tn_builder *b, double rate);
+TN_API tn_node tn_exponential_decay(tn_builder *b, double rate, tn_node step, double decay_steps, double decay_rate,
+                                    bool staircase);
+TN_API tn_node tn_natural_exp_decay(tn_builder *b, double rate, tn_node step, double decay_steps, double decay_rate,
+                                    bool staircase);
+TN_API tn_node tn_inverse_time_decay(tn_builder *b, double rate, tn_node step, double decay_steps, double decay_rate,
+                                     bool staircase);
+TN_API tn_node tn_polynomial_decay(tn_builder *b, double rate, tn_node step, double decay_steps, double end_rate,
+                                   double power, bool cycle);
+TN_API tn_node tn_cosine_decay(tn_builder *b, double rate, tn_node step, double decay_steps, double alpha);
+/* values[0] up to and with step boundaries[0], and so on: n boundaries, n + 1 values. */
+TN_API tn_node tn_piecewise_constant(tn_builder *b, tn_node step, const int64_t *boundaries, const double *values, int n);
+
+/* Layers, output shapes and parameter counts as a table; released by tn_text_free. NULL: no memory. */
+TN_API char *tn_model_summary(const tn_graph *g);
+
+/* ==== 8 Data ================================================================================ */
+
+/* The settings of an experiment: the file that has the rows says what is in it (struct tn_settings {...};).
+ * Only fields with a row exist when the record's functions are called. */
+typedef struct tn_settings tn_settings;
+
+/* A set of examples in memory: columns, the first dimension of each being the example. Features go into the
+ * model, labels into loss and metrics. Like a builder it keeps the first error that happened. Relative paths
+ * are relative to the folder of the experiment's file. */
+typedef struct tn_data tn_data;
+typedef enum tn_role { TN_FEATURE = 1, TN_LABEL } tn_role;
+/* A new column of n examples of this shape each, zeroed, to be filled in. Never NULL for POD types of a
+ * sensible size: after an error it points to scratch memory of that size; NULL when even that is impossible. */
+TN_API void *tn_data_new(tn_data *d, tn_role role, const char *name, tn_dtype t, int64_t n, tn_shape each);
+TN_API void tn_data_tensor(tn_data *d, tn_role role, const char *name, const tn_tensor *value); /* shares it */
+TN_API void tn_data_idx(tn_data *d, tn_role role, const char *name, const char *path); /* also .gz */
+TN_API void tn_data_npy(tn_data *d, tn_role role, const char *name, const char *path);
+/* Float columns of a CSV file with a header: columns "x" or "lpc1,lpc2,lpc3"; each example has one number (a
+ * scalar for a single column), or as many as there are columns. */
+TN_API void tn_data_csv(tn_data *d, tn_role role, const char *name, const char *path, const char *columns);
+/* Keeps count examples from the first given on (count -1: all the rest), of every column so far. */
+TN_API void tn_data_slice(tn_data *d, int64_t first, int64_t count);
+TN_API int64_t tn_data_count(const tn_data *d);
+TN_API const tn_tensor *tn_data_column(const tn_data *d, const char *name); /* NULL: absent, or an error before */
+TN_API void tn_data_fail(tn_data *d, tn_code code, const char *message);
+/* Changes examples on their way into a batch (augmentation), in the thread that prepares batches: column c of
+ * one example, its bytes in place. random: 64 bits that depend on seed, epoch and example only. */
+typedef void (*tn_data_map_fn)(const tn_settings *s, const char *column, void *example, uint64_t random);
+TN_API void tn_data_map(tn_data *d, tn_data_map_fn map);
+
+/* ==== 9 The experiment ====================================================================== */
+
+/* Named nodes, in order. x is the first of them, so that a model with one input reads in->x. */
+typedef struct tn_values tn_values;
+struct tn_value;
+struct tn_values {
+    tn_node x;
+    tn_builder *builder;
+    struct tn_value *v;
+    int n, cap;
+};
+typedef tn_values tn_features;
+typedef tn_values tn_outputs;
+/* By name; the builder records NOT_FOUND with what there is. */
+TN_API tn_node tn_value_of(const tn_values *v, const char *name);
+
+enum { TN_DEFAULT_OUTPUT = 1 }; /* part of the signature "serving_default" */
+TN_API void tn_output(tn_outputs *out, const char *name, tn_node value, unsigned flags);
+
+/* What loss, metrics and summaries are made of. */
+typedef struct tn_results {
+    const tn_features *inputs; /* as the model saw them */
+    const tn_outputs *outputs; /* the model's */
+    const tn_features *labels;
+    tn_node y;                 /* the default output (the first one without a flag) */
+    tn_node label;             /* the first label */
+    tn_node weights_loss;      /* tn_regularization_loss */
+    tn_node loss;              /* for metrics and summaries; TN_NONE while the loss is made */
+    tn_mode mode;
+} tn_results;
+
+/* Metrics over a whole data set: total of `sum` by total of `count`, both scalars of a batch (so that a last,
+ * smaller batch weighs what it should). root: the square root of it. */
+TN_API void tn_metric(tn_outputs *out, const char *name, tn_node sum, tn_node count, bool root);
+TN_API void tn_metric_mean(tn_outputs *out, const char *name, tn_node values);
+TN_API void tn_metric_accuracy(tn_outputs *out, const char *name, tn_node labels, tn_node classes);
+TN_API void tn_metric_top_k(tn_outputs *out, const char *name, tn_node labels, tn_node logits, int k);
+TN_API void tn_metric_mse(tn_outputs *out, const char *name, tn_node labels, tn_node predictions);
+TN_API void tn_metric_rmse(tn_outputs *out, const char *name, tn_node labels, tn_node predictions);
+TN_API void tn_metric_mae(tn_outputs *out, const char *name, tn_node labels, tn_node predictions);
+/* labels and predictions: bool, or numbers where 0 is false */
+TN_API void tn_metric_precision(tn_outputs *out, const char *name, tn_node labels, tn_node predictions);
+TN_API void tn_metric_recall(tn_outputs *out, const char *name, tn_node labels, tn_node predictions);
+
+/* Summaries: what is written for viewing beside loss, learning rate and metrics. */
+TN_API void tn_summary_scalar(tn_outputs *out, const char *name, tn_node value);
+TN_API void tn_summary_histogram(tn_outputs *out, const char *name, tn_node value);
+TN_API void tn_summary_image(tn_outputs *out, const char *name, tn_node images, int most); /* [n,h,w,c] */
+
+/* What is sent to the served model; shape with -1 for the batch first. */
+typedef struct tn_inputs tn_inputs;
+TN_API void tn_serving_input(tn_inputs *in, const char *name, tn_dtype t, tn_shape shape);
+
+/* Settings that every run has. In a record: what the experiment wants them to be; 0 (NULL): the default. */
+typedef struct tn_run_settings {
+    int64_t batch_size, eval_batch_size, max_steps, epochs, validate_every, summary_every, log_every, save_every;
+    double save_seconds;
+    int64_t keep, export_every, seed, threads, prefetch;
+    const char *shuffle, *last_batch, *validate_unit;
+} tn_run_settings;
+
+/* A generic client, host code: one sample in, an answer as text. */
+typedef struct tn_client {
+    void *(*init)(const tn_settings *s, bool debug, tn_error *err); /* NULL with *err set: failed. May be absent */
+    /* Sample `index` into d, as one example; recording OUT_OF_RANGE: there are no more. */
+    void (*input)(void *state, const tn_settings *s, int64_t index, tn_data *d);
+    /* What a line typed by the user means, as one example; may be absent (numbers are then taken as they are). */
+    void (*parse)(void *state, const tn_settings *s, const char *line, tn_data *d);
+    /* The answer as text for people into text (n bytes); names, values: the inputs, then the outputs. */
+    void (*decode)(void *state, const tn_settings *s, const tn_feed *values, int n_values, char *text, size_t n);
+    void (*finalize)(void *state);
+} tn_client;
+
+/* The experiment: settings and functions. Functions marked * may be NULL. */
+typedef struct tn_experiment {
+    const char *name;          /* letters, digits, '_', '-' and '.': names of run folders begin with it */
+    const char *help;          /* * one line */
+    const tn_option *options;  /* * rows of struct tn_settings */
+    tn_run_settings run;
+    void (*train)(tn_data *d, const tn_settings *s);
+    void (*validate)(tn_data *d, const tn_settings *s); /* * */
+    void (*test)(tn_data *d, const tn_settings *s);     /* * what only `turnery test` reads */
+    void (*serving)(tn_inputs *in, const tn_settings *s); /* * without: the features as in training */
+    /* * raw features -> the model's; part of the graph, also of the served one. */
+    void (*preprocess)(tn_builder *b, const tn_settings *s, tn_mode mode, const tn_features *raw, tn_features *out);
+    void (*model)(tn_builder *b, const tn_settings *s, tn_mode mode, const tn_features *in, tn_outputs *out);
+    /* * the model's outputs -> what the served model answers. */
+    void (*postprocess)(tn_builder *b, const tn_settings *s, const tn_outputs *model, tn_outputs *out);
+    tn_node (*loss)(tn_builder *b, const tn_settings *s, const tn_results *r);
+    tn_operation *(*optimizer)(tn_builder *b, const tn_settings *s, tn_node loss, tn_node global_step);
+    void (*metrics)(tn_builder *b, const tn_settings *s, const tn_results *r, tn_outputs *out);   /* * */
+    void (*summaries)(tn_builder *b, const tn_settings *s, const tn_results *r, tn_outputs *out); /* * */
+    const tn_client *client; /* * */
+} tn_experiment;
+
+/* A model in a file of its own (--model FILE.c), with settings of its own; takes the place of the
+ * experiment's. */
+typedef struct tn_model {
+    const char *name, *help;
+    const tn_option *options;
+    void (*model)(tn_builder *b, const tn_settings *s, tn_mode mode, const tn_features *in, tn_outputs *out);
+} tn_model;
+
+/* What a compiled file says of itself, so that a file compiled against another header is refused. */
+typedef struct tn_abi_record {
+    int abi;
+    size_t size; /* of the record */
+} tn_abi_record;
+#ifndef __cplusplus
+/* TN_EXPERIMENT = { .name = "...", ... }; */
+#define TN_EXPERIMENT                                                                             \
+    TN_API const tn_abi_record tn_experiment_abi = {TN_ABI, sizeof(tn_experiment)};               \
+    TN_API const tn_experiment tn_experiment_record
+#define TN_MODEL                                                                                  \
+    TN_API const tn_abi_record tn_model_abi = {TN_ABI, sizeof(tn_model)};                         \
+    TN_API const tn_model tn_model_record
+#endif
+
+/* ==== 10 Files ============================================================================== */
+
+/* A model that answers: a SavedModel's signature, prepared to be asked many times. One thread at a time. */
+typedef struct tn_predictor tn_predictor;
+typedef struct tn_spec {
+    const char *name;
+    tn_dtype dtype;
+    tn_shape shape;
+} tn_spec;
+/* folder: a SavedModel, or a folder of numbered versions (the newest is taken). signature NULL:
+ * "serving_default". threads 0: all cores. */
+TN_API tn_code tn_predictor_open(const char *folder, const char *signature, int threads, tn_predictor **out, tn_error *err);
+TN_API void tn_predictor_close(tn_predictor *p);
+TN_API int tn_predictor_inputs(const tn_predictor *p);
+TN_API int tn_predictor_outputs(const tn_predictor *p);
+TN_API const tn_spec *tn_predictor_input(const tn_predictor *p, int i);
+TN_API const tn_spec *tn_predictor_output(const tn_predictor *p, int i);
+/* in: by input; out: borrowed until the next call. */
+TN_API tn_code tn_predictor_run(tn_predictor *p, const tn_tensor *const *in, const tn_tensor **out, tn_error *err);
+
 #ifdef __cplusplus
 }
 #endif
