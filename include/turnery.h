@@ -456,12 +456,11 @@ TN_API tn_node tn_neg(tn_builder *b, tn_node x);
 TN_API tn_node tn_square(tn_builder *b, tn_node x);
 TN_API tn_node tn_sqrt(tn_builder *b, tn_node x);
 TN_API tn_node tn_exp(tn_builder *b, tn_node x);
-TN_API tn_node tn_log(tn_builder *b, tn_node x);
 TN_API tn_node tn_abs(tn_builder *b, tn_node x);
 TN_API tn_node tn_matmul(tn_builder *b, tn_node x, tn_node y);
-TN_API tn_node tn_cast(tn_builder *b, tn_node x, tn_dtype t);
+TN_API tn_node tn_cast_to(tn_builder *b, tn_node x, tn_dtype t);
 TN_API tn_node tn_reshape(tn_builder *b, tn_node x, tn_shape shape); /* one dimension may be -1 */
-TN_API tn_node tn_concat(tn_builder *b, const tn_node *x, int n, int axis);
+TN_API tn_node tn_join(tn_builder *b, const tn_node *x, int n, int axis);
 TN_API tn_node tn_argmax(tn_builder *b, tn_node x, int axis); /* int64 */
 TN_API tn_node tn_one_hot(tn_builder *b, tn_node ids, int64_t depth);
 TN_API tn_node tn_reduce_sum(tn_builder *b, tn_node x, const int64_t *axes, int n, bool keep_dims);
@@ -475,7 +474,6 @@ typedef enum tn_activation {
     TN_SOFTMAX, TN_SWISH, TN_GELU
 } tn_activation;
 TN_API tn_node tn_activate(tn_builder *b, tn_node x, tn_activation a);
-TN_API tn_node tn_softmax(tn_builder *b, tn_node logits);
 
 /* How a variable begins; a and b as said. Random ones draw from TensorFlow's generators with the graph's
  * seed, or with their own where has_seed is set. */
@@ -566,30 +564,30 @@ TN_API tn_node tn_reduce_loss(tn_builder *b, tn_node losses, tn_node weights);
 
 /* ==== 7 Optimizers ========================================================================== */
 
-typedef enum tn_optimizer_kind {
+typedef enum tn_solver_kind {
     TN_SGD = 1, TN_MOMENTUM, TN_ADAGRAD, TN_ADADELTA, TN_ADAM, TN_RMSPROP, TN_FTRL
-} tn_optimizer_kind;
+} tn_solver_kind;
 
 /* Made by one of the functions below with TensorFlow's defaults; fields may be changed after. */
-typedef struct tn_optimizer {
-    tn_optimizer_kind kind;
+typedef struct tn_solver {
+    tn_solver_kind kind;
     tn_node learning_rate; /* a scalar */
     double momentum, beta1, beta2, rho, epsilon, initial_accumulator, l1, l2, learning_rate_power;
     bool nesterov, centered;
     double clip_value, clip_norm, clip_global_norm; /* of gradients; 0: not clipped */
-} tn_optimizer;
-TN_API tn_optimizer tn_sgd(tn_node learning_rate);
-TN_API tn_optimizer tn_momentum(tn_node learning_rate, double momentum);
-TN_API tn_optimizer tn_nesterov(tn_node learning_rate, double momentum);
-TN_API tn_optimizer tn_adagrad(tn_node learning_rate);
-TN_API tn_optimizer tn_adadelta(tn_node learning_rate);
-TN_API tn_optimizer tn_adam(tn_node learning_rate);
-TN_API tn_optimizer tn_rmsprop(tn_node learning_rate, double decay, double momentum);
-TN_API tn_optimizer tn_ftrl(tn_node learning_rate);
+} tn_solver;
+TN_API tn_solver tn_sgd(tn_node learning_rate);
+TN_API tn_solver tn_momentum(tn_node learning_rate, double momentum);
+TN_API tn_solver tn_nesterov(tn_node learning_rate, double momentum);
+TN_API tn_solver tn_adagrad(tn_node learning_rate);
+TN_API tn_solver tn_adadelta(tn_node learning_rate);
+TN_API tn_solver tn_adam(tn_node learning_rate);
+TN_API tn_solver tn_rmsprop(tn_node learning_rate, double decay, double momentum);
+TN_API tn_solver tn_ftrl(tn_node learning_rate);
 /* One step: gradients of the loss by all trainable variables, clipping, the updates with slot variables named
  * as TensorFlow's optimizers name them ("w/Adam", "beta1_power", ...), TN_UPDATE_OPS, then the global step + 1.
  * global_step may be TN_NONE. Returns the operation to run. */
-TN_API tn_operation *tn_minimize(tn_builder *b, tn_optimizer o, tn_node loss, tn_node global_step);
+TN_API tn_operation *tn_minimize(tn_builder *b, tn_solver o, tn_node loss, tn_node global_step);
 TN_API tn_node tn_global_step(tn_builder *b); /* int64 "global_step"; made when absent */
 
 /* Clipping; by the global norm: all n of x in place (those without a value stay so). */
