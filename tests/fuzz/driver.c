@@ -3,8 +3,9 @@
  * driver.c - stands in for a fuzzing engine: hands the files given, and those in the folders given, to the
  * target, each in a block of exactly its size so that a sanitizer sees every byte read too far.
  *
- * To fuzz for real: CC=clang meson setup build-fuzz -Dfuzzing=true -Db_lundef=false
- * -Db_sanitize=address,undefined, then run build-fuzz/tests/fuzz_NAME tests/fuzz/corpus/NAME.
+ * To fuzz for real (with clang and libomp-dev): CC=clang meson setup build-fuzz -Dfuzzing=true -Db_lundef=false
+ * -Db_sanitize=address,undefined, then build-fuzz/tests/fuzz_NAME FOUND tests/fuzz/corpus/NAME, where FOUND is
+ * an empty folder for the inputs found.
  */
 #include "base/base.h"
 
