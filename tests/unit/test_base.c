@@ -164,6 +164,21 @@ static void arena_keeps_its_limit(void **state)
     tn_arena_free(a);
 }
 
+/* Large pieces get chunks of their own and leave the room of the newest for small ones. */
+static void arena_mixes_large_and_small(void **state)
+{
+    (void)state;
+    tn_arena *a = tn_arena_new(0);
+    char *before = tn_arena_alloc(a, 16), *large = tn_arena_alloc(a, 100000), *after = tn_arena_alloc(a, 16);
+    assert_ptr_equal(after, before + 16);
+    assert_true(all_zero(large, 100000));
+    memset(large, 1, 100000);
+    memset(before, 1, 32);
+    tn_arena_reset(a);
+    assert_true(all_zero(tn_arena_alloc(a, 4000), 4000));
+    tn_arena_free(a);
+}
+
 static void arena_texts(void **state)
 {
     (void)state;
@@ -444,6 +459,7 @@ int main(void)
         cmocka_unit_test(allocations_of_nothing_and_too_much),
         cmocka_unit_test(arena_gives_zeroed_aligned_memory),
         cmocka_unit_test(arena_keeps_its_limit),
+        cmocka_unit_test(arena_mixes_large_and_small),
         cmocka_unit_test(arena_texts),
         cmocka_unit_test(views_compare),
         cmocka_unit_test(buffers_grow_and_are_taken),

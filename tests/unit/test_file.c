@@ -276,6 +276,27 @@ static void a_failed_append_is_made_up_for(void **state)
     expect_content(path, "one two ");
 }
 
+static void an_appender_does_not_hoard(void **state)
+{
+    static char block[1 << 20];
+    tn_error err;
+    tn_appender *a;
+    tn_code code = TN_OK;
+    assert_ok(tn_appender_open(in(state, "log"), &a, &err), &err);
+    for (int i = 0; i < 64; i++) {
+        tn_file_fail_at(1, ENOSPC);
+        code = tn_appender_put(a, block, sizeof block, &err);
+        assert_code(code, TN_RESOURCE_EXHAUSTED);
+    }
+    tn_file_fail_at(0, 0);
+    assert_code(tn_appender_put(a, "x", 1, &err), TN_RESOURCE_EXHAUSTED);
+    assert_says(&err, "no room for 1 bytes more");
+    assert_ok(tn_appender_close(a, &err), &err);
+    struct stat st;
+    assert_int_equal(stat(in(state, "log"), &st), 0);
+    assert_int_equal(st.st_size, 64 << 20);
+}
+
 /* ==== folders ==== */
 
 static void folders_are_made_listed_and_removed(void **state)
@@ -357,6 +378,10 @@ static void a_lock_keeps_others_out(void **state)
     assert_ok(tn_lock_file(path, &other, &err), &err);
     tn_unlock_file(other);
     tn_unlock_file(-1);
+    tn_file_fail_at(2, ENOSPC);
+    assert_code(tn_lock_file(path, &fd, &err), TN_RESOURCE_EXHAUSTED);
+    assert_ok(tn_lock_file(path, &fd, &err), &err);
+    tn_unlock_file(fd);
     assert_code(tn_lock_file(in(state, "no/lock"), &fd, &err), TN_NOT_FOUND);
 }
 
@@ -390,6 +415,7 @@ int main(void)
         in_a_folder(impossible_paths_are_refused),
         in_a_folder(appended_records_follow_one_another),
         in_a_folder(a_failed_append_is_made_up_for),
+        in_a_folder(an_appender_does_not_hoard),
         in_a_folder(folders_are_made_listed_and_removed),
         in_a_folder(removing_does_not_follow_links),
         in_a_folder(listing_survives_failing_memory),

@@ -313,6 +313,13 @@ static void tensors_are_shared_and_copied(void **state)
     assert_code(tn_tensor_reshaped(x, &wrong, &kept, &err), TN_INVALID_ARGUMENT);
     assert_says(&err, "4 values cannot be reshaped to [3], which has 3");
     tn_tensor view = tn_tensor_view(TN_FLOAT, &flat, x->data);
+    tn_tensor *square;
+    assert_ok(tn_tensor_reshaped(&view, &shape, &square, &err), &err);
+    assert_true(square->data != x->data && tn_tensor_equal(square, x));
+    tn_tensor_unref(square);
+    assert_ok(tn_tensor_keep(x, &kept, &err), &err);
+    assert_ptr_equal(kept, x);
+    tn_tensor_unref(kept);
     assert_ok(tn_tensor_keep(&view, &kept, &err), &err);
     assert_true(kept->data != x->data && tn_tensor_equal(kept, reshaped));
     tn_tensor_unref(kept);
@@ -519,6 +526,12 @@ static void text_is_numpys(void **state)
     expect_text(NUMBERS(TN_INT64, TN_SHAPE(), -7), 0, "-7");
     expect_text(make(TN_FLOAT, TN_SHAPE(0, 1000000000)), 10, "[]");
     expect_text(NUMBERS(TN_COMPLEX64, TN_SHAPE(1), 1.5), -1, "[1.5+0j]");
+    expect_text(NUMBERS(TN_COMPLEX128, TN_SHAPE(), 0.1), -1, "0.1+0j");
+    expect_text(NUMBERS(TN_UINT64, TN_SHAPE(1), 1e30), -1, "[18446744073709551615]");
+    expect_text(NUMBERS(TN_DOUBLE, TN_SHAPE(), 0.1), -1, "0.1");
+    expect_text(NUMBERS(TN_DOUBLE, TN_SHAPE(), -INFINITY), -1, "-inf");
+    expect_text(make(TN_VARIANT, TN_SHAPE(1)), -1, "[<variant>]");
+    expect_text(make(TN_RESOURCE, TN_SHAPE()), -1, "<resource>");
     expect_text(make(TN_INT8, TN_SHAPE(2, 2, 1)), -1, "[[[0]\n  [0]]\n\n [[0]\n  [0]]]");
 }
 
