@@ -8,7 +8,8 @@
 static void varints_come_back(void **state)
 {
     (void)state;
-    static const uint64_t values[] = {0, 1, 127, 128, 300, 16383, 16384, UINT32_MAX, (uint64_t)1 << 63, UINT64_MAX};
+    static const uint64_t values[] = {
+        0, 1, 127, 128, 300, 16383, 16384, UINT32_MAX, (uint64_t)1 << 63, UINT64_MAX};
     static const size_t sizes[] = {1, 1, 1, 2, 2, 2, 3, 5, 10, 10};
     for (size_t i = 0; i < TN_COUNT(values); i++) {
         char bytes[TN_VARINT_MOST];
@@ -94,14 +95,16 @@ static void crc_ways_agree(void **state)
     (void)state;
     uint8_t bytes[300];
     uint32_t seed = 1;
-    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)((seed = seed * 1664525u + 1013904223u) >> 24);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)((seed = seed * 1664525u + 1013904223u) >> 24);
     for (size_t from = 0; from < 9; from++) {
         for (size_t n = 0; n + from <= sizeof bytes; n++) {
             uint32_t want = crc_by_bits(bytes + from, n);
             assert_int_equal(tn_crc32c(0, bytes + from, n), want);
             assert_int_equal(tn_crc32c_portable(0, bytes + from, n), want);
             size_t half = n / 2;
-            assert_int_equal(tn_crc32c(tn_crc32c(0, bytes + from, half), bytes + from + half, n - half), want);
+            assert_int_equal(tn_crc32c(tn_crc32c(0, bytes + from, half), bytes + from + half, n - half),
+                             want);
         }
     }
 }
@@ -219,16 +222,11 @@ static void inflate_refuses_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(varints_come_back),
-        cmocka_unit_test(varints_known_and_bad),
-        cmocka_unit_test(zigzag_alternates),
-        cmocka_unit_test(words_are_little_endian),
-        cmocka_unit_test(crc_known_values),
-        cmocka_unit_test(crc_ways_agree),
-        cmocka_unit_test(crc_mask_comes_off),
-        cmocka_unit_test(deflate_comes_back),
-        cmocka_unit_test(inflate_has_a_limit),
-        cmocka_unit_test(gzip_members_follow_one_another),
+        cmocka_unit_test(varints_come_back),      cmocka_unit_test(varints_known_and_bad),
+        cmocka_unit_test(zigzag_alternates),      cmocka_unit_test(words_are_little_endian),
+        cmocka_unit_test(crc_known_values),       cmocka_unit_test(crc_ways_agree),
+        cmocka_unit_test(crc_mask_comes_off),     cmocka_unit_test(deflate_comes_back),
+        cmocka_unit_test(inflate_has_a_limit),    cmocka_unit_test(gzip_members_follow_one_another),
         cmocka_unit_test(inflate_refuses_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

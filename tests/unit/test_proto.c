@@ -24,14 +24,15 @@ static bool has_line(tn_view text, const char *line)
 {
     size_t n = strlen(line);
     for (size_t i = 0; i + n < text.n; i++)
-        if ((i == 0 || text.p[i - 1] == '\n') && memcmp(text.p + i, line, n) == 0 && text.p[i + n] == '\n') return true;
+        if ((i == 0 || text.p[i - 1] == '\n') && memcmp(text.p + i, line, n) == 0 && text.p[i + n] == '\n')
+            return true;
     return false;
 }
 
 static const char *type_name(const tn_proto_field *f)
 {
-    static const char *const names[] = {"int32", "int64", "uint32", "uint64", "sint64", "fixed32", "bool",
-                                        "float", "double", "string", "bytes"};
+    static const char *const names[] = {"int32", "int64", "uint32", "uint64", "sint64", "fixed32",
+                                        "bool",  "float", "double", "string", "bytes"};
     if (f->kind == TN_PROTO_ENUM) return f->values->name;
     return f->kind == TN_PROTO_SUB ? f->sub->name : names[f->kind];
 }
@@ -45,8 +46,9 @@ static void declare(const tn_proto_field *f, const char *packed, char *line, siz
         snprintf(line, size, "  %u %s map<%s,%s>", f->number, f->name, type_name(&f->sub->fields[0]),
                  type_name(&f->sub->fields[1]));
     else
-        snprintf(line, size, "  %u %s %s%s%s%s", f->number, f->name, f->label == TN_PROTO_MANY ? "repeated " : "",
-                 type_name(f), f->label == TN_PROTO_MANY && f->kind < TN_PROTO_STRING ? packed : "", oneof);
+        snprintf(line, size, "  %u %s %s%s%s%s", f->number, f->name,
+                 f->label == TN_PROTO_MANY ? "repeated " : "", type_name(f),
+                 f->label == TN_PROTO_MANY && f->kind < TN_PROTO_STRING ? packed : "", oneof);
 }
 
 static void check_values(const tn_buf *text, const tn_proto_enum *e)
@@ -207,7 +209,8 @@ static void defaults_and_presence(void **state)
     v.value_case = TN_AttrValue_shape; /* without a message: an empty one */
     assert_ok(TN_ENCODE(AttrValue, &v, &bytes, &err), &err);
     assert_true(bytes.n == 2 && memcmp(bytes.data, "\x3a\0", 2) == 0);
-    assert_ok(TN_DECODE(AttrValue, TN_VIEW("\x28\x01\x12\x01x"), a, &back, &err), &err); /* the last one holds */
+    assert_ok(TN_DECODE(AttrValue, TN_VIEW("\x28\x01\x12\x01x"), a, &back, &err),
+              &err); /* the last one holds */
     assert_int_equal(back->value_case, TN_AttrValue_s);
     assert_false(back->b);
     tn_buf_free(&bytes);
@@ -245,8 +248,9 @@ static void packed_or_not(void **state)
     assert_code(TN_DECODE(TensorProto, TN_VIEW("\x2a\x03\0\0\0"), a, &t, &err), TN_DATA_LOSS);
     assert_says(&err, "tensorflow.TensorProto.float_val[0]: packed numbers are cut short at byte 0");
     assert_code(TN_DECODE(TensorProto, TN_VIEW("\x3a\x01\x80"), a, &t, &err), TN_DATA_LOSS);
-    assert_code(TN_DECODE(TensorProto, TN_VIEW("\x3a\x0b\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), a, &t, &err),
-                TN_DATA_LOSS);
+    assert_code(
+        TN_DECODE(TensorProto, TN_VIEW("\x3a\x0b\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), a, &t, &err),
+        TN_DATA_LOSS);
     assert_says(&err, "too long");
     tn_arena_free(a);
 }
@@ -274,8 +278,13 @@ static void maps_keep_the_last(void **state)
     tn_arena *a = tn_arena_new(0);
     tn_NameAttrList *l;
     /* attr: "b" -> i 1, "a" -> nothing, "b" -> i 2, and an entry without a key */
-    tn_view in = TN_VIEW("\x12\x07\x0a\x01" "b\x12\x02\x18\x01" "\x12\x03\x0a\x01" "a"
-                         "\x12\x07\x0a\x01" "b\x12\x02\x18\x02" "\x12\x00");
+    tn_view in = TN_VIEW("\x12\x07\x0a\x01"
+                         "b\x12\x02\x18\x01"
+                         "\x12\x03\x0a\x01"
+                         "a"
+                         "\x12\x07\x0a\x01"
+                         "b\x12\x02\x18\x02"
+                         "\x12\x00");
     assert_ok(TN_DECODE(NameAttrList, ((tn_view){in.p, in.n}), a, &l, &err), &err);
     assert_int_equal(l->attr.n, 3);
     assert_int_equal(l->attr.items[0].key.n, 0);
@@ -284,7 +293,9 @@ static void maps_keep_the_last(void **state)
     assert_int_equal(l->attr.items[1].value->value_case, 0);
     assert_int_equal(tn_attr_value(&l->attr, "b")->i, 2);
     tn_FunctionDef *f; /* map<uint32, uint32>: numbers in order */
-    assert_ok(TN_DECODE(FunctionDef, TN_VIEW("\x42\x05\x08\x80\x02\x10\x01\x42\x04\x08\x03\x10\x02"), a, &f, &err), &err);
+    assert_ok(
+        TN_DECODE(FunctionDef, TN_VIEW("\x42\x05\x08\x80\x02\x10\x01\x42\x04\x08\x03\x10\x02"), a, &f, &err),
+        &err);
     assert_int_equal(f->resource_arg_unique_id.items[0].key, 3);
     assert_int_equal(f->resource_arg_unique_id.items[1].key, 256);
     tn_arena_free(a);
@@ -298,12 +309,24 @@ static void unknown_fields_are_kept(void **state)
     tn_VersionDef *v;
     tn_buf out = {0};
     /* 100: varint 7 | producer 3 | 101: fixed32 | 102: bytes | min_consumer 4 | 103: a group with a field */
-    tn_view in = TN_VIEW("\xa0\x06\x07" "\x08\x03" "\xad\x06" "abcd" "\xb2\x06\x02xy" "\x10\x04" "\xbb\x06\x08\x01\xbc\x06");
+    tn_view in = TN_VIEW("\xa0\x06\x07"
+                         "\x08\x03"
+                         "\xad\x06"
+                         "abcd"
+                         "\xb2\x06\x02xy"
+                         "\x10\x04"
+                         "\xbb\x06\x08\x01\xbc\x06");
     assert_ok(TN_DECODE(VersionDef, in, a, &v, &err), &err);
     assert_int_equal(v->producer, 3);
     assert_int_equal(v->min_consumer, 4);
     assert_ok(TN_ENCODE(VersionDef, v, &out, &err), &err);
-    tn_view want = TN_VIEW("\x08\x03" "\x10\x04" "\xa0\x06\x07" "\xad\x06" "abcd" "\xb2\x06\x02xy" "\xbb\x06\x08\x01\xbc\x06");
+    tn_view want = TN_VIEW("\x08\x03"
+                           "\x10\x04"
+                           "\xa0\x06\x07"
+                           "\xad\x06"
+                           "abcd"
+                           "\xb2\x06\x02xy"
+                           "\xbb\x06\x08\x01\xbc\x06");
     assert_true(tn_view_eq(view_of(&out), want));
     /* a known number with another wire type is unknown */
     tn_buf_clear(&out);
@@ -318,14 +341,10 @@ static void unknown_fields_are_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_are_tensorflows),
-        cmocka_unit_test(files_come_back),
-        cmocka_unit_test(a_graph_is_looked_at),
-        cmocka_unit_test(a_graph_is_built),
-        cmocka_unit_test(defaults_and_presence),
-        cmocka_unit_test(packed_or_not),
-        cmocka_unit_test(single_messages_merge),
-        cmocka_unit_test(maps_keep_the_last),
+        cmocka_unit_test(rows_are_tensorflows),    cmocka_unit_test(files_come_back),
+        cmocka_unit_test(a_graph_is_looked_at),    cmocka_unit_test(a_graph_is_built),
+        cmocka_unit_test(defaults_and_presence),   cmocka_unit_test(packed_or_not),
+        cmocka_unit_test(single_messages_merge),   cmocka_unit_test(maps_keep_the_last),
         cmocka_unit_test(unknown_fields_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,7 +78,8 @@ static void what_is_written_is_read(void **state)
     tn_error err = {0};
     tn_buf plain = golden("wire/data.tfrecord"), again = {0};
     tn_view in = view_of(&plain), record;
-    while (tn_record_next(&in, plain.n - in.n, &record, &err) == TN_OK) tn_record_put(&again, record.p, record.n);
+    while (tn_record_next(&in, plain.n - in.n, &record, &err) == TN_OK)
+        tn_record_put(&again, record.p, record.n);
     assert_ok(tn_buf_check(&again, &err), &err);
     assert_true(tn_view_eq(view_of(&plain), view_of(&again)));
     for (int c = TN_ZLIB; c <= TN_GZIP; c++) {
@@ -254,16 +255,11 @@ static void an_event_file_is_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(three_forms_hold_the_same),
-        cmocka_unit_test(damage_is_told),
-        cmocka_unit_test(what_is_written_is_read),
-        cmocka_unit_test(a_growing_file_is_tried_again),
-        cmocka_unit_test(every_flipped_bit_is_found),
-        cmocka_unit_test(a_huge_length_takes_no_memory),
-        cmocka_unit_test(failing_memory_is_told),
-        cmocka_unit_test(the_first_example),
-        cmocka_unit_test(an_example_is_built),
-        cmocka_unit_test(an_event_file_is_read),
+        cmocka_unit_test(three_forms_hold_the_same),  cmocka_unit_test(damage_is_told),
+        cmocka_unit_test(what_is_written_is_read),    cmocka_unit_test(a_growing_file_is_tried_again),
+        cmocka_unit_test(every_flipped_bit_is_found), cmocka_unit_test(a_huge_length_takes_no_memory),
+        cmocka_unit_test(failing_memory_is_told),     cmocka_unit_test(the_first_example),
+        cmocka_unit_test(an_example_is_built),        cmocka_unit_test(an_event_file_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,8 @@ static tn_buf table_of(const tn_table_options *o, int n)
     tn_table_writer *w;
     char key[32];
     assert_ok(tn_table_writer_new(o, &out, &w, &err), &err);
-    for (int i = 0; i < n; i++) tn_table_add(w, key_number(key, i * 2), (tn_view){"xxxxxxxxx", (size_t)i % 10});
+    for (int i = 0; i < n; i++)
+        tn_table_add(w, key_number(key, i * 2), (tn_view){"xxxxxxxxx", (size_t)i % 10});
     assert_ok(tn_table_finish(w, &err), &err);
     return out;
 }
@@ -142,7 +143,11 @@ static void sizes_blocks_and_intervals(void **state)
     (void)state;
     static const int counts[] = {0, 1, 2, 16, 17, 500};
     static const tn_table_options options[] = {
-        {0}, {.block_size = 1}, {.block_size = 200}, {.restart_interval = 1}, {.block_size = 900, .snappy = true},
+        {0},
+        {.block_size = 1},
+        {.block_size = 200},
+        {.restart_interval = 1},
+        {.block_size = 900, .snappy = true},
         {.block_size = 300, .restart_interval = 3},
     };
     for (size_t i = 0; i < TN_COUNT(counts); i++)
@@ -196,7 +201,8 @@ static void keys_must_ascend(void **state)
     assert_code(tn_table_finish(NULL, &err), TN_OK);
     tn_buf out = {0};
     tn_table_writer *w;
-    assert_code(tn_table_writer_new(&(tn_table_options){.restart_interval = -1}, &out, &w, &err), TN_INVALID_ARGUMENT);
+    assert_code(tn_table_writer_new(&(tn_table_options){.restart_interval = -1}, &out, &w, &err),
+                TN_INVALID_ARGUMENT);
 }
 
 /* ==== damage ==== */
