@@ -107,7 +107,7 @@ static tn_code by_operand(tn_grad *g, const tn_view part[3], int i, int n_in, tn
     if (!to_text(a, part[i])) return tn_fail(err, TN_INVALID_ARGUMENT, "Einsum: subscripts of %d characters", (int)part[i].n);
     tn_node x = tn_grad_in(g, i), in[2] = {tn_grad_dy(g, 0), {NULL, 0}};
     if (n_in == 2) in[1] = tn_g_conj(b, tn_grad_in(g, 1 - i));
-    if (tn_einsum_ellipsis(c) >= 0 && !strstr(a, "...")) strcat(a, "..."); /* of no axes */
+    if (tn_einsum_ellipsis(c) >= 0 && !strstr(a, "...")) memcpy(a + strlen(a), "...", 4); /* of no axes */
     split_alone(a, c, other, shared, alone);
     once(shared, single);
     snprintf(equation, sizeof equation, "%.*s%s%.*s->%s", (int)c.n, c.p, n_in == 2 ? "," : "", (int)other.n, other.p, single);

@@ -108,7 +108,7 @@ static tn_code band_width(const tn_tensor *t, const char *name, const char *what
 static tn_code band_run(tn_run *r, tn_error *err)
 {
     const tn_shape *s = &r->in[0]->shape;
-    int64_t rows = s->dim[s->rank - 2], cols = s->dim[s->rank - 1], lower, upper;
+    int64_t rows = s->dim[s->rank - 2], cols = s->dim[s->rank - 1], lower = 0, upper = 0;
     TN_TRY(band_width(r->in[1], "num_lower", "rows", rows, &lower, err));
     TN_TRY(band_width(r->in[2], "num_upper", "columns", cols, &upper, err));
     int64_t lines = cols ? tn_shape_count(s) / cols : 0;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_special.c - operators of special functions (special.c), element by element in double.
+ * op_special.c - operators of special functions (special_math.c), element by element in double.
  */
 #include <math.h>
 
 #include "op_math.h"
-#include "special.h"
+#include "special_math.h"
 
 #define SPECIAL(Name, Sig, Call, Grad, Flags)                                                                \
     static double compute_##Name(const double *v) { return Call; }                                           \

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * special.h - special functions in double that neither libm nor kernel/ has. Arguments outside a
+ * special_math.h - special functions in double that neither libm nor kernel/ has. Arguments outside a
  * function's domain give NaN, poles infinity, as TensorFlow's do.
  */
-#ifndef TN_SPECIAL_H
-#define TN_SPECIAL_H
+#ifndef TN_SPECIAL_MATH_H
+#define TN_SPECIAL_MATH_H
 
-double tn_digamma(double x);
 double tn_zeta(double x, double q);          /* Hurwitz: sum of (q + k)^-x */
 double tn_polygamma(double n, double x);     /* n-th derivative of digamma */
 double tn_igamma(double a, double x);        /* regularized lower incomplete gamma function */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * special.c - special functions by their series, asymptotic expansions and continued fractions. Accurate to
+ * special_math.c - special functions by their series, asymptotic expansions and continued fractions. Accurate to
  * about 1e-13 where well conditioned.
  */
 #include <float.h>
@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "special.h"
+#include "special_math.h"
 
 enum { MOST_TERMS = 10000 };
 #define TINY 1e-300
@@ -21,13 +21,13 @@ static const double bernoulli[] = {
     -174611.0 / 802857662698291200000.0,
 };
 
-double tn_digamma(double x)
+static double digamma(double x)
 {
     /* B(2k) / 2k */
     static const double term[] = {1.0 / 12, -1.0 / 120, 1.0 / 252, -1.0 / 240, 1.0 / 132, -691.0 / 32760, 1.0 / 12};
     double result = 0;
     if (isnan(x) || (x <= 0 && x == floor(x))) return NAN;
-    if (x < 0) return tn_digamma(1 - x) - M_PI / tan(M_PI * x);
+    if (x < 0) return digamma(1 - x) - M_PI / tan(M_PI * x);
     for (; x < 10; x++) result -= 1 / x;
     double power = 1, sum = 0;
     for (size_t i = 0; i < COUNT(term); i++) sum += term[i] * (power /= x * x);
@@ -63,7 +63,7 @@ double tn_zeta(double x, double q)
 double tn_polygamma(double n, double x)
 {
     if (n < 0 || n != floor(n)) return NAN;
-    if (n == 0) return tn_digamma(x);
+    if (n == 0) return digamma(x);
     double factorial = exp(lgamma(n + 1));
     return (fmod(n, 2) == 0 ? -factorial : factorial) * tn_zeta(n + 1, x);
 }
@@ -145,7 +145,7 @@ double tn_igamma_grad_a(double a, double x)
     }
     double factor = exp(a * log(x) - x - lgamma(a + 1));
     double sum = gamma_series(a, x, &by_a);
-    return factor * ((log(x) - tn_digamma(a + 1)) * sum + by_a);
+    return factor * ((log(x) - digamma(a + 1)) * sum + by_a);
 }
 
 /* ==== incomplete beta ==== */
