@@ -28,6 +28,7 @@ typedef struct tn_info {
     bool has_ints;          /* an integer scalar or vector partly known: */
     tn_shape ints;          /* rank = its length (1 for a scalar), dim[k] = element k or TN_UNKNOWN_INT */
     int64_t bound;          /* when dim[0] is unknown: it is at most this; -1: no bound known */
+    const struct tn_info *handle; /* of a resource: dtype and shape of what it refers to; NULL: not known */
 } tn_info;
 
 struct tn_operation {

@@ -150,6 +150,7 @@ enum {
     TN_NO_GRADIENT = 64, /* TensorFlow gives none (NotDifferentiable): the gradient stops here */
 };
 #define TN_BIT(i) (1u << (i))
+#define TN_LAST_INPUT TN_BIT(31) /* in values: the last input, whatever its number (ConcatV2's axis) */
 
 struct tn_op {
     const char *name;
