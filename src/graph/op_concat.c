@@ -144,7 +144,7 @@ static tn_code concat_infer_at(tn_infer *c, int first, int axis_in, tn_error *er
 
 static tn_code concat_prepare_at(tn_prepare *p, int first, int axis_in, tn_error *err)
 {
-    blocks *b;
+    blocks *b = NULL;
     int64_t given;
     int axis;
     const tn_shape *out = &p->out[0]->shape;
@@ -369,7 +369,7 @@ static tn_code pack_infer(tn_infer *c, tn_error *err)
 
 static tn_code pack_prepare(tn_prepare *p, tn_error *err)
 {
-    blocks *b;
+    blocks *b = NULL;
     int axis;
     const tn_shape *in = &p->in[0]->shape;
     TN_TRY(tn_axis_check(tn_attr_i(p->attrs, "axis"), in->rank + 1, &axis, err));
@@ -425,7 +425,7 @@ static tn_code unpack_infer(tn_infer *c, tn_error *err)
 
 static tn_code unpack_prepare(tn_prepare *p, tn_error *err)
 {
-    blocks *b;
+    blocks *b = NULL;
     int axis;
     const tn_shape *in = &p->in[0]->shape;
     TN_TRY(tn_axis_check(tn_attr_i(p->attrs, "axis"), in->rank, &axis, err));
@@ -490,7 +490,7 @@ static tn_code split_infer(tn_infer *c, tn_error *err)
 
 static tn_code split_blocks(tn_prepare *p, int value, int axis_in, tn_error *err)
 {
-    blocks *b;
+    blocks *b = NULL;
     int64_t given;
     int axis;
     const tn_shape *in = &p->in[value]->shape;

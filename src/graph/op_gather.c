@@ -67,7 +67,7 @@ static tn_code gather_batch_dims(const tn_attrs *a, int rank, int *out, tn_error
 static tn_code gather_v2_infer(tn_infer *c, tn_error *err)
 {
     const tn_shape *p = &c->in[0]->shape, *i = &c->in[1]->shape;
-    int axis, batch;
+    int axis, batch = 0;
     bool known;
     TN_TRY(tn_infer_rank_at_least(c, 0, 1, err));
     TN_TRY(tn_infer_rank(c, 2, 0, err));
@@ -112,7 +112,7 @@ static tn_code gather_prepare(tn_prepare *p, tn_error *err)
 static tn_code gather_v2_prepare(tn_prepare *p, tn_error *err)
 {
     int64_t given;
-    int axis, batch;
+    int axis, batch = 0;
     TN_TRY(tn_int_of(p->in[2], "axis", &given, err));
     TN_TRY(tn_axis_check(given, p->in[0]->shape.rank, &axis, err));
     TN_TRY(gather_batch_dims(p->attrs, p->in[1]->shape.rank, &batch, err));

@@ -294,7 +294,7 @@ static tn_code to_depth_infer(tn_infer *c, tn_error *err)
 {
     const tn_shape *in = &c->in[0]->shape;
     int64_t n = tn_attr_i(c->attrs, "block_size");
-    image_axes x;
+    image_axes x = {0};
     TN_TRY(tn_infer_rank(c, 0, 4, err));
     TN_TRY(axes_of(c->attrs, &x, err));
     if (in->rank < 0) return TN_OK;
@@ -316,7 +316,7 @@ static tn_code to_space_infer(tn_infer *c, tn_error *err)
 {
     const tn_shape *in = &c->in[0]->shape;
     int64_t n = tn_attr_i(c->attrs, "block_size");
-    image_axes x;
+    image_axes x = {0};
     TN_TRY(tn_infer_rank(c, 0, 4, err));
     TN_TRY(axes_of(c->attrs, &x, err));
     if (in->rank < 0) return TN_OK;
@@ -337,7 +337,7 @@ static tn_code depth_prepare(tn_prepare *p, bool to_depth, tn_error *err)
     const tn_shape *space = to_depth ? &p->in[0]->shape : &p->out[0]->shape;
     const tn_shape *depth = to_depth ? &p->out[0]->shape : &p->in[0]->shape;
     int64_t ss[TN_MAX_RANK], ds[TN_MAX_RANK], n = tn_attr_i(p->attrs, "block_size");
-    image_axes x;
+    image_axes x = {0};
     TN_TRY(axes_of(p->attrs, &x, err));
     TN_PARAMS(p, tn_move, m);
     tn_shape_strides(space, ss);

@@ -236,7 +236,7 @@ static tn_code unique_write(tn_run *r, const slices *s, int axis, const int64_t 
 
 static tn_code unique_run(tn_run *r, tn_error *err)
 {
-    slices s;
+    slices s = {0};
     int axis;
     int64_t found;
     TN_TRY(unique_slices(r, &s, &axis, err));

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * op_stack.c - StackV2 and its operators: what TensorFlow 1's loops keep for their gradients.
+ */
+#include "op_move.h"
+
+typedef struct stack {
+    tn_resource base;
+    tn_dtype dtype;
+    int64_t n, cap, most; /* most -1: no limit */
+    tn_tensor **v;
+    bool closed;
+} stack;
+
+static void drop_all(stack *s)
+{
+    while (s->n) tn_tensor_unref(s->v[--s->n]);
+    tn_free(s->v);
+    s->v = NULL;
+    s->cap = 0;
+}
+
+static void release_stack(tn_resource *self)
+{
+    stack *s = (stack *)self;
+    drop_all(s);
+    tn_free((char *)s->base.name);
+    tn_free(s);
+}
+
+static tn_code new_run(tn_run *r, tn_error *err)
+{
+    stack *s = tn_calloc(1, sizeof *s);
+    char *name = tn_strdup(r->name);
+    if (!s || !name) {
+        tn_free(s);
+        tn_free(name);
+        return tn_no_memory(err, sizeof *s);
+    }
+    s->base = (tn_resource){.kind = TN_RES_STACK, .name = name, .release = release_stack};
+    atomic_init(&s->base.refs, 1);
+    s->dtype = tn_attr_t(r->attrs, "elem_type");
+    s->most = tn_tensor_int(r->in[0], 0);
+    return tn_run_new_resource(r, 0, &s->base, err);
+}
+
+const tn_op tn_op_StackV2 = {
+    .name = "StackV2",
+    .sig = "max_size:int32 -> handle:resource; elem_type:type stack_name:string=\"\"",
+    .infer = tn_infer_scalar,
+    .run = new_run,
+    .flags = TN_STATEFUL | TN_NO_GRADIENT,
+    .dynamic = TN_BIT(0),
+};
+
+static tn_code stack_of(const tn_run *r, stack **out, tn_error *err)
+{
+    tn_resource *res;
+    TN_TRY(tn_run_resource(r, 0, TN_RES_STACK, &res, err));
+    *out = (stack *)res;
+    if ((*out)->closed)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Stack[%s] has already been closed.", res->name);
+    return TN_OK;
+}
+
+static tn_code push_infer(tn_infer *c, tn_error *err)
+{
+    (void)err;
+    c->out[0].shape = c->in[1]->shape;
+    return TN_OK;
+}
+
+static tn_code push_run(tn_run *r, tn_error *err)
+{
+    stack *s;
+    TN_TRY(stack_of(r, &s, err));
+    if (r->in[1]->dtype != s->dtype)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Must have type %s but got %s", tn_dtype_name(s->dtype),
+                       tn_dtype_name(r->in[1]->dtype));
+    if (s->most >= 0 && s->n >= s->most)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Stack[%s] overflowed its max_size (%lld)", s->base.name,
+                       (long long)s->most);
+    if (s->n == s->cap) {
+        int64_t cap = s->cap ? 2 * s->cap : 16;
+        tn_tensor **v = tn_realloc(s->v, (size_t)cap * sizeof *v);
+        if (!v) return tn_no_memory(err, (size_t)cap * sizeof *v);
+        s->v = v;
+        s->cap = cap;
+    }
+    TN_TRY(tn_tensor_keep(r->in[1], &s->v[s->n], err));
+    s->n++;
+    return tn_run_output_share(r, 0, s->v[s->n - 1], err);
+}
+
+const tn_op tn_op_StackPushV2 = {
+    .name = "StackPushV2",
+    .sig = "handle:resource elem:T -> output:T; T:type swap_memory:bool=false",
+    .infer = push_infer,
+    .run = push_run,
+    .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
+    .dynamic = TN_BIT(0),
+};
+
+static tn_code pop_run(tn_run *r, tn_error *err)
+{
+    stack *s;
+    TN_TRY(stack_of(r, &s, err));
+    if (s->n == 0)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Stack[%s] is empty when calling Pop().", s->base.name);
+    if (r->out[0]->dtype != s->dtype)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Must have type %s but got %s", tn_dtype_name(s->dtype),
+                       tn_dtype_name(r->out[0]->dtype));
+    tn_tensor *top = s->v[--s->n];
+    tn_code code = tn_run_output_share(r, 0, top, err);
+    tn_tensor_unref(top);
+    return code;
+}
+
+const tn_op tn_op_StackPopV2 = {
+    .name = "StackPopV2",
+    .sig = "handle:resource -> elem:elem_type; elem_type:type",
+    .infer = tn_infer_none,
+    .run = pop_run,
+    .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
+    .dynamic = TN_BIT(0),
+};
+
+static tn_code close_run(tn_run *r, tn_error *err)
+{
+    stack *s;
+    TN_TRY(stack_of(r, &s, err));
+    drop_all(s);
+    s->closed = true;
+    return TN_OK;
+}
+
+const tn_op tn_op_StackCloseV2 = {
+    .name = "StackCloseV2",
+    .sig = "handle:resource -> ;",
+    .infer = tn_infer_none,
+    .run = close_run,
+    .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
+};
