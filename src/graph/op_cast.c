@@ -14,7 +14,11 @@ static tn_code cast_infer(tn_infer *c, tn_error *err)
     c->out[0].shape = c->in[0]->shape;
     c->out[0].bound = c->in[0]->bound;
     tn_dtype t = tn_dtype_base(c->out[0].dtype);
-    if (t == TN_INT32 || t == TN_INT64) c->out[0].has_ints = tn_known_ints(c->in[0], &c->out[0].ints);
+    if (t != TN_INT32 && t != TN_INT64) return TN_OK;
+    tn_shape *ints = &c->out[0].ints;
+    c->out[0].has_ints = tn_known_ints(c->in[0], ints);
+    for (int i = 0; c->out[0].has_ints && t == TN_INT32 && i < ints->rank; i++)
+        if (ints->dim[i] != (int32_t)ints->dim[i]) ints->dim[i] = TN_UNKNOWN_INT;
     return TN_OK;
 }
 

@@ -49,8 +49,10 @@ tn_code tn_infer_arithmetic(tn_infer *c, tn_error *err)
     if (!tn_known_ints(c->in[0], &a) || !tn_known_ints(c->in[1], &b)) return TN_OK;
     if (a.rank != b.rank && a.rank != 1 && b.rank != 1) return TN_OK;
     tn_shape r = {.rank = a.rank == 1 ? b.rank : a.rank};
-    for (int i = 0; i < r.rank; i++)
+    for (int i = 0; i < r.rank; i++) {
         r.dim[i] = arithmetic(c->op->pointwise, a.dim[a.rank == 1 ? 0 : i], b.dim[b.rank == 1 ? 0 : i]);
+        if (t == TN_INT32 && r.dim[i] != (int32_t)r.dim[i]) r.dim[i] = TN_UNKNOWN_INT; /* run wraps */
+    }
     c->out[0].has_ints = true;
     c->out[0].ints = r;
     return TN_OK;
