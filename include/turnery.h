@@ -781,6 +781,48 @@ TN_API const tn_spec *tn_predictor_output(const tn_predictor *p, int i);
 /* in: by input; out: borrowed until the next call. */
 TN_API tn_code tn_predictor_run(tn_predictor *p, const tn_tensor *const *in, const tn_tensor **out, tn_error *err);
 
+/* Tensors: .npy for numbers, .json for strings (nested lists). */
+TN_API tn_code tn_tensor_load(const char *path, tn_tensor **out, tn_error *err);
+TN_API tn_code tn_tensor_save(const char *path, const tn_tensor *t, tn_error *err);
+
+/* What was loaded: a graph, a session with its variables' values, and signatures. From a SavedModel folder (the
+ * MetaGraph with these tags; none given: the only one, or "serve"); from a MetaGraph with a checkpoint
+ * (checkpoint NULL: variables stay uninitialised); from a bare GraphDef (.pb, .pbtxt). */
+typedef struct tn_loaded tn_loaded;
+typedef struct tn_loaded_value {
+    const char *key;  /* what callers say: "x" */
+    const char *name; /* the graph's value: "x:0" */
+    tn_dtype dtype;
+    tn_shape shape;
+} tn_loaded_value;
+typedef struct tn_loaded_signature {
+    const char *name, *method;
+    const tn_loaded_value *in, *out;
+    int n_in, n_out;
+} tn_loaded_signature;
+TN_API tn_code tn_load_saved_model(const char *folder, const char *const *tags, int n_tags, const tn_session_options *options,
+                             tn_loaded **out, tn_error *err);
+TN_API tn_code tn_load_meta_graph(const char *meta_graph, const char *checkpoint, const tn_session_options *options,
+                                  tn_loaded **out, tn_error *err);
+TN_API tn_code tn_load_graph(const char *graph, const tn_session_options *options, tn_loaded **out, tn_error *err);
+TN_API void tn_loaded_free(tn_loaded *m);
+TN_API tn_graph *tn_loaded_graph(tn_loaded *m);
+TN_API tn_session *tn_loaded_session(tn_loaded *m);
+TN_API int tn_loaded_signatures(const tn_loaded *m);
+TN_API const tn_loaded_signature *tn_loaded_signature_at(const tn_loaded *m, int i);
+/* By name; NULL or "": "serving_default". NOT_FOUND lists those there are. */
+TN_API tn_code tn_loaded_find_signature(const tn_loaded *m, const char *name, const tn_loaded_signature **out, tn_error *err);
+/* All variables as a checkpoint: PREFIX.index, PREFIX.data-00000-of-00001. */
+TN_API tn_code tn_loaded_save(tn_loaded *m, const char *prefix, tn_error *err);
+
+/* A checkpoint's tensors. */
+typedef struct tn_bundle tn_bundle;
+TN_API tn_code tn_bundle_open(const char *prefix, tn_bundle **out, tn_error *err);
+TN_API void tn_bundle_close(tn_bundle *b);
+TN_API int tn_bundle_count(const tn_bundle *b);
+TN_API const char *tn_bundle_name(const tn_bundle *b, int i);
+TN_API tn_code tn_bundle_read(tn_bundle *b, const char *name, tn_tensor **out, tn_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -24,9 +24,7 @@
 /* ==== tensors in files (tensorfile.c) ==== .npy for numbers; .json for strings (nested lists; bytes that
  * are no UTF-8 text are {"b64": "..."}) */
 
-tn_code tn_tensor_load(const char *path, tn_tensor **out, tn_error *err);
-/* By the tensor's dtype, whatever the name ends in: strings as JSON, all others as npy. */
-tn_code tn_tensor_save(const char *path, const tn_tensor *t, tn_error *err);
+/* tn_tensor_load: turnery.h. tn_tensor_save: by the tensor's dtype, whatever the name ends in: strings as JSON, all others as npy. */
 /* "DIR/a__b_c0.npy" for a/b:0, ".json" for strings; NULL: no memory. */
 char *tn_tensor_path(tn_arena *a, const char *dir, const char *name, tn_dtype t);
 tn_code tn_tensor_from_json(const tn_json *json, tn_tensor **out, tn_error *err); /* strings */
@@ -53,7 +51,6 @@ tn_code tn_slice_parse(const char *text, tn_shape *full, tn_slice *slice, tn_err
 /* The slice's own shape in a tensor of this full shape; INVALID_ARGUMENT when it reaches outside. */
 tn_code tn_slice_shape(const tn_slice *s, const tn_shape *full, tn_shape *out, tn_error *err);
 
-typedef struct tn_bundle tn_bundle;
 typedef struct tn_bundle_entry {
     const char *name;
     tn_dtype dtype;
@@ -64,14 +61,12 @@ typedef struct tn_bundle_entry {
     int n_slices;          /* pieces of a partitioned tensor; 0: in one piece */
 } tn_bundle_entry;
 /* Reads and checks the index; shards are mapped when first needed. One thread at a time. */
-tn_code tn_bundle_open(const char *prefix, tn_bundle **out, tn_error *err);
-void tn_bundle_close(tn_bundle *b);
 const char *tn_bundle_prefix(const tn_bundle *b);
-int tn_bundle_count(const tn_bundle *b); /* tensors, not their slices; ascending by name */
+/* Opening, closing, counting and reading whole tensors: turnery.h. Tensors count, not their slices,
+ * ascending by name. */
 const tn_bundle_entry *tn_bundle_at(const tn_bundle *b, int i);
 const tn_bundle_entry *tn_bundle_find(const tn_bundle *b, const char *name); /* NULL: absent */
 /* A tensor, its crc checked. NOT_FOUND gives the nearest name; DATA_LOSS file, tensor and offset. */
-tn_code tn_bundle_read(tn_bundle *b, const char *name, tn_tensor **out, tn_error *err);
 tn_code tn_bundle_read_slice(tn_bundle *b, const char *name, const tn_slice *slice, tn_tensor **out, tn_error *err);
 
 typedef struct tn_bundle_writer tn_bundle_writer;

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cmd.h - what the commands share: their records, flags, and errors printed in one place. Commands see
+ * turnery.h and this, nothing else of the library.
+ */
+#ifndef TN_CMD_H
+#define TN_CMD_H
+
+#include <turnery.h>
+
+/* One command, one file, one record; main.c lists them. run returns the error that main prints. */
+typedef struct command {
+    const char *name, *summary;
+    const char *usage; /* after "turnery NAME " */
+    const struct flag *flags;
+    tn_code (*run)(int argc, char **argv, tn_error *err); /* arguments after the command's name */
+} command;
+
+typedef enum flag_kind { FLAG_BOOL, FLAG_INT, FLAG_STRING, FLAG_STRINGS } flag_kind;
+
+typedef struct strings { /* a flag that may be given several times */
+    const char *v[256];
+    int n;
+} strings;
+
+/* --name=value, --name value; booleans: --name, --noname, --name=false. Ends with name NULL. */
+typedef struct flag {
+    const char *name;
+    flag_kind kind;
+    size_t offset; /* in the command's own struct of values: bool, int64_t, const char *, strings */
+    const char *value, *help;
+} flag;
+#define FLAGS_END {.name = NULL}
+
+/* Arguments that are no flags are kept in rest. INVALID_ARGUMENT gives the nearest flag for an unknown one. */
+tn_code flags_parse(const flag *flags, int argc, char **argv, void *values, strings *rest, tn_error *err);
+void flags_help(const command *c);
+tn_code usage_error(tn_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * loaded.c - a model as its user sees it: opened from a SavedModel, a MetaGraph or a GraphDef, with a session
+ * that holds its variables. Only puts together what the other files of this folder read.
+ */
+#include "format.h"
+
+struct tn_loaded {
+    tn_metagraph *meta; /* NULL for a bare GraphDef */
+    tn_graph *graph;
+    tn_session *session;
+    tn_arena *arena;
+    tn_loaded_signature *signatures;
+    int n_signatures;
+};
+
+static const tn_loaded_value *values_of(tn_arena *a, const tn_tensor_info *infos, int n)
+{
+    tn_loaded_value *v = TN_ARRAY(a, n + 1, tn_loaded_value);
+    for (int i = 0; v && i < n; i++) v[i] = (tn_loaded_value){infos[i].key, infos[i].name, infos[i].dtype, infos[i].shape};
+    return v;
+}
+
+static tn_code take_signatures(tn_loaded *m, tn_error *err)
+{
+    int n = m->meta ? m->meta->n_signatures : 0;
+    m->signatures = TN_ARRAY(m->arena, n + 1, tn_loaded_signature);
+    if (!m->signatures) return tn_no_memory(err, 0);
+    for (int i = 0; i < n; i++) {
+        const tn_signature *s = &m->meta->signatures[i];
+        tn_loaded_signature *to = &m->signatures[m->n_signatures++];
+        *to = (tn_loaded_signature){s->name, s->method, values_of(m->arena, s->in, s->n_in), values_of(m->arena, s->out, s->n_out),
+                                   s->n_in, s->n_out};
+        if (!to->in || !to->out) return tn_no_memory(err, 0);
+    }
+    return TN_OK;
+}
+
+static tn_code model_new(tn_metagraph *meta, tn_graph *graph, const tn_session_options *options, tn_loaded **out, tn_error *err)
+{
+    tn_loaded *m = tn_calloc(1, sizeof *m);
+    tn_code code = m && (m->arena = tn_arena_new(0)) ? TN_OK : tn_no_memory(err, sizeof *m);
+    if (code == TN_OK) {
+        m->meta = meta;
+        m->graph = meta ? meta->graph : graph;
+        code = take_signatures(m, err);
+    }
+    if (code == TN_OK) code = tn_session_new(m->graph, options, &m->session, err);
+    if (code == TN_OK) {
+        *out = m;
+        return TN_OK;
+    }
+    if (m) tn_arena_free(m->arena);
+    tn_free(m);
+    if (meta) tn_metagraph_free(meta);
+    else tn_graph_free(graph);
+    return code;
+}
+
+tn_code tn_load_saved_model(const char *folder, const char *const *tags, int n_tags, const tn_session_options *options, tn_loaded **out,
+                      tn_error *err)
+{
+    tn_metagraph *meta;
+    tn_loaded *m;
+    TN_TRY(tn_savedmodel_load(folder, tags, n_tags, &meta, err));
+    TN_TRY(model_new(meta, NULL, options, &m, err));
+    tn_code code = tn_savedmodel_restore(folder, meta, m->session, err);
+    if (code == TN_OK) *out = m;
+    else tn_loaded_free(m);
+    return code;
+}
+
+tn_code tn_load_meta_graph(const char *meta_graph, const char *checkpoint, const tn_session_options *options, tn_loaded **out,
+                           tn_error *err)
+{
+    tn_metagraph *meta;
+    tn_loaded *m;
+    TN_TRY(tn_metagraph_load(meta_graph, &meta, err));
+    TN_TRY(model_new(meta, NULL, options, &m, err));
+    tn_code code = checkpoint ? tn_checkpoint_restore(checkpoint, m->graph, m->session, NULL, err) : TN_OK;
+    if (code == TN_OK) *out = m;
+    else tn_loaded_free(m);
+    return code;
+}
+
+tn_code tn_load_graph(const char *graph, const tn_session_options *options, tn_loaded **out, tn_error *err)
+{
+    tn_graph *g;
+    TN_TRY(tn_graphdef_load(graph, &g, err));
+    return model_new(NULL, g, options, out, err);
+}
+
+void tn_loaded_free(tn_loaded *m)
+{
+    if (!m) return;
+    tn_session_free(m->session);
+    if (m->meta) tn_metagraph_free(m->meta);
+    else tn_graph_free(m->graph);
+    tn_arena_free(m->arena);
+    tn_free(m);
+}
+
+tn_graph *tn_loaded_graph(tn_loaded *m)
+{
+    return m->graph;
+}
+
+tn_session *tn_loaded_session(tn_loaded *m)
+{
+    return m->session;
+}
+
+int tn_loaded_signatures(const tn_loaded *m)
+{
+    return m->n_signatures;
+}
+
+const tn_loaded_signature *tn_loaded_signature_at(const tn_loaded *m, int i)
+{
+    return &m->signatures[i];
+}
+
+tn_code tn_loaded_find_signature(const tn_loaded *m, const char *name, const tn_loaded_signature **out, tn_error *err)
+{
+    if (!name || !*name) name = TN_DEFAULT_SIGNATURE;
+    for (int i = 0; i < m->n_signatures; i++) {
+        if (strcmp(m->signatures[i].name, name) != 0) continue;
+        *out = &m->signatures[i];
+        return TN_OK;
+    }
+    tn_fail(err, TN_NOT_FOUND, "there is no signature '%s'; there %s:", name, m->n_signatures == 1 ? "is" : "are");
+    for (int i = 0; i < m->n_signatures; i++) tn_note(err, "%s", m->signatures[i].name);
+    return TN_NOT_FOUND;
+}
+
+tn_code tn_loaded_save(tn_loaded *m, const char *prefix, tn_error *err)
+{
+    return tn_checkpoint_save(prefix, m->graph, m->session, err);
+}
+
+const char *tn_bundle_name(const tn_bundle *b, int i)
+{
+    return tn_bundle_at(b, i)->name;
+}
