@@ -8,10 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const command cmd_run, cmd_show;
+extern const command cmd_show;
 
 static const command *const commands[] = {
-    &cmd_run,
     &cmd_show,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

@@ -224,3 +224,8 @@ tn_code tn_slice_put(tn_tensor *full, const tn_slice *s, const tn_tensor *part, 
 {
     return copy_slice(full, part, full, s, err);
 }
+
+const char *tn_bundle_name(const tn_bundle *b, int i)
+{
+    return tn_bundle_at(b, i)->name;
+}

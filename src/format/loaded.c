@@ -137,8 +137,3 @@ tn_code tn_loaded_save(tn_loaded *m, const char *prefix, tn_error *err)
 {
     return tn_checkpoint_save(prefix, m->graph, m->session, err);
 }
-
-const char *tn_bundle_name(const tn_bundle *b, int i)
-{
-    return tn_bundle_at(b, i)->name;
-}

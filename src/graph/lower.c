@@ -403,10 +403,16 @@ static tn_code note_missing(lowering *l, const tn_operation *op)
     return TN_OK;
 }
 
+/* What is not fed is its default, whatever shape others might have fed. */
+static const tn_op *op_of(const tn_operation *op)
+{
+    return strcmp(op->type, "PlaceholderWithDefault") == 0 ? tn_op_find("Identity") : op->def;
+}
+
 static tn_code emit_plain(body *b, tn_operation *op, tn_error *err)
 {
     tn_pnode *n;
-    TN_TRY(new_node(b, op, op->def, op->n_in, &n, err));
+    TN_TRY(new_node(b, op, op_of(op), op->n_in, &n, err));
     TN_TRY(connect(b, op, n, err));
     n->effect = op->def->writes || (op->def->flags & TN_EFFECT);
     int64_t seed, seed2;
