@@ -161,10 +161,11 @@ static bool borrow(const tn_proto_field *f, tn_proto_any_list *list, tn_view v, 
 /* False: a number is too long. */
 static bool unpack(const tn_proto_field *f, tn_proto_any_list *list, tn_view v)
 {
+    if (!v.n) return true;
     size_t size = tn_proto_item_size(f);
     char *to = (char *)list->items + list->n * size;
     if (tn_proto_wire(f) != TN_WIRE_VARINT) {
-        if (v.n) memcpy(to, v.p, v.n);
+        memcpy(to, v.p, v.n);
         list->n += (uint32_t)(v.n / size);
         return true;
     }

@@ -145,6 +145,7 @@ static tn_code parse_any(tn_proto_lexer *l, uint32_t depth, tn_Any *any)
         if (*p == '/') name = (tn_view){p + 1, (size_t)(close - p - 1)};
     const tn_proto_message *m = tn_proto_named(name);
     if (!m) return tn_proto_lex_fail(l, name.p, "unknown message '%.*s'", (int)TN_MIN(name.n, 80), name.p);
+    if (!tn_utf8_valid(url)) return tn_proto_lex_fail(l, url.p, "a type URL that is not UTF-8");
     l->p = close + 1;
     tn_proto_accept(l, ':');
     void *inside = tn_proto_take(l->pool, m->size);

@@ -93,7 +93,7 @@ static void builder_add(builder *b, tn_view key, tn_view value)
     add_varint(&b->bytes, shared);
     add_varint(&b->bytes, key.n - shared);
     add_varint(&b->bytes, value.n);
-    tn_buf_add(&b->bytes, key.p + shared, key.n - shared);
+    if (key.n > shared) tn_buf_add(&b->bytes, key.p + shared, key.n - shared);
     tn_buf_add(&b->bytes, value.p, value.n);
     set(&b->last_key, key);
     b->since++;
