@@ -130,6 +130,7 @@ typedef struct tn_metagraph {
     const tn_asset *assets;
     int n_assets;
     const char *init_op; /* initializes tables and the like after restoring; NULL: none */
+    const char *restore_op; /* the Saver's; NULL: none */
     tn_arena *arena;
     tn_buf bytes; /* def's views point into it */
 } tn_metagraph;
@@ -150,7 +151,7 @@ typedef struct tn_export {
     const char *const *asset_sources;   /* one path an asset */
     int n_assets;
     const char *init_op;                /* name of an operation of the graph */
-    const char *const *variables;       /* saved and restored; NULL: all of the graph */
+    const char *const *variables;       /* saved and restored; NULL: all of the graph that are not local */
     int n_variables;
     int max_to_keep;                    /* in SaverDef; 0: 5 */
     bool no_saver;                      /* leaves out the "save/" part */
@@ -159,26 +160,37 @@ typedef struct tn_export {
 tn_code tn_metagraph_export(const tn_export *e, tn_arena *a, tn_MetaGraphDef **out, tn_error *err);
 tn_code tn_metagraph_save(const tn_export *e, const char *path, tn_error *err);
 
-/* ==== variables and checkpoints (variables.c, restore.c) ==== */
+/* ==== variables and checkpoints (variables.c, checkpoint.c) ==== */
 
 /* How a variable of a graph is kept in a checkpoint. */
 typedef struct tn_saved_variable {
-    const char *name; /* in a session: the shared_name, or else the operation's name */
+    const char *name; /* in a session: a resource's shared_name, or else the operation's name */
     const char *op;   /* VarHandleOp, VariableV2, ... */
-    const char *key;  /* in a checkpoint; NULL: it is not restored */
+    const char *key;  /* in a checkpoint */
     tn_dtype dtype;
     tn_shape shape;
+    bool is_resource;
+    bool local;     /* not saved, unless the graph's restoring part names it */
+    bool restored;  /* the graph has a restoring part, which names this one */
     bool has_slice; /* it is a piece of a partitioned tensor: */
     tn_shape full;
     tn_slice slice;
 } tn_saved_variable;
-/* All of the graph's variables, in the graph's order; keys from its restoring part when it has one. */
-tn_code tn_variables_of(const tn_graph *g, tn_arena *a, tn_saved_variable **out, int *n, tn_error *err);
-/* Sets the session's variables from a checkpoint. `missing` may be NULL: a variable that the checkpoint
- * lacks is then NOT_FOUND; else their number is stored there, and they are left as they are. */
-tn_code tn_checkpoint_restore(const char *prefix, const tn_graph *g, tn_session *s, int *missing, tn_error *err);
-/* Writes the session's variables (those initialised; names NULL: all) as one bundle. */
-tn_code tn_checkpoint_save(const char *prefix, const tn_graph *g, tn_session *s, tn_error *err);
+/* All of the graph's variables, in the graph's order. Keys are what the graph's restoring part says (its
+ * RestoreV2 operations, in functions too; those that `restore_op` runs, NULL: all), else their names.
+ * *has_restore (may be NULL): there is such a part. */
+tn_code tn_variables_of(const tn_graph *g, const char *restore_op, tn_arena *a, tn_saved_variable **out, int *n,
+                        bool *has_restore, tn_error *err);
+/* Sets the session's variables from a checkpoint. A variable that the checkpoint lacks is NOT_FOUND, or,
+ * when `missing` is not NULL, counted there and left as it is; but one that the graph's restoring part
+ * passes over may always lack. An object-based checkpoint (TensorFlow 2) is found by variables' names. */
+tn_code tn_checkpoint_restore(const char *prefix, const tn_graph *g, const char *restore_op, tn_session *s, int *missing,
+                              tn_error *err);
+/* Adds the export's variables (by default all of the graph that are not local) to a bundle, ascending by
+ * key. FAILED_PRECONDITION: one has no value. */
+tn_code tn_checkpoint_add(tn_bundle_writer *w, const tn_export *e, tn_session *s, tn_error *err);
+/* The same as a bundle of its own. */
+tn_code tn_checkpoint_save(const char *prefix, const tn_export *e, tn_session *s, tn_error *err);
 
 /* ==== the Saver (saver.c, checkpoint_state.c) ==== PREFIX[-STEP].{index,data,meta}, and "checkpoint" */
 
@@ -186,6 +198,7 @@ typedef struct tn_checkpoint_state { /* paths as to be used, not as written */
     const char *latest;
     const char *const *all; /* oldest first */
     const double *timestamps; /* NULL: not given */
+    double last_preserved;
     int n;
 } tn_checkpoint_state;
 tn_code tn_checkpoint_state_parse(tn_view text, const char *folder, tn_arena *a, tn_checkpoint_state *out, tn_error *err);
@@ -223,8 +236,9 @@ tn_code tn_savedmodel_load(const char *folder, const char *const *tags, int n_ta
 tn_code tn_savedmodel_restore(const char *folder, const tn_metagraph *m, tn_session *s, tn_error *err);
 /* The newest numbered version in a folder; NOT_FOUND: none. */
 tn_code tn_savedmodel_latest(const char *base, int64_t *version, tn_error *err);
-/* Writes BASE/VERSION (version < 0: BASE itself) with the session's variables. ALREADY_EXISTS. */
-tn_code tn_savedmodel_save(const char *base, int64_t version, const tn_export *e, tn_session *s, tn_error *err);
+/* Writes BASE/VERSION (version < 0: BASE itself) with the session's variables. ALREADY_EXISTS; but when
+ * `kept` is not NULL and what is there is the same, it is left, and *kept set. */
+tn_code tn_savedmodel_save(const char *base, int64_t version, const tn_export *e, tn_session *s, bool *kept, tn_error *err);
 
 /* ==== event files (events.c, event_read.c, histogram.c) ==== */
 

@@ -60,6 +60,16 @@ static tn_code take_init_op(tn_metagraph *m, tn_error *err)
     return m->init_op ? TN_OK : tn_no_memory(err, name.n);
 }
 
+static tn_code take_restore_op(tn_metagraph *m, tn_error *err)
+{
+    tn_view name = m->def->saver_def ? m->def->saver_def->restore_op_name : (tn_view){0};
+    if (!name.n) return TN_OK;
+    const char *colon = memchr(name.p, ':', name.n);
+    if (colon) name.n = (size_t)(colon - name.p);
+    m->restore_op = text(m->arena, name);
+    return m->restore_op ? TN_OK : tn_no_memory(err, name.n);
+}
+
 static tn_code take_all(tn_metagraph *m, tn_error *err)
 {
     m->graph = tn_graph_new();
@@ -72,6 +82,7 @@ static tn_code take_all(tn_metagraph *m, tn_error *err)
     m->signatures = signatures;
     TN_TRY(take_tags(m, err));
     TN_TRY(take_assets(m, err));
+    TN_TRY(take_restore_op(m, err));
     return take_init_op(m, err);
 }
 

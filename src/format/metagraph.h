@@ -24,6 +24,10 @@ tn_code tn_tensor_info_to_proto(const tn_tensor_info *t, tn_arena *a, tn_TensorI
 tn_code tn_collections_import(const tn_MetaGraphDef *def, tn_graph *g, tn_arena *a, tn_error *err);
 tn_code tn_collections_export(const tn_graph *g, tn_arena *a, tn_MetaGraphDef *out, tn_error *err);
 
+/* variables.c: those to be saved, ascending by key; neighbours may be alike: one variable, two handles. */
+tn_code tn_export_variables(const tn_export *e, tn_arena *a, tn_saved_variable **out, int *n, tn_error *err);
+bool tn_saved_alike(const tn_saved_variable *a, const tn_saved_variable *b);
+
 /* saver_nodes.c: adds the operations of a Saver to the message's graph, and its SaverDef. */
 tn_code tn_saver_nodes_add(const tn_export *e, tn_arena *a, tn_MetaGraphDef *out, tn_error *err);
 

@@ -91,3 +91,85 @@ tn_code tn_savedmodel_load(const char *folder, const char *const *tags, int n_ta
     tn_buf_free(&bytes);
     return code;
 }
+
+/* ---- into a session ---- */
+
+static tn_code asset_path(const char *folder, const tn_asset *asset, tn_arena *a, tn_tensor **out, tn_error *err)
+{
+    char *assets = tn_path_join(a, folder, "assets");
+    char *path = assets ? tn_path_join(a, assets, asset->filename) : NULL;
+    if (!path) return tn_no_memory(err, strlen(folder));
+    if (strstr(asset->filename, "..")) return tn_fail(err, TN_INVALID_ARGUMENT, "asset '%.200s' is outside the model", asset->filename);
+    tn_shape scalar = {0};
+    tn_tensor *t;
+    TN_TRY(tn_tensor_new(TN_STRING, &scalar, &t, err));
+    tn_code code = tn_string_set(t, 0, path, strlen(path), err);
+    if (code != TN_OK) {
+        tn_tensor_unref(t);
+        return code;
+    }
+    *out = t;
+    return TN_OK;
+}
+
+static tn_code run_init(const char *folder, const tn_metagraph *m, tn_session *s, tn_arena *a, tn_error *err)
+{
+    tn_feed *feeds = TN_ARRAY(a, m->n_assets + 1, tn_feed);
+    int n = 0;
+    tn_code code = feeds ? TN_OK : tn_no_memory(err, 0);
+    while (code == TN_OK && n < m->n_assets) {
+        tn_tensor *t;
+        code = asset_path(folder, &m->assets[n], a, &t, err);
+        if (code == TN_OK) feeds[n++] = (tn_feed){m->assets[n].tensor, t};
+    }
+    if (code == TN_OK) code = tn_session_run(s, feeds, n, NULL, 0, NULL, &m->init_op, 1, err);
+    for (int i = 0; i < n; i++) tn_tensor_unref((tn_tensor *)feeds[i].value);
+    return code;
+}
+
+/* An initialization that is there but does nothing needs no run. */
+static bool does_something(const tn_metagraph *m)
+{
+    const tn_operation *op = m->init_op ? tn_graph_operation(m->graph, m->init_op) : NULL;
+    return op && (op->n_control || op->n_in);
+}
+
+static tn_code restore_into(const char *folder, const tn_metagraph *m, tn_session *s, tn_arena *a, tn_error *err)
+{
+    char *variables = tn_path_join(a, folder, "variables");
+    char *prefix = variables ? tn_path_join(a, variables, "variables") : NULL;
+    if (!prefix) return tn_no_memory(err, strlen(folder));
+    if (m->init_op && !tn_graph_operation(m->graph, m->init_op))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%s: the initialization '%s' is not in the graph", folder, m->init_op);
+    /* A model without variables has no such file; one that has lost it is found out by its restoring part. */
+    if (tn_checkpoint_exists(prefix) || (m->restore_op && tn_file_exists(variables)))
+        TN_TRY(tn_checkpoint_restore(prefix, m->graph, m->restore_op, s, NULL, err));
+    return does_something(m) ? run_init(folder, m, s, a, err) : TN_OK;
+}
+
+tn_code tn_savedmodel_restore(const char *folder, const tn_metagraph *m, tn_session *s, tn_error *err)
+{
+    tn_arena *a = tn_arena_new(0);
+    tn_code code = a ? restore_into(folder, m, s, a, err) : tn_no_memory(err, 0);
+    tn_arena_free(a);
+    return code;
+}
+
+tn_code tn_savedmodel_latest(const char *base, int64_t *version, tn_error *err)
+{
+    char **names;
+    size_t n;
+    int64_t best = -1;
+    tn_arena *a = tn_arena_new(0);
+    if (!a) return tn_no_memory(err, 0);
+    tn_code code = tn_list_folder(base, a, &names, &n, err);
+    for (size_t i = 0; code == TN_OK && i < n; i++) {
+        size_t digits = strspn(names[i], "0123456789");
+        if (!digits || digits > 18 || names[i][digits]) continue;
+        best = TN_MAX(best, (int64_t)strtoll(names[i], NULL, 10));
+    }
+    tn_arena_free(a);
+    if (code == TN_OK && best < 0) code = tn_fail(err, TN_NOT_FOUND, "%s has no numbered version of a model", base);
+    if (code == TN_OK) *version = best;
+    return code;
+}

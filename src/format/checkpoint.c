@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * checkpoint.c - between a checkpoint and a session: a graph's variables are set from a bundle, or put
+ * into one. Which key is whose is variables.c's.
+ */
+#include "metagraph.h"
+
+#define OBJECT_GRAPH "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+/* ---- restoring ---- */
+
+typedef struct restoring {
+    tn_bundle *bundle;
+    tn_arena *arena;
+    tn_map *keys; /* an object-based checkpoint's: variable's name -> key; NULL: not looked at yet */
+    bool has_restore;
+    int missing;
+} restoring;
+
+static tn_code map_objects(restoring *r, const tn_TrackableObjectGraph *g, tn_error *err)
+{
+    for (uint32_t i = 0; i < g->nodes.n; i++) {
+        for (uint32_t k = 0; k < g->nodes.items[i].attributes.n; k++) {
+            const tn_SerializedTensor *t = &g->nodes.items[i].attributes.items[k];
+            char *key = tn_arena_strndup(r->arena, t->checkpoint_key.n ? t->checkpoint_key.p : "", t->checkpoint_key.n);
+            if (!key || !tn_map_put_view(r->keys, t->full_name, key)) return tn_no_memory(err, t->full_name.n);
+        }
+    }
+    return TN_OK;
+}
+
+/* TensorFlow 2 keeps with a checkpoint the graph of the objects that it is of. */
+static tn_code read_objects(restoring *r, tn_error *err)
+{
+    tn_tensor *t;
+    tn_TrackableObjectGraph *g;
+    if (r->keys) return TN_OK;
+    r->keys = tn_map_new();
+    if (!r->keys) return tn_no_memory(err, 0);
+    if (!tn_bundle_find(r->bundle, OBJECT_GRAPH)) return TN_OK;
+    TN_TRY(tn_bundle_read(r->bundle, OBJECT_GRAPH, &t, err));
+    tn_code code = TN_OK;
+    if (t->dtype == TN_STRING && tn_tensor_count(t) == 1) {
+        code = TN_DECODE(TrackableObjectGraph, ((tn_view){TN_STRINGS(t)->p, TN_STRINGS(t)->n}), r->arena, &g, err);
+        if (code == TN_OK) code = map_objects(r, g, err);
+    }
+    tn_tensor_unref(t);
+    return code;
+}
+
+static tn_code find_entry(restoring *r, const tn_saved_variable *v, const tn_bundle_entry **out, tn_error *err)
+{
+    *out = tn_bundle_find(r->bundle, v->key);
+    if (*out || v->restored) return TN_OK;
+    TN_TRY(read_objects(r, err));
+    const char *key = tn_map_get(r->keys, v->name);
+    if (key) *out = tn_bundle_find(r->bundle, key);
+    return TN_OK;
+}
+
+static tn_code check_fit(const tn_saved_variable *v, const tn_tensor *t, tn_error *err)
+{
+    char a[200], b[200];
+    if (t->dtype != v->dtype)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "variable '%s' is a %s, the checkpoint has a %s", v->name,
+                       tn_dtype_name(v->dtype), tn_dtype_name(t->dtype));
+    if (tn_shape_compatible(&v->shape, &t->shape)) return TN_OK;
+    if (v->shape.rank == 0 && !v->is_resource) return TN_OK; /* a VariableV2 of shape [] may be of any */
+    return tn_fail(err, TN_INVALID_ARGUMENT, "variable '%s' is of shape %s, in the checkpoint of shape %s", v->name,
+                   tn_shape_text(&v->shape, a, sizeof a), tn_shape_text(&t->shape, b, sizeof b));
+}
+
+static tn_code restore_one(restoring *r, const tn_saved_variable *v, tn_session *s, bool may_lack, tn_error *err)
+{
+    const tn_bundle_entry *e;
+    tn_tensor *t;
+    TN_TRY(find_entry(r, v, &e, err));
+    if (!e) {
+        bool passed_over = v->local || (r->has_restore && !v->restored);
+        if (!passed_over) r->missing++;
+        if (passed_over || may_lack) return TN_OK;
+        return tn_bundle_read(r->bundle, v->key, &t, err); /* says what is missing */
+    }
+    TN_TRY(v->has_slice ? tn_bundle_read_slice(r->bundle, e->name, &v->slice, &t, err)
+                        : tn_bundle_read(r->bundle, e->name, &t, err));
+    tn_code code = check_fit(v, t, err);
+    if (code != TN_OK) tn_wrap(err, "checkpoint %s", tn_bundle_prefix(r->bundle));
+    if (code == TN_OK) code = tn_session_set(s, v->name, t, err);
+    tn_tensor_unref(t);
+    return code;
+}
+
+static tn_code restore_all(restoring *r, const tn_graph *g, const char *restore_op, tn_session *s, bool may_lack, tn_error *err)
+{
+    tn_saved_variable *v;
+    int n;
+    TN_TRY(tn_variables_of(g, restore_op, r->arena, &v, &n, &r->has_restore, err));
+    for (int i = 0; i < n; i++) TN_TRY(restore_one(r, &v[i], s, may_lack, err));
+    return TN_OK;
+}
+
+tn_code tn_checkpoint_restore(const char *prefix, const tn_graph *g, const char *restore_op, tn_session *s, int *missing,
+                              tn_error *err)
+{
+    restoring r = {0};
+    TN_TRY(tn_bundle_open(prefix, &r.bundle, err));
+    r.arena = tn_arena_new(0);
+    tn_code code = r.arena ? restore_all(&r, g, restore_op, s, missing != NULL, err) : tn_no_memory(err, 0);
+    tn_map_free(r.keys);
+    tn_arena_free(r.arena);
+    tn_bundle_close(r.bundle);
+    if (code == TN_OK && missing) *missing = r.missing;
+    return code;
+}
+
+/* ---- saving ---- */
+
+/* TensorFlow saves no checkpoint that lacks a variable either: whoever restores it would fail. */
+static tn_code add_one(tn_bundle_writer *w, const tn_saved_variable *v, tn_session *s, tn_error *err)
+{
+    tn_tensor *t;
+    tn_code code = tn_session_get(s, v->name, &t, err);
+    if (code == TN_NOT_FOUND) return tn_fail(err, TN_FAILED_PRECONDITION, "variable '%s' has no value to be saved", v->name);
+    if (code != TN_OK) return code;
+    code = v->has_slice ? tn_bundle_add_slice(w, v->key, &v->full, &v->slice, t, err) : tn_bundle_add(w, v->key, t, err);
+    tn_tensor_unref(t);
+    return code;
+}
+
+static tn_code add_all(tn_bundle_writer *w, const tn_export *e, tn_session *s, tn_arena *a, tn_error *err)
+{
+    tn_saved_variable *v;
+    int n;
+    TN_TRY(tn_export_variables(e, a, &v, &n, err));
+    for (int i = 0; i < n; i++)
+        if (i == 0 || !tn_saved_alike(&v[i - 1], &v[i])) TN_TRY(add_one(w, &v[i], s, err));
+    return TN_OK;
+}
+
+tn_code tn_checkpoint_add(tn_bundle_writer *w, const tn_export *e, tn_session *s, tn_error *err)
+{
+    tn_arena *a = tn_arena_new(0);
+    tn_code code = a ? add_all(w, e, s, a, err) : tn_no_memory(err, 0);
+    tn_arena_free(a);
+    return code;
+}
+
+tn_code tn_checkpoint_save(const char *prefix, const tn_export *e, tn_session *s, tn_error *err)
+{
+    tn_bundle_writer *w;
+    TN_TRY(tn_bundle_writer_open(prefix, &w, err));
+    tn_code code = tn_checkpoint_add(w, e, s, err);
+    if (code == TN_OK) return tn_bundle_commit(w, err);
+    tn_bundle_abandon(w);
+    return code;
+}
