@@ -118,7 +118,7 @@ static tn_code run_init(const char *folder, const tn_metagraph *m, tn_session *s
     int n = 0;
     tn_code code = feeds ? TN_OK : tn_no_memory(err, 0);
     while (code == TN_OK && n < m->n_assets) {
-        tn_tensor *t;
+        tn_tensor *t = NULL;
         code = asset_path(folder, &m->assets[n], a, &t, err);
         if (code == TN_OK) feeds[n++] = (tn_feed){m->assets[n].tensor, t};
     }

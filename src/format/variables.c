@@ -244,8 +244,8 @@ tn_code tn_variables_of(const tn_graph *g, const char *restore_op, tn_arena *a, 
                         bool *has_restore, tn_error *err)
 {
     finder f = {.arena = a, .by_op = tn_map_new()};
-    tn_saved_variable *v;
-    int count;
+    tn_saved_variable *v = NULL;
+    int count = 0;
     if (!f.by_op) return tn_no_memory(err, 0);
     tn_code code = list_variables(&f, g, &v, &count, err);
     if (code == TN_OK) code = find_keys(&f, g, restore_op, err);
