@@ -223,6 +223,7 @@ static tn_code make_outputs(tn_operation *op, const tn_completed *done, tn_arena
     for (int i = 0; i < done->n_out; i++) op->out[i] = unknown_info(done->out_types[i]);
     const tn_attr *noted = tn_attr_find(&op->attrs, "_output_shapes");
     if (op->def || !noted || noted->kind != TN_ATTR_SHAPE || !noted->is_list) return TN_OK;
+    if (tn_attr_find(&op->attrs, "_output_names")) return TN_OK; /* in a function: its outputs' order is not known */
     for (int i = 0; i < TN_MIN(noted->n, op->n_out); i++) op->out[i].shape = noted->shapes[i];
     return TN_OK;
 }
