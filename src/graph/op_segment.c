@@ -220,9 +220,17 @@ static tn_code sorted_run(tn_run *r, tn_error *err)
         .run = sorted_run,                                                                                   \
         .grad = Grad,                                                                                        \
         .dynamic = TN_BIT(0),                                                                                \
-    };                                                                                                       \
-    const tn_op tn_op_##Name##V2 = {                                                                         \
-        .name = #Name "V2",                                                                                  \
+    }
+SORTED(SegmentSum, "numbertype", tn_grad_segment_sum);
+SORTED(SegmentMean, "numbertype", tn_grad_segment_mean);
+SORTED(SegmentProd, "numbertype", tn_grad_segment_prod);
+SORTED(SegmentMax, "realnumbertype", tn_grad_segment_extreme);
+SORTED(SegmentMin, "realnumbertype", tn_grad_segment_extreme);
+
+/* The number of segments given; TensorFlow has no gradient for these. */
+#define SIZED(Name, Types)                                                                                   \
+    const tn_op tn_op_##Name = {                                                                             \
+        .name = #Name,                                                                                       \
         .sig = "data:T segment_ids:Tindices num_segments:Tnumsegments -> output:T; T:type{" Types "} "       \
                "Tindices:type{int32,int64} Tnumsegments:type{int32,int64}=int32",                            \
         .infer = sorted_infer,                                                                               \
@@ -230,11 +238,10 @@ static tn_code sorted_run(tn_run *r, tn_error *err)
         .run = sorted_run,                                                                                   \
         .dynamic = TN_BIT(0),                                                                                \
     }
-SORTED(SegmentSum, "numbertype", tn_grad_segment_sum);
-SORTED(SegmentMean, "numbertype", tn_grad_segment_mean);
-SORTED(SegmentProd, "numbertype", tn_grad_segment_prod);
-SORTED(SegmentMax, "realnumbertype", tn_grad_segment_extreme);
-SORTED(SegmentMin, "realnumbertype", tn_grad_segment_extreme);
+SIZED(SegmentSumV2, "numbertype");
+SIZED(SegmentProdV2, "numbertype");
+SIZED(SegmentMaxV2, "realnumbertype");
+SIZED(SegmentMinV2, "realnumbertype");
 
 #define UNSORTED(Name, Types, IndexTypes, Grad)                                                              \
     const tn_op tn_op_##Name = {                                                                             \
