@@ -1,15 +1,74 @@
 # SPDX-License-Identifier: Apache-2.0
-# Two commands do everything on a fresh Debian machine: `make demo` and `make check`.
-BUILD ?= build
+# Two commands do everything on a fresh Debian machine: `make demo` and `make check`. `make help` lists the rest.
+
+# SAN=address,undefined or SAN=thread builds and tests with that sanitizer, in a folder of its own.
+SAN ?=
+comma := ,
+BUILD ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 PREFIX ?= /usr/local
 DESTDIR ?=
 JOBS ?= $(shell nproc)
+# Further arguments for `meson test` in `make check`, as in TESTS='--suite unit'.
+TESTS ?=
 
-.PHONY: all build
+ninja := ninja -C $(BUILD) -j $(JOBS)
+san_options := $(if $(SAN),-Db_sanitize=$(SAN) -Db_lundef=false --buildtype=debugoptimized)
+
+.PHONY: all help setup build check demo install uninstall bench fuzz check-interop format lint clean
+
 all: build
 
-$(BUILD)/build.ninja:
-	meson setup $(BUILD) --prefix=$(PREFIX) $(if $(CI),--werror)
+help:
+	@echo 'make demo           sets up, builds, trains a network on handwritten digits, tests, exports and asks it'
+	@echo 'make check          sets up, builds, runs all tests (SAN=address,undefined or SAN=thread: with a sanitizer)'
+	@echo 'make build          build/turnery and build/libturnery.so'
+	@echo 'make install        command, library, header, manual pages, completion (PREFIX, DESTDIR); make uninstall'
+	@echo 'make bench          speed and size, beside TensorFlow and PyTorch where TF_PYTHON and TORCH_PYTHON name them'
+	@echo 'make check-interop  real TensorFlow reads what we write and the other way round (TF_PYTHON, or a venv is made)'
+	@echo 'make fuzz           every parser with libFuzzer (FUZZ_SECONDS each, 20 without)'
+	@echo 'make format         clang-format on all C files;  make lint: cppcheck;  make clean'
 
-build: $(BUILD)/build.ninja
-	ninja -C $(BUILD)
+setup:
+	@tools/setup
+
+$(BUILD)/build.ninja: | setup
+	meson setup $(BUILD) --prefix='$(PREFIX)' $(san_options) $(if $(CI),--werror)
+
+build: setup $(BUILD)/build.ninja
+	$(ninja)
+
+check: build
+	tools/check $(BUILD) $(TESTS)
+
+demo: build
+	tools/demo $(BUILD)/turnery
+
+install: build
+	meson configure $(BUILD) -Dprefix='$(PREFIX)'
+	DESTDIR='$(DESTDIR)' meson install -C $(BUILD)
+
+uninstall:
+	meson configure $(BUILD) -Dprefix='$(PREFIX)'
+	tools/uninstall $(BUILD) '$(DESTDIR)'
+
+bench: build
+	bench/run.sh $(BUILD)
+
+check-interop: build
+	tests/interop/run.sh $(BUILD)
+
+FUZZ_SECONDS ?= 20
+fuzz:
+	tools/fuzz build-fuzz $(FUZZ_SECONDS)
+
+format:
+	@tools/setup clang-format
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+lint:
+	@tools/setup cppcheck
+	cppcheck --std=c11 --enable=warning,portability,performance --inline-suppr --quiet --error-exitcode=1 -j $(JOBS) \
+	  -I include -I src -D_GNU_SOURCE --suppress=missingIncludeSystem src
+
+clean:
+	rm -rf build build-*
