@@ -82,8 +82,7 @@ void tn_region_replace(tn_region *r, tn_pval from, tn_pval to);
 /* Orders the nodes: data and control first, writers as late as possible; drops what nobody needs. */
 tn_code tn_region_order(tn_arena *a, tn_region *r, tn_error *err);
 bool tn_pnode_is(const tn_pnode *n, const char *op);
-/* Bits of inputs a node reads or writes as resources; a region's, through its inner nodes. */
-bool tn_pnode_writes(const tn_pnode *n, const tn_resource *res);
+/* The node changes variables, itself or in its regions. */
 bool tn_pnode_has_writes(const tn_pnode *n);
 /* The variable or generator that a value statically is; NULL: not known before running. */
 tn_resource *tn_pval_resource(tn_pval v);

@@ -77,25 +77,6 @@ tn_resource *tn_pval_resource(tn_pval v)
     return NULL;
 }
 
-static bool region_writes(const tn_region *r, const tn_resource *res)
-{
-    for (int i = 0; i < r->n_nodes; i++)
-        if (tn_pnode_writes(r->nodes[i], res)) return true;
-    return false;
-}
-
-bool tn_pnode_writes(const tn_pnode *n, const tn_resource *res)
-{
-    for (int i = 0; i < n->n_in && i < 32; i++) {
-        if (!(n->op->writes & TN_BIT(i))) continue;
-        tn_resource *written = tn_pval_resource(n->in[i]);
-        if (!written || !res || written == res) return true;
-    }
-    for (int i = 0; i < n->n_sub; i++)
-        if (region_writes(n->sub[i], res)) return true;
-    return false;
-}
-
 bool tn_pnode_has_writes(const tn_pnode *n)
 {
     if (n->op->writes) return true;
