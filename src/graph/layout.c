@@ -111,7 +111,7 @@ bool tn_pnode_is_static(const tn_binding *b, const tn_pnode *n)
     for (int i = 0; i < n->n_in; i++) {
         const tn_info *in = &n->in[i].node->out[n->in[i].index];
         if (!tn_shape_known(&in->shape)) return false;
-        if (i < 32 && (n->op->values & TN_BIT(i)) && !in->value) return false;
+        if (tn_op_wants_value(n->op, i, n->n_in) && !in->value) return false;
     }
     return true;
 }

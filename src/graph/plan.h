@@ -226,7 +226,7 @@ tn_code tn_program_run(tn_run_context *c, const tn_tensor *const *feeds, const a
 void tn_context_clear(tn_run_context *c);
 
 /* One operation on given tensors, outside of any program: for folding. out[i]: counted tensors. */
-tn_code tn_apply(const tn_op *op, const char *name, const tn_attrs *attrs, const tn_tensor *const *in, int n_in, tn_tensor **out,
+tn_code tn_evaluate(const tn_op *op, const char *name, const tn_attrs *attrs, const tn_tensor *const *in, int n_in, tn_tensor **out,
                  int n_out, const tn_dtype *out_dtypes, tn_error *err);
 
 /* exec functions, one a kind of step */
@@ -241,6 +241,8 @@ tn_code tn_exec_if(tn_run_context *c, const tn_step *s, tn_error *err);
 tn_code tn_exec_while(tn_run_context *c, const tn_step *s, tn_error *err);
 
 /* Pseudo operators of the plan (pseudo.c) */
+/* infer and prepare look at the value of input i of n_in. */
+bool tn_op_wants_value(const tn_op *op, int i, int n_in);
 bool tn_pnode_is_loop(const tn_pnode *n); /* While, StatelessWhile */
 bool tn_pnode_is_read(const tn_pnode *n); /* of a variable: ReadVariableOp, a dereference */
 extern const tn_op tn_pseudo_feed, tn_pseudo_arg, tn_pseudo_constant, tn_pseudo_handle, tn_pseudo_read_ref, tn_pseudo_copy;

@@ -54,6 +54,12 @@ bool tn_pnode_is(const tn_pnode *n, const char *op)
     return strcmp(n->op->name, op) == 0;
 }
 
+bool tn_op_wants_value(const tn_op *op, int i, int n_in)
+{
+    if (i == n_in - 1 && (op->values & TN_LAST_INPUT)) return true;
+    return i < 31 && (op->values & TN_BIT(i));
+}
+
 bool tn_pnode_is_loop(const tn_pnode *n)
 {
     return n->n_sub && (tn_pnode_is(n, "While") || tn_pnode_is(n, "StatelessWhile"));

@@ -377,7 +377,7 @@ static void make_key(const tn_run *r, tn_buf *key)
         const tn_tensor *t = r->in[i];
         tn_buf_add(key, &t->shape.rank, sizeof t->shape.rank);
         tn_buf_add(key, t->shape.dim, (size_t)t->shape.rank * sizeof *t->shape.dim);
-        if (i < 32 && (r->op->values & TN_BIT(i)) && tn_dtype_is_pod(t->dtype)) tn_buf_add(key, t->data, tn_tensor_bytes(t));
+        if (tn_op_wants_value(r->op, i, r->n_in) && tn_dtype_is_pod(t->dtype)) tn_buf_add(key, t->data, tn_tensor_bytes(t));
     }
 }
 
@@ -388,7 +388,7 @@ static tn_code infer_now(tn_dynamic *d, const tn_run *r, tn_error *err)
     if (!infos || !in) return tn_no_memory(err, 0);
     for (int i = 0; i < r->n_in; i++) {
         const tn_tensor *t = r->in[i];
-        bool with_value = t->dtype != TN_RESOURCE && i < 32 && (r->op->values & TN_BIT(i));
+        bool with_value = t->dtype != TN_RESOURCE && tn_op_wants_value(r->op, i, r->n_in);
         infos[i] = (tn_info){.dtype = t->dtype, .shape = t->shape, .value = with_value ? t : NULL, .bound = -1};
         in[i] = &infos[i];
     }
@@ -403,7 +403,7 @@ static tn_code infer_now(tn_dynamic *d, const tn_run *r, tn_error *err)
 
 static tn_code prepare_now(tn_dynamic *d, tn_run *r, const tn_step *s, tn_error *err)
 {
-    for (int i = 0; i < r->n_in; i++) d->is_constant[i] = i < 32 && (r->op->values & TN_BIT(i));
+    for (int i = 0; i < r->n_in; i++) d->is_constant[i] = tn_op_wants_value(r->op, i, r->n_in);
     for (int i = 0; i < r->n_out; i++) r->out[i]->shape = d->out_shapes[i];
     d->prepared = (tn_prepare){.op = r->op, .name = r->name, .attrs = r->attrs, .n_in = r->n_in, .n_out = r->n_out,
                                .in = (const tn_tensor *const *)r->in, .out = (const tn_tensor *const *)r->out,
@@ -548,7 +548,7 @@ tn_code tn_program_run(tn_run_context *c, const tn_tensor *const *feeds, const a
 
 /* ==== one operation alone ==== */
 
-tn_code tn_apply(const tn_op *op, const char *name, const tn_attrs *attrs, const tn_tensor *const *in, int n_in,
+tn_code tn_evaluate(const tn_op *op, const char *name, const tn_attrs *attrs, const tn_tensor *const *in, int n_in,
                  tn_tensor **out, int n_out, const tn_dtype *out_dtypes, tn_error *err)
 {
     int n = n_in + n_out;
