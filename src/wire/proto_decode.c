@@ -238,6 +238,15 @@ static tn_code store_fields(reader *r, frame *at, tn_view in, uint64_t *counts, 
     return TN_OK;
 }
 
+/* Entries that the message's maps have. */
+static void count_entries(const tn_proto_message *m, const void *message, uint32_t *entries)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        const tn_proto_any_list *list = tn_proto_slot(&m->fields[i], message);
+        entries[i] = m->fields[i].label == TN_PROTO_MAP ? list->n : 0;
+    }
+}
+
 /* Merges the input into the message, as protobuf does when a single message comes twice. */
 static tn_code decode_message(reader *r, const frame *up, const tn_proto_message *m, tn_view in, void *out)
 {
@@ -245,14 +254,17 @@ static tn_code decode_message(reader *r, const frame *up, const tn_proto_message
     if (at.depth == 0)
         return fail(r, up ? up : &at, in.p, TN_RESOURCE_EXHAUSTED, "messages are nested too deep");
     uint64_t counts[TN_PROTO_MOST_FIELDS];
-    memset(counts, 0, m->n * sizeof *counts);
+    uint32_t before[TN_PROTO_MOST_FIELDS];
     size_t unknown_total = 0;
+    memset(counts, 0, m->n * sizeof *counts);
+    count_entries(m, out, before);
     TN_TRY(count_fields(r, &at, in, counts, &unknown_total));
     TN_TRY(store_fields(r, &at, in, counts, unknown_total, out));
     for (size_t i = 0; i < m->n; i++) {
         const tn_proto_field *f = &m->fields[i];
         if (f->label != TN_PROTO_MAP) continue;
-        if (!tn_proto_map_finish(f->sub, tn_proto_slot(f, out), &r->pool)) return fail_memory(r, &at);
+        if (!tn_proto_map_finish(f->sub, tn_proto_slot(f, out), before[i], &r->pool))
+            return fail_memory(r, &at);
     }
     return TN_OK;
 }

@@ -35,12 +35,18 @@ static const void *entry_at(const tn_proto_message *entry, const tn_proto_any_li
     return (const char *)map->items + i * entry->size;
 }
 
-bool tn_proto_map_ascends(const tn_proto_message *entry, const tn_proto_any_list *map)
+/* Whether entries ascend strictly from the one before `from` on. */
+static bool ascends_from(const tn_proto_message *entry, const tn_proto_any_list *map, size_t from)
 {
-    for (size_t i = 1; i < map->n; i++)
+    for (size_t i = TN_MAX(from, 1); i < map->n; i++)
         if (tn_proto_compare_keys(entry, entry_at(entry, map, i - 1), entry_at(entry, map, i)) >= 0)
             return false;
     return true;
+}
+
+bool tn_proto_map_ascends(const tn_proto_message *entry, const tn_proto_any_list *map)
+{
+    return ascends_from(entry, map, 0);
 }
 
 /* Merges order[from, middle) and order[middle, to) through scratch. */
@@ -84,12 +90,16 @@ static bool sort(const tn_proto_message *entry, tn_proto_any_list *map, tn_proto
     return true;
 }
 
-bool tn_proto_map_finish(const tn_proto_message *entry, tn_proto_any_list *map, tn_proto_pool *pool)
+bool tn_proto_map_finish(const tn_proto_message *entry, tn_proto_any_list *map, size_t from,
+                         tn_proto_pool *pool)
 {
-    if (!tn_proto_map_ascends(entry, map) && !sort(entry, map, pool)) return false;
+    if (!ascends_from(entry, map, from)) {
+        if (!sort(entry, map, pool)) return false;
+        from = 0;
+    }
     const tn_proto_field *value = &entry->fields[1];
     if (value->kind != TN_PROTO_SUB) return true;
-    for (size_t i = 0; i < map->n; i++) {
+    for (size_t i = from; i < map->n; i++) {
         void **slot = tn_proto_slot(value, entry_at(entry, map, i));
         if (!*slot && !(*slot = tn_proto_take(pool, value->sub->size))) return false;
     }

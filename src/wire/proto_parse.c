@@ -217,7 +217,7 @@ static tn_code finish_maps(tn_proto_lexer *l, const tn_proto_message *m, void *o
 {
     for (size_t i = 0; i < m->n; i++) {
         const tn_proto_field *f = &m->fields[i];
-        if (f->label == TN_PROTO_MAP && !tn_proto_map_finish(f->sub, tn_proto_slot(f, out), l->pool))
+        if (f->label == TN_PROTO_MAP && !tn_proto_map_finish(f->sub, tn_proto_slot(f, out), 0, l->pool))
             return tn_proto_pool_fail(l->pool, l->err);
     }
     return TN_OK;

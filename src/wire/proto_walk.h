@@ -87,7 +87,10 @@ bool tn_proto_map_ascends(const tn_proto_message *entry, const tn_proto_any_list
 /* order[i] becomes the index of the i-th entry by key, equal keys in their order; scratch holds n too. */
 void tn_proto_map_order(const tn_proto_message *entry, const tn_proto_any_list *map, uint32_t *order,
                         uint32_t *scratch);
-/* Sorts by key, keeps the last of equal ones, gives every message value a message. */
-bool tn_proto_map_finish(const tn_proto_message *entry, tn_proto_any_list *map, tn_proto_pool *pool);
+/* Sorts by key, keeps the last of equal ones, gives every message value a message. The first `from`
+ * entries have been through this already and cost nothing, so that a message which comes in many parts
+ * does not take quadratic time. */
+bool tn_proto_map_finish(const tn_proto_message *entry, tn_proto_any_list *map, size_t from,
+                         tn_proto_pool *pool);
 
 #endif

@@ -33,7 +33,7 @@ void tn_record_put(tn_buf *out, const void *p, size_t n)
     uint8_t header[HEADER], footer[FOOTER];
     tn_record_header(header, n);
     tn_record_footer(footer, p, n);
-    if (n > SIZE_MAX / 4 || !tn_buf_reserve(out, n + TN_RECORD_OVERHEAD)) return;
+    if (!tn_buf_reserve(out, n > SIZE_MAX / 4 ? SIZE_MAX : n + TN_RECORD_OVERHEAD)) return;
     tn_buf_add(out, header, HEADER);
     tn_buf_add(out, p, n);
     tn_buf_add(out, footer, FOOTER);

@@ -301,6 +301,32 @@ static void maps_keep_the_last(void **state)
     tn_arena_free(a);
 }
 
+static void maps_of_parts_are_one(void **state)
+{
+    (void)state;
+    tn_error err = {0};
+    tn_arena *a = tn_arena_new(0);
+    tn_AttrValue *v;
+    /* func three times, with the attributes b and d, then c, then d again and e */
+    tn_view in = TN_VIEW("\x52\x0c\x12\x03\x0a\x01"
+                         "b\x12\x05\x0a\x01"
+                         "d\x12\x00"
+                         "\x52\x05\x12\x03\x0a\x01"
+                         "c"
+                         "\x52\x0e\x12\x07\x0a\x01"
+                         "d\x12\x02\x18\x05\x12\x03\x0a\x01"
+                         "e");
+    assert_ok(TN_DECODE(AttrValue, in, a, &v, &err), &err);
+    const tn_AttrEntry_list *l = &v->func->attr;
+    assert_int_equal(l->n, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(l->items[i].key.p[0], "bcde"[i]);
+        assert_non_null(l->items[i].value);
+    }
+    assert_int_equal(tn_attr_value(l, "d")->i, 5);
+    tn_arena_free(a);
+}
+
 static void unknown_fields_are_kept(void **state)
 {
     (void)state;
@@ -345,6 +371,7 @@ int main(void)
         cmocka_unit_test(a_graph_is_looked_at),    cmocka_unit_test(a_graph_is_built),
         cmocka_unit_test(defaults_and_presence),   cmocka_unit_test(packed_or_not),
         cmocka_unit_test(single_messages_merge),   cmocka_unit_test(maps_keep_the_last),
+        cmocka_unit_test(maps_of_parts_are_one),
         cmocka_unit_test(unknown_fields_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
