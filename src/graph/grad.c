@@ -6,7 +6,7 @@
  * Invariants: an operation is visited once, after everything between it and the ys; contributions are
  * summed in the order they were made, so that the same graph gets the same gradient graph.
  */
-#include "inside.h"
+#include "diff.h"
 
 typedef struct contribution {
     tn_gradient g;
@@ -35,18 +35,12 @@ typedef struct walk {
     int *queue, head, tail;
 } walk;
 
-static bool differentiable(tn_dtype t)
-{
-    t = tn_dtype_base(t);
-    return tn_dtype_is_float(t) || tn_dtype_is_complex(t) || t == TN_RESOURCE || t == TN_VARIANT;
-}
-
 static bool stops(const tn_operation *op) { return op->def && (op->def->flags & TN_NO_GRADIENT); }
 
 /* Gradients flow along this input. */
 static bool flows(const tn_operation *op, int i)
 {
-    return op->in[i].op && differentiable(tn_node_dtype(op->in[i]));
+    return op->in[i].op && tn_differentiable(tn_node_dtype(op->in[i]));
 }
 
 static tn_code no_memory(walk *w, tn_error *err) { return tn_no_memory(err, (size_t)w->n * sizeof(mark)); }
@@ -302,7 +296,7 @@ static tn_node ones_like(tn_builder *b, tn_node y, int i)
 static tn_code start(walk *w, const tn_node *ys, int n_ys, const tn_node *grad_ys, tn_error *err)
 {
     for (int i = 0; i < n_ys; i++) {
-        if (!differentiable(tn_node_dtype(ys[i])) || !w->marks[ys[i].op->id].between) continue;
+        if (!tn_differentiable(tn_node_dtype(ys[i])) || !w->marks[ys[i].op->id].between) continue;
         bool given = grad_ys && grad_ys[i].op;
         tn_gradient g = {.kind = TN_GRAD_NODE, .value = given ? grad_ys[i] : ones_like(w->b, ys[i], i)};
         TN_TRY(tn_builder_check(w->b, err));

@@ -90,14 +90,14 @@ static tn_code infer_while(tn_infer *c, tn_error *err)
     const tn_op tn_op_##op = {.name = #op, .sig = sig_, .infer = infer_, .grad = grad_, .flags = flags_}
 
 /* The stateful kinds are never merged or folded; whether they have effects is their functions' business. */
-FLOW(PartitionedCall, CALL_SIG, infer_call, NULL, 0);
-FLOW(StatefulPartitionedCall, CALL_SIG, infer_call, NULL, TN_STATEFUL);
-FLOW(If, IF_SIG, infer_if, NULL, TN_STATEFUL);
-FLOW(StatelessIf, IF_SIG, infer_if, NULL, 0);
-FLOW(Case, CASE_SIG, infer_case, NULL, TN_STATEFUL);
-FLOW(StatelessCase, CASE_SIG, infer_case, NULL, 0);
-FLOW(While, WHILE_SIG, infer_while, NULL, TN_STATEFUL);
-FLOW(StatelessWhile, WHILE_SIG, infer_while, NULL, 0);
+FLOW(PartitionedCall, CALL_SIG, infer_call, tn_grad_call, 0);
+FLOW(StatefulPartitionedCall, CALL_SIG, infer_call, tn_grad_call, TN_STATEFUL);
+FLOW(If, IF_SIG, infer_if, tn_grad_if, TN_STATEFUL);
+FLOW(StatelessIf, IF_SIG, infer_if, tn_grad_if, 0);
+FLOW(Case, CASE_SIG, infer_case, tn_grad_case, TN_STATEFUL);
+FLOW(StatelessCase, CASE_SIG, infer_case, tn_grad_case, 0);
+FLOW(While, WHILE_SIG, infer_while, tn_grad_while, TN_STATEFUL);
+FLOW(StatelessWhile, WHILE_SIG, infer_while, tn_grad_while, 0);
 
 /* ==== TensorFlow 1's frames ==== */
 

@@ -104,7 +104,7 @@ static tn_code check_item(const tn_list *l, const tn_tensor *item, const char *w
 static tn_code run_empty(tn_run *r, tn_error *err)
 {
     tn_shape s;
-    int64_t most;
+    int64_t most = 0;
     TN_TRY(shape_input(r->in[0], &s, err));
     TN_TRY(scalar_input(r, 1, &most, err));
     return put_list(r, 0, tn_list_new(tn_attr_t(r->attrs, "element_dtype"), &s, most, 0), err);
@@ -121,7 +121,7 @@ const tn_op tn_op_EmptyTensorList = {
 static tn_code run_reserve(tn_run *r, tn_error *err)
 {
     tn_shape s;
-    int64_t n;
+    int64_t n = 0;
     TN_TRY(shape_input(r->in[0], &s, err));
     TN_TRY(scalar_input(r, 1, &n, err));
     if (n < 0) return tn_fail(err, TN_INVALID_ARGUMENT, "The num_elements to reserve must be a non negative number, but got %lld", (long long)n);
@@ -300,7 +300,7 @@ static tn_code check_index(const tn_list *l, int64_t i, const char *what, tn_err
 static tn_code run_set(tn_run *r, tn_error *err)
 {
     const tn_list *l = NULL;
-    int64_t i;
+    int64_t i = 0;
     TN_TRY(list_input(r, &l, err));
     TN_TRY(scalar_input(r, 1, &i, err));
     bool grows = tn_attr_b(r->attrs, "resize_if_index_out_of_bounds") && i >= l->n;
@@ -339,7 +339,7 @@ static tn_code infer_get(tn_infer *c, tn_error *err)
 static tn_code run_get(tn_run *r, tn_error *err)
 {
     const tn_list *l = NULL;
-    int64_t i;
+    int64_t i = 0;
     tn_shape s;
     TN_TRY(list_input(r, &l, err));
     TN_TRY(scalar_input(r, 1, &i, err));
@@ -499,7 +499,7 @@ const tn_op tn_op_TensorListElementShape = {
 static tn_code run_resize(tn_run *r, tn_error *err)
 {
     const tn_list *l = NULL;
-    int64_t n;
+    int64_t n = 0;
     TN_TRY(tn_list_of(r->in[0], &l, err));
     TN_TRY(scalar_input(r, 1, &n, err));
     if (n < 0) return tn_fail(err, TN_INVALID_ARGUMENT, "TensorListSlice expects size to be non-negative. Got: %lld", (long long)n);
