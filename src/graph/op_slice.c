@@ -69,9 +69,9 @@ static tn_code cut_move(tn_prepare *p, const tn_shape *in, const tn_shape *begin
                     into ? os[k] : is[k] * step->dim[k]);
     }
     if (into)
-        m->out0 = at;
+        m->out0 += at;
     else
-        m->in0 = at;
+        m->in0 += at;
     return tn_move_ready(m, tn_dtype_base(p->out[0]->dtype), p->threads, err);
 }
 
