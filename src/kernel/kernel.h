@@ -351,7 +351,7 @@ void tn_batch_norm_train(const tn_batch_norm *d, const void *x, const float *sca
                          const float *old_mean, const float *old_variance, void *y, float *mean_out,
                          float *variance_out, float *saved_mean, float *saved_variance, void *scratch);
 void tn_batch_norm_infer(const tn_batch_norm *d, const void *x, const float *scale, const float *offset,
-                         const float *mean, const float *variance, void *y);
+                         const float *mean, const float *variance, void *y, void *scratch);
 /* training false: mean and variance are constants (FusedBatchNormGrad with is_training=false). */
 void tn_batch_norm_backward(const tn_batch_norm *d, bool training, const void *dy, const void *x, const float *scale,
                             const float *mean, const float *variance, void *dx, float *dscale, float *doffset,

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * conv.h - what conv.c, conv_direct.c and onednn_conv.c share.
+ */
+#ifndef TN_CONV_H
+#define TN_CONV_H
+
+#include "isa.h"
+
+/* Sizes with the spatial dimensions always three, the missing outer ones 1. */
+typedef struct tn_conv_size {
+    int64_t batch, in_c, out_c, groups, in[3], filter[3], out[3], stride[3], dilation[3], pad[3];
+    int64_t in_count, filter_count, out_count; /* elements */
+} tn_conv_size;
+tn_conv_size tn_conv_size_of(const tn_conv_desc *d);
+
+/* Plain loops, float and double. bias may be NULL. */
+void tn_conv_direct(const tn_conv_desc *d, const tn_conv_size *s, void *in, void *filter, void *bias, void *out);
+
+/* oneDNN, float. */
+typedef struct tn_onednn tn_onednn;
+tn_code tn_onednn_new(const tn_conv_desc *d, tn_onednn **out, tn_error *err);
+void tn_onednn_free(tn_onednn *c);
+size_t tn_onednn_scratch(const tn_onednn *c);
+size_t tn_onednn_packed(const tn_onednn *c);
+bool tn_onednn_does_act(tn_act act); /* is it fused? else the caller applies it */
+tn_code tn_onednn_pack(tn_onednn *c, const void *filter, void *packed, void *scratch, tn_error *err);
+tn_code tn_onednn_run(tn_onednn *c, const tn_conv_args *a, tn_error *err);
+
+#endif
