@@ -65,9 +65,12 @@ static void number_region(tn_region *r, int *next)
     }
 }
 
+/* Bytes that are enough: the shape's, with the bound in the place of a first dimension that is not known. */
 static bool size_known(const tn_info *o, size_t *bytes)
 {
-    int64_t count = tn_shape_count(&o->shape);
+    tn_shape s = o->shape;
+    if (s.rank > 0 && s.dim[0] < 0 && o->bound >= 0) s.dim[0] = o->bound;
+    int64_t count = tn_shape_count(&s);
     if (count < 0 || !tn_dtype_is_pod(tn_dtype_base(o->dtype)) || tn_dtype_is_ref(o->dtype)) return false;
     *bytes = (size_t)count * tn_dtype_size(o->dtype);
     return true;
@@ -104,10 +107,11 @@ static bool is_fixed_place(const tn_slot *s)
 
 bool tn_pnode_is_static(const tn_binding *b, const tn_pnode *n)
 {
-    size_t bytes;
     if (!(b->passes & TN_PASS(STATIC)) || n->op->dynamic || !n->op->run) return false;
-    for (int i = 0; i < n->n_out; i++)
-        if (!size_known(&n->out[i], &bytes) && !tn_dtype_is_ref(n->out[i].dtype)) return false;
+    for (int i = 0; i < n->n_out; i++) {
+        bool plain = tn_shape_known(&n->out[i].shape) && tn_dtype_is_pod(tn_dtype_base(n->out[i].dtype));
+        if (!plain && !tn_dtype_is_ref(n->out[i].dtype)) return false;
+    }
     for (int i = 0; i < n->n_in; i++) {
         const tn_info *in = &n->in[i].node->out[n->in[i].index];
         if (!tn_shape_known(&in->shape)) return false;
@@ -177,11 +181,11 @@ static tn_code place_plain(tn_layout *l, tn_pnode *n, tn_error *err)
         for (int i = 0; i < n->n_out; i++) share_place(l, slot_of(n->in[i]), n->slot + i, &n->out[i]);
         return TN_OK;
     }
-    bool fixed = tn_pnode_is_static(l->b, n);
-    for (int i = 0; i < n->n_out; i++) TN_TRY(own_place(l, &n->out[i], n->slot + i, fixed, t, err));
+    bool view = tn_pnode_is_read(n) || (n->op->flags & TN_ALIAS);
+    for (int i = 0; i < n->n_out; i++) TN_TRY(own_place(l, &n->out[i], n->slot + i, !view, t, err));
     for (int i = 0; (n->op->flags & TN_ALIAS) && i < n->n_out; i++) /* keeps alive what it looks at */
         l->storage_of[n->slot + i] = l->storage_of[slot_of(n->in[i])];
-    if (fixed) note_inplace(l, n);
+    if (tn_pnode_is_static(l->b, n)) note_inplace(l, n);
     return TN_OK;
 }
 

@@ -164,14 +164,40 @@ void tn_context_put(tn_program *p, tn_run_context *c)
 
 /* ==== what operators may ask for ==== */
 
+/* A value in the block: as many elements as its place has room for. */
+static tn_code block_value(const tn_slot *slot, tn_tensor *v, const tn_shape *shape, tn_error *err)
+{
+    char text[128];
+    int64_t count = tn_shape_count(shape);
+    if (count < 0 || (size_t)count > slot->capacity / tn_dtype_size(v->dtype))
+        return tn_fail(err, TN_INTERNAL, "%s is more than the %zu bytes there are", tn_shape_text(shape, text, sizeof text),
+                       slot->capacity);
+    v->shape = *shape;
+    return TN_OK;
+}
+
+static tn_code output_value(const tn_slot *slot, tn_tensor *v, const tn_shape *shape, tn_error *err)
+{
+    if (slot->place == TN_PLACE_BLOCK) return block_value(slot, v, shape, err);
+    return heap_value(v, v->dtype, shape, err);
+}
+
 tn_code tn_run_output(tn_run *r, int o, const tn_shape *shape, tn_error *err)
 {
-    return heap_value(r->out[o], r->out[o]->dtype, shape, err);
+    const tn_step *s = r->step;
+    return output_value(&r->context->program->slots[s->out[o]], r->out[o], shape, err);
 }
 
 tn_code tn_run_output_share(tn_run *r, int o, const tn_tensor *t, tn_error *err)
 {
+    const tn_step *s = r->step;
+    const tn_slot *slot = &r->context->program->slots[s->out[o]];
     tn_tensor *kept;
+    if (slot->place == TN_PLACE_BLOCK) {
+        TN_TRY(block_value(slot, r->out[o], &t->shape, err));
+        if (tn_tensor_bytes(t)) memcpy(r->out[o]->data, t->data, tn_tensor_bytes(t));
+        return TN_OK;
+    }
     TN_TRY(tn_tensor_keep(t, &kept, err));
     take_value(r->out[o], kept);
     return TN_OK;
@@ -444,14 +470,10 @@ static tn_code make_outputs(const tn_run_context *c, const tn_dynamic *d, tn_run
         tn_tensor *v = r->out[i];
         const tn_slot *slot = &c->program->slots[s->out[i]];
         if ((i < 32 && (r->op->dynamic & TN_BIT(i))) || tn_dtype_is_ref(slot->dtype)) continue;
-        if (slot->place == TN_PLACE_BLOCK) {
-            v->shape = slot->shape;
-            continue;
-        }
         if (v->dtype == TN_RESOURCE) continue; /* made by run */
         if (!tn_shape_known(&d->out_shapes[i]))
             return tn_fail(err, TN_INTERNAL, "%s: the shape of output %d is not known", r->op->name, i);
-        TN_TRY(heap_value(v, v->dtype, &d->out_shapes[i], err));
+        TN_TRY(output_value(slot, v, &d->out_shapes[i], err));
         if (!tn_dtype_is_pod(v->dtype) && v->dtype != TN_STRING) memset(v->data, 0, tn_tensor_bytes(v));
     }
     return TN_OK;
