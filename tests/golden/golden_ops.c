@@ -7,57 +7,12 @@
  */
 #include <fnmatch.h>
 
-#include "format/format.h"
 #include "graph/session.h"
-
-#include <math.h>
-
-typedef struct tolerance {
-    double relative, absolute;
-} tolerance;
+#include "near.h"
 
 typedef struct tally {
     int passed, failed;
 } tally;
-
-static bool is_near(double got, double want, tolerance t)
-{
-    return got == want || (isnan(got) && isnan(want)) || fabs(got - want) <= t.absolute + t.relative * fabs(want);
-}
-
-static bool is_float_like(tn_dtype t)
-{
-    return tn_dtype_is_float(t) || tn_dtype_is_complex(t);
-}
-
-static double part(const tn_tensor *t, int64_t i, int imag)
-{
-    if (t->dtype == TN_COMPLEX64) return ((const float *)t->data)[2 * i + imag];
-    if (t->dtype == TN_COMPLEX128) return ((const double *)t->data)[2 * i + imag];
-    return imag ? 0 : tn_tensor_number(t, i);
-}
-
-static const char *differs(const tn_tensor *got, const tn_tensor *want, tolerance t, char *why, size_t n)
-{
-    char a[128], b[128];
-    if (!tn_shape_equal(&got->shape, &want->shape)) {
-        snprintf(why, n, "shape %s, expected %s", tn_shape_text(&got->shape, a, sizeof a), tn_shape_text(&want->shape, b, sizeof b));
-        return why;
-    }
-    bool bits = want->dtype == TN_UINT16 && got->dtype == TN_BFLOAT16; /* stored as bit patterns */
-    if (got->dtype != want->dtype && !bits) {
-        snprintf(why, n, "dtype %s, expected %s", tn_dtype_name(got->dtype), tn_dtype_name(want->dtype));
-        return why;
-    }
-    if (!is_float_like(got->dtype)) return tn_tensor_equal(got, want) ? NULL : "values differ";
-    for (int64_t i = 0; i < tn_tensor_count(got); i++) {
-        double w = bits ? tn_bfloat16_to_float(((const uint16_t *)want->data)[i]) : part(want, i, 0);
-        if (is_near(part(got, i, 0), w, t) && is_near(part(got, i, 1), bits ? 0 : part(want, i, 1), t)) continue;
-        snprintf(why, n, "element %lld is %g, expected %g", (long long)i, part(got, i, 0), w);
-        return why;
-    }
-    return NULL;
-}
 
 /* ==== a case ==== */
 
@@ -126,8 +81,7 @@ static tn_code run_modes(const char *graph_path, const side *in, const side *wan
 static tolerance tolerance_of(const tn_json *c)
 {
     const tn_json *t = tn_json_find(c, "tolerance");
-    const tn_json *r = tn_json_find(t, "rtol"), *a = tn_json_find(t, "atol");
-    return (tolerance){r ? r->number : 1e-5, a ? a->number : 1e-6};
+    return (tolerance){number_or(t, "rtol", 1e-5), number_or(t, "atol", 1e-6)};
 }
 
 static tn_code check_side(tn_arena *a, const char *dir, const tn_json *c, bool grads, tn_error *err)
@@ -157,17 +111,14 @@ static void check_folder(const char *root, const char *name, tally *t)
 {
     tn_arena *a = tn_arena_new(0);
     tn_error err = {0};
-    tn_buf text = {0};
     tn_json *c = NULL;
     char *dir = tn_path_join(a, root, name);
-    tn_code code = tn_file_read(tn_path_join(a, dir, "case.json"), 1 << 20, &text, &err);
-    if (code == TN_OK) code = tn_json_parse((tn_view){text.data, text.n}, a, &c, &err);
+    tn_code code = load_json(a, tn_path_join(a, dir, "case.json"), &c, &err);
     if (code == TN_OK) code = check_side(a, dir, c, false, &err);
     report(t, name, "op  ", code, &err);
     const tn_json *d = c ? tn_json_find(c, "differentiable") : NULL;
     if (d && d->boolean && tn_file_exists(tn_path_join(a, dir, "graph_grad.pb")))
         report(t, name, "grad", check_side(a, dir, c, true, &err), &err);
-    tn_buf_free(&text);
     tn_arena_free(a);
 }
 
