@@ -167,7 +167,7 @@ static tn_code norm_run(tn_run *r, tn_error *err)
                             TN_FLOATS(r->out[2]), TN_FLOATS(r->out[3]), TN_FLOATS(r->out[4]),
                             (char *)r->scratch + n->work);
     } else {
-        tn_batch_norm_infer(&n->d, x, scale, offset, mean, variance, y);
+        tn_batch_norm_infer(&n->d, x, scale, offset, mean, variance, y, (char *)r->scratch + n->work);
         size_t bytes = (size_t)n->d.channels * sizeof(float);
         for (int o = 1; o < 5; o++) memcpy(r->out[o]->data, o % 2 ? mean : variance, bytes);
     }

@@ -404,7 +404,7 @@ static tn_code argmax_back_run(tn_run *r, tn_error *err)
         return tn_fail(err, TN_INVALID_ARGUMENT, "grad and argmax must have the same shape");
     memset(r->out[0]->data, 0, tn_tensor_bytes(r->out[0]));
     for (int64_t i = 0; i < n; i++) {
-        int64_t at;
+        int64_t at = 0;
         TN_TRY(mapped(&m, r->in[2], i, &at, err));
         TN_TRY(add_element(r->out[0], at, r->in[1], i, err));
     }
@@ -440,7 +440,7 @@ static tn_code argmax_take_run(tn_run *r, tn_error *err)
 {
     argmax_map m = map_of(r, r->in[1], r->in[2]);
     for (int64_t i = 0, n = tn_tensor_count(r->in[2]); i < n; i++) {
-        int64_t at;
+        int64_t at = 0;
         TN_TRY(mapped(&m, r->in[2], i, &at, err));
         TN_TRY(tn_move_row(r->out[0], i, r->in[1], at, 1, err));
     }
