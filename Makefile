@@ -43,12 +43,15 @@ check: build
 demo: build
 	tools/demo $(BUILD)/turnery
 
+# A prefix that changed is known to the files of the build only when ninja has run again.
+set_prefix = @meson configure $(BUILD) -Dprefix='$(PREFIX)' && $(ninja) >/dev/null
+
 install: build
-	meson configure $(BUILD) -Dprefix='$(PREFIX)'
-	DESTDIR='$(DESTDIR)' meson install -C $(BUILD)
+	$(set_prefix)
+	DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild --strip
 
 uninstall:
-	meson configure $(BUILD) -Dprefix='$(PREFIX)'
+	$(set_prefix)
 	tools/uninstall $(BUILD) '$(DESTDIR)'
 
 bench: build
