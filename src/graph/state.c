@@ -20,7 +20,6 @@ void tn_resource_unref(tn_resource *r)
 static void release_handle(tn_buffer *b)
 {
     tn_resource_unref(*(tn_resource **)b->data);
-    tn_free(b->data);
 }
 
 tn_code tn_resource_tensor(tn_resource *res, tn_tensor **out, tn_error *err)
