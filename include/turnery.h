@@ -427,6 +427,9 @@ TN_API tn_code tn_callable_new(tn_session *s, const char *const *feeds, int n_fe
                                const char *const *targets, int n_targets, tn_callable **out, tn_error *err);
 TN_API tn_code tn_callable_run(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, tn_error *err);
 TN_API void tn_callable_free(tn_callable *c);
+/* The plan for these feeds as a table: steps, kernels, fusions, places, bytes, and the time of each step
+ * measured over `runs` runs (0: none). Released by tn_text_free. Runs have their usual effects. */
+TN_API tn_code tn_callable_plan(tn_callable *c, const tn_tensor *const *feeds, int runs, char **text, tn_error *err);
 /* Asks runs in progress to stop: they return CANCELLED. */
 TN_API void tn_session_cancel(tn_session *s);
 /* Variables by name, for savers and tests. get: a counted tensor; NOT_FOUND, FAILED_PRECONDITION

@@ -8,9 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const command cmd_show;
+extern const command cmd_run, cmd_show;
 
 static const command *const commands[] = {
+    &cmd_run,
     &cmd_show,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

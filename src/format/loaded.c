@@ -77,7 +77,7 @@ tn_code tn_load_meta_graph(const char *meta_graph, const char *checkpoint, const
     tn_loaded *m;
     TN_TRY(tn_metagraph_load(meta_graph, &meta, err));
     TN_TRY(model_new(meta, NULL, options, &m, err));
-    tn_code code = checkpoint ? tn_checkpoint_restore(checkpoint, m->graph, m->session, NULL, err) : TN_OK;
+    tn_code code = checkpoint ? tn_checkpoint_restore(checkpoint, m->graph, NULL, m->session, NULL, err) : TN_OK;
     if (code == TN_OK) *out = m;
     else tn_loaded_free(m);
     return code;
@@ -135,5 +135,6 @@ tn_code tn_loaded_find_signature(const tn_loaded *m, const char *name, const tn_
 
 tn_code tn_loaded_save(tn_loaded *m, const char *prefix, tn_error *err)
 {
-    return tn_checkpoint_save(prefix, m->graph, m->session, err);
+    tn_export e = {.graph = m->graph};
+    return tn_checkpoint_save(prefix, &e, m->session, err);
 }

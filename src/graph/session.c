@@ -462,16 +462,28 @@ void tn_callable_guard(tn_callable *c, int fetch)
     c->guard = fetch;
 }
 
-void tn_callable_time(tn_callable *c, bool on)
+/* The first run, which touches memory for the first time, is not measured. */
+static tn_code timed_runs(tn_callable *c, const tn_tensor *const *feeds, int runs, tn_error *err)
 {
-    c->timing = on;
+    const tn_tensor **out = tn_calloc((size_t)c->request.n_fetches + 1, sizeof *out);
+    tn_code code = out ? TN_OK : tn_no_memory(err, 0);
+    for (int i = 0; code == TN_OK && i <= runs; i++) {
+        c->timing = i > 0;
+        code = callable_run(c, feeds, out, false, err);
+    }
+    c->timing = false;
+    tn_free(out);
+    return code;
 }
 
-const tn_program *tn_callable_program(const tn_callable *c, const int64_t **step_ns)
+tn_code tn_callable_plan(tn_callable *c, const tn_tensor *const *feeds, int runs, char **text, tn_error *err)
 {
-    if (!c->bound) return NULL;
-    *step_ns = c->context->step_ns;
-    return c->bound->program;
+    tn_buf b = {0};
+    TN_TRY(runs > 0 ? timed_runs(c, feeds, runs, err) : enter_program(c, feeds, err));
+    tn_program_text(c->bound->program, runs > 0 ? c->context->step_ns : NULL, runs, &b);
+    TN_TRY(tn_buf_check(&b, err));
+    *text = tn_buf_take(&b, NULL);
+    return TN_OK;
 }
 
 /* ==== variables by name ==== */

@@ -15,9 +15,6 @@ int tn_session_threads(const tn_session *s);
 void tn_callable_guard(tn_callable *c, int fetch);
 /* One run that looks at every float output: an error names the first that is not finite. Writes too. */
 tn_code tn_callable_run_checked(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, tn_error *err);
-/* The program of the last run, with its time per step when timing was switched on. */
-void tn_callable_time(tn_callable *c, bool on);
-const tn_program *tn_callable_program(const tn_callable *c, const int64_t **step_ns);
 /* The plan as a table: steps, kernels, fusions, shapes, bytes, and times when step_ns is not NULL (sums
  * over `runs` runs, nanoseconds). */
 void tn_program_text(const tn_program *p, const int64_t *step_ns, int runs, tn_buf *out);
