@@ -120,7 +120,9 @@ static tn_code run_init(const char *folder, const tn_metagraph *m, tn_session *s
     while (code == TN_OK && n < m->n_assets) {
         tn_tensor *t = NULL;
         code = asset_path(folder, &m->assets[n], a, &t, err);
-        if (code == TN_OK) feeds[n++] = (tn_feed){m->assets[n].tensor, t};
+        if (code != TN_OK) break;
+        feeds[n] = (tn_feed){m->assets[n].tensor, t};
+        n++;
     }
     if (code == TN_OK) code = tn_session_run(s, feeds, n, NULL, 0, NULL, &m->init_op, 1, err);
     for (int i = 0; i < n; i++) tn_tensor_unref((tn_tensor *)feeds[i].value);

@@ -4,6 +4,8 @@
  */
 #include "fused.h"
 
+#include "op_conv.h"
+
 static tn_code keep_shape(tn_infer *c, tn_error *err)
 {
     (void)c, (void)err;
@@ -34,6 +36,22 @@ static tn_code matmul_run(tn_run *r, tn_error *err)
 }
 
 const tn_op tn_fused_matmul = {.name = "_FusedMatMul", .infer = keep_shape, .prepare = matmul_prepare, .run = matmul_run};
+
+/* ==== convolution, bias, activation ==== */
+
+static tn_code conv2d_prepare(tn_prepare *p, tn_error *err)
+{
+    const tn_fused_act *fused = p->params;
+    p->op = tn_op_find("Conv2D"); /* whose attributes these are */
+    return tn_conv_prepare_fused(p, true, fused->act, fused->alpha, err);
+}
+
+static tn_code prepared_elsewhere(tn_run *r, tn_error *err)
+{
+    return tn_fail(err, TN_INTERNAL, "'%s' was not prepared", r->name);
+}
+
+const tn_op tn_fused_conv2d = {.name = "_FusedConv2D", .infer = keep_shape, .prepare = conv2d_prepare, .run = prepared_elsewhere};
 
 /* ==== element-wise programs ==== */
 

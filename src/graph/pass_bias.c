@@ -23,7 +23,7 @@ static bool is_float_vector(tn_pval v, int64_t n)
 static bool is_product(const tn_pnode *n)
 {
     if (n->out[0].dtype != TN_FLOAT || !tn_shape_known(&n->out[0].shape) || n->n_control) return false;
-    return tn_pnode_is(n, "MatMul");
+    return tn_pnode_is(n, "MatMul") || (tn_pnode_is(n, "Conv2D") && !tn_attr_is(n->attrs, "data_format", "NCHW"));
 }
 
 /* product + bias: which input is which; false: it is no such node. */
@@ -62,7 +62,8 @@ static tn_code fuse(tn_binding *b, tn_region *r, tn_pnode *last, tn_pval product
                     tn_error *err)
 {
     tn_pnode *p = product.node;
-    tn_pnode *n = tn_pnode_new(b->arena, &tn_fused_matmul, last->name, 3, 1);
+    const tn_op *op = tn_pnode_is(p, "MatMul") ? &tn_fused_matmul : &tn_fused_conv2d;
+    tn_pnode *n = tn_pnode_new(b->arena, op, last->name, 3, 1);
     tn_fused_act *extra = TN_NEW(b->arena, tn_fused_act);
     if (!n || !extra || !tn_region_add(b->arena, r, n)) return tn_no_memory(err, 0);
     *extra = (tn_fused_act){act, alpha};
