@@ -213,6 +213,9 @@ struct tn_run_context {
     int n_pins;
     int guard;          /* slot of a float that must be finite before anything is written; -1: none */
     bool guarded;       /* it was looked at in this run */
+    tn_rng **rngs;      /* the program's generators, and their states when a guarded run began */
+    tn_philox_state *rng_states;
+    int n_rngs;
     bool check_numbers; /* looks at every float output: finds where NaN or infinity first appears */
     int64_t *step_ns; /* when timing: one a step; else NULL */
     tn_run_context *next;
@@ -222,6 +225,9 @@ void tn_context_put(tn_program *p, tn_run_context *c);                      /* f
 void tn_context_free(tn_run_context *c);
 /* Runs the program; feeds in order. Fetched values are in c->values[top.rets[i]] until the next run. */
 tn_code tn_program_run(tn_run_context *c, const tn_tensor *const *feeds, const atomic_int *cancel, tn_error *err);
+/* A run that the guard ends draws its random numbers again when it is repeated. */
+void tn_context_save_random(tn_run_context *c);
+void tn_context_restore_random(tn_run_context *c);
 /* Releases what the values hold beyond the block. */
 void tn_context_clear(tn_run_context *c);
 

@@ -77,6 +77,35 @@ static bool context_runs(tn_run_context *c)
     return true;
 }
 
+static bool context_rngs(tn_run_context *c)
+{
+    const tn_program *p = c->program;
+    c->rngs = tn_calloc((size_t)p->n_steps + 1, sizeof *c->rngs);
+    c->rng_states = tn_calloc((size_t)p->n_steps + 1, sizeof *c->rng_states);
+    if (!c->rngs || !c->rng_states) return false;
+    for (int i = 0; i < p->n_steps; i++) {
+        tn_resource *res = p->steps[i].resource;
+        if (res && res->kind == TN_RES_RNG) c->rngs[c->n_rngs++] = (tn_rng *)res;
+    }
+    return true;
+}
+
+void tn_context_save_random(tn_run_context *c)
+{
+    if (!c->n_rngs) return;
+    pthread_mutex_lock(&c->program->store->lock);
+    for (int i = 0; i < c->n_rngs; i++) c->rng_states[i] = c->rngs[i]->state;
+    pthread_mutex_unlock(&c->program->store->lock);
+}
+
+void tn_context_restore_random(tn_run_context *c)
+{
+    if (!c->n_rngs) return;
+    pthread_mutex_lock(&c->program->store->lock);
+    for (int i = 0; i < c->n_rngs; i++) c->rngs[i]->state = c->rng_states[i];
+    pthread_mutex_unlock(&c->program->store->lock);
+}
+
 static tn_run_context *context_new(tn_program *p)
 {
     tn_run_context *c = tn_calloc(1, sizeof *c);
@@ -93,7 +122,7 @@ static tn_run_context *context_new(tn_program *p)
         memcpy(c->values, p->values, (size_t)p->n_slots * sizeof *c->values);
         for (int i = 0; i < p->n_slots; i++)
             if (p->slots[i].place == TN_PLACE_BLOCK) c->values[i].data = c->block + p->slots[i].offset;
-        ok = context_runs(c);
+        ok = context_runs(c) && context_rngs(c);
     }
     if (ok) return c;
     tn_context_free(c);
@@ -137,6 +166,8 @@ void tn_context_free(tn_run_context *c)
     tn_free(c->block);
     tn_free(c->scratch);
     tn_free(c->step_ns);
+    tn_free(c->rngs);
+    tn_free(c->rng_states);
     tn_free(c);
 }
 

@@ -436,10 +436,12 @@ static tn_code callable_run(tn_callable *c, const tn_tensor *const *feeds, const
 {
     if (!c->context || !fits(c->bound->program, feeds) || !same_dtypes(c, feeds)) TN_TRY(enter_program(c, feeds, err));
     set_up_context(c, check);
+    if (c->guard >= 0) tn_context_save_random(c->context);
     run_begins(c->session);
     tn_code code = tn_program_run(c->context, feeds, &c->session->cancel, err);
     run_ends(c->session);
     if (code != TN_OK) {
+        if (c->guard >= 0) tn_context_restore_random(c->context);
         tn_context_clear(c->context);
         return code;
     }
