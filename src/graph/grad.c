@@ -37,10 +37,13 @@ typedef struct walk {
 
 static bool stops(const tn_operation *op) { return op->def && (op->def->flags & TN_NO_GRADIENT); }
 
-/* Gradients flow along this input. */
+/* Gradients flow along this input; along one of unknown dtype too, so that an operator we do not have is
+ * an error and not a silent end. */
 static bool flows(const tn_operation *op, int i)
 {
-    return op->in[i].op && tn_differentiable(tn_node_dtype(op->in[i]));
+    if (!op->in[i].op) return false;
+    tn_dtype t = tn_node_dtype(op->in[i]);
+    return t == TN_INVALID_DTYPE || tn_differentiable(t);
 }
 
 static tn_code no_memory(walk *w, tn_error *err) { return tn_no_memory(err, (size_t)w->n * sizeof(mark)); }
