@@ -147,6 +147,23 @@ static tn_code clip_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
+/* Complex numbers are clipped by their parts: as real ones with a last dimension of 2. */
+static tn_code clip_prepare(tn_prepare *p, tn_error *err)
+{
+    tn_shape shape[4];
+    tn_dtype t = tn_dtype_base(p->in[0]->dtype);
+    if (!tn_dtype_is_complex(t)) return tn_pointwise_prepare(p, err);
+    TN_PARAMS(p, tn_pw_plan, plan);
+    for (int i = 0; i < 4; i++) {
+        shape[i] = i < 3 ? p->in[i]->shape : p->out[0]->shape;
+        if (shape[i].rank == TN_MAX_RANK)
+            return tn_fail(err, TN_UNIMPLEMENTED, "ClipByValue of complex numbers of rank %d", TN_MAX_RANK);
+        shape[i].dim[shape[i].rank++] = 2;
+    }
+    const tn_shape *operands[] = {&shape[0], &shape[1], &shape[2]};
+    return tn_pw_prepare(TN_PW_CLIP, t == TN_COMPLEX64 ? TN_FLOAT : TN_DOUBLE, operands, &shape[3], 0, p->threads, plan, err);
+}
+
 static tn_code clip_grad(tn_grad *g, tn_error *err)
 {
     tn_node x = tn_grad_in(g, 0), dy = tn_grad_dy(g, 0), zeros = tn_zeros_like(g->b, dy);
@@ -157,5 +174,13 @@ static tn_code clip_grad(tn_grad *g, tn_error *err)
     return TN_OK;
 }
 
-TN_ELEMENTWISE(ClipByValue, "t:T clip_value_min:T clip_value_max:T -> output:T; T:type{numbertype}", clip_infer,
-               clip_grad, TN_POINTWISE | TN_INPLACE | TN_BOUNDED, "CLIP");
+const tn_op tn_op_ClipByValue = {
+    .name = "ClipByValue",
+    .sig = "t:T clip_value_min:T clip_value_max:T -> output:T; T:type{numbertype}",
+    .infer = clip_infer,
+    .prepare = clip_prepare,
+    .run = tn_pointwise_run,
+    .grad = clip_grad,
+    .flags = TN_POINTWISE | TN_INPLACE | TN_BOUNDED,
+    .pointwise = "CLIP",
+};

@@ -24,6 +24,9 @@
     PW1(P##_SIN, T, T, F(csin)(x))                                                                \
     PW1(P##_COS, T, T, F(ccos)(x))                                                                \
     PW1(P##_TAN, T, T, F(ctan)(x))                                                                \
+    PW1(P##_ASIN, T, T, F(casin)(x))                                                              \
+    PW1(P##_ACOS, T, T, F(cacos)(x))                                                              \
+    PW1(P##_ATAN, T, T, F(catan)(x))                                                              \
     PW1(P##_SINH, T, T, F(csinh)(x))                                                              \
     PW1(P##_COSH, T, T, F(ccosh)(x))                                                              \
     PW1(P##_TANH, T, T, F(ctanh)(x))                                                              \
@@ -45,12 +48,13 @@
     PW2(P##_POW, T, T, y == 0 ? 1 : x == 0 ? 0 : F(cpow)(x, y))                                   \
     PW2(P##_SQUARED_DIFFERENCE, T, T, (x - y) * F(conj)(x - y))                                   \
     PW2(P##_XLOGY, T, T, x == 0 ? 0 : x * F(clog)(y))                                             \
+    PW2(P##_XLOG1PY, T, T, x == 0 ? 0 : x * F(clog)(1 + y))                                       \
     PW2(P##_XDIVY, T, T, x == 0 ? 0 : x / y)                                                      \
     PW2(P##_EQUAL, T, uint8_t, x == y)                                                            \
     PW2(P##_NOT_EQUAL, T, uint8_t, x != y)                                                        \
     PW2(P##_APPROX_EQUAL, T, uint8_t, F(cabs)(x - y) < attr)                                      \
-    PW2(P##_TANH_GRAD, T, T, y *F(conj)(1 - x * x))                                               \
-    PW2(P##_SIGMOID_GRAD, T, T, y *F(conj)(x *(1 - x)))                                           \
+    PW2(P##_TANH_GRAD, T, T, y *(1 - x * x))                                                      \
+    PW2(P##_SIGMOID_GRAD, T, T, y *x *(1 - x))                                                    \
     PW2(P##_RECIPROCAL_GRAD, T, T, -y *F(conj)(x *x))                                             \
     PW2(P##_SQRT_GRAD, T, T, y * (R)0.5 / F(conj)(x))                                             \
     PW2(P##_RSQRT_GRAD, T, T, (R)-0.5 * y * F(conj)(x *x *x))                                     \
@@ -67,6 +71,7 @@
 #define ROWS(P)                                                                                                        \
     ROW(P, IDENTITY), ROW(P, NEG), ROW(P, SIGN), ROW(P, SQUARE), ROW(P, SQRT), ROW(P, RSQRT), ROW(P, RECIPROCAL),      \
         ROW(P, EXP), ROW(P, EXPM1), ROW(P, LOG), ROW(P, LOG1P), ROW(P, SIN), ROW(P, COS), ROW(P, TAN), ROW(P, SINH),   \
+        ROW(P, ASIN), ROW(P, ACOS), ROW(P, ATAN), ROW(P, XLOG1PY),                                                     \
         ROW(P, COSH), ROW(P, TANH), ROW(P, ASINH), ROW(P, ACOSH), ROW(P, ATANH), ROW(P, SIGMOID), ROW(P, CONJ),        \
         ROW(P, REAL), ROW(P, IMAG), ROW(P, COMPLEX_ABS), ROW(P, ANGLE), ROW(P, ADD), ROW(P, SUB), ROW(P, MUL),         \
         ROW(P, DIV), ROW(P, DIV_NO_NAN), ROW(P, MUL_NO_NAN), ROW(P, POW), ROW(P, SQUARED_DIFFERENCE), ROW(P, XLOGY),   \
