@@ -382,7 +382,7 @@ tn_code tn_random_bits(tn_dtype dtype, const tn_philox *p, int64_t count, void *
 typedef enum tn_optimizer {
     TN_OPT_SGD, TN_OPT_MOMENTUM, TN_OPT_NESTEROV, TN_OPT_ADAGRAD, TN_OPT_ADAGRAD_V2, TN_OPT_ADAM, TN_OPT_ADAM_NESTEROV,
     TN_OPT_RMSPROP, TN_OPT_CENTERED_RMSPROP, TN_OPT_FTRL, TN_OPT_FTRL_V2, TN_OPT_ADADELTA, TN_OPT_ADAGRAD_DA,
-    TN_OPT_PROXIMAL_SGD, TN_OPT_PROXIMAL_ADAGRAD, TN_OPT_ADAMAX, TN_OPT_COUNT
+    TN_OPT_PROXIMAL_SGD, TN_OPT_PROXIMAL_ADAGRAD, TN_OPT_ADAMAX, TN_OPT_KERAS_MOMENTUM, TN_OPT_KERAS_NESTEROV, TN_OPT_COUNT
 } tn_optimizer;
 /* The operator's scalars under their TensorFlow names; those an optimizer lacks are not looked at. */
 typedef struct tn_opt_params {
