@@ -13,6 +13,7 @@ typedef struct segments {
     tn_pw_op op;
     tn_dtype dtype;
     bool unsorted, mean;
+    bool scattered;          /* an unsorted sum that kernel/'s scatter does at once */
     int64_t inner, count, n; /* elements a row, rows, segments (unsorted) */
     size_t row;              /* bytes */
 } segments;
@@ -85,6 +86,7 @@ static tn_code segment_prepare(tn_prepare *p, tn_error *err)
     for (int i = p->in[1]->shape.rank; i < p->in[0]->shape.rank; i++) s->inner *= p->in[0]->shape.dim[i];
     s->row = (size_t)s->inner * tn_dtype_size(s->dtype);
     if (s->unsorted) s->n = p->out[0]->shape.dim[0];
+    s->scattered = s->op == TN_PW_ADD && (s->dtype == TN_FLOAT || s->dtype == TN_DOUBLE) && p->in[1]->dtype != TN_INT16;
     if (tn_pw_supported(s->op, s->dtype)) return TN_OK;
     return tn_fail(err, TN_UNIMPLEMENTED, "%s of %s is not supported", p->op->name, tn_dtype_name(s->dtype));
 }
@@ -137,6 +139,10 @@ static tn_code unsorted_run(tn_run *r, tn_error *err)
                            (long long)id, (long long)s->n);
     }
     fill_empty(s, r->out[0], r->threads);
+    if (s->scattered) {
+        tn_scatter_desc d = {TN_SCATTER_ADD, s->dtype, r->in[1]->dtype, s->n, s->inner, s->count, false, true};
+        return tn_scatter(&d, r->in[1]->data, data, r->out[0]->data, err);
+    }
     for (int64_t i = 0; i < s->count; i++) {
         int64_t id = tn_tensor_int(r->in[1], i);
         if (id < 0) continue;
