@@ -154,13 +154,14 @@ static tn_code unsorted_run(tn_run *r, tn_error *err)
 
 static tn_code check_sorted(const segments *s, const tn_tensor *ids, int64_t n, tn_error *err)
 {
+    for (int64_t i = 1; i < s->count; i++)
+        if (tn_tensor_int(ids, i) < tn_tensor_int(ids, i - 1))
+            return tn_fail(err, TN_INVALID_ARGUMENT, "segment ids are not increasing");
     for (int64_t i = 0; i < s->count; i++) {
         int64_t id = tn_tensor_int(ids, i);
         if (id < 0 || id >= n)
             return tn_fail(err, TN_INVALID_ARGUMENT, "Segment id %lld out of range [0, %lld), possibly because "
                            "'segment_ids' input is not sorted.", (long long)id, (long long)n);
-        if (i > 0 && id < tn_tensor_int(ids, i - 1))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "segment ids are not increasing");
     }
     return TN_OK;
 }

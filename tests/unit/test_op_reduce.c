@@ -101,6 +101,44 @@ static void test_segments(void **state)
     CHECK_CASES(cases);
 }
 
+static void test_sparse_segments(void **state)
+{
+    (void)state;
+#define D43 "float[4,3] 0 1 2 3 4 5 6 7 8 9 10 11"
+#define PICK "int32[3] 0 3 1"
+#define S2 "int32[3] 0 0 2"
+#define G33 "float[3,3] 1 1 1 1 1 1 1 1 1"
+    static const op_case cases[] = {
+        {"SparseSegmentSum", "", {D43, PICK, S2}, {"float[3,3] 9 11 13 0 0 0 3 4 5"}},
+        {"SparseSegmentMean", "", {D43, PICK, S2}, {"float[3,3] 4.5 5.5 6.5 0 0 0 3 4 5"}},
+        {"SparseSegmentSqrtN", "", {D43, PICK, S2}, {"float[3,3] 6.3639607 7.7781744 9.192388 0 0 0 3 4 5"}},
+        {"SparseSegmentSum", "", {"int64[2] 5 7", "int64[2] 1 1", "int64[2] 0 0"}, {"int64[1] 14"}},
+        {"SparseSegmentSum", "", {D43, "int32[0]", "int32[0]"}, {"float[0,3]"}},
+        {"SparseSegmentSumWithNumSegments", "", {D43, PICK, S2, "int32 4"}, {"float[4,3] 9 11 13 0 0 0 3 4 5 0 0 0"}},
+        {"SparseSegmentMeanWithNumSegments", "", {D43, PICK, S2, "int32 3"}, {"float[3,3] 4.5 5.5 6.5 0 0 0 3 4 5"}},
+        {"SparseSegmentSqrtNWithNumSegments", "", {D43, PICK, S2, "int32 2"}, {"!segment ids must be < num_segments"}},
+        {"SparseSegmentSumGrad", "", {G33, PICK, S2, "int32 4"}, {"float[4,3] 1 1 1 1 1 1 0 0 0 1 1 1"}},
+        {"SparseSegmentMeanGrad", "", {G33, PICK, S2, "int32 4"}, {"float[4,3] 0.5 0.5 0.5 1 1 1 0 0 0 0.5 0.5 0.5"}},
+        {"SparseSegmentSqrtNGrad", "", {"half[1] 1", "int32[2] 0 0", "int32[2] 0 0", "int32 1"}, {"half[1] 1.4142"}},
+        {"SparseSegmentSum", "", {D43, "int32[2] 0 4", "int32[2] 0 0"}, {"!Bad: indices[1] == 4 out of range [0, 4)"}},
+        {"SparseSegmentSum", "", {D43, "int32[2] 0 1", "int32[2] 1 0"}, {"!segment ids are not increasing"}},
+        {"SparseSegmentSum", "", {D43, "int32[2] 0 1", "int32[2] -1 0"}, {"!Segment id -1 out of range [0, 1)"}},
+        {"SparseSegmentSum", "", {D43, "int32[2] 0 1", "int32[1] 0"}, {"!segment_ids and indices should have same size."}},
+        {"SparseSegmentSumGrad", "", {G33, PICK, S2, "int32 2"}, {"!Index 3 out of range [0, 2)."}},
+        {"SparseSegmentSumGrad", "", {G33, PICK, "int32[3] 0 0 4", "int32 4"}, {"!Invalid number of segments"}},
+        {"Bincount", "", {"int32[4] 1 1 3 9", "int32 5", "int32[0]"}, {"int32[5] 0 2 0 1 0"}},
+        {"Bincount", "", {"int32[4] 1 1 3 9", "int32 5", "float[4] 0.5 1 2 3"}, {"float[5] 0 1.5 0 2 0"}},
+        {"Bincount", "", {"int32[1] -1", "int32 5", "int32[0]"}, {"!Input arr must be non-negative!"}},
+        {"DenseBincount", "", {"int64[2,3] 1 1 3 0 0 9", "int64 4", "int64[0]"}, {"int64[2,4] 0 2 0 1 2 0 0 0"}},
+        {"DenseBincount", "binary_output=true", {"int32[2,3] 1 1 3 0 0 9", "int32 4", "float[0]"}, {"float[2,4] 0 1 0 1 1 0 0 0"}},
+        {"DenseBincount", "", {"int32[2,3] 1 1 3 0 0 9", "int32 4", SIX}, {"float[2,4] 0 3 0 3 9 0 0 0"}},
+        {"DenseBincount", "", {"int32 1", "int32 2", "int32[0]"}, {"int32[2] 0 1"}},
+        {"DenseBincount", "", {"int32[1] 1", "int32 -5", "int32[0]"}, {"!size (-5) must be non-negative"}},
+        {"DenseBincount", "", {"int32[2] 1 2", "int32 5", "float[1] 1"}, {"!`weights` must be the same shape as `arr`"}},
+    };
+    CHECK_CASES(cases);
+}
+
 static void test_products(void **state)
 {
     (void)state;
@@ -248,6 +286,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reductions), cmocka_unit_test(test_segments),  cmocka_unit_test(test_products),
         cmocka_unit_test(test_einsum),     cmocka_unit_test(test_diagonals), cmocka_unit_test(test_sequences),
+        cmocka_unit_test(test_sparse_segments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
