@@ -24,15 +24,26 @@ static tn_code no_memory(tn_error *err)
 /* ==== loops are made regular ==== a value that a loop's body gives back under another's name is copied,
  * one that it merely passes through is its argument */
 
+/* An inner loop hands this value through unchanged (its own body is regular already). */
+static bool passes_through(tn_pval v)
+{
+    if (!tn_pnode_is_loop(v.node)) return false;
+    const tn_region *body = v.node->sub[1];
+    return body->rets[v.index].node == body->args[v.index];
+}
+
 static tn_pval strip(tn_pval v)
 {
-    while (tn_pnode_is(v.node, "Identity") && !v.node->n_control) v = v.node->in[0];
-    return v;
+    for (;;) {
+        if (passes_through(v)) v = v.node->in[v.index];
+        else if (tn_pnode_is(v.node, "Identity") && !v.node->n_control) v = v.node->in[0];
+        else return v;
+    }
 }
 
 static tn_pval view_root(tn_pval v)
 {
-    while ((v.node->op->flags & TN_ALIAS) && v.index < v.node->n_in) v = v.node->in[v.index];
+    while (passes_through(v) || ((v.node->op->flags & TN_ALIAS) && v.index < v.node->n_in)) v = v.node->in[v.index];
     return v;
 }
 

@@ -32,14 +32,14 @@ static tn_code move_value(tn_run_context *c, int from, int to, tn_error *err)
     return TN_OK;
 }
 
-/* An argument on the heap looks at its input for as long as the region runs. */
+/* An argument looks at its input for as long as the region runs. */
 static void lend_value(tn_run_context *c, int from, int to)
 {
     tn_tensor *src = &c->values[from], *dst = &c->values[to];
+    dst->shape = src->shape; /* of a bounded value it is known only now */
     if (!on_heap(c, to)) return;
     tn_buffer *old = dst->buffer;
     dst->dtype = src->dtype;
-    dst->shape = src->shape;
     dst->data = src->data;
     dst->buffer = src->buffer ? tn_buffer_ref(src->buffer) : NULL;
     tn_buffer_unref(old);
@@ -128,8 +128,10 @@ tn_code tn_exec_while(tn_run_context *c, const tn_step *s, tn_error *err)
         TN_TRY(next_iteration(c, body, err));
         TN_TRY(goes_on(c, cond, &more, err));
     }
-    for (int i = 0; i < s->n_out; i++)
+    for (int i = 0; i < s->n_out; i++) {
         if (on_heap(c, s->out[i])) TN_TRY(move_value(c, body->args[i], s->out[i], err));
+        else c->values[s->out[i]].shape = c->values[body->args[i]].shape;
+    }
     for (int i = 0; i < body->n_args; i++) drop(c, body->args[i]);
     return TN_OK;
 }

@@ -160,6 +160,7 @@ static tn_code infer_branches(tn_binding *b, tn_pnode *n, tn_error *err)
             n->out[i].dtype = t;
             n->out[i].value = NULL;
             n->out[i].has_ints = false;
+            n->out[i].bound = -1; /* what comes out of a branch has a place of its own */
         }
     }
     return TN_OK;

@@ -119,13 +119,13 @@ static void test_bounded_value_in_branch(void **state)
     tn_node u = op1(f.b, "Unique", x);
     tn_operation *op = tn_if(f.b, p, "twice", "square", &u, 1);
     give_name(f.b, "total", tn_op(f.b, "Sum", TN_INPUTS(tn_output_of(op, 0), integer(f.b, 0)), TN_NO_ATTRS));
-    give_name(f.b, "size", op1(f.b, "Size", tn_output_of(op, 1)));
+    give_name(f.b, "many", op1(f.b, "Size", tn_output_of(op, 1)));
     tn_tensor *v = floats(TN_SHAPE(6), (float[]){1, 2, 1, 2, 3, 3});
     EVERY_MODE(&f) {
         for (int yes = 0; yes < 2; yes++) {
             tn_tensor *t = scalar_of(TN_BOOL, yes);
             tn_feed feeds[] = {{"p", t}, {"x", v}};
-            tn_tensor *sum = run_fed(&f, feeds, 2, "total"), *size = run_fed(&f, feeds, 2, "size");
+            tn_tensor *sum = run_fed(&f, feeds, 2, "total"), *size = run_fed(&f, feeds, 2, "many");
             assert_float_equal(TN_FLOATS(sum)[0], yes ? 12 : 14, 0);
             assert_int_equal(tn_tensor_int(size, 0), yes ? 3 : 4);
             tn_tensor_unref(sum);
