@@ -27,4 +27,9 @@ tn_list *tn_list_resized(const tn_list *l, int64_t n);
 /* The list in a scalar variant tensor. INVALID_ARGUMENT: there is none. */
 tn_code tn_list_of(const tn_tensor *t, const tn_list **out, tn_error *err);
 
+/* ZerosLike and AddN of scalar variants that hold lists: element by element. */
+struct tn_run;
+tn_code tn_list_zeros_like(struct tn_run *r, tn_error *err);
+tn_code tn_list_add_n(struct tn_run *r, tn_error *err);
+
 #endif

@@ -5,6 +5,7 @@
  */
 #include <math.h>
 
+#include "list.h"
 #include "op_math.h"
 
 enum { FUSED = TN_POINTWISE | TN_INPLACE | TN_BOUNDED, PLAIN = TN_INPLACE | TN_BOUNDED };
@@ -157,6 +158,10 @@ static tn_code add_n_run(tn_run *r, tn_error *err)
 static tn_code add_n_prepare(tn_prepare *p, tn_error *err)
 {
     tn_dtype t = tn_dtype_base(p->in[0]->dtype);
+    if (t == TN_VARIANT) {
+        p->run = tn_list_add_n;
+        return TN_OK;
+    }
     if (!tn_pw_supported(TN_PW_ADD, t))
         return tn_fail(err, TN_UNIMPLEMENTED, "%s of %s is not supported", p->op->name, tn_dtype_name(t));
     char a[160], b[160];
