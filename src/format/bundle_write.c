@@ -264,6 +264,13 @@ static tn_code write_index(tn_bundle_writer *w, tn_error *err)
     return code;
 }
 
+/* The index first: alone, it would be taken for one that only has to be renamed. */
+static void remove_new(const tn_bundle_writer *w)
+{
+    tn_remove_file(w->index_new, NULL);
+    tn_remove_file(w->data_new, NULL);
+}
+
 /* Both new files in place of the old. Once the data is renamed (its folder may still fail to be synced)
  * there is no way back: the index follows, or stays under its .new name and is found there by whoever
  * opens the bundle. */
@@ -271,8 +278,7 @@ static tn_code place(tn_bundle_writer *w, tn_error *err)
 {
     tn_code code = tn_rename(w->data_new, w->data, err);
     if (code != TN_OK && tn_file_exists(w->data_new)) {
-        tn_remove_file(w->index_new, NULL);
-        tn_remove_file(w->data_new, NULL);
+        remove_new(w);
         return code;
     }
     tn_code second = tn_rename(w->index_new, w->index, code == TN_OK ? err : NULL);
@@ -287,7 +293,7 @@ tn_code tn_bundle_commit(tn_bundle_writer *w, tn_error *err)
         w->file = NULL;
         if (code == TN_OK) code = write_index(w, err);
         if (code == TN_OK) code = place(w, err);
-        else tn_remove_file(w->data_new, NULL);
+        else remove_new(w);
     }
     free_writer(w);
     return code;
