@@ -16,7 +16,7 @@
 
 typedef struct source {
     tn_view in;     /* what is left */
-    bool gzip, ended;
+    bool gzip, ended, whole; /* whole: gzip's end was there, its check sum right */
     z_stream z;
     uint64_t at;    /* bytes handed out */
 } source;
@@ -50,7 +50,8 @@ static tn_code inflate_some(source *s, uint8_t *out, size_t n, size_t *done, tn_
     s->in.p += given - s->z.avail_in;
     s->in.n -= given - s->z.avail_in;
     *done = n - s->z.avail_out;
-    s->ended = r == Z_STREAM_END || (r == Z_BUF_ERROR && s->in.n == 0);
+    s->whole = r == Z_STREAM_END;
+    s->ended = s->whole || (r == Z_BUF_ERROR && s->in.n == 0);
     if (r == Z_OK || s->ended) return TN_OK;
     return tn_fail(err, TN_DATA_LOSS, "the gzip data is damaged after %llu bytes: %s", (unsigned long long)(s->at + *done),
                    s->z.msg ? s->z.msg : "unexpected end");
@@ -85,6 +86,7 @@ static tn_code check_end(source *s, tn_error *err)
     size_t done = s->in.n;
     if (s->gzip && !s->ended) TN_TRY(inflate_some(s, &more, 1, &done, err));
     else if (s->gzip) done = 0;
+    if (s->gzip && !done && !s->whole) return short_of(s, "gzip's check sum", s->at + 8, err);
     if (done) return tn_fail(err, TN_DATA_LOSS, "bytes are left after the data, which ends at byte %llu", (unsigned long long)s->at);
     return TN_OK;
 }
