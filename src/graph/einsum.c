@@ -15,8 +15,8 @@ tn_code tn_einsum_split(tn_view equation, tn_view part[3], int *n_in, tn_error *
     for (const char *p = equation.p; p + 1 < end; p++)
         if (p[0] == '-' && p[1] == '>' && ++arrows == 1) arrow = p;
     if (arrows != 1)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Expecting exactly one '->' in einsum equation: %.*s", (int)equation.n,
-                       equation.p);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Expecting exactly one '->' in einsum equation: %.*s",
+                       (int)equation.n, equation.p);
     const char *comma = arrow;
     for (const char *p = arrow - 1; p >= equation.p; p--) {
         if (*p != ',') continue;
@@ -24,8 +24,9 @@ tn_code tn_einsum_split(tn_view equation, tn_view part[3], int *n_in, tn_error *
         commas++;
     }
     if (commas > 1)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Expecting 1 or 2 input subscripts in equation '%.*s' but got: %d",
-                       (int)equation.n, equation.p, commas + 1);
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Expecting 1 or 2 input subscripts in equation '%.*s' but got: %d", (int)equation.n,
+                       equation.p, commas + 1);
     *n_in = commas + 1;
     part[0] = (tn_view){equation.p, (size_t)(comma - equation.p)};
     part[1] = commas ? (tn_view){comma + 1, (size_t)(arrow - comma - 1)} : (tn_view){arrow, 0};
@@ -77,7 +78,8 @@ static tn_code label_part(tn_einsum *e, int operand, tn_view part, int under, tn
             for (int k = under - 1; k >= 0; k--) TN_TRY(add_axis(e, operand, UNDER_ELLIPSIS + k, err));
             i += 2;
         } else if (part.p[i] == '.') {
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Einsum: '.' that is no ellipsis in '%.*s'", (int)part.n, part.p);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Einsum: '.' that is no ellipsis in '%.*s'", (int)part.n,
+                           part.p);
         } else {
             TN_TRY(add_axis(e, operand, (unsigned char)part.p[i], err));
         }
@@ -96,8 +98,8 @@ static tn_code operand_rank(tn_view part, const tn_shape *s, int i, int *under, 
     int n = letters(part);
     *under = s->rank - n;
     if (open ? *under >= 0 : *under == 0) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "Expected input %d to have rank %s%d but got: %d", i, open ? "at least " : "",
-                   n, s->rank);
+    return tn_fail(err, TN_INVALID_ARGUMENT, "Expected input %d to have rank %s%d but got: %d", i,
+                   open ? "at least " : "", n, s->rank);
 }
 
 /* ==== sizes ==== */
@@ -121,8 +123,10 @@ static tn_code read_sizes(tn_einsum *e, int operand, const tn_shape *s, tn_error
         if (e->name[label] >= UNDER_ELLIPSIS)
             return tn_fail(err, TN_INVALID_ARGUMENT, "Invalid broadcasting dimensions: %lld vs. %lld",
                            (long long)e->dim[label], (long long)s->dim[i]);
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Expected dimension %lld at axis %d of the input shaped %s but got "
-                       "dimension %lld", (long long)e->dim[label], i, tn_shape_text(s, text, sizeof text),
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Expected dimension %lld at axis %d of the input shaped %s but got "
+                       "dimension %lld",
+                       (long long)e->dim[label], i, tn_shape_text(s, text, sizeof text),
                        (long long)s->dim[i]);
     }
     return TN_OK;
@@ -132,14 +136,18 @@ static tn_code read_result(tn_einsum *e, tn_view part, int under, tn_error *err)
 {
     int known = e->n_labels;
     if (under > 0 && tn_einsum_ellipsis(part) < 0)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Output contains %d broadcasting dimension(s) but no ellipsis (...) was "
-                       "found in the output subscripts.", under);
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Output contains %d broadcasting dimension(s) but no ellipsis (...) was "
+                       "found in the output subscripts.",
+                       under);
     TN_TRY(label_part(e, TN_EINSUM_OUT, part, under, err));
     if (e->n_labels == known) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "Einsum: label '%c' of the output is in no input", e->name[known]);
+    return tn_fail(err, TN_INVALID_ARGUMENT, "Einsum: label '%c' of the output is in no input",
+                   e->name[known]);
 }
 
-tn_code tn_einsum_read(tn_view equation, const tn_shape *const *shapes, int n_shapes, tn_einsum *e, tn_error *err)
+tn_code tn_einsum_read(tn_view equation, const tn_shape *const *shapes, int n_shapes, tn_einsum *e,
+                       tn_error *err)
 {
     tn_view part[3];
     int under, widest = 0;

@@ -16,13 +16,14 @@ typedef struct tn_einsum {
     int rank[3];
     int label[3][TN_MAX_RANK];
     int64_t dim[TN_EINSUM_LABELS]; /* -1: unknown */
-    int name[TN_EINSUM_LABELS];    /* the character, or 256 + k for the k-th axis from the right of an ellipsis */
+    int name[TN_EINSUM_LABELS];    /* the character; 256 + k: the k-th axis from the right of an ellipsis */
 } tn_einsum;
 
 /* The three parts of "a,b->c"; n_in 1 or 2. INVALID_ARGUMENT when the equation is none. */
 tn_code tn_einsum_split(tn_view equation, tn_view part[3], int *n_in, tn_error *err);
 /* shapes: of known rank. */
-tn_code tn_einsum_read(tn_view equation, const tn_shape *const *shapes, int n_shapes, tn_einsum *e, tn_error *err);
+tn_code tn_einsum_read(tn_view equation, const tn_shape *const *shapes, int n_shapes, tn_einsum *e,
+                       tn_error *err);
 /* Where "..." begins in a part; -1: nowhere. */
 int tn_einsum_ellipsis(tn_view part);
 bool tn_einsum_has(const tn_einsum *e, int operand, int label);

@@ -102,7 +102,8 @@ tn_node tn_formula(tn_grad *g, const char *formula, tn_error *err)
         memcpy(word, p, n);
         word[n] = 0;
         if (!step(g, word, &s)) {
-            tn_fail(err, TN_INTERNAL, "gradient of %s: '%s' in \"%s\" is no word", g->op->type, word, formula);
+            tn_fail(err, TN_INTERNAL, "gradient of %s: '%s' in \"%s\" is no word", g->op->type, word,
+                    formula);
             return (tn_node){NULL, 0};
         }
         p += n + (p[n] == ' ');

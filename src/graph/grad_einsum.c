@@ -104,13 +104,15 @@ static tn_code by_operand(tn_grad *g, const tn_view part[3], int i, int n_in, tn
     tn_builder *b = g->b;
     char a[TEXT], shared[TEXT], alone[TEXT], single[TEXT], equation[4 * TEXT];
     tn_view c = part[TN_EINSUM_OUT], other = n_in == 2 ? part[1 - i] : (tn_view){"", 0};
-    if (!to_text(a, part[i])) return tn_fail(err, TN_INVALID_ARGUMENT, "Einsum: subscripts of %d characters", (int)part[i].n);
+    if (!to_text(a, part[i]))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Einsum: subscripts of %d characters", (int)part[i].n);
     tn_node x = tn_grad_in(g, i), in[2] = {tn_grad_dy(g, 0), {NULL, 0}};
     if (n_in == 2) in[1] = tn_g_conj(b, tn_grad_in(g, 1 - i));
     if (tn_einsum_ellipsis(c) >= 0 && !strstr(a, "...")) memcpy(a + strlen(a), "...", 4); /* of no axes */
     split_alone(a, c, other, shared, alone);
     once(shared, single);
-    snprintf(equation, sizeof equation, "%.*s%s%.*s->%s", (int)c.n, c.p, n_in == 2 ? "," : "", (int)other.n, other.p, single);
+    snprintf(equation, sizeof equation, "%.*s%s%.*s->%s", (int)c.n, c.p, n_in == 2 ? "," : "", (int)other.n,
+             other.p, single);
     tn_node dx = einsum(b, equation, in, n_in);
     if (strstr(a, "...")) dx = unstretch(b, dx, strcmp(a, single) ? reduced(b, x, a, single) : x, single);
     if (*alone) {

@@ -51,7 +51,8 @@ static tn_node kept_shape(tn_builder *b, const axes *a)
     tn_node all = tn_g3(b, "Range", tn_g_int(b, 0), tn_g1(b, "Rank", a->x), tn_g_int(b, 1));
     tn_node ones = tn_g2(b, "Fill", tn_g1(b, "Shape", reduced), tn_g_int(b, 1));
     tn_node parts[] = {all, reduced, tn_shape_of(b, a->x), ones};
-    return tn_output_of(tn_add_operation(b, "DynamicStitch", NULL, parts, 4, TN_ATTRS(tn_attr_int("N", 2))), 0);
+    return tn_output_of(tn_add_operation(b, "DynamicStitch", NULL, parts, 4, TN_ATTRS(tn_attr_int("N", 2))),
+                        0);
 }
 
 /* v, which has lost its reduced dimensions, with them back. */
@@ -172,10 +173,13 @@ static tn_node product_of_others_flat(tn_builder *b, const axes *a)
 {
     tn_node reduced = axes_vector(b, a), other = others_vector(b, a, reduced), zero = tn_g_int(b, 0);
     tn_node perm_in[] = {reduced, other, zero};
-    tn_node perm = tn_output_of(tn_add_operation(b, "ConcatV2", NULL, perm_in, 3, TN_ATTRS(tn_attr_int("N", 2))), 0);
+    tn_node perm =
+        tn_output_of(tn_add_operation(b, "ConcatV2", NULL, perm_in, 3, TN_ATTRS(tn_attr_int("N", 2))), 0);
     tn_node shape = tn_shape_of(b, a->x), sizes[2] = {reduced, other};
-    for (int i = 0; i < 2; i++) sizes[i] = tn_g2(b, "Prod", tn_g3(b, "GatherV2", shape, sizes[i], zero), zero);
-    tn_node flat = tn_output_of(tn_add_operation(b, "Pack", NULL, sizes, 2, TN_ATTRS(tn_attr_int("N", 2))), 0);
+    for (int i = 0; i < 2; i++)
+        sizes[i] = tn_g2(b, "Prod", tn_g3(b, "GatherV2", shape, sizes[i], zero), zero);
+    tn_node flat =
+        tn_output_of(tn_add_operation(b, "Pack", NULL, sizes, 2, TN_ATTRS(tn_attr_int("N", 2))), 0);
     tn_node permuted = tn_g2(b, "Transpose", a->x, perm);
     tn_node y = product_of_others(b, tn_g2(b, "Reshape", permuted, flat), zero);
     y = tn_g2(b, "Reshape", y, tn_g1(b, "Shape", permuted));

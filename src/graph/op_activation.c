@@ -30,15 +30,16 @@ ACTIVATION(Softplus, FLOATS, "SOFTPLUS", "dy x Sigmoid Mul");
 BACKWARD(SoftplusGrad, "features", FLOATS, "SOFTPLUS_GRAD", "dy y SoftplusGrad",
          "dy x Mul y Neg Exp 2 AddV2 y Exp AddV2 RealDiv");
 ACTIVATION(Softsign, FLOATS, "SOFTSIGN", "dy x SoftsignGrad");
-TN_ELEMENTWISE(SoftsignGrad, "gradients:T features:T -> backprops:T; T:type{" FLOATS "}", tn_infer_same, NULL, FUSED,
-               "SOFTSIGN_GRAD");
+TN_ELEMENTWISE(SoftsignGrad, "gradients:T features:T -> backprops:T; T:type{" FLOATS "}", tn_infer_same, NULL,
+               FUSED, "SOFTSIGN_GRAD");
 
 /* ==== the one with a slope ==== */
 
 static tn_node leaky_grad(tn_grad *g, tn_node x)
 {
     float alpha = tn_attr_f(&g->op->attrs, "alpha");
-    return tn_op(g->b, "LeakyReluGrad", TN_INPUTS(tn_grad_dy(g, 0), x), TN_ATTRS(tn_attr_float("alpha", alpha)));
+    return tn_op(g->b, "LeakyReluGrad", TN_INPUTS(tn_grad_dy(g, 0), x),
+                 TN_ATTRS(tn_attr_float("alpha", alpha)));
 }
 
 static tn_code grad_LeakyRelu(tn_grad *g, tn_error *err)
@@ -47,7 +48,8 @@ static tn_code grad_LeakyRelu(tn_grad *g, tn_error *err)
     tn_grad_set(g, 0, leaky_grad(g, tn_grad_in(g, 0)));
     return TN_OK;
 }
-TN_ELEMENTWISE(LeakyRelu, "features:T -> activations:T; alpha:float=0.20000000298023224 T:type{" FLOATS "}=float",
+TN_ELEMENTWISE(LeakyRelu,
+               "features:T -> activations:T; alpha:float=0.20000000298023224 T:type{" FLOATS "}=float",
                tn_infer_unchanged, grad_LeakyRelu, FUSED, "LEAKY_RELU");
 
 static tn_code grad_LeakyReluGrad(tn_grad *g, tn_error *err)
@@ -58,5 +60,6 @@ static tn_code grad_LeakyReluGrad(tn_grad *g, tn_error *err)
     return TN_OK;
 }
 TN_ELEMENTWISE(LeakyReluGrad,
-               "gradients:T features:T -> backprops:T; alpha:float=0.20000000298023224 T:type{" FLOATS "}=float",
+               "gradients:T features:T -> backprops:T; alpha:float=0.20000000298023224 T:type{" FLOATS
+               "}=float",
                tn_infer_same, grad_LeakyReluGrad, FUSED, "LEAKY_RELU_GRAD");

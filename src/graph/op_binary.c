@@ -21,7 +21,8 @@ enum { FUSED = TN_POINTWISE | TN_INPLACE | TN_BOUNDED, PLAIN = TN_INPLACE | TN_B
 #define EVERY T_REAL ",uint8,int8,uint16,int16,int32,int64,complex64,complex128,uint32,uint64"
 #define EVERY_MUL T_REAL ",uint8,int8,uint16,int16,int32,uint32,uint64,int64,complex64,complex128"
 
-SMOOTH(AddV2, T_REAL ",uint8,uint16,uint32,uint64,int8,int16,int32,int64,complex64,complex128", "ADD", "dy", "dy");
+SMOOTH(AddV2, T_REAL ",uint8,uint16,uint32,uint64,int8,int16,int32,int64,complex64,complex128", "ADD", "dy",
+       "dy");
 SMOOTH(Sub, EVERY, "SUB", "dy", "dy Neg");
 SMOOTH(Mul, EVERY_MUL, "MUL", "dy y~ Mul", "x~ dy Mul");
 SMOOTH(Div, EVERY_MUL, "DIV", "dy y~ RealDiv", "dy x~ Neg y~ RealDiv y~ RealDiv Mul");
@@ -30,16 +31,16 @@ SMOOTH(DivNoNan, "half,float,bfloat16,double,complex64,complex128", "DIV_NO_NAN"
        "dy x~ Neg y~ DivNoNan y~ DivNoNan Mul");
 SMOOTH(MulNoNan, T_FIELD, "MUL_NO_NAN", "dy y MulNoNan", "x dy MulNoNan");
 SMOOTH(FloorMod, "realnumbertype", "FLOOR_MOD", "dy", "dy x~ y~ FloorDiv Neg Mul");
-SMOOTH(SquaredDifference, T_REAL ",int32,int64,complex64,complex128", "SQUARED_DIFFERENCE", "2 dy Mul x y Sub Mul",
-       "2 dy Mul x y Sub Mul Neg");
+SMOOTH(SquaredDifference, T_REAL ",int32,int64,complex64,complex128", "SQUARED_DIFFERENCE",
+       "2 dy Mul x y Sub Mul", "2 dy Mul x y Sub Mul Neg");
 SMOOTH(Maximum, "realnumbertype", "MAXIMUM", "x y GreaterEqual dy dy ZerosLike SelectV2",
        "x y GreaterEqual dy ZerosLike dy SelectV2");
 SMOOTH(Minimum, "realnumbertype", "MINIMUM", "x y LessEqual dy dy ZerosLike SelectV2",
        "x y LessEqual dy ZerosLike dy SelectV2");
 SMOOTH(Xlogy, "half,bfloat16,float,double,complex64,complex128", "XLOGY", "x 0 NotEqual Cast y Xlogy dy Mul",
        "x y Xdivy dy Mul");
-SMOOTH(Xlog1py, "half,bfloat16,float,double,complex64,complex128", "XLOG1PY", "x 0 NotEqual Cast y Xlog1py dy Mul",
-       "x y 1 AddV2 Xdivy dy Mul");
+SMOOTH(Xlog1py, "half,bfloat16,float,double,complex64,complex128", "XLOG1PY",
+       "x 0 NotEqual Cast y Xlog1py dy Mul", "x y 1 AddV2 Xdivy dy Mul");
 SMOOTH(Xdivy, "half,bfloat16,float,double,complex64,complex128", "XDIVY", "x 0 NotEqual Cast y Xdivy dy Mul",
        "x Neg y Square Xdivy dy Mul");
 BINARY(FloorDiv, EVERY_MUL, "FLOOR_DIV", NULL, FUSED | TN_NO_GRADIENT);
@@ -69,8 +70,8 @@ BINARY(Pow, "bfloat16,float,half,double,int8,int16,int32,int64,complex64,complex
 
 /* ==== Add: strings too ==== */
 
-static tn_code concat_strings(const tn_tensor *x, int64_t i, const tn_tensor *y, int64_t j, tn_tensor *z, int64_t at,
-                              tn_error *err)
+static tn_code concat_strings(const tn_tensor *x, int64_t i, const tn_tensor *y, int64_t j, tn_tensor *z,
+                              int64_t at, tn_error *err)
 {
     const tn_string *a = &TN_STRINGS(x)[i], *b = &TN_STRINGS(y)[j];
     char *joined = tn_malloc(a->n + b->n + 1);
@@ -167,9 +168,10 @@ static tn_code add_n_prepare(tn_prepare *p, tn_error *err)
     char a[160], b[160];
     for (int i = 1; i < p->n_in; i++)
         if (!tn_shape_equal(&p->in[i]->shape, &p->in[0]->shape))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Inputs to operation %s of type %s must have the same size and "
-                           "shape.  Input 0: %s != input %d: %s", p->name, p->op->name,
-                           tn_shape_text(&p->in[0]->shape, a, sizeof a), i,
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "Inputs to operation %s of type %s must have the same size and "
+                           "shape.  Input 0: %s != input %d: %s",
+                           p->name, p->op->name, tn_shape_text(&p->in[0]->shape, a, sizeof a), i,
                            tn_shape_text(&p->in[i]->shape, b, sizeof b));
     return TN_OK;
 }
@@ -183,7 +185,8 @@ static tn_code grad_add_n(tn_grad *g, tn_error *err)
 
 const tn_op tn_op_AddN = {
     .name = "AddN",
-    .sig = "inputs:N*T -> sum:T; N:int>=1 T:type{float,double,int32,uint8,int16,int8,complex64,int64,qint8,quint8,"
+    .sig = "inputs:N*T -> sum:T; N:int>=1 "
+           "T:type{float,double,int32,uint8,int16,int8,complex64,int64,qint8,quint8,"
            "qint32,bfloat16,qint16,quint16,uint16,complex128,half,uint32,uint64,variant}",
     .infer = tn_infer_same,
     .prepare = add_n_prepare,

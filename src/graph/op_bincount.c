@@ -36,8 +36,10 @@ static tn_code bincount_prepare(tn_prepare *p, tn_error *err)
     c->weighted = tn_shape_count(w) > 0;
     tn_attr_get_bool(p->attrs, "binary_output", &c->binary);
     if (!c->weighted || tn_shape_equal(in, w)) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "`weights` must be the same shape as `arr` or a length-0 `Tensor`, in which "
-                   "case it acts as all weights equal to 1. Received %s", tn_shape_text(w, text, sizeof text));
+    return tn_fail(err, TN_INVALID_ARGUMENT,
+                   "`weights` must be the same shape as `arr` or a length-0 `Tensor`, in which "
+                   "case it acts as all weights equal to 1. Received %s",
+                   tn_shape_text(w, text, sizeof text));
 }
 
 static void count_one(const counting *c, const tn_run *r, int64_t i, int64_t bin)

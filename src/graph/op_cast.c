@@ -96,10 +96,12 @@ static tn_code bitcast_infer(tn_infer *c, tn_error *err)
     } else if (from < to && s.rank >= 0) {
         int64_t last = s.rank > 0 ? s.dim[s.rank - 1] : 1;
         if (s.rank == 0 || to % from != 0 || (last >= 0 && last != to / from))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot bitcast from %lld to %lld", (long long)to, (long long)from);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot bitcast from %lld to %lld", (long long)to,
+                           (long long)from);
         s.rank--;
     } else if (from != to && s.rank >= 0) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot bitcast from %lld to %lld", (long long)to, (long long)from);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot bitcast from %lld to %lld", (long long)to,
+                       (long long)from);
     }
     c->out[0].shape = s;
     return TN_OK;
@@ -153,8 +155,8 @@ static unsigned scan(const tn_tensor *t)
 static const char *what_was_seen(unsigned found, bool v2)
 {
     static const char *const v1[] = {"", "NaN", "Inf", "Inf and NaN"};
-    static const char *const signs[] = {"", "NaN", "+Inf", "+Inf and NaN", "-Inf", "-Inf and NaN", "-Inf and +Inf",
-                                        "-Inf, +Inf, and NaN"};
+    static const char *const signs[] = {"",     "NaN",          "+Inf",          "+Inf and NaN",
+                                        "-Inf", "-Inf and NaN", "-Inf and +Inf", "-Inf, +Inf, and NaN"};
     if (v2) return signs[found];
     return v1[(found & HAS_NAN) | (found & (HAS_INF | HAS_MINUS_INF) ? HAS_INF : 0)];
 }
@@ -180,7 +182,8 @@ static tn_code check_grad(tn_grad *g, tn_error *err)
     tn_attr_get_string(&g->op->attrs, "message", &message);
     snprintf(text, sizeof text, "Not a number (NaN) or infinity (Inf) values detected in gradient. %.*s",
              (int)message.n, message.p);
-    tn_grad_set(g, 0, tn_op(g->b, g->op->type, TN_INPUTS(tn_grad_dy(g, 0)), TN_ATTRS(tn_attr_str("message", text))));
+    tn_grad_set(
+        g, 0, tn_op(g->b, g->op->type, TN_INPUTS(tn_grad_dy(g, 0)), TN_ATTRS(tn_attr_str("message", text))));
     return TN_OK;
 }
 

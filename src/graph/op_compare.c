@@ -102,8 +102,9 @@ static tn_code approximate_infer(tn_infer *c, tn_error *err)
     char a[160], b[160];
     if (tn_infer_same(c, NULL) == TN_OK) return TN_OK;
     return tn_fail(err, TN_INVALID_ARGUMENT, "x and y must be of the same shape. x shape: %s. y shape: %s",
-                   tn_shape_text(&c->in[0]->shape, a, sizeof a), tn_shape_text(&c->in[1]->shape, b, sizeof b));
+                   tn_shape_text(&c->in[0]->shape, a, sizeof a),
+                   tn_shape_text(&c->in[1]->shape, b, sizeof b));
 }
 TN_ELEMENTWISE(ApproximateEqual,
-               "x:T y:T -> z:bool; T:type{numbertype} tolerance:float=9.999999747378752e-06", approximate_infer, NULL,
-               TN_BOUNDED | TN_NO_GRADIENT, "APPROX_EQUAL");
+               "x:T y:T -> z:bool; T:type{numbertype} tolerance:float=9.999999747378752e-06",
+               approximate_infer, NULL, TN_BOUNDED | TN_NO_GRADIENT, "APPROX_EQUAL");

@@ -11,7 +11,8 @@ static tn_code diag_infer(tn_infer *c, tn_error *err)
     const tn_shape *s = &c->in[0]->shape;
     if (s->rank == 0) return tn_fail(err, TN_INVALID_ARGUMENT, "Input must be at least rank 1, got 0");
     if (2 * s->rank > TN_MAX_RANK)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Diag of rank %d: at most %d is possible", s->rank, TN_MAX_RANK / 2);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Diag of rank %d: at most %d is possible", s->rank,
+                       TN_MAX_RANK / 2);
     if (s->rank < 0) return TN_OK;
     tn_shape out = {.rank = 2 * s->rank};
     for (int i = 0; i < s->rank; i++) out.dim[i] = out.dim[i + s->rank] = s->dim[i];
@@ -25,7 +26,8 @@ static tn_code part_infer(tn_infer *c, tn_error *err)
     char text[160];
     if (s->rank < 0) return TN_OK;
     if (s->rank == 0 || s->rank % 2)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "The rank of the tensor should be even and positive, got shape %s",
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "The rank of the tensor should be even and positive, got shape %s",
                        tn_shape_text(s, text, sizeof text));
     tn_shape out = {.rank = s->rank / 2};
     for (int i = 0; i < out.rank; i++)
@@ -96,13 +98,15 @@ static tn_code band_prepare(tn_prepare *p, tn_error *err)
     return tn_fail(err, TN_UNIMPLEMENTED, "MatrixBandPart of %s is not supported", tn_dtype_name(t));
 }
 
-static tn_code band_width(const tn_tensor *t, const char *name, const char *what, int64_t most, int64_t *out, tn_error *err)
+static tn_code band_width(const tn_tensor *t, const char *name, const char *what, int64_t most, int64_t *out,
+                          tn_error *err)
 {
     if (tn_shape_count(&t->shape) != 1) return tn_fail(err, TN_INVALID_ARGUMENT, "%s must be a scalar", name);
     *out = tn_tensor_int(t, 0);
     if (*out <= most) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "%s must be negative or less or equal to number of %s (%lld) got: %lld", name,
-                   what, (long long)most, (long long)*out);
+    return tn_fail(err, TN_INVALID_ARGUMENT,
+                   "%s must be negative or less or equal to number of %s (%lld) got: %lld", name, what,
+                   (long long)most, (long long)*out);
 }
 
 static tn_code band_run(tn_run *r, tn_error *err)

@@ -16,7 +16,8 @@ static tn_code einsum_infer(tn_infer *c, tn_error *err)
     const tn_shape *shapes[2];
     tn_einsum e;
     int n;
-    if (!tn_attr_get_string(c->attrs, "equation", &equation)) return tn_fail(err, TN_INVALID_ARGUMENT, "Einsum: no equation");
+    if (!tn_attr_get_string(c->attrs, "equation", &equation))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Einsum: no equation");
     TN_TRY(tn_einsum_split(equation, part, &n, err));
     if (n != c->n_in) return tn_fail(err, TN_INVALID_ARGUMENT, "Expected %d inputs but got: %d", n, c->n_in);
     for (int i = 0; i < c->n_in; i++) {
@@ -54,7 +55,12 @@ static void sort_labels(const tn_einsum *e, group groups[GROUPS])
             int label = pass ? i : e->label[TN_EINSUM_OUT][i];
             bool out = tn_einsum_has(e, TN_EINSUM_OUT, label);
             bool a = tn_einsum_has(e, 0, label), b = e->n_in == 2 && tn_einsum_has(e, 1, label), seen = false;
-            int which = out ? (a && b ? BATCH : a ? FREE_A : FREE_B) : (a && b ? CONTRACTED : a ? ALONE_A : ALONE_B);
+            int which = out ? (a && b ? BATCH
+                               : a    ? FREE_A
+                                      : FREE_B)
+                            : (a && b ? CONTRACTED
+                               : a    ? ALONE_A
+                                      : ALONE_B);
             for (int k = 0; k < groups[which].n; k++) seen = seen || groups[which].label[k] == label;
             if (!seen) add_label(e, &groups[which], label);
         }
@@ -129,8 +135,8 @@ static size_t take(size_t *scratch, size_t bytes)
 }
 
 /* groups: in the order wanted; the last one is summed away. */
-static tn_code pack(const tn_einsum *e, const group *const *groups, int n, const int64_t *stride, tn_dtype t, int threads,
-                    packing *p, size_t *scratch, tn_error *err)
+static tn_code pack(const tn_einsum *e, const group *const *groups, int n, const int64_t *stride, tn_dtype t,
+                    int threads, packing *p, size_t *scratch, tn_error *err)
 {
     order o = order_of(e, groups, n, stride);
     int64_t dst[TN_EINSUM_LABELS], alone = groups[n - 1]->size;
@@ -165,7 +171,8 @@ static const void *packed(const packing *p, const void *data, char *scratch)
 }
 
 /* Would [batch, x, y] need no copy where y is last? */
-static bool ready(const tn_einsum *e, const group *batch, const group *x, const group *y, const int64_t *stride)
+static bool ready(const tn_einsum *e, const group *batch, const group *x, const group *y,
+                  const int64_t *stride)
 {
     const group *groups[] = {batch, x, y};
     order o = order_of(e, groups, 3, stride);
@@ -185,14 +192,21 @@ typedef struct contraction {
 
 static void describe(const tn_prepare *p, const group *g, bool ta, bool tb, tn_gemm_desc *d)
 {
-    *d = (tn_gemm_desc){.dtype = p->in[0]->dtype, .m = g[FREE_A].size, .n = g[FREE_B].size, .k = g[CONTRACTED].size,
-                        .ta = ta, .tb = tb, .threads = p->threads, .batch_rank = 1, .batch_dim = {g[BATCH].size}};
+    *d = (tn_gemm_desc){.dtype = p->in[0]->dtype,
+                        .m = g[FREE_A].size,
+                        .n = g[FREE_B].size,
+                        .k = g[CONTRACTED].size,
+                        .ta = ta,
+                        .tb = tb,
+                        .threads = p->threads,
+                        .batch_rank = 1,
+                        .batch_dim = {g[BATCH].size}};
     d->batch_a[0] = d->m * d->k;
     d->batch_b[0] = d->k * d->n;
 }
 
-static tn_code prepare_operands(const tn_prepare *p, const tn_einsum *e, const group *g, contraction *c, size_t *scratch,
-                                tn_error *err)
+static tn_code prepare_operands(const tn_prepare *p, const tn_einsum *e, const group *g, contraction *c,
+                                size_t *scratch, tn_error *err)
 {
     int64_t stride[TN_EINSUM_LABELS];
     tn_gemm_desc d;
@@ -214,8 +228,8 @@ static tn_code prepare_operands(const tn_prepare *p, const tn_einsum *e, const g
 }
 
 /* Where the result [batch, free a, free b] goes: straight to the output, or by a copy. */
-static tn_code prepare_result(const tn_prepare *p, const tn_einsum *e, const group *g, contraction *c, size_t *scratch,
-                              tn_error *err)
+static tn_code prepare_result(const tn_prepare *p, const tn_einsum *e, const group *g, contraction *c,
+                              size_t *scratch, tn_error *err)
 {
     int64_t stride[TN_EINSUM_LABELS], src[TN_EINSUM_LABELS];
     int elem = (int)tn_dtype_size(p->out[0]->dtype);
@@ -245,7 +259,8 @@ static tn_code einsum_prepare(tn_prepare *p, tn_error *err)
     group groups[GROUPS];
     size_t scratch = 0;
     if (!gemm_knows(p->in[0]->dtype))
-        return tn_fail(err, TN_UNIMPLEMENTED, "Einsum of %s is not supported", tn_dtype_name(p->in[0]->dtype));
+        return tn_fail(err, TN_UNIMPLEMENTED, "Einsum of %s is not supported",
+                       tn_dtype_name(p->in[0]->dtype));
     tn_attr_get_string(p->attrs, "equation", &equation);
     TN_TRY(tn_einsum_read(equation, shapes, p->n_in, &e, err));
     sort_labels(&e, groups);
@@ -269,7 +284,8 @@ static tn_code einsum_run(tn_run *r, tn_error *err)
         return TN_OK;
     }
     if (c->product)
-        tn_gemm_run(&c->gemm, a, packed(&c->in[1], r->in[1]->data, scratch), NULL, result, scratch + c->gemm_at);
+        tn_gemm_run(&c->gemm, a, packed(&c->in[1], r->in[1]->data, scratch), NULL, result,
+                    scratch + c->gemm_at);
     if (c->cleared) memset(out, 0, tn_tensor_bytes(r->out[0]));
     if (c->placed)
         tn_ncopy_run(&c->place, c->product ? result : a, out);

@@ -37,7 +37,8 @@ static tn_code product_dims(const tn_shape *a, const tn_shape *b, form f, tn_sha
 {
     int64_t inner;
     const int64_t *da = a->dim + a->rank - 2, *db = b->dim + b->rank - 2;
-    if (tn_infer_merge_dim(da[f.ta ? 0 : 1], db[f.tb ? 1 : 0], &inner, NULL) != TN_OK) return size_error(a, b, err);
+    if (tn_infer_merge_dim(da[f.ta ? 0 : 1], db[f.tb ? 1 : 0], &inner, NULL) != TN_OK)
+        return size_error(a, b, err);
     out->dim[out->rank++] = da[f.ta ? 1 : 0];
     out->dim[out->rank++] = db[f.tb ? 0 : 1];
     return TN_OK;
@@ -67,7 +68,8 @@ static tn_shape batch_of(const tn_shape *s)
 static tn_code batch_error(const tn_shape *a, const tn_shape *b, tn_error *err)
 {
     char x[160], y[160];
-    return tn_fail(err, TN_INVALID_ARGUMENT, "In[0] and In[1] must have compatible batch dimensions: %s vs. %s",
+    return tn_fail(err, TN_INVALID_ARGUMENT,
+                   "In[0] and In[1] must have compatible batch dimensions: %s vs. %s",
                    tn_shape_text(a, x, sizeof x), tn_shape_text(b, y, sizeof y));
 }
 
@@ -77,7 +79,8 @@ static tn_code batch_infer(tn_infer *c, tn_error *err)
     bool v1 = !strcmp(c->op->name, "BatchMatMul");
     for (int i = 0; i < 2; i++)
         if (c->in[i]->shape.rank == 0 || c->in[i]->shape.rank == 1)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "In[%d] ndims must be >= 2: %d", i, c->in[i]->shape.rank);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "In[%d] ndims must be >= 2: %d", i,
+                           c->in[i]->shape.rank);
     if (a->rank < 0 || b->rank < 0) return TN_OK;
     if (v1 && a->rank != b->rank) return ndims_error(a, b, err);
     tn_shape ba = batch_of(a), bb = batch_of(b), out;
@@ -102,7 +105,13 @@ typedef struct product {
 static bool gemm_knows(tn_dtype t)
 {
     switch (t) {
-    case TN_FLOAT: case TN_DOUBLE: case TN_HALF: case TN_BFLOAT16: case TN_INT32: case TN_INT64: case TN_COMPLEX64:
+    case TN_FLOAT:
+    case TN_DOUBLE:
+    case TN_HALF:
+    case TN_BFLOAT16:
+    case TN_INT32:
+    case TN_INT64:
+    case TN_COMPLEX64:
     case TN_COMPLEX128: return true;
     default: return false;
     }
@@ -176,7 +185,8 @@ static tn_code product_run(tn_run *r, tn_error *err)
     for (int i = 0; i < 2; i++) {
         in[i] = r->in[i]->data;
         if (!q->convert[i]) continue;
-        TN_TRY(tn_cast(r->in[i]->dtype, q->work, q->count[i], in[i], scratch + q->at[i], false, r->threads, err));
+        TN_TRY(tn_cast(r->in[i]->dtype, q->work, q->count[i], in[i], scratch + q->at[i], false, r->threads,
+                       err));
         in[i] = scratch + q->at[i];
     }
     void *out = q->convert[2] ? scratch + q->at[2] : r->out[0]->data;
@@ -189,7 +199,8 @@ static tn_code product_run(tn_run *r, tn_error *err)
 
 static tn_node matmul(tn_builder *b, tn_node x, tn_node y, bool ta, bool tb)
 {
-    return tn_op(b, "MatMul", TN_INPUTS(x, y), TN_ATTRS(tn_attr_bool("transpose_a", ta), tn_attr_bool("transpose_b", tb)));
+    return tn_op(b, "MatMul", TN_INPUTS(x, y),
+                 TN_ATTRS(tn_attr_bool("transpose_a", ta), tn_attr_bool("transpose_b", tb)));
 }
 
 static tn_code matmul_grad(tn_grad *g, tn_error *err)
@@ -209,7 +220,8 @@ static tn_node batch_matmul(tn_grad *g, tn_node x, tn_node y, bool ax, bool ay, 
     const char *type = g->op->type;
     tn_attr attrs[] = {tn_attr_bool("adj_x", ax), tn_attr_bool("adj_y", ay), tn_attr_type("Tout", result)};
     tn_node in[] = {x, y};
-    return tn_output_of(tn_add_operation(g->b, type, NULL, in, 2, attrs, strcmp(type, "BatchMatMulV3") ? 2 : 3), 0);
+    return tn_output_of(
+        tn_add_operation(g->b, type, NULL, in, 2, attrs, strcmp(type, "BatchMatMulV3") ? 2 : 3), 0);
 }
 
 static bool may_broadcast(tn_shape a, tn_shape b)
@@ -240,7 +252,8 @@ static tn_code batch_grad(tn_grad *g, tn_error *err)
 
 const tn_op tn_op_MatMul = {
     .name = "MatMul",
-    .sig = "a:T b:T -> product:T; transpose_a:bool=false transpose_b:bool=false T:type{bfloat16,half,float,double,"
+    .sig = "a:T b:T -> product:T; transpose_a:bool=false transpose_b:bool=false "
+           "T:type{bfloat16,half,float,double,"
            "int32,int64,uint8,uint16,uint32,uint64,complex64,complex128} grad_a:bool=false grad_b:bool=false",
     .infer = matmul_infer,
     .prepare = product_prepare,
@@ -258,9 +271,12 @@ const tn_op tn_op_MatMul = {
         .run = product_run,                                                                                  \
         .grad = batch_grad,                                                                                  \
     }
-BATCH(BatchMatMul, "x:T y:T -> output:T; T:type{bfloat16,half,float,double,int32,int64,complex64,complex128}");
-BATCH(BatchMatMulV2, "x:T y:T -> output:T; T:type{bfloat16,half,float,double,int16,int32,int64,uint8,uint16,uint32,"
-                     "uint64,complex64,complex128}");
-BATCH(BatchMatMulV3, "x:Ta y:Tb -> output:Tout; Ta:type{bfloat16,half,float,double,uint8,int8,int16,int32,int64,"
-                     "complex64,complex128} Tb:type{bfloat16,half,float,double,uint8,int8,int16,int32,int64,complex64,"
-                     "complex128} Tout:type{bfloat16,half,float,double,int16,int32,int64,complex64,complex128}");
+BATCH(BatchMatMul,
+      "x:T y:T -> output:T; T:type{bfloat16,half,float,double,int32,int64,complex64,complex128}");
+BATCH(BatchMatMulV2,
+      "x:T y:T -> output:T; T:type{bfloat16,half,float,double,int16,int32,int64,uint8,uint16,uint32,"
+      "uint64,complex64,complex128}");
+BATCH(BatchMatMulV3,
+      "x:Ta y:Tb -> output:Tout; Ta:type{bfloat16,half,float,double,uint8,int8,int16,int32,int64,"
+      "complex64,complex128} Tb:type{bfloat16,half,float,double,uint8,int8,int16,int32,int64,complex64,"
+      "complex128} Tout:type{bfloat16,half,float,double,int16,int32,int64,complex64,complex128}");

@@ -32,16 +32,19 @@ static tn_code read_k(const tn_tensor *k, band *b, tn_error *err)
     if (!k) return TN_OK;
     int64_t n = tn_shape_count(&k->shape);
     if (k->shape.rank > 1)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "diag_index must be a scalar or vector, received rank %d", k->shape.rank);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "diag_index must be a scalar or vector, received rank %d",
+                       k->shape.rank);
     if (n < 1 || n > 2)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "diag_index must have only one or two elements, received %lld elements.",
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "diag_index must have only one or two elements, received %lld elements.",
                        (long long)n);
     b->lo = tn_tensor_int(k, 0);
     b->hi = tn_tensor_int(k, n - 1);
     b->single = b->lo == b->hi;
     if (b->lo <= b->hi) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "lower_diag_index must not be larger than upper_diag_index: %lld > %lld",
-                   (long long)b->lo, (long long)b->hi);
+    return tn_fail(err, TN_INVALID_ARGUMENT,
+                   "lower_diag_index must not be larger than upper_diag_index: %lld > %lld", (long long)b->lo,
+                   (long long)b->hi);
 }
 
 static int64_t length_of(const band *b, int64_t d)
@@ -52,8 +55,9 @@ static int64_t length_of(const band *b, int64_t d)
 static tn_code check_index(const band *b, int64_t d, const char *which, tn_error *err)
 {
     if (d == 0 || (d > -b->rows && d < b->cols)) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "%s_diag_index is out of bound: %lld. It must be between %lld and %lld",
-                   which, (long long)d, -(long long)b->rows, (long long)b->cols);
+    return tn_fail(err, TN_INVALID_ARGUMENT,
+                   "%s_diag_index is out of bound: %lld. It must be between %lld and %lld", which,
+                   (long long)d, -(long long)b->rows, (long long)b->cols);
 }
 
 /* A band of a matrix that is there. */
@@ -83,7 +87,8 @@ static tn_code matrix_of_band(band *b, int64_t rows, int64_t cols, tn_error *err
     if (rows < least_rows) return tn_fail(err, TN_INVALID_ARGUMENT, "The number of rows is too small.");
     if (cols < least_cols) return tn_fail(err, TN_INVALID_ARGUMENT, "The number of columns is too small.");
     if (rows != least_rows && cols != least_cols)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "The number of rows or columns is not consistent with the specified "
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "The number of rows or columns is not consistent with the specified "
                        "d_lower, d_upper, and diagonal.");
     b->rows = rows;
     b->cols = cols;
@@ -112,7 +117,8 @@ static void copy_batches(const band *b, void *matrix, void *diagonals, bool into
     size_t matrix_size = (size_t)(b->rows * b->cols) * b->elem;
     size_t band_size = (size_t)((b->hi - b->lo + 1) * b->max_len) * b->elem;
     for (int64_t i = 0; i < b->batch; i++)
-        copy_diagonals(b, (char *)matrix + (size_t)i * matrix_size, (char *)diagonals + (size_t)i * band_size, into);
+        copy_diagonals(b, (char *)matrix + (size_t)i * matrix_size, (char *)diagonals + (size_t)i * band_size,
+                       into);
 }
 
 static int64_t batch_count(const tn_shape *s, int inner)
@@ -143,11 +149,14 @@ static void fill(const tn_tensor *value, const band *b, tn_tensor *out)
 static tn_code band_size(const tn_shape *diagonal, band *b, tn_error *err)
 {
     if (!b->single && diagonal->rank < 2)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "diagonal must be at least 2-dim, received rank %d", diagonal->rank);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "diagonal must be at least 2-dim, received rank %d",
+                       diagonal->rank);
     b->max_len = diagonal->dim[diagonal->rank - 1];
-    if (b->single || diagonal->dim[diagonal->rank - 2] < 0 || diagonal->dim[diagonal->rank - 2] == b->hi - b->lo + 1)
+    if (b->single || diagonal->dim[diagonal->rank - 2] < 0 ||
+        diagonal->dim[diagonal->rank - 2] == b->hi - b->lo + 1)
         return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "The number of diagonals provided in the input does not match the "
+    return tn_fail(err, TN_INVALID_ARGUMENT,
+                   "The number of diagonals provided in the input does not match the "
                    "lower_diag_index and upper_diag_index range.");
 }
 
@@ -156,7 +165,8 @@ static tn_code diag_infer(tn_infer *c, tn_error *err)
     const tn_shape *d = &c->in[0]->shape;
     int64_t rows = -1, cols = -1;
     band b = {0};
-    if (d->rank == 0) return tn_fail(err, TN_INVALID_ARGUMENT, "diagonal must be at least 1-dim, received shape: []");
+    if (d->rank == 0)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "diagonal must be at least 1-dim, received shape: []");
     if (d->rank < 0) return TN_OK;
     if (c->n_in > 1) {
         if (!c->in[1]->value) return TN_OK;
@@ -166,7 +176,8 @@ static tn_code diag_infer(tn_infer *c, tn_error *err)
     TN_TRY(band_size(d, &b, err));
     tn_shape out = *d;
     out.rank -= b.single ? 1 : 2;
-    if (out.rank + 2 > TN_MAX_RANK) return tn_fail(err, TN_INVALID_ARGUMENT, "%s: a result of too high a rank", c->op->name);
+    if (out.rank + 2 > TN_MAX_RANK)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%s: a result of too high a rank", c->op->name);
     b.rows = b.cols = -1;
     if (b.max_len >= 0 && rows != -2) TN_TRY(matrix_of_band(&b, rows, cols, err));
     out.dim[out.rank++] = b.rows;
@@ -181,7 +192,8 @@ static tn_code diag_prepare(tn_prepare *p, tn_error *err)
     TN_TRY(plain_elements(p, b, err));
     TN_TRY(read_k(p->n_in > 1 ? p->in[1] : NULL, b, err));
     TN_TRY(band_size(&p->in[0]->shape, b, err));
-    TN_TRY(matrix_of_band(b, p->n_in > 1 ? tn_tensor_int(p->in[2], 0) : -1, p->n_in > 1 ? tn_tensor_int(p->in[3], 0) : -1, err));
+    TN_TRY(matrix_of_band(b, p->n_in > 1 ? tn_tensor_int(p->in[2], 0) : -1,
+                          p->n_in > 1 ? tn_tensor_int(p->in[3], 0) : -1, err));
     read_align(p->attrs, b);
     b->batch = batch_count(&p->out[0]->shape, 2);
     return TN_OK;
@@ -248,10 +260,13 @@ static tn_code set_prepare(tn_prepare *p, tn_error *err)
     if (!b->single) want.dim[want.rank++] = b->hi - b->lo + 1;
     want.dim[want.rank++] = b->max_len;
     if (tn_shape_equal(&want, d)) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "Either first dimensions of diagonal don't match input.shape[:-2], or "
+    return tn_fail(err, TN_INVALID_ARGUMENT,
+                   "Either first dimensions of diagonal don't match input.shape[:-2], or "
                    "diagonal.shape[:-1] is not equal to the longests diagonal in range "
-                   "[lower_diag_index:upper_diag_index].\nInput shape: %s\nDiagonal shape: %s\nExpected diagonal shape: %s",
-                   tn_shape_text(m, x, sizeof x), tn_shape_text(d, y, sizeof y), tn_shape_text(&want, z, sizeof z));
+                   "[lower_diag_index:upper_diag_index].\nInput shape: %s\nDiagonal shape: %s\nExpected "
+                   "diagonal shape: %s",
+                   tn_shape_text(m, x, sizeof x), tn_shape_text(d, y, sizeof y),
+                   tn_shape_text(&want, z, sizeof z));
 }
 
 static tn_code set_run(tn_run *r, tn_error *err)
@@ -309,7 +324,9 @@ static tn_code part_grad(tn_grad *g, tn_error *err)
         return TN_OK;
     }
     tn_node rows = tn_g_int(g->b, s.dim[s.rank - 2]), cols = tn_g_int(g->b, s.dim[s.rank - 1]);
-    tn_grad_set(g, 0, tn_op(g->b, "MatrixDiagV3", TN_INPUTS(dy, k, rows, cols, zero_like(g, dy)), TN_ATTRS(align_of(g))));
+    tn_grad_set(
+        g, 0,
+        tn_op(g->b, "MatrixDiagV3", TN_INPUTS(dy, k, rows, cols, zero_like(g, dy)), TN_ATTRS(align_of(g))));
     return TN_OK;
 }
 
@@ -330,7 +347,8 @@ static tn_code set_grad(tn_grad *g, tn_error *err)
                                 .grad = Grad, .values = Values}
 #define DIAG(Name, Sig, Values) OPERATOR(Name, Sig, diag_infer, diag_prepare, diag_run, diag_grad, Values)
 #define PART(Name, Sig, Values) OPERATOR(Name, Sig, part_infer, part_prepare, part_run, part_grad, Values)
-#define SET(Name, Sig, Values) OPERATOR(Name, Sig, tn_infer_like_first, set_prepare, set_run, set_grad, Values)
+#define SET(Name, Sig, Values) \
+    OPERATOR(Name, Sig, tn_infer_like_first, set_prepare, set_run, set_grad, Values)
 #define BAND_SIG "diagonal:T k:int32 num_rows:int32 num_cols:int32 padding_value:T -> output:T; T:type"
 
 DIAG(MatrixDiag, "diagonal:T -> output:T; T:type", 0);

@@ -15,12 +15,14 @@ tn_code tn_axes_parse(const tn_tensor *axes, int rank, bool reduced[TN_MAX_RANK]
     for (int64_t i = 0; i < n; i++) {
         int64_t a = tn_tensor_int(axes, i);
         if (a < -rank || a >= rank)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Invalid reduction dimension (%lld for input with %d dimension(s)",
-                           (long long)a, rank);
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "Invalid reduction dimension (%lld for input with %d dimension(s)", (long long)a,
+                           rank);
         if (a < 0) a += rank;
         if (reduced[a])
             return tn_fail(err, TN_INVALID_ARGUMENT,
-                           "Invalid reduction arguments: Axes contains duplicate dimension: %lld", (long long)a);
+                           "Invalid reduction arguments: Axes contains duplicate dimension: %lld",
+                           (long long)a);
         reduced[a] = true;
     }
     return TN_OK;
@@ -92,8 +94,10 @@ static const struct {
     const char *name;
     tn_reduce_op op;
 } operations[] = {
-    {"Sum", TN_REDUCE_SUM}, {"Mean", TN_REDUCE_MEAN}, {"Prod", TN_REDUCE_PROD}, {"Max", TN_REDUCE_MAX},
-    {"Min", TN_REDUCE_MIN}, {"All", TN_REDUCE_ALL},   {"Any", TN_REDUCE_ANY},   {"EuclideanNorm", TN_REDUCE_EUCLIDEAN},
+    {"Sum", TN_REDUCE_SUM},   {"Mean", TN_REDUCE_MEAN},
+    {"Prod", TN_REDUCE_PROD}, {"Max", TN_REDUCE_MAX},
+    {"Min", TN_REDUCE_MIN},   {"All", TN_REDUCE_ALL},
+    {"Any", TN_REDUCE_ANY},   {"EuclideanNorm", TN_REDUCE_EUCLIDEAN},
 };
 
 static tn_code reduce_prepare(tn_prepare *p, tn_error *err)
@@ -159,7 +163,8 @@ static tn_code l2_prepare(tn_prepare *p, tn_error *err)
     TN_PARAMS(p, tn_reduce_plan, plan);
     bool all[TN_MAX_RANK];
     memset(all, 1, sizeof all);
-    TN_TRY(tn_reduce_prepare(TN_REDUCE_SUM_SQUARES, p->in[0]->dtype, &p->in[0]->shape, all, p->threads, plan, err));
+    TN_TRY(tn_reduce_prepare(TN_REDUCE_SUM_SQUARES, p->in[0]->dtype, &p->in[0]->shape, all, p->threads, plan,
+                             err));
     p->scratch = plan->scratch;
     return TN_OK;
 }

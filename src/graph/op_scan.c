@@ -33,8 +33,8 @@ static tn_code arg_axis(const tn_tensor *dimension, int rank, int *axis, tn_erro
                        tn_shape_text(&dimension->shape, text, sizeof text));
     int64_t d = tn_tensor_int(dimension, 0);
     if (d < -rank || d >= rank)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Expected dimension in the range [%d, %d), but got %lld", -rank, rank,
-                       (long long)d);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Expected dimension in the range [%d, %d), but got %lld",
+                       -rank, rank, (long long)d);
     *axis = (int)(d < 0 ? d + rank : d);
     return TN_OK;
 }
@@ -48,7 +48,8 @@ static tn_code arg_infer(tn_infer *c, tn_error *err)
     if (!c->in[1]->value) {
         out->rank = in->rank - 1;
         for (int i = 0; i < out->rank; i++) out->dim[i] = -1;
-        return in->rank > 0 ? TN_OK : tn_fail(err, TN_INVALID_ARGUMENT, "Expected dimension in the range [0, 0)");
+        return in->rank > 0 ? TN_OK
+                            : tn_fail(err, TN_INVALID_ARGUMENT, "Expected dimension in the range [0, 0)");
     }
     TN_TRY(arg_axis(c->in[1]->value, in->rank, &axis, err));
     *out = (tn_shape){.rank = 0};
@@ -77,8 +78,8 @@ static tn_code arg_run(tn_run *r, tn_error *err)
     tn_dtype t = tn_storage_dtype(r->in[0]->dtype);
     if (t == TN_BOOL) t = TN_UINT8;
     if (a->outer * a->inner == 0) return TN_OK;
-    return tn_argreduce(!strcmp(r->op->name, "ArgMax"), t, r->out[0]->dtype, a->outer, a->n, a->inner, r->in[0]->data,
-                        r->out[0]->data, r->threads, err);
+    return tn_argreduce(!strcmp(r->op->name, "ArgMax"), t, r->out[0]->dtype, a->outer, a->n, a->inner,
+                        r->in[0]->data, r->out[0]->data, r->threads, err);
 }
 
 #define ARG(Name, AxisTypes, IndexTypes)                                                                     \
@@ -109,8 +110,9 @@ static tn_code scan_prepare(tn_prepare *p, tn_error *err)
                        tn_shape_text(&axis->shape, text, sizeof text));
     int64_t d = tn_tensor_int(axis, 0);
     if (d < -rank || d >= rank)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "ScanOp: Expected scan axis in the range [%d, %d), but got %lld",
-                       -rank, rank, (long long)d);
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "ScanOp: Expected scan axis in the range [%d, %d), but got %lld", -rank, rank,
+                       (long long)d);
     split_at(&p->in[0]->shape, (int)(d < 0 ? d + rank : d), a);
     a->exclusive = tn_attr_b(p->attrs, "exclusive");
     a->reverse = tn_attr_b(p->attrs, "reverse");
@@ -120,8 +122,8 @@ static tn_code scan_prepare(tn_prepare *p, tn_error *err)
 static tn_code scan_run(tn_run *r, tn_error *err)
 {
     const along *a = r->params;
-    return tn_scan(!strcmp(r->op->name, "Cumprod"), tn_storage_dtype(r->in[0]->dtype), a->outer, a->n, a->inner,
-                   a->exclusive, a->reverse, r->in[0]->data, r->out[0]->data, r->threads, err);
+    return tn_scan(!strcmp(r->op->name, "Cumprod"), tn_storage_dtype(r->in[0]->dtype), a->outer, a->n,
+                   a->inner, a->exclusive, a->reverse, r->in[0]->data, r->out[0]->data, r->threads, err);
 }
 
 static tn_attr exclusive_of(const tn_grad *g)
@@ -197,8 +199,10 @@ static tn_code logsumexp_run(tn_run *r, tn_error *err)
 /* One sign of the gradient, in logarithms: log|dy| where dy has that sign, the lowest number elsewhere. */
 static tn_node logsumexp_half(tn_grad *g, bool negative)
 {
-    static const double lowest[] = {[TN_HALF] = -65504, [TN_BFLOAT16] = -3.3895313892515355e38,
-                                    [TN_FLOAT] = -3.4028234663852886e38, [TN_DOUBLE] = -1.7976931348623157e308};
+    static const double lowest[] = {[TN_HALF] = -65504,
+                                    [TN_BFLOAT16] = -3.3895313892515355e38,
+                                    [TN_FLOAT] = -3.4028234663852886e38,
+                                    [TN_DOUBLE] = -1.7976931348623157e308};
     tn_builder *b = g->b;
     tn_node dy = tn_grad_dy(g, 0);
     tn_dtype t = tn_dtype_base(tn_node_dtype(dy));

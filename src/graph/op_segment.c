@@ -35,7 +35,8 @@ static tn_code sorted_infer(tn_infer *c, tn_error *err)
     if (data->rank == 0) return tn_fail(err, TN_INVALID_ARGUMENT, "input must be at least rank 1");
     if (data->rank < 0) return TN_OK;
     if (ids->rank == 1 && tn_infer_merge_dim(data->dim[0], ids->dim[0], &rows, NULL) != TN_OK)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "segment_ids should be the same size as dimension 0 of input.");
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "segment_ids should be the same size as dimension 0 of input.");
     if (c->n_in == 3) tn_infer_int(c, 2, &n);
     after_first(data, 1, n, &c->out[0].shape);
     return TN_OK;
@@ -50,7 +51,8 @@ static tn_code unsorted_infer(tn_infer *c, tn_error *err)
         return tn_fail(err, TN_INVALID_ARGUMENT, "num_segments should be a scalar, not shape %s",
                        tn_shape_text(&c->in[2]->shape, a, sizeof a));
     if (tn_infer_int(c, 2, &n) && n < 0)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Input num_segments == %lld must not be negative.", (long long)n);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Input num_segments == %lld must not be negative.",
+                       (long long)n);
     if (data->rank < 0 || ids->rank < 0) return TN_OK;
     bool fits = ids->rank <= data->rank;
     for (int i = 0; fits && i < ids->rank; i++)
@@ -86,7 +88,8 @@ static tn_code segment_prepare(tn_prepare *p, tn_error *err)
     for (int i = p->in[1]->shape.rank; i < p->in[0]->shape.rank; i++) s->inner *= p->in[0]->shape.dim[i];
     s->row = (size_t)s->inner * tn_dtype_size(s->dtype);
     if (s->unsorted) s->n = p->out[0]->shape.dim[0];
-    s->scattered = s->op == TN_PW_ADD && (s->dtype == TN_FLOAT || s->dtype == TN_DOUBLE) && p->in[1]->dtype != TN_INT16;
+    s->scattered =
+        s->op == TN_PW_ADD && (s->dtype == TN_FLOAT || s->dtype == TN_DOUBLE) && p->in[1]->dtype != TN_INT16;
     if (tn_pw_supported(s->op, s->dtype)) return TN_OK;
     return tn_fail(err, TN_UNIMPLEMENTED, "%s of %s is not supported", p->op->name, tn_dtype_name(s->dtype));
 }
@@ -108,7 +111,10 @@ static void extreme(tn_tensor *t, bool max)
     case TN_BFLOAT16: tn_tensor_set_number(t, 0, sign * brain); return;
     case TN_FLOAT: tn_tensor_set_number(t, 0, sign * FLT_MAX); return;
     case TN_DOUBLE: tn_tensor_set_number(t, 0, sign * DBL_MAX); return;
-    case TN_UINT8: case TN_UINT16: case TN_UINT32: case TN_UINT64: memset(t->data, max ? 0 : 0xff, size); return;
+    case TN_UINT8:
+    case TN_UINT16:
+    case TN_UINT32:
+    case TN_UINT64: memset(t->data, max ? 0 : 0xff, size); return;
     default: /* two's complement: only the highest bit, or all others */
         memset(t->data, max ? 0 : 0xff, size);
         ((unsigned char *)t->data)[size - 1] = max ? 0x80 : 0x7f;
@@ -135,12 +141,13 @@ static tn_code unsorted_run(tn_run *r, tn_error *err)
     for (int64_t i = 0; i < s->count; i++) {
         int64_t id = tn_tensor_int(r->in[1], i);
         if (id >= s->n)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "segment_ids[%lld] = %lld is out of range [0, %lld)", (long long)i,
-                           (long long)id, (long long)s->n);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "segment_ids[%lld] = %lld is out of range [0, %lld)",
+                           (long long)i, (long long)id, (long long)s->n);
     }
     fill_empty(s, r->out[0], r->threads);
     if (s->scattered) {
-        tn_scatter_desc d = {TN_SCATTER_ADD, s->dtype, r->in[1]->dtype, s->n, s->inner, s->count, false, true};
+        tn_scatter_desc d = {TN_SCATTER_ADD, s->dtype, r->in[1]->dtype, s->n,
+                             s->inner,       s->count, false,           true};
         return tn_scatter(&d, r->in[1]->data, data, r->out[0]->data, err);
     }
     for (int64_t i = 0; i < s->count; i++) {
@@ -160,8 +167,10 @@ static tn_code check_sorted(const segments *s, const tn_tensor *ids, int64_t n, 
     for (int64_t i = 0; i < s->count; i++) {
         int64_t id = tn_tensor_int(ids, i);
         if (id < 0 || id >= n)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Segment id %lld out of range [0, %lld), possibly because "
-                           "'segment_ids' input is not sorted.", (long long)id, (long long)n);
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "Segment id %lld out of range [0, %lld), possibly because "
+                           "'segment_ids' input is not sorted.",
+                           (long long)id, (long long)n);
     }
     return TN_OK;
 }

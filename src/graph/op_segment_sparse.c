@@ -31,7 +31,8 @@ static tn_code vectors(const tn_infer *c, tn_error *err)
     int64_t n;
     for (int i = 1; i < 3; i++)
         if (c->in[i]->shape.rank >= 0 && c->in[i]->shape.rank != 1)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "%s should be a vector.", i == 1 ? "indices" : "segment_ids");
+            return tn_fail(err, TN_INVALID_ARGUMENT, "%s should be a vector.",
+                           i == 1 ? "indices" : "segment_ids");
     if (c->in[1]->shape.rank < 0 || c->in[2]->shape.rank < 0) return TN_OK;
     if (tn_infer_merge_dim(c->in[1]->shape.dim[0], c->in[2]->shape.dim[0], &n, NULL) == TN_OK) return TN_OK;
     return tn_fail(err, TN_INVALID_ARGUMENT, "segment_ids and indices should have same size.");
@@ -41,7 +42,8 @@ static tn_code vectors(const tn_infer *c, tn_error *err)
 static tn_code rows_infer(tn_infer *c, int64_t rows, tn_error *err)
 {
     tn_shape s = c->in[0]->shape;
-    if (s.rank == 0) return tn_fail(err, TN_INVALID_ARGUMENT, "%s: input must be at least rank 1", c->op->name);
+    if (s.rank == 0)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%s: input must be at least rank 1", c->op->name);
     if (s.rank > 0) s.dim[0] = rows;
     c->out[0].shape = s;
     return vectors(c, err);
@@ -82,7 +84,8 @@ static tn_code picked_prepare(tn_prepare *p, tn_error *err)
 static tn_code add_row(const picked *s, void *into, const void *row, double scale, tn_error *err)
 {
     tn_shape shape = tn_shape_vector(s->inner);
-    tn_tensor to = tn_tensor_view(s->dtype, &shape, into), from = tn_tensor_view(s->dtype, &shape, (void *)row);
+    tn_tensor to = tn_tensor_view(s->dtype, &shape, into),
+              from = tn_tensor_view(s->dtype, &shape, (void *)row);
     if (scale == 1) {
         const void *in[] = {into, row};
         return tn_pw_flat(TN_PW_ADD, s->dtype, 0, s->inner, in, into, 1, err);
@@ -100,7 +103,8 @@ static void scale_row(const picked *s, void *row, double scale)
 {
     tn_shape shape = tn_shape_vector(s->inner);
     tn_tensor t = tn_tensor_view(s->dtype, &shape, row);
-    for (int64_t i = 0; scale != 1 && i < s->inner; i++) tn_tensor_set_number(&t, i, tn_tensor_number(&t, i) * scale);
+    for (int64_t i = 0; scale != 1 && i < s->inner; i++)
+        tn_tensor_set_number(&t, i, tn_tensor_number(&t, i) * scale);
 }
 
 /* ==== forward ==== */
@@ -114,11 +118,13 @@ static tn_code check_ids(const tn_run *r, const picked *s, int64_t n, bool given
         int64_t id = tn_tensor_int(r->in[2], i), index = tn_tensor_int(r->in[1], i);
         if (given && id >= n) return tn_fail(err, TN_INVALID_ARGUMENT, "segment ids must be < num_segments");
         if (id < 0 || id >= n)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Segment id %lld out of range [0, %lld), possibly because "
-                           "'segment_ids' input is not sorted.", (long long)id, (long long)n);
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "Segment id %lld out of range [0, %lld), possibly because "
+                           "'segment_ids' input is not sorted.",
+                           (long long)id, (long long)n);
         if (index < 0 || index >= s->rows)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Bad: indices[%lld] == %lld out of range [0, %lld)", (long long)i,
-                           (long long)index, (long long)s->rows);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Bad: indices[%lld] == %lld out of range [0, %lld)",
+                           (long long)i, (long long)index, (long long)s->rows);
     }
     return TN_OK;
 }
@@ -140,7 +146,8 @@ static tn_code forward_run(tn_run *r, tn_error *err)
         const char *from = (const char *)r->in[0]->data + (size_t)tn_tensor_int(r->in[1], i) * s->row;
         if (i == 0 || id != tn_tensor_int(r->in[2], i - 1)) start = i;
         TN_TRY(add_row(s, row, from, 1, err));
-        if (i + 1 == s->count || id != tn_tensor_int(r->in[2], i + 1)) scale_row(s, row, scale_of(s->norm, i - start + 1));
+        if (i + 1 == s->count || id != tn_tensor_int(r->in[2], i + 1))
+            scale_row(s, row, scale_of(s->norm, i - start + 1));
     }
     return TN_OK;
 }
@@ -154,7 +161,8 @@ static tn_code count_segments(const tn_run *r, const picked *s, int64_t dim0, in
         int64_t id = tn_tensor_int(r->in[2], i), index = tn_tensor_int(r->in[1], i);
         if (id < 0 || id >= s->rows) return tn_fail(err, TN_INVALID_ARGUMENT, "Invalid number of segments");
         if (index < 0 || index >= dim0)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Index %lld out of range [0, %lld).", (long long)index, (long long)dim0);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Index %lld out of range [0, %lld).", (long long)index,
+                           (long long)dim0);
         size[id]++;
     }
     return TN_OK;
@@ -177,11 +185,14 @@ static tn_code backward_run(tn_run *r, tn_error *err)
 
 static tn_code forward_grad(tn_grad *g, tn_error *err)
 {
-    static const char *const types[] = {"SparseSegmentSumGrad", "SparseSegmentMeanGrad", "SparseSegmentSqrtNGrad"};
-    tn_node rows = tn_g3(g->b, "GatherV2", tn_shape_of(g->b, tn_grad_in(g, 0)), tn_g_int(g->b, 0), tn_g_int(g->b, 0));
+    static const char *const types[] = {"SparseSegmentSumGrad", "SparseSegmentMeanGrad",
+                                        "SparseSegmentSqrtNGrad"};
+    tn_node rows =
+        tn_g3(g->b, "GatherV2", tn_shape_of(g->b, tn_grad_in(g, 0)), tn_g_int(g->b, 0), tn_g_int(g->b, 0));
     (void)err;
-    tn_grad_set(g, 0, tn_op(g->b, types[norm_of(g->op->type)],
-                            TN_INPUTS(tn_grad_dy(g, 0), tn_grad_in(g, 1), tn_grad_in(g, 2), rows), TN_NO_ATTRS));
+    tn_grad_set(g, 0,
+                tn_op(g->b, types[norm_of(g->op->type)],
+                      TN_INPUTS(tn_grad_dy(g, 0), tn_grad_in(g, 1), tn_grad_in(g, 2), rows), TN_NO_ATTRS));
     return TN_OK;
 }
 
@@ -189,26 +200,27 @@ static tn_code forward_grad(tn_grad *g, tn_error *err)
 
 #define IDS " Tidx:type{int32,int64}=int32"
 #define SEGMENT_IDS " Tsegmentids:type{int32,int64}=int32"
-#define FORWARD(Name, Types)                                                                                 \
-    const tn_op tn_op_##Name = {                                                                             \
-        .name = #Name,                                                                                       \
-        .sig = "data:T indices:Tidx segment_ids:Tsegmentids -> output:T; T:type{" Types "}" IDS SEGMENT_IDS  \
-               " sparse_gradient:bool=false",                                                                \
-        .infer = forward_infer,                                                                              \
-        .prepare = picked_prepare,                                                                           \
-        .run = forward_run,                                                                                  \
-        .grad = forward_grad,                                                                                \
-        .dynamic = TN_BIT(0),                                                                                \
-    };                                                                                                       \
-    const tn_op tn_op_##Name##WithNumSegments = {                                                            \
-        .name = #Name "WithNumSegments",                                                                     \
-        .sig = "data:T indices:Tidx segment_ids:Tsegmentids num_segments:Tnumsegments -> output:T; T:type{"  \
-               Types "}" IDS " Tnumsegments:type{int32,int64}=int32" SEGMENT_IDS " sparse_gradient:bool=false", \
-        .infer = forward_infer,                                                                              \
-        .prepare = picked_prepare,                                                                           \
-        .run = forward_run,                                                                                  \
-        .grad = forward_grad,                                                                                \
-        .dynamic = TN_BIT(0),                                                                                \
+#define FORWARD(Name, Types)                                                                                \
+    const tn_op tn_op_##Name = {                                                                            \
+        .name = #Name,                                                                                      \
+        .sig = "data:T indices:Tidx segment_ids:Tsegmentids -> output:T; T:type{" Types "}" IDS SEGMENT_IDS \
+               " sparse_gradient:bool=false",                                                               \
+        .infer = forward_infer,                                                                             \
+        .prepare = picked_prepare,                                                                          \
+        .run = forward_run,                                                                                 \
+        .grad = forward_grad,                                                                               \
+        .dynamic = TN_BIT(0),                                                                               \
+    };                                                                                                      \
+    const tn_op tn_op_##Name##WithNumSegments = {                                                           \
+        .name = #Name "WithNumSegments",                                                                    \
+        .sig = "data:T indices:Tidx segment_ids:Tsegmentids num_segments:Tnumsegments -> output:T; "        \
+               "T:type{" Types "}" IDS " Tnumsegments:type{int32,int64}=int32" SEGMENT_IDS                  \
+               " sparse_gradient:bool=false",                                                               \
+        .infer = forward_infer,                                                                             \
+        .prepare = picked_prepare,                                                                          \
+        .run = forward_run,                                                                                 \
+        .grad = forward_grad,                                                                               \
+        .dynamic = TN_BIT(0),                                                                               \
     }
 FORWARD(SparseSegmentSum, "realnumbertype");
 FORWARD(SparseSegmentMean, T_REAL);

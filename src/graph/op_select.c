@@ -7,7 +7,8 @@
 
 /* ==== inference ==== */
 
-static tn_code different(const char *what, const tn_shape *a, const char *between, const tn_shape *b, tn_error *err)
+static tn_code different(const char *what, const tn_shape *a, const char *between, const tn_shape *b,
+                         tn_error *err)
 {
     char x[160], y[160];
     return tn_fail(err, TN_INVALID_ARGUMENT, "%s %s%s %s", what, tn_shape_text(a, x, sizeof x), between,
@@ -19,8 +20,8 @@ static tn_code select_infer(tn_infer *c, tn_error *err)
     tn_shape s;
     const tn_shape *cond = &c->in[0]->shape;
     if (tn_shape_merge(&c->in[1]->shape, &c->in[2]->shape, &s, NULL) != TN_OK)
-        return different("'then' and 'else' must have the same size.  but received:", &c->in[1]->shape, " vs.",
-                         &c->in[2]->shape, err);
+        return different("'then' and 'else' must have the same size.  but received:", &c->in[1]->shape,
+                         " vs.", &c->in[2]->shape, err);
     c->out[0].shape = s;
     c->out[0].bound = c->in[1]->bound;
     if (cond->rank <= 0 || s.rank < 0) return TN_OK;
@@ -29,8 +30,8 @@ static tn_code select_infer(tn_infer *c, tn_error *err)
                     ? tn_infer_merge_dim(cond->dim[0], s.dim[0], &rows, NULL) == TN_OK
                     : tn_shape_merge(cond, &s, &c->out[0].shape, NULL) == TN_OK;
     if (fits) return TN_OK;
-    return different("Inputs to operation Select of type Select must have the same size and shape.  Input 0:", cond,
-                     " != input 1:", &s, err);
+    return different("Inputs to operation Select of type Select must have the same size and shape.  Input 0:",
+                     cond, " != input 1:", &s, err);
 }
 
 static tn_code not_broadcastable(const tn_infer *c, tn_error *err)
@@ -139,10 +140,12 @@ static tn_code clip_infer(tn_infer *c, tn_error *err)
     c->out[0].bound = c->in[0]->bound;
     for (int i = 1; i < 3; i++) {
         if (c->in[i]->shape.rank == 0 || tn_shape_compatible(&c->in[i]->shape, &c->in[0]->shape)) continue;
-        return tn_fail(err, TN_INVALID_ARGUMENT, "clip_value_min and clip_value_max must be either of the same shape "
-                       "as input, or a scalar. input shape: %sclip_value_min shape: %sclip_value_max shape: %s",
-                       tn_shape_text(&c->in[0]->shape, a, sizeof a), tn_shape_text(&c->in[1]->shape, b, sizeof b),
-                       tn_shape_text(&c->in[2]->shape, d, sizeof d));
+        return tn_fail(
+            err, TN_INVALID_ARGUMENT,
+            "clip_value_min and clip_value_max must be either of the same shape "
+            "as input, or a scalar. input shape: %sclip_value_min shape: %sclip_value_max shape: %s",
+            tn_shape_text(&c->in[0]->shape, a, sizeof a), tn_shape_text(&c->in[1]->shape, b, sizeof b),
+            tn_shape_text(&c->in[2]->shape, d, sizeof d));
     }
     return TN_OK;
 }
@@ -161,7 +164,8 @@ static tn_code clip_prepare(tn_prepare *p, tn_error *err)
         shape[i].dim[shape[i].rank++] = 2;
     }
     const tn_shape *operands[] = {&shape[0], &shape[1], &shape[2]};
-    return tn_pw_prepare(TN_PW_CLIP, t == TN_COMPLEX64 ? TN_FLOAT : TN_DOUBLE, operands, &shape[3], 0, p->threads, plan, err);
+    return tn_pw_prepare(TN_PW_CLIP, t == TN_COMPLEX64 ? TN_FLOAT : TN_DOUBLE, operands, &shape[3], 0,
+                         p->threads, plan, err);
 }
 
 static tn_code clip_grad(tn_grad *g, tn_error *err)

@@ -15,15 +15,16 @@ static bool one_number(const tn_tensor *t)
 
 static tn_code direction_error(bool up, const tn_tensor *start, const tn_tensor *limit, tn_error *err)
 {
-    return tn_fail(err, TN_INVALID_ARGUMENT, "Requires start %s limit when delta %s 0: %g/%g", up ? "<=" : ">=",
-                   up ? ">" : "<", tn_tensor_number(start, 0), tn_tensor_number(limit, 0));
+    return tn_fail(err, TN_INVALID_ARGUMENT, "Requires start %s limit when delta %s 0: %g/%g",
+                   up ? "<=" : ">=", up ? ">" : "<", tn_tensor_number(start, 0), tn_tensor_number(limit, 0));
 }
 
 __extension__ typedef __int128 wide; /* differences of 64-bit numbers */
 
 static tn_code too_many(double n, tn_error *err)
 {
-    return tn_fail(err, TN_INVALID_ARGUMENT, "Requires ((limit - start) / delta) <= 9223372036854775807: %g", n);
+    return tn_fail(err, TN_INVALID_ARGUMENT, "Requires ((limit - start) / delta) <= 9223372036854775807: %g",
+                   n);
 }
 
 /* How many numbers from start to limit, exclusive. */
@@ -119,7 +120,8 @@ static tn_code range_run(tn_run *r, tn_error *err)
 
 const tn_op tn_op_Range = {
     .name = "Range",
-    .sig = "start:Tidx limit:Tidx delta:Tidx -> output:Tidx; Tidx:type{bfloat16,half,float,double,int8,int16,int32,"
+    .sig = "start:Tidx limit:Tidx delta:Tidx -> output:Tidx; "
+           "Tidx:type{bfloat16,half,float,double,int8,int16,int32,"
            "int64,uint16,uint32,uint64}=int32",
     .infer = range_infer,
     .run = range_run,
@@ -158,7 +160,8 @@ static tn_code linspace_run(tn_run *r, tn_error *err)
 
 const tn_op tn_op_LinSpace = {
     .name = "LinSpace",
-    .sig = "start:T stop:T num:Tidx -> output:T; T:type{bfloat16,half,float,double} Tidx:type{int32,int64}=int32",
+    .sig = "start:T stop:T num:Tidx -> output:T; T:type{bfloat16,half,float,double} "
+           "Tidx:type{int32,int64}=int32",
     .infer = linspace_infer,
     .run = linspace_run,
     .flags = TN_NO_GRADIENT,
@@ -175,7 +178,8 @@ static tn_code vector_check(const tn_shape *s, int i, tn_error *err)
 {
     char text[160];
     if (s->rank < 0 || s->rank == 1) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "In[%d] must be a vector.%s", i, tn_shape_text(s, text, sizeof text));
+    return tn_fail(err, TN_INVALID_ARGUMENT, "In[%d] must be a vector.%s", i,
+                   tn_shape_text(s, text, sizeof text));
 }
 
 static tn_code mismatch(const tn_shape *a, const tn_shape *b, tn_error *err)
@@ -220,7 +224,8 @@ static tn_code args_infer(tn_infer *c, tn_error *err)
         c->out[o].shape = tn_shape_vector(-1);
     }
     TN_TRY(vector_check(&c->in[1]->shape, 1, err));
-    if (!tn_known_ints(c->in[0], &a) || !tn_known_ints(c->in[1], &b) || !all_known(&a) || !all_known(&b)) return TN_OK;
+    if (!tn_known_ints(c->in[0], &a) || !tn_known_ints(c->in[1], &b) || !all_known(&a) || !all_known(&b))
+        return TN_OK;
     TN_TRY(broadcast_of(&a, &b, &r, err));
     for (int o = 0; o < c->n_out; o++) {
         const tn_shape *v = gradient ? &r.axes[o] : &r.out;
@@ -234,8 +239,8 @@ static tn_code shape_value(const tn_tensor *t, tn_shape *out, tn_error *err)
 {
     int64_t n = tn_shape_count(&t->shape);
     if (n > TN_MAX_RANK)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "a shape of %lld dimensions, at most %d are possible", (long long)n,
-                       TN_MAX_RANK);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "a shape of %lld dimensions, at most %d are possible",
+                       (long long)n, TN_MAX_RANK);
     *out = (tn_shape){.rank = (int)n};
     for (int i = 0; i < n; i++) out->dim[i] = tn_tensor_int(t, i);
     return TN_OK;
@@ -251,8 +256,8 @@ static tn_code args_run(tn_run *r, tn_error *err)
     for (int o = 0; o < r->n_out; o++) {
         const tn_shape *ints = r->n_out == 2 ? &v.axes[o] : &v.out;
         if (tn_shape_count(&r->out[o]->shape) != ints->rank)
-            return tn_fail(err, TN_INTERNAL, "%s: %d elements where %lld were planned", r->op->name, ints->rank,
-                           (long long)tn_shape_count(&r->out[o]->shape));
+            return tn_fail(err, TN_INTERNAL, "%s: %d elements where %lld were planned", r->op->name,
+                           ints->rank, (long long)tn_shape_count(&r->out[o]->shape));
         for (int i = 0; i < ints->rank; i++) tn_tensor_set_number(r->out[o], i, (double)ints->dim[i]);
     }
     return TN_OK;

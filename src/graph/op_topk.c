@@ -12,12 +12,15 @@ static tn_code in_top_k_infer(tn_infer *c, tn_error *err)
 {
     const tn_shape *p = &c->in[0]->shape, *t = &c->in[1]->shape;
     int64_t rows;
-    if (p->rank >= 0 && p->rank != 2) return tn_fail(err, TN_INVALID_ARGUMENT, "predictions must be 2-dimensional");
-    if (t->rank >= 0 && t->rank != 1) return tn_fail(err, TN_INVALID_ARGUMENT, "targets must be 1-dimensional");
+    if (p->rank >= 0 && p->rank != 2)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "predictions must be 2-dimensional");
+    if (t->rank >= 0 && t->rank != 1)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "targets must be 1-dimensional");
     int64_t a = p->rank < 0 ? -1 : p->dim[0], b = t->rank < 0 ? -1 : t->dim[0];
     if (tn_infer_merge_dim(a, b, &rows, NULL) != TN_OK)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "First dimension of predictions %lld must match length of targets %lld",
-                       (long long)a, (long long)b);
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "First dimension of predictions %lld must match length of targets %lld", (long long)a,
+                       (long long)b);
     c->out[0].shape = tn_shape_vector(rows);
     c->out[0].bound = c->in[0]->bound;
     return TN_OK;
@@ -197,7 +200,8 @@ static tn_node places(tn_builder *b, tn_node index, tn_node in_shape)
     int64_t flat = -1;
     tn_node zero = tn_g_int(b, 0), columns = last_dimension(b, in_shape);
     tn_node dims[] = {tn_g_int(b, -1), last_dimension(b, tn_shape_of(b, index))};
-    tn_node shape_2d = tn_output_of(tn_add_operation(b, "Pack", NULL, dims, 2, TN_ATTRS(tn_attr_int("N", 2))), 0);
+    tn_node shape_2d =
+        tn_output_of(tn_add_operation(b, "Pack", NULL, dims, 2, TN_ATTRS(tn_attr_int("N", 2))), 0);
     tn_node rows_of = tn_g2(b, "Reshape", tn_g_cast(b, index, TN_INT32), shape_2d);
     tn_node rows = tn_g3(b, "GatherV2", tn_g1(b, "Shape", rows_of), zero, zero);
     tn_node starts = tn_g3(b, "Range", zero, tn_g2(b, "Mul", rows, columns), columns);

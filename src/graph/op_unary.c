@@ -78,7 +78,8 @@ const tn_op tn_op_Round = {
 TEST(IsNan, "IS_NAN");
 TEST(IsInf, "IS_INF");
 TEST(IsFinite, "IS_FINITE");
-TN_ELEMENTWISE(LogicalNot, "x:bool -> y:bool;", tn_infer_unchanged, NULL, PLAIN | TN_NO_GRADIENT, "LOGICAL_NOT");
+TN_ELEMENTWISE(LogicalNot, "x:bool -> y:bool;", tn_infer_unchanged, NULL, PLAIN | TN_NO_GRADIENT,
+               "LOGICAL_NOT");
 
 /* ==== gradients of functions of one argument, by their result ==== */
 
@@ -94,7 +95,8 @@ Y_GRAD(InvGrad, "RECIPROCAL_GRAD", "dy~ -2 Mul y Mul x~ Mul", "x~ dy ReciprocalG
 
 /* ==== complex numbers ==== */
 
-#define PART_SIG "input:T -> output:Tout; T:type{complex64,complex128}=complex64 Tout:type{float,double}=float"
+#define PART_SIG \
+    "input:T -> output:Tout; T:type{complex64,complex128}=complex64 Tout:type{float,double}=float"
 #define PART(Name, Pw, Formula)                                                                              \
     TN_GRAD_FORMULA(grad_##Name, Formula)                                                                    \
     TN_ELEMENTWISE(Name, PART_SIG, tn_infer_unchanged, grad_##Name, TN_BOUNDED, Pw)
@@ -103,13 +105,16 @@ PART(Imag, "IMAG", "dy ZerosLike dy Complex");
 PART(Angle, "ANGLE", "dy dy ZerosLike Complex Neg x Imag x Real Complex Reciprocal Mul");
 
 TN_GRAD_FORMULA(grad_ComplexAbs, "dy dy ZerosLike Complex x Mul out out ZerosLike Complex DivNoNan")
-TN_ELEMENTWISE(ComplexAbs, "x:T -> y:Tout; T:type{complex64,complex128}=complex64 Tout:type{float,double}=float",
+TN_ELEMENTWISE(ComplexAbs,
+               "x:T -> y:Tout; T:type{complex64,complex128}=complex64 Tout:type{float,double}=float",
                tn_infer_unchanged, grad_ComplexAbs, TN_BOUNDED, "COMPLEX_ABS");
 
 TN_GRAD_FORMULA(grad_Conj, "dy ~")
-TN_ELEMENTWISE(Conj, "input:T -> output:T; T:type{complex64,complex128,variant}=complex64", tn_infer_unchanged,
-               grad_Conj, PLAIN, "CONJ");
+TN_ELEMENTWISE(Conj, "input:T -> output:T; T:type{complex64,complex128,variant}=complex64",
+               tn_infer_unchanged, grad_Conj, PLAIN, "CONJ");
 
 TN_GRAD_BROADCAST(grad_Complex, "dy Real", "dy Imag")
-TN_ELEMENTWISE(Complex, "real:T imag:T -> out:Tout; T:type{float,double}=float Tout:type{complex64,complex128}=complex64",
-               tn_infer_broadcast, grad_Complex, 0, "COMPLEX");
+TN_ELEMENTWISE(
+    Complex,
+    "real:T imag:T -> out:Tout; T:type{float,double}=float Tout:type{complex64,complex128}=complex64",
+    tn_infer_broadcast, grad_Complex, 0, "COMPLEX");

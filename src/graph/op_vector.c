@@ -82,7 +82,8 @@ static tn_code bucketize_prepare(tn_prepare *p, tn_error *err)
 {
     const tn_attr *a = tn_attr_find(p->attrs, "boundaries");
     for (int i = 1; a && i < a->n; i++)
-        if (!(a->fs[i - 1] <= a->fs[i])) return tn_fail(err, TN_INVALID_ARGUMENT, "Expected sorted boundaries");
+        if (!(a->fs[i - 1] <= a->fs[i]))
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Expected sorted boundaries");
     return TN_OK;
 }
 

@@ -45,7 +45,8 @@ tn_code tn_infer_arithmetic(tn_infer *c, tn_error *err)
     TN_TRY(tn_infer_broadcast(c, err));
     tn_shape a, b;
     tn_dtype t = tn_dtype_base(c->out[0].dtype);
-    if ((t != TN_INT32 && t != TN_INT64) || c->out[0].shape.rank < 0 || c->out[0].shape.rank > 1) return TN_OK;
+    if ((t != TN_INT32 && t != TN_INT64) || c->out[0].shape.rank < 0 || c->out[0].shape.rank > 1)
+        return TN_OK;
     if (!tn_known_ints(c->in[0], &a) || !tn_known_ints(c->in[1], &b)) return TN_OK;
     if (a.rank != b.rank && a.rank != 1 && b.rank != 1) return TN_OK;
     tn_shape r = {.rank = a.rank == 1 ? b.rank : a.rank};

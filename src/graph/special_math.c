@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * special_math.c - special functions by their series, asymptotic expansions and continued fractions. Accurate to
- * about 1e-13 where well conditioned.
+ * special_math.c - special functions by their series, asymptotic expansions and continued fractions. Accurate
+ * to about 1e-13 where well conditioned.
  */
 #include <float.h>
 #include <math.h>
@@ -24,7 +24,8 @@ static const double bernoulli[] = {
 static double digamma(double x)
 {
     /* B(2k) / 2k */
-    static const double term[] = {1.0 / 12, -1.0 / 120, 1.0 / 252, -1.0 / 240, 1.0 / 132, -691.0 / 32760, 1.0 / 12};
+    static const double term[] = {1.0 / 12,  -1.0 / 120,     1.0 / 252, -1.0 / 240,
+                                  1.0 / 132, -691.0 / 32760, 1.0 / 12};
     double result = 0;
     if (isnan(x) || (x <= 0 && x == floor(x))) return NAN;
     if (x < 0) return digamma(1 - x) - M_PI / tan(M_PI * x);

@@ -2,9 +2,10 @@
  *
  * op_case.h - tables of single operators for unit tests: inputs, attributes and results written as text.
  *
- * A tensor is "float[2,3] 1 2 3 4 5 nan", "int32 7", "complex64 1+2i", "string[2] a b" ('' is empty), attributes are
- * "k=3 adj_x=true T=float boundaries=[0,1]". A result that starts with ! is part of an error's message.
- * Each case runs with constant inputs and with fed ones of unknown shape, with the planner's passes and without.
+ * A tensor is "float[2,3] 1 2 3 4 5 nan", "int32 7", "complex64 1+2i", "string[2] a b" ('' is empty),
+ * attributes are "k=3 adj_x=true T=float boundaries=[0,1]". A result that starts with ! is part of an error's
+ * message. Each case runs with constant inputs and with fed ones of unknown shape, with the planner's passes
+ * and without.
  */
 #ifndef TN_OP_CASE_H
 #define TN_OP_CASE_H
@@ -124,7 +125,8 @@ static inline void literal_attributes(const char *op, const char *text, literal_
 
 static inline bool near_number(double got, double want, double tolerance)
 {
-    if (want == 0 || got == 0) return fabs(got - want) <= tolerance && (want != 0 || signbit(got) == signbit(want) || got != 0);
+    if (want == 0 || got == 0)
+        return fabs(got - want) <= tolerance && (want != 0 || signbit(got) == signbit(want) || got != 0);
     return got == want || (isnan(got) && isnan(want)) || fabs(got - want) <= tolerance * fabs(want) + 1e-300;
 }
 
@@ -135,8 +137,12 @@ static inline bool near_tensor(const tn_tensor *got, const tn_tensor *want)
     if (!complex && !tn_dtype_is_float(want->dtype)) return tn_tensor_equal(got, want);
     double tolerance = want->dtype == TN_BFLOAT16 ? 1e-2 : want->dtype == TN_HALF ? 2e-3 : 2e-5;
     for (int64_t i = 0; i < tn_tensor_count(want) * (complex ? 2 : 1); i++) {
-        double g = want->dtype == TN_COMPLEX64 ? TN_FLOATS(got)[i] : complex ? ((double *)got->data)[i] : tn_tensor_number(got, i);
-        double w = want->dtype == TN_COMPLEX64 ? TN_FLOATS(want)[i] : complex ? ((double *)want->data)[i] : tn_tensor_number(want, i);
+        double g = want->dtype == TN_COMPLEX64 ? TN_FLOATS(got)[i]
+                   : complex                   ? ((double *)got->data)[i]
+                                               : tn_tensor_number(got, i);
+        double w = want->dtype == TN_COMPLEX64 ? TN_FLOATS(want)[i]
+                   : complex                   ? ((double *)want->data)[i]
+                                               : tn_tensor_number(want, i);
         if (!near_number(g, w, tolerance)) return false;
     }
     return true;
@@ -150,8 +156,8 @@ typedef struct op_result {
     tn_error err;
 } op_result;
 
-static inline void run_session(tn_graph *g, tn_tensor *const *in, int n_in, bool feed, int n_out, unsigned passes_off,
-                               op_result *r)
+static inline void run_session(tn_graph *g, tn_tensor *const *in, int n_in, bool feed, int n_out,
+                               unsigned passes_off, op_result *r)
 {
     tn_session_options options = {.threads = 1, .passes_off = passes_off};
     const char *fetches[] = {"op:0", "op:1", "op:2"};
@@ -179,7 +185,8 @@ static inline void run_op(const op_case *c, bool feed, unsigned passes_off, int 
         char name[8];
         snprintf(name, sizeof name, "in%d", n);
         in[n] = literal(c->in[n]);
-        nodes[n] = feed ? tn_placeholder(b, name, in[n]->dtype, tn_shape_unknown()) : tn_constant(b, name, in[n]);
+        nodes[n] =
+            feed ? tn_placeholder(b, name, in[n]->dtype, tn_shape_unknown()) : tn_constant(b, name, in[n]);
     }
     literal_attributes(c->op, c->attrs, &attrs);
     tn_add_operation(b, c->op, "op", nodes, n, attrs.v, attrs.n);
@@ -202,8 +209,9 @@ static inline void check_result(const op_case *c, const char *how, int n_out, co
         tn_tensor *want = literal(c->out[i]);
         char *text = tn_tensor_text(r->out[i], 64), shape[160];
         if (!near_tensor(r->out[i], want))
-            fail_msg("%s %s: result %d of (%s, %s) is %s %s %s instead of %s", c->op, how, i, c->in[0], c->in[1] ? c->in[1] : "",
-                     tn_dtype_name(r->out[i]->dtype), tn_shape_text(&r->out[i]->shape, shape, sizeof shape), text, c->out[i]);
+            fail_msg("%s %s: result %d of (%s, %s) is %s %s %s instead of %s", c->op, how, i, c->in[0],
+                     c->in[1] ? c->in[1] : "", tn_dtype_name(r->out[i]->dtype),
+                     tn_shape_text(&r->out[i]->shape, shape, sizeof shape), text, c->out[i]);
         tn_text_free(text);
         tn_tensor_unref(want);
         tn_tensor_unref(r->out[i]);
@@ -212,7 +220,8 @@ static inline void check_result(const op_case *c, const char *how, int n_out, co
 
 static inline void check_case(const op_case *c)
 {
-    static const char *const hows[] = {"with constants", "with constants, no passes", "fed", "fed, no passes"};
+    static const char *const hows[] = {"with constants", "with constants, no passes", "fed",
+                                       "fed, no passes"};
     int n_out = 0;
     while (n_out < 3 && c->out[n_out]) n_out++;
     for (int how = 0; how < 4; how++) {

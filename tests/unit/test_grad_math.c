@@ -80,9 +80,11 @@ static tn_node weighted_sum(tn_builder *b, tn_node y)
 {
     tn_node flat = tn_op(b, "Reshape", TN_INPUTS(y, tn_ints(b, &(int64_t){-1}, 1)), TN_NO_ATTRS);
     tn_node n = tn_op(b, "Size", TN_INPUTS(flat), TN_NO_ATTRS);
-    tn_node k = tn_op(b, "Range", TN_INPUTS(tn_scalar(b, TN_INT32, 0), n, tn_scalar(b, TN_INT32, 1)), TN_NO_ATTRS);
+    tn_node k =
+        tn_op(b, "Range", TN_INPUTS(tn_scalar(b, TN_INT32, 0), n, tn_scalar(b, TN_INT32, 1)), TN_NO_ATTRS);
     tn_node w = tn_op(b, "Cast", TN_INPUTS(k), TN_ATTRS(tn_attr_type("DstT", TN_DOUBLE)));
-    w = tn_op(b, "Sin", TN_INPUTS(tn_op(b, "AddV2", TN_INPUTS(w, tn_scalar(b, TN_DOUBLE, 1)), TN_NO_ATTRS)), TN_NO_ATTRS);
+    w = tn_op(b, "Sin", TN_INPUTS(tn_op(b, "AddV2", TN_INPUTS(w, tn_scalar(b, TN_DOUBLE, 1)), TN_NO_ATTRS)),
+              TN_NO_ATTRS);
     tn_node weighted = tn_op(b, "Mul", TN_INPUTS(flat, w), TN_NO_ATTRS);
     return tn_op_named(b, "Sum", "loss", TN_INPUTS(weighted, tn_scalar(b, TN_INT32, 0)), TN_NO_ATTRS);
 }
@@ -123,7 +125,8 @@ static tn_tensor *evaluate(trial *t, const row *r, const char *name)
     tn_tensor *out;
     int n = 0;
     for (int i = 0; i < t->n; i++)
-        if (!strncmp(tn_operation_type(t->node[i].op), "Placeholder", 11)) feeds[n++] = (tn_feed){t->names[i], t->value[i]};
+        if (!strncmp(tn_operation_type(t->node[i].op), "Placeholder", 11))
+            feeds[n++] = (tn_feed){t->names[i], t->value[i]};
     if (tn_session_run(t->session, feeds, n, &name, 1, &out, NULL, 0, &t->err) != TN_OK)
         fail_msg("%s: %s: %s", r->op, name, t->err.message);
     return out;
@@ -146,14 +149,15 @@ static void compare(trial *t, const row *r, mode m, int input)
     if (!t->dx[input].op) fail_msg("%s: no gradient of input %d", r->op, input);
     snprintf(name, sizeof name, "%s:%d", tn_operation_name(t->dx[input].op), t->dx[input].index);
     tn_tensor *dx = evaluate(t, r, name);
-    if (!tn_shape_equal(&dx->shape, &t->value[input]->shape)) fail_msg("%s: shape of gradient %d", r->op, input);
+    if (!tn_shape_equal(&dx->shape, &t->value[input]->shape))
+        fail_msg("%s: shape of gradient %d", r->op, input);
     for (int64_t i = 0; i < tn_tensor_count(dx); i++) {
         double x = ((double *)t->value[input]->data)[i], h = 1e-5 * fmax(1, fabs(x));
         double slope = (loss_with(t, r, input, i, x + h) - loss_with(t, r, input, i, x - h)) / (2 * h);
         double got = ((double *)dx->data)[i];
         if (fabs(got - slope) > 2e-6 + 1e-5 * fabs(slope))
-            fail_msg("%s, shapes of kind %d: gradient %d at %lld is %.9g, by differences %.9g", r->op, m, input, (long long)i,
-                     got, slope);
+            fail_msg("%s, shapes of kind %d: gradient %d at %lld is %.9g, by differences %.9g", r->op, m,
+                     input, (long long)i, got, slope);
     }
     tn_tensor_unref(dx);
 }
@@ -184,16 +188,49 @@ static void test_unary(void **state)
 #define POSITIVE X(0.3, 2, 5)
 #define INSIDE X(-0.9, 0.9, 5)
     static const row rows[] = {
-        {.op = "Abs", .in = {ANYWHERE}}, {.op = "Neg", .in = {ANYWHERE}}, {.op = "Square", .in = {ANYWHERE}}, {.op = "Sqrt", .in = {POSITIVE}}, {.op = "Rsqrt", .in = {POSITIVE}},
-        {.op = "Reciprocal", .in = {POSITIVE}}, {.op = "Inv", .in = {POSITIVE}}, {.op = "Exp", .in = {ANYWHERE}}, {.op = "Expm1", .in = {ANYWHERE}}, {.op = "Log", .in = {POSITIVE}},
-        {.op = "Log1p", .in = {POSITIVE}}, {.op = "Sin", .in = {ANYWHERE}}, {.op = "Cos", .in = {ANYWHERE}}, {.op = "Tan", .in = {INSIDE}}, {.op = "Asin", .in = {INSIDE}},
-        {.op = "Acos", .in = {INSIDE}}, {.op = "Atan", .in = {ANYWHERE}}, {.op = "Sinh", .in = {ANYWHERE}}, {.op = "Cosh", .in = {ANYWHERE}}, {.op = "Tanh", .in = {ANYWHERE}},
-        {.op = "Asinh", .in = {ANYWHERE}}, {.op = "Acosh", .in = {X(1.2, 3, 5)}}, {.op = "Atanh", .in = {INSIDE}}, {.op = "Sigmoid", .in = {ANYWHERE}}, {.op = "Erf", .in = {ANYWHERE}},
-        {.op = "Erfc", .in = {ANYWHERE}}, {.op = "Erfinv", .in = {INSIDE}}, {.op = "Ndtri", .in = {X(0.1, 0.9, 5)}}, {.op = "Lgamma", .in = {POSITIVE}},
-        {.op = "Digamma", .in = {POSITIVE}}, {.op = "Sign", .in = {X(0.5, 1, 5)}}, {.op = "Relu", .in = {ANYWHERE}}, {.op = "Relu6", .in = {X(-3, 9, 8)}}, {.op = "Elu", .in = {ANYWHERE}},
-        {.op = "Selu", .in = {ANYWHERE}}, {.op = "LeakyRelu", .in = {ANYWHERE}, ATTR(1, A_FLOAT("alpha", 0.1f))}, {.op = "Softplus", .in = {ANYWHERE}},
-        {.op = "Softsign", .in = {ANYWHERE}}, {.op = "CheckNumerics", .in = {ANYWHERE}, ATTR(1, A_STR("message", "m"))}, {.op = "L2Loss", .in = {ANYWHERE}},
-        {.op = "Diag", .in = {X(1, 2, 3)}}, {.op = "DiagPart", .in = {X(1, 2, 3, 3)}}, {.op = "MatrixDiag", .in = {X(1, 2, 2, 3)}},
+        {.op = "Abs", .in = {ANYWHERE}},
+        {.op = "Neg", .in = {ANYWHERE}},
+        {.op = "Square", .in = {ANYWHERE}},
+        {.op = "Sqrt", .in = {POSITIVE}},
+        {.op = "Rsqrt", .in = {POSITIVE}},
+        {.op = "Reciprocal", .in = {POSITIVE}},
+        {.op = "Inv", .in = {POSITIVE}},
+        {.op = "Exp", .in = {ANYWHERE}},
+        {.op = "Expm1", .in = {ANYWHERE}},
+        {.op = "Log", .in = {POSITIVE}},
+        {.op = "Log1p", .in = {POSITIVE}},
+        {.op = "Sin", .in = {ANYWHERE}},
+        {.op = "Cos", .in = {ANYWHERE}},
+        {.op = "Tan", .in = {INSIDE}},
+        {.op = "Asin", .in = {INSIDE}},
+        {.op = "Acos", .in = {INSIDE}},
+        {.op = "Atan", .in = {ANYWHERE}},
+        {.op = "Sinh", .in = {ANYWHERE}},
+        {.op = "Cosh", .in = {ANYWHERE}},
+        {.op = "Tanh", .in = {ANYWHERE}},
+        {.op = "Asinh", .in = {ANYWHERE}},
+        {.op = "Acosh", .in = {X(1.2, 3, 5)}},
+        {.op = "Atanh", .in = {INSIDE}},
+        {.op = "Sigmoid", .in = {ANYWHERE}},
+        {.op = "Erf", .in = {ANYWHERE}},
+        {.op = "Erfc", .in = {ANYWHERE}},
+        {.op = "Erfinv", .in = {INSIDE}},
+        {.op = "Ndtri", .in = {X(0.1, 0.9, 5)}},
+        {.op = "Lgamma", .in = {POSITIVE}},
+        {.op = "Digamma", .in = {POSITIVE}},
+        {.op = "Sign", .in = {X(0.5, 1, 5)}},
+        {.op = "Relu", .in = {ANYWHERE}},
+        {.op = "Relu6", .in = {X(-3, 9, 8)}},
+        {.op = "Elu", .in = {ANYWHERE}},
+        {.op = "Selu", .in = {ANYWHERE}},
+        {.op = "LeakyRelu", .in = {ANYWHERE}, ATTR(1, A_FLOAT("alpha", 0.1f))},
+        {.op = "Softplus", .in = {ANYWHERE}},
+        {.op = "Softsign", .in = {ANYWHERE}},
+        {.op = "CheckNumerics", .in = {ANYWHERE}, ATTR(1, A_STR("message", "m"))},
+        {.op = "L2Loss", .in = {ANYWHERE}},
+        {.op = "Diag", .in = {X(1, 2, 3)}},
+        {.op = "DiagPart", .in = {X(1, 2, 3, 3)}},
+        {.op = "MatrixDiag", .in = {X(1, 2, 2, 3)}},
         {.op = "MatrixDiagPart", .in = {X(1, 2, 2, 3)}},
     };
     CHECK(rows);
@@ -204,10 +241,17 @@ static void test_second_order(void **state)
 {
     (void)state;
     static const row rows[] = {
-        {.op = "TanhGrad", .in = {INSIDE, ANYWHERE}}, {.op = "SigmoidGrad", .in = {INSIDE, ANYWHERE}}, {.op = "SqrtGrad", .in = {POSITIVE, ANYWHERE}},
-        {.op = "RsqrtGrad", .in = {POSITIVE, ANYWHERE}}, {.op = "ReciprocalGrad", .in = {POSITIVE, ANYWHERE}}, {.op = "InvGrad", .in = {POSITIVE, ANYWHERE}},
-        {.op = "ReluGrad", .in = {ANYWHERE, ANYWHERE}}, {.op = "Relu6Grad", .in = {ANYWHERE, ANYWHERE}}, {.op = "EluGrad", .in = {ANYWHERE, ANYWHERE}},
-        {.op = "SeluGrad", .in = {ANYWHERE, ANYWHERE}}, {.op = "SoftplusGrad", .in = {ANYWHERE, ANYWHERE}},
+        {.op = "TanhGrad", .in = {INSIDE, ANYWHERE}},
+        {.op = "SigmoidGrad", .in = {INSIDE, ANYWHERE}},
+        {.op = "SqrtGrad", .in = {POSITIVE, ANYWHERE}},
+        {.op = "RsqrtGrad", .in = {POSITIVE, ANYWHERE}},
+        {.op = "ReciprocalGrad", .in = {POSITIVE, ANYWHERE}},
+        {.op = "InvGrad", .in = {POSITIVE, ANYWHERE}},
+        {.op = "ReluGrad", .in = {ANYWHERE, ANYWHERE}},
+        {.op = "Relu6Grad", .in = {ANYWHERE, ANYWHERE}},
+        {.op = "EluGrad", .in = {ANYWHERE, ANYWHERE}},
+        {.op = "SeluGrad", .in = {ANYWHERE, ANYWHERE}},
+        {.op = "SoftplusGrad", .in = {ANYWHERE, ANYWHERE}},
         {.op = "LeakyReluGrad", .in = {ANYWHERE, ANYWHERE}, ATTR(1, A_FLOAT("alpha", 0.1f))},
     };
     CHECK(rows);
@@ -218,18 +262,40 @@ static void test_binary(void **state)
     (void)state;
 #define LEFT(low, high) X(low, high, 2, 1, 3)
 #define RIGHT(low, high) X(low, high, 2, 3)
-#define BOTH(NAME, a, b, c, d) {.op = NAME, .in = {LEFT(a, b), RIGHT(c, d)}}, {.op = NAME, .in = {SCALAR(a, b), X(c, d, 3)}}, {.op = NAME, .in = {X(a, b, 3), X(c, d, 3)}}
+#define BOTH(NAME, a, b, c, d)                                                                     \
+    {.op = NAME, .in = {LEFT(a, b), RIGHT(c, d)}}, {.op = NAME, .in = {SCALAR(a, b), X(c, d, 3)}}, \
+    {                                                                                              \
+        .op = NAME, .in = { X(a, b, 3), X(c, d, 3) }                                               \
+    }
     static const row rows[] = {
-        BOTH("Add", -1, 1, -1, 1), BOTH("AddV2", -1, 1, -1, 1), BOTH("Sub", -1, 1, -1, 1), BOTH("Mul", -1, 1, -1, 1),
-        BOTH("Div", -1, 1, 1, 2), BOTH("RealDiv", -1, 1, 1, 2), BOTH("DivNoNan", -1, 1, 1, 2), BOTH("MulNoNan", -1, 1, 1, 2),
-        BOTH("FloorMod", 0.1, 0.9, 1, 2), BOTH("SquaredDifference", -1, 1, -1, 1), BOTH("Maximum", -1, 1, -1, 1),
-        BOTH("Minimum", -1, 1, -1, 1), BOTH("Xlogy", 1, 2, 1, 2), BOTH("Xlog1py", 1, 2, 1, 2), BOTH("Xdivy", 1, 2, 1, 2),
-        BOTH("Pow", 0.5, 2, -2, 2), BOTH("Atan2", -1, 1, 1, 2), BOTH("Igamma", 0.5, 3, 0.5, 3), BOTH("Igammac", 0.5, 3, 0.5, 3),
+        BOTH("Add", -1, 1, -1, 1),
+        BOTH("AddV2", -1, 1, -1, 1),
+        BOTH("Sub", -1, 1, -1, 1),
+        BOTH("Mul", -1, 1, -1, 1),
+        BOTH("Div", -1, 1, 1, 2),
+        BOTH("RealDiv", -1, 1, 1, 2),
+        BOTH("DivNoNan", -1, 1, 1, 2),
+        BOTH("MulNoNan", -1, 1, 1, 2),
+        BOTH("FloorMod", 0.1, 0.9, 1, 2),
+        BOTH("SquaredDifference", -1, 1, -1, 1),
+        BOTH("Maximum", -1, 1, -1, 1),
+        BOTH("Minimum", -1, 1, -1, 1),
+        BOTH("Xlogy", 1, 2, 1, 2),
+        BOTH("Xlog1py", 1, 2, 1, 2),
+        BOTH("Xdivy", 1, 2, 1, 2),
+        BOTH("Pow", 0.5, 2, -2, 2),
+        BOTH("Atan2", -1, 1, 1, 2),
+        BOTH("Igamma", 0.5, 3, 0.5, 3),
+        BOTH("Igammac", 0.5, 3, 0.5, 3),
         {.op = "Igamma", .in = {X(3, 5, 2), X(40, 50, 2)}},
         {.op = "AddN", .in = {ANYWHERE, ANYWHERE, ANYWHERE}},
-        {.op = "AccumulateNV2", .in = {X(1, 2, 2), X(1, 2, 2)}, ATTR(1, {.name = "shape", .kind = TN_ATTR_SHAPE, .shape = {1, {2}}})},
-        {.op = "SelectV2", .in = {B(2, 1, 0), X(-1, 1, 3, 2), X(-1, 1, 2)}}, {.op = "Select", .in = {B(2, 1, 0), X(-1, 1, 2, 3), X(-1, 1, 2, 3)}},
-        {.op = "ClipByValue", .in = {X(-1, 1, 8), SCALAR(-0.5, -0.4), SCALAR(0.4, 0.5)}}, {.op = "Cross", .in = {X(-1, 1, 2, 3), X(-1, 1, 2, 3)}},
+        {.op = "AccumulateNV2",
+         .in = {X(1, 2, 2), X(1, 2, 2)},
+         ATTR(1, {.name = "shape", .kind = TN_ATTR_SHAPE, .shape = {1, {2}}})},
+        {.op = "SelectV2", .in = {B(2, 1, 0), X(-1, 1, 3, 2), X(-1, 1, 2)}},
+        {.op = "Select", .in = {B(2, 1, 0), X(-1, 1, 2, 3), X(-1, 1, 2, 3)}},
+        {.op = "ClipByValue", .in = {X(-1, 1, 8), SCALAR(-0.5, -0.4), SCALAR(0.4, 0.5)}},
+        {.op = "Cross", .in = {X(-1, 1, 2, 3), X(-1, 1, 2, 3)}},
         {.op = "Betainc", .in = {X(2, 2, 3), X(3, 3, 3), X(0.1, 0.9, 3)}},
     };
     CHECK(rows);
@@ -239,13 +305,27 @@ static void test_reductions(void **state)
 {
     (void)state;
 #define KEEP ATTR(1, A_BOOL("keep_dims"))
-#define EACH(NAME) {.op = NAME, .in = {X(0.5, 2, 2, 3, 2), I(1, 1)}}, {.op = NAME, .in = {X(0.5, 2, 2, 3, 2), I(2, -1, 0)}, KEEP},                     \
-                 {.op = NAME, .in = {X(0.5, 2, 2, 3), I(2, 0, 1)}}, {.op = NAME, .in = {X(0.5, 2, 2, 3), I(2, 1, 0)}}, {.op = NAME, .in = {X(0.5, 2, 4), I0(0)}}
+#define EACH(NAME)                                                   \
+    {.op = NAME, .in = {X(0.5, 2, 2, 3, 2), I(1, 1)}},               \
+        {.op = NAME, .in = {X(0.5, 2, 2, 3, 2), I(2, -1, 0)}, KEEP}, \
+        {.op = NAME, .in = {X(0.5, 2, 2, 3), I(2, 0, 1)}},           \
+        {.op = NAME, .in = {X(0.5, 2, 2, 3), I(2, 1, 0)}},           \
+    {                                                                \
+        .op = NAME, .in = { X(0.5, 2, 4), I0(0) }                    \
+    }
     static const row rows[] = {
-        EACH("Sum"), EACH("Mean"), EACH("Prod"), EACH("Max"), EACH("Min"), EACH("EuclideanNorm"),
-        {.op = "Cumsum", .in = {X(1, 2, 2, 3), I0(1)}}, {.op = "Cumsum", .in = {X(1, 2, 4), I0(0)}, ATTR(2, A_BOOL("exclusive"), A_BOOL("reverse"))},
-        {.op = "Cumprod", .in = {X(1, 2, 2, 3), I0(1)}}, {.op = "Cumprod", .in = {X(1, 2, 4), I0(0)}, ATTR(2, A_BOOL("exclusive"), A_BOOL("reverse"))},
-        {.op = "CumulativeLogsumexp", .in = {X(-1, 1, 4), I0(0)}}, {.op = "CumulativeLogsumexp", .in = {X(-1, 1, 2, 3), I0(1)}, ATTR(1, A_BOOL("reverse"))},
+        EACH("Sum"),
+        EACH("Mean"),
+        EACH("Prod"),
+        EACH("Max"),
+        EACH("Min"),
+        EACH("EuclideanNorm"),
+        {.op = "Cumsum", .in = {X(1, 2, 2, 3), I0(1)}},
+        {.op = "Cumsum", .in = {X(1, 2, 4), I0(0)}, ATTR(2, A_BOOL("exclusive"), A_BOOL("reverse"))},
+        {.op = "Cumprod", .in = {X(1, 2, 2, 3), I0(1)}},
+        {.op = "Cumprod", .in = {X(1, 2, 4), I0(0)}, ATTR(2, A_BOOL("exclusive"), A_BOOL("reverse"))},
+        {.op = "CumulativeLogsumexp", .in = {X(-1, 1, 4), I0(0)}},
+        {.op = "CumulativeLogsumexp", .in = {X(-1, 1, 2, 3), I0(1)}, ATTR(1, A_BOOL("reverse"))},
         {.op = "TopKV2", .in = {X(-1, 1, 2, 4), I0(2)}},
         {.op = "MatrixBandPart", .in = {X(-1, 1, 2, 3), I0(0), I0(1)}},
     };
@@ -256,8 +336,10 @@ static void test_segments(void **state)
 {
     (void)state;
     static const row rows[] = {
-        {.op = "SegmentSum", .in = {X(1, 2, 4, 2), I(4, 0, 0, 2, 2)}}, {.op = "SegmentMean", .in = {X(1, 2, 4, 2), I(4, 0, 0, 2, 2)}},
-        {.op = "SegmentMax", .in = {X(1, 2, 4, 2), I(4, 0, 0, 2, 2)}}, {.op = "SegmentMin", .in = {X(1, 2, 4), I(4, 0, 0, 0, 1)}},
+        {.op = "SegmentSum", .in = {X(1, 2, 4, 2), I(4, 0, 0, 2, 2)}},
+        {.op = "SegmentMean", .in = {X(1, 2, 4, 2), I(4, 0, 0, 2, 2)}},
+        {.op = "SegmentMax", .in = {X(1, 2, 4, 2), I(4, 0, 0, 2, 2)}},
+        {.op = "SegmentMin", .in = {X(1, 2, 4), I(4, 0, 0, 0, 1)}},
         {.op = "SegmentProd", .in = {X(1, 2, 4, 2), I(4, 0, 0, 2, 2)}},
         {.op = "SparseSegmentSum", .in = {X(1, 2, 4, 2), I(3, 3, 1, 3), I(3, 0, 0, 2)}},
         {.op = "SparseSegmentMean", .in = {X(1, 2, 4, 2), I(3, 3, 1, 3), I(3, 0, 0, 2)}},
@@ -278,17 +360,24 @@ static void test_matrices(void **state)
 #define AX A_BOOL("adj_x")
 #define AY A_BOOL("adj_y")
     static const row rows[] = {
-        {.op = "MatMul", .in = {X(-1, 1, 2, 3), X(-1, 1, 3, 2)}}, {.op = "MatMul", .in = {X(-1, 1, 3, 2), X(-1, 1, 3, 2)}, ATTR(1, TA)},
-        {.op = "MatMul", .in = {X(-1, 1, 2, 3), X(-1, 1, 2, 3)}, ATTR(1, TB)}, {.op = "MatMul", .in = {X(-1, 1, 3, 2), X(-1, 1, 4, 3)}, ATTR(2, TA, TB)},
+        {.op = "MatMul", .in = {X(-1, 1, 2, 3), X(-1, 1, 3, 2)}},
+        {.op = "MatMul", .in = {X(-1, 1, 3, 2), X(-1, 1, 3, 2)}, ATTR(1, TA)},
+        {.op = "MatMul", .in = {X(-1, 1, 2, 3), X(-1, 1, 2, 3)}, ATTR(1, TB)},
+        {.op = "MatMul", .in = {X(-1, 1, 3, 2), X(-1, 1, 4, 3)}, ATTR(2, TA, TB)},
         {.op = "BatchMatMul", .in = {X(-1, 1, 2, 2, 3), X(-1, 1, 2, 3, 1)}},
-        {.op = "BatchMatMulV2", .in = {X(-1, 1, 2, 2, 3), X(-1, 1, 3, 2)}}, {.op = "BatchMatMulV2", .in = {X(-1, 1, 3, 2), X(-1, 1, 2, 3, 2)}, ATTR(1, AX)},
+        {.op = "BatchMatMulV2", .in = {X(-1, 1, 2, 2, 3), X(-1, 1, 3, 2)}},
+        {.op = "BatchMatMulV2", .in = {X(-1, 1, 3, 2), X(-1, 1, 2, 3, 2)}, ATTR(1, AX)},
         {.op = "BatchMatMulV2", .in = {X(-1, 1, 2, 1, 2, 3), X(-1, 1, 2, 2, 3)}, ATTR(1, AY)},
         {.op = "BatchMatMulV2", .in = {X(-1, 1, 2, 3, 2), X(-1, 1, 2, 2, 3)}, ATTR(2, AX, AY)},
-        {.op = "BatchMatMulV3", .in = {X(-1, 1, 2, 2, 3), X(-1, 1, 2, 3, 2)}, ATTR(1, {.name = "Tout", .kind = TN_ATTR_TYPE, .type = TN_DOUBLE})},
+        {.op = "BatchMatMulV3",
+         .in = {X(-1, 1, 2, 2, 3), X(-1, 1, 2, 3, 2)},
+         ATTR(1, {.name = "Tout", .kind = TN_ATTR_TYPE, .type = TN_DOUBLE})},
         {.op = "MatrixDiagV2", .in = {X(-1, 1, 2, 3), I(2, 0, 1), I0(-1), I0(-1), SCALAR(0, 0)}},
         {.op = "MatrixDiagV3", .in = {X(-1, 1, 2, 2), I0(1), I0(-1), I0(-1), SCALAR(0, 0)}},
         {.op = "MatrixDiagPartV2", .in = {X(-1, 1, 3, 4), I(2, -1, 1), SCALAR(0, 0)}},
-        {.op = "MatrixDiagPartV3", .in = {X(-1, 1, 2, 3, 4), I(2, -1, 1), SCALAR(0, 0)}, ATTR(1, A_STR("align", "LEFT_RIGHT"))},
+        {.op = "MatrixDiagPartV3",
+         .in = {X(-1, 1, 2, 3, 4), I(2, -1, 1), SCALAR(0, 0)},
+         ATTR(1, A_STR("align", "LEFT_RIGHT"))},
         {.op = "MatrixSetDiag", .in = {X(-1, 1, 2, 3), X(-1, 1, 2)}},
         {.op = "MatrixSetDiagV2", .in = {X(-1, 1, 3, 3), X(-1, 1, 2), I0(1)}},
         {.op = "MatrixSetDiagV3", .in = {X(-1, 1, 3, 4), X(-1, 1, 2, 3), I(2, -1, 0)}},
@@ -303,13 +392,27 @@ static void test_einsum(void **state)
 #define SHAPE(...) X(-1, 1, __VA_ARGS__)
 #define E2(eq, a, b) {.op = "Einsum", .in = {a, b}, ATTR(1, EINSUM(eq))}
     static const row rows[] = {
-        E1("ij->ji", 2, 3), E1("ij->i", 2, 3), E1("ij->", 2, 3), E1("ii->i", 3, 3), E1("ii->", 3, 3), E1("i->ii", 3),
-        E1("iij->j", 2, 2, 3), E1("...i->...", 2, 3), E1("i...j->...i", 2, 3, 2), E1("aab->ab", 2, 2, 3),
-        E2("ij,jk->ik", SHAPE(2, 3), SHAPE(3, 2)), E2("ij,kj->ki", SHAPE(2, 3), SHAPE(2, 3)),
-        E2("bij,bjk->bki", SHAPE(2, 2, 3), SHAPE(2, 3, 2)), E2("i,j->ij", SHAPE(2), SHAPE(3)),
-        E2("ij,k->i", SHAPE(2, 3), SHAPE(2)), E2("ij,ij->", SHAPE(2, 3), SHAPE(2, 3)), E2("iij,j->i", SHAPE(2, 2, 3), SHAPE(3)),
-        E2("...ij,...jk->...ik", SHAPE(2, 1, 2, 2), SHAPE(3, 2, 2)), E2("a...,b...->ab...", SHAPE(2, 1, 3), SHAPE(2, 2, 3)),
-        E2("a...,b...->ab...", SHAPE(2, 3), SHAPE(2, 2, 3)), E2("...ij,jk->...ik", SHAPE(2, 2, 3), SHAPE(3, 2)),
+        E1("ij->ji", 2, 3),
+        E1("ij->i", 2, 3),
+        E1("ij->", 2, 3),
+        E1("ii->i", 3, 3),
+        E1("ii->", 3, 3),
+        E1("i->ii", 3),
+        E1("iij->j", 2, 2, 3),
+        E1("...i->...", 2, 3),
+        E1("i...j->...i", 2, 3, 2),
+        E1("aab->ab", 2, 2, 3),
+        E2("ij,jk->ik", SHAPE(2, 3), SHAPE(3, 2)),
+        E2("ij,kj->ki", SHAPE(2, 3), SHAPE(2, 3)),
+        E2("bij,bjk->bki", SHAPE(2, 2, 3), SHAPE(2, 3, 2)),
+        E2("i,j->ij", SHAPE(2), SHAPE(3)),
+        E2("ij,k->i", SHAPE(2, 3), SHAPE(2)),
+        E2("ij,ij->", SHAPE(2, 3), SHAPE(2, 3)),
+        E2("iij,j->i", SHAPE(2, 2, 3), SHAPE(3)),
+        E2("...ij,...jk->...ik", SHAPE(2, 1, 2, 2), SHAPE(3, 2, 2)),
+        E2("a...,b...->ab...", SHAPE(2, 1, 3), SHAPE(2, 2, 3)),
+        E2("a...,b...->ab...", SHAPE(2, 3), SHAPE(2, 2, 3)),
+        E2("...ij,jk->...ik", SHAPE(2, 2, 3), SHAPE(3, 2)),
         E2("a...b,b->a...", SHAPE(2, 2, 3), SHAPE(3)),
     };
     CHECK(rows);
