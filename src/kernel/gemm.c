@@ -55,8 +55,9 @@ static tn_code count_batches(tn_gemm_plan *p, tn_error *err) {
 static int choose(const tn_gemm_plan *p) {
     const tn_gemm_desc *d = &p->d;
     const tn_gemm_type *t = type_of(p);
-    if (d->n == 1 && d->ta && d->ldc == 1 && !d->tb && d->ldb == 1) return PATH_TURNED;
-    if (d->n == 1 && d->ta && d->ldc == 1 && d->tb) return PATH_TURNED;
+    /* Read as it lies, so whole vectors only where there is no masked load. */
+    const bool turns = d->n == 1 && d->ta && d->ldc == 1 && (d->tb || d->ldb == 1);
+    if (turns && (t->mask || d->m % t->vl == 0)) return PATH_TURNED;
     if (!d->ta && (d->tb ? d->m <= 4 || d->n <= 4 : d->n <= 4 && d->m > 4 && d->k >= t->vl)) return PATH_DOTS;
     if (d->tb) return PATH_PACKED;
     if (!t->mask && d->n % t->vl) return PATH_PACKED;
