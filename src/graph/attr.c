@@ -83,13 +83,15 @@ const tn_func_attr *tn_attr_get_func(const tn_attrs *a, const char *name)
     return v ? &v->func : NULL;
 }
 
-int64_t tn_attr_i(const tn_attrs *a, const char *name) {
+int64_t tn_attr_i(const tn_attrs *a, const char *name)
+{
     int64_t v = 0;
     tn_attr_get_int(a, name, &v);
     return v;
 }
 
-float tn_attr_f(const tn_attrs *a, const char *name) {
+float tn_attr_f(const tn_attrs *a, const char *name)
+{
     float v = 0;
     tn_attr_get_float(a, name, &v);
     return v;
@@ -142,7 +144,8 @@ static tn_code copy_func(tn_arena *a, const tn_func_attr *from, tn_func_attr *to
     char *copy = tn_arena_strdup(a, name);
     if (!copy) return tn_no_memory(err, strlen(name));
     if (depth == MAX_DEPTH) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "function '%s': attributes nested deeper than %d", name, MAX_DEPTH);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "function '%s': attributes nested deeper than %d", name,
+                       MAX_DEPTH);
     }
     TN_TRY(copy_many(a, from->attrs, from->n_attrs, &attrs, depth + 1, err));
     *to = (tn_func_attr){copy, attrs.v, attrs.n};
@@ -173,7 +176,8 @@ static tn_code copy_list(tn_arena *a, const tn_attr *from, tn_attr *to, int dept
     to->ss = list;
     for (int i = 0; i < from->n; i++) {
         if (from->kind == TN_ATTR_STRING) TN_TRY(copy_bytes(a, &from->ss[i], &((tn_bytes *)list)[i], err));
-        if (from->kind == TN_ATTR_FUNC) TN_TRY(copy_func(a, &from->funcs[i], &((tn_func_attr *)list)[i], depth, err));
+        if (from->kind == TN_ATTR_FUNC)
+            TN_TRY(copy_func(a, &from->funcs[i], &((tn_func_attr *)list)[i], depth, err));
     }
     return TN_OK;
 }

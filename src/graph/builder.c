@@ -36,7 +36,10 @@ void tn_builder_free(tn_builder *b)
     tn_free(b);
 }
 
-bool tn_builder_ok(const tn_builder *b) { return b->error.code == TN_OK; }
+bool tn_builder_ok(const tn_builder *b)
+{
+    return b->error.code == TN_OK;
+}
 
 tn_code tn_builder_check(const tn_builder *b, tn_error *err)
 {
@@ -44,8 +47,14 @@ tn_code tn_builder_check(const tn_builder *b, tn_error *err)
     return b->error.code;
 }
 
-tn_graph *tn_builder_graph(tn_builder *b) { return b->graph; }
-tn_arena *tn_builder_arena(tn_builder *b) { return b->arena; }
+tn_graph *tn_builder_graph(tn_builder *b)
+{
+    return b->graph;
+}
+tn_arena *tn_builder_arena(tn_builder *b)
+{
+    return b->arena;
+}
 
 tn_code tn_builder_fail_with(tn_builder *b, const tn_error *err)
 {
@@ -107,8 +116,10 @@ static int add_seeds(tn_builder *b, const char *type, const tn_attr *attrs, int 
     if (given(attrs, n, "seed2") || (!has_own && !g->has_seed) || !takes_seeds(tn_op_find(type))) return n;
     int64_t first = g->has_seed ? g->seed : DEFAULT_GRAPH_SEED;
     if (!first && !own) own = INT32_MAX; /* 0, 0 would mean: no seed */
-    if (has_own) ((tn_attr *)tn_attr_find(&(tn_attrs){out, n}, "seed"))->i = first;
-    else out[n++] = tn_attr_int("seed", first);
+    if (has_own)
+        ((tn_attr *)tn_attr_find(&(tn_attrs){out, n}, "seed"))->i = first;
+    else
+        out[n++] = tn_attr_int("seed", first);
     out[n++] = tn_attr_int("seed2", own);
     return n;
 }
@@ -153,7 +164,8 @@ tn_operation *tn_add_operation(tn_builder *b, const char *type, const char *name
     tn_attr *all = TN_ARRAY(b->arena, n_attrs + 2, tn_attr);
     if (!tn_builder_got(b, all)) return NULL;
     n_attrs = add_seeds(b, type, attrs, n_attrs, all);
-    tn_operation_spec spec = {.type = type, .name = name, .in = in, .n_in = n_in, .attrs = all, .n_attrs = n_attrs};
+    tn_operation_spec spec = {
+        .type = type, .name = name, .in = in, .n_in = n_in, .attrs = all, .n_attrs = n_attrs};
     return add_with(b, &spec);
 }
 
@@ -165,13 +177,15 @@ tn_node tn_placeholder(tn_builder *b, const char *name, tn_dtype t, tn_shape sha
 
 tn_node tn_placeholder_with_default(tn_builder *b, const char *name, tn_node value, tn_shape shape)
 {
-    return tn_op_named(b, "PlaceholderWithDefault", name, TN_INPUTS(value), TN_ATTRS(tn_attr_shape("shape", shape)));
+    return tn_op_named(b, "PlaceholderWithDefault", name, TN_INPUTS(value),
+                       TN_ATTRS(tn_attr_shape("shape", shape)));
 }
 
 tn_node tn_constant(tn_builder *b, const char *name, const tn_tensor *value)
 {
     tn_dtype t = value ? tn_tensor_dtype(value) : TN_INVALID_DTYPE;
-    return tn_op_named(b, "Const", name, TN_NO_INPUTS, TN_ATTRS(tn_attr_tensor("value", value), tn_attr_type("dtype", t)));
+    return tn_op_named(b, "Const", name, TN_NO_INPUTS,
+                       TN_ATTRS(tn_attr_tensor("value", value), tn_attr_type("dtype", t)));
 }
 
 /* Adds a constant and lets go of the tensor, or records why there is none. */
@@ -212,7 +226,10 @@ tn_operation *tn_group(tn_builder *b, const char *name, int n, tn_operation *con
 
 /* ==== small helpers of gradients ==== */
 
-tn_node tn_zeros_like(tn_builder *b, tn_node x) { return tn_op_named(b, "ZerosLike", "zeros_like", TN_INPUTS(x), TN_NO_ATTRS); }
+tn_node tn_zeros_like(tn_builder *b, tn_node x)
+{
+    return tn_op_named(b, "ZerosLike", "zeros_like", TN_INPUTS(x), TN_NO_ATTRS);
+}
 
 tn_node tn_shape_of(tn_builder *b, tn_node x)
 {

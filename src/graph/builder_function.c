@@ -26,7 +26,8 @@ static bool room_for_arg(tn_builder *b)
 tn_node tn_function_arg(tn_builder *body, const char *name, tn_dtype t, tn_shape shape)
 {
     if (!tn_builder_ok(body) || !room_for_arg(body)) return (tn_node){NULL, 0};
-    tn_attr shapes = {.name = "_output_shapes", .kind = TN_ATTR_SHAPE, .is_list = true, .n = 1, .shapes = &shape};
+    tn_attr shapes = {
+        .name = "_output_shapes", .kind = TN_ATTR_SHAPE, .is_list = true, .n = 1, .shapes = &shape};
     tn_control_dependencies(body, -1, NULL);
     tn_node arg = tn_op_named(body, "_Arg", name ? name : "arg", TN_NO_INPUTS,
                               TN_ATTRS(tn_attr_type("T", t), tn_attr_int("index", body->n_args), shapes));
@@ -64,7 +65,8 @@ static tn_code check_rets(const tn_graph *body, const char *name, const tn_node 
 {
     for (int i = 0; i < n; i++) {
         if (rets[i].op && rets[i].op->graph == body) continue;
-        return tn_fail(err, TN_INVALID_ARGUMENT, "function '%s': result %d is not a value of its body", name, i);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "function '%s': result %d is not a value of its body", name,
+                       i);
     }
     return TN_OK;
 }
@@ -73,12 +75,18 @@ tn_code tn_function_describe(tn_arena *a, const char *name, tn_graph *body, tn_o
                              const tn_node *rets, int n_rets, tn_function *out, tn_error *err)
 {
     TN_TRY(check_rets(body, name, rets, n_rets, err));
-    *out = (tn_function){.name = name, .body = body, .args = args, .n_args = n_args, .rets = (tn_node *)rets, .n_rets = n_rets};
+    *out = (tn_function){.name = name,
+                         .body = body,
+                         .args = args,
+                         .n_args = n_args,
+                         .rets = (tn_node *)rets,
+                         .n_rets = n_rets};
     out->arg_names = TN_ARRAY(a, n_args + 1, const char *);
     out->ret_names = TN_ARRAY(a, n_rets + 1, const char *);
     out->control_rets = TN_ARRAY(a, body->n + 1, tn_operation *);
     out->control_ret_names = TN_ARRAY(a, body->n + 1, const char *);
-    if (!out->arg_names || !out->ret_names || !out->control_rets || !out->control_ret_names) return tn_no_memory(err, 0);
+    if (!out->arg_names || !out->ret_names || !out->control_rets || !out->control_ret_names)
+        return tn_no_memory(err, 0);
     for (int i = 0; i < n_args; i++) out->arg_names[i] = args[i]->name;
     for (int i = 0; i < n_rets; i++) {
         if (!(out->ret_names[i] = tn_arena_printf(a, "ret_%d", i))) return tn_no_memory(err, 16);
@@ -104,7 +112,8 @@ void tn_function_define(tn_builder *b, const char *name, tn_builder *body, const
     }
     tn_code code = tn_builder_check(body, &err);
     if (!code) graph->library = tn_graph_library(b->graph);
-    if (!code) code = tn_function_describe(b->arena, name, graph, body->args, body->n_args, rets, n_rets, &f, &err);
+    if (!code)
+        code = tn_function_describe(b->arena, name, graph, body->args, body->n_args, rets, n_rets, &f, &err);
     if (!code) code = tn_graph_add_function(b->graph, &f, &err);
     if (!code) return;
     if (code != TN_ALREADY_EXISTS) tn_wrap(&err, "function '%s'", name);
@@ -142,10 +151,11 @@ static bool check_args(tn_builder *b, const tn_function *f, const tn_node *in, i
         return false;
     }
     for (int i = 0; i < n_in; i++) {
-        tn_dtype is = tn_dtype_base(tn_node_dtype(in[i])), wanted = tn_node_dtype(tn_output_of(f->args[i], 0));
+        tn_dtype is = tn_dtype_base(tn_node_dtype(in[i])),
+                 wanted = tn_node_dtype(tn_output_of(f->args[i], 0));
         if (is == wanted) continue;
-        snprintf(text, sizeof text, "function '%.150s': argument %d is a %s, not a %s", f->name, i, tn_dtype_name(is),
-                 tn_dtype_name(wanted));
+        snprintf(text, sizeof text, "function '%.150s': argument %d is a %s, not a %s", f->name, i,
+                 tn_dtype_name(is), tn_dtype_name(wanted));
         tn_builder_fail(b, TN_INVALID_ARGUMENT, text);
         return false;
     }
@@ -181,14 +191,16 @@ static bool check_rets_like(tn_builder *b, const tn_function *f, const tn_functi
         same = tn_dtype_base(tn_node_dtype(f->rets[i])) == tn_dtype_base(tn_node_dtype(like->rets[i]));
     }
     char text[400];
-    snprintf(text, sizeof text, "functions '%.150s' and '%.150s' return different dtypes", f->name, like->name);
+    snprintf(text, sizeof text, "functions '%.150s' and '%.150s' return different dtypes", f->name,
+             like->name);
     if (!same) tn_builder_fail(b, TN_INVALID_ARGUMENT, text);
     return same;
 }
 
 static tn_attr shapes_attr(const tn_shape *shapes, int n)
 {
-    return (tn_attr){.name = "output_shapes", .kind = TN_ATTR_SHAPE, .is_list = true, .n = n, .shapes = shapes};
+    return (tn_attr){
+        .name = "output_shapes", .kind = TN_ATTR_SHAPE, .is_list = true, .n = n, .shapes = shapes};
 }
 
 static bool check_loop(tn_builder *b, const tn_function *cond, const tn_function *body)
@@ -200,8 +212,10 @@ static bool check_loop(tn_builder *b, const tn_function *cond, const tn_function
         same = tn_dtype_base(tn_node_dtype(body->rets[i])) == tn_node_dtype(tn_output_of(body->args[i], 0));
     }
     if (is_bool && same) return true;
-    if (!is_bool) snprintf(text, sizeof text, "loop condition '%.150s' must return one bool", cond->name);
-    else snprintf(text, sizeof text, "loop body '%.150s' must return what it takes", body->name);
+    if (!is_bool)
+        snprintf(text, sizeof text, "loop condition '%.150s' must return one bool", cond->name);
+    else
+        snprintf(text, sizeof text, "loop body '%.150s' must return what it takes", body->name);
     tn_builder_fail(b, TN_INVALID_ARGUMENT, text);
     return false;
 }
@@ -209,7 +223,8 @@ static bool check_loop(tn_builder *b, const tn_function *cond, const tn_function
 tn_operation *tn_while(tn_builder *b, const char *cond, const char *body, const tn_node *in, int n_in)
 {
     tn_function *c = find(b, cond), *f = find(b, body);
-    if (!c || !f || !check_args(b, c, in, n_in) || !check_args(b, f, in, n_in) || !check_loop(b, c, f)) return NULL;
+    if (!c || !f || !check_args(b, c, in, n_in) || !check_args(b, f, in, n_in) || !check_loop(b, c, f))
+        return NULL;
     tn_shape *shapes = TN_ARRAY(b->arena, n_in + 1, tn_shape);
     if (!tn_builder_got(b, shapes)) return NULL;
     for (int i = 0; i < n_in; i++) {
@@ -218,15 +233,17 @@ tn_operation *tn_while(tn_builder *b, const char *cond, const char *body, const 
         shapes[i] = invariant ? first : tn_shape_relaxed(&first, &next);
     }
     const char *type = c->stateful || f->stateful ? "While" : "StatelessWhile";
-    return tn_add_operation(b, type, "While", in, n_in,
-                            TN_ATTRS(tn_attr_func("cond", c->name), tn_attr_func("body", f->name), shapes_attr(shapes, n_in)));
+    return tn_add_operation(
+        b, type, "While", in, n_in,
+        TN_ATTRS(tn_attr_func("cond", c->name), tn_attr_func("body", f->name), shapes_attr(shapes, n_in)));
 }
 
-tn_operation *tn_if(tn_builder *b, tn_node cond, const char *then_branch, const char *else_branch, const tn_node *in,
-                    int n_in)
+tn_operation *tn_if(tn_builder *b, tn_node cond, const char *then_branch, const char *else_branch,
+                    const tn_node *in, int n_in)
 {
     tn_function *t = find(b, then_branch), *e = find(b, else_branch);
-    if (!t || !e || !check_args(b, t, in, n_in) || !check_args(b, e, in, n_in) || !check_rets_like(b, e, t)) return NULL;
+    if (!t || !e || !check_args(b, t, in, n_in) || !check_args(b, e, in, n_in) || !check_rets_like(b, e, t))
+        return NULL;
     const tn_dtype *types = ret_types(b, t);
     tn_shape *shapes = TN_ARRAY(b->arena, t->n_rets + 1, tn_shape);
     tn_node *all = TN_ARRAY(b->arena, n_in + 1, tn_node);
@@ -239,6 +256,7 @@ tn_operation *tn_if(tn_builder *b, tn_node cond, const char *then_branch, const 
     if (n_in) memcpy(all + 1, in, (size_t)n_in * sizeof *in);
     const char *type = t->stateful || e->stateful ? "If" : "StatelessIf";
     return tn_add_operation(b, type, "If", all, n_in + 1,
-                            TN_ATTRS(tn_attr_types("Tout", types, t->n_rets), tn_attr_func("then_branch", t->name),
+                            TN_ATTRS(tn_attr_types("Tout", types, t->n_rets),
+                                     tn_attr_func("then_branch", t->name),
                                      tn_attr_func("else_branch", e->name), shapes_attr(shapes, t->n_rets)));
 }

@@ -24,8 +24,8 @@ static tn_code find_or_add(tn_graph *g, const char *name, bool is_bytes, collect
 {
     collection *c = tn_map_get(g->collections, name);
     if (c && c->n && c->is_bytes != is_bytes) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "collection '%s' holds %s, not %s", name, c->is_bytes ? "bytes" : "names",
-                       is_bytes ? "bytes" : "names");
+        return tn_fail(err, TN_INVALID_ARGUMENT, "collection '%s' holds %s, not %s", name,
+                       c->is_bytes ? "bytes" : "names", is_bytes ? "bytes" : "names");
     }
     if (!c) {
         c = TN_NEW(g->arena, collection);
@@ -84,7 +84,10 @@ const char *tn_collection_at(const tn_graph *g, const char *name, int i)
     return c && i >= 0 && i < c->n ? c->items[i].p : NULL;
 }
 
-bool tn_collection_is_bytes(const tn_graph *g, const char *name) { return find(g, name, true) != NULL; }
+bool tn_collection_is_bytes(const tn_graph *g, const char *name)
+{
+    return find(g, name, true) != NULL;
+}
 
 tn_view tn_collection_bytes_at(const tn_graph *g, const char *name, int i)
 {
@@ -92,7 +95,10 @@ tn_view tn_collection_bytes_at(const tn_graph *g, const char *name, int i)
     return c && i >= 0 && i < c->n ? c->items[i] : (tn_view){NULL, 0};
 }
 
-int tn_collection_kinds(const tn_graph *g) { return (int)tn_map_count(g->collections); }
+int tn_collection_kinds(const tn_graph *g)
+{
+    return (int)tn_map_count(g->collections);
+}
 const char *tn_collection_name(const tn_graph *g, int i)
 {
     return i >= 0 && i < tn_collection_kinds(g) ? tn_map_key(g->collections, (size_t)i) : NULL;

@@ -23,7 +23,10 @@ static tn_attr *find(completion *c, const char *name)
     return (tn_attr *)tn_attr_find(&all, name);
 }
 
-static void push(completion *c, tn_attr attr) { c->v[c->n++] = attr; }
+static void push(completion *c, tn_attr attr)
+{
+    c->v[c->n++] = attr;
+}
 
 /* ==== given attributes ==== */
 
@@ -46,8 +49,9 @@ static tn_code check_type(const tn_sig_attr *d, tn_dtype t, tn_error *err)
 {
     bool exists = t > TN_INVALID_DTYPE && t < TN_DTYPE_COUNT;
     if (exists && (!d->allowed_types || (d->allowed_types >> t & 1))) return TN_OK;
-    tn_code code = tn_fail(err, TN_INVALID_ARGUMENT, "Value for attr '%s' of %s is not in the list of allowed values:",
-                           d->name, tn_dtype_name(t));
+    tn_code code =
+        tn_fail(err, TN_INVALID_ARGUMENT,
+                "Value for attr '%s' of %s is not in the list of allowed values:", d->name, tn_dtype_name(t));
     for (int k = 1; k < TN_DTYPE_COUNT; k++) {
         if (d->allowed_types >> k & 1) tn_note(err, "%s", tn_dtype_name((tn_dtype)k));
     }
@@ -62,20 +66,21 @@ static tn_code check_string(const tn_sig_attr *d, tn_bytes s, tn_error *err)
         at = at[n] ? at + n + 1 : NULL;
     }
     if (!d->allowed_strings) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "Value for attr '%s' of \"%.*s\" is not in the list of allowed values: %s",
-                   d->name, (int)TN_MIN(s.n, (size_t)80), s.p, d->allowed_strings);
+    return tn_fail(err, TN_INVALID_ARGUMENT,
+                   "Value for attr '%s' of \"%.*s\" is not in the list of allowed values: %s", d->name,
+                   (int)TN_MIN(s.n, (size_t)80), s.p, d->allowed_strings);
 }
 
 static tn_code check_min(const tn_sig_attr *d, const tn_attr *a, tn_error *err)
 {
     if (!d->has_min) return TN_OK;
     if (a->is_list && a->n < d->min) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Length for attr '%s' of %d must be at least minimum %lld", d->name,
-                       a->n, (long long)d->min);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Length for attr '%s' of %d must be at least minimum %lld",
+                       d->name, a->n, (long long)d->min);
     }
     if (!a->is_list && a->kind == TN_ATTR_INT && a->i < d->min) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Value for attr '%s' of %lld must be at least minimum %lld", d->name,
-                       (long long)a->i, (long long)d->min);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Value for attr '%s' of %lld must be at least minimum %lld",
+                       d->name, (long long)a->i, (long long)d->min);
     }
     return TN_OK;
 }
@@ -85,9 +90,10 @@ static tn_code check_kind(const tn_sig_attr *d, tn_attr *a, tn_error *err)
     char is[32], wanted[32];
     if (a->is_list && d->is_list && a->n == 0) a->kind = d->kind; /* an empty list in a file has no kind */
     if (a->kind == d->kind && a->is_list == d->is_list) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "AttrValue had value with type '%s' when '%s' expected for attr '%s'",
-                   kind_text(a->kind, a->is_list, is, sizeof is), kind_text(d->kind, d->is_list, wanted, sizeof wanted),
-                   d->name);
+    return tn_fail(err, TN_INVALID_ARGUMENT,
+                   "AttrValue had value with type '%s' when '%s' expected for attr '%s'",
+                   kind_text(a->kind, a->is_list, is, sizeof is),
+                   kind_text(d->kind, d->is_list, wanted, sizeof wanted), d->name);
 }
 
 static tn_code check_attr(const tn_sig_attr *d, tn_attr *a, tn_error *err)
@@ -110,10 +116,11 @@ static tn_code check_given(completion *c, tn_error *err)
     for (int i = 0; i < c->spec->n_attrs; i++) {
         tn_attr *a = &c->v[i];
         const tn_sig_attr *d = declared(c->sig, a->name);
-        if (d) TN_TRY(check_attr(d, a, err));
+        if (d)
+            TN_TRY(check_attr(d, a, err));
         else if (a->name[0] != '_') {
-            return tn_fail(err, TN_INVALID_ARGUMENT, "mentions attr '%s' not in Op<name=%s; signature=%s>", a->name,
-                           c->def->name, c->def->sig);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "mentions attr '%s' not in Op<name=%s; signature=%s>",
+                           a->name, c->def->name, c->def->sig);
         }
     }
     return TN_OK;
@@ -139,9 +146,12 @@ static tn_code imply_length(completion *c, tn_error *err)
     for (int i = 0; i < c->sig->n_in; i++) {
         const tn_sig_arg *arg = &c->sig->in[i];
         int64_t n = length_of(c, arg);
-        if (n < 0 && arg->number_attr && find(c, arg->number_attr)) rest = -1;
-        else if (n >= 0) rest = n > rest ? -1 : rest - n;
-        else if (!open || (open->number_attr && arg->number_attr && !strcmp(open->number_attr, arg->number_attr))) {
+        if (n < 0 && arg->number_attr && find(c, arg->number_attr))
+            rest = -1;
+        else if (n >= 0)
+            rest = n > rest ? -1 : rest - n;
+        else if (!open ||
+                 (open->number_attr && arg->number_attr && !strcmp(open->number_attr, arg->number_attr))) {
             open = arg;
             lists++;
         } else {
@@ -151,8 +161,8 @@ static tn_code imply_length(completion *c, tn_error *err)
         if (rest < 0) break;
     }
     if (rest < 0 || (!open && rest) || (open && rest % lists)) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "%d inputs specified do not match signature \"%s\"", c->spec->n_in,
-                       c->def->sig);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%d inputs specified do not match signature \"%s\"",
+                       c->spec->n_in, c->def->sig);
     }
     if (!open) return TN_OK;
     if (open->number_attr) {
@@ -167,18 +177,19 @@ static tn_code imply_length(completion *c, tn_error *err)
 
 static tn_code wrong_type(const tn_sig_arg *arg, tn_dtype is, tn_dtype wanted, tn_error *err)
 {
-    return tn_fail(err, TN_INVALID_ARGUMENT, "input '%s' has type %s that does not match expected type of %s", arg->name,
-                   tn_dtype_name(is), tn_dtype_name(wanted));
+    return tn_fail(err, TN_INVALID_ARGUMENT, "input '%s' has type %s that does not match expected type of %s",
+                   arg->name, tn_dtype_name(is), tn_dtype_name(wanted));
 }
 
 /* The dtype an argument's element must have; implies the attribute that names it when it is open. */
 static tn_code check_input(completion *c, const tn_sig_arg *arg, int element, tn_dtype type, tn_error *err)
 {
     tn_dtype base = tn_dtype_base(type), wanted = arg->type;
-    if (base == TN_INVALID_DTYPE) return TN_OK; /* of an operator we do not have: the attributes must be given */
+    if (base == TN_INVALID_DTYPE)
+        return TN_OK; /* of an operator we do not have: the attributes must be given */
     if (arg->is_ref && !tn_dtype_is_ref(type)) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "input '%s' must be a reference to a variable, not a %s", arg->name,
-                       tn_dtype_name(type));
+        return tn_fail(err, TN_INVALID_ARGUMENT, "input '%s' must be a reference to a variable, not a %s",
+                       arg->name, tn_dtype_name(type));
     }
     if (arg->type_list_attr) {
         const tn_attr *list = find(c, arg->type_list_attr);
@@ -216,8 +227,10 @@ static tn_code fill_defaults(completion *c, tn_error *err)
         if (!a && !d->has_default) {
             return tn_fail(err, TN_INVALID_ARGUMENT, "missing attr '%s' (%s)", d->name, c->def->sig);
         }
-        if (!a) push(c, d->def);
-        else if (a >= c->v + c->spec->n_attrs) TN_TRY(check_attr(d, a, err)); /* implied by inputs */
+        if (!a)
+            push(c, d->def);
+        else if (a >= c->v + c->spec->n_attrs)
+            TN_TRY(check_attr(d, a, err)); /* implied by inputs */
     }
     return TN_OK;
 }
@@ -225,8 +238,10 @@ static tn_code fill_defaults(completion *c, tn_error *err)
 static tn_dtype output_type(completion *c, const tn_sig_arg *arg, int element)
 {
     tn_dtype t = arg->type;
-    if (arg->type_list_attr) t = find(c, arg->type_list_attr)->types[element];
-    else if (arg->type_attr) t = find(c, arg->type_attr)->type;
+    if (arg->type_list_attr)
+        t = find(c, arg->type_list_attr)->types[element];
+    else if (arg->type_attr)
+        t = find(c, arg->type_attr)->type;
     return arg->is_ref ? (tn_dtype)(t + TN_REF) : t;
 }
 
@@ -236,7 +251,8 @@ static tn_code find_outputs(completion *c, tn_completed *out, tn_error *err)
     for (int i = 0; i < c->sig->n_out; i++) {
         int64_t more = length_of(c, &c->sig->out[i]);
         n = more < 0 || more > TN_MAX_OUTPUTS ? TN_MAX_OUTPUTS + 1 : n + more;
-        if (n > TN_MAX_OUTPUTS) return tn_fail(err, TN_INVALID_ARGUMENT, "more than %d outputs", TN_MAX_OUTPUTS);
+        if (n > TN_MAX_OUTPUTS)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "more than %d outputs", TN_MAX_OUTPUTS);
     }
     out->out_types = TN_ARRAY(c->arena, TN_MAX(n, 1), tn_dtype);
     if (!out->out_types) return tn_no_memory(err, (size_t)n * sizeof(tn_dtype));
@@ -249,7 +265,8 @@ static tn_code find_outputs(completion *c, tn_completed *out, tn_error *err)
     return TN_OK;
 }
 
-tn_code tn_complete(const tn_op *def, const tn_operation_spec *spec, tn_arena *a, tn_completed *out, tn_error *err)
+tn_code tn_complete(const tn_op *def, const tn_operation_spec *spec, tn_arena *a, tn_completed *out,
+                    tn_error *err)
 {
     completion c = {.def = def, .sig = tn_op_sig(def), .spec = spec, .arena = a, .n = spec->n_attrs};
     if (!c.sig) return tn_no_memory(err, strlen(def->sig));

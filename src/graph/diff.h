@@ -47,8 +47,8 @@ int tn_diff_argument(const tn_diff *d, tn_node capture);
 /* A body that computes what f computes: args are f's; rets and captures by their place in d. */
 tn_code tn_diff_forward(const tn_diff *d, tn_builder *into, tn_node *rets, tn_node *captures, tn_error *err);
 /* The gradient operations: dy and captures are given as values of the body, dx are found there. */
-tn_code tn_diff_backward(const tn_diff *d, tn_builder *into, const tn_node *dy, const tn_node *captures, tn_node *dx,
-                         tn_error *err);
+tn_code tn_diff_backward(const tn_diff *d, tn_builder *into, const tn_node *dy, const tn_node *captures,
+                         tn_node *dx, tn_error *err);
 void tn_diff_free(tn_diff *d);
 
 /* A name for a function derived from f's: "__forward_f_0". */
@@ -59,6 +59,7 @@ tn_node tn_gradient_zeros(tn_builder *b, tn_node x, tn_dtype value_type);
 tn_builder *tn_body_builder(tn_builder *outer, tn_error *err);
 void tn_body_drop(tn_builder *body); /* with its graph, when it did not become a function */
 /* Defines and frees the builder; the graph is the library's or freed. */
-tn_code tn_body_define(tn_builder *outer, const char *name, tn_builder *body, const tn_node *rets, int n, tn_error *err);
+tn_code tn_body_define(tn_builder *outer, const char *name, tn_builder *body, const tn_node *rets, int n,
+                       tn_error *err);
 
 #endif

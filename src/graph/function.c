@@ -21,7 +21,10 @@ tn_function *tn_graph_function(const tn_graph *g, const char *name)
     return tn_map_get(tn_graph_library(g)->functions, name);
 }
 
-int tn_graph_function_count(const tn_graph *g) { return (int)tn_map_count(tn_graph_library(g)->functions); }
+int tn_graph_function_count(const tn_graph *g)
+{
+    return (int)tn_map_count(tn_graph_library(g)->functions);
+}
 
 tn_function *tn_graph_function_at(const tn_graph *g, int i)
 {
@@ -55,10 +58,12 @@ static tn_code copy_function(tn_arena *a, const tn_function *from, tn_function *
 {
     *to = *from;
     if (!(to->name = tn_arena_strdup(a, from->name))) return tn_no_memory(err, strlen(from->name));
-    if (from->grad && !(to->grad = tn_arena_strdup(a, from->grad))) return tn_no_memory(err, strlen(from->grad));
+    if (from->grad && !(to->grad = tn_arena_strdup(a, from->grad)))
+        return tn_no_memory(err, strlen(from->grad));
     TN_TRY(copy_array(a, from->args, from->n_args, sizeof *from->args, &to->args, err));
     TN_TRY(copy_array(a, from->rets, from->n_rets, sizeof *from->rets, &to->rets, err));
-    TN_TRY(copy_array(a, from->control_rets, from->n_control_rets, sizeof *from->control_rets, &to->control_rets, err));
+    TN_TRY(copy_array(a, from->control_rets, from->n_control_rets, sizeof *from->control_rets,
+                      &to->control_rets, err));
     TN_TRY(copy_names(a, from->arg_names, from->n_args, &to->arg_names, err));
     TN_TRY(copy_names(a, from->ret_names, from->n_rets, &to->ret_names, err));
     return copy_names(a, from->control_ret_names, from->n_control_rets, &to->control_ret_names, err);

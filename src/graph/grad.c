@@ -35,7 +35,10 @@ typedef struct walk {
     int *queue, head, tail;
 } walk;
 
-static bool stops(const tn_operation *op) { return op->def && (op->def->flags & TN_NO_GRADIENT); }
+static bool stops(const tn_operation *op)
+{
+    return op->def && (op->def->flags & TN_NO_GRADIENT);
+}
 
 /* Gradients flow along this input; along one of unknown dtype too, so that an operator we do not have is
  * an error and not a silent end. */
@@ -46,7 +49,10 @@ static bool flows(const tn_operation *op, int i)
     return t == TN_INVALID_DTYPE || tn_differentiable(t);
 }
 
-static tn_code no_memory(walk *w, tn_error *err) { return tn_no_memory(err, (size_t)w->n * sizeof(mark)); }
+static tn_code no_memory(walk *w, tn_error *err)
+{
+    return tn_no_memory(err, (size_t)w->n * sizeof(mark));
+}
 
 /* ==== which operations lie between ==== */
 
@@ -101,7 +107,8 @@ static tn_code find_between(walk *w, const tn_node *ys, int n_ys, tn_error *err)
     for (int i = 0; i < n_ys; i++) search(w, stack, ys[i].op->id, &cycle);
     if (cycle < 0 || !w->marks[cycle].between) return TN_OK;
     const tn_operation *op = w->b->graph->ops[cycle];
-    return tn_fail(err, TN_UNIMPLEMENTED, "No gradient defined for operation '%s' (op type: %s): it is part of a loop of frames",
+    return tn_fail(err, TN_UNIMPLEMENTED,
+                   "No gradient defined for operation '%s' (op type: %s): it is part of a loop of frames",
                    op->name, op->type);
 }
 
@@ -173,7 +180,8 @@ static tn_gradient join_slices(walk *w, const sum *s)
 {
     bool wide = false;
     tn_gradient r = s->first->g;
-    for (contribution *c = s->first; c; c = c->next) wide |= tn_node_dtype(c->g.indices) != tn_node_dtype(r.indices);
+    for (contribution *c = s->first; c; c = c->next)
+        wide |= tn_node_dtype(c->g.indices) != tn_node_dtype(r.indices);
     r.value = joined(w, s, true, false);
     r.indices = joined(w, s, false, wide);
     return r;
@@ -184,16 +192,20 @@ static void total(walk *w, sum *s)
     bool dense = false;
     if (!s->n) return;
     for (contribution *c = s->first; c; c = c->next) dense |= c->g.kind == TN_GRAD_NODE;
-    if (s->n == 1) s->total = s->first->g;
-    else if (dense) s->total = (tn_gradient){.kind = TN_GRAD_NODE, .value = add_up(w, s)};
-    else s->total = join_slices(w, s);
+    if (s->n == 1)
+        s->total = s->first->g;
+    else if (dense)
+        s->total = (tn_gradient){.kind = TN_GRAD_NODE, .value = add_up(w, s)};
+    else
+        s->total = join_slices(w, s);
 }
 
 /* ==== one operation ==== */
 
 static tn_code undefined(const tn_operation *op, tn_error *err)
 {
-    return tn_fail(err, TN_UNIMPLEMENTED, "No gradient defined for operation '%s' (op type: %s)", op->name, op->type);
+    return tn_fail(err, TN_UNIMPLEMENTED, "No gradient defined for operation '%s' (op type: %s)", op->name,
+                   op->type);
 }
 
 /* A gradient that was a Python function when the graph was made is not in the graph. */
@@ -203,7 +215,8 @@ static tn_code check_custom(const tn_operation *op, tn_error *err)
     if (!tn_attr_get_string(&op->attrs, "_gradient_op_type", &custom)) return TN_OK;
     if (!tn_view_starts(custom, "CustomGradient")) return TN_OK;
     undefined(op, err);
-    return tn_note(err, "in the graph: '%.*s' was registered in Python only", (int)TN_MIN(custom.n, (size_t)100), custom.p);
+    return tn_note(err, "in the graph: '%.*s' was registered in Python only",
+                   (int)TN_MIN(custom.n, (size_t)100), custom.p);
 }
 
 /* Operations whose gradient is their output's, slices too. */
@@ -223,7 +236,8 @@ static tn_code fit_shape(const tn_operation *op, int i, const tn_gradient *dx, t
     return TN_OK;
 }
 
-static tn_code call_gradient(walk *w, tn_operation *op, const sum *sums, tn_gradient *dx, int n_in, tn_error *err)
+static tn_code call_gradient(walk *w, tn_operation *op, const sum *sums, tn_gradient *dx, int n_in,
+                             tn_error *err)
 {
     if (passes_on(op) && sums[0].total.kind == TN_GRAD_SLICES) {
         dx[0] = sums[0].total;
@@ -248,12 +262,16 @@ static tn_code gradient_in_scope(walk *w, tn_operation *op, const sum *sums, tn_
     int n_in = op->n_in;
     tn_name_scope(w->b, name);
     tn_code code = call_gradient(w, op, sums, dx, n_in, err);
-    if (code && !strstr(err->message, op->name)) tn_wrap(err, "gradient of operation '%s' (%s)", op->name, op->type);
+    if (code && !strstr(err->message, op->name))
+        tn_wrap(err, "gradient of operation '%s' (%s)", op->name, op->type);
     if (!code) tn_name_scope_end(w->b);
     return code ? code : tn_builder_check(w->b, err);
 }
 
-static void ready(walk *w, int id) { w->queue[w->tail++] = id; }
+static void ready(walk *w, int id)
+{
+    w->queue[w->tail++] = id;
+}
 
 static tn_code pass_on(walk *w, const tn_operation *op, const tn_gradient *dx, int n_in, tn_error *err)
 {
@@ -313,8 +331,8 @@ static tn_code start(walk *w, const tn_node *ys, int n_ys, const tn_node *grad_y
     return TN_OK;
 }
 
-static tn_code run_walk(walk *w, const tn_node *ys, int n_ys, const tn_node *xs, int n_xs, const tn_node *grad_ys,
-                        tn_error *err)
+static tn_code run_walk(walk *w, const tn_node *ys, int n_ys, const tn_node *xs, int n_xs,
+                        const tn_node *grad_ys, tn_error *err)
 {
     w->marks = TN_ARRAY(w->arena, w->n + 1, mark);
     w->queue = TN_ARRAY(w->arena, w->n + 1, int);
@@ -355,8 +373,8 @@ static bool check_nodes(tn_builder *b, const char *what, const tn_node *nodes, i
     return tn_builder_ok(b);
 }
 
-void tn_gradients_sparse(tn_builder *b, const tn_node *ys, int n_ys, const tn_node *xs, int n_xs, const tn_node *grad_ys,
-                         tn_gradient *dx)
+void tn_gradients_sparse(tn_builder *b, const tn_node *ys, int n_ys, const tn_node *xs, int n_xs,
+                         const tn_node *grad_ys, tn_gradient *dx)
 {
     memset(dx, 0, (size_t)TN_MAX(n_xs, 0) * sizeof *dx);
     if (!tn_builder_ok(b) || !check_nodes(b, "ys", ys, n_ys) || !check_nodes(b, "xs", xs, n_xs)) return;
@@ -368,15 +386,17 @@ void tn_gradients_sparse(tn_builder *b, const tn_node *ys, int n_ys, const tn_no
     if (tn_builder_got(b, from)) {
         tn_name_scope(b, "gradients");
         tn_code code = run_walk(&w, ys, n_ys, from, n_xs, grad_ys, &err);
-        if (code) tn_builder_fail_with(b, &err);
-        else results(&w, from, n_xs, dx);
+        if (code)
+            tn_builder_fail_with(b, &err);
+        else
+            results(&w, from, n_xs, dx);
         tn_name_scope_end(b);
     }
     tn_arena_free(w.arena);
 }
 
-void tn_gradients(tn_builder *b, const tn_node *ys, int n_ys, const tn_node *xs, int n_xs, const tn_node *grad_ys,
-                  tn_node *dx)
+void tn_gradients(tn_builder *b, const tn_node *ys, int n_ys, const tn_node *xs, int n_xs,
+                  const tn_node *grad_ys, tn_node *dx)
 {
     memset(dx, 0, (size_t)TN_MAX(n_xs, 0) * sizeof *dx);
     tn_gradient *sparse = tn_calloc((size_t)TN_MAX(n_xs, 1), sizeof *sparse);

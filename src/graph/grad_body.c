@@ -68,9 +68,17 @@ static tn_code copy_one(tn_copier *c, const tn_operation *op, tn_error *err)
         if (!dropped(c, op->control[i])) control[n_control++] = c->made[op->control[i]->id];
     }
     for (int i = 0; i < op->n_out; i++) types[i] = op->out[i].dtype;
-    tn_operation_spec spec = {.type = op->type, .name = name, .device = op->device, .in = in, .n_in = op->n_in,
-                              .control = control, .n_control = n_control, .attrs = op->attrs.v, .n_attrs = op->attrs.n,
-                              .n_out = op->n_out, .out_types = types};
+    tn_operation_spec spec = {.type = op->type,
+                              .name = name,
+                              .device = op->device,
+                              .in = in,
+                              .n_in = op->n_in,
+                              .control = control,
+                              .n_control = n_control,
+                              .attrs = op->attrs.v,
+                              .n_attrs = op->attrs.n,
+                              .n_out = op->n_out,
+                              .out_types = types};
     return tn_graph_add(c->to, &spec, &c->made[op->id], err);
 }
 
@@ -81,7 +89,8 @@ typedef struct step {
 
 static tn_code cyclic(const tn_operation *op, tn_error *err)
 {
-    return tn_fail(err, TN_UNIMPLEMENTED, "No gradient defined for operation '%s' (op type: %s): it is part of a loop of frames",
+    return tn_fail(err, TN_UNIMPLEMENTED,
+                   "No gradient defined for operation '%s' (op type: %s): it is part of a loop of frames",
                    op->name, op->type);
 }
 
@@ -103,8 +112,10 @@ tn_code tn_copier_operation(tn_copier *c, const tn_operation *from, tn_error *er
         }
         const tn_operation *below = dependency(c, top->op, top->next++);
         if (!below || c->made[below->id]) continue;
-        if (open[below->id]) code = cyclic(below, err);
-        else stack[depth++] = (step){below, 0};
+        if (open[below->id])
+            code = cyclic(below, err);
+        else
+            stack[depth++] = (step){below, 0};
     }
     tn_free(stack);
     tn_free(open);
@@ -137,7 +148,8 @@ void tn_body_drop(tn_builder *body)
     tn_builder_free(body);
 }
 
-tn_code tn_body_define(tn_builder *outer, const char *name, tn_builder *body, const tn_node *rets, int n, tn_error *err)
+tn_code tn_body_define(tn_builder *outer, const char *name, tn_builder *body, const tn_node *rets, int n,
+                       tn_error *err)
 {
     tn_function_define(outer, name, body, rets, n);
     tn_builder_free(body);
@@ -155,7 +167,8 @@ const char *tn_derived_name(tn_builder *b, const char *prefix, const char *name)
 tn_node tn_gradient_zeros(tn_builder *b, tn_node x, tn_dtype value_type)
 {
     if (tn_dtype_base(tn_node_dtype(x)) != TN_RESOURCE) return tn_zeros_like(b, x);
-    return tn_zeros_like(b, tn_op(b, "ReadVariableOp", TN_INPUTS(x), TN_ATTRS(tn_attr_type("dtype", value_type))));
+    return tn_zeros_like(
+        b, tn_op(b, "ReadVariableOp", TN_INPUTS(x), TN_ATTRS(tn_attr_type("dtype", value_type))));
 }
 
 /* ==== differentiation ==== */
@@ -187,8 +200,10 @@ static void add_dys(tn_diff *d, const bool *wants)
 static tn_code differentiate(tn_diff *d, tn_error *err)
 {
     int n_ys = 0, n_xs = 0;
-    tn_node *ys = TN_ARRAY(d->arena, d->f->n_rets + 1, tn_node), *gys = TN_ARRAY(d->arena, d->f->n_rets + 1, tn_node);
-    tn_node *xs = TN_ARRAY(d->arena, d->f->n_args + 1, tn_node), *dx = TN_ARRAY(d->arena, d->f->n_args + 1, tn_node);
+    tn_node *ys = TN_ARRAY(d->arena, d->f->n_rets + 1, tn_node),
+            *gys = TN_ARRAY(d->arena, d->f->n_rets + 1, tn_node);
+    tn_node *xs = TN_ARRAY(d->arena, d->f->n_args + 1, tn_node),
+            *dx = TN_ARRAY(d->arena, d->f->n_args + 1, tn_node);
     if (!ys || !gys || !xs || !dx) return tn_no_memory(err, 0);
     for (int i = 0; i < d->f->n_rets; i++) {
         if (!d->dy[i].op) continue;
@@ -338,7 +353,8 @@ tn_code tn_diff_forward(const tn_diff *d, tn_builder *into, tn_node *rets, tn_no
     tn_copier c;
     TN_TRY(tn_copier_init(&c, d->arena, d->work->graph, into->graph, err));
     for (int i = 0; i < d->f->n_args; i++) {
-        tn_node arg = tn_function_arg(into, d->f->arg_names[i], tn_node_dtype(d->args[i]), tn_node_shape(d->args[i]));
+        tn_node arg =
+            tn_function_arg(into, d->f->arg_names[i], tn_node_dtype(d->args[i]), tn_node_shape(d->args[i]));
         TN_TRY(tn_builder_check(into, err));
         TN_TRY(tn_copier_replace(&c, d->args[i], arg, err));
     }
@@ -352,8 +368,8 @@ tn_code tn_diff_forward(const tn_diff *d, tn_builder *into, tn_node *rets, tn_no
     return TN_OK;
 }
 
-tn_code tn_diff_backward(const tn_diff *d, tn_builder *into, const tn_node *dy, const tn_node *captures, tn_node *dx,
-                         tn_error *err)
+tn_code tn_diff_backward(const tn_diff *d, tn_builder *into, const tn_node *dy, const tn_node *captures,
+                         tn_node *dx, tn_error *err)
 {
     tn_copier c;
     TN_TRY(tn_copier_init(&c, d->arena, d->work->graph, into->graph, err));

@@ -23,13 +23,19 @@ typedef struct split {
     int n;
     tn_node *residuals; /* appended outputs, of all branches */
     int n_residuals;
-    bool *wanted;      /* by argument: some branch has a gradient for it */
-    bool *used;        /* by argument: some gradient uses its value */
-    tn_dtype *types;   /* by argument: of its gradient */
+    bool *wanted;    /* by argument: some branch has a gradient for it */
+    bool *used;      /* by argument: some gradient uses its value */
+    tn_dtype *types; /* by argument: of its gradient */
 } split;
 
-static int n_args(const split *s) { return s->branches[0].f->n_args; }
-static int n_rets(const split *s) { return s->branches[0].f->n_rets; }
+static int n_args(const split *s)
+{
+    return s->branches[0].f->n_args;
+}
+static int n_rets(const split *s)
+{
+    return s->branches[0].f->n_rets;
+}
 
 /* ==== differentiating ==== */
 
@@ -41,7 +47,8 @@ static tn_code differentiate(split *s, tn_error *err)
     for (int k = 0; k < s->n; k++) {
         branch *br = &s->branches[k];
         if (br->f->n_args != n_args(s) || br->f->n_rets != n_rets(s)) {
-            return tn_fail(err, TN_INVALID_ARGUMENT, "branches '%s' and '%s' differ in their arguments or results",
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "branches '%s' and '%s' differ in their arguments or results",
                            s->branches[0].f->name, br->f->name);
         }
         TN_TRY(tn_diff_make(&br->d, s->g->b, br->f, wants, err));
@@ -67,8 +74,10 @@ static tn_code complete(split *s, tn_error *err)
         s->branches[k].first = s->n_residuals;
         for (int i = 0; i < d->n_captures; i++) {
             int arg = tn_diff_argument(d, d->captures[i]);
-            if (arg >= 0) s->used[arg] = true;
-            else s->n_residuals++;
+            if (arg >= 0)
+                s->used[arg] = true;
+            else
+                s->n_residuals++;
         }
     }
     return TN_OK;
@@ -80,11 +89,13 @@ static tn_code complete(split *s, tn_error *err)
 static tn_node stand_in(tn_builder *b, tn_node like)
 {
     return tn_op(b, "FakeParam", TN_NO_INPUTS,
-                 TN_ATTRS(tn_attr_type("dtype", tn_dtype_base(tn_node_dtype(like))), tn_attr_shape("shape", tn_node_shape(like))));
+                 TN_ATTRS(tn_attr_type("dtype", tn_dtype_base(tn_node_dtype(like))),
+                          tn_attr_shape("shape", tn_node_shape(like))));
 }
 
 /* Results after the original ones: branch by branch, its residuals; stand-ins where it is another's. */
-static tn_code add_residuals(split *s, const branch *mine, tn_builder *body, const tn_node *captures, tn_node *rets, tn_error *err)
+static tn_code add_residuals(split *s, const branch *mine, tn_builder *body, const tn_node *captures,
+                             tn_node *rets, tn_error *err)
 {
     int at = 0;
     for (int k = 0; k < s->n; k++) {
@@ -132,7 +143,8 @@ static tn_code set_shapes(tn_operation *op, const tn_info *more, int n, tn_error
     if (!shapes) return tn_no_memory(err, (size_t)(old->n + n) * sizeof *shapes);
     memcpy(shapes, old->shapes, (size_t)old->n * sizeof *shapes);
     for (int i = 0; i < n; i++) shapes[old->n + i] = more[i].shape;
-    tn_attr attr = {.name = "output_shapes", .kind = TN_ATTR_SHAPE, .is_list = true, .n = old->n + n, .shapes = shapes};
+    tn_attr attr = {
+        .name = "output_shapes", .kind = TN_ATTR_SHAPE, .is_list = true, .n = old->n + n, .shapes = shapes};
     return tn_operation_set_attr(op, &attr, err);
 }
 
@@ -200,7 +212,8 @@ static int backward_inputs(const split *s, tn_node *in)
 }
 
 /* The values of a body's arguments in the places d asks for. */
-static void place_arguments(const split *s, const branch *br, const tn_node *args, tn_node *dy, tn_node *captures)
+static void place_arguments(const split *s, const branch *br, const tn_node *args, tn_node *dy,
+                            tn_node *captures)
 {
     int at = 0, arg_at[2] = {0, 0};
     for (int i = 0; i < n_rets(s); i++) {
@@ -216,8 +229,8 @@ static void place_arguments(const split *s, const branch *br, const tn_node *arg
     }
 }
 
-static tn_code fill_backward(split *s, const branch *br, tn_builder *body, const tn_node *in, int n_in, tn_node *rets,
-                             int *n, tn_error *err)
+static tn_code fill_backward(split *s, const branch *br, tn_builder *body, const tn_node *in, int n_in,
+                             tn_node *rets, int *n, tn_error *err)
 {
     tn_arena *a = s->g->b->arena;
     tn_node *args = TN_ARRAY(a, n_in + 1, tn_node), *dy = TN_ARRAY(a, n_rets(s) + 1, tn_node);
@@ -236,7 +249,8 @@ static tn_code fill_backward(split *s, const branch *br, tn_builder *body, const
     return TN_OK;
 }
 
-static tn_code define_backward(split *s, const branch *br, const tn_node *in, int n_in, const char **name, tn_error *err)
+static tn_code define_backward(split *s, const branch *br, const tn_node *in, int n_in, const char **name,
+                               tn_error *err)
 {
     int n = 0;
     tn_node *rets = TN_ARRAY(s->g->b->arena, n_args(s) + 1, tn_node);
@@ -303,8 +317,8 @@ static tn_code run_split(split *s, tn_error *err)
     s->types = TN_ARRAY(a, n_args(s) + 1, tn_dtype);
     if (!s->wanted || !s->used || !s->types) return tn_no_memory(err, 0);
     if (s->g->op->n_in != s->first_in + n_args(s)) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "function '%s' takes %d arguments, not %d", s->branches[0].f->name, n_args(s),
-                       s->g->op->n_in - s->first_in);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "function '%s' takes %d arguments, not %d",
+                       s->branches[0].f->name, n_args(s), s->g->op->n_in - s->first_in);
     }
     TN_TRY(differentiate(s, err));
     TN_TRY(complete(s, err));
@@ -371,7 +385,8 @@ tn_code tn_grad_if(tn_grad *g, tn_error *err)
 tn_code tn_grad_case(tn_grad *g, tn_error *err)
 {
     const tn_attr *a = tn_attr_find(&g->op->attrs, "branches");
-    if (!a || a->n < 1 || a->n > MAX_BRANCHES) return tn_fail(err, TN_INVALID_ARGUMENT, "%d branches", a ? a->n : 0);
+    if (!a || a->n < 1 || a->n > MAX_BRANCHES)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%d branches", a ? a->n : 0);
     split s = {.g = g, .branches = TN_ARRAY(g->b->arena, a->n, branch), .first_in = 1};
     if (!s.branches) return tn_no_memory(err, (size_t)a->n * sizeof(branch));
     tn_code code = TN_OK;

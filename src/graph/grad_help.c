@@ -25,10 +25,10 @@ void tn_grad_set_slices(tn_grad *g, int i, tn_node values, tn_node indices, tn_n
 
 /* How input x was broadcast against y, as far as shapes say. */
 typedef struct stretch {
-    bool decided;                /* the axes are known now */
-    int64_t axes[TN_MAX_RANK];   /* of the result, that x was stretched along (or may have been, from 1) */
+    bool decided;              /* the axes are known now */
+    int64_t axes[TN_MAX_RANK]; /* of the result, that x was stretched along (or may have been, from 1) */
     int n;
-    int added;                   /* leading axes that x does not have */
+    int added; /* leading axes that x does not have */
 } stretch;
 
 static stretch compare(const tn_shape *x, const tn_shape *y)
@@ -40,8 +40,10 @@ static stretch compare(const tn_shape *x, const tn_shape *y)
     for (int k = 0; k < rank; k++) {
         int64_t a = k < s.added ? 1 : x->dim[k - s.added];
         int64_t b = k < rank - y->rank ? 1 : y->dim[k - (rank - y->rank)];
-        if (k < s.added || (a == 1 && b != 1)) s.axes[s.n++] = k;
-        else if (a < 0 && b != 1) s.decided = false; /* x may be 1 there */
+        if (k < s.added || (a == 1 && b != 1))
+            s.axes[s.n++] = k;
+        else if (a < 0 && b != 1)
+            s.decided = false; /* x may be 1 there */
     }
     return s;
 }
@@ -83,7 +85,8 @@ static tn_node rows_of(tn_builder *b, tn_node shape)
         return tn_scalar(b, tn_node_dtype(shape), (double)tn_tensor_int(info->value, 0));
     }
     int64_t zero = 0, one = 1;
-    return tn_op(b, "StridedSlice", TN_INPUTS(shape, tn_ints(b, &zero, 1), tn_ints(b, &one, 1), tn_ints(b, &one, 1)),
+    return tn_op(b, "StridedSlice",
+                 TN_INPUTS(shape, tn_ints(b, &zero, 1), tn_ints(b, &one, 1), tn_ints(b, &one, 1)),
                  TN_ATTRS(tn_attr_int("shrink_axis_mask", 1)));
 }
 

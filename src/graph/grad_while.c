@@ -16,7 +16,7 @@ typedef struct loop {
     bool *carried;      /* by value: the second loop carries its gradient */
     tn_node *invariant; /* by capture: the loop's input, when it is handed through; else op NULL: a list */
     int n_lists;
-    int counter;        /* number of the counter among inputs and outputs; the lists follow */
+    int counter; /* number of the counter among inputs and outputs; the lists follow */
 } loop;
 
 /* ==== what is needed ==== */
@@ -51,10 +51,13 @@ static tn_code sort_captures(loop *l, tn_error *err)
     if (!l->invariant) return tn_no_memory(err, 0);
     for (int i = 0; i < l->d.n_captures; i++) {
         int arg = tn_diff_argument(&l->d, l->d.captures[i]);
-        if (arg >= 0 && handed_through(l, arg)) l->invariant[i] = tn_grad_in(l->g, arg);
-        else l->n_lists++;
+        if (arg >= 0 && handed_through(l, arg))
+            l->invariant[i] = tn_grad_in(l->g, arg);
+        else
+            l->n_lists++;
         if (!l->invariant[i].op && base_type(l->d.captures[i]) == TN_RESOURCE) {
-            return tn_fail(err, TN_UNIMPLEMENTED, "No gradient defined for operation '%s' (op type: %s): '%s' changes a handle",
+            return tn_fail(err, TN_UNIMPLEMENTED,
+                           "No gradient defined for operation '%s' (op type: %s): '%s' changes a handle",
                            l->g->op->name, l->g->op->type, l->body->name);
         }
     }
@@ -84,7 +87,8 @@ static tn_code fill_body(loop *l, tn_builder *body, tn_node *rets, tn_error *err
     for (int i = 0; i < l->d.n_captures; i++) {
         if (l->invariant[i].op) continue;
         tn_node list = new_arg(body, "list", TN_VARIANT, TN_SHAPE());
-        rets[at++] = element_op(body, "TensorListPushBack", (tn_node[]){list, captures[i]}, 2, base_type(captures[i]));
+        rets[at++] =
+            element_op(body, "TensorListPushBack", (tn_node[]){list, captures[i]}, 2, base_type(captures[i]));
     }
     return tn_builder_check(body, err);
 }
@@ -145,7 +149,8 @@ static tn_code extend_attrs(loop *l, int more, tn_error *err)
         shapes[i] = i < l->n ? tn_node_shape(tn_grad_out(l->g, i)) : TN_SHAPE();
     }
     tn_attr t = tn_attr_types("T", types, l->n + more);
-    tn_attr s = {.name = "output_shapes", .kind = TN_ATTR_SHAPE, .is_list = true, .n = l->n + more, .shapes = shapes};
+    tn_attr s = {
+        .name = "output_shapes", .kind = TN_ATTR_SHAPE, .is_list = true, .n = l->n + more, .shapes = shapes};
     TN_TRY(tn_operation_set_attr(op, &t, err));
     return tn_operation_set_attr(op, &s, err);
 }
@@ -174,7 +179,8 @@ static tn_code extend_operation(loop *l, tn_error *err)
         if (l->invariant[i].op) continue;
         tn_node shape = shape_constant(b, tn_node_shape(l->d.captures[i])), most = tn_scalar(b, TN_INT32, -1);
         outs[at] = (tn_info){.dtype = TN_VARIANT, .shape = TN_SHAPE(), .bound = -1};
-        ins[at++] = element_op(b, "EmptyTensorList", (tn_node[]){shape, most}, 2, base_type(l->d.captures[i]));
+        ins[at++] =
+            element_op(b, "EmptyTensorList", (tn_node[]){shape, most}, 2, base_type(l->d.captures[i]));
     }
     TN_TRY(tn_builder_check(b, err));
     tn_attr fc = tn_attr_func("cond", cond), fb = tn_attr_func("body", body);
@@ -259,7 +265,8 @@ static void pop_values(loop *l, tn_builder *body, second *s)
     for (int i = 0; i < l->d.n_captures; i++) {
         if (l->invariant[i].op) continue;
         tn_node shape = shape_constant(body, tn_node_shape(l->d.captures[i]));
-        tn_node pop = element_op(body, "TensorListPopBack", (tn_node[]){s->lists[i], shape}, 2, base_type(l->d.captures[i]));
+        tn_node pop = element_op(body, "TensorListPopBack", (tn_node[]){s->lists[i], shape}, 2,
+                                 base_type(l->d.captures[i]));
         if (!pop.op) return;
         s->lists[i] = pop;
         s->captures[i] = tn_output_of(pop.op, 1);
@@ -277,7 +284,9 @@ static tn_code fill_second(loop *l, tn_builder *body, const tn_node *in, tn_node
 {
     tn_arena *a = l->g->b->arena;
     int c = l->d.n_captures + 1, at = 0;
-    second s = {.dy = TN_ARRAY(a, l->n + 1, tn_node), .captures = TN_ARRAY(a, c, tn_node), .lists = TN_ARRAY(a, c, tn_node),
+    second s = {.dy = TN_ARRAY(a, l->n + 1, tn_node),
+                .captures = TN_ARRAY(a, c, tn_node),
+                .lists = TN_ARRAY(a, c, tn_node),
                 .dx = TN_ARRAY(a, l->n + 1, tn_node)};
     if (!s.dy || !s.captures || !s.lists || !s.dx) return tn_no_memory(err, 0);
     add_second_args(l, body, in, &s);
@@ -330,9 +339,10 @@ static tn_code add_second_loop(loop *l, tn_error *err)
 
 static tn_code run_loop(loop *l, tn_error *err)
 {
-    if (l->body->n_args != l->n || l->body->n_rets != l->n || l->cond->n_args != l->n || l->cond->n_rets != 1) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "loop of '%s' and '%s': a body must return what it takes", l->cond->name,
-                       l->body->name);
+    if (l->body->n_args != l->n || l->body->n_rets != l->n || l->cond->n_args != l->n ||
+        l->cond->n_rets != 1) {
+        return tn_fail(err, TN_INVALID_ARGUMENT, "loop of '%s' and '%s': a body must return what it takes",
+                       l->cond->name, l->body->name);
     }
     l->carried = TN_ARRAY(l->g->b->arena, l->n + 1, bool);
     if (!l->carried) return tn_no_memory(err, (size_t)l->n);

@@ -35,7 +35,10 @@ tn_graph *tn_graph_new_body(tn_graph *library)
     return g;
 }
 
-tn_graph *tn_function_graph(tn_graph *g) { return tn_graph_new_body(g); }
+tn_graph *tn_function_graph(tn_graph *g)
+{
+    return tn_graph_new_body(g);
+}
 
 void tn_graph_free(tn_graph *g)
 {
@@ -53,30 +56,73 @@ void tn_graph_free(tn_graph *g)
     tn_free(g);
 }
 
-tn_arena *tn_graph_arena(tn_graph *g) { return g->arena; }
-tn_graph *tn_graph_library(const tn_graph *g) { return g->library ? g->library : (tn_graph *)g; }
-int tn_graph_version(const tn_graph *g) { return g->version; }
-void tn_graph_freeze(tn_graph *g) { atomic_fetch_add(&g->frozen, 1); }
-void tn_graph_thaw(tn_graph *g) { atomic_fetch_sub(&g->frozen, 1); }
+tn_arena *tn_graph_arena(tn_graph *g)
+{
+    return g->arena;
+}
+tn_graph *tn_graph_library(const tn_graph *g)
+{
+    return g->library ? g->library : (tn_graph *)g;
+}
+int tn_graph_version(const tn_graph *g)
+{
+    return g->version;
+}
+void tn_graph_freeze(tn_graph *g)
+{
+    atomic_fetch_add(&g->frozen, 1);
+}
+void tn_graph_thaw(tn_graph *g)
+{
+    atomic_fetch_sub(&g->frozen, 1);
+}
 
 tn_code tn_graph_check_open(const tn_graph *g, tn_error *err)
 {
     if (atomic_load(&g->frozen) <= 0) return TN_OK;
-    return tn_fail(err, TN_FAILED_PRECONDITION, "the graph is frozen: a session holds it, or it is a function's body");
+    return tn_fail(err, TN_FAILED_PRECONDITION,
+                   "the graph is frozen: a session holds it, or it is a function's body");
 }
 
 /* ==== look-up ==== */
 
-tn_operation *tn_graph_operation(const tn_graph *g, const char *name) { return tn_map_get(g->by_name, name); }
-int tn_graph_count(const tn_graph *g) { return g->n; }
-tn_operation *tn_graph_at(const tn_graph *g, int i) { return i >= 0 && i < g->n ? g->ops[i] : NULL; }
-const char *tn_operation_name(const tn_operation *op) { return op->name; }
-const char *tn_operation_type(const tn_operation *op) { return op->type; }
-int tn_operation_outputs(const tn_operation *op) { return op->n_out; }
+tn_operation *tn_graph_operation(const tn_graph *g, const char *name)
+{
+    return tn_map_get(g->by_name, name);
+}
+int tn_graph_count(const tn_graph *g)
+{
+    return g->n;
+}
+tn_operation *tn_graph_at(const tn_graph *g, int i)
+{
+    return i >= 0 && i < g->n ? g->ops[i] : NULL;
+}
+const char *tn_operation_name(const tn_operation *op)
+{
+    return op->name;
+}
+const char *tn_operation_type(const tn_operation *op)
+{
+    return op->type;
+}
+int tn_operation_outputs(const tn_operation *op)
+{
+    return op->n_out;
+}
 
-static bool has_value(tn_node n) { return n.op && n.index >= 0 && n.index < n.op->n_out; }
-tn_dtype tn_node_dtype(tn_node n) { return has_value(n) ? n.op->out[n.index].dtype : TN_INVALID_DTYPE; }
-tn_shape tn_node_shape(tn_node n) { return has_value(n) ? n.op->out[n.index].shape : tn_shape_unknown(); }
+static bool has_value(tn_node n)
+{
+    return n.op && n.index >= 0 && n.index < n.op->n_out;
+}
+tn_dtype tn_node_dtype(tn_node n)
+{
+    return has_value(n) ? n.op->out[n.index].dtype : TN_INVALID_DTYPE;
+}
+tn_shape tn_node_shape(tn_node n)
+{
+    return has_value(n) ? n.op->out[n.index].shape : tn_shape_unknown();
+}
 
 static tn_code absent(const tn_graph *g, const char *name, tn_error *err)
 {
@@ -108,7 +154,8 @@ tn_code tn_graph_value(const tn_graph *g, const char *name, tn_node *out, tn_err
     size_t n;
     int index;
     if (!split_value(name, &n, &index)) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "'%s' is not the name of a value: expected 'operation:output'", name);
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "'%s' is not the name of a value: expected 'operation:output'", name);
     }
     tn_operation *op = tn_map_get_view(g->by_name, (tn_view){name, n});
     if (!op) {
@@ -117,8 +164,8 @@ tn_code tn_graph_value(const tn_graph *g, const char *name, tn_node *out, tn_err
         return absent(g, short_name, err);
     }
     if (index >= op->n_out) {
-        return tn_fail(err, TN_NOT_FOUND, "operation '%s' (%s) has %d outputs; there is no '%s'", op->name, op->type,
-                       op->n_out, name);
+        return tn_fail(err, TN_NOT_FOUND, "operation '%s' (%s) has %d outputs; there is no '%s'", op->name,
+                       op->type, op->n_out, name);
     }
     *out = tn_output_of(op, index);
     return TN_OK;
@@ -134,7 +181,10 @@ static char *lower(tn_arena *a, const char *name)
     return copy;
 }
 
-static int64_t times_used(const tn_graph *g, const char *key) { return (int64_t)(intptr_t)tn_map_get(g->names, key); }
+static int64_t times_used(const tn_graph *g, const char *key)
+{
+    return (int64_t)(intptr_t)tn_map_get(g->names, key);
+}
 
 static bool set_used(tn_graph *g, const char *key, int64_t times)
 {
@@ -164,7 +214,8 @@ static bool mark_used(tn_graph *g, const char *name)
 
 static tn_code check_names(const tn_graph *g, const tn_operation_spec *spec, tn_error *err)
 {
-    if (!spec->name || !spec->name[0]) return tn_fail(err, TN_INVALID_ARGUMENT, "an operation without a name");
+    if (!spec->name || !spec->name[0])
+        return tn_fail(err, TN_INVALID_ARGUMENT, "an operation without a name");
     if (!spec->type || !spec->type[0]) {
         return tn_fail(err, TN_INVALID_ARGUMENT, "operation '%s' has no type", spec->name);
     }
@@ -172,7 +223,10 @@ static tn_code check_names(const tn_graph *g, const tn_operation_spec *spec, tn_
     return tn_fail(err, TN_ALREADY_EXISTS, "the graph has an operation '%s' already", spec->name);
 }
 
-static bool is_merge(const char *type) { return !strcmp(type, "Merge") || !strcmp(type, "RefMerge"); }
+static bool is_merge(const char *type)
+{
+    return !strcmp(type, "Merge") || !strcmp(type, "RefMerge");
+}
 
 static tn_code check_input(const tn_graph *g, const char *type, int i, tn_node in, tn_error *err)
 {
@@ -182,8 +236,8 @@ static tn_code check_input(const tn_graph *g, const char *type, int i, tn_node i
         return tn_fail(err, TN_INVALID_ARGUMENT, "input %d, '%s', is of another graph", i, in.op->name);
     }
     if (in.index >= 0 && in.index < in.op->n_out) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "input %d is output %d of '%s', which has %d", i, in.index, in.op->name,
-                   in.op->n_out);
+    return tn_fail(err, TN_INVALID_ARGUMENT, "input %d is output %d of '%s', which has %d", i, in.index,
+                   in.op->name, in.op->n_out);
 }
 
 static tn_code check_edges(const tn_graph *g, const tn_operation_spec *spec, tn_error *err)
@@ -203,8 +257,8 @@ static tn_code complete_unknown(const tn_operation_spec *spec, tn_arena *a, tn_c
     if (spec->n_out < 0 || spec->n_out > TN_MAX_OUTPUTS) {
         return tn_fail(err, TN_INVALID_ARGUMENT, "%d outputs: at most %d", spec->n_out, TN_MAX_OUTPUTS);
     }
-    *out = (tn_completed){(tn_attr *)spec->attrs, spec->n_attrs, TN_ARRAY(a, TN_MAX(spec->n_out, 1), tn_dtype),
-                          spec->n_out};
+    *out = (tn_completed){(tn_attr *)spec->attrs, spec->n_attrs,
+                          TN_ARRAY(a, TN_MAX(spec->n_out, 1), tn_dtype), spec->n_out};
     if (!out->out_types) return tn_no_memory(err, (size_t)spec->n_out * sizeof(tn_dtype));
     for (int i = 0; i < spec->n_out && spec->out_types; i++) out->out_types[i] = spec->out_types[i];
     return TN_OK;
@@ -223,7 +277,8 @@ static tn_code make_outputs(tn_operation *op, const tn_completed *done, tn_arena
     for (int i = 0; i < done->n_out; i++) op->out[i] = unknown_info(done->out_types[i]);
     const tn_attr *noted = tn_attr_find(&op->attrs, "_output_shapes");
     if (op->def || !noted || noted->kind != TN_ATTR_SHAPE || !noted->is_list) return TN_OK;
-    if (tn_attr_find(&op->attrs, "_output_names")) return TN_OK; /* in a function: its outputs' order is not known */
+    if (tn_attr_find(&op->attrs, "_output_names"))
+        return TN_OK; /* in a function: its outputs' order is not known */
     for (int i = 0; i < TN_MIN(noted->n, op->n_out); i++) op->out[i].shape = noted->shapes[i];
     return TN_OK;
 }
@@ -236,8 +291,15 @@ tn_code tn_operation_infer(tn_operation *op, tn_error *err)
     if (!in) return tn_no_memory(err, (size_t)op->n_in * sizeof *in);
     for (int i = 0; i < op->n_in; i++) in[i] = op->in[i].op ? &op->in[i].op->out[op->in[i].index] : &nothing;
     for (int i = 0; i < op->n_out; i++) op->out[i] = unknown_info(op->out[i].dtype);
-    tn_infer c = {.op = op->def, .name = op->name, .attrs = &op->attrs, .library = tn_graph_library(op->graph),
-                  .n_in = op->n_in, .n_out = op->n_out, .in = in, .out = op->out, .arena = op->graph->arena};
+    tn_infer c = {.op = op->def,
+                  .name = op->name,
+                  .attrs = &op->attrs,
+                  .library = tn_graph_library(op->graph),
+                  .n_in = op->n_in,
+                  .n_out = op->n_out,
+                  .in = in,
+                  .out = op->out,
+                  .arena = op->graph->arena};
     return op->def->infer(&c, err);
 }
 
@@ -286,7 +348,8 @@ static tn_code insert(tn_graph *g, tn_operation *op, tn_error *err)
         g->ops = ops;
         g->cap = cap;
     }
-    if (!mark_used(g, op->name) || !tn_map_put(g->by_name, op->name, op)) return tn_no_memory(err, sizeof *op);
+    if (!mark_used(g, op->name) || !tn_map_put(g->by_name, op->name, op))
+        return tn_no_memory(err, sizeof *op);
     g->ops[g->n++] = op;
     g->version++;
     return TN_OK;
@@ -300,10 +363,14 @@ tn_code tn_graph_add(tn_graph *g, const tn_operation_spec *spec, tn_operation **
     if (!op) return tn_no_memory(err, sizeof *op);
     TN_TRY(make_operation(g, spec, op, err));
     tn_code code = fill_operation(op, spec, err);
-    if (code) tn_wrap(err, "operation '%s' (%s)", op->name, op->type);
-    else code = insert(g, op, err);
-    if (code) tn_attrs_drop(&op->attrs);
-    else if (out) *out = op;
+    if (code)
+        tn_wrap(err, "operation '%s' (%s)", op->name, op->type);
+    else
+        code = insert(g, op, err);
+    if (code)
+        tn_attrs_drop(&op->attrs);
+    else if (out)
+        *out = op;
     return code;
 }
 
@@ -313,8 +380,8 @@ tn_code tn_operation_set_input(tn_operation *op, int i, tn_node value, tn_error 
 {
     TN_TRY(tn_graph_check_open(op->graph, err));
     if (i < 0 || i >= op->n_in || op->in[i].op || !has_value(value) || value.op->graph != op->graph) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "operation '%s': input %d is not open to a value of this graph",
-                       op->name, i);
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "operation '%s': input %d is not open to a value of this graph", op->name, i);
     }
     tn_dtype is = tn_dtype_base(tn_node_dtype(value)), wanted = tn_attr_t(&op->attrs, "T");
     if (is != wanted && is != TN_INVALID_DTYPE) {

@@ -7,8 +7,8 @@
 static tn_code wrong_rank(const tn_infer *c, int i, const char *how, int rank, tn_error *err)
 {
     char text[160];
-    return tn_fail(err, TN_INVALID_ARGUMENT, "Shape must be %s %d but is rank %d for input %d with shape %s", how, rank,
-                   c->in[i]->shape.rank, i, tn_shape_text(&c->in[i]->shape, text, sizeof text));
+    return tn_fail(err, TN_INVALID_ARGUMENT, "Shape must be %s %d but is rank %d for input %d with shape %s",
+                   how, rank, c->in[i]->shape.rank, i, tn_shape_text(&c->in[i]->shape, text, sizeof text));
 }
 
 tn_code tn_infer_rank(const tn_infer *c, int i, int rank, tn_error *err)
@@ -26,8 +26,8 @@ tn_code tn_infer_rank_at_least(const tn_infer *c, int i, int rank, tn_error *err
 tn_code tn_infer_merge_dim(int64_t a, int64_t b, int64_t *out, tn_error *err)
 {
     if (a >= 0 && b >= 0 && a != b) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Dimensions must be equal, but are %lld and %lld", (long long)a,
-                       (long long)b);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Dimensions must be equal, but are %lld and %lld",
+                       (long long)a, (long long)b);
     }
     *out = a >= 0 ? a : b;
     return TN_OK;

@@ -11,17 +11,17 @@
 /* ==== graphs ==== */
 struct tn_graph {
     tn_arena *arena;
-    tn_graph *library;    /* the outermost graph; NULL: this is it */
-    tn_operation **ops;   /* by id */
+    tn_graph *library;  /* the outermost graph; NULL: this is it */
+    tn_operation **ops; /* by id */
     int n, cap;
     tn_map *by_name;
-    tn_map *names;        /* lower-case names in use -> how many times they were asked for */
-    tn_map *functions;    /* -> tn_function */
-    tn_map *collections;  /* -> collection */
-    tn_map *variables;    /* -> tn_variable_info */
+    tn_map *names;       /* lower-case names in use -> how many times they were asked for */
+    tn_map *functions;   /* -> tn_function */
+    tn_map *collections; /* -> collection */
+    tn_map *variables;   /* -> tn_variable_info */
     atomic_int frozen;
     int version;
-    bool has_seed;        /* tn_set_random_seed */
+    bool has_seed; /* tn_set_random_seed */
     int64_t seed;
 };
 
@@ -40,7 +40,8 @@ typedef struct tn_completed {
     tn_dtype *out_types;
     int n_out;
 } tn_completed;
-tn_code tn_complete(const tn_op *def, const tn_operation_spec *spec, tn_arena *a, tn_completed *out, tn_error *err);
+tn_code tn_complete(const tn_op *def, const tn_operation_spec *spec, tn_arena *a, tn_completed *out,
+                    tn_error *err);
 enum { TN_MAX_OUTPUTS = 1 << 16 };
 
 /* ==== builders ==== */
@@ -61,7 +62,9 @@ typedef struct tn_control_frame {
     tn_operation **ops;
     int n;
     /* Operations added under it, as ranges of ids; the last is open (end 0) while it is in force. */
-    struct { int from, to; } *ranges;
+    struct {
+        int from, to;
+    } * ranges;
     int n_ranges, cap_ranges;
 } tn_control_frame;
 

@@ -18,8 +18,10 @@ static void unref(node *n, int level)
 {
     if (!n || atomic_fetch_sub(&n->refs, 1) != 1) return;
     for (int i = 0; i < WIDTH; i++) {
-        if (level) unref(n->at[i], level - 1);
-        else tn_tensor_unref(n->at[i]);
+        if (level)
+            unref(n->at[i], level - 1);
+        else
+            tn_tensor_unref(n->at[i]);
     }
     tn_free(n);
 }
@@ -162,7 +164,8 @@ tn_list *tn_list_resized(const tn_list *l, int64_t n)
 
 tn_code tn_list_of(const tn_tensor *t, const tn_list **out, tn_error *err)
 {
-    const tn_variant *v = t->dtype == TN_VARIANT && t->data && tn_tensor_count(t) == 1 ? *(tn_variant **)t->data : NULL;
+    const tn_variant *v =
+        t->dtype == TN_VARIANT && t->data && tn_tensor_count(t) == 1 ? *(tn_variant **)t->data : NULL;
     if (!v || v->release != release) return tn_fail(err, TN_INVALID_ARGUMENT, "Input handle is not a list.");
     *out = (const tn_list *)v;
     return TN_OK;

@@ -15,13 +15,13 @@ typedef struct tn_list {
     tn_shape element_shape; /* what every element's shape fits */
     int64_t most;           /* elements it may hold; -1: any number */
     int64_t n;
-    int levels;             /* of the tree: its leaves hold elements at level 0 */
+    int levels; /* of the tree: its leaves hold elements at level 0 */
     struct tn_list_node *root;
 } tn_list;
 
 /* All functions that make a list give a new one with one reference; NULL: no memory. */
 tn_list *tn_list_new(tn_dtype t, const tn_shape *element_shape, int64_t most, int64_t n);
-const tn_tensor *tn_list_at(const tn_list *l, int64_t i); /* NULL: not set yet */
+const tn_tensor *tn_list_at(const tn_list *l, int64_t i);                  /* NULL: not set yet */
 tn_list *tn_list_with(const tn_list *l, int64_t i, const tn_tensor *item); /* i == n appends; item is kept */
 tn_list *tn_list_resized(const tn_list *l, int64_t n);
 /* The list in a scalar variant tensor. INVALID_ARGUMENT: there is none. */

@@ -92,7 +92,7 @@ const tn_op tn_op_Const = {
 
 /* ==== identities ==== */
 
-#define IDENTITY(op, sig_, grad_, flags_)                                                         \
+#define IDENTITY(op, sig_, grad_, flags_) \
     const tn_op tn_op_##op = {.name = #op, .sig = sig_, .infer = infer_same, .grad = grad_, .flags = flags_}
 
 IDENTITY(Identity, "input:T -> output:T; T:type", grad_same, TN_ALIAS | TN_BOUNDED);
@@ -107,7 +107,8 @@ static tn_code grad_prevented(tn_grad *g, tn_error *err)
                    (int)TN_MIN(message.n, (size_t)500), message.p);
 }
 
-IDENTITY(PreventGradient, "input:T -> output:T; T:type message:string=\"\"", grad_prevented, TN_ALIAS | TN_BOUNDED);
+IDENTITY(PreventGradient, "input:T -> output:T; T:type message:string=\"\"", grad_prevented,
+         TN_ALIAS | TN_BOUNDED);
 
 const tn_op tn_op_IdentityN = {
     .name = "IdentityN",

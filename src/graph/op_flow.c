@@ -13,7 +13,10 @@ static const tn_function *function_of(const tn_infer *c, const tn_func_attr *f)
     return f ? tn_graph_function(c->library, f->name) : NULL;
 }
 
-static bool has_rets(const tn_infer *c, const tn_function *f) { return f && f->n_rets == c->n_out; }
+static bool has_rets(const tn_infer *c, const tn_function *f)
+{
+    return f && f->n_rets == c->n_out;
+}
 
 static tn_code infer_call(tn_infer *c, tn_error *err)
 {
@@ -74,19 +77,19 @@ static tn_code infer_while(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
-#define CALL_SIG                                                                                  \
-    "args:[Tin] -> output:[Tout]; Tin:list(type)>=0 Tout:list(type)>=0 f:func config:string=\"\" "  \
+#define CALL_SIG                                                                                   \
+    "args:[Tin] -> output:[Tout]; Tin:list(type)>=0 Tout:list(type)>=0 f:func config:string=\"\" " \
     "config_proto:string=\"\" executor_type:string=\"\""
-#define IF_SIG                                                                                    \
-    "cond:Tcond input:[Tin] -> output:[Tout]; Tcond:type Tin:list(type)>=0 Tout:list(type)>=0 "     \
+#define IF_SIG                                                                                  \
+    "cond:Tcond input:[Tin] -> output:[Tout]; Tcond:type Tin:list(type)>=0 Tout:list(type)>=0 " \
     "then_branch:func else_branch:func output_shapes:list(shape)=[]"
-#define CASE_SIG                                                                                  \
-    "branch_index:int32 input:[Tin] -> output:[Tout]; Tin:list(type)>=0 Tout:list(type)>=0 "        \
+#define CASE_SIG                                                                             \
+    "branch_index:int32 input:[Tin] -> output:[Tout]; Tin:list(type)>=0 Tout:list(type)>=0 " \
     "branches:list(func)>=1 output_shapes:list(shape)=[]"
-#define WHILE_SIG                                                                                 \
-    "input:[T] -> output:[T]; T:list(type)>=0 cond:func body:func output_shapes:list(shape)=[] "    \
+#define WHILE_SIG                                                                                \
+    "input:[T] -> output:[T]; T:list(type)>=0 cond:func body:func output_shapes:list(shape)=[] " \
     "parallel_iterations:int=10"
-#define FLOW(op, sig_, infer_, grad_, flags_)                                                     \
+#define FLOW(op, sig_, infer_, grad_, flags_) \
     const tn_op tn_op_##op = {.name = #op, .sig = sig_, .infer = infer_, .grad = grad_, .flags = flags_}
 
 /* The stateful kinds are never merged or folded; whether they have effects is their functions' business. */

@@ -24,11 +24,13 @@ static tn_code shape_input(const tn_tensor *t, tn_shape *out, tn_error *err)
     *out = tn_shape_unknown();
     if (t->shape.rank == 0) {
         if (tn_tensor_int(t, 0) == -1) return TN_OK;
-        return tn_fail(err, TN_INVALID_ARGUMENT, "The only valid scalar shape tensor is the fully unknown shape specified as -1.");
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "The only valid scalar shape tensor is the fully unknown shape specified as -1.");
     }
     int64_t n = tn_tensor_count(t);
     if (t->shape.rank != 1 || n > TN_MAX_RANK) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "an element shape must be a vector of at most %d dimensions", TN_MAX_RANK);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "an element shape must be a vector of at most %d dimensions",
+                       TN_MAX_RANK);
     }
     out->rank = (int)n;
     for (int i = 0; i < n; i++) out->dim[i] = TN_MAX(tn_tensor_int(t, i), -1);
@@ -37,7 +39,8 @@ static tn_code shape_input(const tn_tensor *t, tn_shape *out, tn_error *err)
 
 static tn_code scalar_input(const tn_run *r, int i, int64_t *out, tn_error *err)
 {
-    if (tn_tensor_count(r->in[i]) != 1) return tn_fail(err, TN_INVALID_ARGUMENT, "input %d must be a scalar", i);
+    if (tn_tensor_count(r->in[i]) != 1)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "input %d must be a scalar", i);
     *out = tn_tensor_int(r->in[i], 0);
     return TN_OK;
 }
@@ -47,8 +50,8 @@ static tn_code list_input(const tn_run *r, const tn_list **out, tn_error *err)
     TN_TRY(tn_list_of(r->in[0], out, err));
     tn_dtype wanted = tn_attr_t(r->attrs, "element_dtype");
     if (wanted == TN_INVALID_DTYPE || wanted == (*out)->dtype) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "Invalid data types; op elements %s but list elements %s", tn_dtype_name(wanted),
-                   tn_dtype_name((*out)->dtype));
+    return tn_fail(err, TN_INVALID_ARGUMENT, "Invalid data types; op elements %s but list elements %s",
+                   tn_dtype_name(wanted), tn_dtype_name((*out)->dtype));
 }
 
 /* What is known of an element's shape from the shape input, at index i. */
@@ -71,7 +74,8 @@ static tn_code zeros(tn_run *r, int o, const tn_list *l, const tn_shape *asked, 
         if (other) TN_TRY(tn_shape_merge(&s, &other->shape, &s, err));
     }
     if (!tn_shape_known(&s)) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Trying to read an uninitialized tensor but element_shape is not fully defined: %s",
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Trying to read an uninitialized tensor but element_shape is not fully defined: %s",
                        tn_shape_text(&s, text, sizeof text));
     }
     TN_TRY(tn_tensor_new(l->dtype, &s, &t, err));
@@ -80,7 +84,8 @@ static tn_code zeros(tn_run *r, int o, const tn_list *l, const tn_shape *asked, 
     return code;
 }
 
-static tn_code read_element(tn_run *r, int o, const tn_list *l, int64_t i, const tn_shape *asked, tn_error *err)
+static tn_code read_element(tn_run *r, int o, const tn_list *l, int64_t i, const tn_shape *asked,
+                            tn_error *err)
 {
     char is[160], wanted[160];
     const tn_tensor *item = tn_list_at(l, i);
@@ -94,8 +99,10 @@ static tn_code check_item(const tn_list *l, const tn_tensor *item, const char *w
 {
     char is[160], wanted[160];
     if (tn_shape_compatible(&item->shape, &l->element_shape)) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "Tried to %s a tensor with incompatible shape to a list. Op element shape: %s list shape: %s",
-                   what, tn_shape_text(&item->shape, is, sizeof is), tn_shape_text(&l->element_shape, wanted, sizeof wanted));
+    return tn_fail(
+        err, TN_INVALID_ARGUMENT,
+        "Tried to %s a tensor with incompatible shape to a list. Op element shape: %s list shape: %s", what,
+        tn_shape_text(&item->shape, is, sizeof is), tn_shape_text(&l->element_shape, wanted, sizeof wanted));
 }
 
 #define LIST_SHAPES "element_dtype:type shape_type:type{int32,int64}"
@@ -125,7 +132,10 @@ static tn_code run_reserve(tn_run *r, tn_error *err)
     int64_t n = 0;
     TN_TRY(shape_input(r->in[0], &s, err));
     TN_TRY(scalar_input(r, 1, &n, err));
-    if (n < 0) return tn_fail(err, TN_INVALID_ARGUMENT, "The num_elements to reserve must be a non negative number, but got %lld", (long long)n);
+    if (n < 0)
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "The num_elements to reserve must be a non negative number, but got %lld",
+                       (long long)n);
     return put_list(r, 0, tn_list_new(tn_attr_t(r->attrs, "element_dtype"), &s, -1, n), err);
 }
 
@@ -167,7 +177,8 @@ static tn_code run_from_tensor(tn_run *r, tn_error *err)
     tn_shape s;
     const tn_tensor *t = r->in[0];
     TN_TRY(shape_input(r->in[1], &s, err));
-    if (t->shape.rank < 1) return tn_fail(err, TN_INVALID_ARGUMENT, "Tensor must be at least a vector, but saw shape: []");
+    if (t->shape.rank < 1)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Tensor must be at least a vector, but saw shape: []");
     tn_list *l = tn_list_new(t->dtype, &s, -1, t->shape.dim[0]);
     if (!l) return tn_no_memory(err, sizeof *l);
     tn_code code = fill_from(t, &l, err);
@@ -193,7 +204,8 @@ static tn_dtype element_type(const tn_grad *g)
 /* The element shape a list was made with, as int32. */
 static tn_node element_shape_of(tn_grad *g, tn_node list)
 {
-    return tn_op(g->b, "TensorListElementShape", TN_INPUTS(list), TN_ATTRS(tn_attr_type("shape_type", TN_INT32)));
+    return tn_op(g->b, "TensorListElementShape", TN_INPUTS(list),
+                 TN_ATTRS(tn_attr_type("shape_type", TN_INT32)));
 }
 
 static tn_code grad_from_tensor(tn_grad *g, tn_error *err)
@@ -202,8 +214,10 @@ static tn_code grad_from_tensor(tn_grad *g, tn_error *err)
     tn_shape s = tn_node_shape(tn_grad_in(g, 0));
     tn_node shape = element_shape_of(g, g->dy[0]);
     int64_t n = s.rank > 0 ? s.dim[0] : -1;
-    tn_grad_set(g, 0, tn_op(g->b, "TensorListStack", TN_INPUTS(g->dy[0], shape),
-                            TN_ATTRS(tn_attr_type("element_dtype", element_type(g)), tn_attr_int("num_elements", n))));
+    tn_grad_set(
+        g, 0,
+        tn_op(g->b, "TensorListStack", TN_INPUTS(g->dy[0], shape),
+              TN_ATTRS(tn_attr_type("element_dtype", element_type(g)), tn_attr_int("num_elements", n))));
     return TN_OK;
 }
 
@@ -223,7 +237,8 @@ static tn_code run_push(tn_run *r, tn_error *err)
     TN_TRY(list_input(r, &l, err));
     TN_TRY(check_item(l, r->in[1], "append", err));
     if (l->most >= 0 && l->n >= l->most) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Tried to push item into a full list list size: %lld max_num_elements: %lld",
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Tried to push item into a full list list size: %lld max_num_elements: %lld",
                        (long long)l->n, (long long)l->most);
     }
     return put_list(r, 0, tn_list_with(l, l->n, r->in[1]), err);
@@ -273,15 +288,18 @@ static tn_code grad_pop(tn_grad *g, tn_error *err)
     tn_node list = g->dy[0];
     if (!list.op) {
         tn_node most = tn_scalar(g->b, TN_INT32, -1);
-        list = list_op(g, "EmptyTensorList", (tn_node[]){element_shape_of(g, tn_grad_out(g, 0)), most}, 2, element_type(g));
+        list = list_op(g, "EmptyTensorList", (tn_node[]){element_shape_of(g, tn_grad_out(g, 0)), most}, 2,
+                       element_type(g));
     }
-    tn_grad_set(g, 0, list_op(g, "TensorListPushBack", (tn_node[]){list, tn_grad_dy(g, 1)}, 2, element_type(g)));
+    tn_grad_set(g, 0,
+                list_op(g, "TensorListPushBack", (tn_node[]){list, tn_grad_dy(g, 1)}, 2, element_type(g)));
     return TN_OK;
 }
 
 const tn_op tn_op_TensorListPopBack = {
     .name = "TensorListPopBack",
-    .sig = "input_handle:variant element_shape:int32 -> output_handle:variant tensor:element_dtype; element_dtype:type",
+    .sig = "input_handle:variant element_shape:int32 -> output_handle:variant tensor:element_dtype; "
+           "element_dtype:type",
     .infer = infer_pop,
     .run = run_pop,
     .grad = grad_pop,
@@ -294,8 +312,8 @@ const tn_op tn_op_TensorListPopBack = {
 static tn_code check_index(const tn_list *l, int64_t i, const char *what, tn_error *err)
 {
     if (i >= 0 && i < l->n) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "Trying to %s element %lld in a list with %lld elements.", what, (long long)i,
-                   (long long)l->n);
+    return tn_fail(err, TN_INVALID_ARGUMENT, "Trying to %s element %lld in a list with %lld elements.", what,
+                   (long long)i, (long long)l->n);
 }
 
 static tn_code run_set(tn_run *r, tn_error *err)
@@ -316,7 +334,8 @@ static tn_code grad_set(tn_grad *g, tn_error *err)
     (void)err;
     tn_node dy = tn_grad_dy(g, 0), index = tn_grad_in(g, 1), item = tn_grad_in(g, 2);
     tn_dtype t = element_type(g);
-    tn_grad_set(g, 0, list_op(g, "TensorListSetItem", (tn_node[]){dy, index, tn_zeros_like(g->b, item)}, 3, t));
+    tn_grad_set(g, 0,
+                list_op(g, "TensorListSetItem", (tn_node[]){dy, index, tn_zeros_like(g->b, item)}, 3, t));
     tn_grad_set(g, 2, list_op(g, "TensorListGetItem", (tn_node[]){dy, index, tn_shape_of(g->b, item)}, 3, t));
     return TN_OK;
 }
@@ -391,10 +410,12 @@ static tn_code common_shape(const tn_list *l, tn_shape *s, tn_error *err)
     TN_TRY(tn_shape_merge(s, &l->element_shape, s, err));
     for (int64_t i = 0; i < l->n; i++) {
         const tn_tensor *item = tn_list_at(l, i);
-        if (item && tn_shape_merge(s, &item->shape, s, err)) return tn_wrap(err, "element %lld", (long long)i);
+        if (item && tn_shape_merge(s, &item->shape, s, err))
+            return tn_wrap(err, "element %lld", (long long)i);
     }
     if (tn_shape_known(s)) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "Tried to stack elements of %s list with non-fully-defined element_shape: %s",
+    return tn_fail(err, TN_INVALID_ARGUMENT,
+                   "Tried to stack elements of %s list with non-fully-defined element_shape: %s",
                    l->n ? "a" : "an empty", tn_shape_text(s, text, sizeof text));
 }
 
@@ -426,12 +447,14 @@ static tn_code run_stack(tn_run *r, tn_error *err)
     TN_TRY(list_input(r, &l, err));
     TN_TRY(shape_input(r->in[1], &s, err));
     if (wanted >= 0 && wanted != l->n) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Operation expected a list with %lld elements but got a list with %lld elements.",
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Operation expected a list with %lld elements but got a list with %lld elements.",
                        (long long)wanted, (long long)l->n);
     }
     TN_TRY(common_shape(l, &s, err));
     if (s.rank == TN_MAX_RANK || (!tn_dtype_is_pod(l->dtype) && l->dtype != TN_STRING)) {
-        return tn_fail(err, TN_UNIMPLEMENTED, "elements of %s and rank %d cannot be stacked", tn_dtype_name(l->dtype), s.rank);
+        return tn_fail(err, TN_UNIMPLEMENTED, "elements of %s and rank %d cannot be stacked",
+                       tn_dtype_name(l->dtype), s.rank);
     }
     all.rank = s.rank + 1;
     all.dim[0] = l->n;
@@ -450,7 +473,8 @@ static tn_code grad_stack(tn_grad *g, tn_error *err)
 
 const tn_op tn_op_TensorListStack = {
     .name = "TensorListStack",
-    .sig = "input_handle:variant element_shape:int32 -> tensor:element_dtype; element_dtype:type num_elements:int=-1",
+    .sig = "input_handle:variant element_shape:int32 -> tensor:element_dtype; element_dtype:type "
+           "num_elements:int=-1",
     .infer = infer_stack,
     .run = run_stack,
     .grad = grad_stack,
@@ -503,7 +527,9 @@ static tn_code run_resize(tn_run *r, tn_error *err)
     int64_t n = 0;
     TN_TRY(tn_list_of(r->in[0], &l, err));
     TN_TRY(scalar_input(r, 1, &n, err));
-    if (n < 0) return tn_fail(err, TN_INVALID_ARGUMENT, "TensorListSlice expects size to be non-negative. Got: %lld", (long long)n);
+    if (n < 0)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "TensorListSlice expects size to be non-negative. Got: %lld",
+                       (long long)n);
     return put_list(r, 0, tn_list_resized(l, n), err);
 }
 
@@ -568,7 +594,8 @@ static tn_code add_item(tn_list **l, int64_t i, const tn_tensor *item, tn_error 
     tn_tensor *sum = NULL;
     const tn_tensor *old = tn_list_at(*l, i);
     if (old && !tn_shape_equal(&old->shape, &item->shape)) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Trying to add lists whose elements %lld differ in shape", (long long)i);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Trying to add lists whose elements %lld differ in shape",
+                       (long long)i);
     }
     if (!old) {
         TN_TRY(tn_tensor_keep(item, &sum, err));
@@ -585,7 +612,8 @@ static tn_code add_item(tn_list **l, int64_t i, const tn_tensor *item, tn_error 
 static tn_code add_lists(const tn_list *from, tn_list **l, tn_error *err)
 {
     if (from->n != (*l)->n || from->dtype != (*l)->dtype) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Trying to add two lists of tensors with different lengths or dtypes: %lld, %lld",
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Trying to add two lists of tensors with different lengths or dtypes: %lld, %lld",
                        (long long)(*l)->n, (long long)from->n);
     }
     if (!tn_pw_supported(TN_PW_ADD, from->dtype)) {

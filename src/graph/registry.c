@@ -19,7 +19,8 @@ static const tn_op *const rows[] = {
 };
 
 enum { SLOTS = 4096 }; /* a power of two, far above the number of rows */
-_Static_assert(TN_COUNT(rows) <= TN_MAX_OPS && TN_MAX_OPS * 2 <= SLOTS, "the index over the operators is too small");
+_Static_assert(TN_COUNT(rows) <= TN_MAX_OPS && TN_MAX_OPS * 2 <= SLOTS,
+               "the index over the operators is too small");
 
 static uint16_t index_of[SLOTS]; /* row + 1; 0: empty */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -49,6 +50,12 @@ const tn_op *tn_op_find(const char *name)
     return row < 0 ? NULL : rows[row];
 }
 
-int tn_op_count(void) { return (int)TN_COUNT(rows); }
+int tn_op_count(void)
+{
+    return (int)TN_COUNT(rows);
+}
 
-const tn_op *tn_op_at(int i) { return i >= 0 && i < tn_op_count() ? rows[i] : NULL; }
+const tn_op *tn_op_at(int i)
+{
+    return i >= 0 && i < tn_op_count() ? rows[i] : NULL;
+}

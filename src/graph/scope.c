@@ -3,19 +3,21 @@
  * scope.c - what a builder has in force: name scopes, variable scopes, control dependencies. All as
  * TensorFlow 1's: names of scopes are made unique for operations, but not for variables.
  *
- * Invariant: the innermost frames are the builder's; the outermost name scope and variable scope always exist.
+ * Invariant: the innermost frames are the builder's; the outermost name scope and variable scope always
+ * exist.
  */
 #include "inside.h"
 
-#define FRAME(b, T, var, list)                                                                    \
-    T *var = tn_builder_ok(b) ? TN_NEW((b)->arena, T) : NULL;                                     \
-    if (!tn_builder_ok(b) || !tn_builder_got(b, var)) return;                                     \
-    (var)->outer = (b)->list;                                                                     \
+#define FRAME(b, T, var, list)                                \
+    T *var = tn_builder_ok(b) ? TN_NEW((b)->arena, T) : NULL; \
+    if (!tn_builder_ok(b) || !tn_builder_got(b, var)) return; \
+    (var)->outer = (b)->list;                                 \
     (b)->list = var
 
 static const char *joined(tn_builder *b, const char *prefix, const char *name)
 {
-    const char *r = *prefix ? tn_arena_printf(b->arena, "%s/%s", prefix, name) : tn_arena_strdup(b->arena, name);
+    const char *r =
+        *prefix ? tn_arena_printf(b->arena, "%s/%s", prefix, name) : tn_arena_strdup(b->arena, name);
     return tn_builder_got(b, r) ? r : NULL;
 }
 
@@ -77,7 +79,10 @@ void tn_scope_enter(tn_builder *b, const char *prefix)
     s->prefix = prefix;
 }
 
-void tn_scope_leave(tn_builder *b) { b->scope = b->scope->outer; }
+void tn_scope_leave(tn_builder *b)
+{
+    b->scope = b->scope->outer;
+}
 
 void tn_name_scope(tn_builder *b, const char *name)
 {
@@ -88,8 +93,10 @@ void tn_name_scope(tn_builder *b, const char *name)
 void tn_name_scope_end(tn_builder *b)
 {
     if (!tn_builder_ok(b)) return;
-    if (!b->scope->outer) unbalanced(b, "tn_name_scope_end without tn_name_scope");
-    else tn_scope_leave(b);
+    if (!b->scope->outer)
+        unbalanced(b, "tn_name_scope_end without tn_name_scope");
+    else
+        tn_scope_leave(b);
 }
 
 /* ==== variable scopes ==== */
@@ -111,8 +118,10 @@ void tn_variable_scope(tn_builder *b, const char *name, tn_reuse reuse)
 void tn_variable_scope_end(tn_builder *b)
 {
     if (!tn_builder_ok(b)) return;
-    if (!b->variables->outer) unbalanced(b, "tn_variable_scope_end without tn_variable_scope");
-    else b->variables = b->variables->outer;
+    if (!b->variables->outer)
+        unbalanced(b, "tn_variable_scope_end without tn_variable_scope");
+    else
+        b->variables = b->variables->outer;
     tn_name_scope_end(b);
 }
 
@@ -134,7 +143,10 @@ static bool open_range(tn_builder *b, tn_control_frame *f)
     return true;
 }
 
-static void close_range(tn_builder *b, tn_control_frame *f) { f->ranges[f->n_ranges - 1].to = b->graph->n; }
+static void close_range(tn_builder *b, tn_control_frame *f)
+{
+    f->ranges[f->n_ranges - 1].to = b->graph->n;
+}
 
 static bool added_under(const tn_control_frame *f, const tn_operation *op)
 {
@@ -148,8 +160,10 @@ static bool added_under(const tn_control_frame *f, const tn_operation *op)
 static void each_hidden(tn_builder *b, tn_control_frame *clearing, bool reopen)
 {
     for (tn_control_frame *f = clearing->outer; f && !f->clears; f = f->outer) {
-        if (!reopen) close_range(b, f);
-        else if (!open_range(b, f)) return;
+        if (!reopen)
+            close_range(b, f);
+        else if (!open_range(b, f))
+            return;
     }
 }
 

@@ -36,7 +36,8 @@ static size_t block_size(const char *line)
 {
     size_t items = 2, n = strlen(line);
     for (const char *s = line; *s; s++) items += *s == ':' || *s == ',';
-    return sizeof(tn_sig) + items * (sizeof(tn_sig_attr) + sizeof(tn_sig_arg) + sizeof(tn_shape) + 64) + 2 * n + 256;
+    return sizeof(tn_sig) + items * (sizeof(tn_sig_attr) + sizeof(tn_sig_arg) + sizeof(tn_shape) + 64) +
+           2 * n + 256;
 }
 
 static void skip_spaces(parser *p)
@@ -131,9 +132,10 @@ static uint32_t type_bits(const char *const *names, size_t n)
 /* TensorFlow's numbertype and realnumbertype. */
 static uint32_t set_bits(const char *name)
 {
-    static const char *const real[] = {"float", "double", "int32", "uint8", "int16", "int8", "int64",
-                                       "bfloat16", "uint16", "half", "uint32", "uint64"};
-    static const char *const more[] = {"complex64", "complex128", "qint8", "quint8", "qint32", "qint16", "quint16"};
+    static const char *const real[] = {"float", "double",   "int32",  "uint8", "int16",  "int8",
+                                       "int64", "bfloat16", "uint16", "half",  "uint32", "uint64"};
+    static const char *const more[] = {"complex64", "complex128", "qint8",  "quint8",
+                                       "qint32",    "qint16",     "quint16"};
     uint32_t bits = type_bits(real, TN_COUNT(real));
     if (!strcmp(name, "realnumbertype")) return bits;
     return strcmp(name, "numbertype") ? 0 : bits | type_bits(more, TN_COUNT(more));
@@ -205,8 +207,10 @@ static bool parse_string(parser *p, tn_bytes *out)
     char *text = take(p, most), *t = text;
     if (!text) return false;
     while (*p->at && *p->at != '"') {
-        if (*p->at != '\\') *t++ = *p->at++;
-        else if (p->at++, !parse_escape(p, t++)) return false;
+        if (*p->at != '\\')
+            *t++ = *p->at++;
+        else if (p->at++, !parse_escape(p, t++))
+            return false;
     }
     *out = (tn_bytes){text, (size_t)(t - text)};
     return accept(p, "\"");
@@ -281,8 +285,9 @@ static bool parse_element(parser *p, tn_attr_kind kind, void *list, int i)
 
 static bool parse_list(parser *p, tn_attr *a)
 {
-    static const size_t sizes[] = {sizeof(tn_bytes), sizeof(int64_t), sizeof(float),      sizeof(bool),
-                                   sizeof(tn_dtype), sizeof(tn_shape), sizeof(tn_tensor *), sizeof(tn_func_attr)};
+    static const size_t sizes[] = {sizeof(tn_bytes),    sizeof(int64_t),     sizeof(float),
+                                   sizeof(bool),        sizeof(tn_dtype),    sizeof(tn_shape),
+                                   sizeof(tn_tensor *), sizeof(tn_func_attr)};
     if (!accept(p, "[")) return false;
     size_t most = 1;
     for (const char *s = p->at; *s && *s != ' '; s++) most += *s == ',';

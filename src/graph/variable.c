@@ -11,7 +11,10 @@
 
 /* ==== the graph's table ==== */
 
-static const char *copied(tn_graph *g, const char *s) { return tn_arena_strdup(g->arena, s ? s : ""); }
+static const char *copied(tn_graph *g, const char *s)
+{
+    return tn_arena_strdup(g->arena, s ? s : "");
+}
 
 static tn_code add_to_collections(tn_graph *g, const tn_variable_info *v, tn_error *err)
 {
@@ -38,19 +41,26 @@ tn_code tn_graph_add_variable(tn_graph *g, const tn_variable_info *v, tn_error *
     if (!copy->op) copy->op = tn_graph_operation(g, v->name);
     bool complete = copy->name && copy->initializer_name && copy->snapshot_name && copy->initial_value_name;
     if (!complete || !copy->def.p) return tn_no_memory(err, v->def.n);
-    if (!copy->op) return tn_fail(err, TN_NOT_FOUND, "variable '%s': the graph has no such operation", v->name);
+    if (!copy->op)
+        return tn_fail(err, TN_NOT_FOUND, "variable '%s': the graph has no such operation", v->name);
     TN_TRY(add_to_collections(g, copy, err));
     return tn_map_put(g->variables, copy->name, copy) ? TN_OK : tn_no_memory(err, sizeof *copy);
 }
 
-int tn_graph_variable_count(const tn_graph *g) { return (int)tn_map_count(g->variables); }
+int tn_graph_variable_count(const tn_graph *g)
+{
+    return (int)tn_map_count(g->variables);
+}
 
 const tn_variable_info *tn_graph_variable_at(const tn_graph *g, int i)
 {
     return i >= 0 && i < tn_graph_variable_count(g) ? tn_map_value(g->variables, (size_t)i) : NULL;
 }
 
-const tn_variable_info *tn_graph_variable(const tn_graph *g, const char *name) { return tn_map_get(g->variables, name); }
+const tn_variable_info *tn_graph_variable(const tn_graph *g, const char *name)
+{
+    return tn_map_get(g->variables, name);
+}
 
 /* ==== reuse ==== */
 
@@ -68,10 +78,11 @@ static bool fits(tn_builder *b, const tn_variable_info *v, tn_dtype t, const tn_
     tn_shape has = tn_shape_unknown();
     tn_attr_get_shape(&v->op->attrs, "shape", &has);
     if (t != has_type) {
-        snprintf(text, sizeof text, "is shared with dtype %s, but has dtype %s", tn_dtype_name(t), tn_dtype_name(has_type));
+        snprintf(text, sizeof text, "is shared with dtype %s, but has dtype %s", tn_dtype_name(t),
+                 tn_dtype_name(has_type));
     } else if (!tn_shape_compatible(shape, &has)) {
-        snprintf(text, sizeof text, "is shared with shape %s, but has shape %s", tn_shape_text(shape, wanted, sizeof wanted),
-                 tn_shape_text(&has, is, sizeof is));
+        snprintf(text, sizeof text, "is shared with shape %s, but has shape %s",
+                 tn_shape_text(shape, wanted, sizeof wanted), tn_shape_text(&has, is, sizeof is));
     } else {
         return true;
     }
@@ -107,12 +118,14 @@ static const char *text_of(tn_builder *b, const char *name, const char *suffix)
 static tn_node make_resource(tn_builder *b, const char *name, tn_node value, tn_variable_info *v)
 {
     tn_dtype t = tn_dtype_base(tn_node_dtype(value));
-    tn_node handle = tn_op_named(b, "VarHandleOp", text_of(b, name, "/"), TN_NO_INPUTS,
-                                 TN_ATTRS(tn_attr_type("dtype", t), tn_attr_shape("shape", tn_node_shape(value)),
-                                          tn_attr_str("shared_name", name)));
-    tn_op_named(b, "VarIsInitializedOp", text_of(b, name, "/IsInitialized/VarIsInitializedOp/"), TN_INPUTS(handle),
-                TN_NO_ATTRS);
-    tn_add_operation(b, "AssignVariableOp", text_of(b, name, "/Assign/"), TN_INPUTS(handle, value), TN_NO_ATTRS);
+    tn_node handle =
+        tn_op_named(b, "VarHandleOp", text_of(b, name, "/"), TN_NO_INPUTS,
+                    TN_ATTRS(tn_attr_type("dtype", t), tn_attr_shape("shape", tn_node_shape(value)),
+                             tn_attr_str("shared_name", name)));
+    tn_op_named(b, "VarIsInitializedOp", text_of(b, name, "/IsInitialized/VarIsInitializedOp/"),
+                TN_INPUTS(handle), TN_NO_ATTRS);
+    tn_add_operation(b, "AssignVariableOp", text_of(b, name, "/Assign/"), TN_INPUTS(handle, value),
+                     TN_NO_ATTRS);
     v->op = handle.op;
     v->is_resource = true;
     v->snapshot_name = text_of(b, name, "/Read/ReadVariableOp:0");
@@ -124,8 +137,9 @@ static tn_node make_resource(tn_builder *b, const char *name, tn_node value, tn_
 static tn_node make_reference(tn_builder *b, const char *name, tn_node value, tn_variable_info *v)
 {
     tn_dtype t = tn_dtype_base(tn_node_dtype(value));
-    tn_node variable = tn_op_named(b, "VariableV2", text_of(b, name, "/"), TN_NO_INPUTS,
-                                   TN_ATTRS(tn_attr_type("dtype", t), tn_attr_shape("shape", tn_node_shape(value))));
+    tn_node variable =
+        tn_op_named(b, "VariableV2", text_of(b, name, "/"), TN_NO_INPUTS,
+                    TN_ATTRS(tn_attr_type("dtype", t), tn_attr_shape("shape", tn_node_shape(value))));
     tn_add_operation(b, "Assign", text_of(b, name, "/Assign/"), TN_INPUTS(variable, value), TN_NO_ATTRS);
     v->op = variable.op;
     v->snapshot_name = text_of(b, name, "/read:0");
@@ -141,7 +155,9 @@ static tn_node create(tn_builder *b, const char *name, tn_node value, unsigned f
     tn_control_dependencies(b, -1, NULL); /* a variable is there before anything that is done with it */
     const char *unique = tn_builder_unique(b, name);
     tn_node read = {NULL, 0};
-    if (unique) read = flags & TN_VAR_REF ? make_reference(b, unique, value, &v) : make_resource(b, unique, value, &v);
+    if (unique)
+        read =
+            flags & TN_VAR_REF ? make_reference(b, unique, value, &v) : make_resource(b, unique, value, &v);
     tn_control_dependencies_end(b);
     if (!tn_builder_ok(b)) return (tn_node){NULL, 0};
     tn_scope_leave(b);
@@ -168,10 +184,12 @@ tn_node tn_variable(tn_builder *b, const char *name, tn_node initializer, unsign
     tn_reuse mode = b->variables->reuse;
     if (v && mode != TN_REUSE_INHERIT) return reuse(b, v, initializer);
     if (v) {
-        refuse(b, TN_ALREADY_EXISTS, full, "already exists, disallowed. Did you mean to set TN_REUSE or TN_REUSE_AUTO in the "
-                                           "variable scope?");
+        refuse(b, TN_ALREADY_EXISTS, full,
+               "already exists, disallowed. Did you mean to set TN_REUSE or TN_REUSE_AUTO in the "
+               "variable scope?");
     } else if (mode == TN_REUSE) {
-        refuse(b, TN_NOT_FOUND, full, "does not exist. Did you mean to set TN_REUSE_AUTO in the variable scope?");
+        refuse(b, TN_NOT_FOUND, full,
+               "does not exist. Did you mean to set TN_REUSE_AUTO in the variable scope?");
     } else if (!initializer.op) {
         refuse(b, TN_INVALID_ARGUMENT, full, "has no initial value");
     } else {
@@ -184,7 +202,8 @@ tn_node tn_variable(tn_builder *b, const char *name, tn_node initializer, unsign
 
 static bool is_variable(const tn_operation *op)
 {
-    return !strcmp(op->type, "VarHandleOp") || !strcmp(op->type, "VariableV2") || !strcmp(op->type, "Variable");
+    return !strcmp(op->type, "VarHandleOp") || !strcmp(op->type, "VariableV2") ||
+           !strcmp(op->type, "Variable");
 }
 
 tn_operation *tn_variable_of(tn_builder *b, tn_node read)

@@ -25,7 +25,8 @@ static tn_code find_ys(tn_builder *b, const side *seeds, problem *p, tn_error *e
         snprintf(name, sizeof name, "out_%d:0", k);
         TN_TRY(tn_graph_value(tn_builder_graph(b), name, &p->y[p->n_y], err));
         snprintf(name, sizeof name, "gseed_%d", k);
-        p->gy[p->n_y++] = tn_placeholder(b, name, tn_tensor_dtype(seeds->values[i]), *tn_tensor_shape(seeds->values[i]));
+        p->gy[p->n_y++] =
+            tn_placeholder(b, name, tn_tensor_dtype(seeds->values[i]), *tn_tensor_shape(seeds->values[i]));
     }
     return tn_builder_check(b, err);
 }
@@ -33,7 +34,8 @@ static tn_code find_ys(tn_builder *b, const side *seeds, problem *p, tn_error *e
 static tn_code find_xs(tn_graph *g, const side *in, problem *p, tn_error *err)
 {
     for (int i = 0; i < in->n; i++) {
-        snprintf(p->x_name[p->n_x], sizeof p->x_name[0], "%.*s", (int)strcspn(in->names[i], ":"), in->names[i]);
+        snprintf(p->x_name[p->n_x], sizeof p->x_name[0], "%.*s", (int)strcspn(in->names[i], ":"),
+                 in->names[i]);
         TN_TRY(tn_graph_value(g, in->names[i], &p->x[p->n_x++], err));
     }
     return TN_OK;
@@ -48,13 +50,15 @@ static tn_code name_results(tn_builder *b, const problem *p, const side *want, t
         snprintf(value, sizeof value, "%s:0", name);
         if (p->dx[i].op) tn_op_named(b, "Identity", name, TN_INPUTS(p->dx[i]), TN_NO_ATTRS);
         for (int k = 0; k < want->n; k++) {
-            if (!strcmp(want->names[k], value) && !p->dx[i].op) return tn_fail(err, TN_INTERNAL, "no %s", name);
+            if (!strcmp(want->names[k], value) && !p->dx[i].op)
+                return tn_fail(err, TN_INTERNAL, "no %s", name);
         }
     }
     return tn_builder_check(b, err);
 }
 
-static tn_code differentiate(tn_builder *b, const side *in, const side *seeds, const side *want, tn_error *err)
+static tn_code differentiate(tn_builder *b, const side *in, const side *seeds, const side *want,
+                             tn_error *err)
 {
     problem p = {0};
     TN_TRY(find_ys(b, seeds, &p, err));
@@ -64,8 +68,8 @@ static tn_code differentiate(tn_builder *b, const side *in, const side *seeds, c
     return name_results(b, &p, want, err);
 }
 
-static tn_code compare(tn_graph *g, unsigned passes_off, const side *in, const side *seeds, const side *want, tolerance t,
-                       tn_error *err)
+static tn_code compare(tn_graph *g, unsigned passes_off, const side *in, const side *seeds, const side *want,
+                       tolerance t, tn_error *err)
 {
     tn_session_options o = {.threads = 2, .passes_off = passes_off};
     tn_feed feeds[2 * MAX_VALUES];
@@ -75,7 +79,8 @@ static tn_code compare(tn_graph *g, unsigned passes_off, const side *in, const s
     for (int i = 0; i < in->n; i++) feeds[i] = (tn_feed){in->names[i], in->values[i]};
     for (int i = 0; i < seeds->n; i++) feeds[in->n + i] = (tn_feed){seeds->names[i], seeds->values[i]};
     TN_TRY(tn_session_new(g, &o, &s, err));
-    tn_code code = tn_session_run(s, feeds, in->n + seeds->n, (const char *const *)want->names, want->n, out, NULL, 0, err);
+    tn_code code = tn_session_run(s, feeds, in->n + seeds->n, (const char *const *)want->names, want->n, out,
+                                  NULL, 0, err);
     for (int i = 0; code == TN_OK && i < want->n; i++) {
         const char *bad = differs(out[i], want->values[i], t, why, sizeof why);
         if (bad) code = tn_fail(err, TN_INTERNAL, "%s: %s", want->names[i], bad);
@@ -86,7 +91,8 @@ static tn_code compare(tn_graph *g, unsigned passes_off, const side *in, const s
     return code;
 }
 
-static tn_code check_graph(const char *path, const side *in, const side *seeds, const side *want, tolerance t, tn_error *err)
+static tn_code check_graph(const char *path, const side *in, const side *seeds, const side *want, tolerance t,
+                           tn_error *err)
 {
     tn_graph *g;
     TN_TRY(tn_graphdef_load(path, &g, err));
@@ -148,7 +154,8 @@ int main(int argc, char **argv)
         return 2;
     }
     for (size_t i = 0; i < n; i++) {
-        if (!wanted(names[i], argc - 2, argv + 2) || !tn_is_folder(tn_path_join(a, argv[1], names[i]))) continue;
+        if (!wanted(names[i], argc - 2, argv + 2) || !tn_is_folder(tn_path_join(a, argv[1], names[i])))
+            continue;
         int result = check_folder(argv[1], names[i]);
         passed += result == 1;
         failed += result == 0;

@@ -20,7 +20,8 @@ static inline tn_code load_side(tn_arena *a, const char *dir, const tn_json *rec
     for (const tn_json *r = recs ? recs->child : NULL; r; r = r->next) {
         const tn_json *file = tn_json_find(r, "file");
         if (!file) continue; /* TensorFlow gives none */
-        if (out->n == MAX_VALUES) return tn_fail(err, TN_INVALID_ARGUMENT, "more than %d tensors", MAX_VALUES);
+        if (out->n == MAX_VALUES)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "more than %d tensors", MAX_VALUES);
         out->names[out->n] = tn_arena_printf(a, "%.*s:0", (int)r->key.n, r->key.p);
         TN_TRY(tn_tensor_load(tn_path_join(a, dir, file->text.p), &out->values[out->n], err));
         const tn_json *dtype = tn_json_find(r, "dtype");

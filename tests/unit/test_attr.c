@@ -13,8 +13,9 @@ static void look_up_minds_the_kind(void **state)
 {
     (void)state;
     int64_t list[] = {3, 4};
-    tn_attr v[] = {tn_attr_int("i", 7),        tn_attr_float("f", 2.5f), tn_attr_bool("b", true),
-                   tn_attr_type("t", TN_HALF), tn_attr_str("s", "SAME"), tn_attr_ints("l", list, 2),
+    tn_attr v[] = {tn_attr_int("i", 7),        tn_attr_float("f", 2.5f),
+                   tn_attr_bool("b", true),    tn_attr_type("t", TN_HALF),
+                   tn_attr_str("s", "SAME"),   tn_attr_ints("l", list, 2),
                    tn_attr_func("fn", "body"), tn_attr_shape("sh", TN_SHAPE(2, -1))};
     tn_attrs a = {v, TN_COUNT(v)};
     int64_t i = 0;
@@ -49,7 +50,8 @@ static void a_copy_shares_nothing(void **state)
     char text[] = "abc", name[] = "s";
     const tn_tensor *tensors[] = {t, t};
     tn_attr inner = tn_attr_tensor("w", t);
-    tn_attr v[] = {tn_attr_str(name, text), {.name = "ts", .kind = TN_ATTR_TENSOR, .is_list = true, .n = 2, .tensors = tensors},
+    tn_attr v[] = {tn_attr_str(name, text),
+                   {.name = "ts", .kind = TN_ATTR_TENSOR, .is_list = true, .n = 2, .tensors = tensors},
                    tn_attr_func("f", "g")};
     v[2].func.attrs = &inner;
     v[2].func.n_attrs = 1;
@@ -69,8 +71,10 @@ static void equality(void **state)
 {
     (void)state;
     int64_t l1[] = {1, 2}, l2[] = {1, 3};
-    tn_attr x[] = {tn_attr_int("a", 1), tn_attr_ints("l", l1, 2)}, y[] = {tn_attr_ints("l", l1, 2), tn_attr_int("a", 1)};
-    tn_attr z[] = {tn_attr_int("a", 1), tn_attr_ints("l", l2, 2)}, w[] = {tn_attr_bool("a", true), tn_attr_ints("l", l1, 2)};
+    tn_attr x[] = {tn_attr_int("a", 1), tn_attr_ints("l", l1, 2)},
+            y[] = {tn_attr_ints("l", l1, 2), tn_attr_int("a", 1)};
+    tn_attr z[] = {tn_attr_int("a", 1), tn_attr_ints("l", l2, 2)},
+            w[] = {tn_attr_bool("a", true), tn_attr_ints("l", l1, 2)};
     assert_true(tn_attrs_equal(&(tn_attrs){x, 2}, &(tn_attrs){y, 2})); /* in any order */
     assert_false(tn_attrs_equal(&(tn_attrs){x, 2}, &(tn_attrs){z, 2}));
     assert_false(tn_attrs_equal(&(tn_attrs){x, 2}, &(tn_attrs){w, 2}));

@@ -189,7 +189,8 @@ static void functions_and_calls(void **state)
 {
     fixture *f = *state;
     tn_builder *fb = tn_builder_new(tn_function_graph(f->g));
-    tn_node a = tn_function_arg(fb, "a", TN_FLOAT, TN_SHAPE(-1, 2)), n = tn_function_arg(fb, "n", TN_INT32, TN_SHAPE());
+    tn_node a = tn_function_arg(fb, "a", TN_FLOAT, TN_SHAPE(-1, 2)),
+            n = tn_function_arg(fb, "n", TN_INT32, TN_SHAPE());
     tn_node y = tn_op(fb, "Identity", TN_INPUTS(a), TN_NO_ATTRS);
     tn_function_define(f->b, "same", fb, (tn_node[]){y, n}, 2);
     tn_builder_free(fb);
@@ -251,7 +252,8 @@ static void loops_and_branches(void **state)
     tn_builder_free(fb);
     define_step(f->b, "keep", true);
     define_step(f->b, "drop", false);
-    tn_node x = tn_placeholder(f->b, "x", TN_FLOAT, TN_SHAPE(3)), go = tn_placeholder(f->b, "go", TN_BOOL, TN_SHAPE());
+    tn_node x = tn_placeholder(f->b, "x", TN_FLOAT, TN_SHAPE(3)),
+            go = tn_placeholder(f->b, "go", TN_BOOL, TN_SHAPE());
     tn_operation *loop = tn_while(f->b, "cond", "keep", (tn_node[]){x, go}, 2);
     assert_ok(f->b);
     assert_string_equal(loop->type, "StatelessWhile");

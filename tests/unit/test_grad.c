@@ -82,7 +82,8 @@ static void several_uses_are_added(void **state)
 static void several_ys_and_given_gradients(void **state)
 {
     fixture *f = *state;
-    tn_node x = tn_placeholder(f->b, "x", TN_FLOAT, TN_SHAPE(2)), gy = tn_placeholder(f->b, "gy", TN_FLOAT, TN_SHAPE(2));
+    tn_node x = tn_placeholder(f->b, "x", TN_FLOAT, TN_SHAPE(2)),
+            gy = tn_placeholder(f->b, "gy", TN_FLOAT, TN_SHAPE(2));
     tn_node ys[] = {tanh_of(f->b, x), tanh_of(f->b, x), x}, gys[] = {gy, {NULL, 0}, gy}, dx;
     tn_gradients(f->b, ys, 3, &x, 1, gys, &dx);
     assert_ok(tn_builder_check(f->b, &f->err), &f->err);
@@ -94,7 +95,8 @@ static void several_ys_and_given_gradients(void **state)
 static void where_there_is_none(void **state)
 {
     fixture *f = *state;
-    tn_node x = tn_placeholder(f->b, "x", TN_FLOAT, TN_SHAPE()), z = tn_placeholder(f->b, "z", TN_FLOAT, TN_SHAPE());
+    tn_node x = tn_placeholder(f->b, "x", TN_FLOAT, TN_SHAPE()),
+            z = tn_placeholder(f->b, "z", TN_FLOAT, TN_SHAPE());
     tn_node stopped = tn_op(f->b, "StopGradient", TN_INPUTS(tanh_of(f->b, x)), TN_NO_ATTRS);
     tn_node whole = tn_op(f->b, "Cast", TN_INPUTS(x), TN_ATTRS(tn_attr_type("DstT", TN_INT32)));
     tn_node back = tn_op(f->b, "Cast", TN_INPUTS(whole), TN_ATTRS(tn_attr_type("DstT", TN_FLOAT)));
@@ -128,7 +130,11 @@ static void no_gradient_defined(void **state)
 {
     fixture *f = *state;
     tn_node x = tn_placeholder(f->b, "x", TN_FLOAT, TN_SHAPE());
-    tn_operation_spec spec = {.type = "Unheard", .name = "strange", .in = &x, .n_in = 1, .n_out = 1,
+    tn_operation_spec spec = {.type = "Unheard",
+                              .name = "strange",
+                              .in = &x,
+                              .n_in = 1,
+                              .n_out = 1,
                               .out_types = (tn_dtype[]){TN_FLOAT}};
     tn_operation *op = NULL;
     assert_ok(tn_graph_add(f->g, &spec, &op, &f->err), &f->err);
@@ -141,7 +147,8 @@ static void prevented_gradient(void **state)
 {
     fixture *f = *state;
     tn_node x = tn_placeholder(f->b, "x", TN_FLOAT, TN_SHAPE());
-    tn_node y = tn_op_named(f->b, "PreventGradient", "no", TN_INPUTS(x), TN_ATTRS(tn_attr_str("message", "because")));
+    tn_node y =
+        tn_op_named(f->b, "PreventGradient", "no", TN_INPUTS(x), TN_ATTRS(tn_attr_str("message", "because")));
     gradient(f, y, x);
     assert_code(tn_builder_check(f->b, &f->err), TN_INVALID_ARGUMENT);
     assert_says(&f->err, "because");
@@ -173,8 +180,10 @@ static void python_gradients_are_not_in_files(void **state)
 static void broadcasts_are_undone(void **state)
 {
     fixture *f = *state;
-    tn_node x = tn_placeholder(f->b, "x", TN_FLOAT, TN_SHAPE(-1, 4)), bias = tn_placeholder(f->b, "b", TN_FLOAT, TN_SHAPE(4));
-    tn_node one = tn_placeholder(f->b, "one", TN_FLOAT, TN_SHAPE(1, 4)), any = tn_placeholder(f->b, "any", TN_FLOAT, TN_SHAPE(-1, 4));
+    tn_node x = tn_placeholder(f->b, "x", TN_FLOAT, TN_SHAPE(-1, 4)),
+            bias = tn_placeholder(f->b, "b", TN_FLOAT, TN_SHAPE(4));
+    tn_node one = tn_placeholder(f->b, "one", TN_FLOAT, TN_SHAPE(1, 4)),
+            any = tn_placeholder(f->b, "any", TN_FLOAT, TN_SHAPE(-1, 4));
     tn_node y = tn_op(f->b, "AddV2", TN_INPUTS(x, bias), TN_NO_ATTRS), xs[] = {x, bias}, dx[2];
     tn_gradients(f->b, &y, 1, xs, 2, NULL, dx);
     assert_ok(tn_builder_check(f->b, &f->err), &f->err);
@@ -211,7 +220,8 @@ static void variables(void **state)
 {
     fixture *f = *state;
     tn_node w = weights(f->b, "w", 0), r = weights(f->b, "r", TN_VAR_REF);
-    tn_node other = tn_op(f->b, "ReadVariableOp", TN_INPUTS(w.op->in[0]), TN_ATTRS(tn_attr_type("dtype", TN_FLOAT)));
+    tn_node other =
+        tn_op(f->b, "ReadVariableOp", TN_INPUTS(w.op->in[0]), TN_ATTRS(tn_attr_type("dtype", TN_FLOAT)));
     tn_node y = tn_op(f->b, "AddN", TN_INPUTS(w, other, r), TN_NO_ATTRS), xs[] = {w, r}, dx[2];
     tn_gradients(f->b, &y, 1, xs, 2, NULL, dx);
     assert_ok(tn_builder_check(f->b, &f->err), &f->err);
@@ -263,7 +273,8 @@ static void no_memory(void **state)
     for (int64_t k = 1; k < 400; k++) {
         fixture *f = NULL;
         assert_int_equal(set_up((void **)&f), 0);
-        tn_node x = tn_placeholder(f->b, "x", TN_FLOAT, TN_SHAPE(-1)), y = tanh_of(f->b, tanh_of(f->b, x)), dx;
+        tn_node x = tn_placeholder(f->b, "x", TN_FLOAT, TN_SHAPE(-1)), y = tanh_of(f->b, tanh_of(f->b, x)),
+                dx;
         tn_malloc_fail_at(k);
         tn_gradients(f->b, &y, 1, &x, 1, NULL, &dx);
         tn_malloc_fail_at(0);

@@ -16,7 +16,7 @@ typedef struct fixture {
     tn_builder *b;
     tn_session *s;
     tn_error err;
-    tn_node x[MOST];       /* placeholders, double */
+    tn_node x[MOST];        /* placeholders, double */
     tn_tensor *v[MOST + 1]; /* what is fed */
     const char *names[MOST + 1];
     int n, n_feeds;
@@ -89,7 +89,8 @@ static void check_input(fixture *f, const char *y, const char *dx, int i)
     assert_int_equal(tn_tensor_count(got), tn_tensor_count(f->v[i]));
     for (int64_t k = 0; k < tn_tensor_count(got); k++) {
         double wanted = difference(f, y, &((double *)f->v[i]->data)[k]), is = tn_tensor_number(got, k);
-        if (fabs(wanted - is) > 1e-6 * (1 + fabs(wanted))) fail_msg("input %d, element %d: %g, not %g", i, (int)k, is, wanted);
+        if (fabs(wanted - is) > 1e-6 * (1 + fabs(wanted)))
+            fail_msg("input %d, element %d: %g, not %g", i, (int)k, is, wanted);
     }
     tn_tensor_unref(got);
 }
@@ -124,7 +125,8 @@ static const double A[] = {0.3, -0.7, 1.1}, B[] = {0.9, 0.4, -0.6};
 static void define_product(fixture *f, const char *name)
 {
     tn_builder *fb = tn_builder_new(tn_function_graph(f->g));
-    tn_node a = tn_function_arg(fb, "a", TN_DOUBLE, tn_shape_unknown()), b = tn_function_arg(fb, "b", TN_DOUBLE, tn_shape_unknown());
+    tn_node a = tn_function_arg(fb, "a", TN_DOUBLE, tn_shape_unknown()),
+            b = tn_function_arg(fb, "b", TN_DOUBLE, tn_shape_unknown());
     tn_node y = OP(fb, "Tanh", OP(fb, "Mul", a, b));
     tn_function_define(f->b, name, fb, (tn_node[]){y, b}, 2);
     tn_builder_free(fb);
@@ -208,7 +210,8 @@ static void a_function_with_its_own_gradient(void **state)
 static void define_branch(fixture *f, const char *name, bool first)
 {
     tn_builder *fb = tn_builder_new(tn_function_graph(f->g));
-    tn_node a = tn_function_arg(fb, "a", TN_DOUBLE, tn_shape_unknown()), b = tn_function_arg(fb, "b", TN_DOUBLE, tn_shape_unknown());
+    tn_node a = tn_function_arg(fb, "a", TN_DOUBLE, tn_shape_unknown()),
+            b = tn_function_arg(fb, "b", TN_DOUBLE, tn_shape_unknown());
     tn_node y = first ? OP(fb, "Mul", OP(fb, "Exp", a), OP(fb, "Sin", b)) : OP(fb, "Tanh", a);
     tn_function_define(f->b, name, fb, &y, 1);
     tn_builder_free(fb);
@@ -241,7 +244,8 @@ static void cases(void **state)
         tn_node x = input(&f, "x", 3, A), y = input(&f, "y", 3, B), c = other_input(&f, "c", TN_INT32, taken);
         tn_func_attr list[] = {{.name = "two"}, {.name = "one"}, {.name = "two"}};
         tn_attr attr = {.name = "branches", .kind = TN_ATTR_FUNC, .is_list = true, .n = 3, .funcs = list};
-        tn_node z = tn_op(f.b, "StatelessCase", TN_INPUTS(c, x, y), TN_ATTRS(tn_attr_types("Tout", (tn_dtype[]){TN_DOUBLE}, 1), attr));
+        tn_node z = tn_op(f.b, "StatelessCase", TN_INPUTS(c, x, y),
+                          TN_ATTRS(tn_attr_types("Tout", (tn_dtype[]){TN_DOUBLE}, 1), attr));
         assert_ok(tn_builder_check(f.b, &f.err), &f.err);
         check(&f, z);
         finish(&f);
@@ -254,7 +258,8 @@ static void cases(void **state)
 static void define_below(fixture *f, int n_values)
 {
     tn_builder *fb = tn_builder_new(tn_function_graph(f->g));
-    tn_node i = tn_function_arg(fb, "i", TN_INT32, TN_SHAPE()), n = tn_function_arg(fb, "n", TN_INT32, TN_SHAPE());
+    tn_node i = tn_function_arg(fb, "i", TN_INT32, TN_SHAPE()),
+            n = tn_function_arg(fb, "n", TN_INT32, TN_SHAPE());
     for (int k = 0; k < n_values; k++) tn_function_arg(fb, "v", TN_DOUBLE, tn_shape_unknown());
     tn_node more = OP(fb, "Less", i, n);
     tn_function_define(f->b, "below", fb, &more, 1);
@@ -267,8 +272,10 @@ typedef enum { REPEAT, GROW } manner;
 static void define_step(fixture *f, manner how)
 {
     tn_builder *fb = tn_builder_new(tn_function_graph(f->g));
-    tn_node i = tn_function_arg(fb, "i", TN_INT32, TN_SHAPE()), n = tn_function_arg(fb, "n", TN_INT32, TN_SHAPE());
-    tn_node a = tn_function_arg(fb, "a", TN_DOUBLE, tn_shape_unknown()), w = tn_function_arg(fb, "w", TN_DOUBLE, tn_shape_unknown());
+    tn_node i = tn_function_arg(fb, "i", TN_INT32, TN_SHAPE()),
+            n = tn_function_arg(fb, "n", TN_INT32, TN_SHAPE());
+    tn_node a = tn_function_arg(fb, "a", TN_DOUBLE, tn_shape_unknown()),
+            w = tn_function_arg(fb, "w", TN_DOUBLE, tn_shape_unknown());
     tn_node next = OP(fb, "AddV2", OP(fb, "Tanh", OP(fb, "Mul", a, w)), w);
     if (how == GROW) {
         tn_node mean = tn_op(fb, "Mean", TN_INPUTS(w, tn_ints(fb, (int64_t[]){0}, 1)), TN_NO_ATTRS);
@@ -316,7 +323,8 @@ static void loop_in_a_function(void **state)
     define_below(&f, 2);
     define_step(&f, REPEAT);
     tn_builder *fb = tn_builder_new(tn_function_graph(f.g));
-    tn_node a = tn_function_arg(fb, "a", TN_DOUBLE, TN_SHAPE(-1)), w = tn_function_arg(fb, "w", TN_DOUBLE, TN_SHAPE(-1));
+    tn_node a = tn_function_arg(fb, "a", TN_DOUBLE, TN_SHAPE(-1)),
+            w = tn_function_arg(fb, "w", TN_DOUBLE, TN_SHAPE(-1));
     tn_node in[] = {tn_scalar(fb, TN_INT32, 0), tn_scalar(fb, TN_INT32, 3), OP(fb, "Square", a), w};
     tn_operation *loop = tn_while(fb, "below", "step", in, 4);
     tn_node y = OP(fb, "Exp", tn_output_of(loop, 2));
@@ -337,7 +345,8 @@ static void list_in_a_loop(void **state)
     start(&f);
     tn_attr t = tn_attr_type("element_dtype", TN_DOUBLE);
     tn_builder *fb = tn_builder_new(tn_function_graph(f.g));
-    tn_node i = tn_function_arg(fb, "i", TN_INT32, TN_SHAPE()), n = tn_function_arg(fb, "n", TN_INT32, TN_SHAPE());
+    tn_node i = tn_function_arg(fb, "i", TN_INT32, TN_SHAPE()),
+            n = tn_function_arg(fb, "n", TN_INT32, TN_SHAPE());
     tn_function_arg(fb, "a", TN_DOUBLE, tn_shape_unknown());
     tn_function_arg(fb, "l", TN_VARIANT, TN_SHAPE());
     tn_node more = OP(fb, "Less", i, n);
@@ -346,15 +355,18 @@ static void list_in_a_loop(void **state)
     fb = tn_builder_new(tn_function_graph(f.g));
     i = tn_function_arg(fb, "i", TN_INT32, TN_SHAPE());
     n = tn_function_arg(fb, "n", TN_INT32, TN_SHAPE());
-    tn_node a = tn_function_arg(fb, "a", TN_DOUBLE, TN_SHAPE(3)), l = tn_function_arg(fb, "l", TN_VARIANT, TN_SHAPE());
+    tn_node a = tn_function_arg(fb, "a", TN_DOUBLE, TN_SHAPE(3)),
+            l = tn_function_arg(fb, "l", TN_VARIANT, TN_SHAPE());
     tn_node next = OP(fb, "Sin", OP(fb, "Exp", a)), up = OP(fb, "AddV2", i, tn_scalar(fb, TN_INT32, 1));
     tn_node list = tn_op(fb, "TensorListPushBack", TN_INPUTS(l, OP(fb, "Square", next)), TN_ATTRS(t));
     tn_function_define(f.b, "step", fb, (tn_node[]){up, n, next, list}, 4);
     tn_builder_free(fb);
     tn_node x = input(&f, "x", 3, A), shape = tn_ints(f.b, (int64_t[]){3}, 1);
-    tn_node empty = tn_op(f.b, "EmptyTensorList", TN_INPUTS(shape, tn_scalar(f.b, TN_INT32, -1)), TN_ATTRS(t));
+    tn_node empty =
+        tn_op(f.b, "EmptyTensorList", TN_INPUTS(shape, tn_scalar(f.b, TN_INT32, -1)), TN_ATTRS(t));
     tn_node count = other_input(&f, "n", TN_INT32, 3);
-    tn_operation *loop = tn_while(f.b, "below", "step", (tn_node[]){tn_scalar(f.b, TN_INT32, 0), count, x, empty}, 4);
+    tn_operation *loop =
+        tn_while(f.b, "below", "step", (tn_node[]){tn_scalar(f.b, TN_INT32, 0), count, x, empty}, 4);
     assert_ok(tn_builder_check(f.b, &f.err), &f.err);
     tn_node y = tn_op(f.b, "TensorListStack", TN_INPUTS(tn_output_of(loop, 3), shape), TN_ATTRS(t));
     check(&f, OP(f.b, "Square", y));
@@ -376,12 +388,17 @@ static void variable_in_a_loop(void **state)
         h = tn_function_arg(fb, "h", TN_RESOURCE, TN_SHAPE());
         tn_node w = tn_op(fb, "ReadVariableOp", TN_INPUTS(h), TN_ATTRS(tn_attr_type("dtype", TN_DOUBLE)));
         tn_node up = OP(fb, "AddV2", i, tn_scalar(fb, TN_INT32, 1)), more = OP(fb, "Less", i, n);
-        if (k == 0) tn_function_define(f.b, "below", fb, &more, 1);
-        else tn_function_define(f.b, "step", fb, (tn_node[]){up, n, OP(fb, "Sin", OP(fb, "Mul", a, w)), h}, 4);
+        if (k == 0)
+            tn_function_define(f.b, "below", fb, &more, 1);
+        else
+            tn_function_define(f.b, "step", fb, (tn_node[]){up, n, OP(fb, "Sin", OP(fb, "Mul", a, w)), h}, 4);
         tn_builder_free(fb);
     }
-    tn_node x = input(&f, "x", 3, A), start_w = input(&f, "w0", 3, B), count = other_input(&f, "n", TN_INT32, 3);
-    tn_node w = tn_variable(f.b, "w", tn_op(f.b, "EnsureShape", TN_INPUTS(start_w), TN_ATTRS(tn_attr_shape("shape", TN_SHAPE(3)))), 0);
+    tn_node x = input(&f, "x", 3, A), start_w = input(&f, "w0", 3, B),
+            count = other_input(&f, "n", TN_INT32, 3);
+    tn_node w = tn_variable(
+        f.b, "w",
+        tn_op(f.b, "EnsureShape", TN_INPUTS(start_w), TN_ATTRS(tn_attr_shape("shape", TN_SHAPE(3)))), 0);
     tn_operation *assign = tn_graph_operation(f.g, "w/Assign");
     assert_ok(tn_builder_check(f.b, &f.err), &f.err);
     tn_control_dependencies(f.b, 1, &assign);

@@ -9,20 +9,22 @@
 
 #include "graph/op.h"
 
-static tn_operation *add(tn_graph *g, const char *type, const char *name, const tn_node *in, int n_in, const tn_attr *attrs,
-                         int n_attrs)
+static tn_operation *add(tn_graph *g, const char *type, const char *name, const tn_node *in, int n_in,
+                         const tn_attr *attrs, int n_attrs)
 {
-    tn_operation_spec spec = {.type = type, .name = name, .in = in, .n_in = n_in, .attrs = attrs, .n_attrs = n_attrs};
+    tn_operation_spec spec = {
+        .type = type, .name = name, .in = in, .n_in = n_in, .attrs = attrs, .n_attrs = n_attrs};
     tn_operation *op = NULL;
     tn_error err;
     if (tn_graph_add(g, &spec, &op, &err)) fail_msg("%s", err.message);
     return op;
 }
 
-static tn_code refused(tn_graph *g, const char *type, const char *name, const tn_node *in, int n_in, const tn_attr *attrs,
-                       int n_attrs, const char *word)
+static tn_code refused(tn_graph *g, const char *type, const char *name, const tn_node *in, int n_in,
+                       const tn_attr *attrs, int n_attrs, const char *word)
 {
-    tn_operation_spec spec = {.type = type, .name = name, .in = in, .n_in = n_in, .attrs = attrs, .n_attrs = n_attrs};
+    tn_operation_spec spec = {
+        .type = type, .name = name, .in = in, .n_in = n_in, .attrs = attrs, .n_attrs = n_attrs};
     tn_error err = {TN_OK, ""};
     int count = tn_graph_count(g);
     tn_code code = tn_graph_add(g, &spec, NULL, &err);
@@ -33,14 +35,16 @@ static tn_code refused(tn_graph *g, const char *type, const char *name, const tn
 
 static tn_operation *placeholder(tn_graph *g, const char *name, tn_dtype t, tn_shape shape)
 {
-    return add(g, "Placeholder", name, TN_NO_INPUTS, TN_ATTRS(tn_attr_type("dtype", t), tn_attr_shape("shape", shape)));
+    return add(g, "Placeholder", name, TN_NO_INPUTS,
+               TN_ATTRS(tn_attr_type("dtype", t), tn_attr_shape("shape", shape)));
 }
 
 static void attributes_follow_from_inputs(void **state)
 {
     (void)state;
     tn_graph *g = tn_graph_new();
-    tn_node x = {placeholder(g, "x", TN_FLOAT, TN_SHAPE(-1, 3)), 0}, y = {placeholder(g, "y", TN_INT32, TN_SHAPE()), 0};
+    tn_node x = {placeholder(g, "x", TN_FLOAT, TN_SHAPE(-1, 3)), 0},
+            y = {placeholder(g, "y", TN_INT32, TN_SHAPE()), 0};
     tn_operation *i = add(g, "Identity", "i", TN_INPUTS(x), TN_NO_ATTRS);
     assert_int_equal(tn_attr_t(&i->attrs, "T"), TN_FLOAT);
     assert_int_equal(tn_node_dtype(tn_output_of(i, 0)), TN_FLOAT);
@@ -64,22 +68,27 @@ static void what_does_not_fit_is_refused(void **state)
 {
     (void)state;
     tn_graph *g = tn_graph_new(), *other = tn_graph_new();
-    tn_node x = {placeholder(g, "x", TN_FLOAT, TN_SHAPE(2)), 0}, far = {placeholder(other, "x", TN_FLOAT, TN_SHAPE(2)), 0};
-    assert_int_equal(refused(g, "Identity", "x", TN_INPUTS(x), TN_NO_ATTRS, "'x' already"), TN_ALREADY_EXISTS);
+    tn_node x = {placeholder(g, "x", TN_FLOAT, TN_SHAPE(2)), 0},
+            far = {placeholder(other, "x", TN_FLOAT, TN_SHAPE(2)), 0};
+    assert_int_equal(refused(g, "Identity", "x", TN_INPUTS(x), TN_NO_ATTRS, "'x' already"),
+                     TN_ALREADY_EXISTS);
     refused(g, "Identity", "i", TN_NO_INPUTS, TN_NO_ATTRS, "0 inputs");
     refused(g, "Identity", "i", TN_INPUTS(x, x), TN_NO_ATTRS, "2 inputs");
     refused(g, "Identity", "i", TN_INPUTS(far), TN_NO_ATTRS, "another graph");
     refused(g, "Identity", "i", TN_INPUTS(tn_output_of(x.op, 1)), TN_NO_ATTRS, "output 1 of 'x'");
     refused(g, "Identity", "i", TN_INPUTS(tn_output_of(x.op, -1)), TN_NO_ATTRS, "output -1");
     refused(g, "Identity", "i", TN_INPUTS(tn_output_of(NULL, 0)), TN_NO_ATTRS, "no value");
-    refused(g, "Identity", "i", TN_INPUTS(x), TN_ATTRS(tn_attr_type("T", TN_INT32)), "expected type of int32");
+    refused(g, "Identity", "i", TN_INPUTS(x), TN_ATTRS(tn_attr_type("T", TN_INT32)),
+            "expected type of int32");
     refused(g, "Identity", "i", TN_INPUTS(x), TN_ATTRS(tn_attr_int("T", 1)), "type 'int' when 'type'");
     refused(g, "Identity", "i", TN_INPUTS(x), TN_ATTRS(tn_attr_int("extra", 1)), "attr 'extra'");
     refused(g, "Placeholder", "p", TN_NO_INPUTS, TN_NO_ATTRS, "missing attr 'dtype'");
-    refused(g, "Placeholder", "p", TN_NO_INPUTS, TN_ATTRS(tn_attr_type("dtype", (tn_dtype)77)), "allowed values");
+    refused(g, "Placeholder", "p", TN_NO_INPUTS, TN_ATTRS(tn_attr_type("dtype", (tn_dtype)77)),
+            "allowed values");
     refused(g, "LoopCond", "l", TN_INPUTS(x), TN_NO_ATTRS, "expected type of bool");
     refused(g, "RefEnter", "r", TN_INPUTS(x), TN_ATTRS(tn_attr_str("frame_name", "f")), "reference");
-    refused(g, "_Arg", "a", TN_NO_INPUTS, TN_ATTRS(tn_attr_type("T", TN_FLOAT), tn_attr_int("index", -1)), "minimum 0");
+    refused(g, "_Arg", "a", TN_NO_INPUTS, TN_ATTRS(tn_attr_type("T", TN_FLOAT), tn_attr_int("index", -1)),
+            "minimum 0");
     refused(g, "IdentityN", "n", TN_NO_INPUTS, TN_NO_ATTRS, "at least minimum 1");
     refused(g, "Merge", "m", TN_INPUTS(x), TN_ATTRS(tn_attr_int("N", 1000000)), "1 inputs");
     refused(g, "Merge", "m", TN_INPUTS(x), TN_ATTRS(tn_attr_int("N", -3)), "minimum");
@@ -95,9 +104,12 @@ static void constants_know_their_value(void **state)
     tn_graph *g = tn_graph_new();
     tn_tensor *t = NULL;
     assert_int_equal(tn_tensor_int64s(TN_INT32, (int64_t[]){2, -1}, 2, &t, NULL), TN_OK);
-    tn_operation *c = add(g, "Const", "c", TN_NO_INPUTS, TN_ATTRS(tn_attr_tensor("value", t), tn_attr_type("dtype", TN_INT32)));
-    refused(g, "Const", "d", TN_NO_INPUTS, TN_ATTRS(tn_attr_tensor("value", t), tn_attr_type("dtype", TN_FLOAT)), "mismatch");
-    refused(g, "Const", "d", TN_NO_INPUTS, TN_ATTRS(tn_attr_tensor("value", NULL), tn_attr_type("dtype", TN_FLOAT)), "tensor");
+    tn_operation *c = add(g, "Const", "c", TN_NO_INPUTS,
+                          TN_ATTRS(tn_attr_tensor("value", t), tn_attr_type("dtype", TN_INT32)));
+    refused(g, "Const", "d", TN_NO_INPUTS,
+            TN_ATTRS(tn_attr_tensor("value", t), tn_attr_type("dtype", TN_FLOAT)), "mismatch");
+    refused(g, "Const", "d", TN_NO_INPUTS,
+            TN_ATTRS(tn_attr_tensor("value", NULL), tn_attr_type("dtype", TN_FLOAT)), "tensor");
     tn_tensor_unref(t);
     tn_operation *i = add(g, "Identity", "i", TN_INPUTS(tn_output_of(c, 0)), TN_NO_ATTRS);
     assert_non_null(i->out[0].value);
@@ -135,10 +147,18 @@ static void unknown_operators_are_kept(void **state)
     tn_graph *g = tn_graph_new();
     tn_node x = {placeholder(g, "x", TN_FLOAT, TN_SHAPE(2)), 0};
     tn_shape noted[] = {TN_SHAPE(4)};
-    tn_attr attrs[] = {tn_attr_int("k", 3),
-                       {.name = "_output_shapes", .kind = TN_ATTR_SHAPE, .is_list = true, .n = 1, .shapes = noted}};
-    tn_operation_spec spec = {.type = "Unheard", .name = "u", .in = &x, .n_in = 1, .attrs = attrs, .n_attrs = 2, .n_out = 2,
-                              .out_types = (tn_dtype[]){TN_INT64, TN_BOOL}, .device = "/gpu:0"};
+    tn_attr attrs[] = {
+        tn_attr_int("k", 3),
+        {.name = "_output_shapes", .kind = TN_ATTR_SHAPE, .is_list = true, .n = 1, .shapes = noted}};
+    tn_operation_spec spec = {.type = "Unheard",
+                              .name = "u",
+                              .in = &x,
+                              .n_in = 1,
+                              .attrs = attrs,
+                              .n_attrs = 2,
+                              .n_out = 2,
+                              .out_types = (tn_dtype[]){TN_INT64, TN_BOOL},
+                              .device = "/gpu:0"};
     tn_operation *op = NULL;
     assert_int_equal(tn_graph_add(g, &spec, &op, NULL), TN_OK);
     assert_null(op->def);
@@ -157,14 +177,16 @@ static void back_edges(void **state)
 {
     (void)state;
     tn_graph *g = tn_graph_new();
-    tn_node x = {placeholder(g, "x", TN_FLOAT, TN_SHAPE(2)), 0}, k = {placeholder(g, "k", TN_INT32, TN_SHAPE()), 0};
+    tn_node x = {placeholder(g, "x", TN_FLOAT, TN_SHAPE(2)), 0},
+            k = {placeholder(g, "k", TN_INT32, TN_SHAPE()), 0};
     tn_operation *m = add(g, "Merge", "m", TN_INPUTS(x, tn_output_of(NULL, 0)), TN_NO_ATTRS);
     assert_int_equal(tn_node_shape(tn_output_of(m, 0)).rank, -1);
     tn_operation *n = add(g, "NextIteration", "n", TN_INPUTS(tn_output_of(m, 0)), TN_NO_ATTRS);
     assert_int_equal(tn_operation_set_input(m, 1, k, NULL), TN_INVALID_ARGUMENT);
     assert_int_equal(tn_operation_set_input(m, 1, tn_output_of(n, 0), NULL), TN_OK);
     assert_ptr_equal(m->in[1].op, n);
-    assert_int_equal(tn_operation_set_input(m, 1, tn_output_of(n, 0), NULL), TN_INVALID_ARGUMENT); /* not open any more */
+    assert_int_equal(tn_operation_set_input(m, 1, tn_output_of(n, 0), NULL),
+                     TN_INVALID_ARGUMENT); /* not open any more */
     assert_int_equal(tn_operation_set_input(m, 5, tn_output_of(n, 0), NULL), TN_INVALID_ARGUMENT);
     tn_graph_free(g);
 }
@@ -190,7 +212,8 @@ static void collections(void **state)
     tn_graph *g = tn_graph_new();
     assert_int_equal(tn_collection_count(g, TN_LOSSES), 0);
     assert_null(tn_collection_at(g, TN_LOSSES, 0));
-    for (int i = 0; i < 20; i++) assert_int_equal(tn_collection_add(g, TN_LOSSES, i % 2 ? "odd:0" : "even:0", NULL), TN_OK);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(tn_collection_add(g, TN_LOSSES, i % 2 ? "odd:0" : "even:0", NULL), TN_OK);
     assert_int_equal(tn_collection_count(g, TN_LOSSES), 20);
     assert_string_equal(tn_collection_at(g, TN_LOSSES, 17), "odd:0");
     assert_null(tn_collection_at(g, TN_LOSSES, 20));
@@ -209,7 +232,8 @@ static void appended_outputs_and_inputs(void **state)
 {
     (void)state;
     tn_graph *g = tn_graph_new();
-    tn_node x = {placeholder(g, "x", TN_FLOAT, TN_SHAPE(2)), 0}, y = {placeholder(g, "y", TN_BOOL, TN_SHAPE()), 0};
+    tn_node x = {placeholder(g, "x", TN_FLOAT, TN_SHAPE(2)), 0},
+            y = {placeholder(g, "y", TN_BOOL, TN_SHAPE()), 0};
     tn_operation *n = add(g, "IdentityN", "n", TN_INPUTS(x), TN_NO_ATTRS);
     tn_info more = {.dtype = TN_BOOL, .shape = TN_SHAPE(), .bound = -1};
     assert_int_equal(tn_operation_append(n, &more, 1, &y, 1, NULL), TN_OK);
@@ -256,11 +280,16 @@ static void every_failing_allocation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(attributes_follow_from_inputs), cmocka_unit_test(what_does_not_fit_is_refused),
-        cmocka_unit_test(constants_know_their_value),    cmocka_unit_test(values_by_name),
-        cmocka_unit_test(unknown_operators_are_kept),    cmocka_unit_test(back_edges),
-        cmocka_unit_test(freezing),                      cmocka_unit_test(collections),
-        cmocka_unit_test(appended_outputs_and_inputs),   cmocka_unit_test(every_failing_allocation),
+        cmocka_unit_test(attributes_follow_from_inputs),
+        cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(constants_know_their_value),
+        cmocka_unit_test(values_by_name),
+        cmocka_unit_test(unknown_operators_are_kept),
+        cmocka_unit_test(back_edges),
+        cmocka_unit_test(freezing),
+        cmocka_unit_test(collections),
+        cmocka_unit_test(appended_outputs_and_inputs),
+        cmocka_unit_test(every_failing_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

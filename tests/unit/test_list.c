@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_list.c - lists of tensors: the tree, and TensorFlow's operators on them, run with all passes on and off.
+ * test_list.c - lists of tensors: the tree, and TensorFlow's operators on them, run with all passes on and
+ * off.
  */
 #include "test.h"
 
@@ -184,7 +185,8 @@ static void push_and_pop(void **state)
     gives(f, tn_output_of(pop.op, 1), TN_SHAPE(2), (double[]){3, 4});
     gives(f, tn_op(f->b, "TensorListLength", TN_INPUTS(pop), TN_NO_ATTRS), TN_SHAPE(), (double[]){1});
     gives(f, tn_op(f->b, "TensorListLength", TN_INPUTS(two), TN_NO_ATTRS), TN_SHAPE(), (double[]){2});
-    gives(f, list_op(f, "TensorListStack", (tn_node[]){two, shape}, 2), TN_SHAPE(2, 2), (double[]){1, 2, 3, 4});
+    gives(f, list_op(f, "TensorListStack", (tn_node[]){two, shape}, 2), TN_SHAPE(2, 2),
+          (double[]){1, 2, 3, 4});
     tn_node again = list_op(f, "TensorListPopBack", (tn_node[]){pop, shape}, 2);
     tn_node never = list_op(f, "TensorListPopBack", (tn_node[]){again, shape}, 2);
     fails(f, tn_output_of(never.op, 1), "empty list");
@@ -200,9 +202,12 @@ static void elements(void **state)
     tn_node shape = tn_ints(f->b, (int64_t[]){2}, 1), any = int_node(f, -1);
     tn_node l = list_op(f, "TensorListReserve", (tn_node[]){any, int_node(f, 3)}, 2);
     tn_node s = list_op(f, "TensorListSetItem", (tn_node[]){l, int_node(f, 1), pair(f, 5, 6)}, 3);
-    gives(f, list_op(f, "TensorListGetItem", (tn_node[]){s, int_node(f, 1), any}, 3), TN_SHAPE(2), (double[]){5, 6});
-    gives(f, list_op(f, "TensorListGetItem", (tn_node[]){s, int_node(f, 0), any}, 3), TN_SHAPE(2), (double[]){0, 0});
-    gives(f, list_op(f, "TensorListStack", (tn_node[]){s, shape}, 2), TN_SHAPE(3, 2), (double[]){0, 0, 5, 6, 0, 0});
+    gives(f, list_op(f, "TensorListGetItem", (tn_node[]){s, int_node(f, 1), any}, 3), TN_SHAPE(2),
+          (double[]){5, 6});
+    gives(f, list_op(f, "TensorListGetItem", (tn_node[]){s, int_node(f, 0), any}, 3), TN_SHAPE(2),
+          (double[]){0, 0});
+    gives(f, list_op(f, "TensorListStack", (tn_node[]){s, shape}, 2), TN_SHAPE(3, 2),
+          (double[]){0, 0, 5, 6, 0, 0});
     fails(f, list_op(f, "TensorListGetItem", (tn_node[]){s, int_node(f, 3), any}, 3), "element 3");
     fails(f, list_op(f, "TensorListGetItem", (tn_node[]){s, int_node(f, -1), any}, 3), "element -1");
     fails(f, list_op(f, "TensorListGetItem", (tn_node[]){l, int_node(f, 0), any}, 3), "not fully defined");
@@ -212,7 +217,8 @@ static void elements(void **state)
     tn_node small = tn_op(f->b, "TensorListResize", TN_INPUTS(s, int_node(f, 1)), TN_NO_ATTRS);
     gives(f, tn_op(f->b, "TensorListLength", TN_INPUTS(small), TN_NO_ATTRS), TN_SHAPE(), (double[]){1});
     tn_node huge = list_op(f, "TensorListReserve", (tn_node[]){shape, int_node(f, INT32_MAX)}, 2);
-    gives(f, tn_op(f->b, "TensorListLength", TN_INPUTS(huge), TN_NO_ATTRS), TN_SHAPE(), (double[]){INT32_MAX});
+    gives(f, tn_op(f->b, "TensorListLength", TN_INPUTS(huge), TN_NO_ATTRS), TN_SHAPE(),
+          (double[]){INT32_MAX});
 }
 
 static void from_a_tensor(void **state)
@@ -221,7 +227,8 @@ static void from_a_tensor(void **state)
     tn_node both = tn_op(f->b, "Pack", TN_INPUTS(pair(f, 1, 2), pair(f, 3, 4)), TN_NO_ATTRS);
     tn_node shape = tn_ints(f->b, (int64_t[]){2}, 1), wrong = tn_ints(f->b, (int64_t[]){3}, 1);
     tn_node l = list_op(f, "TensorListFromTensor", (tn_node[]){both, shape}, 2);
-    gives(f, list_op(f, "TensorListGetItem", (tn_node[]){l, int_node(f, 1), shape}, 3), TN_SHAPE(2), (double[]){3, 4});
+    gives(f, list_op(f, "TensorListGetItem", (tn_node[]){l, int_node(f, 1), shape}, 3), TN_SHAPE(2),
+          (double[]){3, 4});
     gives(f, list_op(f, "TensorListStack", (tn_node[]){l, shape}, 2), TN_SHAPE(2, 2), (double[]){1, 2, 3, 4});
     tn_attr t = tn_attr_type("shape_type", TN_INT64);
     gives(f, tn_op(f->b, "TensorListElementShape", TN_INPUTS(l), TN_ATTRS(t)), TN_SHAPE(1), (double[]){2});
@@ -229,10 +236,15 @@ static void from_a_tensor(void **state)
     fails(f, tn_op(f->b, "TensorListLength", TN_INPUTS(w), TN_NO_ATTRS), "incompatible shape");
     tn_node scalar = list_op(f, "TensorListFromTensor", (tn_node[]){tn_scalar(f->b, TN_FLOAT, 1), shape}, 2);
     fails(f, tn_op(f->b, "TensorListLength", TN_INPUTS(scalar), TN_NO_ATTRS), "at least a vector");
-    fails(f, tn_op(f->b, "TensorListStack", TN_INPUTS(l, shape), TN_ATTRS(tn_attr_type("element_dtype", TN_INT32))), "Invalid data types");
-    gives(f, tn_op(f->b, "TensorListLength", TN_INPUTS(tn_zeros_like(f->b, l)), TN_NO_ATTRS), TN_SHAPE(), (double[]){2});
+    fails(f,
+          tn_op(f->b, "TensorListStack", TN_INPUTS(l, shape),
+                TN_ATTRS(tn_attr_type("element_dtype", TN_INT32))),
+          "Invalid data types");
+    gives(f, tn_op(f->b, "TensorListLength", TN_INPUTS(tn_zeros_like(f->b, l)), TN_NO_ATTRS), TN_SHAPE(),
+          (double[]){2});
     tn_node sum = tn_op(f->b, "AddN", TN_INPUTS(l, l, tn_zeros_like(f->b, l)), TN_NO_ATTRS);
-    gives(f, list_op(f, "TensorListStack", (tn_node[]){sum, shape}, 2), TN_SHAPE(2, 2), (double[]){2, 4, 6, 8});
+    gives(f, list_op(f, "TensorListStack", (tn_node[]){sum, shape}, 2), TN_SHAPE(2, 2),
+          (double[]){2, 4, 6, 8});
 }
 
 int main(void)

@@ -73,8 +73,9 @@ static void registry_finds_all(void **state)
 static void arguments(void **state)
 {
     (void)state;
-    tn_sig *s = tn_sig_parse("values:N*T axis:Tidx x:&float list:[Tin] -> out:&N*resource; N:int>=2 T:type Tidx:type=int32 "
-                             "Tin:list(type)>=0");
+    tn_sig *s = tn_sig_parse(
+        "values:N*T axis:Tidx x:&float list:[Tin] -> out:&N*resource; N:int>=2 T:type Tidx:type=int32 "
+        "Tin:list(type)>=0");
     assert_non_null(s);
     assert_int_equal(s->n_in, 4);
     assert_string_equal(s->in[0].number_attr, "N");
@@ -98,9 +99,10 @@ static void arguments(void **state)
 static void defaults(void **state)
 {
     (void)state;
-    tn_sig *s = tn_sig_parse("-> ; a:string=\"x\\u0020\\\"y\\\\\" b:list(int)=[1,-2] c:float=-inf d:bool=true e:shape=unknown "
-                             "f:shape=[2,?] g:list(string)=[\"p,q\",\"\"] h:list(type)=[float,half] i:list(float)=[] "
-                             "j:string{SAME,VALID}=\"SAME\" k:type{numbertype} l:type{float,realnumbertype} m:shape=[]");
+    tn_sig *s = tn_sig_parse(
+        "-> ; a:string=\"x\\u0020\\\"y\\\\\" b:list(int)=[1,-2] c:float=-inf d:bool=true e:shape=unknown "
+        "f:shape=[2,?] g:list(string)=[\"p,q\",\"\"] h:list(type)=[float,half] i:list(float)=[] "
+        "j:string{SAME,VALID}=\"SAME\" k:type{numbertype} l:type{float,realnumbertype} m:shape=[]");
     assert_non_null(s);
     assert_int_equal(s->n_attrs, 13);
     assert_int_equal(s->attrs[0].def.s.n, 5);
@@ -130,11 +132,34 @@ static void malformed_lines(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", "x", "->", "a:T b:T", "a -> ; T:type", "a:[T -> ; T:type", "-> ; T", "-> ; T:nonsense", "-> ; T:list(int",
-        "-> ; a:int=", "-> ; a:int=x", "-> ; a:bool=maybe", "-> ; a:type{nonsense}", "-> ; a:type{float", "-> ; a:string=\"x",
-        "-> ; a:string=\"\\q\"", "-> ; a:string=\"\\u12\"", "-> ; a:list(int)=[1", "-> ; a:list(int)=[1 2]", "-> ; a:shape=[1,2",
-        "-> ; a:shape=[1,1,1,1,1,1,1,1,1,1,1]", "-> ; a:int>=", "-> ; a:int>=1x", "a:N* -> ; N:int", "-> ; a:func=1",
-        "-> ; a:int{1}", "a: -> ;", "a:& -> ;",
+        "",
+        "x",
+        "->",
+        "a:T b:T",
+        "a -> ; T:type",
+        "a:[T -> ; T:type",
+        "-> ; T",
+        "-> ; T:nonsense",
+        "-> ; T:list(int",
+        "-> ; a:int=",
+        "-> ; a:int=x",
+        "-> ; a:bool=maybe",
+        "-> ; a:type{nonsense}",
+        "-> ; a:type{float",
+        "-> ; a:string=\"x",
+        "-> ; a:string=\"\\q\"",
+        "-> ; a:string=\"\\u12\"",
+        "-> ; a:list(int)=[1",
+        "-> ; a:list(int)=[1 2]",
+        "-> ; a:shape=[1,2",
+        "-> ; a:shape=[1,1,1,1,1,1,1,1,1,1,1]",
+        "-> ; a:int>=",
+        "-> ; a:int>=1x",
+        "a:N* -> ; N:int",
+        "-> ; a:func=1",
+        "-> ; a:int{1}",
+        "a: -> ;",
+        "a:& -> ;",
     };
     for (size_t i = 0; i < TN_COUNT(bad); i++) {
         tn_sig *s = tn_sig_parse(bad[i]);
@@ -153,9 +178,12 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_signature_parses), cmocka_unit_test(our_signatures_are_tensorflows),
-        cmocka_unit_test(registry_finds_all),     cmocka_unit_test(arguments),
-        cmocka_unit_test(defaults),               cmocka_unit_test(malformed_lines),
+        cmocka_unit_test(every_signature_parses),
+        cmocka_unit_test(our_signatures_are_tensorflows),
+        cmocka_unit_test(registry_finds_all),
+        cmocka_unit_test(arguments),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(malformed_lines),
         cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,7 +192,10 @@ static void errors(void **state)
 static void registering(void **state)
 {
     fixture *f = *state;
-    tn_variable_info v = {.name = "w", .initializer_name = "w/Assign", .snapshot_name = "w/read:0", .trainable = true,
+    tn_variable_info v = {.name = "w",
+                          .initializer_name = "w/Assign",
+                          .snapshot_name = "w/read:0",
+                          .trainable = true,
                           .def = TN_VIEW("bytes")};
     assert_code(tn_graph_add_variable(f->g, &v, &f->err), TN_NOT_FOUND);
     tn_placeholder(f->b, "w", TN_FLOAT, TN_SHAPE());
@@ -210,7 +213,8 @@ static void seeds_are(fixture *f, const tn_attr *attrs, int n, int64_t seed, int
 {
     tn_attr all[4] = {tn_attr_type("dtype", TN_FLOAT)};
     if (n) memcpy(all + 1, attrs, (size_t)n * sizeof *attrs);
-    tn_operation *op = tn_add_operation(f->b, "RandomUniform", NULL, TN_INPUTS(tn_ints(f->b, (int64_t[]){2}, 1)), all, n + 1);
+    tn_operation *op = tn_add_operation(f->b, "RandomUniform", NULL,
+                                        TN_INPUTS(tn_ints(f->b, (int64_t[]){2}, 1)), all, n + 1);
     assert_fine(f);
     assert_int_equal(tn_attr_i(&op->attrs, "seed"), seed);
     assert_int_equal(tn_attr_i(&op->attrs, "seed2"), seed2);
@@ -237,12 +241,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(resource_variables),
-        TEST(reference_variables),
-        TEST(the_initializer_waits_for_nothing),
-        TEST(scopes_and_reuse),
-        cmocka_unit_test(errors),
-        TEST(registering),
+        TEST(resource_variables), TEST(reference_variables), TEST(the_initializer_waits_for_nothing),
+        TEST(scopes_and_reuse),   cmocka_unit_test(errors),  TEST(registering),
         TEST(random_seeds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
