@@ -101,6 +101,32 @@ DEFINE_ELEM(4, uint32_t)
 DEFINE_ELEM(8, uint64_t)
 DEFINE_ELEM(16, two)
 
+typedef uint32_t four __attribute__((vector_size(16), aligned(4), may_alias));
+#if defined(__clang__)
+#define PICK(a, b, w, x, y, z) __builtin_shufflevector(a, b, w, x, y, z)
+#else
+#define PICK(a, b, w, x, y, z) __builtin_shuffle(a, b, (four){w, x, y, z})
+#endif
+
+/* A 4 x 4 corner of words. */
+static inline void turn_corner(const uint32_t *s, int64_t s_row, uint32_t *d, int64_t d_row) {
+    const four a = *(const four *)s, b = *(const four *)(s + s_row), c = *(const four *)(s + 2 * s_row), e = *(const four *)(s + 3 * s_row);
+    const four ab = PICK(a, b, 0, 4, 1, 5), ab2 = PICK(a, b, 2, 6, 3, 7), ce = PICK(c, e, 0, 4, 1, 5), ce2 = PICK(c, e, 2, 6, 3, 7);
+    *(four *)d = PICK(ab, ce, 0, 1, 4, 5);
+    *(four *)(d + d_row) = PICK(ab, ce, 2, 3, 6, 7);
+    *(four *)(d + 2 * d_row) = PICK(ab2, ce2, 0, 1, 4, 5);
+    *(four *)(d + 3 * d_row) = PICK(ab2, ce2, 2, 3, 6, 7);
+}
+
+static void turn_words(int64_t rows, int64_t cols, int64_t s_row, int64_t d_row, const uint32_t *s, uint32_t *d) {
+    const int64_t whole_rows = rows / 4 * 4, whole_cols = cols / 4 * 4;
+    for (int64_t i0 = 0; i0 < whole_rows; i0 += 16)
+        for (int64_t j = 0; j < whole_cols; j += 4)
+            for (int64_t i = i0; i < TN_MIN(i0 + 16, whole_rows); i += 4) turn_corner(s + i + j * s_row, s_row, d + i * d_row + j, d_row);
+    turn_4(whole_rows, cols - whole_cols, s_row, d_row, s + whole_cols * s_row, d + whole_cols);
+    turn_4(rows - whole_rows, cols, s_row, d_row, s + whole_rows, d + whole_rows * d_row);
+}
+
 static void strided(int elem, int64_t n, int64_t from, int64_t to, const void *s, void *d) {
     switch (elem) {
     case 1: strided_1(n, from, to, s, d); break;
@@ -114,7 +140,7 @@ static void turn(int elem, int64_t rows, int64_t cols, int64_t s_row, int64_t d_
     switch (elem) {
     case 1: turn_1(rows, cols, s_row, d_row, s, d); break;
     case 2: turn_2(rows, cols, s_row, d_row, s, d); break;
-    case 4: turn_4(rows, cols, s_row, d_row, s, d); break;
+    case 4: turn_words(rows, cols, s_row, d_row, s, d); break;
     case 8: turn_8(rows, cols, s_row, d_row, s, d); break;
     default: turn_16(rows, cols, s_row, d_row, s, d); break;
     }

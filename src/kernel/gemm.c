@@ -5,14 +5,16 @@
  *
  * Paths. DOTS: rows of a times rows of b, for skinny results. DIRECT: tiles read b where it lies.
  * PACKED: b is first copied into panels (transposed when need be), by all threads together. TURNED: the
- * result is computed as its transpose (a stored [k, m], one column). GENERIC: other types.
- * Results do not depend on the number of threads: it cuts rows and panels only, never k.
+ * result is computed as its transpose (a stored [k, m], one column). LIBRARY: oneDNN's sgemm, for large
+ * floats; with a packed b our own. GENERIC: other types.
  */
 #include "gemm.h"
 
 #include <omp.h>
 
-enum { PATH_DOTS, PATH_DIRECT, PATH_PACKED, PATH_TURNED, PATH_GENERIC, PATH_WIDENED };
+enum { PATH_DOTS, PATH_DIRECT, PATH_PACKED, PATH_TURNED, PATH_LIBRARY, PATH_GENERIC, PATH_WIDENED };
+
+#define LIBRARY_FROM 1e6 /* multiplications */
 
 static const tn_gemm_type *type_of(const tn_gemm_plan *p) {
     const tn_gemm_isa *isa = TN_ISA_PICK(tn_isa_gemm, p->isa);
@@ -59,10 +61,16 @@ static int choose(const tn_gemm_plan *p) {
     const bool turns = d->n == 1 && d->ta && d->ldc == 1 && (d->tb || d->ldb == 1);
     if (turns && (t->mask || d->m % t->vl == 0)) return PATH_TURNED;
     if (!d->ta && (d->tb ? d->m <= 4 || d->n <= 4 : d->n <= 4 && d->m > 4 && d->k >= t->vl)) return PATH_DOTS;
+    if (d->dtype == TN_FLOAT && p->isa == (int)tn_isa_best() && d->m >= 16 && d->n >= 16 && d->k >= 16 &&
+        (double)d->m * (double)d->n * (double)d->k >= LIBRARY_FROM)
+        return PATH_LIBRARY;
     if (d->tb) return PATH_PACKED;
     if (!t->mask && d->n % t->vl) return PATH_PACKED;
     return d->m <= 2 * t->mr || d->k * d->n <= 16384 ? PATH_DIRECT : PATH_PACKED;
 }
+
+/* How deep a block of b is that is read where it lies: few enough rows to stay within the TLB's reach. */
+static int64_t direct_depth(int64_t ldb) { return TN_MIN(TN_MAX(65536 / TN_MAX(ldb, 1), 16), 256); }
 
 static size_t packed_size(const tn_gemm_plan *p) {
     const tn_gemm_type *t = type_of(p);
@@ -76,6 +84,10 @@ tn_code tn_gemm_prepare(const tn_gemm_desc *desc, tn_gemm_plan *plan, tn_error *
     if (!d->lda) d->lda = TN_MAX(d->ta ? d->m : d->k, 1);
     if (!d->ldb) d->ldb = TN_MAX(d->tb ? d->k : d->n, 1);
     if (!d->ldc) d->ldc = TN_MAX(d->n, 1);
+    if (d->tb && d->k == 1 && d->ldb == 1 && !d->conj_b) { /* a column is a row */
+        d->tb = false;
+        d->ldb = TN_MAX(d->n, 1);
+    }
     TN_TRY(count_batches(&p, err));
     double work = (double)d->m * (double)d->n * (double)d->k;
     p.threads = tn_team(d->threads, work * (double)TN_MAX(p.batches, 1) / 8);
@@ -86,9 +98,10 @@ tn_code tn_gemm_prepare(const tn_gemm_desc *desc, tn_gemm_plan *plan, tn_error *
         p.path = PATH_GENERIC;
     } else {
         p.path = choose(&p);
-        p.kc = p.path == PATH_DIRECT && d->n > 512 ? 16 : 256;
+        p.kc = p.path == PATH_DIRECT ? direct_depth(d->ldb) : 256;
         p.mc = 256;
-        if (p.path == PATH_PACKED) p.packed = p.scratch = packed_size(&p);
+        if (p.path == PATH_PACKED || p.path == PATH_LIBRARY) p.packed = packed_size(&p);
+        if (p.path == PATH_PACKED) p.scratch = p.packed;
         if (p.path == PATH_DOTS && !d->tb && d->ldb > 1)
             p.scratch = (size_t)(d->n * d->k) * tn_dtype_size(d->dtype);
     }
@@ -202,7 +215,12 @@ static void dots_part(const tn_gemm_plan *p, const operands *o, int64_t b_row, i
     else
         tn_share(d->n, 4, part, parts, &n0, &n1);
     if (m0 == m1 || n0 == n1) return;
-    type_of(p)->dots(m1 - m0, n1 - n0, d->k, o->a + m0 * d->lda * size, d->lda, o->b + n0 * b_row * size, b_row,
+    if (n1 - n0 < 4) /* four rows of a at a time against a column of b */
+        for (int64_t j = n0; j < n1; j++)
+            type_of(p)->dots(1, m1 - m0, d->k, o->b + j * b_row * size, 0, o->a + m0 * d->lda * size, d->lda,
+                             o->bias ? o->bias + j * size : NULL, 0, o->c + (m0 * d->ldc + j) * size, 0, d->ldc, d->accumulate);
+    else
+        type_of(p)->dots(m1 - m0, n1 - n0, d->k, o->a + m0 * d->lda * size, d->lda, o->b + n0 * b_row * size, b_row,
                      o->bias ? o->bias + n0 * size : NULL, 1, o->c + (m0 * d->ldc + n0) * size, d->ldc, 1, d->accumulate);
     if (d->act != TN_ACT_NONE && d->dtype == TN_FLOAT)
         for (int64_t i = m0; i < m1; i++)
@@ -243,7 +261,7 @@ static void run_turned(const tn_gemm_plan *p, const operands *o, int threads) {
     q.d.ldc = p->d.m;
     q.d.act = TN_ACT_NONE;
     q.path = PATH_DIRECT;
-    q.kc = q.d.n > 512 ? 16 : 256;
+    q.kc = direct_depth(q.d.ldb);
     const operands turned = {o->b, o->a, NULL, o->c};
     run_tiled(&q, &turned, NULL, NULL, threads);
     if (o->bias) tn_add_scalar(p->d.dtype, o->bias, p->d.m, o->c);
@@ -251,8 +269,38 @@ static void run_turned(const tn_gemm_plan *p, const operands *o, int threads) {
         tn_act_apply(p->isa, p->d.act, p->d.alpha, p->d.m, (float *)(void *)o->c);
 }
 
+/* When the library has no memory for its own packing: by the definition. */
+static void plain_product(const tn_gemm_desc *d, const float *a, const float *b, float *c) {
+    for (int64_t i = 0; i < d->m; i++)
+        for (int64_t j = 0; j < d->n; j++) {
+            float sum = 0;
+            for (int64_t k = 0; k < d->k; k++)
+                sum += (d->ta ? a[k * d->lda + i] : a[i * d->lda + k]) * (d->tb ? b[j * d->ldb + k] : b[k * d->ldb + j]);
+            c[i * d->ldc + j] = sum + (d->accumulate ? c[i * d->ldc + j] : 0);
+        }
+}
+
+static void run_library(const tn_gemm_plan *p, const operands *o, int threads) {
+    const tn_gemm_desc *d = &p->d;
+    const float *a = (const float *)(const void *)o->a, *b = (const float *)(const void *)o->b;
+    if (!tn_onednn_sgemm(d, a, b, (float *)(void *)o->c, threads)) plain_product(d, a, b, (float *)(void *)o->c);
+    if (!o->bias && d->act == TN_ACT_NONE) return;
+    if (d->ldc == d->n) {
+        tn_bias_act((float *)(void *)o->c, (const float *)(const void *)o->bias, d->m, d->n, d->act, d->alpha, threads);
+        return;
+    }
+    for (int64_t i = 0; i < d->m; i++)
+        tn_bias_act((float *)(void *)o->c + i * d->ldc, (const float *)(const void *)o->bias, 1, d->n, d->act, d->alpha, 1);
+}
+
 static void run_one(const tn_gemm_plan *p, const operands *o, const char *packed, void *scratch, int threads) {
     switch (p->path) {
+    case PATH_LIBRARY:
+        if (packed)
+            run_tiled(p, o, packed, NULL, threads);
+        else
+            run_library(p, o, threads);
+        break;
     case PATH_DOTS: run_dots(p, o, scratch, threads); break;
     case PATH_DIRECT: run_tiled(p, o, NULL, NULL, threads); break;
     case PATH_PACKED: run_tiled(p, o, packed, packed ? NULL : scratch, threads); break;
@@ -306,7 +354,7 @@ void tn_gemm_run(const tn_gemm_plan *p, const void *a, const void *b, const void
 void tn_gemm_pack_b(const tn_gemm_plan *p, const void *b, void *packed) {
     const tn_gemm_type *t = type_of(p);
     const cut cuts = cut_of(t, p->d.n);
-    if (p->path == PATH_PACKED) pack_panels(p, t, b, packed, cuts, 0, cuts.panels);
+    if (p->packed) pack_panels(p, t, b, packed, cuts, 0, cuts.panels);
 }
 
 void tn_gemm_run_packed(const tn_gemm_plan *p, const void *a, const void *packed, const void *bias, void *c, void *scratch) {

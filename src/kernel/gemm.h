@@ -14,6 +14,8 @@ void tn_gemm_generic(const tn_gemm_plan *p, const void *a, const void *b, void *
 tn_code tn_gemm_widened_prepare(tn_gemm_plan *p, tn_error *err);
 void tn_gemm_widened_run(const tn_gemm_plan *p, const void *a, const void *b, const void *bias, void *c, void *scratch,
                          int threads);
+/* false: out of memory, and nothing was written. */
+bool tn_onednn_sgemm(const tn_gemm_desc *d, const float *a, const float *b, float *c, int threads);
 void tn_add_scalar(tn_dtype t, const void *x, int64_t n, void *c); /* c[i] += *x; float and double */
 /* x[i] = act(x[i]) (activation.c) */
 void tn_act_apply(int isa, tn_act act, float alpha, int64_t n, float *x);

@@ -116,8 +116,6 @@ static inline __attribute__((always_inline)) void NAME(turn)(const T *b, int64_t
     *(NAME(four) *)(to + 2 * width) = PICK(s[1], s[3], 0, 1, 4, 5);
     *(NAME(four) *)(to + 3 * width) = PICK(s[1], s[3], 2, 3, 6, 7);
 }
-#undef PICK
-
 static void NAME(pack_t)(int64_t k, int cols, int width, const void *b, int64_t b_row, void *out) {
     const T *from = b;
     T *to = out;
@@ -132,6 +130,22 @@ static void NAME(pack_t)(int64_t k, int cols, int width, const void *b, int64_t 
         for (int j = 0; j < width; j++) to[p * width + j] = j < cols ? from[j * b_row + p] : 0;
 }
 
+/* The sums of the elements of n <= 4 vectors, always added in the same order. */
+static inline __attribute__((always_inline)) void NAME(sums)(const VEC *acc, int n, T *out) {
+    enum { QUADS = VL / 4 > 0 ? VL / 4 : 1 };
+    NAME(four) q[4];
+    for (int j = 0; j < 4; j++) {
+        union { VEC v; T t[VL]; NAME(four) f[QUADS]; } u = {.f = {{0}}};
+        if (j < n) u.v = acc[j];
+        q[j] = u.f[0];
+        for (int i = 1; i < QUADS; i++) q[j] += u.f[i];
+    }
+    const NAME(four) a = PICK(q[0], q[1], 0, 4, 1, 5) + PICK(q[0], q[1], 2, 6, 3, 7); /* q0, q1, q0, q1 */
+    const NAME(four) b = PICK(q[2], q[3], 0, 4, 1, 5) + PICK(q[2], q[3], 2, 6, 3, 7);
+    const NAME(four) s = PICK(a, b, 0, 1, 4, 5) + PICK(a, b, 2, 3, 6, 7);
+    for (int j = 0; j < n; j++) out[j] = s[j];
+}
+
 /* The products of one row of a with four rows of b. */
 static inline __attribute__((always_inline)) void NAME(dot)(int64_t k, const T *a, const T *b, int64_t b_row, int n, T *out) {
     VEC acc[4] = {{0}, {0}, {0}, {0}};
@@ -144,13 +158,7 @@ static inline __attribute__((always_inline)) void NAME(dot)(int64_t k, const T *
         VEC x = PART(a + p, (int)(k - p));
         for (int j = 0; j < n; j++) acc[j] += x * PART(b + j * b_row + p, (int)(k - p));
     }
-    for (int j = 0; j < n; j++) {
-        T part[VL];
-        *(VEC *)part = acc[j];
-        for (int h = VL / 2; h > 0; h /= 2)
-            for (int i = 0; i < h; i++) part[i] += part[i + h];
-        out[j] = part[0];
-    }
+    NAME(sums)(acc, n, out);
 }
 
 static void NAME(dots)(int64_t m, int64_t n, int64_t k, const void *av, int64_t a_row, const void *bv, int64_t b_row,
@@ -171,4 +179,5 @@ static void NAME(dots)(int64_t m, int64_t n, int64_t k, const void *av, int64_t 
             }
         }
 }
+#undef PICK
 #undef VL

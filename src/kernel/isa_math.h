@@ -61,11 +61,10 @@ TN_INLINE float m_expm1(float x) {
 }
 
 TN_INLINE float m_log(float x) {
-    const int small = x < 1.17549435e-38f;
-    const float y = small ? x * 8388608.0f : x;
+    const float y = x < 1.17549435e-38f ? x * 8388608.0f : x;
     const uint32_t w = m_word(y), from_root = w - 0x3f3504f3u; /* sqrt(1/2) */
     const int32_t e = (int32_t)from_root >> 23;
-    const float k = (float)e - (small ? 23.0f : 0.0f);
+    const float k = (float)e - (x < 1.17549435e-38f ? 23.0f : 0.0f);
     const float f = m_bits((from_root & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
     float p = 6.915367974e-02f;
     p = p * f - 1.178980765e-01f;
@@ -82,7 +81,7 @@ TN_INLINE float m_log(float x) {
     r = (r + f) + k * 0.693145752f;
     r = x == INFINITY ? x : r;
     r = x == 0 ? -INFINITY : r;
-    return x < 0 || x != x ? NAN : r;
+    return x >= 0 ? r : NAN;
 }
 
 TN_INLINE float m_log1p(float x) {

@@ -122,9 +122,10 @@ static unsigned run_converted(const call *c, int n, const void *in[3], void *out
 static unsigned run_blocks(const call *c, const void *const *in, void *out, int64_t from, int64_t to) {
     char buf[3][TN_BLOCK * 16] __attribute__((aligned(64)));
     const tn_walk *w = &c->p->walk;
+    const int block = tn_walk_block(w->rank, w->dim);
     unsigned fault = 0;
-    for (int64_t at = from; at < to; at += TN_BLOCK) {
-        const int n = (int)TN_MIN(TN_BLOCK, to - at);
+    for (int64_t at = from; at < to; at += block) {
+        const int n = (int)TN_MIN(block, to - at);
         const void *p[3] = {NULL, NULL, NULL};
         void *o = (char *)out + at * c->out_size;
         for (int i = 0; i < c->p->n; i++)
@@ -151,7 +152,7 @@ tn_code tn_pw_run(const tn_pw_plan *p, const void *const *in, void *out, tn_erro
 #pragma omp parallel num_threads(p->threads) reduction(| : fault)
         {
             int64_t from, to;
-            tn_share(p->walk.count, TN_BLOCK, omp_get_thread_num(), omp_get_num_threads(), &from, &to);
+            tn_share(p->walk.count, tn_walk_block(p->walk.rank, p->walk.dim), omp_get_thread_num(), omp_get_num_threads(), &from, &to);
             fault |= run_range(&c, in, out, from, to);
         }
     }

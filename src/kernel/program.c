@@ -113,7 +113,7 @@ static const float *input_block(const tn_pw_program *p, int i, const void *data,
         tn_spread(4, &one, TN_BLOCK, buf);
         return buf;
     }
-    to_floats(t, n, tn_walk_fetch(p->rank, p->dim, stride, (int)tn_dtype_size(t), data, at, n, first, raw), buf);
+    to_floats(t, n, tn_walk_fetch(p->rank, p->dim, stride, (int)tn_dtype_size(t), data, at, n, true, raw), buf);
     return buf;
 }
 
@@ -169,8 +169,9 @@ static void run_range(const tn_pw_program *p, const void *const *in, void *const
     bool buffered[TN_PW_MAX_OUTPUTS];
     for (int a = 0; a < 3; a++) o.imm_set[a] = false;
     for (int i = 0; i < p->n_out; i++) buffered[i] = p->out_dtype[i] != TN_FLOAT || overlaps(p, in, out[i]);
-    for (int64_t at = from; at < to; at += TN_BLOCK) {
-        const int n = (int)TN_MIN(TN_BLOCK, to - at);
+    const int block = tn_walk_block(p->rank, p->dim);
+    for (int64_t at = from; at < to; at += block) {
+        const int n = (int)TN_MIN(block, to - at);
         for (int i = 0; i < p->n_in; i++) o.in[i] = input_block(p, i, in[i], at, n, at == from, b.in[i]);
         for (int i = 0; i < p->n_out; i++) o.out[i] = buffered[i] ? b.out[i] : (float *)out[i] + at;
         run_block(p, isa, &b, &o, n);
@@ -192,7 +193,7 @@ void tn_pw_program_run(const tn_pw_program *p, const void *const *in, void *cons
 #pragma omp parallel num_threads(p->threads)
     {
         int64_t from, to;
-        tn_share(p->count, TN_BLOCK, omp_get_thread_num(), omp_get_num_threads(), &from, &to);
+        tn_share(p->count, tn_walk_block(p->rank, p->dim), omp_get_thread_num(), omp_get_num_threads(), &from, &to);
         run_range(p, in, out, from, to);
     }
 }

@@ -110,11 +110,13 @@ static void copy_run(int size, const char *from, int64_t step, int64_t n, char *
 
 const void *tn_walk_fetch(int rank, const int64_t *dim, const int64_t *stride, int size, const void *data, int64_t at, int n,
                           bool first, void *buf) {
-    if (tn_walk_flat(rank, stride)) return (const char *)data + at * size;
+    if (tn_walk_dense(rank, dim, stride)) return (const char *)data + at * size;
     if (tn_walk_scalar(rank, stride)) {
         if (first) tn_spread(size, data, TN_BLOCK, buf);
         return buf;
     }
+    const bool same = rank == 2 && stride[0] == 0 && dim[1] <= TN_BLOCK;
+    if (same && !first) return buf;
     int64_t index[TN_MAX_RANK], offset = 0, rest = at;
     for (int d = rank - 1; d >= 0; d--) {
         index[d] = rest % dim[d];
@@ -123,7 +125,7 @@ const void *tn_walk_fetch(int rank, const int64_t *dim, const int64_t *stride, i
     }
     const int last = rank - 1;
     const int64_t step = stride[last];
-    if (step == 1 && dim[last] - index[last] >= n) return (const char *)data + offset * size;
+    if (step == 1 && !same && dim[last] - index[last] >= n) return (const char *)data + offset * size;
     for (int64_t done = 0; done < n;) {
         int64_t run = TN_MIN(dim[last] - index[last], n - done);
         copy_run(size, (const char *)data + offset * size, step, run, (char *)buf + done * size);
