@@ -15,6 +15,7 @@ static tn_code bincount_infer(tn_infer *c, tn_error *err)
     const tn_shape *in = &c->in[0]->shape;
     bool dense = !strcmp(c->op->name, "DenseBincount");
     int64_t size = -1;
+    TN_TRY(tn_infer_rank(c, 1, 0, err));
     if (dense && in->rank > 2)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Shape must be at most rank 2 but is rank %d", in->rank);
     if (tn_infer_int(c, 1, &size) && size < 0)

@@ -168,6 +168,7 @@ static tn_code diag_infer(tn_infer *c, tn_error *err)
     if (d->rank == 0)
         return tn_fail(err, TN_INVALID_ARGUMENT, "diagonal must be at least 1-dim, received shape: []");
     if (d->rank < 0) return TN_OK;
+    for (int i = 2; i < c->n_in; i++) TN_TRY(tn_infer_rank(c, i, 0, err));
     if (c->n_in > 1) {
         if (!c->in[1]->value) return TN_OK;
         if (!tn_infer_int(c, 2, &rows) || !tn_infer_int(c, 3, &cols)) rows = cols = -2;
@@ -214,6 +215,7 @@ static tn_code part_infer(tn_infer *c, tn_error *err)
 {
     const tn_shape *m = &c->in[0]->shape;
     band b = {0};
+    if (c->n_in > 2) TN_TRY(tn_infer_rank(c, 2, 0, err));
     if (m->rank < 0 || (c->n_in > 1 && !c->in[1]->value)) return TN_OK;
     b.max_len = -1;
     TN_TRY(band_of_matrix(m, c->n_in > 1 ? c->in[1]->value : NULL, &b, err));

@@ -37,7 +37,10 @@ static tn_code sorted_infer(tn_infer *c, tn_error *err)
     if (ids->rank == 1 && tn_infer_merge_dim(data->dim[0], ids->dim[0], &rows, NULL) != TN_OK)
         return tn_fail(err, TN_INVALID_ARGUMENT,
                        "segment_ids should be the same size as dimension 0 of input.");
-    if (c->n_in == 3) tn_infer_int(c, 2, &n);
+    if (c->n_in == 3) {
+        TN_TRY(tn_infer_rank(c, 2, 0, err));
+        tn_infer_int(c, 2, &n);
+    }
     after_first(data, 1, n, &c->out[0].shape);
     return TN_OK;
 }
@@ -215,7 +218,8 @@ static tn_code sorted_rows(tn_run *r, tn_error *err)
 static tn_code sorted_run(tn_run *r, tn_error *err)
 {
     const segments *s = r->params;
-    int64_t n = s->count ? tn_tensor_int(r->in[1], s->count - 1) + 1 : 0;
+    int64_t last = s->count ? tn_tensor_int(r->in[1], s->count - 1) : -1,
+            n = last < INT64_MAX ? last + 1 : -1;
     tn_shape shape;
     if (r->n_in == 3) n = tn_tensor_int(r->in[2], 0);
     if (n < 0) return tn_fail(err, TN_INVALID_ARGUMENT, "segment ids must be >= 0");

@@ -52,6 +52,7 @@ static tn_code rows_infer(tn_infer *c, int64_t rows, tn_error *err)
 static tn_code forward_infer(tn_infer *c, tn_error *err)
 {
     int64_t n = -1;
+    if (c->n_in == 4) TN_TRY(tn_infer_rank(c, 3, 0, err));
     if (c->n_in == 4 && tn_infer_int(c, 3, &n) && n < 0)
         return tn_fail(err, TN_INVALID_ARGUMENT, "segment ids must be >= 0");
     return rows_infer(c, n, err);
@@ -60,6 +61,7 @@ static tn_code forward_infer(tn_infer *c, tn_error *err)
 static tn_code backward_infer(tn_infer *c, tn_error *err)
 {
     int64_t n = -1;
+    TN_TRY(tn_infer_rank(c, 3, 0, err));
     if (tn_infer_int(c, 3, &n) && n < 0)
         return tn_fail(err, TN_INVALID_ARGUMENT, "%s: output_dim0 is %lld", c->op->name, (long long)n);
     return rows_infer(c, n, err);
@@ -132,7 +134,8 @@ static tn_code check_ids(const tn_run *r, const picked *s, int64_t n, bool given
 static tn_code forward_run(tn_run *r, tn_error *err)
 {
     const picked *s = r->params;
-    int64_t n = s->count ? tn_tensor_int(r->in[2], s->count - 1) + 1 : 0, start = 0;
+    int64_t last = s->count ? tn_tensor_int(r->in[2], s->count - 1) : -1, start = 0;
+    int64_t n = last < INT64_MAX ? last + 1 : -1;
     tn_shape shape = r->in[0]->shape;
     if (r->n_in == 4) n = tn_tensor_int(r->in[3], 0);
     if (n < 0) return tn_fail(err, TN_INVALID_ARGUMENT, "segment ids must be >= 0");

@@ -12,6 +12,7 @@ static tn_code in_top_k_infer(tn_infer *c, tn_error *err)
 {
     const tn_shape *p = &c->in[0]->shape, *t = &c->in[1]->shape;
     int64_t rows;
+    if (c->n_in == 3) TN_TRY(tn_infer_rank(c, 2, 0, err));
     if (p->rank >= 0 && p->rank != 2)
         return tn_fail(err, TN_INVALID_ARGUMENT, "predictions must be 2-dimensional");
     if (t->rank >= 0 && t->rank != 1)

@@ -9,7 +9,7 @@
 #include "graph/op.h"
 
 typedef struct input {
-    char kind;      /* x: a variable between low and high; b: a fixed bool; i: fixed integers; 0: none */
+    char kind; /* x: variable in [low, high]; z: complex variable; b, i: fixed bools, integers; 0: none */
     double low, high;
     tn_shape shape;
     int64_t ints[8];
@@ -60,8 +60,14 @@ static double uniform(uint64_t *seed, double low, double high)
 static tn_tensor *value_of(const input *in, uint64_t *seed)
 {
     tn_tensor *t;
-    tn_dtype dtype = in->kind == 'x' ? TN_DOUBLE : in->kind == 'b' ? TN_BOOL : TN_INT32;
+    tn_dtype dtype = in->kind == 'x'   ? TN_DOUBLE
+                     : in->kind == 'z' ? TN_COMPLEX128
+                     : in->kind == 'b' ? TN_BOOL
+                                       : TN_INT32;
     assert_int_equal(tn_tensor_new(dtype, &in->shape, &t, NULL), TN_OK);
+    for (int64_t i = 0; in->kind == 'z' && i < 2 * tn_tensor_count(t); i++)
+        ((double *)t->data)[i] = uniform(seed, in->low, in->high);
+    if (in->kind == 'z') return t;
     for (int64_t i = 0; i < tn_tensor_count(t); i++)
         tn_tensor_set_number(t, i, in->kind == 'x' ? uniform(seed, in->low, in->high) : (double)in->ints[i]);
     return t;
@@ -75,18 +81,39 @@ static tn_shape declared(const tn_shape *s, mode m)
     return out;
 }
 
-/* The sum of the first result, weighted so that no two elements weigh the same. */
-static tn_node weighted_sum(tn_builder *b, tn_node y)
+static tn_node op1(tn_builder *b, const char *type, tn_node x)
 {
-    tn_node flat = tn_op(b, "Reshape", TN_INPUTS(y, tn_ints(b, &(int64_t){-1}, 1)), TN_NO_ATTRS);
-    tn_node n = tn_op(b, "Size", TN_INPUTS(flat), TN_NO_ATTRS);
-    tn_node k =
-        tn_op(b, "Range", TN_INPUTS(tn_scalar(b, TN_INT32, 0), n, tn_scalar(b, TN_INT32, 1)), TN_NO_ATTRS);
-    tn_node w = tn_op(b, "Cast", TN_INPUTS(k), TN_ATTRS(tn_attr_type("DstT", TN_DOUBLE)));
-    w = tn_op(b, "Sin", TN_INPUTS(tn_op(b, "AddV2", TN_INPUTS(w, tn_scalar(b, TN_DOUBLE, 1)), TN_NO_ATTRS)),
-              TN_NO_ATTRS);
-    tn_node weighted = tn_op(b, "Mul", TN_INPUTS(flat, w), TN_NO_ATTRS);
-    return tn_op_named(b, "Sum", "loss", TN_INPUTS(weighted, tn_scalar(b, TN_INT32, 0)), TN_NO_ATTRS);
+    return tn_op(b, type, TN_INPUTS(x), TN_NO_ATTRS);
+}
+
+static tn_node op2(tn_builder *b, const char *type, tn_node x, tn_node y)
+{
+    return tn_op(b, type, TN_INPUTS(x, y), TN_NO_ATTRS);
+}
+
+/* y times weights, no two of which are equal: sin(1), sin(2), ... or cos. */
+static tn_node weighted(tn_builder *b, tn_node y, const char *weights)
+{
+    tn_node zero = tn_scalar(b, TN_INT32, 0), one = tn_scalar(b, TN_INT32, 1);
+    tn_node k = tn_op(b, "Range", TN_INPUTS(zero, op1(b, "Size", y), one), TN_NO_ATTRS);
+    tn_node w =
+        tn_op(b, "Cast", TN_INPUTS(op2(b, "AddV2", k, one)), TN_ATTRS(tn_attr_type("DstT", TN_DOUBLE)));
+    return op2(b, "Mul", y, op1(b, weights, w));
+}
+
+/* The weighted sum of the first result, its imaginary part with other weights than the real one. */
+static void loss_of(tn_builder *b, tn_node y)
+{
+    y = op2(b, "Reshape", y, tn_ints(b, &(int64_t){-1}, 1));
+    tn_node v = y;
+    if (tn_node_dtype(y) == TN_COMPLEX128) {
+        tn_node re = tn_op(b, "Real", TN_INPUTS(y), TN_ATTRS(tn_attr_type("Tout", TN_DOUBLE)));
+        tn_node im = tn_op(b, "Imag", TN_INPUTS(y), TN_ATTRS(tn_attr_type("Tout", TN_DOUBLE)));
+        v = op2(b, "AddV2", weighted(b, re, "Sin"), weighted(b, im, "Cos"));
+    } else {
+        v = weighted(b, y, "Sin");
+    }
+    tn_op_named(b, "Sum", "loss", TN_INPUTS(v, tn_scalar(b, TN_INT32, 0)), TN_NO_ATTRS);
 }
 
 static void build(trial *t, const row *r, mode m)
@@ -104,7 +131,8 @@ static void build(trial *t, const row *r, mode m)
                                  : tn_placeholder(t->b, t->names[t->n], v->dtype, declared(&in->shape, m));
     }
     tn_operation *op = tn_add_operation(t->b, r->op, NULL, t->node, t->n, r->attrs, r->n_attrs);
-    tn_node loss = weighted_sum(t->b, tn_output_of(op, 0));
+    loss_of(t->b, tn_output_of(op, 0));
+    tn_node loss = tn_output_of(tn_graph_operation(t->g, "loss"), 0);
     tn_gradients(t->b, &loss, 1, t->node, t->n, NULL, t->dx);
     if (tn_builder_check(t->b, &t->err) != TN_OK) fail_msg("%s: %s", r->op, t->err.message);
     if (tn_session_new(t->g, &(tn_session_options){.threads = 1}, &t->session, &t->err) != TN_OK)
@@ -151,7 +179,8 @@ static void compare(trial *t, const row *r, mode m, int input)
     tn_tensor *dx = evaluate(t, r, name);
     if (!tn_shape_equal(&dx->shape, &t->value[input]->shape))
         fail_msg("%s: shape of gradient %d", r->op, input);
-    for (int64_t i = 0; i < tn_tensor_count(dx); i++) {
+    /* Of a complex number the derivatives by both parts: the gradient's parts. */
+    for (int64_t i = 0; i < tn_tensor_count(dx) * (dx->dtype == TN_COMPLEX128 ? 2 : 1); i++) {
         double x = ((double *)t->value[input]->data)[i], h = 1e-5 * fmax(1, fabs(x));
         double slope = (loss_with(t, r, input, i, x + h) - loss_with(t, r, input, i, x - h)) / (2 * h);
         double got = ((double *)dx->data)[i];
@@ -168,7 +197,8 @@ static void check_row(const row *r)
         trial t;
         build(&t, r, m);
         for (int i = 0; i < t.n; i++)
-            if (r->in[i].kind == 'x' && !(r->in[i].low == r->in[i].high)) compare(&t, r, m, i);
+            if ((r->in[i].kind == 'x' || r->in[i].kind == 'z') && !(r->in[i].low == r->in[i].high))
+                compare(&t, r, m, i);
         finish(&t);
     }
 }
@@ -418,12 +448,66 @@ static void test_einsum(void **state)
     CHECK(rows);
 }
 
+static void test_complex(void **state)
+{
+    (void)state;
+#define Z(low, high, ...) {'z', low, high, DIMS(__VA_ARGS__), {0}}
+#define PLANE Z(0.2, 0.8, 3)
+#define TOUT(t) ATTR(1, {.name = "Tout", .kind = TN_ATTR_TYPE, .type = t})
+    static const row rows[] = {
+        {.op = "Neg", .in = {PLANE}},
+        {.op = "Square", .in = {PLANE}},
+        {.op = "Sqrt", .in = {PLANE}},
+        {.op = "Rsqrt", .in = {PLANE}},
+        {.op = "Reciprocal", .in = {PLANE}},
+        {.op = "Exp", .in = {PLANE}},
+        {.op = "Expm1", .in = {PLANE}},
+        {.op = "Log", .in = {PLANE}},
+        {.op = "Log1p", .in = {PLANE}},
+        {.op = "Sin", .in = {PLANE}},
+        {.op = "Cos", .in = {PLANE}},
+        {.op = "Tan", .in = {PLANE}},
+        {.op = "Asin", .in = {PLANE}},
+        {.op = "Acos", .in = {PLANE}},
+        {.op = "Atan", .in = {PLANE}},
+        {.op = "Sinh", .in = {PLANE}},
+        {.op = "Cosh", .in = {PLANE}},
+        {.op = "Tanh", .in = {PLANE}},
+        {.op = "Asinh", .in = {PLANE}},
+        {.op = "Acosh", .in = {PLANE}},
+        {.op = "Atanh", .in = {PLANE}},
+        {.op = "Sigmoid", .in = {PLANE}},
+        {.op = "Conj", .in = {PLANE}},
+        {.op = "Real", .in = {PLANE}, TOUT(TN_DOUBLE)},
+        {.op = "Imag", .in = {PLANE}, TOUT(TN_DOUBLE)},
+        {.op = "ComplexAbs", .in = {PLANE}, TOUT(TN_DOUBLE)},
+        {.op = "Angle", .in = {PLANE}, TOUT(TN_DOUBLE)},
+        {.op = "Complex", .in = {X(-1, 1, 2, 1), X(-1, 1, 3)}, TOUT(TN_COMPLEX128)},
+        {.op = "AddV2", .in = {Z(-1, 1, 2, 1), PLANE}},
+        {.op = "Sub", .in = {Z(-1, 1, 2, 1), PLANE}},
+        {.op = "Mul", .in = {Z(-1, 1, 2, 1), PLANE}},
+        {.op = "RealDiv", .in = {Z(-1, 1, 2, 1), PLANE}},
+        {.op = "DivNoNan", .in = {Z(-1, 1, 2, 1), PLANE}},
+        {.op = "Pow", .in = {Z(0.3, 1, 2, 1), PLANE}},
+        {.op = "Sum", .in = {Z(-1, 1, 2, 3), I(1, 1)}},
+        {.op = "Mean", .in = {Z(-1, 1, 2, 3), I(1, 0)}},
+        {.op = "Prod", .in = {Z(-1, 1, 2, 3), I(1, 1)}},
+        {.op = "Cumsum", .in = {Z(-1, 1, 4), I0(0)}},
+        {.op = "MatMul", .in = {Z(-1, 1, 2, 3), Z(-1, 1, 3, 2)}},
+        {.op = "BatchMatMulV2", .in = {Z(-1, 1, 2, 3, 2), Z(-1, 1, 3, 2)}, ATTR(1, AX)},
+        {.op = "Einsum", .in = {Z(-1, 1, 2, 3), Z(-1, 1, 3, 2)}, ATTR(1, EINSUM("ij,jk->ki"))},
+        {.op = "SelectV2", .in = {B(2, 1, 0), Z(-1, 1, 2), Z(-1, 1, 2)}},
+        {.op = "AddN", .in = {PLANE, PLANE}},
+    };
+    CHECK(rows);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unary),    cmocka_unit_test(test_second_order), cmocka_unit_test(test_binary),
         cmocka_unit_test(test_reductions), cmocka_unit_test(test_segments),   cmocka_unit_test(test_matrices),
-        cmocka_unit_test(test_einsum),
+        cmocka_unit_test(test_einsum),       cmocka_unit_test(test_complex),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
