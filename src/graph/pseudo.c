@@ -23,4 +23,5 @@ const tn_op tn_pseudo_arg = {.name = "_Argument", .infer = keep_info};
 const tn_op tn_pseudo_constant = {.name = "_Constant", .infer = keep_info};
 const tn_op tn_pseudo_handle = {.name = "_Handle", .infer = keep_info};
 const tn_op tn_pseudo_read_ref = {.name = "_ReadRef", .infer = variable_info, .flags = TN_STATEFUL, .reads = TN_BIT(0)};
+const tn_op tn_pseudo_merge = {.name = "_Merge", .infer = keep_info, .flags = TN_STATEFUL};
 const tn_op tn_pseudo_copy = {.name = "_Copy", .infer = tn_infer_like_first};
