@@ -97,6 +97,9 @@ static tn_code read_element(tn_run *r, int o, const tn_list *l, int64_t i, const
 
 static tn_code check_item(const tn_list *l, const tn_tensor *item, const char *what, tn_error *err)
 {
+    if (tn_list_depth(item) >= TN_LIST_MAX_DEPTH) {
+        return tn_fail(err, TN_INVALID_ARGUMENT, "lists of lists nested deeper than %d", TN_LIST_MAX_DEPTH);
+    }
     char is[160], wanted[160];
     if (tn_shape_compatible(&item->shape, &l->element_shape)) return TN_OK;
     return tn_fail(

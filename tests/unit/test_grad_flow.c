@@ -420,6 +420,28 @@ static void variable_in_a_loop(void **state)
     finish(&f);
 }
 
+/* Whatever allocation fails, there is an error and nothing leaks (the sanitizer looks). */
+static void no_memory(void **state)
+{
+    (void)state;
+    bool done = false;
+    for (int64_t k = 1; !done; k += 3) {
+        fixture f;
+        start(&f);
+        define_below(&f, 2);
+        define_step(&f, REPEAT);
+        tn_node x = input(&f, "x", 3, A), w = input(&f, "w", 3, B), n = other_input(&f, "n", TN_INT32, 2);
+        tn_node in[] = {tn_scalar(f.b, TN_INT32, 0), n, x, w}, y, dx;
+        y = tn_output_of(tn_while(f.b, "below", "step", in, 4), 2);
+        tn_malloc_fail_at(k);
+        tn_gradients(f.b, &y, 1, &x, 1, NULL, &dx);
+        tn_malloc_fail_at(0);
+        done = tn_builder_check(f.b, NULL) == TN_OK;
+        assert_true(done == (dx.op != NULL));
+        finish(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,6 +456,7 @@ int main(void)
         cmocka_unit_test(loop_in_a_function),
         cmocka_unit_test(list_in_a_loop),
         cmocka_unit_test(variable_in_a_loop),
+        cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -221,6 +221,24 @@ static void elements(void **state)
           (double[]){INT32_MAX});
 }
 
+static void lists_of_lists(void **state)
+{
+    fixture *f = *state;
+    tn_node any = int_node(f, -1), l = empty(f, -1);
+    tn_attr v = tn_attr_type("element_dtype", TN_VARIANT);
+    for (int depth = 1; depth < 70; depth++) {
+        tn_node outer = tn_op(f->b, "EmptyTensorList", TN_INPUTS(any, any), TN_ATTRS(v));
+        if (depth == 3) {
+            tn_node in = tn_op(f->b, "TensorListPushBack", TN_INPUTS(outer, l), TN_ATTRS(v));
+            tn_node pop = tn_op(f->b, "TensorListPopBack", TN_INPUTS(in, any), TN_ATTRS(v));
+            gives(f, tn_op(f->b, "TensorListLength", TN_INPUTS(tn_output_of(pop.op, 1)), TN_NO_ATTRS),
+                  TN_SHAPE(), (double[]){1});
+        }
+        l = tn_op(f->b, "TensorListPushBack", TN_INPUTS(outer, l), TN_ATTRS(v));
+    }
+    fails(f, tn_op(f->b, "TensorListLength", TN_INPUTS(l), TN_NO_ATTRS), "nested deeper");
+}
+
 static void from_a_tensor(void **state)
 {
     fixture *f = *state;
@@ -257,6 +275,7 @@ int main(void)
         TEST(push_and_pop),
         TEST(elements),
         TEST(from_a_tensor),
+        TEST(lists_of_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
