@@ -304,12 +304,12 @@ static tn_code add_node(import *m, node *n, tn_error *err)
     tn_operation_spec spec = {.name = name, .type = type, .device = device};
     tn_attrs attrs;
     TN_TRY(set_inputs(m, n, &spec, err));
-    if (tn_attrs_from_proto(&n->def->attr, a, &attrs, err) != TN_OK) {
-        if (!err) return TN_INVALID_ARGUMENT;
+    tn_code code = tn_attrs_from_proto(&n->def->attr, a, &attrs, err);
+    if (code != TN_OK) {
         tn_wrap(err, "node '%s' (%s)", name, type);
-        return err->code;
+        return code;
     }
-    tn_code code = prefix_class(m, &attrs, err);
+    code = prefix_class(m, &attrs, err);
     if (code == TN_OK && !tn_op_find(type)) code = set_unknown(m, n, &spec, &attrs, err);
     spec.attrs = attrs.v;
     spec.n_attrs = attrs.n;
