@@ -217,7 +217,7 @@ tn_code tn_events_histogram(tn_events *e, int64_t step, const char *tag, const t
     tn_code code;
     if (e->style == TN_EVENTS_V1) {
         code = put_histogram_v1(e, step, tag, values, err);
-    } else if ((code = tn_histogram_tensor(values, &t, err)) == TN_OK) {
+    } else if ((code = tn_histogram_tensor(values, TN_HISTOGRAM_BUCKETS, &t, err)) == TN_OK) {
         code = put_tensor(e, step, tag, "histograms", TN_DataClass_DATA_CLASS_TENSOR, t, err);
         tn_tensor_unref(t);
     }

@@ -7,8 +7,8 @@
 
 #include "format.h"
 
-#define TN_HISTOGRAM_BUCKETS 30
-/* [30, 3] doubles: left edge, right edge, count. */
-tn_code tn_histogram_tensor(const tn_tensor *values, tn_tensor **out, tn_error *err);
+#define TN_HISTOGRAM_BUCKETS 30 /* TensorBoard's default */
+/* [buckets, 3] doubles: left edge, right edge, count. */
+tn_code tn_histogram_tensor(const tn_tensor *values, int buckets, tn_tensor **out, tn_error *err);
 
 #endif

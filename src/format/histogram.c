@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * histogram.c - TensorFlow's histograms: version 1 (HistogramProto, limits growing by a tenth) and version 2
- * (30 equal buckets between the least and the largest value).
+ * (equal buckets between the least and the largest value).
  */
 #include "events.h"
 
@@ -101,29 +101,29 @@ static tn_code range_of(const tn_tensor *values, int64_t n, double *low, double 
     return TN_OK;
 }
 
-static void fill_equal(double *rows, const tn_tensor *values, int64_t n, double low, double high)
+static void fill_equal(double *rows, int buckets, const tn_tensor *values, int64_t n, double low, double high)
 {
-    double width = (high - low) / TN_HISTOGRAM_BUCKETS;
-    for (int b = 0; b < TN_HISTOGRAM_BUCKETS; b++) {
+    double width = (high - low) / buckets;
+    for (int b = 0; b < buckets; b++) {
         rows[3 * b] = low + b * width;
-        rows[3 * b + 1] = b + 1 < TN_HISTOGRAM_BUCKETS ? low + (b + 1) * width : high;
+        rows[3 * b + 1] = b + 1 < buckets ? low + (b + 1) * width : high;
     }
     for (int64_t i = 0; i < n; i++) {
-        double at = width > 0 ? floor((tn_tensor_number(values, i) - low) / width) : TN_HISTOGRAM_BUCKETS;
-        int b = at >= TN_HISTOGRAM_BUCKETS ? TN_HISTOGRAM_BUCKETS - 1 : at > 0 ? (int)at : 0;
+        double at = width > 0 ? floor((tn_tensor_number(values, i) - low) / width) : buckets;
+        int b = at >= buckets ? buckets - 1 : at > 0 ? (int)at : 0;
         rows[3 * b + 2]++;
     }
 }
 
-tn_code tn_histogram_tensor(const tn_tensor *values, tn_tensor **out, tn_error *err)
+tn_code tn_histogram_tensor(const tn_tensor *values, int buckets, tn_tensor **out, tn_error *err)
 {
     int64_t n = tn_tensor_count(values);
     double low, high;
     tn_tensor *t;
     TN_TRY(range_of(values, n, &low, &high, err));
     if (!isfinite(high - low)) return tn_fail(err, TN_INVALID_ARGUMENT, "a histogram from %g to %g is too wide", low, high);
-    TN_TRY(tn_tensor_new(TN_DOUBLE, &TN_SHAPE(TN_HISTOGRAM_BUCKETS, 3), &t, err));
-    if (n) fill_equal(t->data, values, n, low, high);
+    TN_TRY(tn_tensor_new(TN_DOUBLE, &TN_SHAPE(buckets, 3), &t, err));
+    if (n) fill_equal(t->data, buckets, values, n, low, high);
     *out = t;
     return TN_OK;
 }
