@@ -82,6 +82,17 @@ tn_node tn_grad_cast(tn_builder *b, tn_node x, tn_dtype t)
 }
 
 #define MAX_COPIED 12
+
+/* Operators of one family do not all have the same attributes. */
+static bool has_attr(const char *type, const char *name)
+{
+    const tn_op *op = tn_op_find(type);
+    const tn_sig *sig = op ? tn_op_sig(op) : NULL;
+    for (int i = 0; sig && i < sig->n_attrs; i++)
+        if (!strcmp(sig->attrs[i].name, name)) return true;
+    return false;
+}
+
 tn_node tn_grad_op_like(tn_grad *g, const char *type, const tn_node *in, int n_in, const char *const *attrs,
                         int n_attrs)
 {
@@ -89,7 +100,7 @@ tn_node tn_grad_op_like(tn_grad *g, const char *type, const tn_node *in, int n_i
     int n = 0;
     for (int i = 0; i < n_attrs && n < MAX_COPIED; i++) {
         const tn_attr *a = tn_attr_find(&g->op->attrs, attrs[i]);
-        if (a) copied[n++] = *a;
+        if (a && has_attr(type, attrs[i])) copied[n++] = *a;
     }
     return tn_op(g->b, type, in, n_in, copied, n);
 }

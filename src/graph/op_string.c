@@ -5,6 +5,9 @@
  */
 #include "op_move.h"
 
+#include <locale.h>
+#include <wctype.h>
+
 static tn_code like_infer(tn_infer *c, tn_error *err)
 {
     (void)err;
@@ -160,55 +163,97 @@ const tn_op tn_op_Substr = {
     .flags = TN_NO_GRADIENT,
 };
 
-/* ==== StringLower, StringUpper ==== ASCII; with encoding utf-8 also Latin, Greek and Cyrillic letters */
+/* ==== StringLower, StringUpper ==== ASCII letters; with encoding utf-8 all letters */
 
-static uint32_t decode_two(const char *p)
+static tn_code ascii_case(tn_run *r, bool lower, tn_error *err)
 {
-    return ((uint32_t)(unsigned char)p[0] & 0x1f) << 6 | ((uint32_t)(unsigned char)p[1] & 0x3f);
-}
-
-/* Letters whose other case is as many bytes long; the rest stay as they are. */
-static uint32_t lower_of(uint32_t c)
-{
-    if ((c >= 0xc0 && c <= 0xde && c != 0xd7) || (c >= 0x391 && c <= 0x3a9 && c != 0x3a2) ||
-        (c >= 0x410 && c <= 0x42f))
-        return c + 32;
-    if (c >= 0x400 && c <= 0x40f) return c + 80;
-    bool even = (c >= 0x100 && c <= 0x12f) || (c >= 0x132 && c <= 0x137) || (c >= 0x14a && c <= 0x177) ||
-                (c >= 0x460 && c <= 0x481) || (c >= 0x48a && c <= 0x4bf) || (c >= 0x4d0 && c <= 0x52f);
-    bool odd = (c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e);
-    if (even && c % 2 == 0) return c + 1;
-    return odd && c % 2 == 1 ? c + 1 : c;
-}
-
-static uint32_t upper_of(uint32_t c)
-{
-    static const int back[] = {-32, -80, -1};
-    for (size_t i = 0; i < TN_COUNT(back); i++) {
-        uint32_t u = (uint32_t)((int64_t)c + back[i]);
-        if (u >= 0x80 && u != c && lower_of(u) == c) return u;
+    for (int64_t i = 0, n = tn_tensor_count(r->in[0]); i < n; i++) {
+        TN_TRY(tn_move_row(r->out[0], i, r->in[0], i, 1, err));
+        tn_string *s = TN_STRINGS(r->out[0]) + i;
+        for (size_t k = 0; k < s->n; k++) {
+            char c = s->p[k];
+            if (lower ? c >= 'A' && c <= 'Z' : c >= 'a' && c <= 'z') s->p[k] = (char)(c ^ 32);
+        }
     }
-    return c;
+    return TN_OK;
+}
+
+/* The character at p, of *used bytes; bytes that are no UTF-8 come one by one, marked. */
+enum { NOT_UTF8 = 1 << 24 };
+static uint32_t decode(const char *p, size_t n, size_t *used)
+{
+    unsigned char c = (unsigned char)p[0];
+    size_t want = c < 0x80                ? 1
+                  : c >= 0xc2 && c < 0xe0 ? 2
+                  : c >= 0xe0 && c < 0xf0 ? 3
+                  : c >= 0xf0 && c < 0xf5 ? 4
+                                          : 0;
+    *used = 1;
+    if (want == 0 || want > n) return NOT_UTF8 | c;
+    uint32_t v = want == 1 ? c : c & (0x7fu >> want);
+    for (size_t k = 1; k < want; k++) {
+        if (!is_tail(p[k])) return NOT_UTF8 | c;
+        v = v << 6 | ((uint32_t)(unsigned char)p[k] & 0x3f);
+    }
+    *used = want;
+    return v;
+}
+
+static void encode(uint32_t c, tn_buf *out)
+{
+    if (c & NOT_UTF8 || c < 0x80) {
+        tn_buf_char(out, (char)c);
+    } else if (c < 0x800) {
+        tn_buf_char(out, (char)(0xc0 | c >> 6));
+        tn_buf_char(out, (char)(0x80 | (c & 0x3f)));
+    } else if (c < 0x10000) {
+        tn_buf_char(out, (char)(0xe0 | c >> 12));
+        tn_buf_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
+        tn_buf_char(out, (char)(0x80 | (c & 0x3f)));
+    } else {
+        tn_buf_char(out, (char)(0xf0 | c >> 18));
+        tn_buf_char(out, (char)(0x80 | (c >> 12 & 0x3f)));
+        tn_buf_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
+        tn_buf_char(out, (char)(0x80 | (c & 0x3f)));
+    }
+}
+
+static void change_text(const tn_string *s, bool lower, locale_t letters, tn_buf *out)
+{
+    size_t used;
+    tn_buf_clear(out);
+    for (size_t k = 0; k < s->n; k += used) {
+        uint32_t c = decode(s->p + k, s->n - k, &used);
+        if (c & NOT_UTF8)
+            encode(c, out);
+        else if (!lower && c == 0xdf)
+            tn_buf_str(out, "SS"); /* the one common letter that becomes two */
+        else
+            encode((uint32_t)(lower ? towlower_l((wint_t)c, letters) : towupper_l((wint_t)c, letters)), out);
+    }
+}
+
+static tn_code utf8_case(tn_run *r, bool lower, tn_error *err)
+{
+    tn_buf text = {0};
+    tn_code code = TN_OK;
+    locale_t letters = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    if (!letters) return tn_fail(err, TN_UNIMPLEMENTED, "%s: the system has no locale C.UTF-8", r->op->name);
+    for (int64_t i = 0, n = tn_tensor_count(r->in[0]); i < n && code == TN_OK; i++) {
+        change_text(TN_STRINGS(r->in[0]) + i, lower, letters, &text);
+        code = tn_buf_check(&text, err);
+        if (code == TN_OK) code = tn_string_set(r->out[0], i, text.n ? text.data : "", text.n, err);
+    }
+    tn_buf_free(&text);
+    freelocale(letters);
+    return code;
 }
 
 static tn_code change_case(tn_run *r, bool lower, tn_error *err)
 {
     tn_view encoding = {"", 0};
     tn_attr_get_string(r->attrs, "encoding", &encoding);
-    bool utf8 = tn_view_is(encoding, "utf-8");
-    for (int64_t i = 0, n = tn_tensor_count(r->in[0]); i < n; i++) {
-        TN_TRY(tn_move_row(r->out[0], i, r->in[0], i, 1, err));
-        tn_string *s = TN_STRINGS(r->out[0]) + i;
-        for (size_t k = 0; k < s->n; k++) {
-            unsigned char c = (unsigned char)s->p[k];
-            if (lower ? c >= 'A' && c <= 'Z' : c >= 'a' && c <= 'z') s->p[k] = (char)(c ^ 32);
-            if (!utf8 || c < 0xc3 || c > 0xdf || k + 1 >= s->n || !is_tail(s->p[k + 1])) continue;
-            uint32_t from = decode_two(s->p + k), to = lower ? lower_of(from) : upper_of(from);
-            s->p[k] = (char)(0xc0 | to >> 6);
-            s->p[k + 1] = (char)(0x80 | (to & 0x3f));
-        }
-    }
-    return TN_OK;
+    return tn_view_is(encoding, "utf-8") ? utf8_case(r, lower, err) : ascii_case(r, lower, err);
 }
 static tn_code lower_run(tn_run *r, tn_error *err)
 {

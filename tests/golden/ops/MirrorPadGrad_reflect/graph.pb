@@ -1,0 +1,19 @@
+
+5
+in_0Placeholder*
+dtype0*
+shape
+:
+5
+in_1Placeholder*
+dtype0*
+shape
+:
+W
+MirrorPadGradMirrorPadGradin_0in_1*
+	Tpaddings0*
+T0*
+mode	REFLECT
+)
+out_0IdentityMirrorPadGrad*
+T0"ª
