@@ -7,7 +7,8 @@
 #include "gemm.h"
 #include "isa_pw.h"
 
-static tn_pw_op op_of(tn_act act) {
+static tn_pw_op op_of(tn_act act)
+{
     switch (act) {
     case TN_ACT_RELU: return TN_PW_RELU;
     case TN_ACT_RELU6: return TN_PW_RELU6;
@@ -21,11 +22,14 @@ static tn_pw_op op_of(tn_act act) {
     }
 }
 
-void tn_act_apply(int isa, tn_act act, float alpha, int64_t n, float *x) {
+void tn_act_apply(int isa, tn_act act, float alpha, int64_t n, float *x)
+{
     if (act != TN_ACT_NONE) TN_ISA_PICK(tn_isa_pw, isa)->f[op_of(act)](n, x, NULL, NULL, alpha, x);
 }
 
-static void rows_of(int isa, float *x, const float *bias, int64_t from, int64_t to, int64_t cols, tn_act act, float alpha) {
+static void rows_of(int isa, float *x, const float *bias, int64_t from, int64_t to, int64_t cols, tn_act act,
+                    float alpha)
+{
     tn_pw_fn add = TN_ISA_PICK(tn_isa_pw, isa)->f[TN_PW_ADD];
     for (int64_t i = from; i < to; i++) {
         float *row = x + i * cols;
@@ -34,7 +38,9 @@ static void rows_of(int isa, float *x, const float *bias, int64_t from, int64_t 
     }
 }
 
-void tn_bias_act(float *x, const float *bias, int64_t rows, int64_t cols, tn_act act, float alpha, int threads) {
+void tn_bias_act(float *x, const float *bias, int64_t rows, int64_t cols, tn_act act, float alpha,
+                 int threads)
+{
     const int isa = tn_isa_level_now();
     threads = tn_team(threads, (double)rows * (double)cols);
     if (threads == 1) {

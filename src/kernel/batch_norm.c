@@ -31,21 +31,31 @@ typedef struct job {
     char *scratch;
 } job;
 
-static int64_t block_rows(const tn_batch_norm *d) { return TN_MAX(8192 / TN_MAX(d->channels, 1), 4); }
-static size_t wide_size(const tn_batch_norm *d) {
+static int64_t block_rows(const tn_batch_norm *d)
+{
+    return TN_MAX(8192 / TN_MAX(d->channels, 1), 4);
+}
+static size_t wide_size(const tn_batch_norm *d)
+{
     return d->dtype == TN_FLOAT ? 0 : tn_round64((size_t)(block_rows(d) * d->channels) * sizeof(float));
 }
-static size_t part_size(const tn_batch_norm *d) {
+static size_t part_size(const tn_batch_norm *d)
+{
     const size_t c = (size_t)d->channels;
     return 2 * tn_round64(c * sizeof(double)) + 2 * tn_round64(c * sizeof(float)) + 2 * wide_size(d) + 64;
 }
-static size_t channel_size(const tn_batch_norm *d) { return tn_round64((size_t)d->channels * sizeof(float)); }
+static size_t channel_size(const tn_batch_norm *d)
+{
+    return tn_round64((size_t)d->channels * sizeof(float));
+}
 
-size_t tn_batch_norm_scratch(const tn_batch_norm *d) {
+size_t tn_batch_norm_scratch(const tn_batch_norm *d)
+{
     return 3 * channel_size(d) + part_size(d) * (size_t)TN_MAX(d->threads, 1);
 }
 
-static part part_of(const job *j, int i) {
+static part part_of(const job *j, int i)
+{
     const tn_batch_norm *d = j->d;
     const size_t c = (size_t)d->channels;
     char *at = j->scratch + 3 * channel_size(d) + part_size(d) * (size_t)i;
@@ -58,8 +68,12 @@ static part part_of(const job *j, int i) {
     return p;
 }
 
-static job job_of(const tn_batch_norm *d, void *scratch) {
-    job j = {.d = d, .isa = TN_ISA_PICK(tn_isa_norm, tn_isa_level_now()), .block = block_rows(d), .scratch = scratch,
+static job job_of(const tn_batch_norm *d, void *scratch)
+{
+    job j = {.d = d,
+             .isa = TN_ISA_PICK(tn_isa_norm, tn_isa_level_now()),
+             .block = block_rows(d),
+             .scratch = scratch,
              .threads = tn_team(TN_MAX(d->threads, 1), (double)d->rows * (double)d->channels)};
     j.a = scratch;
     j.b = (void *)(j.scratch + channel_size(d));
@@ -68,14 +82,16 @@ static job job_of(const tn_batch_norm *d, void *scratch) {
 }
 
 /* Rows [at, at + n) as floats. */
-static const float *rows_at(const job *j, const void *x, int64_t at, int64_t n, float *wide) {
+static const float *rows_at(const job *j, const void *x, int64_t at, int64_t n, float *wide)
+{
     const int64_t c = j->d->channels;
     if (j->d->dtype == TN_FLOAT) return (const float *)x + at * c;
     tn_widen(j->d->dtype, n * c, (const uint16_t *)x + at * c, wide);
     return wide;
 }
 
-static void each_part(const job *j, void (*run)(const job *, int, int64_t, int64_t)) {
+static void each_part(const job *j, void (*run)(const job *, int, int64_t, int64_t))
+{
     if (j->threads == 1) {
         run(j, 0, 0, j->d->rows);
         return;
@@ -94,7 +110,9 @@ static void each_part(const job *j, void (*run)(const job *, int, int64_t, int64
 /* ---- mean and variance ---- */
 
 /* Adds n rows of mean b and squared distances s2 (per channel) to a's. */
-static void combine(int64_t c, double *mean, double *m2, int64_t rows, const float *sum, const float *square, int64_t n) {
+static void combine(int64_t c, double *mean, double *m2, int64_t rows, const float *sum, const float *square,
+                    int64_t n)
+{
     const double share = (double)n / (double)(rows + n), weight = (double)rows * share;
     for (int64_t k = 0; k < c; k++) {
         const double delta = (double)sum[k] - mean[k];
@@ -103,7 +121,8 @@ static void combine(int64_t c, double *mean, double *m2, int64_t rows, const flo
     }
 }
 
-static void moments_part(const job *j, int i, int64_t from, int64_t to) {
+static void moments_part(const job *j, int i, int64_t from, int64_t to)
+{
     const int64_t c = j->d->channels;
     part p = part_of(j, i);
     memset(p.mean, 0, (size_t)c * sizeof(double));
@@ -120,7 +139,8 @@ static void moments_part(const job *j, int i, int64_t from, int64_t to) {
     }
 }
 
-static void join_moments(const job *j) {
+static void join_moments(const job *j)
+{
     const part all = part_of(j, 0);
     int64_t from, to, rows;
     tn_share(j->d->rows, 1, 0, j->threads, &from, &rows);
@@ -140,11 +160,13 @@ static void join_moments(const job *j) {
 
 /* ---- forward ---- */
 
-static void affine_part(const job *j, int i, int64_t from, int64_t to) {
+static void affine_part(const job *j, int i, int64_t from, int64_t to)
+{
     const int64_t c = j->d->channels;
     const bool relu = j->d->act == TN_ACT_RELU;
     if (j->d->dtype == TN_FLOAT) {
-        j->isa->affine(to - from, c, (const float *)j->x + from * c, j->mean, j->a, j->b, relu, (float *)j->out + from * c);
+        j->isa->affine(to - from, c, (const float *)j->x + from * c, j->mean, j->a, j->b, relu,
+                       (float *)j->out + from * c);
         return;
     }
     const part p = part_of(j, i);
@@ -156,7 +178,9 @@ static void affine_part(const job *j, int i, int64_t from, int64_t to) {
     }
 }
 
-static void set_affine(job *j, const float *scale, const float *offset, const float *mean, const float *variance) {
+static void set_affine(job *j, const float *scale, const float *offset, const float *mean,
+                       const float *variance)
+{
     j->mean = mean;
     for (int64_t k = 0; k < j->d->channels; k++) {
         j->a[k] = scale[k] / sqrtf(variance[k] + j->d->epsilon);
@@ -164,15 +188,20 @@ static void set_affine(job *j, const float *scale, const float *offset, const fl
     }
 }
 
-static float mix(float old, float now, float average) { return average == 1 ? now : (1 - average) * old + average * now; }
+static float mix(float old, float now, float average)
+{
+    return average == 1 ? now : (1 - average) * old + average * now;
+}
 
-void tn_batch_norm_train(const tn_batch_norm *d, const void *x, const float *scale, const float *offset, const float *old_mean,
-                         const float *old_variance, void *y, float *mean_out, float *variance_out, float *saved_mean,
-                         float *saved_variance, void *scratch) {
+void tn_batch_norm_train(const tn_batch_norm *d, const void *x, const float *scale, const float *offset,
+                         const float *old_mean, const float *old_variance, void *y, float *mean_out,
+                         float *variance_out, float *saved_mean, float *saved_variance, void *scratch)
+{
     job j = job_of(d, scratch);
     const double rows = (double)d->rows;
     if (d->rows == 0) {
-        for (int64_t k = 0; k < d->channels; k++) mean_out[k] = variance_out[k] = NAN, saved_mean[k] = saved_variance[k] = 0;
+        for (int64_t k = 0; k < d->channels; k++)
+            mean_out[k] = variance_out[k] = NAN, saved_mean[k] = saved_variance[k] = 0;
         return;
     }
     j.x = x;
@@ -187,13 +216,15 @@ void tn_batch_norm_train(const tn_batch_norm *d, const void *x, const float *sca
     set_affine(&j, scale, offset, saved_mean, saved_variance);
     for (int64_t k = 0; k < d->channels; k++) {
         mean_out[k] = mix(old_mean ? old_mean[k] : 0, saved_mean[k], d->average);
-        variance_out[k] = mix(old_variance ? old_variance[k] : 0, (float)(all.m2[k] / TN_MAX(rows - 1, 1)), d->average);
+        variance_out[k] =
+            mix(old_variance ? old_variance[k] : 0, (float)(all.m2[k] / TN_MAX(rows - 1, 1)), d->average);
     }
     each_part(&j, affine_part);
 }
 
-void tn_batch_norm_infer(const tn_batch_norm *d, const void *x, const float *scale, const float *offset, const float *mean,
-                         const float *variance, void *y, void *scratch) {
+void tn_batch_norm_infer(const tn_batch_norm *d, const void *x, const float *scale, const float *offset,
+                         const float *mean, const float *variance, void *y, void *scratch)
+{
     job j = job_of(d, scratch);
     j.x = x;
     j.out = y;
@@ -203,7 +234,8 @@ void tn_batch_norm_infer(const tn_batch_norm *d, const void *x, const float *sca
 
 /* ---- backward ---- */
 
-static void dots_part(const job *j, int i, int64_t from, int64_t to) {
+static void dots_part(const job *j, int i, int64_t from, int64_t to)
+{
     const int64_t c = j->d->channels;
     part p = part_of(j, i);
     memset(p.mean, 0, (size_t)c * sizeof(double));
@@ -212,12 +244,14 @@ static void dots_part(const job *j, int i, int64_t from, int64_t to) {
         const int64_t n = TN_MIN(j->block, to - at);
         memset(p.sum, 0, (size_t)c * sizeof(float));
         memset(p.square, 0, (size_t)c * sizeof(float));
-        j->isa->dots(n, c, rows_at(j, j->dy, at, n, p.wide[0]), rows_at(j, j->x, at, n, p.wide[1]), j->mean, p.sum, p.square);
+        j->isa->dots(n, c, rows_at(j, j->dy, at, n, p.wide[0]), rows_at(j, j->x, at, n, p.wide[1]), j->mean,
+                     p.sum, p.square);
         for (int64_t k = 0; k < c; k++) p.mean[k] += (double)p.sum[k], p.m2[k] += (double)p.square[k];
     }
 }
 
-static void affine2_part(const job *j, int i, int64_t from, int64_t to) {
+static void affine2_part(const job *j, int i, int64_t from, int64_t to)
+{
     const int64_t c = j->d->channels;
     const part p = part_of(j, i);
     for (int64_t at = from; at < to; at += j->block) {
@@ -229,8 +263,10 @@ static void affine2_part(const job *j, int i, int64_t from, int64_t to) {
     }
 }
 
-void tn_batch_norm_backward(const tn_batch_norm *d, bool training, const void *dy, const void *x, const float *scale, const float *mean,
-                            const float *variance, void *dx, float *dscale, float *doffset, void *scratch) {
+void tn_batch_norm_backward(const tn_batch_norm *d, bool training, const void *dy, const void *x,
+                            const float *scale, const float *mean, const float *variance, void *dx,
+                            float *dscale, float *doffset, void *scratch)
+{
     job j = job_of(d, scratch);
     j.x = x, j.dy = dy, j.mean = mean, j.out = dx;
     each_part(&j, dots_part);
@@ -241,7 +277,8 @@ void tn_batch_norm_backward(const tn_batch_norm *d, bool training, const void *d
     }
     const double rows = (double)TN_MAX(d->rows, 1);
     for (int64_t k = 0; k < d->channels; k++) {
-        const double inverse = 1 / sqrt((double)variance[k] + (double)d->epsilon), a = (double)scale[k] * inverse;
+        const double inverse = 1 / sqrt((double)variance[k] + (double)d->epsilon),
+                     a = (double)scale[k] * inverse;
         const double slope = training ? -a * all.m2[k] * inverse * inverse / rows : 0;
         j.a[k] = (float)a;
         j.b[k] = (float)slope;

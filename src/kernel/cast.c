@@ -10,36 +10,48 @@
 
 #include "walk.h"
 
-static inline int32_t as_i32(double x) { return x > -2147483649.0 && x < 2147483648.0 ? (int32_t)x : INT32_MIN; }
-static inline int64_t as_i64(double x) {
+static inline int32_t as_i32(double x)
+{
+    return x > -2147483649.0 && x < 2147483648.0 ? (int32_t)x : INT32_MIN;
+}
+static inline int64_t as_i64(double x)
+{
     return x >= -9223372036854775808.0 && x < 9223372036854775808.0 ? (int64_t)x : INT64_MIN;
 }
-static inline uint64_t as_u64(double x) {
+static inline uint64_t as_u64(double x)
+{
     return x >= 9223372036854775808.0 && x < 18446744073709551616.0 ? (uint64_t)x : (uint64_t)as_i64(x);
 }
 
 /* Rows: name, type, how a float becomes it. */
-#define TYPES(X)                                                                                               \
-    X(f32, float, (float)x) X(f64, double, (double)x) X(i8, int8_t, (int8_t)as_i32(x)) X(u8, uint8_t, (uint8_t)as_i32(x)) \
-    X(i16, int16_t, (int16_t)as_i32(x)) X(u16, uint16_t, (uint16_t)as_i32(x)) X(i32, int32_t, as_i32(x))     \
-    X(u32, uint32_t, (uint32_t)as_i64(x)) X(i64, int64_t, as_i64(x)) X(u64, uint64_t, as_u64(x)) X(b8, uint8_t, x != 0)
-#define INTS(X)                                                                                                \
-    X(f32, float, (float)x) X(f64, double, (double)x) X(i8, int8_t, (int8_t)x) X(u8, uint8_t, (uint8_t)x)     \
-    X(i16, int16_t, (int16_t)x) X(u16, uint16_t, (uint16_t)x) X(i32, int32_t, (int32_t)x)                     \
-    X(u32, uint32_t, (uint32_t)x) X(i64, int64_t, (int64_t)x) X(u64, uint64_t, (uint64_t)x) X(b8, uint8_t, x != 0)
+#define TYPES(X)                                                                                             \
+    X(f32, float, (float)x)                                                                                  \
+    X(f64, double, (double)x) X(i8, int8_t, (int8_t)as_i32(x)) X(u8, uint8_t, (uint8_t)as_i32(x))            \
+        X(i16, int16_t, (int16_t)as_i32(x)) X(u16, uint16_t, (uint16_t)as_i32(x)) X(i32, int32_t, as_i32(x)) \
+            X(u32, uint32_t, (uint32_t)as_i64(x)) X(i64, int64_t, as_i64(x)) X(u64, uint64_t, as_u64(x))     \
+                X(b8, uint8_t, x != 0)
+#define INTS(X)                                                                                     \
+    X(f32, float, (float)x)                                                                         \
+    X(f64, double, (double)x) X(i8, int8_t, (int8_t)x) X(u8, uint8_t, (uint8_t)x)                   \
+        X(i16, int16_t, (int16_t)x) X(u16, uint16_t, (uint16_t)x) X(i32, int32_t, (int32_t)x)       \
+            X(u32, uint32_t, (uint32_t)x) X(i64, int64_t, (int64_t)x) X(u64, uint64_t, (uint64_t)x) \
+                X(b8, uint8_t, x != 0)
 
-#define LOOP(From, to, To, expr)                                                                  \
-    case k_##to:                                                                                  \
-        for (int64_t i = 0; i < n; i++) {                                                         \
-            const From x = ((const From *)in)[i];                                                 \
-            ((To *)out)[i] = (expr);                                                              \
-        }                                                                                         \
+#define LOOP(From, to, To, expr)                  \
+    case k_##to:                                  \
+        for (int64_t i = 0; i < n; i++) {         \
+            const From x = ((const From *)in)[i]; \
+            ((To *)out)[i] = (expr);              \
+        }                                         \
         break;
 enum kind { k_f32, k_f64, k_i8, k_u8, k_i16, k_u16, k_i32, k_u32, k_i64, k_u64, k_b8 };
 
-#define FROM(name, From, rows, row)                                                               \
-    static void from_##name(enum kind to, int64_t n, const void *in, void *out) {                 \
-        switch (to) { rows(row) }                                                                 \
+#define FROM(name, From, rows, row)                                             \
+    static void from_##name(enum kind to, int64_t n, const void *in, void *out) \
+    {                                                                           \
+        switch (to) {                                                           \
+            rows(row)                                                           \
+        }                                                                       \
     }
 #define ROW_F32(to, To, expr) LOOP(float, to, To, expr)
 FROM(f32, float, TYPES, ROW_F32)
@@ -63,15 +75,21 @@ FROM(i64, int64_t, INTS, ROW_I64)
 FROM(u64, uint64_t, INTS, ROW_U64)
 
 /* The kind a dtype's bytes are; -1: neither (half, bfloat16, complex, others). */
-static int kind_of(tn_dtype t) {
+static int kind_of(tn_dtype t)
+{
     switch (t) {
     case TN_FLOAT: return k_f32;
     case TN_DOUBLE: return k_f64;
-    case TN_INT8: case TN_QINT8: return k_i8;
-    case TN_UINT8: case TN_QUINT8: return k_u8;
-    case TN_INT16: case TN_QINT16: return k_i16;
-    case TN_UINT16: case TN_QUINT16: return k_u16;
-    case TN_INT32: case TN_QINT32: return k_i32;
+    case TN_INT8:
+    case TN_QINT8: return k_i8;
+    case TN_UINT8:
+    case TN_QUINT8: return k_u8;
+    case TN_INT16:
+    case TN_QINT16: return k_i16;
+    case TN_UINT16:
+    case TN_QUINT16: return k_u16;
+    case TN_INT32:
+    case TN_QINT32: return k_i32;
     case TN_UINT32: return k_u32;
     case TN_INT64: return k_i64;
     case TN_UINT64: return k_u64;
@@ -80,12 +98,14 @@ static int kind_of(tn_dtype t) {
     }
 }
 
-static void convert(enum kind from, enum kind to, int64_t n, const void *in, void *out) {
+static void convert(enum kind from, enum kind to, int64_t n, const void *in, void *out)
+{
     switch (from) {
     case k_f32: from_f32(to, n, in, out); break;
     case k_f64: from_f64(to, n, in, out); break;
     case k_i8: from_i8(to, n, in, out); break;
-    case k_u8: case k_b8: from_u8(to, n, in, out); break;
+    case k_u8:
+    case k_b8: from_u8(to, n, in, out); break;
     case k_i16: from_i16(to, n, in, out); break;
     case k_u16: from_u16(to, n, in, out); break;
     case k_i32: from_i32(to, n, in, out); break;
@@ -95,7 +115,8 @@ static void convert(enum kind from, enum kind to, int64_t n, const void *in, voi
     }
 }
 
-void tn_widen(tn_dtype t, int64_t n, const void *in, float *out) {
+void tn_widen(tn_dtype t, int64_t n, const void *in, float *out)
+{
     const uint16_t *h = in;
     if (t == TN_BFLOAT16)
         for (int64_t i = 0; i < n; i++) out[i] = tn_bfloat16_to_float(h[i]);
@@ -103,7 +124,8 @@ void tn_widen(tn_dtype t, int64_t n, const void *in, float *out) {
         for (int64_t i = 0; i < n; i++) out[i] = tn_half_to_float(h[i]);
 }
 
-void tn_narrow(tn_dtype t, int64_t n, const float *in, void *out) {
+void tn_narrow(tn_dtype t, int64_t n, const float *in, void *out)
+{
     uint16_t *h = out;
     if (t == TN_BFLOAT16)
         for (int64_t i = 0; i < n; i++) h[i] = tn_float_to_bfloat16(in[i]);
@@ -111,23 +133,32 @@ void tn_narrow(tn_dtype t, int64_t n, const float *in, void *out) {
         for (int64_t i = 0; i < n; i++) h[i] = tn_float_to_half(in[i]);
 }
 
-static bool is_short_float(tn_dtype t) { return t == TN_HALF || t == TN_BFLOAT16; }
+static bool is_short_float(tn_dtype t)
+{
+    return t == TN_HALF || t == TN_BFLOAT16;
+}
 
 /* The real type that stands in for t on the way. */
-static tn_dtype through(tn_dtype t) {
+static tn_dtype through(tn_dtype t)
+{
     return t == TN_COMPLEX128 ? TN_DOUBLE : t == TN_COMPLEX64 || is_short_float(t) ? TN_FLOAT : t;
 }
 
-static void drop_low_bits(tn_dtype to, int n, float *x) {
+static void drop_low_bits(tn_dtype to, int n, float *x)
+{
     const uint32_t mask = to == TN_BFLOAT16 ? 0xffff0000u : 0xffffe000u;
     for (int i = 0; i < n; i++) {
-        union { float f; uint32_t u; } v = {x[i]};
+        union {
+            float f;
+            uint32_t u;
+        } v = {x[i]};
         if (v.f == v.f) v.u &= mask;
         x[i] = v.f;
     }
 }
 
-static void take_real(tn_dtype t, int n, const void *in, void *out) {
+static void take_real(tn_dtype t, int n, const void *in, void *out)
+{
     for (int i = 0; i < n; i++)
         if (t == TN_COMPLEX64)
             ((float *)out)[i] = ((const float *)in)[2 * i];
@@ -135,7 +166,8 @@ static void take_real(tn_dtype t, int n, const void *in, void *out) {
             ((double *)out)[i] = ((const double *)in)[2 * i];
 }
 
-static void put_real(tn_dtype t, int n, const void *in, void *out) {
+static void put_real(tn_dtype t, int n, const void *in, void *out)
+{
     for (int i = 0; i < n; i++)
         if (t == TN_COMPLEX64)
             ((float *)out)[2 * i] = ((const float *)in)[i], ((float *)out)[2 * i + 1] = 0;
@@ -144,12 +176,15 @@ static void put_real(tn_dtype t, int n, const void *in, void *out) {
 }
 
 /* A block by way of the real types. */
-static void convert_block(tn_dtype from, tn_dtype to, int n, const void *in, void *out, bool truncate) {
+static void convert_block(tn_dtype from, tn_dtype to, int n, const void *in, void *out, bool truncate)
+{
     double a[TN_BLOCK], b[TN_BLOCK];
     const void *at = in;
     void *result = to == through(to) ? out : (void *)b;
-    if (is_short_float(from)) tn_widen(from, n, in, (float *)a);
-    else if (from != through(from)) take_real(from, n, in, a);
+    if (is_short_float(from))
+        tn_widen(from, n, in, (float *)a);
+    else if (from != through(from))
+        take_real(from, n, in, a);
     if (from != through(from)) at = a;
     convert((enum kind)kind_of(through(from)), (enum kind)kind_of(through(to)), n, at, result);
     if (is_short_float(to)) {
@@ -161,9 +196,14 @@ static void convert_block(tn_dtype from, tn_dtype to, int n, const void *in, voi
 }
 
 /* Between the complex types, the imaginary part comes along: twice as many reals. */
-static bool both_complex(tn_dtype a, tn_dtype b) { return tn_dtype_is_complex(a) && tn_dtype_is_complex(b); }
+static bool both_complex(tn_dtype a, tn_dtype b)
+{
+    return tn_dtype_is_complex(a) && tn_dtype_is_complex(b);
+}
 
-static void convert_range(tn_dtype from, tn_dtype to, int64_t first, int64_t last, const void *in, void *out, bool truncate) {
+static void convert_range(tn_dtype from, tn_dtype to, int64_t first, int64_t last, const void *in, void *out,
+                          bool truncate)
+{
     const int64_t size_in = (int64_t)tn_dtype_size(from), size_out = (int64_t)tn_dtype_size(to);
     const char *i = (const char *)in + first * size_in;
     char *o = (char *)out + first * size_out;
@@ -177,9 +217,12 @@ static void convert_range(tn_dtype from, tn_dtype to, int64_t first, int64_t las
     }
 }
 
-tn_code tn_cast(tn_dtype from, tn_dtype to, int64_t count, const void *in, void *out, bool truncate, int threads, tn_error *err) {
+tn_code tn_cast(tn_dtype from, tn_dtype to, int64_t count, const void *in, void *out, bool truncate,
+                int threads, tn_error *err)
+{
     if (from != to && (kind_of(through(from)) < 0 || kind_of(through(to)) < 0))
-        return tn_fail(err, TN_UNIMPLEMENTED, "Cast %s to %s is not supported", tn_dtype_name(from), tn_dtype_name(to));
+        return tn_fail(err, TN_UNIMPLEMENTED, "Cast %s to %s is not supported", tn_dtype_name(from),
+                       tn_dtype_name(to));
     if (from != to && both_complex(from, to))
         return tn_cast(through(from), through(to), 2 * count, in, out, false, threads, err);
     threads = tn_team(threads, (double)count);

@@ -16,7 +16,8 @@ typedef struct side_by_side {
     char *big;
 } side_by_side;
 
-static void move_rows(const side_by_side *s, int64_t from, int64_t to) {
+static void move_rows(const side_by_side *s, int64_t from, int64_t to)
+{
     for (int64_t i = from; i < to; i++) {
         char *at = s->big + i * s->total * s->inner_bytes;
         for (int k = 0; k < s->n; k++) {
@@ -31,7 +32,8 @@ static void move_rows(const side_by_side *s, int64_t from, int64_t to) {
     }
 }
 
-static void move_all(const side_by_side *s, int64_t outer, int threads) {
+static void move_all(const side_by_side *s, int64_t outer, int threads)
+{
     threads = tn_team(threads, (double)outer * (double)(s->total * s->inner_bytes) / 4);
     if (threads == 1 || outer < threads) {
         move_rows(s, 0, outer);
@@ -45,24 +47,39 @@ static void move_all(const side_by_side *s, int64_t outer, int threads) {
     }
 }
 
-static int64_t total_of(int n, const int64_t *size) {
+static int64_t total_of(int n, const int64_t *size)
+{
     int64_t total = 0;
     for (int i = 0; i < n; i++) total += size[i];
     return total;
 }
 
-void tn_concat(int elem, int64_t outer, int64_t inner, int n, const int64_t *size, const void *const *in, void *out, int threads) {
-    const side_by_side s = {.n = n, .inner_bytes = inner * elem, .total = total_of(n, size), .size = size, .in = in, .big = out};
+void tn_concat(int elem, int64_t outer, int64_t inner, int n, const int64_t *size, const void *const *in,
+               void *out, int threads)
+{
+    const side_by_side s = {
+        .n = n, .inner_bytes = inner * elem, .total = total_of(n, size), .size = size, .in = in, .big = out};
     move_all(&s, outer, threads);
 }
 
-void tn_split(int elem, int64_t outer, int64_t inner, int n, const int64_t *size, const void *in, void *const *out, int threads) {
-    union { const void *c; char *p; } big = {in}; /* only read from: see move_rows */
-    const side_by_side s = {.n = n, .inner_bytes = inner * elem, .total = total_of(n, size), .size = size, .out = out, .big = big.p};
+void tn_split(int elem, int64_t outer, int64_t inner, int n, const int64_t *size, const void *in,
+              void *const *out, int threads)
+{
+    union {
+        const void *c;
+        char *p;
+    } big = {in}; /* only read from: see move_rows */
+    const side_by_side s = {.n = n,
+                            .inner_bytes = inner * elem,
+                            .total = total_of(n, size),
+                            .size = size,
+                            .out = out,
+                            .big = big.p};
     move_all(&s, outer, threads);
 }
 
-void tn_fill(int elem, const void *value, int64_t count, void *out, int threads) {
+void tn_fill(int elem, const void *value, int64_t count, void *out, int threads)
+{
     threads = tn_team(threads, (double)count * elem / 4);
     if (threads == 1) {
         tn_spread(elem, value, count, out);
@@ -78,8 +95,9 @@ void tn_fill(int elem, const void *value, int64_t count, void *out, int threads)
 
 /* ---- pad ---- */
 
-static tn_code pad_constant(int elem, const tn_shape *in, const int64_t *before, const tn_shape *out, const void *value, const void *src,
-                            void *dst, int threads, tn_error *err) {
+static tn_code pad_constant(int elem, const tn_shape *in, const int64_t *before, const tn_shape *out,
+                            const void *value, const void *src, void *dst, int threads, tn_error *err)
+{
     tn_ncopy plan;
     int64_t offset;
     TN_TRY(tn_unslice_prepare(elem, in, before, NULL, out, threads, &plan, &offset, err));
@@ -89,7 +107,8 @@ static tn_code pad_constant(int elem, const tn_shape *in, const int64_t *before,
 }
 
 /* Where index i of a padded dimension comes from. edge: 1 when the border itself is repeated. */
-static int64_t mirrored(int64_t i, int64_t before, int64_t n, int edge) {
+static int64_t mirrored(int64_t i, int64_t before, int64_t n, int edge)
+{
     int64_t x = i - before;
     if (x < 0) x = -x - edge;
     if (x >= n) x = 2 * n - 2 - x + edge;
@@ -98,7 +117,9 @@ static int64_t mirrored(int64_t i, int64_t before, int64_t n, int edge) {
 
 /* One dimension after the other, in place in dst, from the innermost out: the rows that exist are copied to
  * where they are mirrored. */
-static void mirror_dim(int elem, const tn_shape *in, const tn_shape *out, const int64_t *before, int d, int edge, char *dst) {
+static void mirror_dim(int elem, const tn_shape *in, const tn_shape *out, const int64_t *before, int d,
+                       int edge, char *dst)
+{
     int64_t stride[TN_MAX_RANK], outer = 1, offset = 0;
     tn_shape_strides(out, stride);
     for (int i = 0; i < d; i++) outer *= in->dim[i];
@@ -118,14 +139,18 @@ static void mirror_dim(int elem, const tn_shape *in, const tn_shape *out, const 
     }
 }
 
-static tn_code pad_mirror(int elem, int edge, const tn_shape *in, const int64_t *before, const int64_t *after, const tn_shape *out,
-                          const void *src, void *dst, int threads, tn_error *err) {
+static tn_code pad_mirror(int elem, int edge, const tn_shape *in, const int64_t *before, const int64_t *after,
+                          const tn_shape *out, const void *src, void *dst, int threads, tn_error *err)
+{
     tn_ncopy plan;
     int64_t offset;
     for (int i = 0; i < in->rank; i++)
         if (before[i] > in->dim[i] - 1 + edge || after[i] > in->dim[i] - 1 + edge)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "paddings %lld, %lld of dimension %d must be no greater than the dimension size%s: %lld",
-                           (long long)before[i], (long long)after[i], i, edge ? "" : " - 1", (long long)in->dim[i] - 1 + edge);
+            return tn_fail(
+                err, TN_INVALID_ARGUMENT,
+                "paddings %lld, %lld of dimension %d must be no greater than the dimension size%s: %lld",
+                (long long)before[i], (long long)after[i], i, edge ? "" : " - 1",
+                (long long)in->dim[i] - 1 + edge);
     TN_TRY(tn_unslice_prepare(elem, in, before, NULL, out, threads, &plan, &offset, err));
     tn_ncopy_run(&plan, src, (char *)dst + offset * elem);
     if (tn_shape_count(in) > 0)
@@ -133,14 +158,17 @@ static tn_code pad_mirror(int elem, int edge, const tn_shape *in, const int64_t 
     return TN_OK;
 }
 
-tn_code tn_pad(int elem, tn_pad_mode mode, const tn_shape *in, const int64_t *before, const int64_t *after, const void *value,
-               const void *src, void *dst, int threads, tn_error *err) {
+tn_code tn_pad(int elem, tn_pad_mode mode, const tn_shape *in, const int64_t *before, const int64_t *after,
+               const void *value, const void *src, void *dst, int threads, tn_error *err)
+{
     tn_shape out = *in;
     int64_t count;
     for (int i = 0; i < in->rank; i++) {
         if (before[i] < 0 || after[i] < 0)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Paddings must be non-negative: %lld %lld", (long long)before[i], (long long)after[i]);
-        if (__builtin_add_overflow(out.dim[i], before[i], &out.dim[i]) || __builtin_add_overflow(out.dim[i], after[i], &out.dim[i]))
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Paddings must be non-negative: %lld %lld",
+                           (long long)before[i], (long long)after[i]);
+        if (__builtin_add_overflow(out.dim[i], before[i], &out.dim[i]) ||
+            __builtin_add_overflow(out.dim[i], after[i], &out.dim[i]))
             return tn_fail(err, TN_INVALID_ARGUMENT, "the padding of dimension %d is out of range", i);
     }
     TN_TRY(tn_shape_count_checked(&out, &count, err));

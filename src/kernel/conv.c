@@ -16,8 +16,9 @@ struct tn_conv {
 
 /* ---- sizes ---- */
 
-void tn_window_size(int64_t in, int64_t filter, int64_t stride, int64_t dilation, bool same, int64_t *out, int64_t *pad_lo,
-                    int64_t *pad_hi) {
+void tn_window_size(int64_t in, int64_t filter, int64_t stride, int64_t dilation, bool same, int64_t *out,
+                    int64_t *pad_lo, int64_t *pad_hi)
+{
     const int64_t extent = (filter - 1) * dilation + 1;
     if (!same) {
         *out = in < extent ? 0 : (in - extent) / stride + 1;
@@ -30,7 +31,8 @@ void tn_window_size(int64_t in, int64_t filter, int64_t stride, int64_t dilation
     *pad_hi = pad - pad / 2;
 }
 
-tn_conv_size tn_conv_size_of(const tn_conv_desc *d) {
+tn_conv_size tn_conv_size_of(const tn_conv_desc *d)
+{
     tn_conv_size s = {.batch = d->batch, .in_c = d->in_c, .out_c = d->out_c, .groups = d->groups};
     s.in_count = d->batch * d->in_c;
     s.out_count = d->batch * d->out_c;
@@ -51,34 +53,45 @@ tn_conv_size tn_conv_size_of(const tn_conv_desc *d) {
     return s;
 }
 
-static tn_code check_spatial(const tn_conv_desc *d, int i, tn_error *err) {
-    if (d->in[i] < 0 || d->filter[i] < 1 || d->stride[i] < 1 || d->dilation[i] < 1 || d->pad_lo[i] < 0 || d->pad_hi[i] < 0 ||
-        d->out[i] < 0 || d->in[i] > INT32_MAX || d->filter[i] > INT32_MAX || d->stride[i] > INT32_MAX || d->dilation[i] > INT32_MAX ||
-        d->pad_lo[i] > INT32_MAX || d->pad_hi[i] > INT32_MAX)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "convolution, dimension %d: size %lld, filter %lld, stride %lld, dilation %lld are out of range",
-                       i, (long long)d->in[i], (long long)d->filter[i], (long long)d->stride[i], (long long)d->dilation[i]);
-    const int64_t extent = (d->filter[i] - 1) * d->dilation[i] + 1, room = d->in[i] + d->pad_lo[i] + d->pad_hi[i];
+static tn_code check_spatial(const tn_conv_desc *d, int i, tn_error *err)
+{
+    if (d->in[i] < 0 || d->filter[i] < 1 || d->stride[i] < 1 || d->dilation[i] < 1 || d->pad_lo[i] < 0 ||
+        d->pad_hi[i] < 0 || d->out[i] < 0 || d->in[i] > INT32_MAX || d->filter[i] > INT32_MAX ||
+        d->stride[i] > INT32_MAX || d->dilation[i] > INT32_MAX || d->pad_lo[i] > INT32_MAX ||
+        d->pad_hi[i] > INT32_MAX)
+        return tn_fail(
+            err, TN_INVALID_ARGUMENT,
+            "convolution, dimension %d: size %lld, filter %lld, stride %lld, dilation %lld are out of range",
+            i, (long long)d->in[i], (long long)d->filter[i], (long long)d->stride[i],
+            (long long)d->dilation[i]);
+    const int64_t extent = (d->filter[i] - 1) * d->dilation[i] + 1,
+                  room = d->in[i] + d->pad_lo[i] + d->pad_hi[i];
     const int64_t want = room < extent ? 0 : (room - extent) / d->stride[i] + 1;
     if (want != d->out[i])
-        return tn_fail(err, TN_INVALID_ARGUMENT, "convolution, dimension %d: %lld results, expected %lld", i, (long long)d->out[i],
-                       (long long)want);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "convolution, dimension %d: %lld results, expected %lld", i,
+                       (long long)d->out[i], (long long)want);
     return TN_OK;
 }
 
-static bool fits(int64_t batch, int64_t channels, const int64_t *dim, int n) {
+static bool fits(int64_t batch, int64_t channels, const int64_t *dim, int n)
+{
     int64_t count = 4;
-    bool ok = !__builtin_mul_overflow(count, batch, &count) && !__builtin_mul_overflow(count, channels, &count);
+    bool ok =
+        !__builtin_mul_overflow(count, batch, &count) && !__builtin_mul_overflow(count, channels, &count);
     for (int i = 0; i < n; i++) ok = ok && !__builtin_mul_overflow(count, dim[i], &count);
     return ok;
 }
 
-static tn_code check(const tn_conv_desc *d, tn_error *err) {
+static tn_code check(const tn_conv_desc *d, tn_error *err)
+{
     if (d->dtype != TN_FLOAT && d->dtype != TN_DOUBLE && d->dtype != TN_HALF && d->dtype != TN_BFLOAT16)
         return tn_fail(err, TN_UNIMPLEMENTED, "no convolution of %s", tn_dtype_name(d->dtype));
-    if (d->spatial < 1 || d->spatial > 3) return tn_fail(err, TN_INVALID_ARGUMENT, "a convolution has %d spatial dimensions", d->spatial);
-    if (d->batch < 0 || d->in_c < 1 || d->out_c < 1 || d->groups < 1 || d->in_c % d->groups || d->out_c % d->groups)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "convolution of %lld channels to %lld in %lld groups", (long long)d->in_c,
-                       (long long)d->out_c, (long long)d->groups);
+    if (d->spatial < 1 || d->spatial > 3)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "a convolution has %d spatial dimensions", d->spatial);
+    if (d->batch < 0 || d->in_c < 1 || d->out_c < 1 || d->groups < 1 || d->in_c % d->groups ||
+        d->out_c % d->groups)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "convolution of %lld channels to %lld in %lld groups",
+                       (long long)d->in_c, (long long)d->out_c, (long long)d->groups);
     for (int i = 0; i < d->spatial; i++) TN_TRY(check_spatial(d, i, err));
     if (!fits(d->batch, d->in_c, d->in, d->spatial) || !fits(d->batch, d->out_c, d->out, d->spatial) ||
         !fits(d->in_c / d->groups, d->out_c, d->filter, d->spatial))
@@ -88,9 +101,13 @@ static tn_code check(const tn_conv_desc *d, tn_error *err) {
 
 /* ---- new, free ---- */
 
-static bool is_short(tn_dtype t) { return t == TN_HALF || t == TN_BFLOAT16; }
+static bool is_short(tn_dtype t)
+{
+    return t == TN_HALF || t == TN_BFLOAT16;
+}
 
-tn_code tn_conv_new(const tn_conv_desc *d, tn_conv **out, tn_error *err) {
+tn_code tn_conv_new(const tn_conv_desc *d, tn_conv **out, tn_error *err)
+{
     TN_TRY(check(d, err));
     tn_conv *c = tn_calloc(1, sizeof(*c));
     if (!c) return tn_no_memory(err, sizeof(*c));
@@ -114,7 +131,8 @@ tn_code tn_conv_new(const tn_conv_desc *d, tn_conv **out, tn_error *err) {
     return TN_OK;
 }
 
-void tn_conv_free(tn_conv *c) {
+void tn_conv_free(tn_conv *c)
+{
     if (!c) return;
     tn_onednn_free(c->onednn);
     tn_conv_free(c->wide);
@@ -127,7 +145,8 @@ typedef struct places {
     size_t in, filter, bias, out, rest;
 } places;
 
-static places places_of(const tn_conv_size *s) {
+static places places_of(const tn_conv_size *s)
+{
     places p = {0};
     p.filter = p.in + tn_round64((size_t)s->in_count * 4);
     p.bias = p.filter + tn_round64((size_t)s->filter_count * 4);
@@ -136,29 +155,46 @@ static places places_of(const tn_conv_size *s) {
     return p;
 }
 
-size_t tn_conv_scratch(const tn_conv *c) {
+size_t tn_conv_scratch(const tn_conv *c)
+{
     if (c->wide) return places_of(&c->s).rest + tn_conv_scratch(c->wide);
     return c->onednn ? tn_onednn_scratch(c->onednn) : 0;
 }
-size_t tn_conv_packed(const tn_conv *c) { return c->onednn ? tn_onednn_packed(c->onednn) : 0; }
-
-tn_code tn_conv_pack(const tn_conv *c, const void *filter, void *packed, void *scratch, tn_error *err) {
-    return c->onednn && tn_onednn_packed(c->onednn) ? tn_onednn_pack(c->onednn, filter, packed, scratch, err) : TN_OK;
+size_t tn_conv_packed(const tn_conv *c)
+{
+    return c->onednn ? tn_onednn_packed(c->onednn) : 0;
 }
 
-static tn_code run_wide(const tn_conv *c, const tn_conv_args *a, tn_error *err) {
+tn_code tn_conv_pack(const tn_conv *c, const void *filter, void *packed, void *scratch, tn_error *err)
+{
+    return c->onednn && tn_onednn_packed(c->onednn) ? tn_onednn_pack(c->onednn, filter, packed, scratch, err)
+                                                    : TN_OK;
+}
+
+static tn_code run_wide(const tn_conv *c, const tn_conv_args *a, tn_error *err)
+{
     const tn_conv_size *s = &c->s;
     const places p = places_of(s);
     const tn_dtype t = c->d.dtype;
     char *m = a->scratch;
-    tn_conv_args w = {.in = m + p.in, .filter = m + p.filter, .bias = c->d.bias ? m + p.bias : NULL, .out = m + p.out, .scratch = m + p.rest};
-    if (c->d.kind != TN_CONV_BACKWARD_DATA) TN_TRY(tn_cast(t, TN_FLOAT, s->in_count, a->in, w.in, false, c->d.threads, err));
-    if (c->d.kind != TN_CONV_BACKWARD_FILTER) TN_TRY(tn_cast(t, TN_FLOAT, s->filter_count, a->filter, w.filter, false, c->d.threads, err));
-    if (c->d.kind != TN_CONV_FORWARD) TN_TRY(tn_cast(t, TN_FLOAT, s->out_count, a->out, w.out, false, c->d.threads, err));
-    if (c->d.kind == TN_CONV_FORWARD && c->d.bias) TN_TRY(tn_cast(t, TN_FLOAT, s->out_c, a->bias, w.bias, false, 1, err));
+    tn_conv_args w = {.in = m + p.in,
+                      .filter = m + p.filter,
+                      .bias = c->d.bias ? m + p.bias : NULL,
+                      .out = m + p.out,
+                      .scratch = m + p.rest};
+    if (c->d.kind != TN_CONV_BACKWARD_DATA)
+        TN_TRY(tn_cast(t, TN_FLOAT, s->in_count, a->in, w.in, false, c->d.threads, err));
+    if (c->d.kind != TN_CONV_BACKWARD_FILTER)
+        TN_TRY(tn_cast(t, TN_FLOAT, s->filter_count, a->filter, w.filter, false, c->d.threads, err));
+    if (c->d.kind != TN_CONV_FORWARD)
+        TN_TRY(tn_cast(t, TN_FLOAT, s->out_count, a->out, w.out, false, c->d.threads, err));
+    if (c->d.kind == TN_CONV_FORWARD && c->d.bias)
+        TN_TRY(tn_cast(t, TN_FLOAT, s->out_c, a->bias, w.bias, false, 1, err));
     TN_TRY(tn_conv_run(c->wide, &w, err));
-    if (c->d.kind == TN_CONV_FORWARD) return tn_cast(TN_FLOAT, t, s->out_count, w.out, a->out, false, c->d.threads, err);
-    if (c->d.kind == TN_CONV_BACKWARD_DATA) return tn_cast(TN_FLOAT, t, s->in_count, w.in, a->in, false, c->d.threads, err);
+    if (c->d.kind == TN_CONV_FORWARD)
+        return tn_cast(TN_FLOAT, t, s->out_count, w.out, a->out, false, c->d.threads, err);
+    if (c->d.kind == TN_CONV_BACKWARD_DATA)
+        return tn_cast(TN_FLOAT, t, s->in_count, w.in, a->in, false, c->d.threads, err);
     if (c->d.bias) TN_TRY(tn_cast(TN_FLOAT, t, s->out_c, w.bias, a->bias, false, 1, err));
     return tn_cast(TN_FLOAT, t, s->filter_count, w.filter, a->filter, false, c->d.threads, err);
 }
@@ -166,15 +202,18 @@ static tn_code run_wide(const tn_conv *c, const tn_conv_args *a, tn_error *err) 
 /* ---- run ---- */
 
 /* Something has no elements: what is written is all zero. */
-static void run_empty(const tn_conv *c, const tn_conv_args *a) {
+static void run_empty(const tn_conv *c, const tn_conv_args *a)
+{
     const size_t size = tn_dtype_size(c->d.dtype);
-    if (c->d.kind == TN_CONV_BACKWARD_DATA && c->s.in_count > 0) memset(a->in, 0, (size_t)c->s.in_count * size);
+    if (c->d.kind == TN_CONV_BACKWARD_DATA && c->s.in_count > 0)
+        memset(a->in, 0, (size_t)c->s.in_count * size);
     if (c->d.kind != TN_CONV_BACKWARD_FILTER) return;
     memset(a->filter, 0, (size_t)c->s.filter_count * size);
     if (c->d.bias) memset(a->bias, 0, (size_t)c->s.out_c * size);
 }
 
-tn_code tn_conv_run(const tn_conv *c, const tn_conv_args *a, tn_error *err) {
+tn_code tn_conv_run(const tn_conv *c, const tn_conv_args *a, tn_error *err)
+{
     if (c->s.out_count == 0 || c->s.in_count == 0) {
         if (c->d.kind != TN_CONV_FORWARD || c->s.out_count == 0) {
             run_empty(c, a);
@@ -188,6 +227,7 @@ tn_code tn_conv_run(const tn_conv *c, const tn_conv_args *a, tn_error *err) {
         tn_conv_direct(&c->d, &c->s, a->in, a->filter, c->d.bias ? a->bias : NULL, a->out);
     if (c->d.kind == TN_CONV_FORWARD && c->d.act != TN_ACT_NONE && c->d.dtype == TN_FLOAT &&
         !(c->onednn && tn_onednn_does_act(c->d.act)))
-        tn_bias_act(a->out, NULL, c->s.out_count / c->s.out_c, c->s.out_c, c->d.act, c->d.alpha, c->d.threads);
+        tn_bias_act(a->out, NULL, c->s.out_count / c->s.out_c, c->s.out_c, c->d.act, c->d.alpha,
+                    c->d.threads);
     return TN_OK;
 }

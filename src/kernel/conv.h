@@ -15,7 +15,8 @@ typedef struct tn_conv_size {
 tn_conv_size tn_conv_size_of(const tn_conv_desc *d);
 
 /* Plain loops, float and double. bias may be NULL. */
-void tn_conv_direct(const tn_conv_desc *d, const tn_conv_size *s, void *in, void *filter, void *bias, void *out);
+void tn_conv_direct(const tn_conv_desc *d, const tn_conv_size *s, void *in, void *filter, void *bias,
+                    void *out);
 
 /* oneDNN, float. */
 typedef struct tn_onednn tn_onednn;

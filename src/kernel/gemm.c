@@ -16,7 +16,8 @@ enum { PATH_DOTS, PATH_DIRECT, PATH_PACKED, PATH_TURNED, PATH_LIBRARY, PATH_GENE
 
 #define LIBRARY_FROM 1e6 /* multiplications */
 
-static const tn_gemm_type *type_of(const tn_gemm_plan *p) {
+static const tn_gemm_type *type_of(const tn_gemm_plan *p)
+{
     const tn_gemm_isa *isa = TN_ISA_PICK(tn_isa_gemm, p->isa);
     return p->d.dtype == TN_DOUBLE ? &isa->f64 : &isa->f32;
 }
@@ -25,19 +26,25 @@ static const tn_gemm_type *type_of(const tn_gemm_plan *p) {
 typedef struct cut {
     int64_t panels, vectors;
 } cut;
-static cut cut_of(const tn_gemm_type *t, int64_t n) {
+static cut cut_of(const tn_gemm_type *t, int64_t n)
+{
     cut c = {.vectors = (n + t->vl - 1) / t->vl};
     c.panels = (c.vectors + t->vecs - 1) / t->vecs;
     return c;
 }
 /* The first vector of panel j. */
-static int64_t panel_at(cut c, int64_t j) { return j * (c.vectors / c.panels) + TN_MIN(j, c.vectors % c.panels); }
+static int64_t panel_at(cut c, int64_t j)
+{
+    return j * (c.vectors / c.panels) + TN_MIN(j, c.vectors % c.panels);
+}
 
 /* ---- prepare ---- */
 
-static tn_code check(const tn_gemm_desc *d, tn_error *err) {
+static tn_code check(const tn_gemm_desc *d, tn_error *err)
+{
     if (d->m < 0 || d->n < 0 || d->k < 0 || d->m > INT32_MAX || d->n > INT32_MAX || d->k > INT32_MAX)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "matrix product of %lld x %lld by %lld x %lld is out of range", (long long)d->m,
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "matrix product of %lld x %lld by %lld x %lld is out of range", (long long)d->m,
                        (long long)d->k, (long long)d->k, (long long)d->n);
     if (!tn_gemm_takes(d->dtype))
         return tn_fail(err, TN_UNIMPLEMENTED, "no matrix product of %s", tn_dtype_name(d->dtype));
@@ -46,7 +53,8 @@ static tn_code check(const tn_gemm_desc *d, tn_error *err) {
     return TN_OK;
 }
 
-static tn_code count_batches(tn_gemm_plan *p, tn_error *err) {
+static tn_code count_batches(tn_gemm_plan *p, tn_error *err)
+{
     p->batches = 1;
     for (int i = 0; i < p->d.batch_rank; i++)
         if (p->d.batch_dim[i] < 0 || __builtin_mul_overflow(p->batches, p->d.batch_dim[i], &p->batches))
@@ -54,7 +62,8 @@ static tn_code count_batches(tn_gemm_plan *p, tn_error *err) {
     return TN_OK;
 }
 
-static int choose(const tn_gemm_plan *p) {
+static int choose(const tn_gemm_plan *p)
+{
     const tn_gemm_desc *d = &p->d;
     const tn_gemm_type *t = type_of(p);
     /* Read as it lies, so whole vectors only where there is no masked load. */
@@ -70,14 +79,19 @@ static int choose(const tn_gemm_plan *p) {
 }
 
 /* How deep a block of b is that is read where it lies: few enough rows to stay within the TLB's reach. */
-static int64_t direct_depth(int64_t ldb) { return TN_MIN(TN_MAX(65536 / TN_MAX(ldb, 1), 16), 256); }
+static int64_t direct_depth(int64_t ldb)
+{
+    return TN_MIN(TN_MAX(65536 / TN_MAX(ldb, 1), 16), 256);
+}
 
-static size_t packed_size(const tn_gemm_plan *p) {
+static size_t packed_size(const tn_gemm_plan *p)
+{
     const tn_gemm_type *t = type_of(p);
     return (size_t)(cut_of(t, p->d.n).vectors * t->vl * p->d.k) * tn_dtype_size(p->d.dtype);
 }
 
-tn_code tn_gemm_prepare(const tn_gemm_desc *desc, tn_gemm_plan *plan, tn_error *err) {
+tn_code tn_gemm_prepare(const tn_gemm_desc *desc, tn_gemm_plan *plan, tn_error *err)
+{
     tn_gemm_plan p = {.d = *desc, .isa = tn_isa_level_now()};
     tn_gemm_desc *d = &p.d;
     TN_TRY(check(d, err));
@@ -118,17 +132,24 @@ typedef struct operands {
 } operands;
 
 /* Rows [m0, m1) of panel j over depths [p0, p1). */
-static void run_strip(const tn_gemm_plan *p, const tn_gemm_type *t, const operands *o, cut cuts, int64_t j, int64_t m0, int64_t m1,
-                      int64_t p0, int64_t p1, const char *packed) {
+static void run_strip(const tn_gemm_plan *p, const tn_gemm_type *t, const operands *o, cut cuts, int64_t j,
+                      int64_t m0, int64_t m1, int64_t p0, int64_t p1, const char *packed)
+{
     const tn_gemm_desc *d = &p->d;
     const int64_t size = t == &TN_ISA_PICK(tn_isa_gemm, p->isa)->f64 ? 8 : 4;
     const int64_t v0 = panel_at(cuts, j), v1 = panel_at(cuts, j + 1), n0 = v0 * t->vl;
     const bool last = p1 == d->k;
-    tn_gemm_strip s = {
-        .m = m1 - m0, .k = p1 - p0, .cols = (int)(TN_MIN(v1 * t->vl, d->n) - n0), .vecs = (int)(v1 - v0),
-        .a_row = d->ta ? 1 : d->lda, .a_col = d->ta ? d->lda : 1, .c_row = d->ldc,
-        .bias = last && o->bias ? o->bias + n0 * size : NULL, .c = o->c + (m0 * d->ldc + n0) * size,
-        .add = d->accumulate || p0 > 0, .relu = last && d->act == TN_ACT_RELU && d->dtype == TN_FLOAT};
+    tn_gemm_strip s = {.m = m1 - m0,
+                       .k = p1 - p0,
+                       .cols = (int)(TN_MIN(v1 * t->vl, d->n) - n0),
+                       .vecs = (int)(v1 - v0),
+                       .a_row = d->ta ? 1 : d->lda,
+                       .a_col = d->ta ? d->lda : 1,
+                       .c_row = d->ldc,
+                       .bias = last && o->bias ? o->bias + n0 * size : NULL,
+                       .c = o->c + (m0 * d->ldc + n0) * size,
+                       .add = d->accumulate || p0 > 0,
+                       .relu = last && d->act == TN_ACT_RELU && d->dtype == TN_FLOAT};
     s.a = o->a + (m0 * s.a_row + p0 * s.a_col) * size;
     if (packed) { /* panels follow one another, each k deep */
         s.b_row = s.vecs * t->vl;
@@ -141,15 +162,17 @@ static void run_strip(const tn_gemm_plan *p, const tn_gemm_type *t, const operan
     t->strip(&s);
 }
 
-static void finish(const tn_gemm_plan *p, char *c, int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
+static void finish(const tn_gemm_plan *p, char *c, int64_t m0, int64_t m1, int64_t n0, int64_t n1)
+{
     if (p->d.act == TN_ACT_NONE || p->d.act == TN_ACT_RELU || p->d.dtype != TN_FLOAT) return;
     for (int64_t i = m0; i < m1; i++)
         tn_act_apply(p->isa, p->d.act, p->d.alpha, n1 - n0, (float *)(void *)c + i * p->d.ldc + n0);
 }
 
 /* Rows [m0, m1) of panels [j0, j1). */
-static void run_block(const tn_gemm_plan *p, const tn_gemm_type *t, const operands *o, cut cuts, int64_t m0, int64_t m1, int64_t j0,
-                      int64_t j1, const char *packed) {
+static void run_block(const tn_gemm_plan *p, const tn_gemm_type *t, const operands *o, cut cuts, int64_t m0,
+                      int64_t m1, int64_t j0, int64_t j1, const char *packed)
+{
     const int64_t k = p->d.k;
     for (int64_t i = m0; i < m1; i += p->mc) {
         int64_t to = TN_MIN(i + p->mc, m1), p0 = 0;
@@ -162,7 +185,9 @@ static void run_block(const tn_gemm_plan *p, const tn_gemm_type *t, const operan
     }
 }
 
-static void pack_panels(const tn_gemm_plan *p, const tn_gemm_type *t, const char *b, char *packed, cut cuts, int64_t j0, int64_t j1) {
+static void pack_panels(const tn_gemm_plan *p, const tn_gemm_type *t, const char *b, char *packed, cut cuts,
+                        int64_t j0, int64_t j1)
+{
     const tn_gemm_desc *d = &p->d;
     const int64_t size = (int64_t)tn_dtype_size(d->dtype);
     for (int64_t j = j0; j < j1; j++) {
@@ -177,7 +202,9 @@ static void pack_panels(const tn_gemm_plan *p, const tn_gemm_type *t, const char
 }
 
 /* One thread's part of a tiled product; pack: where to copy b first, together with the others. */
-static void run_part(const tn_gemm_plan *p, const operands *o, const char *packed, char *pack, int part, int parts) {
+static void run_part(const tn_gemm_plan *p, const operands *o, const char *packed, char *pack, int part,
+                     int parts)
+{
     const tn_gemm_type *t = type_of(p);
     const cut cuts = cut_of(t, p->d.n);
     int64_t m0 = 0, m1 = p->d.m, j0 = 0, j1 = cuts.panels;
@@ -197,7 +224,8 @@ static void run_part(const tn_gemm_plan *p, const operands *o, const char *packe
     if (m0 < m1 && j0 < j1) run_block(p, t, o, cuts, m0, m1, j0, j1, packed);
 }
 
-static void run_tiled(const tn_gemm_plan *p, const operands *o, const char *packed, char *pack, int threads) {
+static void run_tiled(const tn_gemm_plan *p, const operands *o, const char *packed, char *pack, int threads)
+{
     if (threads == 1) {
         run_part(p, o, packed, pack, 0, 1);
         return;
@@ -206,7 +234,8 @@ static void run_tiled(const tn_gemm_plan *p, const operands *o, const char *pack
     run_part(p, o, packed, pack, omp_get_thread_num(), omp_get_num_threads());
 }
 
-static void dots_part(const tn_gemm_plan *p, const operands *o, int64_t b_row, int part, int parts) {
+static void dots_part(const tn_gemm_plan *p, const operands *o, int64_t b_row, int part, int parts)
+{
     const tn_gemm_desc *d = &p->d;
     const int64_t size = (int64_t)tn_dtype_size(d->dtype);
     int64_t m0 = 0, m1 = d->m, n0 = 0, n1 = d->n;
@@ -218,17 +247,20 @@ static void dots_part(const tn_gemm_plan *p, const operands *o, int64_t b_row, i
     if (n1 - n0 < 4) /* four rows of a at a time against a column of b */
         for (int64_t j = n0; j < n1; j++)
             type_of(p)->dots(1, m1 - m0, d->k, o->b + j * b_row * size, 0, o->a + m0 * d->lda * size, d->lda,
-                             o->bias ? o->bias + j * size : NULL, 0, o->c + (m0 * d->ldc + j) * size, 0, d->ldc, d->accumulate);
+                             o->bias ? o->bias + j * size : NULL, 0, o->c + (m0 * d->ldc + j) * size, 0,
+                             d->ldc, d->accumulate);
     else
-        type_of(p)->dots(m1 - m0, n1 - n0, d->k, o->a + m0 * d->lda * size, d->lda, o->b + n0 * b_row * size, b_row,
-                     o->bias ? o->bias + n0 * size : NULL, 1, o->c + (m0 * d->ldc + n0) * size, d->ldc, 1, d->accumulate);
+        type_of(p)->dots(m1 - m0, n1 - n0, d->k, o->a + m0 * d->lda * size, d->lda, o->b + n0 * b_row * size,
+                         b_row, o->bias ? o->bias + n0 * size : NULL, 1, o->c + (m0 * d->ldc + n0) * size,
+                         d->ldc, 1, d->accumulate);
     if (d->act != TN_ACT_NONE && d->dtype == TN_FLOAT)
         for (int64_t i = m0; i < m1; i++)
             tn_act_apply(p->isa, d->act, d->alpha, n1 - n0, (float *)(void *)o->c + i * d->ldc + n0);
 }
 
 /* Rows of a times rows of b; b's columns become rows in scratch when it is not stored that way. */
-static void run_dots(const tn_gemm_plan *p, const operands *o, void *scratch, int threads) {
+static void run_dots(const tn_gemm_plan *p, const operands *o, void *scratch, int threads)
+{
     const tn_gemm_desc *d = &p->d;
     const tn_gemm_type *t = type_of(p);
     const int64_t size = (int64_t)tn_dtype_size(d->dtype);
@@ -237,7 +269,8 @@ static void run_dots(const tn_gemm_plan *p, const operands *o, void *scratch, in
     if (!d->tb) {
         b_row = d->k;
         if (d->ldb > 1) {
-            for (int64_t j = 0; j < d->n; j++) t->pack(d->k, 1, 1, o->b + j * size, d->ldb, (char *)scratch + j * d->k * size);
+            for (int64_t j = 0; j < d->n; j++)
+                t->pack(d->k, 1, 1, o->b + j * size, d->ldb, (char *)scratch + j * d->k * size);
             b = scratch;
         }
     }
@@ -251,7 +284,8 @@ static void run_dots(const tn_gemm_plan *p, const operands *o, void *scratch, in
 }
 
 /* One column with a stored [k, m]: the row c' = b' a, where a is read as it lies. */
-static void run_turned(const tn_gemm_plan *p, const operands *o, int threads) {
+static void run_turned(const tn_gemm_plan *p, const operands *o, int threads)
+{
     tn_gemm_plan q = *p;
     q.d.m = 1;
     q.d.n = p->d.m;
@@ -270,30 +304,37 @@ static void run_turned(const tn_gemm_plan *p, const operands *o, int threads) {
 }
 
 /* When the library has no memory for its own packing: by the definition. */
-static void plain_product(const tn_gemm_desc *d, const float *a, const float *b, float *c) {
+static void plain_product(const tn_gemm_desc *d, const float *a, const float *b, float *c)
+{
     for (int64_t i = 0; i < d->m; i++)
         for (int64_t j = 0; j < d->n; j++) {
             float sum = 0;
             for (int64_t k = 0; k < d->k; k++)
-                sum += (d->ta ? a[k * d->lda + i] : a[i * d->lda + k]) * (d->tb ? b[j * d->ldb + k] : b[k * d->ldb + j]);
+                sum += (d->ta ? a[k * d->lda + i] : a[i * d->lda + k]) *
+                       (d->tb ? b[j * d->ldb + k] : b[k * d->ldb + j]);
             c[i * d->ldc + j] = sum + (d->accumulate ? c[i * d->ldc + j] : 0);
         }
 }
 
-static void run_library(const tn_gemm_plan *p, const operands *o, int threads) {
+static void run_library(const tn_gemm_plan *p, const operands *o, int threads)
+{
     const tn_gemm_desc *d = &p->d;
     const float *a = (const float *)(const void *)o->a, *b = (const float *)(const void *)o->b;
-    if (!tn_onednn_sgemm(d, a, b, (float *)(void *)o->c, threads)) plain_product(d, a, b, (float *)(void *)o->c);
+    if (!tn_onednn_sgemm(d, a, b, (float *)(void *)o->c, threads))
+        plain_product(d, a, b, (float *)(void *)o->c);
     if (!o->bias && d->act == TN_ACT_NONE) return;
     if (d->ldc == d->n) {
-        tn_bias_act((float *)(void *)o->c, (const float *)(const void *)o->bias, d->m, d->n, d->act, d->alpha, threads);
+        tn_bias_act((float *)(void *)o->c, (const float *)(const void *)o->bias, d->m, d->n, d->act, d->alpha,
+                    threads);
         return;
     }
     for (int64_t i = 0; i < d->m; i++)
-        tn_bias_act((float *)(void *)o->c + i * d->ldc, (const float *)(const void *)o->bias, 1, d->n, d->act, d->alpha, 1);
+        tn_bias_act((float *)(void *)o->c + i * d->ldc, (const float *)(const void *)o->bias, 1, d->n, d->act,
+                    d->alpha, 1);
 }
 
-static void run_one(const tn_gemm_plan *p, const operands *o, const char *packed, void *scratch, int threads) {
+static void run_one(const tn_gemm_plan *p, const operands *o, const char *packed, void *scratch, int threads)
+{
     switch (p->path) {
     case PATH_LIBRARY:
         if (packed)
@@ -310,7 +351,8 @@ static void run_one(const tn_gemm_plan *p, const operands *o, const char *packed
     }
 }
 
-static operands at_batch(const tn_gemm_plan *p, const operands *o, int64_t batch) {
+static operands at_batch(const tn_gemm_plan *p, const operands *o, int64_t batch)
+{
     const int64_t size = (int64_t)tn_dtype_size(p->d.dtype);
     operands at = *o;
     at.c += batch * p->d.m * p->d.ldc * size;
@@ -323,7 +365,9 @@ static operands at_batch(const tn_gemm_plan *p, const operands *o, int64_t batch
     return at;
 }
 
-static void run_batches(const tn_gemm_plan *p, const operands *o, const char *packed, void *scratch, int part, int parts) {
+static void run_batches(const tn_gemm_plan *p, const operands *o, const char *packed, void *scratch, int part,
+                        int parts)
+{
     int64_t from, to;
     tn_share(p->batches, 1, part, parts, &from, &to);
     for (int64_t i = from; i < to; i++) {
@@ -332,7 +376,8 @@ static void run_batches(const tn_gemm_plan *p, const operands *o, const char *pa
     }
 }
 
-static void run(const tn_gemm_plan *p, const operands *o, const char *packed, void *scratch) {
+static void run(const tn_gemm_plan *p, const operands *o, const char *packed, void *scratch)
+{
     if (p->d.m == 0 || p->d.n == 0 || p->batches == 0) return;
     if (p->batches == 1) {
         run_one(p, o, packed, scratch, p->threads);
@@ -344,19 +389,25 @@ static void run(const tn_gemm_plan *p, const operands *o, const char *packed, vo
         return;
     }
 #pragma omp parallel num_threads(p->threads)
-    run_batches(p, o, packed, (char *)scratch + (size_t)omp_get_thread_num() * each, omp_get_thread_num(), omp_get_num_threads());
+    run_batches(p, o, packed, (char *)scratch + (size_t)omp_get_thread_num() * each, omp_get_thread_num(),
+                omp_get_num_threads());
 }
 
-void tn_gemm_run(const tn_gemm_plan *p, const void *a, const void *b, const void *bias, void *c, void *scratch) {
+void tn_gemm_run(const tn_gemm_plan *p, const void *a, const void *b, const void *bias, void *c,
+                 void *scratch)
+{
     run(p, &(operands){a, b, bias, c}, NULL, scratch);
 }
 
-void tn_gemm_pack_b(const tn_gemm_plan *p, const void *b, void *packed) {
+void tn_gemm_pack_b(const tn_gemm_plan *p, const void *b, void *packed)
+{
     const tn_gemm_type *t = type_of(p);
     const cut cuts = cut_of(t, p->d.n);
     if (p->packed) pack_panels(p, t, b, packed, cuts, 0, cuts.panels);
 }
 
-void tn_gemm_run_packed(const tn_gemm_plan *p, const void *a, const void *packed, const void *bias, void *c, void *scratch) {
+void tn_gemm_run_packed(const tn_gemm_plan *p, const void *a, const void *packed, const void *bias, void *c,
+                        void *scratch)
+{
     run(p, &(operands){a, NULL, bias, c}, packed, scratch);
 }

@@ -12,8 +12,8 @@ bool tn_gemm_takes(tn_dtype t);
 void tn_gemm_generic(const tn_gemm_plan *p, const void *a, const void *b, void *c, int threads);
 /* half and bfloat16: by way of float, in scratch. */
 tn_code tn_gemm_widened_prepare(tn_gemm_plan *p, tn_error *err);
-void tn_gemm_widened_run(const tn_gemm_plan *p, const void *a, const void *b, const void *bias, void *c, void *scratch,
-                         int threads);
+void tn_gemm_widened_run(const tn_gemm_plan *p, const void *a, const void *b, const void *bias, void *c,
+                         void *scratch, int threads);
 /* false: out of memory, and nothing was written. */
 bool tn_onednn_sgemm(const tn_gemm_desc *d, const float *a, const float *b, float *c, int threads);
 void tn_add_scalar(tn_dtype t, const void *x, int64_t n, void *c); /* c[i] += *x; float and double */

@@ -7,24 +7,33 @@
 
 #include "gemm.h"
 
-bool tn_gemm_takes(tn_dtype t) {
+bool tn_gemm_takes(tn_dtype t)
+{
     switch (t) {
-    case TN_FLOAT: case TN_DOUBLE: case TN_HALF: case TN_BFLOAT16: case TN_INT32: case TN_INT64: case TN_COMPLEX64:
+    case TN_FLOAT:
+    case TN_DOUBLE:
+    case TN_HALF:
+    case TN_BFLOAT16:
+    case TN_INT32:
+    case TN_INT64:
+    case TN_COMPLEX64:
     case TN_COMPLEX128: return true;
     default: return false;
     }
 }
 
 /* Row i of c, term by term so that b is read along its rows. */
-#define DEFINE_ROW(name, T, A, B)                                                                              \
-    static void name(const tn_gemm_desc *d, int64_t i, const void *av, const void *bv, void *cv) {             \
-        const T *a = av, *b = bv;                                                                              \
-        T *c = (T *)cv + i * d->ldc;                                                                           \
-        for (int64_t j = 0; j < d->n; j++) c[j] = 0;                                                           \
-        for (int64_t p = 0; p < d->k; p++) {                                                                   \
-            const T x = d->ta ? a[p * d->lda + i] : a[i * d->lda + p];                                         \
-            for (int64_t j = 0; j < d->n; j++) c[j] += A(x) * B(d->tb ? b[j * d->ldb + p] : b[p * d->ldb + j]); \
-        }                                                                                                      \
+#define DEFINE_ROW(name, T, A, B)                                                                \
+    static void name(const tn_gemm_desc *d, int64_t i, const void *av, const void *bv, void *cv) \
+    {                                                                                            \
+        const T *a = av, *b = bv;                                                                \
+        T *c = (T *)cv + i * d->ldc;                                                             \
+        for (int64_t j = 0; j < d->n; j++) c[j] = 0;                                             \
+        for (int64_t p = 0; p < d->k; p++) {                                                     \
+            const T x = d->ta ? a[p * d->lda + i] : a[i * d->lda + p];                           \
+            for (int64_t j = 0; j < d->n; j++)                                                   \
+                c[j] += A(x) * B(d->tb ? b[j * d->ldb + p] : b[p * d->ldb + j]);                 \
+        }                                                                                        \
     }
 #define SAME(x) (x)
 #define CONJ_A(x) (d->conj_a ? conj(x) : (x))
@@ -36,14 +45,19 @@ DEFINE_ROW(row_u64, uint64_t, SAME, SAME)
 DEFINE_ROW(row_c64, float complex, CONJF_A, CONJF_B)
 DEFINE_ROW(row_c128, double complex, CONJ_A, CONJ_B)
 
-void tn_gemm_generic(const tn_gemm_plan *p, const void *a, const void *b, void *c, int threads) {
+void tn_gemm_generic(const tn_gemm_plan *p, const void *a, const void *b, void *c, int threads)
+{
     void (*row)(const tn_gemm_desc *, int64_t, const void *, const void *, void *) =
-        p->d.dtype == TN_INT32 ? row_u32 : p->d.dtype == TN_INT64 ? row_u64 : p->d.dtype == TN_COMPLEX64 ? row_c64 : row_c128;
+        p->d.dtype == TN_INT32       ? row_u32
+        : p->d.dtype == TN_INT64     ? row_u64
+        : p->d.dtype == TN_COMPLEX64 ? row_c64
+                                     : row_c128;
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (int64_t i = 0; i < p->d.m; i++) row(&p->d, i, a, b, c);
 }
 
-void tn_add_scalar(tn_dtype t, const void *x, int64_t n, void *c) {
+void tn_add_scalar(tn_dtype t, const void *x, int64_t n, void *c)
+{
     if (t == TN_DOUBLE)
         for (int64_t i = 0; i < n; i++) ((double *)c)[i] += *(const double *)x;
     else
@@ -57,7 +71,8 @@ typedef struct widened {
     size_t a, b, bias, c, total;
 } widened;
 
-static tn_code widened_of(const tn_gemm_plan *p, widened *w, tn_error *err) {
+static tn_code widened_of(const tn_gemm_plan *p, widened *w, tn_error *err)
+{
     tn_gemm_desc d = p->d;
     d.dtype = TN_FLOAT;
     d.lda = d.ldb = d.ldc = 0;
@@ -72,19 +87,23 @@ static tn_code widened_of(const tn_gemm_plan *p, widened *w, tn_error *err) {
     return TN_OK;
 }
 
-tn_code tn_gemm_widened_prepare(tn_gemm_plan *p, tn_error *err) {
+tn_code tn_gemm_widened_prepare(tn_gemm_plan *p, tn_error *err)
+{
     widened w;
     TN_TRY(widened_of(p, &w, err));
     p->scratch = w.total + w.plan.scratch;
     return TN_OK;
 }
 
-static void widen_rows(tn_dtype t, int64_t rows, int64_t cols, int64_t ld, const void *in, void *out) {
-    for (int64_t i = 0; i < rows; i++) tn_cast(t, TN_FLOAT, cols, (const uint16_t *)in + i * ld, (float *)out + i * cols, false, 1, NULL);
+static void widen_rows(tn_dtype t, int64_t rows, int64_t cols, int64_t ld, const void *in, void *out)
+{
+    for (int64_t i = 0; i < rows; i++)
+        tn_cast(t, TN_FLOAT, cols, (const uint16_t *)in + i * ld, (float *)out + i * cols, false, 1, NULL);
 }
 
-void tn_gemm_widened_run(const tn_gemm_plan *p, const void *a, const void *b, const void *bias, void *c, void *scratch,
-                         int threads) {
+void tn_gemm_widened_run(const tn_gemm_plan *p, const void *a, const void *b, const void *bias, void *c,
+                         void *scratch, int threads)
+{
     const tn_gemm_desc *d = &p->d;
     const tn_dtype t = d->dtype;
     char *s = scratch;
@@ -97,5 +116,6 @@ void tn_gemm_widened_run(const tn_gemm_plan *p, const void *a, const void *b, co
     if (d->accumulate) widen_rows(t, d->m, d->n, d->ldc, c, s + w.c);
     tn_gemm_run(&w.plan, s + w.a, s + w.b, bias ? s + w.bias : NULL, s + w.c, s + w.total);
     for (int64_t i = 0; i < d->m; i++)
-        tn_cast(TN_FLOAT, t, d->n, (float *)(void *)(s + w.c) + i * d->n, (uint16_t *)c + i * d->ldc, false, 1, NULL);
+        tn_cast(TN_FLOAT, t, d->n, (float *)(void *)(s + w.c) + i * d->n, (uint16_t *)c + i * d->ldc, false,
+                1, NULL);
 }

@@ -5,11 +5,15 @@
  */
 #define VL ((int)(VBYTES / sizeof(T)))
 
-static inline __attribute__((always_inline)) VEC NAME(load)(const T *p) { return *(const VEC *)p; }
+static inline __attribute__((always_inline)) VEC NAME(load)(const T *p)
+{
+    return *(const VEC *)p;
+}
 
 /* rows x nv vectors of c at row i0. The compiler unrolls all of it: rows and nv are constants. */
-static inline __attribute__((always_inline)) void NAME(tile)(const tn_gemm_strip *s, int64_t i0, int rows, int nv,
-                                                             bool partial) {
+static inline __attribute__((always_inline)) void NAME(tile)(const tn_gemm_strip *s, int64_t i0, int rows,
+                                                             int nv, bool partial)
+{
     const int64_t k = s->k, col = s->a_col, brow = s->b_row, crow = s->c_row;
     const int last = s->cols - (nv - 1) * VL;
     const T *b = s->b, *ap[MR];
@@ -46,26 +50,45 @@ static inline __attribute__((always_inline)) void NAME(tile)(const tn_gemm_strip
     }
 }
 
-#define ROWS(nv, partial)                                                                         \
-    do {                                                                                          \
-        int64_t i = 0;                                                                            \
-        for (; i + MR <= s->m; i += MR) NAME(tile)(s, i, MR, nv, partial);                        \
-        if (MR > 4 && s->m - i >= 4) NAME(tile)(s, i, 4, nv, partial), i += 4;                    \
-        if (s->m - i >= 2) NAME(tile)(s, i, 2, nv, partial), i += 2;                              \
-        if (s->m - i >= 1) NAME(tile)(s, i, 1, nv, partial);                                      \
+#define ROWS(nv, partial)                                                      \
+    do {                                                                       \
+        int64_t i = 0;                                                         \
+        for (; i + MR <= s->m; i += MR) NAME(tile)(s, i, MR, nv, partial);     \
+        if (MR > 4 && s->m - i >= 4) NAME(tile)(s, i, 4, nv, partial), i += 4; \
+        if (s->m - i >= 2) NAME(tile)(s, i, 2, nv, partial), i += 2;           \
+        if (s->m - i >= 1) NAME(tile)(s, i, 1, nv, partial);                   \
     } while (0)
 
-static void NAME(full1)(const tn_gemm_strip *s) { ROWS(1, false); }
-static void NAME(full2)(const tn_gemm_strip *s) { ROWS(2, false); }
-static void NAME(full3)(const tn_gemm_strip *s) { ROWS(3, false); }
+static void NAME(full1)(const tn_gemm_strip *s)
+{
+    ROWS(1, false);
+}
+static void NAME(full2)(const tn_gemm_strip *s)
+{
+    ROWS(2, false);
+}
+static void NAME(full3)(const tn_gemm_strip *s)
+{
+    ROWS(3, false);
+}
 #if MASK
-static void NAME(part1)(const tn_gemm_strip *s) { ROWS(1, true); }
-static void NAME(part2)(const tn_gemm_strip *s) { ROWS(2, true); }
-static void NAME(part3)(const tn_gemm_strip *s) { ROWS(3, true); }
+static void NAME(part1)(const tn_gemm_strip *s)
+{
+    ROWS(1, true);
+}
+static void NAME(part2)(const tn_gemm_strip *s)
+{
+    ROWS(2, true);
+}
+static void NAME(part3)(const tn_gemm_strip *s)
+{
+    ROWS(3, true);
+}
 #endif
 #undef ROWS
 
-static void NAME(strip)(const tn_gemm_strip *s) {
+static void NAME(strip)(const tn_gemm_strip *s)
+{
 #if MASK
     if (!s->b_padded && s->cols != s->vecs * VL) {
         if (s->vecs == 1)
@@ -85,7 +108,8 @@ static void NAME(strip)(const tn_gemm_strip *s) {
         NAME(full3)(s);
 }
 
-static void NAME(pack)(int64_t k, int cols, int width, const void *b, int64_t b_row, void *out) {
+static void NAME(pack)(int64_t k, int cols, int width, const void *b, int64_t b_row, void *out)
+{
     const T *from = b;
     T *to = out;
     for (int64_t p = 0; p < k; p++, from += b_row, to += width) {
@@ -104,7 +128,8 @@ typedef T NAME(four) __attribute__((vector_size(4 * sizeof(T)), aligned(sizeof(T
 #endif
 
 /* A 4 x 4 corner of b, transposed. */
-static inline __attribute__((always_inline)) void NAME(turn)(const T *b, int64_t b_row, T *to, int64_t width) {
+static inline __attribute__((always_inline)) void NAME(turn)(const T *b, int64_t b_row, T *to, int64_t width)
+{
     NAME(four) r[4], s[4];
     for (int i = 0; i < 4; i++) r[i] = *(const NAME(four) *)(b + i * b_row);
     s[0] = PICK(r[0], r[1], 0, 4, 1, 5);
@@ -116,7 +141,8 @@ static inline __attribute__((always_inline)) void NAME(turn)(const T *b, int64_t
     *(NAME(four) *)(to + 2 * width) = PICK(s[1], s[3], 0, 1, 4, 5);
     *(NAME(four) *)(to + 3 * width) = PICK(s[1], s[3], 2, 3, 6, 7);
 }
-static void NAME(pack_t)(int64_t k, int cols, int width, const void *b, int64_t b_row, void *out) {
+static void NAME(pack_t)(int64_t k, int cols, int width, const void *b, int64_t b_row, void *out)
+{
     const T *from = b;
     T *to = out;
     int64_t p = 0;
@@ -131,11 +157,16 @@ static void NAME(pack_t)(int64_t k, int cols, int width, const void *b, int64_t 
 }
 
 /* The sums of the elements of n <= 4 vectors, always added in the same order. */
-static inline __attribute__((always_inline)) void NAME(sums)(const VEC *acc, int n, T *out) {
+static inline __attribute__((always_inline)) void NAME(sums)(const VEC *acc, int n, T *out)
+{
     enum { QUADS = VL / 4 > 0 ? VL / 4 : 1 };
     NAME(four) q[4];
     for (int j = 0; j < 4; j++) {
-        union { VEC v; T t[VL]; NAME(four) f[QUADS]; } u = {.f = {{0}}};
+        union {
+            VEC v;
+            T t[VL];
+            NAME(four) f[QUADS];
+        } u = {.f = {{0}}};
         if (j < n) u.v = acc[j];
         q[j] = u.f[0];
         for (int i = 1; i < QUADS; i++) q[j] += u.f[i];
@@ -147,7 +178,9 @@ static inline __attribute__((always_inline)) void NAME(sums)(const VEC *acc, int
 }
 
 /* The products of one row of a with four rows of b. */
-static inline __attribute__((always_inline)) void NAME(dot)(int64_t k, const T *a, const T *b, int64_t b_row, int n, T *out) {
+static inline __attribute__((always_inline)) void NAME(dot)(int64_t k, const T *a, const T *b, int64_t b_row,
+                                                            int n, T *out)
+{
     VEC acc[4] = {{0}, {0}, {0}, {0}};
     int64_t p = 0;
     for (; p + VL <= k; p += VL) {
@@ -161,8 +194,10 @@ static inline __attribute__((always_inline)) void NAME(dot)(int64_t k, const T *
     NAME(sums)(acc, n, out);
 }
 
-static void NAME(dots)(int64_t m, int64_t n, int64_t k, const void *av, int64_t a_row, const void *bv, int64_t b_row,
-                       const void *biasv, int64_t bias_step, void *cv, int64_t c_row, int64_t c_col, bool add) {
+static void NAME(dots)(int64_t m, int64_t n, int64_t k, const void *av, int64_t a_row, const void *bv,
+                       int64_t b_row, const void *biasv, int64_t bias_step, void *cv, int64_t c_row,
+                       int64_t c_col, bool add)
+{
     const T *a = av, *b = bv, *bias = biasv;
     T *c = cv;
     for (int64_t i = 0; i < m; i++)
@@ -172,7 +207,8 @@ static void NAME(dots)(int64_t m, int64_t n, int64_t k, const void *av, int64_t 
             if (now == 4)
                 NAME(dot)(k, a + i * a_row, b + j * b_row, b_row, 4, sum);
             else
-                for (int q = 0; q < now; q++) NAME(dot)(k, a + i * a_row, b + (j + q) * b_row, b_row, 1, sum + q);
+                for (int q = 0; q < now; q++)
+                    NAME(dot)(k, a + i * a_row, b + (j + q) * b_row, b_row, 1, sum + q);
             for (int q = 0; q < now; q++) {
                 T *to = c + i * c_row + (j + q) * c_col, x = sum[q] + (bias ? bias[(j + q) * bias_step] : 0);
                 *to = add ? *to + x : x;

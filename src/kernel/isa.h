@@ -17,7 +17,7 @@
 
 #if defined(__x86_64__)
 #define TN_ISA_TABLES(T, name) extern const T name##_base, name##_v3, name##_v4
-#define TN_ISA_PICK(name, level)                                                                  \
+#define TN_ISA_PICK(name, level) \
     ((level) == TN_ISA_V4 ? &name##_v4 : (level) == TN_ISA_V3 ? &name##_v3 : &name##_base)
 #else
 #define TN_ISA_TABLES(T, name) extern const T name##_base
@@ -29,16 +29,21 @@ int tn_isa_level_now(void);
 
 /* Work in elements (or their equivalent) below which one thread is faster than a team. */
 #define TN_PARALLEL_FROM 65536
-static inline int tn_team(int threads, double work) {
+static inline int tn_team(int threads, double work)
+{
     return threads > 1 && work >= TN_PARALLEL_FROM ? threads : 1;
 }
 /* The share [*from, *to) of count that part of parts takes, in multiples of grain. */
-static inline void tn_share(int64_t count, int64_t grain, int part, int parts, int64_t *from, int64_t *to) {
+static inline void tn_share(int64_t count, int64_t grain, int part, int parts, int64_t *from, int64_t *to)
+{
     int64_t chunks = (count + grain - 1) / grain, each = chunks / parts, more = chunks % parts;
     int64_t a = part * each + TN_MIN(part, more), b = a + each + (part < more);
     *from = TN_MIN(a * grain, count);
     *to = TN_MIN(b * grain, count);
 }
-static inline size_t tn_round64(size_t n) { return (n + 63) & ~(size_t)63; }
+static inline size_t tn_round64(size_t n)
+{
+    return (n + 63) & ~(size_t)63;
+}
 
 #endif

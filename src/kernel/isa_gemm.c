@@ -31,7 +31,8 @@ typedef long long long4 __attribute__((vector_size(32)));
 #endif
 
 /* The first n elements of a vector; the others are 0 when read, kept when written. */
-static inline vec_f part_f(const float *p, int n) {
+static inline vec_f part_f(const float *p, int n)
+{
 #if defined(__AVX512F__)
     return (vec_f)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
 #elif defined(__AVX2__)
@@ -43,7 +44,8 @@ static inline vec_f part_f(const float *p, int n) {
     return v;
 #endif
 }
-static inline void put_f(float *p, vec_f v, int n) {
+static inline void put_f(float *p, vec_f v, int n)
+{
 #if defined(__AVX512F__)
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
 #elif defined(__AVX2__)
@@ -53,12 +55,14 @@ static inline void put_f(float *p, vec_f v, int n) {
     for (int i = 0; i < n; i++) p[i] = v[i];
 #endif
 }
-static inline vec_d part_d(const double *p, int n) {
+static inline vec_d part_d(const double *p, int n)
+{
     vec_d v = {0};
     for (int i = 0; i < n; i++) v[i] = p[i];
     return v;
 }
-static inline void put_d(double *p, vec_d v, int n) {
+static inline void put_d(double *p, vec_d v, int n)
+{
     for (int i = 0; i < n; i++) p[i] = v[i];
 }
 

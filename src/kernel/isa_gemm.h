@@ -11,16 +11,16 @@
 /* A strip: all rows of c for one panel of columns (at most nr vectors wide). */
 typedef struct tn_gemm_strip {
     int64_t m, k;
-    int cols, vecs;         /* columns that count; vectors that hold them */
-    const void *a;          /* element (i, p) at a[i * a_row + p * a_col] */
+    int cols, vecs; /* columns that count; vectors that hold them */
+    const void *a;  /* element (i, p) at a[i * a_row + p * a_col] */
     int64_t a_row, a_col;
-    const void *b;          /* row p at b + p * b_row */
+    const void *b; /* row p at b + p * b_row */
     int64_t b_row;
-    bool b_padded;          /* b may be read to the end of its last vector */
-    const void *bias;       /* or NULL */
+    bool b_padded;    /* b may be read to the end of its last vector */
+    const void *bias; /* or NULL */
     void *c;
     int64_t c_row;
-    bool add;               /* c += */
+    bool add; /* c += */
     bool relu;
 } tn_gemm_strip;
 
@@ -33,7 +33,8 @@ typedef struct tn_gemm_type {
     void (*strip)(const tn_gemm_strip *s);
     /* One panel: k rows of cols elements, padded with zeros to width. */
     void (*pack)(int64_t k, int cols, int width, const void *b, int64_t b_row, void *out);
-    void (*pack_t)(int64_t k, int cols, int width, const void *b, int64_t b_row, void *out); /* b is [cols, k] */
+    void (*pack_t)(int64_t k, int cols, int width, const void *b, int64_t b_row,
+                   void *out); /* b is [cols, k] */
     /* c[i * c_row + j * c_col] = a_i . b_j (+ bias[j * bias_step]), rows of k contiguous elements. */
     void (*dots)(int64_t m, int64_t n, int64_t k, const void *a, int64_t a_row, const void *b, int64_t b_row,
                  const void *bias, int64_t bias_step, void *c, int64_t c_row, int64_t c_col, bool add);

@@ -12,22 +12,32 @@
 
 #define TN_INLINE static inline __attribute__((always_inline))
 
-TN_INLINE float m_bits(uint32_t u) {
-    union { uint32_t u; float f; } v = {u};
+TN_INLINE float m_bits(uint32_t u)
+{
+    union {
+        uint32_t u;
+        float f;
+    } v = {u};
     return v.f;
 }
-TN_INLINE uint32_t m_word(float f) {
-    union { float f; uint32_t u; } v = {f};
+TN_INLINE uint32_t m_word(float f)
+{
+    union {
+        float f;
+        uint32_t u;
+    } v = {f};
     return v.u;
 }
-TN_INLINE float m_sign_of(float magnitude, float sign) {
+TN_INLINE float m_sign_of(float magnitude, float sign)
+{
     return m_bits((m_word(magnitude) & 0x7fffffffu) | (m_word(sign) & 0x80000000u));
 }
 
 #define M_ROUND 12582912.0f /* 1.5 * 2^23: adding it rounds to an integer, kept in the low bits */
 
 /* x = n ln2 + r: q = e^r - 1, scale = the bits that multiply by 2^n when added to an exponent. */
-TN_INLINE float m_exp_core(float x, int32_t *n) {
+TN_INLINE float m_exp_core(float x, int32_t *n)
+{
     const float shifted = x * 1.44269504f + M_ROUND, k = shifted - M_ROUND;
     float r = x - k * 0.693145752f; /* the first 17 bits of ln2: exact for every k */
     r = r - k * 1.42860677e-6f;
@@ -40,9 +50,13 @@ TN_INLINE float m_exp_core(float x, int32_t *n) {
     p = p * r + 5.000000083e-01f;
     return p * (r * r) + r;
 }
-TN_INLINE float m_exp2i(int32_t n) { return m_bits((uint32_t)(n + 127) << 23); }
+TN_INLINE float m_exp2i(int32_t n)
+{
+    return m_bits((uint32_t)(n + 127) << 23);
+}
 
-TN_INLINE float m_exp(float x) {
+TN_INLINE float m_exp(float x)
+{
     int32_t n;
     float y = x > 89.0f ? 89.0f : x;
     y = y < -104.0f ? -104.0f : y;
@@ -51,7 +65,8 @@ TN_INLINE float m_exp(float x) {
     return e * m_exp2i(half) * m_exp2i(n - half);
 }
 
-TN_INLINE float m_expm1(float x) {
+TN_INLINE float m_expm1(float x)
+{
     int32_t n;
     float y = x > 89.0f ? 89.0f : x;
     y = y < -18.0f ? -18.0f : y;
@@ -60,7 +75,8 @@ TN_INLINE float m_expm1(float x) {
     return x == 0 ? x : e;
 }
 
-TN_INLINE float m_log(float x) {
+TN_INLINE float m_log(float x)
+{
     const float y = x < 1.17549435e-38f ? x * 8388608.0f : x;
     const uint32_t w = m_word(y), from_root = w - 0x3f3504f3u; /* sqrt(1/2) */
     const int32_t e = (int32_t)from_root >> 23;
@@ -84,42 +100,53 @@ TN_INLINE float m_log(float x) {
     return x >= 0 ? r : NAN;
 }
 
-TN_INLINE float m_log1p(float x) {
+TN_INLINE float m_log1p(float x)
+{
     const float u = 1.0f + x;
     const float c = (x - (u - 1.0f)) / u;
     const float r = m_log(u) + (u > 0 && u < INFINITY ? c : 0.0f);
     return x == 0 ? x : r;
 }
 
-TN_INLINE float m_tanh(float x) {
+TN_INLINE float m_tanh(float x)
+{
     const float a = fabsf(x), y = a > 10.0f ? 10.0f : a;
     const float t = m_expm1(2.0f * y);
     return x != x ? x : m_sign_of(t / (t + 2.0f), x);
 }
 
-TN_INLINE float m_sigmoid(float x) { return 1.0f / (1.0f + m_exp(-x)); }
+TN_INLINE float m_sigmoid(float x)
+{
+    return 1.0f / (1.0f + m_exp(-x));
+}
 
-TN_INLINE float m_softplus(float x) {
+TN_INLINE float m_softplus(float x)
+{
     const float e = m_exp(-fabsf(x)), u = 1.0f + e; /* log1p(e), e in [0, 1] */
     return (x < 0 ? 0.0f : x) + (m_log(u) + (e - (u - 1.0f)) / u);
 }
 
 /* |x| up to M_TRIG_LIMIT only. quarter: 0 for the sine, 1 for the cosine. */
 #define M_TRIG_LIMIT 8192.0f
-TN_INLINE float m_trig(float x, uint32_t quarter) {
+TN_INLINE float m_trig(float x, uint32_t quarter)
+{
     const float shifted = x * 0.636619772f + M_ROUND, k = shifted - M_ROUND;
     const uint32_t n = m_word(shifted) + quarter;
     float r = x - k * 1.5703125f;
     r = r - k * 4.837512969970703125e-4f;
     r = r - k * 7.549789954891882e-8f;
     const float z = r * r;
-    const float s = r + r * z * (((2.717564411e-06f * z - 1.983925663e-04f) * z + 8.333329144e-03f) * z - 1.666666664e-01f);
-    const float c = 1.0f - 0.5f * z + z * z * ((2.443120314e-05f * z - 1.388730602e-03f) * z + 4.166664565e-02f);
+    const float s =
+        r +
+        r * z * (((2.717564411e-06f * z - 1.983925663e-04f) * z + 8.333329144e-03f) * z - 1.666666664e-01f);
+    const float c =
+        1.0f - 0.5f * z + z * z * ((2.443120314e-05f * z - 1.388730602e-03f) * z + 4.166664565e-02f);
     const float v = n & 1 ? c : s;
     return m_bits(m_word(v) ^ ((n & 2) << 30));
 }
 
-TN_INLINE float m_erf(float x) {
+TN_INLINE float m_erf(float x)
+{
     const float a = fabsf(x), b = a > 4.2f ? 4.2f : a, z = a * a;
     float p = 1.127054465e-04f - 9.680136843e-06f * z;
     p = p * z - 8.484711471e-04f;

@@ -6,11 +6,12 @@
 #include "norm.h"
 
 #define WIDE 32
-#define FOR_WIDE(c)                                                                               \
-    for (int64_t j = 0, n; j < (c) && (n = TN_MIN(WIDE, (c)-j), 1); j += WIDE)
+#define FOR_WIDE(c) for (int64_t j = 0, n; j < (c) && (n = TN_MIN(WIDE, (c)-j), 1); j += WIDE)
 
-static void sum(int64_t rows, int64_t c, const float *x, float *acc) {
-    FOR_WIDE(c) {
+static void sum(int64_t rows, int64_t c, const float *x, float *acc)
+{
+    FOR_WIDE(c)
+    {
         float s[WIDE] = {0};
         for (int64_t i = 0; i < rows; i++) {
             const float *p = x + i * c + j;
@@ -23,8 +24,10 @@ static void sum(int64_t rows, int64_t c, const float *x, float *acc) {
     }
 }
 
-static void spread(int64_t rows, int64_t c, const float *x, const float *mean, float *acc) {
-    FOR_WIDE(c) {
+static void spread(int64_t rows, int64_t c, const float *x, const float *mean, float *acc)
+{
+    FOR_WIDE(c)
+    {
         float s[WIDE] = {0}, m[WIDE] = {0};
         for (int64_t k = 0; k < n; k++) m[k] = mean[j + k];
         for (int64_t i = 0; i < rows; i++) {
@@ -38,8 +41,11 @@ static void spread(int64_t rows, int64_t c, const float *x, const float *mean, f
     }
 }
 
-static void dots(int64_t rows, int64_t c, const float *g, const float *x, const float *mean, float *dy, float *dot) {
-    FOR_WIDE(c) {
+static void dots(int64_t rows, int64_t c, const float *g, const float *x, const float *mean, float *dy,
+                 float *dot)
+{
+    FOR_WIDE(c)
+    {
         float s[WIDE] = {0}, t[WIDE] = {0}, m[WIDE] = {0};
         for (int64_t k = 0; k < n; k++) m[k] = mean[j + k];
         for (int64_t i = 0; i < rows; i++) {
@@ -53,7 +59,9 @@ static void dots(int64_t rows, int64_t c, const float *g, const float *x, const 
     }
 }
 
-static void affine(int64_t rows, int64_t c, const float *x, const float *mean, const float *a, const float *b, bool relu, float *y) {
+static void affine(int64_t rows, int64_t c, const float *x, const float *mean, const float *a, const float *b,
+                   bool relu, float *y)
+{
     for (int64_t i = 0; i < rows; i++) {
         const float *p = x + i * c;
         float *q = y + i * c;
@@ -70,8 +78,9 @@ static void affine(int64_t rows, int64_t c, const float *x, const float *mean, c
     }
 }
 
-static void affine2(int64_t rows, int64_t c, const float *g, const float *x, const float *mean, const float *a, const float *b,
-                    const float *d, float *dx) {
+static void affine2(int64_t rows, int64_t c, const float *g, const float *x, const float *mean,
+                    const float *a, const float *b, const float *d, float *dx)
+{
     for (int64_t i = 0; i < rows; i++) {
         const float *p = x + i * c, *q = g + i * c;
         float *o = dx + i * c;

@@ -32,13 +32,14 @@
 #include "optimizer_step.h"
 
 #define ROW(P, rule, name) [TN_OPT_##rule] = P##_##name
-#define ROWS(P)                                                                                                \
-    {                                                                                                          \
-        ROW(P, SGD, sgd), ROW(P, MOMENTUM, momentum), ROW(P, NESTEROV, nesterov), ROW(P, ADAGRAD, adagrad),    \
-        ROW(P, ADAGRAD_V2, adagrad_v2), ROW(P, ADAM, adam), ROW(P, ADAM_NESTEROV, adam_nesterov),              \
-        ROW(P, RMSPROP, rmsprop), ROW(P, CENTERED_RMSPROP, centered), ROW(P, FTRL, ftrl),                      \
-        ROW(P, FTRL_V2, ftrl_v2), ROW(P, ADADELTA, adadelta), ROW(P, ADAGRAD_DA, adagrad_da),                  \
-        ROW(P, PROXIMAL_SGD, proximal_sgd), ROW(P, PROXIMAL_ADAGRAD, proximal_adagrad), ROW(P, ADAMAX, adamax), \
-        ROW(P, KERAS_MOMENTUM, keras_momentum), ROW(P, KERAS_NESTEROV, keras_nesterov)                         \
+#define ROWS(P)                                                                                             \
+    {                                                                                                       \
+        ROW(P, SGD, sgd), ROW(P, MOMENTUM, momentum), ROW(P, NESTEROV, nesterov), ROW(P, ADAGRAD, adagrad), \
+            ROW(P, ADAGRAD_V2, adagrad_v2), ROW(P, ADAM, adam), ROW(P, ADAM_NESTEROV, adam_nesterov),       \
+            ROW(P, RMSPROP, rmsprop), ROW(P, CENTERED_RMSPROP, centered), ROW(P, FTRL, ftrl),               \
+            ROW(P, FTRL_V2, ftrl_v2), ROW(P, ADADELTA, adadelta), ROW(P, ADAGRAD_DA, adagrad_da),           \
+            ROW(P, PROXIMAL_SGD, proximal_sgd), ROW(P, PROXIMAL_ADAGRAD, proximal_adagrad),                 \
+            ROW(P, ADAMAX, adamax), ROW(P, KERAS_MOMENTUM, keras_momentum),                                 \
+            ROW(P, KERAS_NESTEROV, keras_nesterov)                                                          \
     }
 const tn_optimizer_isa TN_ISA_SYM(tn_isa_optimizer) = {ROWS(f), ROWS(d)};

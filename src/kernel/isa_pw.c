@@ -7,46 +7,54 @@
 #include "isa_math.h"
 #include "special.h"
 
-#define UNARY(name, expr)                                                                                      \
-    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) {  \
-        (void)b, (void)c, (void)attr;                                                                          \
-        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) {                                                  \
-            const float x = a[i];                                                                              \
-            out[i] = (expr);                                                                                   \
-        }                                                                                                      \
+#define UNARY(name, expr)                                                                                   \
+    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) \
+    {                                                                                                       \
+        (void)b, (void)c, (void)attr;                                                                       \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++)                                                 \
+        {                                                                                                   \
+            const float x = a[i];                                                                           \
+            out[i] = (expr);                                                                                \
+        }                                                                                                   \
     }
-#define BINARY(name, expr)                                                                                     \
-    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) {  \
-        (void)c, (void)attr;                                                                                   \
-        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) {                                                  \
-            const float x = a[i], y = b[i];                                                                    \
-            out[i] = (expr);                                                                                   \
-        }                                                                                                      \
+#define BINARY(name, expr)                                                                                  \
+    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) \
+    {                                                                                                       \
+        (void)c, (void)attr;                                                                                \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++)                                                 \
+        {                                                                                                   \
+            const float x = a[i], y = b[i];                                                                 \
+            out[i] = (expr);                                                                                \
+        }                                                                                                   \
     }
-#define TERNARY(name, expr)                                                                                    \
-    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) {  \
-        (void)attr;                                                                                            \
-        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) {                                                  \
-            const float x = a[i], y = b[i], z = c[i];                                                          \
-            out[i] = (expr);                                                                                   \
-        }                                                                                                      \
+#define TERNARY(name, expr)                                                                                 \
+    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) \
+    {                                                                                                       \
+        (void)attr;                                                                                         \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++)                                                 \
+        {                                                                                                   \
+            const float x = a[i], y = b[i], z = c[i];                                                       \
+            out[i] = (expr);                                                                                \
+        }                                                                                                   \
     }
 /* Through the C library: no vector form. */
-#define SCALAR(name, expr)                                                                                     \
-    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) {  \
-        (void)b, (void)c, (void)attr;                                                                          \
-        for (int64_t i = 0; i < n; i++) {                                                                      \
-            const float x = a[i];                                                                              \
-            out[i] = (expr);                                                                                   \
-        }                                                                                                      \
+#define SCALAR(name, expr)                                                                                  \
+    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) \
+    {                                                                                                       \
+        (void)b, (void)c, (void)attr;                                                                       \
+        for (int64_t i = 0; i < n; i++) {                                                                   \
+            const float x = a[i];                                                                           \
+            out[i] = (expr);                                                                                \
+        }                                                                                                   \
     }
-#define SCALAR2(name, expr)                                                                                    \
-    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) {  \
-        (void)c, (void)attr;                                                                                   \
-        for (int64_t i = 0; i < n; i++) {                                                                      \
-            const float x = a[i], y = b[i];                                                                    \
-            out[i] = (expr);                                                                                   \
-        }                                                                                                      \
+#define SCALAR2(name, expr)                                                                                 \
+    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) \
+    {                                                                                                       \
+        (void)c, (void)attr;                                                                                \
+        for (int64_t i = 0; i < n; i++) {                                                                   \
+            const float x = a[i], y = b[i];                                                                 \
+            out[i] = (expr);                                                                                \
+        }                                                                                                   \
     }
 #define ALPHA 1.7580993408473768599402175208123f /* selu's scale * alpha */
 #define SCALE 1.0507009873554804934193349852946f
@@ -77,10 +85,10 @@ UNARY(SIGMOID, m_sigmoid(x))
 UNARY(SOFTPLUS, m_softplus(x))
 UNARY(SOFTSIGN, x / (1.0f + fabsf(x)))
 UNARY(RELU, x < 0 ? 0.0f : x)
-UNARY(RELU6, x < 0 ? 0.0f : x > 6 ? 6.0f : x)
+UNARY(RELU6, x<0 ? 0.0f : x> 6 ? 6.0f : x)
 UNARY(ELU, x < 0 ? m_expm1(x) : x)
 UNARY(SELU, x < 0 ? ALPHA * m_expm1(x) : SCALE * x)
-UNARY(LEAKY_RELU, x > 0 ? x : x *attr)
+UNARY(LEAKY_RELU, x > 0 ? x : x * attr)
 UNARY(ERF, m_erf(x))
 SCALAR(ERFC, erfcf(x))
 SCALAR(LGAMMA, (float)tn_lgamma((double)x))
@@ -130,44 +138,122 @@ BINARY(RELU_GRAD, y > 0 ? x : 0.0f)
 BINARY(RELU6_GRAD, y > 0 && y < 6 ? x : 0.0f)
 BINARY(ELU_GRAD, y < 0 ? (y + 1.0f) * x : x)
 BINARY(SELU_GRAD, y < 0 ? (y + ALPHA) * x : SCALE * x)
-BINARY(LEAKY_RELU_GRAD, y > 0 ? x : x *attr)
+BINARY(LEAKY_RELU_GRAD, y > 0 ? x : x * attr)
 BINARY(SOFTPLUS_GRAD, x *m_sigmoid(y))
 BINARY(SOFTSIGN_GRAD, x / ((1.0f + fabsf(y)) * (1.0f + fabsf(y))))
 TERNARY(SELECT, x != 0 ? y : z)
-TERNARY(CLIP, x < y ? y : x > z ? z : x)
+TERNARY(CLIP, x<y ? y : x> z ? z : x)
 TERNARY(FMA, x *y + z)
 
 /* The remainder with the divisor's sign. */
 SCALAR2(FLOOR_MOD, tn_floor_mod_float(x, y))
 
 /* Arguments too large for the vector form are done again through the C library (i is in place: kept). */
-#define TRIG(name, quarter, exact)                                                                             \
-    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) {  \
-        (void)b, (void)c, (void)attr;                                                                          \
-        for (int64_t from = 0; from < n; from += 64) {                                                         \
-            const int m = (int)TN_MIN(64, n - from);                                                           \
-            float kept[64], far = 0;                                                                           \
-            for (int i = 0; i < m; i++) kept[i] = a[from + i];                                                 \
-            for (int i = 0; i < m; i++) far = fabsf(kept[i]) <= M_TRIG_LIMIT ? far : 1.0f;                     \
-            for (int i = 0; i < m; i++) out[from + i] = m_trig(kept[i], quarter);                              \
-            if (far == 0) continue;                                                                            \
-            for (int i = 0; i < m; i++)                                                                        \
-                if (!(fabsf(kept[i]) <= M_TRIG_LIMIT)) out[from + i] = exact(kept[i]);                         \
-        }                                                                                                      \
+#define TRIG(name, quarter, exact)                                                                          \
+    static void f_##name(int64_t n, const float *a, const float *b, const float *c, float attr, float *out) \
+    {                                                                                                       \
+        (void)b, (void)c, (void)attr;                                                                       \
+        for (int64_t from = 0; from < n; from += 64) {                                                      \
+            const int m = (int)TN_MIN(64, n - from);                                                        \
+            float kept[64], far = 0;                                                                        \
+            for (int i = 0; i < m; i++) kept[i] = a[from + i];                                              \
+            for (int i = 0; i < m; i++) far = fabsf(kept[i]) <= M_TRIG_LIMIT ? far : 1.0f;                  \
+            for (int i = 0; i < m; i++) out[from + i] = m_trig(kept[i], quarter);                           \
+            if (far == 0) continue;                                                                         \
+            for (int i = 0; i < m; i++)                                                                     \
+                if (!(fabsf(kept[i]) <= M_TRIG_LIMIT)) out[from + i] = exact(kept[i]);                      \
+        }                                                                                                   \
     }
 TRIG(SIN, 0, sinf)
 TRIG(COS, 1, cosf)
 
 #define ROW(name) [TN_PW_##name] = f_##name
 const tn_pw_isa TN_ISA_SYM(tn_isa_pw) = {{
-    ROW(IDENTITY), ROW(NEG), ROW(ABS), ROW(SIGN), ROW(SQUARE), ROW(SQRT), ROW(RSQRT), ROW(RECIPROCAL), ROW(EXP), ROW(EXPM1),
-    ROW(LOG), ROW(LOG1P), ROW(SIN), ROW(COS), ROW(TAN), ROW(ASIN), ROW(ACOS), ROW(ATAN), ROW(SINH), ROW(COSH), ROW(TANH),
-    ROW(ASINH), ROW(ACOSH), ROW(ATANH), ROW(SIGMOID), ROW(SOFTPLUS), ROW(SOFTSIGN), ROW(RELU), ROW(RELU6), ROW(ELU),
-    ROW(SELU), ROW(LEAKY_RELU), ROW(ERF), ROW(ERFC), ROW(LGAMMA), ROW(DIGAMMA), ROW(NDTRI), ROW(ERFINV), ROW(FLOOR), ROW(CEIL),
-    ROW(RINT), ROW(IS_NAN), ROW(IS_INF), ROW(IS_FINITE), ROW(LOGICAL_NOT), ROW(ADD), ROW(SUB), ROW(MUL), ROW(DIV),
-    ROW(DIV_NO_NAN), ROW(MUL_NO_NAN), ROW(FLOOR_DIV), ROW(FLOOR_MOD), ROW(TRUNC_DIV), ROW(TRUNC_MOD), ROW(POW), ROW(MAXIMUM),
-    ROW(MINIMUM), ROW(SQUARED_DIFFERENCE), ROW(ATAN2), ROW(XLOGY), ROW(XLOG1PY), ROW(XDIVY), ROW(EQUAL), ROW(NOT_EQUAL),
-    ROW(LESS), ROW(LESS_EQUAL), ROW(GREATER), ROW(GREATER_EQUAL), ROW(APPROX_EQUAL), ROW(LOGICAL_AND), ROW(LOGICAL_OR),
-    ROW(TANH_GRAD), ROW(SIGMOID_GRAD), ROW(SQRT_GRAD), ROW(RSQRT_GRAD), ROW(RECIPROCAL_GRAD), ROW(RELU_GRAD), ROW(RELU6_GRAD),
-    ROW(ELU_GRAD), ROW(SELU_GRAD), ROW(LEAKY_RELU_GRAD), ROW(SOFTPLUS_GRAD), ROW(SOFTSIGN_GRAD), ROW(SELECT), ROW(CLIP), ROW(FMA),
+    ROW(IDENTITY),
+    ROW(NEG),
+    ROW(ABS),
+    ROW(SIGN),
+    ROW(SQUARE),
+    ROW(SQRT),
+    ROW(RSQRT),
+    ROW(RECIPROCAL),
+    ROW(EXP),
+    ROW(EXPM1),
+    ROW(LOG),
+    ROW(LOG1P),
+    ROW(SIN),
+    ROW(COS),
+    ROW(TAN),
+    ROW(ASIN),
+    ROW(ACOS),
+    ROW(ATAN),
+    ROW(SINH),
+    ROW(COSH),
+    ROW(TANH),
+    ROW(ASINH),
+    ROW(ACOSH),
+    ROW(ATANH),
+    ROW(SIGMOID),
+    ROW(SOFTPLUS),
+    ROW(SOFTSIGN),
+    ROW(RELU),
+    ROW(RELU6),
+    ROW(ELU),
+    ROW(SELU),
+    ROW(LEAKY_RELU),
+    ROW(ERF),
+    ROW(ERFC),
+    ROW(LGAMMA),
+    ROW(DIGAMMA),
+    ROW(NDTRI),
+    ROW(ERFINV),
+    ROW(FLOOR),
+    ROW(CEIL),
+    ROW(RINT),
+    ROW(IS_NAN),
+    ROW(IS_INF),
+    ROW(IS_FINITE),
+    ROW(LOGICAL_NOT),
+    ROW(ADD),
+    ROW(SUB),
+    ROW(MUL),
+    ROW(DIV),
+    ROW(DIV_NO_NAN),
+    ROW(MUL_NO_NAN),
+    ROW(FLOOR_DIV),
+    ROW(FLOOR_MOD),
+    ROW(TRUNC_DIV),
+    ROW(TRUNC_MOD),
+    ROW(POW),
+    ROW(MAXIMUM),
+    ROW(MINIMUM),
+    ROW(SQUARED_DIFFERENCE),
+    ROW(ATAN2),
+    ROW(XLOGY),
+    ROW(XLOG1PY),
+    ROW(XDIVY),
+    ROW(EQUAL),
+    ROW(NOT_EQUAL),
+    ROW(LESS),
+    ROW(LESS_EQUAL),
+    ROW(GREATER),
+    ROW(GREATER_EQUAL),
+    ROW(APPROX_EQUAL),
+    ROW(LOGICAL_AND),
+    ROW(LOGICAL_OR),
+    ROW(TANH_GRAD),
+    ROW(SIGMOID_GRAD),
+    ROW(SQRT_GRAD),
+    ROW(RSQRT_GRAD),
+    ROW(RECIPROCAL_GRAD),
+    ROW(RELU_GRAD),
+    ROW(RELU6_GRAD),
+    ROW(ELU_GRAD),
+    ROW(SELU_GRAD),
+    ROW(LEAKY_RELU_GRAD),
+    ROW(SOFTPLUS_GRAD),
+    ROW(SOFTSIGN_GRAD),
+    ROW(SELECT),
+    ROW(CLIP),
+    ROW(FMA),
 }};

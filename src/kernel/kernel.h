@@ -31,8 +31,15 @@ void tn_isa_limit(tn_isa_level level);
 /* ==== matrix product (gemm.c) ==== */
 
 typedef enum tn_act {
-    TN_ACT_NONE, TN_ACT_RELU, TN_ACT_RELU6, TN_ACT_TANH, TN_ACT_SIGMOID, TN_ACT_ELU, TN_ACT_LEAKY_RELU,
-    TN_ACT_SELU, TN_ACT_SOFTPLUS
+    TN_ACT_NONE,
+    TN_ACT_RELU,
+    TN_ACT_RELU6,
+    TN_ACT_TANH,
+    TN_ACT_SIGMOID,
+    TN_ACT_ELU,
+    TN_ACT_LEAKY_RELU,
+    TN_ACT_SELU,
+    TN_ACT_SOFTPLUS
 } tn_act;
 
 /* c[m,n] = act(op(a)[m,k] * op(b)[k,n] + bias[n]) (+ c before, when accumulating; then no act, no bias).
@@ -55,8 +62,8 @@ typedef struct tn_gemm_desc {
 
 typedef struct tn_gemm_plan {
     tn_gemm_desc d;
-    int path;       /* gemm.c's business */
-    int threads;    /* really used */
+    int path;    /* gemm.c's business */
+    int threads; /* really used */
     int isa;
     int64_t mc, nc, kc, batches;
     size_t scratch; /* bytes a run needs */
@@ -65,11 +72,12 @@ typedef struct tn_gemm_plan {
 
 tn_code tn_gemm_prepare(const tn_gemm_desc *d, tn_gemm_plan *plan, tn_error *err);
 /* bias NULL when !d.bias. */
-void tn_gemm_run(const tn_gemm_plan *plan, const void *a, const void *b, const void *bias, void *c, void *scratch);
+void tn_gemm_run(const tn_gemm_plan *plan, const void *a, const void *b, const void *bias, void *c,
+                 void *scratch);
 /* A b that stays the same over many runs may be packed once (plan->packed bytes, 64-byte aligned). */
 void tn_gemm_pack_b(const tn_gemm_plan *plan, const void *b, void *packed);
-void tn_gemm_run_packed(const tn_gemm_plan *plan, const void *a, const void *packed, const void *bias, void *c,
-                        void *scratch);
+void tn_gemm_run_packed(const tn_gemm_plan *plan, const void *a, const void *packed, const void *bias,
+                        void *c, void *scratch);
 
 /* ==== convolution (onednn_conv.c, conv_direct.c) ==== */
 
@@ -84,8 +92,8 @@ typedef struct tn_conv_desc {
     int spatial;    /* 1, 2 or 3 */
     int64_t batch, in_c, out_c, groups;
     int64_t in[3], filter[3], out[3], stride[3], dilation[3], pad_lo[3], pad_hi[3];
-    bool bias;     /* FORWARD: adds it; BACKWARD_FILTER: also gives its gradient */
-    tn_act act;    /* FORWARD: after the bias */
+    bool bias;  /* FORWARD: adds it; BACKWARD_FILTER: also gives its gradient */
+    tn_act act; /* FORWARD: after the bias */
     float alpha;
     int threads;
     bool portable; /* never oneDNN: the slow path that the others are tested against */
@@ -126,7 +134,8 @@ void tn_pool_forward(const tn_pool_desc *d, const void *in, void *out);
 /* MAX: needs the input; the gradient goes to the first maximum of a window. AVG: in may be NULL. */
 void tn_pool_backward(const tn_pool_desc *d, const void *in, const void *grad_out, void *grad_in);
 /* The index within the image (or within the batch) of each maximum; int64 results. */
-void tn_max_pool_argmax(const tn_pool_desc *d, const void *in, void *out, int64_t *argmax, bool include_batch);
+void tn_max_pool_argmax(const tn_pool_desc *d, const void *in, void *out, int64_t *argmax,
+                        bool include_batch);
 /* The gradient of max pool when the argmax is known; same convention. */
 void tn_max_pool_argmax_backward(const tn_pool_desc *d, const int64_t *argmax, bool include_batch,
                                  const void *grad_out, void *grad_in);
@@ -137,28 +146,29 @@ void tn_max_pool_argmax_backward(const tn_pool_desc *d, const int64_t *argmax, b
  * (y, dy), those of x-based activations (dy, x) or, elu and selu, (dy, y). Comparisons give bool (or, in a
  * program, 1 and 0). IDENTITY copies. REAL, IMAG, COMPLEX_ABS, ANGLE give the real type; COMPLEX(re, im)
  * the complex one. Columns: name, arguments. */
-#define TN_PW_OPS(X)                                                                                           \
-    X(IDENTITY, 1) X(NEG, 1) X(ABS, 1) X(SIGN, 1) X(SQUARE, 1) X(SQRT, 1) X(RSQRT, 1) X(RECIPROCAL, 1)         \
-    X(EXP, 1) X(EXPM1, 1) X(LOG, 1) X(LOG1P, 1) X(SIN, 1) X(COS, 1) X(TAN, 1) X(ASIN, 1) X(ACOS, 1)            \
-    X(ATAN, 1) X(SINH, 1) X(COSH, 1) X(TANH, 1) X(ASINH, 1) X(ACOSH, 1) X(ATANH, 1) X(SIGMOID, 1)              \
-    X(SOFTPLUS, 1) X(SOFTSIGN, 1) X(RELU, 1) X(RELU6, 1) X(ELU, 1) X(SELU, 1) X(LEAKY_RELU, 1) X(ERF, 1)       \
-    X(ERFC, 1) X(LGAMMA, 1) X(DIGAMMA, 1) X(NDTRI, 1) X(ERFINV, 1) X(FLOOR, 1) X(CEIL, 1) X(RINT, 1)           \
-    X(IS_NAN, 1) X(IS_INF, 1) X(IS_FINITE, 1) X(LOGICAL_NOT, 1) X(INVERT, 1) X(CONJ, 1) X(REAL, 1)             \
-    X(IMAG, 1) X(COMPLEX_ABS, 1) X(ANGLE, 1)                                                                   \
-    X(ADD, 2) X(SUB, 2) X(MUL, 2) X(DIV, 2) X(DIV_NO_NAN, 2) X(MUL_NO_NAN, 2) X(FLOOR_DIV, 2)                  \
-    X(FLOOR_MOD, 2) X(TRUNC_DIV, 2) X(TRUNC_MOD, 2) X(POW, 2) X(MAXIMUM, 2) X(MINIMUM, 2)                      \
-    X(SQUARED_DIFFERENCE, 2) X(ATAN2, 2) X(XLOGY, 2) X(XLOG1PY, 2) X(XDIVY, 2) X(EQUAL, 2)                     \
-    X(NOT_EQUAL, 2) X(LESS, 2) X(LESS_EQUAL, 2) X(GREATER, 2) X(GREATER_EQUAL, 2) X(APPROX_EQUAL, 2)           \
-    X(LOGICAL_AND, 2) X(LOGICAL_OR, 2) X(BIT_AND, 2) X(BIT_OR, 2) X(BIT_XOR, 2) X(LEFT_SHIFT, 2)               \
-    X(RIGHT_SHIFT, 2) X(COMPLEX, 2) X(TANH_GRAD, 2) X(SIGMOID_GRAD, 2) X(SQRT_GRAD, 2) X(RSQRT_GRAD, 2)        \
-    X(RECIPROCAL_GRAD, 2) X(RELU_GRAD, 2) X(RELU6_GRAD, 2) X(ELU_GRAD, 2) X(SELU_GRAD, 2)                      \
-    X(LEAKY_RELU_GRAD, 2) X(SOFTPLUS_GRAD, 2) X(SOFTSIGN_GRAD, 2)                                              \
+/* clang-format off */
+#define TN_PW_OPS(X) \
+    X(IDENTITY, 1) X(NEG, 1) X(ABS, 1) X(SIGN, 1) X(SQUARE, 1) X(SQRT, 1) X(RSQRT, 1) X(RECIPROCAL, 1) \
+    X(EXP, 1) X(EXPM1, 1) X(LOG, 1) X(LOG1P, 1) X(SIN, 1) X(COS, 1) X(TAN, 1) X(ASIN, 1) X(ACOS, 1) \
+    X(ATAN, 1) X(SINH, 1) X(COSH, 1) X(TANH, 1) X(ASINH, 1) X(ACOSH, 1) X(ATANH, 1) X(SIGMOID, 1) \
+    X(SOFTPLUS, 1) X(SOFTSIGN, 1) X(RELU, 1) X(RELU6, 1) X(ELU, 1) X(SELU, 1) X(LEAKY_RELU, 1) X(ERF, 1) \
+    X(ERFC, 1) X(LGAMMA, 1) X(DIGAMMA, 1) X(NDTRI, 1) X(ERFINV, 1) X(FLOOR, 1) X(CEIL, 1) X(RINT, 1) \
+    X(IS_NAN, 1) X(IS_INF, 1) X(IS_FINITE, 1) X(LOGICAL_NOT, 1) X(INVERT, 1) X(CONJ, 1) X(REAL, 1) \
+    X(IMAG, 1) X(COMPLEX_ABS, 1) X(ANGLE, 1) X(ADD, 2) X(SUB, 2) X(MUL, 2) X(DIV, 2) X(DIV_NO_NAN, 2) \
+    X(MUL_NO_NAN, 2) X(FLOOR_DIV, 2) X(FLOOR_MOD, 2) X(TRUNC_DIV, 2) X(TRUNC_MOD, 2) X(POW, 2) \
+    X(MAXIMUM, 2) X(MINIMUM, 2) X(SQUARED_DIFFERENCE, 2) X(ATAN2, 2) X(XLOGY, 2) X(XLOG1PY, 2) \
+    X(XDIVY, 2) X(EQUAL, 2) X(NOT_EQUAL, 2) X(LESS, 2) X(LESS_EQUAL, 2) X(GREATER, 2) \
+    X(GREATER_EQUAL, 2) X(APPROX_EQUAL, 2) X(LOGICAL_AND, 2) X(LOGICAL_OR, 2) X(BIT_AND, 2) X(BIT_OR, 2) \
+    X(BIT_XOR, 2) X(LEFT_SHIFT, 2) X(RIGHT_SHIFT, 2) X(COMPLEX, 2) X(TANH_GRAD, 2) X(SIGMOID_GRAD, 2) \
+    X(SQRT_GRAD, 2) X(RSQRT_GRAD, 2) X(RECIPROCAL_GRAD, 2) X(RELU_GRAD, 2) X(RELU6_GRAD, 2) \
+    X(ELU_GRAD, 2) X(SELU_GRAD, 2) X(LEAKY_RELU_GRAD, 2) X(SOFTPLUS_GRAD, 2) X(SOFTSIGN_GRAD, 2) \
     X(SELECT, 3) X(CLIP, 3) X(FMA, 3)
+/* clang-format on */
 typedef enum tn_pw_op {
 #define TN_PW_ROW(name, n) TN_PW_##name,
     TN_PW_OPS(TN_PW_ROW)
 #undef TN_PW_ROW
-    TN_PW_COUNT
+        TN_PW_COUNT
 } tn_pw_op;
 int tn_pw_arity(tn_pw_op op);
 const char *tn_pw_name(tn_pw_op op);
@@ -167,13 +177,14 @@ tn_dtype tn_pw_result(tn_pw_op op, tn_dtype t); /* t: of the arguments (SELECT: 
 
 /* How an operand walks over the result: collapsed dimensions, strides in elements, 0 where it repeats. */
 typedef struct tn_walk {
-    int rank;                        /* 1..TN_MAX_RANK; 1 with stride 1: flat; 1 with stride 0: scalar */
+    int rank; /* 1..TN_MAX_RANK; 1 with stride 1: flat; 1 with stride 0: scalar */
     int64_t count;
     int64_t dim[TN_MAX_RANK];
-    int64_t stride[4][TN_MAX_RANK];  /* of up to four operands */
+    int64_t stride[4][TN_MAX_RANK]; /* of up to four operands */
 } tn_walk;
 /* operands' shapes must broadcast to out: INVALID_ARGUMENT otherwise. */
-tn_code tn_walk_prepare(const tn_shape *out, const tn_shape *const *operands, int n, tn_walk *w, tn_error *err);
+tn_code tn_walk_prepare(const tn_shape *out, const tn_shape *const *operands, int n, tn_walk *w,
+                        tn_error *err);
 
 /* One operator, any dtype. attr: LEAKY_RELU's slope, APPROX_EQUAL's tolerance. SELECT's first argument is
  * bool. An operand of the result's shape and dtype size may be the output itself. */
@@ -194,8 +205,8 @@ tn_code tn_pw_flat(tn_pw_op op, tn_dtype dtype, double attr, int64_t count, cons
 
 /* Conversion, any of the POD dtypes to any; float to integer truncates toward 0; complex to real takes the
  * real part; to bool is != 0. truncate: Cast's Truncate attribute (to half and bfloat16). */
-tn_code tn_cast(tn_dtype from, tn_dtype to, int64_t count, const void *in, void *out, bool truncate, int threads,
-                tn_error *err);
+tn_code tn_cast(tn_dtype from, tn_dtype to, int64_t count, const void *in, void *out, bool truncate,
+                int threads, tn_error *err);
 
 /* A chain of element-wise float operators run in one pass over blocks that stay in the first cache.
  * Operands of an instruction are registers, inputs, immediates (values in imm[]). */
@@ -209,7 +220,7 @@ tn_code tn_cast(tn_dtype from, tn_dtype to, int64_t count, const void *in, void 
 #define TN_PW_IMM(i) ((uint8_t)(0x80 + (i)))
 #define TN_PW_OUT(i) ((uint8_t)(0xc0 + (i))) /* as dst only; an out may be read again by TN_PW_OUT too */
 typedef struct tn_pw_inst {
-    uint8_t op;    /* tn_pw_op of floats; not the complex, shift and bit ones */
+    uint8_t op; /* tn_pw_op of floats; not the complex, shift and bit ones */
     uint8_t dst;
     uint8_t src[3];
     float attr;
@@ -232,18 +243,26 @@ bool tn_pw_program_takes(tn_pw_op op); /* may op stand in a program? */
 /* out[i] may be the memory of an input of the same shape and dtype. */
 void tn_pw_program_run(const tn_pw_program *p, const void *const *in, void *const *out);
 /* x[rows, cols] = act(x + bias), in place. For what cannot be fused into gemm or conv. */
-void tn_bias_act(float *x, const float *bias, int64_t rows, int64_t cols, tn_act act, float alpha, int threads);
+void tn_bias_act(float *x, const float *bias, int64_t rows, int64_t cols, tn_act act, float alpha,
+                 int threads);
 
 /* ==== reductions (reduce.c, softmax.c, scan.c) ==== */
 
 typedef enum tn_reduce_op {
-    TN_REDUCE_SUM, TN_REDUCE_MEAN, TN_REDUCE_MAX, TN_REDUCE_MIN, TN_REDUCE_PROD, TN_REDUCE_ALL, TN_REDUCE_ANY,
-    TN_REDUCE_SUM_SQUARES, TN_REDUCE_EUCLIDEAN
+    TN_REDUCE_SUM,
+    TN_REDUCE_MEAN,
+    TN_REDUCE_MAX,
+    TN_REDUCE_MIN,
+    TN_REDUCE_PROD,
+    TN_REDUCE_ALL,
+    TN_REDUCE_ANY,
+    TN_REDUCE_SUM_SQUARES,
+    TN_REDUCE_EUCLIDEAN
 } tn_reduce_op;
 typedef struct tn_reduce_plan {
     tn_reduce_op op;
     tn_dtype dtype;
-    int rank;                 /* collapsed: kept and reduced dimensions alternate */
+    int rank; /* collapsed: kept and reduced dimensions alternate */
     bool reduced[TN_MAX_RANK];
     int64_t dim[TN_MAX_RANK];
     int64_t in_count, out_count, group; /* group: elements per result */
@@ -261,20 +280,21 @@ tn_code tn_argreduce(bool max, tn_dtype dtype, tn_dtype index, int64_t outer, in
 size_t tn_col_sum_scratch(int64_t rows, int64_t cols, int threads);
 void tn_col_sum(const float *x, int64_t rows, int64_t cols, float *out, void *scratch, int threads);
 /* Along the middle dimension of [outer, n, inner]; prod: cumprod. */
-tn_code tn_scan(bool prod, tn_dtype dtype, int64_t outer, int64_t n, int64_t inner, bool exclusive, bool reverse,
-                const void *in, void *out, int threads, tn_error *err);
+tn_code tn_scan(bool prod, tn_dtype dtype, int64_t outer, int64_t n, int64_t inner, bool exclusive,
+                bool reverse, const void *in, void *out, int threads, tn_error *err);
 
 /* Rows of [rows, cols]; float, double, half, bfloat16. out may be in. */
-tn_code tn_softmax(tn_dtype dtype, bool log, int64_t rows, int64_t cols, const void *in, void *out, int threads,
-                   tn_error *err);
+tn_code tn_softmax(tn_dtype dtype, bool log, int64_t rows, int64_t cols, const void *in, void *out,
+                   int threads, tn_error *err);
 /* loss[rows], backprop[rows, cols] (may be NULL) of logits against labels[rows, cols]. *_stride: elements
  * from row to row of each (0 repeats a row; cols usually). */
 tn_code tn_softmax_xent(tn_dtype dtype, int64_t rows, int64_t cols, const void *logits, int64_t logits_stride,
                         const void *labels, int64_t labels_stride, void *loss, void *backprop, int threads,
                         tn_error *err);
 /* labels[rows] are int32 or int64. INVALID_ARGUMENT names the first label outside [0, cols). */
-tn_code tn_sparse_softmax_xent(tn_dtype dtype, int64_t rows, int64_t cols, const void *logits, tn_dtype label_dtype,
-                               const void *labels, void *loss, void *backprop, int threads, tn_error *err);
+tn_code tn_sparse_softmax_xent(tn_dtype dtype, int64_t rows, int64_t cols, const void *logits,
+                               tn_dtype label_dtype, const void *labels, void *loss, void *backprop,
+                               int threads, tn_error *err);
 
 /* ==== copies (copy.c, gather.c) ==== by size of element: 1, 2, 4, 8, 16 bytes */
 
@@ -286,27 +306,30 @@ typedef struct tn_ncopy {
     int64_t dim[2 * TN_MAX_RANK], src[2 * TN_MAX_RANK], dst[2 * TN_MAX_RANK];
 } tn_ncopy;
 /* rank <= 2 * TN_MAX_RANK. Dimensions that walk together are merged. */
-tn_code tn_ncopy_prepare(int elem, int rank, const int64_t *dim, const int64_t *src, const int64_t *dst, int threads,
-                         tn_ncopy *plan, tn_error *err);
+tn_code tn_ncopy_prepare(int elem, int rank, const int64_t *dim, const int64_t *src, const int64_t *dst,
+                         int threads, tn_ncopy *plan, tn_error *err);
 void tn_ncopy_run(const tn_ncopy *plan, const void *src, void *dst);
 
 /* The common ones: the plan, and where a run begins (in elements) when it is not at 0. */
-tn_code tn_transpose_prepare(int elem, const tn_shape *in, const int *perm, int threads, tn_ncopy *plan, tn_error *err);
+tn_code tn_transpose_prepare(int elem, const tn_shape *in, const int *perm, int threads, tn_ncopy *plan,
+                             tn_error *err);
 /* out = in[begin : : step] with out's shape; *offset: where in src the run begins. */
-tn_code tn_slice_prepare(int elem, const tn_shape *in, const int64_t *begin, const int64_t *step, const tn_shape *out,
-                         int threads, tn_ncopy *plan, int64_t *offset, tn_error *err);
+tn_code tn_slice_prepare(int elem, const tn_shape *in, const int64_t *begin, const int64_t *step,
+                         const tn_shape *out, int threads, tn_ncopy *plan, int64_t *offset, tn_error *err);
 /* The other way round: dst[begin : : step] = src (slice's gradient, pad's inside); dst is not cleared. */
-tn_code tn_unslice_prepare(int elem, const tn_shape *src, const int64_t *begin, const int64_t *step, const tn_shape *dst,
-                           int threads, tn_ncopy *plan, int64_t *offset, tn_error *err);
-tn_code tn_reverse_prepare(int elem, const tn_shape *in, const bool axis[TN_MAX_RANK], int threads, tn_ncopy *plan,
-                           int64_t *offset, tn_error *err);
-tn_code tn_broadcast_prepare(int elem, const tn_shape *in, const tn_shape *out, int threads, tn_ncopy *plan, tn_error *err);
-tn_code tn_tile_prepare(int elem, const tn_shape *in, const int64_t *multiples, int threads, tn_ncopy *plan, tn_error *err);
+tn_code tn_unslice_prepare(int elem, const tn_shape *src, const int64_t *begin, const int64_t *step,
+                           const tn_shape *dst, int threads, tn_ncopy *plan, int64_t *offset, tn_error *err);
+tn_code tn_reverse_prepare(int elem, const tn_shape *in, const bool axis[TN_MAX_RANK], int threads,
+                           tn_ncopy *plan, int64_t *offset, tn_error *err);
+tn_code tn_broadcast_prepare(int elem, const tn_shape *in, const tn_shape *out, int threads, tn_ncopy *plan,
+                             tn_error *err);
+tn_code tn_tile_prepare(int elem, const tn_shape *in, const int64_t *multiples, int threads, tn_ncopy *plan,
+                        tn_error *err);
 /* n inputs [outer, size[i], inner] side by side into [outer, sum, inner]; and back. */
-void tn_concat(int elem, int64_t outer, int64_t inner, int n, const int64_t *size, const void *const *in, void *out,
-               int threads);
-void tn_split(int elem, int64_t outer, int64_t inner, int n, const int64_t *size, const void *in, void *const *out,
-              int threads);
+void tn_concat(int elem, int64_t outer, int64_t inner, int n, const int64_t *size, const void *const *in,
+               void *out, int threads);
+void tn_split(int elem, int64_t outer, int64_t inner, int n, const int64_t *size, const void *in,
+              void *const *out, int threads);
 void tn_fill(int elem, const void *value, int64_t count, void *out, int threads);
 /* before, after: per dimension. mode: constant value, or mirror with the edge (SYMMETRIC) or without. */
 typedef enum tn_pad_mode { TN_PAD_CONSTANT, TN_PAD_REFLECT, TN_PAD_SYMMETRIC } tn_pad_mode;
@@ -317,10 +340,16 @@ tn_code tn_pad(int elem, tn_pad_mode mode, const tn_shape *in, const int64_t *be
 tn_code tn_gather(int elem, int64_t outer, int64_t n, int64_t inner, int64_t count, tn_dtype index,
                   const void *indices, const void *params, void *out, int threads, tn_error *err);
 /* indices[count, depth] point into the first depth dimensions of params; each takes slice elements. */
-tn_code tn_gather_nd(int elem, const tn_shape *params_shape, int64_t count, int depth, int64_t slice, tn_dtype index,
-                     const void *indices, const void *params, void *out, tn_error *err);
+tn_code tn_gather_nd(int elem, const tn_shape *params_shape, int64_t count, int depth, int64_t slice,
+                     tn_dtype index, const void *indices, const void *params, void *out, tn_error *err);
 typedef enum tn_scatter_op {
-    TN_SCATTER_UPDATE, TN_SCATTER_ADD, TN_SCATTER_SUB, TN_SCATTER_MUL, TN_SCATTER_DIV, TN_SCATTER_MIN, TN_SCATTER_MAX
+    TN_SCATTER_UPDATE,
+    TN_SCATTER_ADD,
+    TN_SCATTER_SUB,
+    TN_SCATTER_MUL,
+    TN_SCATTER_DIV,
+    TN_SCATTER_MIN,
+    TN_SCATTER_MAX
 } tn_scatter_op;
 /* dst[n, inner] at rows indices[count] op= updates[count, inner] (stride 0: one scalar for all), in order.
  * Nothing is written when an index is outside. skip_negative: as the unsorted segment ops do. */
@@ -330,7 +359,8 @@ typedef struct tn_scatter_desc {
     int64_t n, inner, count;
     bool scalar_update, skip_negative;
 } tn_scatter_desc;
-tn_code tn_scatter(const tn_scatter_desc *d, const void *indices, const void *updates, void *dst, tn_error *err);
+tn_code tn_scatter(const tn_scatter_desc *d, const void *indices, const void *updates, void *dst,
+                   tn_error *err);
 /* As tn_scatter with indices[count, depth] into the first depth dimensions of dst's shape. */
 tn_code tn_scatter_nd(const tn_scatter_desc *d, const tn_shape *dst_shape, int depth, const void *indices,
                       const void *updates, void *dst, tn_error *err);
@@ -338,7 +368,7 @@ tn_code tn_scatter_nd(const tn_scatter_desc *d, const tn_shape *dst_shape, int d
 /* ==== batch normalisation (batch_norm.c) ==== FusedBatchNorm, [rows, channels] */
 
 typedef struct tn_batch_norm {
-    tn_dtype dtype;         /* of x and y: float, half, bfloat16; everything else is float */
+    tn_dtype dtype; /* of x and y: float, half, bfloat16; everything else is float */
     int64_t rows, channels;
     float epsilon, average; /* average: exponential_avg_factor */
     tn_act act;             /* NONE or RELU, of forward */
@@ -353,36 +383,53 @@ void tn_batch_norm_train(const tn_batch_norm *d, const void *x, const float *sca
 void tn_batch_norm_infer(const tn_batch_norm *d, const void *x, const float *scale, const float *offset,
                          const float *mean, const float *variance, void *y, void *scratch);
 /* training false: mean and variance are constants (FusedBatchNormGrad with is_training=false). */
-void tn_batch_norm_backward(const tn_batch_norm *d, bool training, const void *dy, const void *x, const float *scale,
-                            const float *mean, const float *variance, void *dx, float *dscale, float *doffset,
-                            void *scratch);
+void tn_batch_norm_backward(const tn_batch_norm *d, bool training, const void *dy, const void *x,
+                            const float *scale, const float *mean, const float *variance, void *dx,
+                            float *dscale, float *doffset, void *scratch);
 
 /* ==== random numbers (random.c) ==== Philox 4x32-10, TensorFlow's */
 
 typedef struct tn_philox {
     uint32_t counter[4], key[2];
 } tn_philox;
-void tn_philox_init(tn_philox *p, uint64_t seed, uint64_t seed2);  /* as the stateful ops' seed, seed2 */
+void tn_philox_init(tn_philox *p, uint64_t seed, uint64_t seed2);       /* as the stateful ops' seed, seed2 */
 void tn_philox_stateless(tn_philox *p, uint64_t seed0, uint64_t seed1); /* as stateless ops' seed[2] */
-void tn_philox_skip(tn_philox *p, uint64_t count);                 /* in groups of four numbers */
+void tn_philox_skip(tn_philox *p, uint64_t count);                      /* in groups of four numbers */
 void tn_philox_next(tn_philox *p, uint32_t out[4]);
 /* The step by which a stateful op's generator moves on after count results: 256 groups reserved for each. */
 void tn_philox_reserve(tn_philox *p, uint64_t count);
 /* count results from *p, which is not moved. half, bfloat16, float, double. */
 typedef enum tn_random_kind { TN_RANDOM_UNIFORM, TN_RANDOM_NORMAL, TN_RANDOM_TRUNCATED } tn_random_kind;
-tn_code tn_random(tn_random_kind kind, tn_dtype dtype, const tn_philox *p, int64_t count, void *out, int threads,
-                  tn_error *err);
+tn_code tn_random(tn_random_kind kind, tn_dtype dtype, const tn_philox *p, int64_t count, void *out,
+                  int threads, tn_error *err);
 /* [lo, hi); int32 and int64 (uint32, uint64 too). INVALID_ARGUMENT when lo >= hi. */
-tn_code tn_random_int(tn_dtype dtype, const tn_philox *p, int64_t lo, int64_t hi, int64_t count, void *out, int threads,
-                      tn_error *err);
-tn_code tn_random_bits(tn_dtype dtype, const tn_philox *p, int64_t count, void *out, int threads, tn_error *err);
+tn_code tn_random_int(tn_dtype dtype, const tn_philox *p, int64_t lo, int64_t hi, int64_t count, void *out,
+                      int threads, tn_error *err);
+tn_code tn_random_bits(tn_dtype dtype, const tn_philox *p, int64_t count, void *out, int threads,
+                       tn_error *err);
 
 /* ==== optimizer steps (optimizer.c, optimizer_sparse.c) ==== */
 
 typedef enum tn_optimizer {
-    TN_OPT_SGD, TN_OPT_MOMENTUM, TN_OPT_NESTEROV, TN_OPT_ADAGRAD, TN_OPT_ADAGRAD_V2, TN_OPT_ADAM, TN_OPT_ADAM_NESTEROV,
-    TN_OPT_RMSPROP, TN_OPT_CENTERED_RMSPROP, TN_OPT_FTRL, TN_OPT_FTRL_V2, TN_OPT_ADADELTA, TN_OPT_ADAGRAD_DA,
-    TN_OPT_PROXIMAL_SGD, TN_OPT_PROXIMAL_ADAGRAD, TN_OPT_ADAMAX, TN_OPT_KERAS_MOMENTUM, TN_OPT_KERAS_NESTEROV, TN_OPT_COUNT
+    TN_OPT_SGD,
+    TN_OPT_MOMENTUM,
+    TN_OPT_NESTEROV,
+    TN_OPT_ADAGRAD,
+    TN_OPT_ADAGRAD_V2,
+    TN_OPT_ADAM,
+    TN_OPT_ADAM_NESTEROV,
+    TN_OPT_RMSPROP,
+    TN_OPT_CENTERED_RMSPROP,
+    TN_OPT_FTRL,
+    TN_OPT_FTRL_V2,
+    TN_OPT_ADADELTA,
+    TN_OPT_ADAGRAD_DA,
+    TN_OPT_PROXIMAL_SGD,
+    TN_OPT_PROXIMAL_ADAGRAD,
+    TN_OPT_ADAMAX,
+    TN_OPT_KERAS_MOMENTUM,
+    TN_OPT_KERAS_NESTEROV,
+    TN_OPT_COUNT
 } tn_optimizer;
 /* The operator's scalars under their TensorFlow names; those an optimizer lacks are not looked at. */
 typedef struct tn_opt_params {
@@ -400,11 +447,12 @@ typedef struct tn_opt_entry {
 } tn_opt_entry;
 int tn_opt_slots(tn_optimizer o);
 /* All variables in one pass (one parallel region). float, double; half and bfloat16 by way of float. */
-tn_code tn_optimizer_run(tn_optimizer o, tn_dtype dtype, const tn_opt_entry *entries, int n, int threads, tn_error *err);
+tn_code tn_optimizer_run(tn_optimizer o, tn_dtype dtype, const tn_opt_entry *entries, int n, int threads,
+                         tn_error *err);
 /* Rows of var[rows, inner] named by indices[count], with grad[count, inner], one after another. Nothing is
  * written when an index is outside. ADAM updates only the rows named ("lazy"). */
-tn_code tn_optimizer_sparse(tn_optimizer o, tn_dtype dtype, const tn_opt_entry *e, int64_t rows, int64_t inner,
-                            int64_t count, tn_dtype index, const void *indices, tn_error *err);
+tn_code tn_optimizer_sparse(tn_optimizer o, tn_dtype dtype, const tn_opt_entry *e, int64_t rows,
+                            int64_t inner, int64_t count, tn_dtype index, const void *indices, tn_error *err);
 /* The sum of squares of n arrays (global norm), in a fixed order. */
 double tn_sum_squares(const float *const *x, const int64_t *n, int count, int threads);
 

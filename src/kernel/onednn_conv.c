@@ -30,18 +30,25 @@ struct tn_onednn {
     _Atomic(bench *) benches[BENCHES];
 };
 
-static tn_code failed(dnnl_status_t s, const char *what, tn_error *err) {
+static tn_code failed(dnnl_status_t s, const char *what, tn_error *err)
+{
     if (s == dnnl_success) return TN_OK;
-    if (s == dnnl_out_of_memory) return tn_fail(err, TN_RESOURCE_EXHAUSTED, "convolution: out of memory (%s)", what);
+    if (s == dnnl_out_of_memory)
+        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "convolution: out of memory (%s)", what);
     return tn_fail(err, TN_INTERNAL, "convolution: oneDNN status %d (%s)", (int)s, what);
 }
 
 /* ---- descriptions ---- */
 
-static dnnl_memory_desc_t *md_of(tn_onednn *c, int which) { return &c->md[which]; }
+static dnnl_memory_desc_t *md_of(tn_onednn *c, int which)
+{
+    return &c->md[which];
+}
 
 /* [batch, spatial.., channels] as oneDNN's (batch, channels, spatial..). */
-static tn_code describe_activations(const tn_conv_desc *d, int64_t channels, const int64_t *size, dnnl_memory_desc_t *md, tn_error *err) {
+static tn_code describe_activations(const tn_conv_desc *d, int64_t channels, const int64_t *size,
+                                    dnnl_memory_desc_t *md, tn_error *err)
+{
     dnnl_dims_t dims = {d->batch, channels}, strides = {0, 1};
     int64_t step = channels;
     for (int i = d->spatial - 1; i >= 0; i--) {
@@ -50,11 +57,13 @@ static tn_code describe_activations(const tn_conv_desc *d, int64_t channels, con
         step *= size[i];
     }
     strides[0] = step;
-    return failed(dnnl_memory_desc_init_by_strides(md, 2 + d->spatial, dims, dnnl_f32, strides), "activations", err);
+    return failed(dnnl_memory_desc_init_by_strides(md, 2 + d->spatial, dims, dnnl_f32, strides),
+                  "activations", err);
 }
 
 /* [spatial.., in / groups, out] as (groups,) out / groups, in / groups, spatial..; any: oneDNN chooses. */
-static tn_code describe_filter(const tn_conv_desc *d, bool any, dnnl_memory_desc_t *md, tn_error *err) {
+static tn_code describe_filter(const tn_conv_desc *d, bool any, dnnl_memory_desc_t *md, tn_error *err)
+{
     dnnl_dims_t dims, strides;
     int n = 0;
     const int64_t in = d->in_c / d->groups;
@@ -73,7 +82,8 @@ static tn_code describe_filter(const tn_conv_desc *d, bool any, dnnl_memory_desc
                   "filter", err);
 }
 
-static tn_code describe(tn_onednn *c, tn_error *err) {
+static tn_code describe(tn_onednn *c, tn_error *err)
+{
     const tn_conv_desc *d = &c->d;
     dnnl_dims_t bias = {d->out_c};
     TN_TRY(describe_activations(d, d->in_c, d->in, md_of(c, IN), err));
@@ -83,9 +93,13 @@ static tn_code describe(tn_onednn *c, tn_error *err) {
     return failed(dnnl_memory_desc_init_by_tag(md_of(c, BIAS), 1, bias, dnnl_f32, dnnl_x), "bias", err);
 }
 
-bool tn_onednn_does_act(tn_act act) { return act == TN_ACT_NONE || act == TN_ACT_RELU || act == TN_ACT_RELU6 || act == TN_ACT_LEAKY_RELU; }
+bool tn_onednn_does_act(tn_act act)
+{
+    return act == TN_ACT_NONE || act == TN_ACT_RELU || act == TN_ACT_RELU6 || act == TN_ACT_LEAKY_RELU;
+}
 
-static tn_code fuse(const tn_conv_desc *d, dnnl_primitive_attr_t attr, tn_error *err) {
+static tn_code fuse(const tn_conv_desc *d, dnnl_primitive_attr_t attr, tn_error *err)
+{
     dnnl_post_ops_t ops;
     if (d->act == TN_ACT_NONE || d->kind != TN_CONV_FORWARD || !tn_onednn_does_act(d->act)) return TN_OK;
     const dnnl_alg_kind_t kind = d->act == TN_ACT_RELU6 ? dnnl_eltwise_clip : dnnl_eltwise_relu;
@@ -97,9 +111,11 @@ static tn_code fuse(const tn_conv_desc *d, dnnl_primitive_attr_t attr, tn_error 
     return failed(s, "activation", err);
 }
 
-static dnnl_status_t init_desc(tn_onednn *c, tn_conv_kind kind, dnnl_convolution_desc_t *o) {
+static dnnl_status_t init_desc(tn_onednn *c, tn_conv_kind kind, dnnl_convolution_desc_t *o)
+{
     const tn_conv_desc *d = &c->d;
-    const dnnl_memory_desc_t *in = md_of(c, IN), *filter = md_of(c, FILTER), *out = md_of(c, OUT), *bias = d->bias ? md_of(c, BIAS) : NULL;
+    const dnnl_memory_desc_t *in = md_of(c, IN), *filter = md_of(c, FILTER), *out = md_of(c, OUT),
+                             *bias = d->bias ? md_of(c, BIAS) : NULL;
     dnnl_dims_t stride = {0}, dilation = {0}, lo = {0}, hi = {0};
     for (int i = 0; i < d->spatial; i++) {
         stride[i] = d->stride[i];
@@ -109,23 +125,27 @@ static dnnl_status_t init_desc(tn_onednn *c, tn_conv_kind kind, dnnl_convolution
     }
     switch (kind) {
     case TN_CONV_FORWARD:
-        return dnnl_dilated_convolution_forward_desc_init(o, d->kind == TN_CONV_FORWARD ? dnnl_forward_inference : dnnl_forward_training,
-                                                          dnnl_convolution_direct, in, filter, bias, out, stride, dilation, lo, hi);
+        return dnnl_dilated_convolution_forward_desc_init(
+            o, d->kind == TN_CONV_FORWARD ? dnnl_forward_inference : dnnl_forward_training,
+            dnnl_convolution_direct, in, filter, bias, out, stride, dilation, lo, hi);
     case TN_CONV_BACKWARD_DATA:
-        return dnnl_dilated_convolution_backward_data_desc_init(o, dnnl_convolution_direct, in, filter, out, stride, dilation, lo, hi);
+        return dnnl_dilated_convolution_backward_data_desc_init(o, dnnl_convolution_direct, in, filter, out,
+                                                                stride, dilation, lo, hi);
     default:
-        return dnnl_dilated_convolution_backward_weights_desc_init(o, dnnl_convolution_direct, in, filter, bias, out, stride, dilation,
-                                                                   lo, hi);
+        return dnnl_dilated_convolution_backward_weights_desc_init(o, dnnl_convolution_direct, in, filter,
+                                                                   bias, out, stride, dilation, lo, hi);
     }
 }
 
 /* Backward primitives are made with the forward one as a hint. */
-static tn_code make_desc(tn_onednn *c, dnnl_primitive_attr_t attr, tn_error *err) {
+static tn_code make_desc(tn_onednn *c, dnnl_primitive_attr_t attr, tn_error *err)
+{
     dnnl_convolution_desc_t o;
     dnnl_primitive_desc_t hint = NULL;
     if (c->d.kind != TN_CONV_FORWARD) {
         TN_TRY(failed(init_desc(c, TN_CONV_FORWARD, &o), "forward description", err));
-        TN_TRY(failed(dnnl_primitive_desc_create(&hint, &o, NULL, c->engine, NULL), "forward primitive", err));
+        TN_TRY(
+            failed(dnnl_primitive_desc_create(&hint, &o, NULL, c->engine, NULL), "forward primitive", err));
     }
     dnnl_status_t s = init_desc(c, c->d.kind, &o);
     if (s == dnnl_success) s = dnnl_primitive_desc_create(&c->desc, &o, attr, c->engine, hint);
@@ -134,11 +154,14 @@ static tn_code make_desc(tn_onednn *c, dnnl_primitive_attr_t attr, tn_error *err
 }
 
 /* What oneDNN chose: the filter's layout, the scratchpad's size; the reorder between layouts. */
-static tn_code take_choices(tn_onednn *c, dnnl_primitive_attr_t attr, tn_error *err) {
+static tn_code take_choices(tn_onednn *c, dnnl_primitive_attr_t attr, tn_error *err)
+{
     const bool gives_filter = c->d.kind == TN_CONV_BACKWARD_FILTER;
-    const dnnl_memory_desc_t *chosen = dnnl_primitive_desc_query_md(c->desc, gives_filter ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
+    const dnnl_memory_desc_t *chosen = dnnl_primitive_desc_query_md(
+        c->desc, gives_filter ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
     const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(c->desc, dnnl_query_scratchpad_md, 0);
-    if (!chosen || !scratch) return tn_fail(err, TN_INTERNAL, "convolution: oneDNN does not tell its layouts");
+    if (!chosen || !scratch)
+        return tn_fail(err, TN_INTERNAL, "convolution: oneDNN does not tell its layouts");
     *md_of(c, FILTER) = *chosen;
     *md_of(c, SCRATCH) = *scratch;
     c->scratchpad = tn_round64(dnnl_memory_desc_get_size(scratch));
@@ -146,26 +169,33 @@ static tn_code take_choices(tn_onednn *c, dnnl_primitive_attr_t attr, tn_error *
     c->packed = tn_round64(dnnl_memory_desc_get_size(chosen));
     dnnl_primitive_desc_t r;
     const int from = gives_filter ? FILTER : OWN_FILTER, to = gives_filter ? OWN_FILTER : FILTER;
-    TN_TRY(failed(dnnl_reorder_primitive_desc_create(&r, md_of(c, from), c->engine, md_of(c, to), c->engine, attr), "reorder description", err));
+    TN_TRY(failed(
+        dnnl_reorder_primitive_desc_create(&r, md_of(c, from), c->engine, md_of(c, to), c->engine, attr),
+        "reorder description", err));
     const dnnl_memory_desc_t *more = dnnl_primitive_desc_query_md(r, dnnl_query_scratchpad_md, 0);
-    dnnl_status_t s = more && dnnl_memory_desc_get_size(more) > 0 ? dnnl_unimplemented : dnnl_primitive_create(&c->reorder, r);
+    dnnl_status_t s = more && dnnl_memory_desc_get_size(more) > 0 ? dnnl_unimplemented
+                                                                  : dnnl_primitive_create(&c->reorder, r);
     dnnl_primitive_desc_destroy(r);
     return failed(s, "reorder", err);
 }
 
-static tn_code make(tn_onednn *c, dnnl_primitive_attr_t attr, tn_error *err) {
-    TN_TRY(failed(dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user), "scratchpad", err));
+static tn_code make(tn_onednn *c, dnnl_primitive_attr_t attr, tn_error *err)
+{
+    TN_TRY(
+        failed(dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user), "scratchpad", err));
     TN_TRY(make_desc(c, attr, err));
     dnnl_primitive_attr_t plain;
     TN_TRY(failed(dnnl_primitive_attr_create(&plain), "attributes", err));
-    tn_code code = failed(dnnl_primitive_attr_set_scratchpad_mode(plain, dnnl_scratchpad_mode_user), "scratchpad", err);
+    tn_code code =
+        failed(dnnl_primitive_attr_set_scratchpad_mode(plain, dnnl_scratchpad_mode_user), "scratchpad", err);
     if (code == TN_OK) code = take_choices(c, plain, err);
     dnnl_primitive_attr_destroy(plain);
     TN_TRY(code);
     return failed(dnnl_primitive_create(&c->primitive, c->desc), "primitive", err);
 }
 
-tn_code tn_onednn_new(const tn_conv_desc *d, tn_onednn **out, tn_error *err) {
+tn_code tn_onednn_new(const tn_conv_desc *d, tn_onednn **out, tn_error *err)
+{
     tn_onednn *c = tn_calloc(1, sizeof(*c));
     if (!c) return tn_no_memory(err, sizeof(*c));
     const int before = omp_get_max_threads();
@@ -189,7 +219,8 @@ tn_code tn_onednn_new(const tn_conv_desc *d, tn_onednn **out, tn_error *err) {
 
 /* ---- benches ---- */
 
-static void bench_free(bench *b) {
+static void bench_free(bench *b)
+{
     if (!b) return;
     for (int i = 0; i < MEMORIES; i++)
         if (b->memory[i]) dnnl_memory_destroy(b->memory[i]);
@@ -197,7 +228,8 @@ static void bench_free(bench *b) {
     tn_free(b);
 }
 
-void tn_onednn_free(tn_onednn *c) {
+void tn_onednn_free(tn_onednn *c)
+{
     if (!c) return;
     for (int i = 0; i < BENCHES; i++) bench_free(atomic_load(&c->benches[i]));
     if (c->primitive) dnnl_primitive_destroy(c->primitive);
@@ -207,11 +239,13 @@ void tn_onednn_free(tn_onednn *c) {
     tn_free(c);
 }
 
-static tn_code bench_new(tn_onednn *c, bench **out, tn_error *err) {
+static tn_code bench_new(tn_onednn *c, bench **out, tn_error *err)
+{
     bench *b = tn_calloc(1, sizeof(*b));
     if (!b) return tn_no_memory(err, sizeof(*b));
     dnnl_status_t s = dnnl_stream_create(&b->stream, c->engine, dnnl_stream_default_flags);
-    for (int i = 0; i < MEMORIES && s == dnnl_success; i++) s = dnnl_memory_create(&b->memory[i], &c->md[i], c->engine, DNNL_MEMORY_NONE);
+    for (int i = 0; i < MEMORIES && s == dnnl_success; i++)
+        s = dnnl_memory_create(&b->memory[i], &c->md[i], c->engine, DNNL_MEMORY_NONE);
     if (s != dnnl_success) {
         bench_free(b);
         return failed(s, "handles", err);
@@ -220,7 +254,8 @@ static tn_code bench_new(tn_onednn *c, bench **out, tn_error *err) {
     return TN_OK;
 }
 
-static tn_code bench_take(tn_onednn *c, bench **out, tn_error *err) {
+static tn_code bench_take(tn_onednn *c, bench **out, tn_error *err)
+{
     for (int i = 0; i < BENCHES; i++) {
         bench *b = atomic_exchange(&c->benches[i], NULL);
         if (b) {
@@ -231,7 +266,8 @@ static tn_code bench_take(tn_onednn *c, bench **out, tn_error *err) {
     return bench_new(c, out, err);
 }
 
-static void bench_give(tn_onednn *c, bench *b) {
+static void bench_give(tn_onednn *c, bench *b)
+{
     for (int i = 0; i < BENCHES; i++) {
         bench *none = NULL;
         if (atomic_compare_exchange_strong(&c->benches[i], &none, b)) return;
@@ -241,24 +277,37 @@ static void bench_give(tn_onednn *c, bench *b) {
 
 /* ---- run ---- */
 
-size_t tn_onednn_scratch(const tn_onednn *c) { return c->scratchpad + c->packed; }
-size_t tn_onednn_packed(const tn_onednn *c) { return c->packed; }
+size_t tn_onednn_scratch(const tn_onednn *c)
+{
+    return c->scratchpad + c->packed;
+}
+size_t tn_onednn_packed(const tn_onednn *c)
+{
+    return c->packed;
+}
 
-static dnnl_memory_t with(const bench *b, int which, const void *data, dnnl_status_t *s) {
-    union { const void *c; void *p; } at = {data}; /* oneDNN takes inputs as void * too */
+static dnnl_memory_t with(const bench *b, int which, const void *data, dnnl_status_t *s)
+{
+    union {
+        const void *c;
+        void *p;
+    } at = {data}; /* oneDNN takes inputs as void * too */
     if (*s == dnnl_success) *s = dnnl_memory_set_data_handle(b->memory[which], at.p);
     return b->memory[which];
 }
 
-static dnnl_status_t reorder(const tn_onednn *c, const bench *b, const void *own, const void *packed) {
+static dnnl_status_t reorder(const tn_onednn *c, const bench *b, const void *own, const void *packed)
+{
     dnnl_status_t s = dnnl_success;
     const dnnl_memory_t mine = with(b, OWN_FILTER, own, &s), theirs = with(b, FILTER, packed, &s);
     const bool back = c->d.kind == TN_CONV_BACKWARD_FILTER;
-    const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, back ? theirs : mine}, {DNNL_ARG_TO, back ? mine : theirs}};
+    const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, back ? theirs : mine},
+                                    {DNNL_ARG_TO, back ? mine : theirs}};
     return s == dnnl_success ? dnnl_primitive_execute(c->reorder, b->stream, 2, args) : s;
 }
 
-tn_code tn_onednn_pack(tn_onednn *c, const void *filter, void *packed, void *scratch, tn_error *err) {
+tn_code tn_onednn_pack(tn_onednn *c, const void *filter, void *packed, void *scratch, tn_error *err)
+{
     bench *b;
     (void)scratch;
     TN_TRY(bench_take(c, &b, err));
@@ -270,12 +319,15 @@ tn_code tn_onednn_pack(tn_onednn *c, const void *filter, void *packed, void *scr
     return failed(s, "reorder", err);
 }
 
-static dnnl_status_t execute(const tn_onednn *c, const bench *b, const tn_conv_args *a, const void *filter, void *scratchpad) {
+static dnnl_status_t execute(const tn_onednn *c, const bench *b, const tn_conv_args *a, const void *filter,
+                             void *scratchpad)
+{
     dnnl_status_t s = dnnl_success;
     const tn_conv_kind k = c->d.kind;
     const dnnl_exec_arg_t args[] = {
         {k == TN_CONV_BACKWARD_DATA ? DNNL_ARG_DIFF_SRC : DNNL_ARG_SRC, with(b, IN, a->in, &s)},
-        {k == TN_CONV_BACKWARD_FILTER ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS, with(b, FILTER, filter, &s)},
+        {k == TN_CONV_BACKWARD_FILTER ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS,
+         with(b, FILTER, filter, &s)},
         {k == TN_CONV_FORWARD ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, with(b, OUT, a->out, &s)},
         {DNNL_ARG_SCRATCHPAD, with(b, SCRATCH, scratchpad, &s)},
         {k == TN_CONV_FORWARD ? DNNL_ARG_BIAS : DNNL_ARG_DIFF_BIAS, with(b, BIAS, a->bias, &s)}};
@@ -283,7 +335,8 @@ static dnnl_status_t execute(const tn_onednn *c, const bench *b, const tn_conv_a
     return s == dnnl_success ? dnnl_primitive_execute(c->primitive, b->stream, n, args) : s;
 }
 
-static dnnl_status_t run(const tn_onednn *c, const bench *b, const tn_conv_args *a) {
+static dnnl_status_t run(const tn_onednn *c, const bench *b, const tn_conv_args *a)
+{
     void *own_packed = (char *)a->scratch + c->scratchpad;
     if (!c->reorder) return execute(c, b, a, a->packed ? a->packed : a->filter, a->scratch);
     if (c->d.kind == TN_CONV_BACKWARD_FILTER) {
@@ -295,7 +348,8 @@ static dnnl_status_t run(const tn_onednn *c, const bench *b, const tn_conv_args 
     return s == dnnl_success ? execute(c, b, a, own_packed, a->scratch) : s;
 }
 
-tn_code tn_onednn_run(tn_onednn *c, const tn_conv_args *a, tn_error *err) {
+tn_code tn_onednn_run(tn_onednn *c, const tn_conv_args *a, tn_error *err)
+{
     bench *b;
     TN_TRY(bench_take(c, &b, err));
     const int before = omp_get_max_threads();

@@ -8,11 +8,12 @@
 
 #include "gemm.h"
 
-bool tn_onednn_sgemm(const tn_gemm_desc *d, const float *a, const float *b, float *c, int threads) {
+bool tn_onednn_sgemm(const tn_gemm_desc *d, const float *a, const float *b, float *c, int threads)
+{
     const int before = omp_get_max_threads();
     if (before != threads) omp_set_num_threads(threads);
-    const dnnl_status_t s = dnnl_sgemm(d->ta ? 'T' : 'N', d->tb ? 'T' : 'N', d->m, d->n, d->k, 1.0f, a, d->lda, b, d->ldb,
-                                       d->accumulate ? 1.0f : 0.0f, c, d->ldc);
+    const dnnl_status_t s = dnnl_sgemm(d->ta ? 'T' : 'N', d->tb ? 'T' : 'N', d->m, d->n, d->k, 1.0f, a,
+                                       d->lda, b, d->ldb, d->accumulate ? 1.0f : 0.0f, c, d->ldc);
     if (before != threads) omp_set_num_threads(before);
     return s == dnnl_success;
 }

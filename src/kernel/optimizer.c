@@ -8,11 +8,18 @@
 
 #include <omp.h>
 
-int tn_opt_slots(tn_optimizer o) {
+int tn_opt_slots(tn_optimizer o)
+{
     switch (o) {
-    case TN_OPT_SGD: case TN_OPT_PROXIMAL_SGD: return 0;
-    case TN_OPT_MOMENTUM: case TN_OPT_NESTEROV: case TN_OPT_KERAS_MOMENTUM: case TN_OPT_KERAS_NESTEROV: case TN_OPT_ADAGRAD:
-    case TN_OPT_ADAGRAD_V2: case TN_OPT_PROXIMAL_ADAGRAD: return 1;
+    case TN_OPT_SGD:
+    case TN_OPT_PROXIMAL_SGD: return 0;
+    case TN_OPT_MOMENTUM:
+    case TN_OPT_NESTEROV:
+    case TN_OPT_KERAS_MOMENTUM:
+    case TN_OPT_KERAS_NESTEROV:
+    case TN_OPT_ADAGRAD:
+    case TN_OPT_ADAGRAD_V2:
+    case TN_OPT_PROXIMAL_ADAGRAD: return 1;
     case TN_OPT_CENTERED_RMSPROP: return 3;
     default: return 2;
     }
@@ -25,7 +32,8 @@ typedef struct job {
     tn_opt_fn fn; /* of float for the short types */
 } job;
 
-static tn_code job_of(tn_optimizer o, tn_dtype t, job *j, tn_error *err) {
+static tn_code job_of(tn_optimizer o, tn_dtype t, job *j, tn_error *err)
+{
     if (t != TN_FLOAT && t != TN_DOUBLE && t != TN_HALF && t != TN_BFLOAT16)
         return tn_fail(err, TN_UNIMPLEMENTED, "no optimizer steps of %s", tn_dtype_name(t));
     const tn_optimizer_isa *isa = TN_ISA_PICK(tn_isa_optimizer, tn_isa_level_now());
@@ -34,7 +42,9 @@ static tn_code job_of(tn_optimizer o, tn_dtype t, job *j, tn_error *err) {
 }
 
 /* A block of a short type: widened, stepped, narrowed. */
-static void step_block(const job *j, const tn_opt_params *p, int64_t n, char *var, char *const *slot, const char *grad) {
+static void step_block(const job *j, const tn_opt_params *p, int64_t n, char *var, char *const *slot,
+                       const char *grad)
+{
     float w[TN_BLOCK], g[TN_BLOCK], s[3][TN_BLOCK];
     void *wide[3] = {s[0], s[1], s[2]};
     tn_widen(j->dtype, n, var, w);
@@ -46,7 +56,8 @@ static void step_block(const job *j, const tn_opt_params *p, int64_t n, char *va
 }
 
 /* Elements [from, to) of an entry, whose gradient begins at grad. */
-static void step(const job *j, const tn_opt_entry *e, int64_t from, int64_t to, const void *grad) {
+static void step(const job *j, const tn_opt_entry *e, int64_t from, int64_t to, const void *grad)
+{
     char *slot[3] = {NULL, NULL, NULL}, *var = (char *)e->var + from * j->size;
     const char *g = grad;
     for (int i = 0; i < j->slots; i++) slot[i] = (char *)e->slot[i] + from * j->size;
@@ -63,7 +74,8 @@ static void step(const job *j, const tn_opt_entry *e, int64_t from, int64_t to, 
 }
 
 /* This part's share of all elements, counted through the list. */
-static void run_part(const job *j, const tn_opt_entry *entries, int n, int64_t total, int part, int parts) {
+static void run_part(const job *j, const tn_opt_entry *entries, int n, int64_t total, int part, int parts)
+{
     int64_t from, to, before = 0;
     tn_share(total, 64, part, parts, &from, &to);
     for (int i = 0; i < n && before < to; before += entries[i++].n) {
@@ -72,7 +84,9 @@ static void run_part(const job *j, const tn_opt_entry *entries, int n, int64_t t
     }
 }
 
-tn_code tn_optimizer_run(tn_optimizer o, tn_dtype dtype, const tn_opt_entry *entries, int n, int threads, tn_error *err) {
+tn_code tn_optimizer_run(tn_optimizer o, tn_dtype dtype, const tn_opt_entry *entries, int n, int threads,
+                         tn_error *err)
+{
     job j;
     int64_t total = 0;
     TN_TRY(job_of(o, dtype, &j, err));
@@ -87,20 +101,24 @@ tn_code tn_optimizer_run(tn_optimizer o, tn_dtype dtype, const tn_opt_entry *ent
     return TN_OK;
 }
 
-static int64_t row_at(tn_dtype t, const void *indices, int64_t i) {
+static int64_t row_at(tn_dtype t, const void *indices, int64_t i)
+{
     return t == TN_INT32 ? ((const int32_t *)indices)[i] : ((const int64_t *)indices)[i];
 }
 
-tn_code tn_optimizer_sparse(tn_optimizer o, tn_dtype dtype, const tn_opt_entry *e, int64_t rows, int64_t inner, int64_t count,
-                            tn_dtype index, const void *indices, tn_error *err) {
+tn_code tn_optimizer_sparse(tn_optimizer o, tn_dtype dtype, const tn_opt_entry *e, int64_t rows,
+                            int64_t inner, int64_t count, tn_dtype index, const void *indices, tn_error *err)
+{
     job j;
     TN_TRY(job_of(o, dtype, &j, err));
     if (index != TN_INT32 && index != TN_INT64)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "indices are %s instead of int32 or int64", tn_dtype_name(index));
+        return tn_fail(err, TN_INVALID_ARGUMENT, "indices are %s instead of int32 or int64",
+                       tn_dtype_name(index));
     for (int64_t i = 0; i < count; i++) {
         const int64_t row = row_at(index, indices, i);
         if (row < 0 || row >= rows)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "indices[%lld] = %lld is not in [0, %lld)", (long long)i, (long long)row, (long long)rows);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "indices[%lld] = %lld is not in [0, %lld)", (long long)i,
+                           (long long)row, (long long)rows);
     }
     for (int64_t i = 0; i < count; i++) {
         const int64_t from = row_at(index, indices, i) * inner;

@@ -17,47 +17,99 @@ static const struct {
 #undef ROW
 };
 
-int tn_pw_arity(tn_pw_op op) { return op < TN_PW_COUNT ? ops[op].arity : 0; }
-const char *tn_pw_name(tn_pw_op op) { return op < TN_PW_COUNT ? ops[op].name : "?"; }
+int tn_pw_arity(tn_pw_op op)
+{
+    return op < TN_PW_COUNT ? ops[op].arity : 0;
+}
+const char *tn_pw_name(tn_pw_op op)
+{
+    return op < TN_PW_COUNT ? ops[op].name : "?";
+}
 
-static bool by_float(tn_pw_op op, tn_dtype t) {
+static bool by_float(tn_pw_op op, tn_dtype t)
+{
     return (t == TN_FLOAT || t == TN_HALF || t == TN_BFLOAT16) && op != TN_PW_SELECT;
 }
 
-bool tn_pw_supported(tn_pw_op op, tn_dtype t) {
+bool tn_pw_supported(tn_pw_op op, tn_dtype t)
+{
     if (op >= TN_PW_COUNT) return false;
     if (op == TN_PW_COMPLEX && t == TN_FLOAT) return true;
     return by_float(op, t) ? tn_isa_pw_base.f[op] != NULL : tn_pw_any_of(op, t) != NULL;
 }
 
-tn_dtype tn_pw_result(tn_pw_op op, tn_dtype t) {
+tn_dtype tn_pw_result(tn_pw_op op, tn_dtype t)
+{
     switch (op) {
-    case TN_PW_EQUAL: case TN_PW_NOT_EQUAL: case TN_PW_LESS: case TN_PW_LESS_EQUAL: case TN_PW_GREATER: case TN_PW_GREATER_EQUAL:
-    case TN_PW_APPROX_EQUAL: case TN_PW_IS_NAN: case TN_PW_IS_INF: case TN_PW_IS_FINITE: return TN_BOOL;
-    case TN_PW_REAL: case TN_PW_IMAG: case TN_PW_COMPLEX_ABS: case TN_PW_ANGLE:
-        return t == TN_COMPLEX64 ? TN_FLOAT : t == TN_COMPLEX128 ? TN_DOUBLE : t;
+    case TN_PW_EQUAL:
+    case TN_PW_NOT_EQUAL:
+    case TN_PW_LESS:
+    case TN_PW_LESS_EQUAL:
+    case TN_PW_GREATER:
+    case TN_PW_GREATER_EQUAL:
+    case TN_PW_APPROX_EQUAL:
+    case TN_PW_IS_NAN:
+    case TN_PW_IS_INF:
+    case TN_PW_IS_FINITE: return TN_BOOL;
+    case TN_PW_REAL:
+    case TN_PW_IMAG:
+    case TN_PW_COMPLEX_ABS:
+    case TN_PW_ANGLE: return t == TN_COMPLEX64 ? TN_FLOAT : t == TN_COMPLEX128 ? TN_DOUBLE : t;
     case TN_PW_COMPLEX: return t == TN_DOUBLE ? TN_COMPLEX128 : TN_COMPLEX64;
     default: return t;
     }
 }
 
 /* How many plain additions an element is worth. */
-static double cost(tn_pw_op op) {
+static double cost(tn_pw_op op)
+{
     switch (op) {
-    case TN_PW_EXP: case TN_PW_EXPM1: case TN_PW_LOG: case TN_PW_LOG1P: case TN_PW_TANH: case TN_PW_SIGMOID: case TN_PW_SOFTPLUS:
-    case TN_PW_ERF: case TN_PW_ELU: case TN_PW_SELU: case TN_PW_SIN: case TN_PW_COS: case TN_PW_SOFTPLUS_GRAD: return 3;
-    case TN_PW_POW: case TN_PW_TAN: case TN_PW_ASIN: case TN_PW_ACOS: case TN_PW_ATAN: case TN_PW_SINH: case TN_PW_COSH:
-    case TN_PW_ASINH: case TN_PW_ACOSH: case TN_PW_ATANH: case TN_PW_ERFC: case TN_PW_LGAMMA: case TN_PW_DIGAMMA: case TN_PW_NDTRI:
-    case TN_PW_ERFINV: case TN_PW_ATAN2: case TN_PW_FLOOR_MOD: case TN_PW_TRUNC_MOD: return 30;
+    case TN_PW_EXP:
+    case TN_PW_EXPM1:
+    case TN_PW_LOG:
+    case TN_PW_LOG1P:
+    case TN_PW_TANH:
+    case TN_PW_SIGMOID:
+    case TN_PW_SOFTPLUS:
+    case TN_PW_ERF:
+    case TN_PW_ELU:
+    case TN_PW_SELU:
+    case TN_PW_SIN:
+    case TN_PW_COS:
+    case TN_PW_SOFTPLUS_GRAD: return 3;
+    case TN_PW_POW:
+    case TN_PW_TAN:
+    case TN_PW_ASIN:
+    case TN_PW_ACOS:
+    case TN_PW_ATAN:
+    case TN_PW_SINH:
+    case TN_PW_COSH:
+    case TN_PW_ASINH:
+    case TN_PW_ACOSH:
+    case TN_PW_ATANH:
+    case TN_PW_ERFC:
+    case TN_PW_LGAMMA:
+    case TN_PW_DIGAMMA:
+    case TN_PW_NDTRI:
+    case TN_PW_ERFINV:
+    case TN_PW_ATAN2:
+    case TN_PW_FLOOR_MOD:
+    case TN_PW_TRUNC_MOD: return 30;
     default: return 1;
     }
 }
 
-tn_code tn_pw_prepare(tn_pw_op op, tn_dtype dtype, const tn_shape *const *operands, const tn_shape *out, double attr, int threads,
-                      tn_pw_plan *plan, tn_error *err) {
+tn_code tn_pw_prepare(tn_pw_op op, tn_dtype dtype, const tn_shape *const *operands, const tn_shape *out,
+                      double attr, int threads, tn_pw_plan *plan, tn_error *err)
+{
     if (!tn_pw_supported(op, dtype))
-        return tn_fail(err, TN_UNIMPLEMENTED, "no element-wise %s of %s", tn_pw_name(op), tn_dtype_name(dtype));
-    tn_pw_plan p = {.op = op, .dtype = dtype, .result = tn_pw_result(op, dtype), .attr = attr, .isa = tn_isa_level_now(),
+        return tn_fail(err, TN_UNIMPLEMENTED, "no element-wise %s of %s", tn_pw_name(op),
+                       tn_dtype_name(dtype));
+    tn_pw_plan p = {.op = op,
+                    .dtype = dtype,
+                    .result = tn_pw_result(op, dtype),
+                    .attr = attr,
+                    .isa = tn_isa_level_now(),
                     .n = ops[op].arity};
     TN_TRY(tn_walk_prepare(out, operands, p.n, &p.walk, err));
     p.threads = tn_team(threads, (double)p.walk.count * cost(op));
@@ -65,9 +117,11 @@ tn_code tn_pw_prepare(tn_pw_op op, tn_dtype dtype, const tn_shape *const *operan
     return TN_OK;
 }
 
-tn_code tn_pw_fault(unsigned fault, tn_error *err) {
+tn_code tn_pw_fault(unsigned fault, tn_error *err)
+{
     if (fault & TN_FAULT_ZERO) return tn_fail(err, TN_INVALID_ARGUMENT, "Integer division by zero");
-    if (fault) return tn_fail(err, TN_INVALID_ARGUMENT, "Integers to negative integer powers are not allowed");
+    if (fault)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Integers to negative integer powers are not allowed");
     return TN_OK;
 }
 
@@ -79,10 +133,12 @@ typedef struct call {
     tn_pw_fn floats; /* or */
     tn_pw_any any;
     int size[3], out_size;
-    bool wide, to_bool, plain; /* half or bfloat16; a float result kept as bool; loops may run on all of it at once */
+    bool wide, to_bool,
+        plain; /* half or bfloat16; a float result kept as bool; loops may run on all of it at once */
 } call;
 
-static call call_of(const tn_pw_plan *p) {
+static call call_of(const tn_pw_plan *p)
+{
     call c = {.p = p, .out_size = (int)tn_dtype_size(p->result), .plain = true};
     for (int i = 0; i < 3; i++) c.size[i] = (int)tn_dtype_size(p->dtype);
     if (p->op == TN_PW_SELECT) c.size[0] = 1;
@@ -97,14 +153,16 @@ static call call_of(const tn_pw_plan *p) {
     return c;
 }
 
-static unsigned run_loop(const call *c, int64_t n, const void *const in[3], void *out) {
+static unsigned run_loop(const call *c, int64_t n, const void *const in[3], void *out)
+{
     if (c->any) return c->any(n, in[0], in[1], in[2], c->p->attr, out);
     c->floats(n, in[0], in[1], in[2], (float)c->p->attr, out);
     return 0;
 }
 
 /* A block of floats whose operands or result are not floats in memory. */
-static unsigned run_converted(const call *c, int n, const void *in[3], void *out) {
+static unsigned run_converted(const call *c, int n, const void *in[3], void *out)
+{
     float wide[3][TN_BLOCK] __attribute__((aligned(64)));
     float result[TN_BLOCK] __attribute__((aligned(64)));
     for (int i = 0; c->wide && i < c->p->n; i++) {
@@ -119,7 +177,8 @@ static unsigned run_converted(const call *c, int n, const void *in[3], void *out
     return 0;
 }
 
-static unsigned run_blocks(const call *c, const void *const *in, void *out, int64_t from, int64_t to) {
+static unsigned run_blocks(const call *c, const void *const *in, void *out, int64_t from, int64_t to)
+{
     char buf[3][TN_BLOCK * 16] __attribute__((aligned(64)));
     const tn_walk *w = &c->p->walk;
     const int block = tn_walk_block(w->rank, w->dim);
@@ -135,7 +194,8 @@ static unsigned run_blocks(const call *c, const void *const *in, void *out, int6
     return fault;
 }
 
-static unsigned run_range(const call *c, const void *const *in, void *out, int64_t from, int64_t to) {
+static unsigned run_range(const call *c, const void *const *in, void *out, int64_t from, int64_t to)
+{
     if (from >= to) return 0;
     if (!c->plain) return run_blocks(c, in, out, from, to);
     const void *p[3] = {NULL, NULL, NULL};
@@ -143,7 +203,8 @@ static unsigned run_range(const call *c, const void *const *in, void *out, int64
     return run_loop(c, to - from, p, (char *)out + from * c->out_size);
 }
 
-tn_code tn_pw_run(const tn_pw_plan *p, const void *const *in, void *out, tn_error *err) {
+tn_code tn_pw_run(const tn_pw_plan *p, const void *const *in, void *out, tn_error *err)
+{
     const call c = call_of(p);
     unsigned fault = 0;
     if (p->threads == 1) {
@@ -152,15 +213,17 @@ tn_code tn_pw_run(const tn_pw_plan *p, const void *const *in, void *out, tn_erro
 #pragma omp parallel num_threads(p->threads) reduction(| : fault)
         {
             int64_t from, to;
-            tn_share(p->walk.count, tn_walk_block(p->walk.rank, p->walk.dim), omp_get_thread_num(), omp_get_num_threads(), &from, &to);
+            tn_share(p->walk.count, tn_walk_block(p->walk.rank, p->walk.dim), omp_get_thread_num(),
+                     omp_get_num_threads(), &from, &to);
             fault |= run_range(&c, in, out, from, to);
         }
     }
     return fault ? tn_pw_fault(fault, err) : TN_OK;
 }
 
-tn_code tn_pw_flat(tn_pw_op op, tn_dtype dtype, double attr, int64_t count, const void *const *in, void *out, int threads,
-                   tn_error *err) {
+tn_code tn_pw_flat(tn_pw_op op, tn_dtype dtype, double attr, int64_t count, const void *const *in, void *out,
+                   int threads, tn_error *err)
+{
     const tn_shape s = {.rank = 1, .dim = {count}};
     const tn_shape *const shapes[3] = {&s, &s, &s};
     tn_pw_plan p;

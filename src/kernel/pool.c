@@ -127,7 +127,8 @@ static const tn_pool_type i64 = POOL_TYPE;
 #undef NAME
 #undef POOL_TYPE
 
-static const tn_pool_type *type_of(tn_dtype t) {
+static const tn_pool_type *type_of(tn_dtype t)
+{
     switch (t) {
     case TN_FLOAT: return &TN_ISA_PICK(tn_isa_pool, tn_isa_level_now())->f32;
     case TN_DOUBLE: return &f64;
@@ -144,33 +145,44 @@ static const tn_pool_type *type_of(tn_dtype t) {
 }
 
 /* Every window must meet the input: its output size and padding say so. */
-static tn_code check_dim(const tn_pool_desc *d, int i, tn_error *err) {
+static tn_code check_dim(const tn_pool_desc *d, int i, tn_error *err)
+{
     const int64_t last = (d->out[i] - 1) * d->stride[i] - d->pad_lo[i];
-    if (d->in[i] < 0 || d->out[i] < 0 || d->window[i] < 1 || d->stride[i] < 1 || d->pad_lo[i] < 0 || d->in[i] > INT32_MAX ||
-        d->window[i] > INT32_MAX || d->stride[i] > INT32_MAX || d->out[i] > INT32_MAX || d->pad_lo[i] >= d->window[i] ||
-        (d->out[i] > 0 && last >= d->in[i]))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "pooling, dimension %d: size %lld, window %lld, stride %lld, padding %lld, %lld results", i,
-                       (long long)d->in[i], (long long)d->window[i], (long long)d->stride[i], (long long)d->pad_lo[i], (long long)d->out[i]);
+    if (d->in[i] < 0 || d->out[i] < 0 || d->window[i] < 1 || d->stride[i] < 1 || d->pad_lo[i] < 0 ||
+        d->in[i] > INT32_MAX || d->window[i] > INT32_MAX || d->stride[i] > INT32_MAX ||
+        d->out[i] > INT32_MAX || d->pad_lo[i] >= d->window[i] || (d->out[i] > 0 && last >= d->in[i]))
+        return tn_fail(
+            err, TN_INVALID_ARGUMENT,
+            "pooling, dimension %d: size %lld, window %lld, stride %lld, padding %lld, %lld results", i,
+            (long long)d->in[i], (long long)d->window[i], (long long)d->stride[i], (long long)d->pad_lo[i],
+            (long long)d->out[i]);
     return TN_OK;
 }
 
-tn_code tn_pool_check(const tn_pool_desc *d, tn_error *err) {
-    const bool real = d->dtype == TN_FLOAT || d->dtype == TN_DOUBLE || d->dtype == TN_HALF || d->dtype == TN_BFLOAT16;
+tn_code tn_pool_check(const tn_pool_desc *d, tn_error *err)
+{
+    const bool real =
+        d->dtype == TN_FLOAT || d->dtype == TN_DOUBLE || d->dtype == TN_HALF || d->dtype == TN_BFLOAT16;
     if (!type_of(d->dtype) || (d->kind == TN_POOL_AVG && !real))
         return tn_fail(err, TN_UNIMPLEMENTED, "no pooling of %s", tn_dtype_name(d->dtype));
     if (d->batch < 0 || d->channels < 0)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "pooling of %lld images of %lld channels", (long long)d->batch, (long long)d->channels);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "pooling of %lld images of %lld channels",
+                       (long long)d->batch, (long long)d->channels);
     if (d->window[0] > 0 && d->window[1] > INT32_MAX / d->window[0])
         return tn_fail(err, TN_INVALID_ARGUMENT, "a pooling window is too large");
     TN_TRY(check_dim(d, 0, err));
     return check_dim(d, 1, err);
 }
 
-static double work_of(const tn_pool_desc *d) {
-    return (double)d->batch * (double)d->channels * (double)TN_MAX(d->in[0] * d->in[1], d->out[0] * d->out[1]);
+static double work_of(const tn_pool_desc *d)
+{
+    return (double)d->batch * (double)d->channels *
+           (double)TN_MAX(d->in[0] * d->in[1], d->out[0] * d->out[1]);
 }
 
-static void forward_part(const tn_pool_desc *d, const tn_pool_type *t, const void *in, void *out, int part, int parts) {
+static void forward_part(const tn_pool_desc *d, const tn_pool_type *t, const void *in, void *out, int part,
+                         int parts)
+{
     int64_t from, to;
     tn_share(d->batch * d->out[0], 1, part, parts, &from, &to);
     if (d->kind == TN_POOL_MAX)
@@ -179,7 +191,8 @@ static void forward_part(const tn_pool_desc *d, const tn_pool_type *t, const voi
         t->avg_rows(d, in, out, from, to);
 }
 
-void tn_pool_forward(const tn_pool_desc *d, const void *in, void *out) {
+void tn_pool_forward(const tn_pool_desc *d, const void *in, void *out)
+{
     const tn_pool_type *t = type_of(d->dtype);
     const int threads = tn_team(d->threads, work_of(d));
     if (threads == 1) {
@@ -190,7 +203,9 @@ void tn_pool_forward(const tn_pool_desc *d, const void *in, void *out) {
     forward_part(d, t, in, out, omp_get_thread_num(), omp_get_num_threads());
 }
 
-static void backward_part(const tn_pool_desc *d, const tn_pool_type *t, const void *in, const void *grad, void *grad_in, int part, int parts) {
+static void backward_part(const tn_pool_desc *d, const tn_pool_type *t, const void *in, const void *grad,
+                          void *grad_in, int part, int parts)
+{
     int64_t from, to;
     tn_share(d->batch, 1, part, parts, &from, &to);
     if (d->kind == TN_POOL_MAX)
@@ -199,7 +214,8 @@ static void backward_part(const tn_pool_desc *d, const tn_pool_type *t, const vo
         t->avg_back(d, grad, grad_in, from, to);
 }
 
-void tn_pool_backward(const tn_pool_desc *d, const void *in, const void *grad_out, void *grad_in) {
+void tn_pool_backward(const tn_pool_desc *d, const void *in, const void *grad_out, void *grad_in)
+{
     const tn_pool_type *t = type_of(d->dtype);
     const int threads = tn_team(d->threads, work_of(d));
     if (threads == 1) {
@@ -212,15 +228,19 @@ void tn_pool_backward(const tn_pool_desc *d, const void *in, const void *grad_ou
 
 /* ---- with the places of the maxima ---- */
 
-void tn_max_pool_argmax(const tn_pool_desc *d, const void *in, void *out, int64_t *argmax, bool include_batch) {
+void tn_max_pool_argmax(const tn_pool_desc *d, const void *in, void *out, int64_t *argmax, bool include_batch)
+{
     const int64_t each = d->out[0] * d->out[1] * d->channels, image = d->in[0] * d->in[1] * d->channels;
     type_of(d->dtype)->max_args(d, in, out, argmax, 0, d->batch * d->out[0]);
     for (int64_t i = 0; include_batch && i < d->batch * each; i++) argmax[i] += i / each * image;
 }
 
-void tn_max_pool_argmax_backward(const tn_pool_desc *d, const int64_t *argmax, bool include_batch, const void *grad_out, void *grad_in) {
+void tn_max_pool_argmax_backward(const tn_pool_desc *d, const int64_t *argmax, bool include_batch,
+                                 const void *grad_out, void *grad_in)
+{
     const tn_pool_type *t = type_of(d->dtype);
-    const int64_t each = d->out[0] * d->out[1] * d->channels, image = d->in[0] * d->in[1] * d->channels, all = d->batch * image;
+    const int64_t each = d->out[0] * d->out[1] * d->channels, image = d->in[0] * d->in[1] * d->channels,
+                  all = d->batch * image;
     if (all > 0) memset(grad_in, 0, (size_t)all * tn_dtype_size(d->dtype));
     for (int64_t i = 0; i < d->batch * each; i++) {
         const int64_t at = argmax[i] + (include_batch ? 0 : i / each * image);

@@ -12,10 +12,12 @@ typedef struct tn_pool_type {
     void (*max_rows)(const tn_pool_desc *d, const void *in, void *out, int64_t from, int64_t to);
     void (*avg_rows)(const tn_pool_desc *d, const void *in, void *out, int64_t from, int64_t to);
     /* Images [from, to). */
-    void (*max_back)(const tn_pool_desc *d, const void *in, const void *grad, void *grad_in, int64_t from, int64_t to);
+    void (*max_back)(const tn_pool_desc *d, const void *in, const void *grad, void *grad_in, int64_t from,
+                     int64_t to);
     void (*avg_back)(const tn_pool_desc *d, const void *grad, void *grad_in, int64_t from, int64_t to);
     /* One output row with the places of the maxima, within the image. */
-    void (*max_args)(const tn_pool_desc *d, const void *in, void *out, int64_t *args, int64_t from, int64_t to);
+    void (*max_args)(const tn_pool_desc *d, const void *in, void *out, int64_t *args, int64_t from,
+                     int64_t to);
     void (*add)(void *sum, int64_t at, const void *x, int64_t i); /* sum[at] += x[i] */
 } tn_pool_type;
 
@@ -28,9 +30,11 @@ TN_ISA_TABLES(tn_pool_isa, tn_isa_pool);
 typedef struct tn_window {
     int64_t y0, y1, x0, x1;
 } tn_window;
-static inline tn_window tn_window_at(const tn_pool_desc *d, int64_t oy, int64_t ox) {
+static inline tn_window tn_window_at(const tn_pool_desc *d, int64_t oy, int64_t ox)
+{
     const int64_t y = oy * d->stride[0] - d->pad_lo[0], x = ox * d->stride[1] - d->pad_lo[1];
-    return (tn_window){TN_MAX(y, 0), TN_MIN(y + d->window[0], d->in[0]), TN_MAX(x, 0), TN_MIN(x + d->window[1], d->in[1])};
+    return (tn_window){TN_MAX(y, 0), TN_MIN(y + d->window[0], d->in[0]), TN_MAX(x, 0),
+                       TN_MIN(x + d->window[1], d->in[1])};
 }
 
 #endif

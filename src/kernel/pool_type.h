@@ -5,7 +5,8 @@
  */
 #define CHUNK 64 /* channels at a time */
 
-static void NAME(max_rows)(const tn_pool_desc *d, const void *in, void *out, int64_t from, int64_t to) {
+static void NAME(max_rows)(const tn_pool_desc *d, const void *in, void *out, int64_t from, int64_t to)
+{
     const int64_t c = d->channels, row = d->in[1] * c;
     for (int64_t r = from; r < to; r++) {
         const M *image = (const M *)in + r / d->out[0] * d->in[0] * row;
@@ -20,7 +21,8 @@ static void NAME(max_rows)(const tn_pool_desc *d, const void *in, void *out, int
                 for (int64_t y = w.y0; y < w.y1; y++)
                     for (int64_t v = w.x0; v < w.x1; v++) {
                         x = image + y * row + v * c + k;
-                        for (int i = 0; i < n; i++) best[i] = GET(x[i]) > best[i] || best[i] != best[i] ? GET(x[i]) : best[i];
+                        for (int i = 0; i < n; i++)
+                            best[i] = GET(x[i]) > best[i] || best[i] != best[i] ? GET(x[i]) : best[i];
                     }
                 for (int i = 0; i < n; i++) o[k + i] = PUT(best[i]);
             }
@@ -29,7 +31,9 @@ static void NAME(max_rows)(const tn_pool_desc *d, const void *in, void *out, int
 }
 
 /* The places (counted within the window) of the first maxima of n channels at x. */
-static inline __attribute__((always_inline)) void NAME(places)(const tn_window *w, int64_t row, int64_t c, const M *x, int n, A *best, int32_t *at) {
+static inline __attribute__((always_inline)) void NAME(places)(const tn_window *w, int64_t row, int64_t c,
+                                                               const M *x, int n, A *best, int32_t *at)
+{
     for (int i = 0; i < n; i++) best[i] = GET(x[i]), at[i] = 0;
     int32_t place = 0;
     for (int64_t y = 0; y < w->y1 - w->y0; y++)
@@ -44,7 +48,9 @@ static inline __attribute__((always_inline)) void NAME(places)(const tn_window *
         }
 }
 
-static void NAME(max_back)(const tn_pool_desc *d, const void *in, const void *grad, void *grad_in, int64_t from, int64_t to) {
+static void NAME(max_back)(const tn_pool_desc *d, const void *in, const void *grad, void *grad_in,
+                           int64_t from, int64_t to)
+{
     const int64_t c = d->channels, row = d->in[1] * c, image = d->in[0] * row;
     if (from < to) memset((M *)grad_in + from * image, 0, (size_t)((to - from) * image) * sizeof(M));
     for (int64_t r = from * d->out[0]; r < to * d->out[0]; r++)
@@ -60,13 +66,16 @@ static void NAME(max_back)(const tn_pool_desc *d, const void *in, const void *gr
                 for (int64_t y = 0; y < w.y1 - w.y0; y++)
                     for (int64_t v = 0; v < w.x1 - w.x0; v++, place++) {
                         M *o = (M *)grad_in + first + y * row + v * c + k;
-                        for (int i = 0; i < n; i++) o[i] = at[i] == place ? PUT(GET(o[i]) + GET(g[k + i])) : o[i];
+                        for (int i = 0; i < n; i++)
+                            o[i] = at[i] == place ? PUT(GET(o[i]) + GET(g[k + i])) : o[i];
                     }
             }
         }
 }
 
-static void NAME(max_args)(const tn_pool_desc *d, const void *in, void *out, int64_t *args, int64_t from, int64_t to) {
+static void NAME(max_args)(const tn_pool_desc *d, const void *in, void *out, int64_t *args, int64_t from,
+                           int64_t to)
+{
     const int64_t c = d->channels, row = d->in[1] * c;
     for (int64_t r = from; r < to; r++)
         for (int64_t ox = 0; ox < d->out[1]; ox++) {
@@ -86,7 +95,8 @@ static void NAME(max_args)(const tn_pool_desc *d, const void *in, void *out, int
         }
 }
 
-static void NAME(avg_rows)(const tn_pool_desc *d, const void *in, void *out, int64_t from, int64_t to) {
+static void NAME(avg_rows)(const tn_pool_desc *d, const void *in, void *out, int64_t from, int64_t to)
+{
     const int64_t c = d->channels, row = d->in[1] * c;
     for (int64_t r = from; r < to; r++) {
         const M *image = (const M *)in + r / d->out[0] * d->in[0] * row;
@@ -108,7 +118,8 @@ static void NAME(avg_rows)(const tn_pool_desc *d, const void *in, void *out, int
     }
 }
 
-static void NAME(avg_back)(const tn_pool_desc *d, const void *grad, void *grad_in, int64_t from, int64_t to) {
+static void NAME(avg_back)(const tn_pool_desc *d, const void *grad, void *grad_in, int64_t from, int64_t to)
+{
     const int64_t c = d->channels, row = d->in[1] * c, image = d->in[0] * row;
     if (from < to) memset((M *)grad_in + from * image, 0, (size_t)((to - from) * image) * sizeof(M));
     for (int64_t r = from * d->out[0]; r < to * d->out[0]; r++)
@@ -124,9 +135,13 @@ static void NAME(avg_back)(const tn_pool_desc *d, const void *grad, void *grad_i
         }
 }
 
-static void NAME(add)(void *sum, int64_t at, const void *x, int64_t i) {
+static void NAME(add)(void *sum, int64_t at, const void *x, int64_t i)
+{
     M *s = sum;
     s[at] = PUT(GET(s[at]) + GET(((const M *)x)[i]));
 }
-#define POOL_TYPE {NAME(max_rows), NAME(avg_rows), NAME(max_back), NAME(avg_back), NAME(max_args), NAME(add)}
+#define POOL_TYPE                                                                                 \
+    {                                                                                             \
+        NAME(max_rows), NAME(avg_rows), NAME(max_back), NAME(avg_back), NAME(max_args), NAME(add) \
+    }
 #undef CHUNK

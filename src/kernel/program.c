@@ -8,11 +8,16 @@
 #include "isa_pw.h"
 #include "walk.h"
 
-bool tn_pw_program_takes(tn_pw_op op) { return op < TN_PW_COUNT && tn_isa_pw_base.f[op] != NULL; }
+bool tn_pw_program_takes(tn_pw_op op)
+{
+    return op < TN_PW_COUNT && tn_isa_pw_base.f[op] != NULL;
+}
 
 /* ---- prepare ---- */
 
-static tn_code check_operand(const tn_pw_program *p, int at, uint8_t o, bool written, unsigned regs, unsigned outs, tn_error *err) {
+static tn_code check_operand(const tn_pw_program *p, int at, uint8_t o, bool written, unsigned regs,
+                             unsigned outs, tn_error *err)
+{
     const int i = o & 0x3f;
     switch (o & 0xc0) {
     case 0x00:
@@ -27,16 +32,20 @@ static tn_code check_operand(const tn_pw_program *p, int at, uint8_t o, bool wri
     default:
         if (i < p->n_out && (written || (outs >> i & 1))) return TN_OK;
     }
-    return tn_fail(err, TN_INVALID_ARGUMENT, "instruction %d of an element-wise program: bad operand 0x%02x", at, o);
+    return tn_fail(err, TN_INVALID_ARGUMENT, "instruction %d of an element-wise program: bad operand 0x%02x",
+                   at, o);
 }
 
-static tn_code check_insts(const tn_pw_program *p, tn_error *err) {
+static tn_code check_insts(const tn_pw_program *p, tn_error *err)
+{
     unsigned regs = 0, outs = 0;
     for (int i = 0; i < p->n_inst; i++) {
         const tn_pw_inst *s = &p->inst[i];
         if (!tn_pw_program_takes(s->op))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "instruction %d of an element-wise program: %s", i, tn_pw_name(s->op));
-        for (int a = 0; a < tn_pw_arity(s->op); a++) TN_TRY(check_operand(p, i, s->src[a], false, regs, outs, err));
+            return tn_fail(err, TN_INVALID_ARGUMENT, "instruction %d of an element-wise program: %s", i,
+                           tn_pw_name(s->op));
+        for (int a = 0; a < tn_pw_arity(s->op); a++)
+            TN_TRY(check_operand(p, i, s->src[a], false, regs, outs, err));
         TN_TRY(check_operand(p, i, s->dst, true, regs, outs, err));
         if (s->dst & 0xc0)
             outs |= 1u << (s->dst & 0x3f);
@@ -48,24 +57,35 @@ static tn_code check_insts(const tn_pw_program *p, tn_error *err) {
     return TN_OK;
 }
 
-static bool in_type(tn_dtype t) { return t == TN_FLOAT || t == TN_HALF || t == TN_BFLOAT16 || t == TN_BOOL || t == TN_INT32; }
-static bool out_type(tn_dtype t) { return t == TN_FLOAT || t == TN_HALF || t == TN_BFLOAT16 || t == TN_BOOL; }
+static bool in_type(tn_dtype t)
+{
+    return t == TN_FLOAT || t == TN_HALF || t == TN_BFLOAT16 || t == TN_BOOL || t == TN_INT32;
+}
+static bool out_type(tn_dtype t)
+{
+    return t == TN_FLOAT || t == TN_HALF || t == TN_BFLOAT16 || t == TN_BOOL;
+}
 
-static tn_code check_sizes(const tn_pw_program *p, tn_error *err) {
-    if (p->n_inst < 1 || p->n_inst > TN_PW_MAX_INSTS || p->n_in < 0 || p->n_in > TN_PW_MAX_INPUTS || p->n_out < 1 ||
-        p->n_out > TN_PW_MAX_OUTPUTS || p->n_imm < 0 || p->n_imm > TN_PW_MAX_IMMS)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "an element-wise program has %d instructions, %d inputs, %d outputs, %d immediates",
+static tn_code check_sizes(const tn_pw_program *p, tn_error *err)
+{
+    if (p->n_inst < 1 || p->n_inst > TN_PW_MAX_INSTS || p->n_in < 0 || p->n_in > TN_PW_MAX_INPUTS ||
+        p->n_out < 1 || p->n_out > TN_PW_MAX_OUTPUTS || p->n_imm < 0 || p->n_imm > TN_PW_MAX_IMMS)
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "an element-wise program has %d instructions, %d inputs, %d outputs, %d immediates",
                        p->n_inst, p->n_in, p->n_out, p->n_imm);
     for (int i = 0; i < p->n_in; i++)
         if (!in_type(p->in_dtype[i]))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "an element-wise program reads %s", tn_dtype_name(p->in_dtype[i]));
+            return tn_fail(err, TN_INVALID_ARGUMENT, "an element-wise program reads %s",
+                           tn_dtype_name(p->in_dtype[i]));
     for (int i = 0; i < p->n_out; i++)
         if (!out_type(p->out_dtype[i]))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "an element-wise program writes %s", tn_dtype_name(p->out_dtype[i]));
+            return tn_fail(err, TN_INVALID_ARGUMENT, "an element-wise program writes %s",
+                           tn_dtype_name(p->out_dtype[i]));
     return TN_OK;
 }
 
-tn_code tn_pw_program_prepare(tn_pw_program *p, tn_error *err) {
+tn_code tn_pw_program_prepare(tn_pw_program *p, tn_error *err)
+{
     const tn_shape *shapes[TN_PW_MAX_INPUTS];
     TN_TRY(check_sizes(p, err));
     TN_TRY(check_insts(p, err));
@@ -85,7 +105,8 @@ typedef struct blocks { /* one thread's working memory */
     float out[TN_PW_MAX_OUTPUTS][TN_BLOCK];
 } blocks;
 
-static void to_floats(tn_dtype t, int n, const void *in, float *out) {
+static void to_floats(tn_dtype t, int n, const void *in, float *out)
+{
     if (t == TN_BOOL)
         for (int i = 0; i < n; i++) out[i] = ((const uint8_t *)in)[i] != 0;
     else if (t == TN_INT32)
@@ -94,14 +115,17 @@ static void to_floats(tn_dtype t, int n, const void *in, float *out) {
         tn_widen(t, n, in, out);
 }
 
-static void from_floats(tn_dtype t, int n, const float *in, void *out) {
+static void from_floats(tn_dtype t, int n, const float *in, void *out)
+{
     if (t == TN_BOOL)
         for (int i = 0; i < n; i++) ((uint8_t *)out)[i] = in[i] != 0;
     else
         tn_narrow(t, n, in, out);
 }
 
-static const float *input_block(const tn_pw_program *p, int i, const void *data, int64_t at, int n, bool first, float *buf) {
+static const float *input_block(const tn_pw_program *p, int i, const void *data, int64_t at, int n,
+                                bool first, float *buf)
+{
     char raw[TN_BLOCK * 4] __attribute__((aligned(64)));
     const int64_t *stride = p->stride[i];
     const tn_dtype t = p->in_dtype[i];
@@ -113,7 +137,8 @@ static const float *input_block(const tn_pw_program *p, int i, const void *data,
         tn_spread(4, &one, TN_BLOCK, buf);
         return buf;
     }
-    to_floats(t, n, tn_walk_fetch(p->rank, p->dim, stride, (int)tn_dtype_size(t), data, at, n, true, raw), buf);
+    to_floats(t, n, tn_walk_fetch(p->rank, p->dim, stride, (int)tn_dtype_size(t), data, at, n, true, raw),
+              buf);
     return buf;
 }
 
@@ -126,7 +151,8 @@ typedef struct operand_blocks {
     bool imm_set[3];
 } operand_blocks;
 
-static const float *source(const tn_pw_program *p, blocks *b, operand_blocks *o, int arg, uint8_t src) {
+static const float *source(const tn_pw_program *p, blocks *b, operand_blocks *o, int arg, uint8_t src)
+{
     const int i = src & 0x3f;
     switch (src & 0xc0) {
     case 0x00: return b->reg[i];
@@ -142,7 +168,8 @@ static const float *source(const tn_pw_program *p, blocks *b, operand_blocks *o,
     }
 }
 
-static void run_block(const tn_pw_program *p, const tn_pw_isa *isa, blocks *b, operand_blocks *o, int n) {
+static void run_block(const tn_pw_program *p, const tn_pw_isa *isa, blocks *b, operand_blocks *o, int n)
+{
     for (int k = 0; k < p->n_inst; k++) {
         const tn_pw_inst *s = &p->inst[k];
         const int arity = tn_pw_arity(s->op);
@@ -156,13 +183,16 @@ static void run_block(const tn_pw_program *p, const tn_pw_isa *isa, blocks *b, o
 /* An output that is a later read of an input's memory must not be written early: blocks are read whole
  * before any instruction runs only when they are copied, so outputs of a program with several go through
  * buffers when one of them may be the memory of an input. */
-static bool overlaps(const tn_pw_program *p, const void *const *in, const void *out) {
+static bool overlaps(const tn_pw_program *p, const void *const *in, const void *out)
+{
     for (int i = 0; i < p->n_in; i++)
         if (in[i] == out) return true;
     return false;
 }
 
-static void run_range(const tn_pw_program *p, const void *const *in, void *const *out, int64_t from, int64_t to) {
+static void run_range(const tn_pw_program *p, const void *const *in, void *const *out, int64_t from,
+                      int64_t to)
+{
     const tn_pw_isa *isa = TN_ISA_PICK(tn_isa_pw, p->isa);
     blocks b __attribute__((aligned(64)));
     operand_blocks o __attribute__((aligned(64)));
@@ -180,12 +210,14 @@ static void run_range(const tn_pw_program *p, const void *const *in, void *const
             if (p->out_dtype[i] == TN_FLOAT)
                 memcpy((float *)out[i] + at, b.out[i], (size_t)n * sizeof(float));
             else
-                from_floats(p->out_dtype[i], n, b.out[i], (char *)out[i] + at * (int64_t)tn_dtype_size(p->out_dtype[i]));
+                from_floats(p->out_dtype[i], n, b.out[i],
+                            (char *)out[i] + at * (int64_t)tn_dtype_size(p->out_dtype[i]));
         }
     }
 }
 
-void tn_pw_program_run(const tn_pw_program *p, const void *const *in, void *const *out) {
+void tn_pw_program_run(const tn_pw_program *p, const void *const *in, void *const *out)
+{
     if (p->threads == 1) {
         run_range(p, in, out, 0, p->count);
         return;
@@ -193,7 +225,8 @@ void tn_pw_program_run(const tn_pw_program *p, const void *const *in, void *cons
 #pragma omp parallel num_threads(p->threads)
     {
         int64_t from, to;
-        tn_share(p->count, tn_walk_block(p->rank, p->dim), omp_get_thread_num(), omp_get_num_threads(), &from, &to);
+        tn_share(p->count, tn_walk_block(p->rank, p->dim), omp_get_thread_num(), omp_get_num_threads(), &from,
+                 &to);
         run_range(p, in, out, from, to);
     }
 }

@@ -15,7 +15,10 @@
 #define C1(name, expr) PW1(d_##name, double, uint8_t, expr)
 #define C2(name, expr) PW2(d_##name, double, uint8_t, expr)
 
-static inline double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+static inline double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
 
 D1(IDENTITY, x)
 D1(NEG, -x)
@@ -45,10 +48,10 @@ D1(SIGMOID, sigmoid(x))
 D1(SOFTPLUS, (x < 0 ? 0 : x) + log1p(exp(-fabs(x))))
 D1(SOFTSIGN, x / (1 + fabs(x)))
 D1(RELU, x < 0 ? 0 : x)
-D1(RELU6, x < 0 ? 0 : x > 6 ? 6 : x)
+D1(RELU6, x<0 ? 0 : x> 6 ? 6 : x)
 D1(ELU, x < 0 ? expm1(x) : x)
 D1(SELU, x < 0 ? ALPHA * expm1(x) : SCALE * x)
-D1(LEAKY_RELU, x > 0 ? x : x *attr)
+D1(LEAKY_RELU, x > 0 ? x : x * attr)
 D1(ERF, erf(x))
 D1(ERFC, erfc(x))
 D1(LGAMMA, tn_lgamma(x))
@@ -95,24 +98,100 @@ D2(RELU_GRAD, y > 0 ? x : 0)
 D2(RELU6_GRAD, y > 0 && y < 6 ? x : 0)
 D2(ELU_GRAD, y < 0 ? (y + 1) * x : x)
 D2(SELU_GRAD, y < 0 ? (y + ALPHA) * x : SCALE * x)
-D2(LEAKY_RELU_GRAD, y > 0 ? x : x *attr)
+D2(LEAKY_RELU_GRAD, y > 0 ? x : x * attr)
 D2(SOFTPLUS_GRAD, x *sigmoid(y))
 D2(SOFTSIGN_GRAD, x / ((1 + fabs(y)) * (1 + fabs(y))))
-PW3(d_CLIP, double, double, double, x < y ? y : x > z ? z : x)
+PW3(d_CLIP, double, double, double, x<y ? y : x> z ? z : x)
 PW3(d_FMA, double, double, double, x *y + z)
 
 #define ROW(name) [TN_PW_##name] = d_##name
 static const tn_pw_any table[TN_PW_COUNT] = {
-    ROW(IDENTITY), ROW(NEG), ROW(ABS), ROW(SIGN), ROW(SQUARE), ROW(SQRT), ROW(RSQRT), ROW(RECIPROCAL), ROW(EXP), ROW(EXPM1),
-    ROW(LOG), ROW(LOG1P), ROW(SIN), ROW(COS), ROW(TAN), ROW(ASIN), ROW(ACOS), ROW(ATAN), ROW(SINH), ROW(COSH), ROW(TANH),
-    ROW(ASINH), ROW(ACOSH), ROW(ATANH), ROW(SIGMOID), ROW(SOFTPLUS), ROW(SOFTSIGN), ROW(RELU), ROW(RELU6), ROW(ELU),
-    ROW(SELU), ROW(LEAKY_RELU), ROW(ERF), ROW(ERFC), ROW(LGAMMA), ROW(DIGAMMA), ROW(NDTRI), ROW(ERFINV), ROW(FLOOR), ROW(CEIL),
-    ROW(RINT), ROW(IS_NAN), ROW(IS_INF), ROW(IS_FINITE), ROW(ADD), ROW(SUB), ROW(MUL), ROW(DIV), ROW(DIV_NO_NAN),
-    ROW(MUL_NO_NAN), ROW(FLOOR_DIV), ROW(FLOOR_MOD), ROW(TRUNC_DIV), ROW(TRUNC_MOD), ROW(POW), ROW(MAXIMUM), ROW(MINIMUM),
-    ROW(SQUARED_DIFFERENCE), ROW(ATAN2), ROW(XLOGY), ROW(XLOG1PY), ROW(XDIVY), ROW(EQUAL), ROW(NOT_EQUAL), ROW(LESS),
-    ROW(LESS_EQUAL), ROW(GREATER), ROW(GREATER_EQUAL), ROW(APPROX_EQUAL), ROW(TANH_GRAD), ROW(SIGMOID_GRAD), ROW(SQRT_GRAD),
-    ROW(RSQRT_GRAD), ROW(RECIPROCAL_GRAD), ROW(RELU_GRAD), ROW(RELU6_GRAD), ROW(ELU_GRAD), ROW(SELU_GRAD),
-    ROW(LEAKY_RELU_GRAD), ROW(SOFTPLUS_GRAD), ROW(SOFTSIGN_GRAD), ROW(CLIP), ROW(FMA),
+    ROW(IDENTITY),
+    ROW(NEG),
+    ROW(ABS),
+    ROW(SIGN),
+    ROW(SQUARE),
+    ROW(SQRT),
+    ROW(RSQRT),
+    ROW(RECIPROCAL),
+    ROW(EXP),
+    ROW(EXPM1),
+    ROW(LOG),
+    ROW(LOG1P),
+    ROW(SIN),
+    ROW(COS),
+    ROW(TAN),
+    ROW(ASIN),
+    ROW(ACOS),
+    ROW(ATAN),
+    ROW(SINH),
+    ROW(COSH),
+    ROW(TANH),
+    ROW(ASINH),
+    ROW(ACOSH),
+    ROW(ATANH),
+    ROW(SIGMOID),
+    ROW(SOFTPLUS),
+    ROW(SOFTSIGN),
+    ROW(RELU),
+    ROW(RELU6),
+    ROW(ELU),
+    ROW(SELU),
+    ROW(LEAKY_RELU),
+    ROW(ERF),
+    ROW(ERFC),
+    ROW(LGAMMA),
+    ROW(DIGAMMA),
+    ROW(NDTRI),
+    ROW(ERFINV),
+    ROW(FLOOR),
+    ROW(CEIL),
+    ROW(RINT),
+    ROW(IS_NAN),
+    ROW(IS_INF),
+    ROW(IS_FINITE),
+    ROW(ADD),
+    ROW(SUB),
+    ROW(MUL),
+    ROW(DIV),
+    ROW(DIV_NO_NAN),
+    ROW(MUL_NO_NAN),
+    ROW(FLOOR_DIV),
+    ROW(FLOOR_MOD),
+    ROW(TRUNC_DIV),
+    ROW(TRUNC_MOD),
+    ROW(POW),
+    ROW(MAXIMUM),
+    ROW(MINIMUM),
+    ROW(SQUARED_DIFFERENCE),
+    ROW(ATAN2),
+    ROW(XLOGY),
+    ROW(XLOG1PY),
+    ROW(XDIVY),
+    ROW(EQUAL),
+    ROW(NOT_EQUAL),
+    ROW(LESS),
+    ROW(LESS_EQUAL),
+    ROW(GREATER),
+    ROW(GREATER_EQUAL),
+    ROW(APPROX_EQUAL),
+    ROW(TANH_GRAD),
+    ROW(SIGMOID_GRAD),
+    ROW(SQRT_GRAD),
+    ROW(RSQRT_GRAD),
+    ROW(RECIPROCAL_GRAD),
+    ROW(RELU_GRAD),
+    ROW(RELU6_GRAD),
+    ROW(ELU_GRAD),
+    ROW(SELU_GRAD),
+    ROW(LEAKY_RELU_GRAD),
+    ROW(SOFTPLUS_GRAD),
+    ROW(SOFTSIGN_GRAD),
+    ROW(CLIP),
+    ROW(FMA),
 };
 
-tn_pw_any tn_pw_double_of(tn_pw_op op) { return table[op]; }
+tn_pw_any tn_pw_double_of(tn_pw_op op)
+{
+    return table[op];
+}

@@ -66,8 +66,8 @@ PW2(b_OR, uint8_t, uint8_t, (x | y) != 0)
 PW2(b_EQUAL, uint8_t, uint8_t, !x == !y)
 PW2(b_NOT_EQUAL, uint8_t, uint8_t, !x != !y)
 static const tn_pw_any b_table[TN_PW_COUNT] = {
-    [TN_PW_IDENTITY] = b_IDENTITY, [TN_PW_LOGICAL_NOT] = b_NOT, [TN_PW_LOGICAL_AND] = b_AND, [TN_PW_LOGICAL_OR] = b_OR,
-    [TN_PW_EQUAL] = b_EQUAL, [TN_PW_NOT_EQUAL] = b_NOT_EQUAL,
+    [TN_PW_IDENTITY] = b_IDENTITY, [TN_PW_LOGICAL_NOT] = b_NOT, [TN_PW_LOGICAL_AND] = b_AND,
+    [TN_PW_LOGICAL_OR] = b_OR,     [TN_PW_EQUAL] = b_EQUAL,     [TN_PW_NOT_EQUAL] = b_NOT_EQUAL,
 };
 
 /* ---- select, by size ---- */
@@ -79,7 +79,8 @@ PW3(select_1, uint8_t, uint8_t, uint8_t, x ? y : z)
 PW3(select_2, uint8_t, uint16_t, uint16_t, x ? y : z)
 PW3(select_4, uint8_t, uint32_t, uint32_t, x ? y : z)
 PW3(select_8, uint8_t, uint64_t, uint64_t, x ? y : z)
-PW_HEAD(select_16) {
+PW_HEAD(select_16)
+{
     const uint8_t *x = av;
     const two *y = bv, *z = cv;
     two *o = ov;
@@ -88,7 +89,8 @@ PW_HEAD(select_16) {
     return 0;
 }
 
-static tn_pw_any select_of(tn_dtype t) {
+static tn_pw_any select_of(tn_dtype t)
+{
     if (t == TN_STRING || t == TN_RESOURCE || t == TN_VARIANT) return NULL;
     switch (tn_dtype_size(t)) {
     case 1: return select_1;
@@ -100,21 +102,28 @@ static tn_pw_any select_of(tn_dtype t) {
     }
 }
 
-tn_pw_any tn_pw_any_of(tn_pw_op op, tn_dtype t) {
+tn_pw_any tn_pw_any_of(tn_pw_op op, tn_dtype t)
+{
     if (op == TN_PW_SELECT) return select_of(t);
     if (op == TN_PW_COMPLEX) return tn_pw_complex_of(op, t);
     switch (t) {
-    case TN_INT8: case TN_QINT8: return i8_table[op];
-    case TN_UINT8: case TN_QUINT8: return u8_table[op];
-    case TN_INT16: case TN_QINT16: return i16_table[op];
-    case TN_UINT16: case TN_QUINT16: return u16_table[op];
-    case TN_INT32: case TN_QINT32: return i32_table[op];
+    case TN_INT8:
+    case TN_QINT8: return i8_table[op];
+    case TN_UINT8:
+    case TN_QUINT8: return u8_table[op];
+    case TN_INT16:
+    case TN_QINT16: return i16_table[op];
+    case TN_UINT16:
+    case TN_QUINT16: return u16_table[op];
+    case TN_INT32:
+    case TN_QINT32: return i32_table[op];
     case TN_UINT32: return u32_table[op];
     case TN_INT64: return i64_table[op];
     case TN_UINT64: return u64_table[op];
     case TN_BOOL: return b_table[op];
     case TN_DOUBLE: return tn_pw_double_of(op);
-    case TN_COMPLEX64: case TN_COMPLEX128: return tn_pw_complex_of(op, t);
+    case TN_COMPLEX64:
+    case TN_COMPLEX128: return tn_pw_complex_of(op, t);
     default: return NULL;
     }
 }

@@ -13,19 +13,22 @@
 
 enum { SERIAL, BY_OUTPUT, BY_COLUMNS, BY_PARTS };
 
-static tn_fold fold_of(tn_reduce_op op) {
+static tn_fold fold_of(tn_reduce_op op)
+{
     switch (op) {
     case TN_REDUCE_MAX: return TN_FOLD_MAX;
     case TN_REDUCE_MIN: return TN_FOLD_MIN;
     case TN_REDUCE_PROD: return TN_FOLD_PROD;
     case TN_REDUCE_ALL: return TN_FOLD_ALL;
     case TN_REDUCE_ANY: return TN_FOLD_ANY;
-    case TN_REDUCE_SUM_SQUARES: case TN_REDUCE_EUCLIDEAN: return TN_FOLD_SQUARES;
+    case TN_REDUCE_SUM_SQUARES:
+    case TN_REDUCE_EUCLIDEAN: return TN_FOLD_SQUARES;
     default: return TN_FOLD_SUM;
     }
 }
 
-static void collapse(const tn_shape *in, const bool *axis, tn_reduce_plan *p) {
+static void collapse(const tn_shape *in, const bool *axis, tn_reduce_plan *p)
+{
     p->out_count = p->group = 1;
     for (int i = 0; i < in->rank; i++) {
         const int64_t d = in->dim[i];
@@ -49,20 +52,23 @@ static void collapse(const tn_shape *in, const bool *axis, tn_reduce_plan *p) {
     p->in_count = tn_shape_count(in);
 }
 
-static int choose(const tn_reduce_plan *p) {
+static int choose(const tn_reduce_plan *p)
+{
     if (p->threads == 1) return SERIAL;
     if (!p->reduced[0] && p->dim[0] >= p->threads) return BY_OUTPUT;
     if (p->reduced[0] && p->rank == 2 && p->dim[1] >= 64 * p->threads) return BY_COLUMNS;
     return p->reduced[0] && p->dim[0] >= p->threads ? BY_PARTS : SERIAL;
 }
 
-tn_code tn_reduce_prepare(tn_reduce_op op, tn_dtype dtype, const tn_shape *in, const bool axis[TN_MAX_RANK], int threads,
-                          tn_reduce_plan *plan, tn_error *err) {
+tn_code tn_reduce_prepare(tn_reduce_op op, tn_dtype dtype, const tn_shape *in, const bool axis[TN_MAX_RANK],
+                          int threads, tn_reduce_plan *plan, tn_error *err)
+{
     tn_reduce_plan p = {.op = op, .dtype = dtype, .isa = tn_isa_level_now()};
     const tn_reduce_type *t = tn_reduce_type_of(op, dtype, p.isa);
     int64_t count;
     if (!t) return tn_fail(err, TN_UNIMPLEMENTED, "no reduction %d of %s", (int)op, tn_dtype_name(dtype));
-    if (!tn_shape_known(in)) return tn_fail(err, TN_INVALID_ARGUMENT, "a reduction was prepared for a shape that is not known");
+    if (!tn_shape_known(in))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "a reduction was prepared for a shape that is not known");
     TN_TRY(tn_shape_count_checked(in, &count, err));
     collapse(in, axis, &p);
     p.threads = tn_team(threads, (double)p.in_count);
@@ -84,7 +90,8 @@ typedef struct walk {
     int64_t in_step[TN_MAX_RANK], out_step[TN_MAX_RANK]; /* elements; out 0 where reduced */
 } walk;
 
-static walk walk_of(const tn_reduce_plan *p) {
+static walk walk_of(const tn_reduce_plan *p)
+{
     walk w = {.p = p, .t = tn_reduce_type_of(p->op, p->dtype, p->isa), .fold = fold_of(p->op)};
     int64_t in = 1, out = 1;
     for (int i = p->rank - 1; i >= 0; i--) {
@@ -97,7 +104,8 @@ static walk walk_of(const tn_reduce_plan *p) {
 }
 
 /* Indices [from, to) of dimension d and everything below it. */
-static void descend(const walk *w, int d, int64_t from, int64_t to, const char *in, char *acc) {
+static void descend(const walk *w, int d, int64_t from, int64_t to, const char *in, char *acc)
+{
     const tn_reduce_plan *p = w->p;
     const tn_reduce_type *t = w->t;
     if (d == p->rank - 1) {
@@ -112,19 +120,23 @@ static void descend(const walk *w, int d, int64_t from, int64_t to, const char *
         return;
     }
     for (int64_t i = from; i < to; i++)
-        descend(w, d + 1, 0, p->dim[d + 1], in + i * w->in_step[d] * t->size, acc + i * w->out_step[d] * t->acc);
+        descend(w, d + 1, 0, p->dim[d + 1], in + i * w->in_step[d] * t->size,
+                acc + i * w->out_step[d] * t->acc);
 }
 
-static void run_output_part(const walk *w, const char *in, char *acc, char *out, int part, int parts) {
+static void run_output_part(const walk *w, const char *in, char *acc, char *out, int part, int parts)
+{
     const tn_reduce_plan *p = w->p;
     int64_t from, to, each = w->out_step[0];
     tn_share(p->dim[0], 1, part, parts, &from, &to);
     w->t->start(w->fold, (to - from) * each, acc + from * each * w->t->acc);
     descend(w, 0, from, to, in, acc);
-    w->t->finish(p->op, p->group, (to - from) * each, acc + from * each * w->t->acc, out + from * each * w->t->size);
+    w->t->finish(p->op, p->group, (to - from) * each, acc + from * each * w->t->acc,
+                 out + from * each * w->t->size);
 }
 
-static void run_column_part(const walk *w, const char *in, char *acc, char *out, int part, int parts) {
+static void run_column_part(const walk *w, const char *in, char *acc, char *out, int part, int parts)
+{
     const tn_reduce_plan *p = w->p;
     int64_t from, to;
     tn_share(p->dim[1], 64, part, parts, &from, &to);
@@ -133,21 +145,24 @@ static void run_column_part(const walk *w, const char *in, char *acc, char *out,
     w->t->finish(p->op, p->group, to - from, acc + from * w->t->acc, out + from * w->t->size);
 }
 
-static void run_reduced_part(const walk *w, const char *in, char *acc, int part, int parts) {
+static void run_reduced_part(const walk *w, const char *in, char *acc, int part, int parts)
+{
     int64_t from, to;
     tn_share(w->p->dim[0], 1, part, parts, &from, &to);
     w->t->start(w->fold, w->p->out_count, acc);
     descend(w, 0, from, to, in, acc);
 }
 
-static void run_serial(const walk *w, const char *in, char *acc, char *out) {
+static void run_serial(const walk *w, const char *in, char *acc, char *out)
+{
     const tn_reduce_plan *p = w->p;
     w->t->start(w->fold, p->out_count, acc);
     if (p->in_count > 0) descend(w, 0, 0, p->dim[0], in, acc);
     w->t->finish(p->op, p->group, p->out_count, acc, out);
 }
 
-static void run_parts(const walk *w, const char *in, char *scratch, char *out) {
+static void run_parts(const walk *w, const char *in, char *scratch, char *out)
+{
     const tn_reduce_plan *p = w->p;
     const size_t each = tn_round64((size_t)p->out_count * (size_t)w->t->acc);
     int parts = 1;
@@ -161,7 +176,8 @@ static void run_parts(const walk *w, const char *in, char *scratch, char *out) {
     w->t->finish(p->op, p->group, p->out_count, scratch, out);
 }
 
-void tn_reduce_run(const tn_reduce_plan *p, const void *in, void *out, void *scratch) {
+void tn_reduce_run(const tn_reduce_plan *p, const void *in, void *out, void *scratch)
+{
     const walk w = walk_of(p);
     char *acc = w.t->acc == w.t->size ? out : scratch;
     switch (p->path) {
@@ -180,21 +196,28 @@ void tn_reduce_run(const tn_reduce_plan *p, const void *in, void *out, void *scr
 
 /* ---- the gradient of a bias ---- */
 
-static tn_reduce_plan column_plan(int64_t rows, int64_t cols, int threads) {
+static tn_reduce_plan column_plan(int64_t rows, int64_t cols, int threads)
+{
     tn_reduce_plan p = {0};
     const bool axis[TN_MAX_RANK] = {true};
-    if (tn_reduce_prepare(TN_REDUCE_SUM, TN_FLOAT, &TN_SHAPE(rows, cols), axis, threads, &p, NULL) != TN_OK) p.rank = 0;
+    if (tn_reduce_prepare(TN_REDUCE_SUM, TN_FLOAT, &TN_SHAPE(rows, cols), axis, threads, &p, NULL) != TN_OK)
+        p.rank = 0;
     return p;
 }
 
-size_t tn_col_sum_scratch(int64_t rows, int64_t cols, int threads) { return column_plan(rows, cols, threads).scratch; }
+size_t tn_col_sum_scratch(int64_t rows, int64_t cols, int threads)
+{
+    return column_plan(rows, cols, threads).scratch;
+}
 
-void tn_col_sum(const float *x, int64_t rows, int64_t cols, float *out, void *scratch, int threads) {
+void tn_col_sum(const float *x, int64_t rows, int64_t cols, float *out, void *scratch, int threads)
+{
     const tn_reduce_plan p = column_plan(rows, cols, threads);
     if (p.rank > 0) tn_reduce_run(&p, x, out, scratch);
 }
 
-double tn_sum_squares(const float *const *x, const int64_t *n, int count, int threads) {
+double tn_sum_squares(const float *const *x, const int64_t *n, int count, int threads)
+{
     const tn_reduce_type *t = tn_reduce_type_of(TN_REDUCE_SUM_SQUARES, TN_FLOAT, tn_isa_level_now());
     enum { CHUNK = 65536 };
     double total = 0;

@@ -8,7 +8,16 @@
 #include "isa.h"
 
 /* What is done per element; mean and the Euclidean norm differ only in the finish. */
-typedef enum tn_fold { TN_FOLD_SUM, TN_FOLD_SQUARES, TN_FOLD_MAX, TN_FOLD_MIN, TN_FOLD_PROD, TN_FOLD_ALL, TN_FOLD_ANY, TN_FOLDS } tn_fold;
+typedef enum tn_fold {
+    TN_FOLD_SUM,
+    TN_FOLD_SQUARES,
+    TN_FOLD_MAX,
+    TN_FOLD_MIN,
+    TN_FOLD_PROD,
+    TN_FOLD_ALL,
+    TN_FOLD_ANY,
+    TN_FOLDS
+} tn_fold;
 
 /* Accumulators are of acc bytes each; every function adds to what is there. */
 typedef struct tn_reduce_type {
@@ -21,7 +30,8 @@ typedef struct tn_reduce_type {
     /* out may be acc when the sizes are equal */
     void (*finish)(tn_reduce_op op, int64_t group, int64_t n, const void *acc, void *out);
 } tn_reduce_type;
-const tn_reduce_type *tn_reduce_type_of(tn_reduce_op op, tn_dtype t, int isa); /* NULL: not done of this type */
+const tn_reduce_type *tn_reduce_type_of(tn_reduce_op op, tn_dtype t,
+                                        int isa); /* NULL: not done of this type */
 
 typedef struct tn_reduce_isa {
     tn_reduce_type f32, f16, bf16; /* the last two accumulate in float */

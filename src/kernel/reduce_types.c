@@ -17,7 +17,7 @@
 #define HIGHEST INT8_MAX
 #define ORDERED 1
 #define NORM(x) (A)((uint64_t)(x) * (uint64_t)(x))
-#define ROOT(a) (A)sqrt((double)(a))
+#define ROOT(a) (A) sqrt((double)(a))
 #define MEAN_OF_NONE 0
 #include "reduce_type.h"
 #define NAME(x) i16_##x
@@ -27,7 +27,7 @@
 #define HIGHEST INT16_MAX
 #define ORDERED 1
 #define NORM(x) (A)((uint64_t)(x) * (uint64_t)(x))
-#define ROOT(a) (A)sqrt((double)(a))
+#define ROOT(a) (A) sqrt((double)(a))
 #define MEAN_OF_NONE 0
 #include "reduce_type.h"
 #define NAME(x) i32_##x
@@ -37,7 +37,7 @@
 #define HIGHEST INT32_MAX
 #define ORDERED 1
 #define NORM(x) (A)((uint64_t)(x) * (uint64_t)(x))
-#define ROOT(a) (A)sqrt((double)(a))
+#define ROOT(a) (A) sqrt((double)(a))
 #define MEAN_OF_NONE 0
 #include "reduce_type.h"
 #define NAME(x) i64_##x
@@ -47,7 +47,7 @@
 #define HIGHEST INT64_MAX
 #define ORDERED 1
 #define NORM(x) (A)((uint64_t)(x) * (uint64_t)(x))
-#define ROOT(a) (A)sqrt((double)(a))
+#define ROOT(a) (A) sqrt((double)(a))
 #define MEAN_OF_NONE 0
 #include "reduce_type.h"
 #define NAME(x) u8_##x
@@ -57,7 +57,7 @@
 #define HIGHEST UINT8_MAX
 #define ORDERED 1
 #define NORM(x) ((x) * (x))
-#define ROOT(a) (A)sqrt((double)(a))
+#define ROOT(a) (A) sqrt((double)(a))
 #define MEAN_OF_NONE 0
 #include "reduce_type.h"
 #define NAME(x) u16_##x
@@ -67,7 +67,7 @@
 #define HIGHEST UINT16_MAX
 #define ORDERED 1
 #define NORM(x) ((x) * (x))
-#define ROOT(a) (A)sqrt((double)(a))
+#define ROOT(a) (A) sqrt((double)(a))
 #define MEAN_OF_NONE 0
 #include "reduce_type.h"
 #define NAME(x) u32_##x
@@ -77,7 +77,7 @@
 #define HIGHEST UINT32_MAX
 #define ORDERED 1
 #define NORM(x) ((x) * (x))
-#define ROOT(a) (A)sqrt((double)(a))
+#define ROOT(a) (A) sqrt((double)(a))
 #define MEAN_OF_NONE 0
 #include "reduce_type.h"
 #define NAME(x) u64_##x
@@ -87,7 +87,7 @@
 #define HIGHEST UINT64_MAX
 #define ORDERED 1
 #define NORM(x) ((x) * (x))
-#define ROOT(a) (A)sqrt((double)(a))
+#define ROOT(a) (A) sqrt((double)(a))
 #define MEAN_OF_NONE 0
 #include "reduce_type.h"
 #define NAME(x) f64_##x
@@ -97,7 +97,7 @@
 #define HIGHEST INFINITY
 #define ORDERED 1
 #define NORM(x) ((x) * (x))
-#define ROOT(a) (A)sqrt(a)
+#define ROOT(a) (A) sqrt(a)
 #define MEAN_OF_NONE NAN
 #include "reduce_type.h"
 #define NAME(x) c64_##x
@@ -106,8 +106,8 @@
 #define LOWEST 0
 #define HIGHEST 0
 #define ORDERED 0
-#define NORM(x) ((x) * conj(x))
-#define ROOT(a) (A)csqrt(a)
+#define NORM(x) ((x)*conj(x))
+#define ROOT(a) (A) csqrt(a)
 #define MEAN_OF_NONE NAN
 #include "reduce_type.h"
 #define NAME(x) c128_##x
@@ -116,13 +116,15 @@
 #define LOWEST 0
 #define HIGHEST 0
 #define ORDERED 0
-#define NORM(x) ((x) * conj(x))
-#define ROOT(a) (A)csqrt(a)
+#define NORM(x) ((x)*conj(x))
+#define ROOT(a) (A) csqrt(a)
 #define MEAN_OF_NONE NAN
 #include "reduce_type.h"
 
-const tn_reduce_type *tn_reduce_type_of(tn_reduce_op op, tn_dtype t, int isa) {
-    const bool logical = op == TN_REDUCE_ALL || op == TN_REDUCE_ANY, ordered = op == TN_REDUCE_MAX || op == TN_REDUCE_MIN;
+const tn_reduce_type *tn_reduce_type_of(tn_reduce_op op, tn_dtype t, int isa)
+{
+    const bool logical = op == TN_REDUCE_ALL || op == TN_REDUCE_ANY,
+               ordered = op == TN_REDUCE_MAX || op == TN_REDUCE_MIN;
     if (logical) return t == TN_BOOL ? &u8_type : NULL;
     switch (t) {
     case TN_FLOAT: return &TN_ISA_PICK(tn_isa_reduce, isa)->f32;

@@ -16,17 +16,18 @@ typedef struct scan_job {
 } scan_job;
 
 /* One outer slice. GET and PUT convert between memory (M) and the type of the sum (A). */
-#define DEFINE_SCAN(name, M, A, GET, PUT)                                                                      \
-    static void scan_##name(const scan_job *j, const void *in, void *out) {                                    \
-        const int64_t first = j->reverse ? j->n - 1 : 0, step = j->reverse ? -1 : 1;                           \
-        for (int64_t k = 0; k < j->inner; k++) {                                                               \
-            A total = j->prod ? 1 : 0;                                                                         \
-            for (int64_t c = 0, i = first; c < j->n; c++, i += step) {                                         \
-                const A x = (A)GET(((const M *)in)[i * j->inner + k]), before = total;                         \
-                total = j->prod ? total * x : total + x;                                                       \
-                ((M *)out)[i * j->inner + k] = (M)PUT(j->exclusive ? before : total);                          \
-            }                                                                                                  \
-        }                                                                                                      \
+#define DEFINE_SCAN(name, M, A, GET, PUT)                                              \
+    static void scan_##name(const scan_job *j, const void *in, void *out)              \
+    {                                                                                  \
+        const int64_t first = j->reverse ? j->n - 1 : 0, step = j->reverse ? -1 : 1;   \
+        for (int64_t k = 0; k < j->inner; k++) {                                       \
+            A total = j->prod ? 1 : 0;                                                 \
+            for (int64_t c = 0, i = first; c < j->n; c++, i += step) {                 \
+                const A x = (A)GET(((const M *)in)[i * j->inner + k]), before = total; \
+                total = j->prod ? total * x : total + x;                               \
+                ((M *)out)[i * j->inner + k] = (M)PUT(j->exclusive ? before : total);  \
+            }                                                                          \
+        }                                                                              \
     }
 #define SAME(x) (x)
 DEFINE_SCAN(f32, float, float, SAME, SAME)
@@ -41,24 +42,30 @@ DEFINE_SCAN(c64, float complex, float complex, SAME, SAME)
 DEFINE_SCAN(c128, double complex, double complex, SAME, SAME)
 
 typedef void (*scan_fn)(const scan_job *, const void *, void *);
-static scan_fn scan_of(tn_dtype t) {
+static scan_fn scan_of(tn_dtype t)
+{
     switch (t) {
     case TN_FLOAT: return scan_f32;
     case TN_DOUBLE: return scan_f64;
     case TN_HALF: return scan_f16;
     case TN_BFLOAT16: return scan_bf16;
-    case TN_INT8: case TN_UINT8: return scan_u8;
-    case TN_INT16: case TN_UINT16: return scan_u16;
-    case TN_INT32: case TN_UINT32: return scan_u32;
-    case TN_INT64: case TN_UINT64: return scan_u64;
+    case TN_INT8:
+    case TN_UINT8: return scan_u8;
+    case TN_INT16:
+    case TN_UINT16: return scan_u16;
+    case TN_INT32:
+    case TN_UINT32: return scan_u32;
+    case TN_INT64:
+    case TN_UINT64: return scan_u64;
     case TN_COMPLEX64: return scan_c64;
     case TN_COMPLEX128: return scan_c128;
     default: return NULL;
     }
 }
 
-tn_code tn_scan(bool prod, tn_dtype dtype, int64_t outer, int64_t n, int64_t inner, bool exclusive, bool reverse, const void *in,
-                void *out, int threads, tn_error *err) {
+tn_code tn_scan(bool prod, tn_dtype dtype, int64_t outer, int64_t n, int64_t inner, bool exclusive,
+                bool reverse, const void *in, void *out, int threads, tn_error *err)
+{
     const scan_job j = {prod, exclusive, reverse, n, inner};
     const scan_fn fn = scan_of(dtype);
     if (!fn) return tn_fail(err, TN_UNIMPLEMENTED, "no running sum of %s", tn_dtype_name(dtype));
@@ -71,22 +78,23 @@ tn_code tn_scan(bool prod, tn_dtype dtype, int64_t outer, int64_t n, int64_t inn
 
 /* ---- argmax, argmin ---- NaN is never chosen */
 
-#define DEFINE_ARG(name, M, A, GET)                                                                            \
-    static void arg_##name(bool max, int64_t n, int64_t inner, const void *in, void *out, bool wide) {         \
-        for (int64_t k = 0; k < inner; k++) {                                                                  \
-            int64_t at = -1;                                                                                   \
-            A best = 0;                                                                                        \
-            for (int64_t i = 0; i < n; i++) {                                                                  \
-                const A x = GET(((const M *)in)[i * inner + k]);                                               \
-                if (x != x || (at >= 0 && !(max ? x > best : x < best))) continue;                             \
-                best = x;                                                                                      \
-                at = i;                                                                                        \
-            }                                                                                                  \
-            if (wide)                                                                                          \
-                ((int64_t *)out)[k] = TN_MAX(at, 0);                                                           \
-            else                                                                                               \
-                ((int32_t *)out)[k] = (int32_t)TN_MAX(at, 0);                                                  \
-        }                                                                                                      \
+#define DEFINE_ARG(name, M, A, GET)                                                                  \
+    static void arg_##name(bool max, int64_t n, int64_t inner, const void *in, void *out, bool wide) \
+    {                                                                                                \
+        for (int64_t k = 0; k < inner; k++) {                                                        \
+            int64_t at = -1;                                                                         \
+            A best = 0;                                                                              \
+            for (int64_t i = 0; i < n; i++) {                                                        \
+                const A x = GET(((const M *)in)[i * inner + k]);                                     \
+                if (x != x || (at >= 0 && !(max ? x > best : x < best))) continue;                   \
+                best = x;                                                                            \
+                at = i;                                                                              \
+            }                                                                                        \
+            if (wide)                                                                                \
+                ((int64_t *)out)[k] = TN_MAX(at, 0);                                                 \
+            else                                                                                     \
+                ((int32_t *)out)[k] = (int32_t)TN_MAX(at, 0);                                        \
+        }                                                                                            \
     }
 DEFINE_ARG(f32, float, float, SAME)
 DEFINE_ARG(f64, double, double, SAME)
@@ -102,14 +110,16 @@ DEFINE_ARG(i64, int64_t, int64_t, SAME)
 DEFINE_ARG(u64, uint64_t, uint64_t, SAME)
 
 typedef void (*arg_fn)(bool, int64_t, int64_t, const void *, void *, bool);
-static arg_fn arg_of(tn_dtype t) {
+static arg_fn arg_of(tn_dtype t)
+{
     switch (t) {
     case TN_FLOAT: return arg_f32;
     case TN_DOUBLE: return arg_f64;
     case TN_HALF: return arg_f16;
     case TN_BFLOAT16: return arg_bf16;
     case TN_INT8: return arg_i8;
-    case TN_UINT8: case TN_BOOL: return arg_u8;
+    case TN_UINT8:
+    case TN_BOOL: return arg_u8;
     case TN_INT16: return arg_i16;
     case TN_UINT16: return arg_u16;
     case TN_INT32: return arg_i32;
@@ -120,15 +130,18 @@ static arg_fn arg_of(tn_dtype t) {
     }
 }
 
-tn_code tn_argreduce(bool max, tn_dtype dtype, tn_dtype index, int64_t outer, int64_t n, int64_t inner, const void *in, void *out,
-                     int threads, tn_error *err) {
+tn_code tn_argreduce(bool max, tn_dtype dtype, tn_dtype index, int64_t outer, int64_t n, int64_t inner,
+                     const void *in, void *out, int threads, tn_error *err)
+{
     const arg_fn fn = arg_of(dtype);
     if (!fn) return tn_fail(err, TN_UNIMPLEMENTED, "no argmax of %s", tn_dtype_name(dtype));
     if (index != TN_INT32 && index != TN_INT64)
         return tn_fail(err, TN_UNIMPLEMENTED, "no argmax with %s results", tn_dtype_name(index));
-    const int64_t slice = n * inner * (int64_t)tn_dtype_size(dtype), row = inner * (index == TN_INT64 ? 8 : 4);
+    const int64_t slice = n * inner * (int64_t)tn_dtype_size(dtype),
+                  row = inner * (index == TN_INT64 ? 8 : 4);
     threads = tn_team(threads, (double)outer * (double)n * (double)inner);
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t i = 0; i < outer; i++) fn(max, n, inner, (const char *)in + i * slice, (char *)out + i * row, index == TN_INT64);
+    for (int64_t i = 0; i < outer; i++)
+        fn(max, n, inner, (const char *)in + i * slice, (char *)out + i * row, index == TN_INT64);
     return TN_OK;
 }

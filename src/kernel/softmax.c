@@ -9,12 +9,14 @@
 #include "reduce.h"
 #include "walk.h"
 
-static tn_code check_type(tn_dtype t, tn_error *err) {
+static tn_code check_type(tn_dtype t, tn_error *err)
+{
     if (t == TN_FLOAT || t == TN_DOUBLE || t == TN_HALF || t == TN_BFLOAT16) return TN_OK;
     return tn_fail(err, TN_UNIMPLEMENTED, "no softmax of %s", tn_dtype_name(t));
 }
 
-static double get(tn_dtype t, const void *p, int64_t i) {
+static double get(tn_dtype t, const void *p, int64_t i)
+{
     switch (t) {
     case TN_FLOAT: return (double)((const float *)p)[i];
     case TN_DOUBLE: return ((const double *)p)[i];
@@ -22,7 +24,8 @@ static double get(tn_dtype t, const void *p, int64_t i) {
     default: return (double)tn_bfloat16_to_float(((const uint16_t *)p)[i]);
     }
 }
-static void put(tn_dtype t, void *p, int64_t i, double v) {
+static void put(tn_dtype t, void *p, int64_t i, double v)
+{
     switch (t) {
     case TN_FLOAT: ((float *)p)[i] = (float)v; break;
     case TN_DOUBLE: ((double *)p)[i] = v; break;
@@ -46,7 +49,8 @@ typedef struct job {
 } job;
 
 /* The greatest of a row and the sum of e^(x - greatest). */
-static void row_sums(const job *j, const void *x, double *shift, double *sum) {
+static void row_sums(const job *j, const void *x, double *shift, double *sum)
+{
     *shift = -INFINITY;
     *sum = 0;
     for (int64_t i = 0; i < j->cols; i++) {
@@ -56,7 +60,8 @@ static void row_sums(const job *j, const void *x, double *shift, double *sum) {
     for (int64_t i = 0; i < j->cols; i++) *sum += exp(get(j->t, x, i) - *shift);
 }
 
-static void softmax_row(const job *j, const void *x, void *o) {
+static void softmax_row(const job *j, const void *x, void *o)
+{
     double shift, sum;
     row_sums(j, x, &shift, &sum);
     for (int64_t i = 0; i < j->cols; i++) {
@@ -65,7 +70,8 @@ static void softmax_row(const job *j, const void *x, void *o) {
     }
 }
 
-static void softmax_float_row(const job *j, const float *x, float *o) {
+static void softmax_float_row(const job *j, const float *x, float *o)
+{
     const float shift = j->isa->max(j->cols, x);
     if (!j->log) {
         j->isa->scale(j->cols, 1.0f / j->isa->exp_sum(j->cols, x, shift, o), o);
@@ -75,16 +81,19 @@ static void softmax_float_row(const job *j, const float *x, float *o) {
     for (int64_t i = 0; i < j->cols; i++) o[i] = (x[i] - shift) - norm;
 }
 
-static void softmax_rows(const job *j, int64_t from, int64_t to) {
+static void softmax_rows(const job *j, int64_t from, int64_t to)
+{
     const int64_t row = j->cols * (int64_t)tn_dtype_size(j->t);
     for (int64_t i = from; i < to; i++)
         if (j->t == TN_FLOAT)
-            softmax_float_row(j, (const float *)(const void *)(j->logits + i * row), (float *)(void *)(j->out + i * row));
+            softmax_float_row(j, (const float *)(const void *)(j->logits + i * row),
+                              (float *)(void *)(j->out + i * row));
         else
             softmax_row(j, j->logits + i * row, j->out + i * row);
 }
 
-static void share_rows(const job *j, int threads, void (*rows)(const job *, int64_t, int64_t)) {
+static void share_rows(const job *j, int threads, void (*rows)(const job *, int64_t, int64_t))
+{
     threads = tn_team(threads, (double)j->rows * (double)j->cols * 3);
     if (threads == 1) {
         rows(j, 0, j->rows);
@@ -98,23 +107,34 @@ static void share_rows(const job *j, int threads, void (*rows)(const job *, int6
     }
 }
 
-tn_code tn_softmax(tn_dtype dtype, bool log, int64_t rows, int64_t cols, const void *in, void *out, int threads, tn_error *err) {
+tn_code tn_softmax(tn_dtype dtype, bool log, int64_t rows, int64_t cols, const void *in, void *out,
+                   int threads, tn_error *err)
+{
     TN_TRY(check_type(dtype, err));
-    const job j = {.t = dtype, .isa = TN_ISA_PICK(tn_isa_reduce, tn_isa_level_now()), .rows = rows, .cols = cols, .logits = in,
-                   .out = out, .log = log};
+    const job j = {.t = dtype,
+                   .isa = TN_ISA_PICK(tn_isa_reduce, tn_isa_level_now()),
+                   .rows = rows,
+                   .cols = cols,
+                   .logits = in,
+                   .out = out,
+                   .log = log};
     if (cols > 0) share_rows(&j, threads, softmax_rows);
     return TN_OK;
 }
 
 /* ---- cross entropy ---- */
 
-static int64_t label_of(const job *j, int64_t row) {
-    return j->label_type == TN_INT32 ? ((const int32_t *)(const void *)j->labels)[row] : ((const int64_t *)(const void *)j->labels)[row];
+static int64_t label_of(const job *j, int64_t row)
+{
+    return j->label_type == TN_INT32 ? ((const int32_t *)(const void *)j->labels)[row]
+                                     : ((const int64_t *)(const void *)j->labels)[row];
 }
 
-static void xent_float_row(const job *j, const float *x, int64_t row) {
+static void xent_float_row(const job *j, const float *x, int64_t row)
+{
     float *o = j->out ? (float *)(void *)j->out + row * j->cols : NULL, *loss = (float *)(void *)j->loss;
-    const float shift = j->isa->max(j->cols, x), sum = j->isa->exp_sum(j->cols, x, shift, o), norm = logf(sum);
+    const float shift = j->isa->max(j->cols, x), sum = j->isa->exp_sum(j->cols, x, shift, o),
+                norm = logf(sum);
     if (o) j->isa->scale(j->cols, 1.0f / sum, o);
     if (j->label_type != TN_INVALID_DTYPE) {
         const int64_t label = label_of(j, row);
@@ -129,21 +149,25 @@ static void xent_float_row(const job *j, const float *x, int64_t row) {
     loss[row] = total;
 }
 
-static void xent_row(const job *j, const void *x, int64_t row) {
-    const int64_t size = (int64_t)tn_dtype_size(j->t), label = j->label_type != TN_INVALID_DTYPE ? label_of(j, row) : -1;
+static void xent_row(const job *j, const void *x, int64_t row)
+{
+    const int64_t size = (int64_t)tn_dtype_size(j->t),
+                  label = j->label_type != TN_INVALID_DTYPE ? label_of(j, row) : -1;
     const void *labels = j->labels + row * j->labels_stride * size;
     double shift, sum, total = 0;
     row_sums(j, x, &shift, &sum);
     const double norm = log(sum);
     for (int64_t i = 0; i < j->cols; i++) {
-        const double v = get(j->t, x, i) - shift, p = j->label_type != TN_INVALID_DTYPE ? i == label : get(j->t, labels, i);
+        const double v = get(j->t, x, i) - shift,
+                     p = j->label_type != TN_INVALID_DTYPE ? i == label : get(j->t, labels, i);
         if (j->label_type == TN_INVALID_DTYPE || i == label) total += p * (norm - v);
         if (j->out) put(j->t, j->out, row * j->cols + i, exp(v) / sum - p);
     }
     put(j->t, j->loss, row, total);
 }
 
-static void xent_rows(const job *j, int64_t from, int64_t to) {
+static void xent_rows(const job *j, int64_t from, int64_t to)
+{
     const int64_t step = j->logits_stride * (int64_t)tn_dtype_size(j->t);
     for (int64_t i = from; i < to; i++)
         if (j->t == TN_FLOAT)
@@ -152,27 +176,50 @@ static void xent_rows(const job *j, int64_t from, int64_t to) {
             xent_row(j, j->logits + i * step, i);
 }
 
-tn_code tn_softmax_xent(tn_dtype dtype, int64_t rows, int64_t cols, const void *logits, int64_t logits_stride, const void *labels,
-                        int64_t labels_stride, void *loss, void *backprop, int threads, tn_error *err) {
+tn_code tn_softmax_xent(tn_dtype dtype, int64_t rows, int64_t cols, const void *logits, int64_t logits_stride,
+                        const void *labels, int64_t labels_stride, void *loss, void *backprop, int threads,
+                        tn_error *err)
+{
     TN_TRY(check_type(dtype, err));
-    const job j = {.t = dtype, .isa = TN_ISA_PICK(tn_isa_reduce, tn_isa_level_now()), .rows = rows, .cols = cols, .logits = logits,
-                   .logits_stride = logits_stride, .labels = labels, .labels_stride = labels_stride, .loss = loss, .out = backprop};
+    const job j = {.t = dtype,
+                   .isa = TN_ISA_PICK(tn_isa_reduce, tn_isa_level_now()),
+                   .rows = rows,
+                   .cols = cols,
+                   .logits = logits,
+                   .logits_stride = logits_stride,
+                   .labels = labels,
+                   .labels_stride = labels_stride,
+                   .loss = loss,
+                   .out = backprop};
     share_rows(&j, threads, xent_rows);
     return TN_OK;
 }
 
-tn_code tn_sparse_softmax_xent(tn_dtype dtype, int64_t rows, int64_t cols, const void *logits, tn_dtype label_dtype,
-                               const void *labels, void *loss, void *backprop, int threads, tn_error *err) {
+tn_code tn_sparse_softmax_xent(tn_dtype dtype, int64_t rows, int64_t cols, const void *logits,
+                               tn_dtype label_dtype, const void *labels, void *loss, void *backprop,
+                               int threads, tn_error *err)
+{
     TN_TRY(check_type(dtype, err));
     if (label_dtype != TN_INT32 && label_dtype != TN_INT64)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "labels are %s instead of int32 or int64", tn_dtype_name(label_dtype));
-    const job j = {.t = dtype, .isa = TN_ISA_PICK(tn_isa_reduce, tn_isa_level_now()), .rows = rows, .cols = cols, .logits = logits,
-                   .logits_stride = cols, .labels = labels, .label_type = label_dtype, .loss = loss, .out = backprop};
+        return tn_fail(err, TN_INVALID_ARGUMENT, "labels are %s instead of int32 or int64",
+                       tn_dtype_name(label_dtype));
+    const job j = {.t = dtype,
+                   .isa = TN_ISA_PICK(tn_isa_reduce, tn_isa_level_now()),
+                   .rows = rows,
+                   .cols = cols,
+                   .logits = logits,
+                   .logits_stride = cols,
+                   .labels = labels,
+                   .label_type = label_dtype,
+                   .loss = loss,
+                   .out = backprop};
     for (int64_t i = 0; i < rows; i++) {
         const int64_t label = label_of(&j, i);
         if (label < 0 || label >= cols)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Received a label value of %lld which is outside the valid range of [0, %lld) (row %lld)",
-                           (long long)label, (long long)cols, (long long)i);
+            return tn_fail(
+                err, TN_INVALID_ARGUMENT,
+                "Received a label value of %lld which is outside the valid range of [0, %lld) (row %lld)",
+                (long long)label, (long long)cols, (long long)i);
     }
     share_rows(&j, threads, xent_rows);
     return TN_OK;

@@ -7,13 +7,15 @@
 
 #include <math.h>
 
-double tn_lgamma(double x) {
+double tn_lgamma(double x)
+{
     int sign;
     return lgamma_r(x, &sign);
 }
 
 /* Recurrence up to x >= 10, then the asymptotic series; reflection for negative x. */
-double tn_digamma(double x) {
+double tn_digamma(double x)
+{
     double result = 0;
     if (isnan(x) || x == -INFINITY) return NAN;
     if (x <= 0) {
@@ -23,12 +25,15 @@ double tn_digamma(double x) {
     }
     for (; x < 10; x++) result -= 1 / x;
     double z = 1 / (x * x);
-    double series = z * (1.0 / 12 - z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240 - z * (1.0 / 132 - z * (691.0 / 32760))))));
+    double series =
+        z * (1.0 / 12 -
+             z * (1.0 / 120 - z * (1.0 / 252 - z * (1.0 / 240 - z * (1.0 / 132 - z * (691.0 / 32760))))));
     return result + log(x) - 0.5 / x - series;
 }
 
 /* Newton's steps (with Halley's correction) on the complementary error function, from a rough start. */
-static double quantile_upper(double p) { /* x with P(X > x) = p, p <= 1/2 */
+static double quantile_upper(double p)
+{ /* x with P(X > x) = p, p <= 1/2 */
     double t = sqrt(-2 * log(p));
     double x = t - (2.30753 + 0.27061 * t) / (1 + t * (0.99229 + 0.04481 * t));
     for (int i = 0; i < 4; i++) {
@@ -40,7 +45,8 @@ static double quantile_upper(double p) { /* x with P(X > x) = p, p <= 1/2 */
     return x;
 }
 
-double tn_ndtri(double p) {
+double tn_ndtri(double p)
+{
     if (!(p >= 0 && p <= 1)) return NAN;
     if (p == 0) return -INFINITY;
     if (p == 1) return INFINITY;
@@ -48,7 +54,8 @@ double tn_ndtri(double p) {
     return p < 0.5 ? -quantile_upper(p) : quantile_upper(1 - p);
 }
 
-double tn_erfinv(double x) {
+double tn_erfinv(double x)
+{
     if (!(x >= -1 && x <= 1)) return NAN;
     if (fabs(x) == 1) return x * INFINITY;
     if (x == 0) return x;
@@ -57,12 +64,14 @@ double tn_erfinv(double x) {
     return copysign(y, x);
 }
 
-double tn_floor_mod(double x, double y) {
+double tn_floor_mod(double x, double y)
+{
     double r = fmod(x, y);
     return r != 0 && (r < 0) != (y < 0) ? r + y : r;
 }
 
-float tn_floor_mod_float(float x, float y) {
+float tn_floor_mod_float(float x, float y)
+{
     float r = fmodf(x, y);
     return r != 0 && (r < 0) != (y < 0) ? r + y : r;
 }

@@ -4,7 +4,8 @@
  */
 #include "walk.h"
 
-static tn_code operand_strides(const tn_shape *out, const tn_shape *s, int64_t *stride, tn_error *err) {
+static tn_code operand_strides(const tn_shape *out, const tn_shape *s, int64_t *stride, tn_error *err)
+{
     int64_t step = 1;
     int lead = out->rank - s->rank;
     bool fits = lead >= 0;
@@ -17,23 +18,27 @@ static tn_code operand_strides(const tn_shape *out, const tn_shape *s, int64_t *
     }
     char a[128], b[128];
     if (!fits)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Incompatible shapes: %s does not broadcast to %s", tn_shape_text(s, a, sizeof(a)),
-                       tn_shape_text(out, b, sizeof(b)));
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Incompatible shapes: %s does not broadcast to %s",
+                       tn_shape_text(s, a, sizeof(a)), tn_shape_text(out, b, sizeof(b)));
     return TN_OK;
 }
 
 /* May dimension d (outer) be merged into the one before it, at the end of those collected? */
-static bool merges(int n, int64_t (*stride)[TN_MAX_RANK], int outer, int64_t (*now)[TN_MAX_RANK], int d, int64_t size) {
+static bool merges(int n, int64_t (*stride)[TN_MAX_RANK], int outer, int64_t (*now)[TN_MAX_RANK], int d,
+                   int64_t size)
+{
     for (int i = 0; i < n; i++)
         if (stride[i][outer] != now[i][d] * size) return false;
     return true;
 }
 
 tn_code tn_walk_collapse(const tn_shape *out, const tn_shape *const *operands, int n, int *rank, int64_t *dim,
-                         int64_t (*stride)[TN_MAX_RANK], tn_error *err) {
+                         int64_t (*stride)[TN_MAX_RANK], tn_error *err)
+{
     int64_t full[TN_PW_MAX_INPUTS][TN_MAX_RANK], count;
     if (out->rank < 0 || out->rank > TN_MAX_RANK)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "an element-wise kernel was prepared for a shape that is not known");
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "an element-wise kernel was prepared for a shape that is not known");
     TN_TRY(tn_shape_count_checked(out, &count, err));
     for (int i = 0; i < n; i++) TN_TRY(operand_strides(out, operands[i], full[i], err));
     int r = 0;
@@ -57,7 +62,9 @@ tn_code tn_walk_collapse(const tn_shape *out, const tn_shape *const *operands, i
     return TN_OK;
 }
 
-tn_code tn_walk_prepare(const tn_shape *out, const tn_shape *const *operands, int n, tn_walk *w, tn_error *err) {
+tn_code tn_walk_prepare(const tn_shape *out, const tn_shape *const *operands, int n, tn_walk *w,
+                        tn_error *err)
+{
     tn_walk v = {0};
     if (n < 0 || n > 4) return tn_fail(err, TN_INVALID_ARGUMENT, "an element-wise kernel has %d operands", n);
     TN_TRY(tn_walk_collapse(out, operands, n, &v.rank, v.dim, v.stride, err));
@@ -70,13 +77,14 @@ typedef struct two {
     uint64_t w[2];
 } two;
 
-#define SPREAD(T)                                                                                 \
-    do {                                                                                          \
-        const T v = *(const T *)value;                                                            \
-        for (int64_t i = 0; i < n; i++) ((T *)out)[i] = v;                                        \
+#define SPREAD(T)                                          \
+    do {                                                   \
+        const T v = *(const T *)value;                     \
+        for (int64_t i = 0; i < n; i++) ((T *)out)[i] = v; \
     } while (0)
 
-void tn_spread(int size, const void *value, int64_t n, void *out) {
+void tn_spread(int size, const void *value, int64_t n, void *out)
+{
     switch (size) {
     case 1: memset(out, *(const uint8_t *)value, (size_t)n); break;
     case 2: SPREAD(uint16_t); break;
@@ -86,10 +94,11 @@ void tn_spread(int size, const void *value, int64_t n, void *out) {
     }
 }
 
-#define PICK_UP(T)                                                                                \
+#define PICK_UP(T) \
     for (int64_t i = 0; i < n; i++) ((T *)out)[i] = ((const T *)data)[i * step]
 
-static void pick_up(int size, const void *data, int64_t step, int64_t n, void *out) {
+static void pick_up(int size, const void *data, int64_t step, int64_t n, void *out)
+{
     switch (size) {
     case 1: PICK_UP(uint8_t); break;
     case 2: PICK_UP(uint16_t); break;
@@ -99,7 +108,8 @@ static void pick_up(int size, const void *data, int64_t step, int64_t n, void *o
     }
 }
 
-static void copy_run(int size, const char *from, int64_t step, int64_t n, char *to) {
+static void copy_run(int size, const char *from, int64_t step, int64_t n, char *to)
+{
     if (step == 1)
         memcpy(to, from, (size_t)(n * size));
     else if (step == 0)
@@ -108,8 +118,9 @@ static void copy_run(int size, const char *from, int64_t step, int64_t n, char *
         pick_up(size, from, step, n, to);
 }
 
-const void *tn_walk_fetch(int rank, const int64_t *dim, const int64_t *stride, int size, const void *data, int64_t at, int n,
-                          bool first, void *buf) {
+const void *tn_walk_fetch(int rank, const int64_t *dim, const int64_t *stride, int size, const void *data,
+                          int64_t at, int n, bool first, void *buf)
+{
     if (tn_walk_dense(rank, dim, stride)) return (const char *)data + at * size;
     if (tn_walk_scalar(rank, stride)) {
         if (first) tn_spread(size, data, TN_BLOCK, buf);

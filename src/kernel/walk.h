@@ -13,24 +13,32 @@
 /* Collapses out's dimensions as far as n operands' strides allow. stride[i] is operand i's. */
 tn_code tn_walk_collapse(const tn_shape *out, const tn_shape *const *operands, int n, int *rank, int64_t *dim,
                          int64_t (*stride)[TN_MAX_RANK], tn_error *err);
-static inline bool tn_walk_flat(int rank, const int64_t *stride) { return rank == 1 && stride[0] == 1; }
+static inline bool tn_walk_flat(int rank, const int64_t *stride)
+{
+    return rank == 1 && stride[0] == 1;
+}
 /* The operand's elements lie in the result's order, though others' dimensions keep the walk apart. */
-static inline bool tn_walk_dense(int rank, const int64_t *dim, const int64_t *stride) {
+static inline bool tn_walk_dense(int rank, const int64_t *dim, const int64_t *stride)
+{
     int64_t step = 1;
     for (int d = rank - 1; d >= 0; step *= dim[d--])
         if (stride[d] != step) return false;
     return true;
 }
-static inline bool tn_walk_scalar(int rank, const int64_t *stride) { return rank == 1 && stride[0] == 0; }
+static inline bool tn_walk_scalar(int rank, const int64_t *stride)
+{
+    return rank == 1 && stride[0] == 0;
+}
 /* How many elements to take at a time, so that an operand repeated for every (short) row looks the same in
  * every block. Ranges begin at multiples of it. */
-static inline int tn_walk_block(int rank, const int64_t *dim) {
+static inline int tn_walk_block(int rank, const int64_t *dim)
+{
     return rank == 2 && dim[1] > 0 && dim[1] <= TN_BLOCK ? (int)(TN_BLOCK / dim[1] * dim[1]) : TN_BLOCK;
 }
 /* Elements [at, at + n) of an operand: where they lie, or copied to buf (room for TN_BLOCK elements).
  * What looks the same in every block is copied only the first time: buf keeps it. */
-const void *tn_walk_fetch(int rank, const int64_t *dim, const int64_t *stride, int size, const void *data, int64_t at, int n,
-                          bool first, void *buf);
+const void *tn_walk_fetch(int rank, const int64_t *dim, const int64_t *stride, int size, const void *data,
+                          int64_t at, int n, bool first, void *buf);
 /* value spread over n elements. */
 void tn_spread(int size, const void *value, int64_t n, void *out);
 

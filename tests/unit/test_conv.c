@@ -12,18 +12,25 @@ typedef struct arrays {
     int64_t n_in, n_filter, n_out;
 } arrays;
 
-static arrays arrays_of(const tn_conv_desc *d) {
-    arrays a = {.n_in = d->batch * d->in_c, .n_filter = d->in_c / d->groups * d->out_c, .n_out = d->batch * d->out_c};
+static arrays arrays_of(const tn_conv_desc *d)
+{
+    arrays a = {
+        .n_in = d->batch * d->in_c, .n_filter = d->in_c / d->groups * d->out_c, .n_out = d->batch * d->out_c};
     for (int i = 0; i < d->spatial; i++) a.n_in *= d->in[i], a.n_filter *= d->filter[i], a.n_out *= d->out[i];
-    a.in = new_floats(a.n_in), a.filter = new_floats(a.n_filter), a.bias = new_floats(d->out_c), a.out = new_floats(a.n_out);
+    a.in = new_floats(a.n_in), a.filter = new_floats(a.n_filter), a.bias = new_floats(d->out_c),
+    a.out = new_floats(a.n_out);
     numbers r = {(uint64_t)(a.n_in + a.n_out)};
     fill_floats(&r, a.in, a.n_in, -1, 1), fill_floats(&r, a.filter, a.n_filter, -1, 1);
     fill_floats(&r, a.bias, d->out_c, -1, 1), fill_floats(&r, a.out, a.n_out, -1, 1);
     return a;
 }
-static void arrays_free(arrays *a) { tn_free(a->in), tn_free(a->filter), tn_free(a->bias), tn_free(a->out); }
+static void arrays_free(arrays *a)
+{
+    tn_free(a->in), tn_free(a->filter), tn_free(a->bias), tn_free(a->out);
+}
 
-static void run(const tn_conv_desc *d, arrays *a, bool pack) {
+static void run(const tn_conv_desc *d, arrays *a, bool pack)
+{
     tn_conv *c;
     tn_error err = {0};
     if (tn_conv_new(d, &c, &err) != TN_OK) fail_msg("%s", err.message);
@@ -32,7 +39,12 @@ static void run(const tn_conv_desc *d, arrays *a, bool pack) {
         packed = tn_aligned_alloc(tn_conv_packed(c));
         assert_int_equal(tn_conv_pack(c, a->filter, packed, scratch, NULL), TN_OK);
     }
-    const tn_conv_args args = {.in = a->in, .filter = packed ? NULL : a->filter, .bias = a->bias, .out = a->out, .packed = packed, .scratch = scratch};
+    const tn_conv_args args = {.in = a->in,
+                               .filter = packed ? NULL : a->filter,
+                               .bias = a->bias,
+                               .out = a->out,
+                               .packed = packed,
+                               .scratch = scratch};
     if (tn_conv_run(c, &args, &err) != TN_OK) fail_msg("%s", err.message);
     assert_int_equal(tn_conv_run(c, &args, &err), TN_OK);
     tn_conv_free(c);
@@ -40,7 +52,8 @@ static void run(const tn_conv_desc *d, arrays *a, bool pack) {
 }
 
 /* Forward, two dimensions, written out. */
-static void definition(const tn_conv_desc *d, const arrays *a, float *out) {
+static void definition(const tn_conv_desc *d, const arrays *a, float *out)
+{
     const int64_t gi = d->in_c / d->groups, go = d->out_c / d->groups;
     for (int64_t b = 0; b < d->batch; b++)
         for (int64_t oy = 0; oy < d->out[0]; oy++)
@@ -50,18 +63,28 @@ static void definition(const tn_conv_desc *d, const arrays *a, float *out) {
                     for (int64_t ky = 0; ky < d->filter[0]; ky++)
                         for (int64_t kx = 0; kx < d->filter[1]; kx++)
                             for (int64_t i = 0; i < gi; i++) {
-                                int64_t y = oy * d->stride[0] - d->pad_lo[0] + ky * d->dilation[0], x = ox * d->stride[1] - d->pad_lo[1] + kx * d->dilation[1];
+                                int64_t y = oy * d->stride[0] - d->pad_lo[0] + ky * d->dilation[0],
+                                        x = ox * d->stride[1] - d->pad_lo[1] + kx * d->dilation[1];
                                 if (y < 0 || x < 0 || y >= d->in[0] || x >= d->in[1]) continue;
-                                sum += (double)a->in[((b * d->in[0] + y) * d->in[1] + x) * d->in_c + o / go * gi + i] *
+                                sum += (double)a->in[((b * d->in[0] + y) * d->in[1] + x) * d->in_c +
+                                                     o / go * gi + i] *
                                        (double)a->filter[((ky * d->filter[1] + kx) * gi + i) * d->out_c + o];
                             }
                     out[((b * d->out[0] + oy) * d->out[1] + ox) * d->out_c + o] = (float)sum;
                 }
 }
 
-static tn_conv_desc desc(int spatial, int64_t batch, int64_t in_c, int64_t out_c, int64_t groups, int64_t size, int64_t filter, int64_t stride,
-                         int64_t dilation, bool same) {
-    tn_conv_desc d = {.dtype = TN_FLOAT, .spatial = spatial, .batch = batch, .in_c = in_c, .out_c = out_c, .groups = groups, .threads = 2, .bias = true};
+static tn_conv_desc desc(int spatial, int64_t batch, int64_t in_c, int64_t out_c, int64_t groups,
+                         int64_t size, int64_t filter, int64_t stride, int64_t dilation, bool same)
+{
+    tn_conv_desc d = {.dtype = TN_FLOAT,
+                      .spatial = spatial,
+                      .batch = batch,
+                      .in_c = in_c,
+                      .out_c = out_c,
+                      .groups = groups,
+                      .threads = 2,
+                      .bias = true};
     for (int i = 0; i < spatial; i++) {
         d.in[i] = size + i, d.filter[i] = filter, d.stride[i] = stride, d.dilation[i] = dilation;
         tn_window_size(d.in[i], filter, stride, dilation, same, &d.out[i], &d.pad_lo[i], &d.pad_hi[i]);
@@ -69,25 +92,27 @@ static tn_conv_desc desc(int spatial, int64_t batch, int64_t in_c, int64_t out_c
     return d;
 }
 
-static tn_conv_desc cases(int i) {
+static tn_conv_desc cases(int i)
+{
     switch (i) {
     case 0: return desc(2, 3, 1, 8, 1, 9, 3, 1, 1, false);
     case 1: return desc(2, 2, 16, 32, 1, 12, 3, 1, 1, true);
     case 2: return desc(2, 2, 3, 16, 1, 11, 5, 2, 1, true);
     case 3: return desc(2, 1, 8, 4, 1, 10, 1, 1, 1, false);
-    case 4: return desc(2, 2, 12, 12, 12, 9, 3, 1, 1, true);  /* depthwise */
-    case 5: return desc(2, 2, 6, 12, 6, 9, 3, 2, 1, true);    /* depthwise, two filters each */
-    case 6: return desc(2, 2, 8, 12, 4, 7, 3, 1, 1, true);    /* groups */
-    case 7: return desc(2, 1, 5, 7, 1, 13, 3, 1, 2, true);    /* dilated */
+    case 4: return desc(2, 2, 12, 12, 12, 9, 3, 1, 1, true); /* depthwise */
+    case 5: return desc(2, 2, 6, 12, 6, 9, 3, 2, 1, true);   /* depthwise, two filters each */
+    case 6: return desc(2, 2, 8, 12, 4, 7, 3, 1, 1, true);   /* groups */
+    case 7: return desc(2, 1, 5, 7, 1, 13, 3, 1, 2, true);   /* dilated */
     case 8: return desc(1, 4, 12, 32, 1, 40, 5, 2, 1, true);
     case 9: return desc(3, 1, 2, 5, 1, 6, 3, 1, 1, true);
-    case 10: return desc(2, 1, 4, 4, 1, 8, 2, 3, 1, false);   /* leaves a border over */
+    case 10: return desc(2, 1, 4, 4, 1, 8, 2, 3, 1, false); /* leaves a border over */
     default: return desc(2, 2, 3, 3, 1, 5, 5, 5, 1, false);
     }
 }
 enum { CASES = 12 };
 
-static void plain_is_the_definition(void **state) {
+static void plain_is_the_definition(void **state)
+{
     (void)state;
     for (int i = 0; i < CASES; i++) {
         tn_conv_desc d = cases(i);
@@ -103,7 +128,8 @@ static void plain_is_the_definition(void **state) {
 }
 
 /* Backward's plain loops are the transposes of forward: <out, conv(in)> = <in, back(out)> = <filter, ...>. */
-static void plain_backward_is_the_transpose(void **state) {
+static void plain_backward_is_the_transpose(void **state)
+{
     (void)state;
     for (int i = 0; i < CASES; i++) {
         tn_conv_desc d = cases(i);
@@ -125,7 +151,8 @@ static void plain_backward_is_the_transpose(void **state) {
     }
 }
 
-static void fast_is_plain(void **state) {
+static void fast_is_plain(void **state)
+{
     (void)state;
     for (int i = 0; i < CASES; i++)
         for (int kind = TN_CONV_FORWARD; kind <= TN_CONV_BACKWARD_FILTER; kind++)
@@ -134,7 +161,8 @@ static void fast_is_plain(void **state) {
                 d.kind = kind;
                 d.bias = variant != 1;
                 d.threads = 1 + (variant & 1);
-                if (kind == TN_CONV_FORWARD) d.act = variant == 2 ? TN_ACT_RELU : variant == 3 ? TN_ACT_TANH : TN_ACT_NONE;
+                if (kind == TN_CONV_FORWARD)
+                    d.act = variant == 2 ? TN_ACT_RELU : variant == 3 ? TN_ACT_TANH : TN_ACT_NONE;
                 arrays fast = arrays_of(&d), slow = arrays_of(&d);
                 run(&d, &fast, variant >= 2);
                 d.portable = true;
@@ -147,7 +175,8 @@ static void fast_is_plain(void **state) {
             }
 }
 
-static void empty_and_wrong(void **state) {
+static void empty_and_wrong(void **state)
+{
     tn_conv_desc d = cases(1);
     tn_conv *c;
     tn_error err;
@@ -174,7 +203,8 @@ static void empty_and_wrong(void **state) {
     assert_int_equal(tn_conv_new(&d, &c, &err), TN_UNIMPLEMENTED);
 }
 
-static void other_types(void **state) {
+static void other_types(void **state)
+{
     tn_conv_desc d = desc(2, 1, 2, 3, 1, 4, 3, 1, 1, true);
     arrays a = arrays_of(&d);
     double in[64], filter[64], bias[3], out[64];
@@ -182,19 +212,28 @@ static void other_types(void **state) {
     float back[64];
     tn_conv *c;
     (void)state;
-    tn_cast(TN_FLOAT, TN_DOUBLE, a.n_in, a.in, in, false, 1, NULL), tn_cast(TN_FLOAT, TN_HALF, a.n_in, a.in, h_in, false, 1, NULL);
-    tn_cast(TN_FLOAT, TN_DOUBLE, a.n_filter, a.filter, filter, false, 1, NULL), tn_cast(TN_FLOAT, TN_HALF, a.n_filter, a.filter, h_filter, false, 1, NULL);
-    tn_cast(TN_FLOAT, TN_DOUBLE, 3, a.bias, bias, false, 1, NULL), tn_cast(TN_FLOAT, TN_HALF, 3, a.bias, h_bias, false, 1, NULL);
+    tn_cast(TN_FLOAT, TN_DOUBLE, a.n_in, a.in, in, false, 1, NULL),
+        tn_cast(TN_FLOAT, TN_HALF, a.n_in, a.in, h_in, false, 1, NULL);
+    tn_cast(TN_FLOAT, TN_DOUBLE, a.n_filter, a.filter, filter, false, 1, NULL),
+        tn_cast(TN_FLOAT, TN_HALF, a.n_filter, a.filter, h_filter, false, 1, NULL);
+    tn_cast(TN_FLOAT, TN_DOUBLE, 3, a.bias, bias, false, 1, NULL),
+        tn_cast(TN_FLOAT, TN_HALF, 3, a.bias, h_bias, false, 1, NULL);
     run(&d, &a, false);
     d.dtype = TN_DOUBLE;
     assert_int_equal(tn_conv_new(&d, &c, NULL), TN_OK);
-    assert_int_equal(tn_conv_run(c, &(tn_conv_args){.in = in, .filter = filter, .bias = bias, .out = out}, NULL), TN_OK);
+    assert_int_equal(
+        tn_conv_run(c, &(tn_conv_args){.in = in, .filter = filter, .bias = bias, .out = out}, NULL), TN_OK);
     tn_conv_free(c);
     for (int64_t i = 0; i < a.n_out; i++) assert_true(fabs(out[i] - (double)a.out[i]) < 1e-5);
     d.dtype = TN_HALF;
     assert_int_equal(tn_conv_new(&d, &c, NULL), TN_OK);
     void *scratch = tn_aligned_alloc(tn_conv_scratch(c));
-    assert_int_equal(tn_conv_run(c, &(tn_conv_args){.in = h_in, .filter = h_filter, .bias = h_bias, .out = h_out, .scratch = scratch}, NULL), TN_OK);
+    assert_int_equal(
+        tn_conv_run(
+            c,
+            &(tn_conv_args){.in = h_in, .filter = h_filter, .bias = h_bias, .out = h_out, .scratch = scratch},
+            NULL),
+        TN_OK);
     tn_conv_free(c);
     tn_cast(TN_HALF, TN_FLOAT, a.n_out, h_out, back, false, 1, NULL);
     assert_int_equal(first_far(back, a.out, a.n_out, 1e-2, 1e-2), -1);
@@ -208,16 +247,25 @@ typedef struct at_once {
     void *scratch;
     int wrong;
 } at_once;
-static void *many_runs(void *payload) {
+static void *many_runs(void *payload)
+{
     at_once *t = payload;
     for (int i = 0; i < 20; i++) {
         memset(t->a.out, 0, (size_t)t->a.n_out * sizeof(float));
-        if (tn_conv_run(t->c, &(tn_conv_args){.in = t->a.in, .filter = t->a.filter, .bias = t->a.bias, .out = t->a.out, .scratch = t->scratch}, NULL)) t->wrong++;
+        if (tn_conv_run(t->c,
+                        &(tn_conv_args){.in = t->a.in,
+                                        .filter = t->a.filter,
+                                        .bias = t->a.bias,
+                                        .out = t->a.out,
+                                        .scratch = t->scratch},
+                        NULL))
+            t->wrong++;
         if (memcmp(t->a.out, t->want, (size_t)t->a.n_out * sizeof(float)) != 0) t->wrong++;
     }
     return NULL;
 }
-static void several_threads_at_once(void **state) {
+static void several_threads_at_once(void **state)
+{
     tn_conv_desc d = cases(1);
     pthread_t thread[3];
     at_once t[3];
@@ -240,9 +288,13 @@ static void several_threads_at_once(void **state) {
     tn_conv_free(c);
 }
 
-int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(plain_is_the_definition), cmocka_unit_test(plain_backward_is_the_transpose),
-                                       cmocka_unit_test(fast_is_plain), cmocka_unit_test(empty_and_wrong), cmocka_unit_test(other_types),
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(plain_is_the_definition),
+                                       cmocka_unit_test(plain_backward_is_the_transpose),
+                                       cmocka_unit_test(fast_is_plain),
+                                       cmocka_unit_test(empty_and_wrong),
+                                       cmocka_unit_test(other_types),
                                        cmocka_unit_test(several_threads_at_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

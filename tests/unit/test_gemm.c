@@ -12,13 +12,15 @@ typedef struct job {
     float *a, *b, *bias, *c, *want;
 } job;
 
-static void plain(const job *j) {
+static void plain(const job *j)
+{
     const tn_gemm_desc *d = &j->d;
     for (int64_t i = 0; i < d->m; i++)
         for (int64_t n = 0; n < d->n; n++) {
             double sum = d->bias ? (double)j->bias[n] : 0;
             for (int64_t p = 0; p < d->k; p++)
-                sum += (double)(d->ta ? j->a[p * d->m + i] : j->a[i * d->k + p]) * (double)(d->tb ? j->b[n * d->k + p] : j->b[p * d->n + n]);
+                sum += (double)(d->ta ? j->a[p * d->m + i] : j->a[i * d->k + p]) *
+                       (double)(d->tb ? j->b[n * d->k + p] : j->b[p * d->n + n]);
             if (d->accumulate) sum += (double)j->c[i * d->n + n];
             if (d->act == TN_ACT_RELU) sum = sum < 0 ? 0 : sum;
             if (d->act == TN_ACT_TANH) sum = tanh(sum);
@@ -26,10 +28,16 @@ static void plain(const job *j) {
         }
 }
 
-static void try_gemm(tn_gemm_desc d) {
+static void try_gemm(tn_gemm_desc d)
+{
     numbers r = {(uint64_t)(d.m * 31 + d.n * 7 + d.k)};
     d.dtype = TN_FLOAT;
-    job j = {d, new_floats(d.m * d.k), new_floats(d.n * d.k), new_floats(d.n), new_floats(d.m * d.n), new_floats(d.m * d.n)};
+    job j = {d,
+             new_floats(d.m * d.k),
+             new_floats(d.n * d.k),
+             new_floats(d.n),
+             new_floats(d.m * d.n),
+             new_floats(d.m * d.n)};
     fill_floats(&r, j.a, d.m * d.k, -1, 1);
     fill_floats(&r, j.b, d.n * d.k, -1, 1);
     fill_floats(&r, j.bias, d.n, -1, 1);
@@ -47,30 +55,44 @@ static void try_gemm(tn_gemm_desc d) {
     tn_gemm_run(&p, j.a, j.b, d.bias ? j.bias : NULL, j.c, scratch);
     int64_t bad = first_far(j.c, j.want, d.m * d.n, 1e-5, 1e-6 * (double)(d.k + 4));
     if (bad >= 0)
-        print_message("m %lld n %lld k %lld ta %d tb %d path %d isa %d\n", (long long)d.m, (long long)d.n, (long long)d.k, d.ta, d.tb,
-                      p.path, p.isa);
+        print_message("m %lld n %lld k %lld ta %d tb %d path %d isa %d\n", (long long)d.m, (long long)d.n,
+                      (long long)d.k, d.ta, d.tb, p.path, p.isa);
     assert_int_equal(bad, -1);
-    tn_free(scratch), tn_free(packed), tn_free(j.a), tn_free(j.b), tn_free(j.bias), tn_free(j.c), tn_free(j.want);
+    tn_free(scratch), tn_free(packed), tn_free(j.a), tn_free(j.b), tn_free(j.bias), tn_free(j.c),
+        tn_free(j.want);
 }
 
-static void shapes(void **state) {
+static void shapes(void **state)
+{
     static const int64_t sizes[][3] = {
-        {1, 1, 1},    {64, 64, 64}, {64, 64, 1},  {64, 1, 64},  {1, 64, 64},  {1, 1, 300},   {7, 5, 3},     {8, 48, 16},
-        {9, 49, 17},  {33, 10, 70}, {2, 100, 31}, {3, 3, 257},  {17, 16, 400}, {5, 33, 0},   {0, 4, 4},     {4, 0, 4},
-        {130, 47, 9}, {12, 96, 33}, {31, 600, 40}, {1, 600, 90}, {300, 4, 20}, {40, 130, 300}, {70, 200, 120}, {16, 17, 18}, {100, 110, 120}};
+        {1, 1, 1},    {64, 64, 64},   {64, 64, 1},    {64, 1, 64},   {1, 64, 64},
+        {1, 1, 300},  {7, 5, 3},      {8, 48, 16},    {9, 49, 17},   {33, 10, 70},
+        {2, 100, 31}, {3, 3, 257},    {17, 16, 400},  {5, 33, 0},    {0, 4, 4},
+        {4, 0, 4},    {130, 47, 9},   {12, 96, 33},   {31, 600, 40}, {1, 600, 90},
+        {300, 4, 20}, {40, 130, 300}, {70, 200, 120}, {16, 17, 18},  {100, 110, 120}};
     (void)state;
-    FOR_LEVELS(level) {
+    FOR_LEVELS(level)
+    {
         for (size_t i = 0; i < TN_COUNT(sizes); i++)
             for (int t = 0; t < 4; t++)
                 for (int e = 0; e < 4; e++)
-                    try_gemm((tn_gemm_desc){.m = sizes[i][0], .n = sizes[i][1], .k = sizes[i][2], .ta = t & 1, .tb = t >> 1,
-                                            .accumulate = e == 1, .bias = e >= 2, .threads = 2,
-                                            .act = e == 2 ? TN_ACT_RELU : e == 3 ? TN_ACT_TANH : TN_ACT_NONE});
+                    try_gemm((tn_gemm_desc){.m = sizes[i][0],
+                                            .n = sizes[i][1],
+                                            .k = sizes[i][2],
+                                            .ta = t & 1,
+                                            .tb = t >> 1,
+                                            .accumulate = e == 1,
+                                            .bias = e >= 2,
+                                            .threads = 2,
+                                            .act = e == 2   ? TN_ACT_RELU
+                                                   : e == 3 ? TN_ACT_TANH
+                                                            : TN_ACT_NONE});
     }
 }
 
 /* Below the size from which the library does it, threads change nothing. */
-static void threads_agree(void **state) {
+static void threads_agree(void **state)
+{
     const tn_gemm_desc d = {.dtype = TN_FLOAT, .m = 99, .n = 90, .k = 100, .tb = true};
     numbers r = {3};
     float *a = new_floats(d.m * d.k), *b = new_floats(d.n * d.k), *c[2];
@@ -92,7 +114,8 @@ static void threads_agree(void **state) {
     tn_free(a), tn_free(b), tn_free(c[0]), tn_free(c[1]);
 }
 
-static void doubles(void **state) {
+static void doubles(void **state)
+{
     enum { M = 19, N = 23, K = 29 };
     static double a[M * K], b[N * K], c[M * N];
     numbers r = {5};
@@ -110,13 +133,15 @@ static void doubles(void **state) {
         for (int i = 0; i < M; i++)
             for (int j = 0; j < N; j++) {
                 double sum = 0;
-                for (int k = 0; k < K; k++) sum += (ta ? a[k * M + i] : a[i * K + k]) * (tb ? b[j * K + k] : b[k * N + j]);
+                for (int k = 0; k < K; k++)
+                    sum += (ta ? a[k * M + i] : a[i * K + k]) * (tb ? b[j * K + k] : b[k * N + j]);
                 assert_true(fabs(sum - c[i * N + j]) < 1e-13);
             }
     }
 }
 
-static void batches_broadcast(void **state) {
+static void batches_broadcast(void **state)
+{
     /* [2, 1] batches of a against [1, 3] of b. */
     enum { M = 5, N = 6, K = 7 };
     float a[2 * M * K], b[3 * K * N], c[6 * M * N], want[M * N], scratch[4096];
@@ -124,8 +149,15 @@ static void batches_broadcast(void **state) {
     (void)state;
     fill_floats(&r, a, 2 * M * K, -1, 1);
     fill_floats(&r, b, 3 * K * N, -1, 1);
-    const tn_gemm_desc d = {.dtype = TN_FLOAT, .m = M, .n = N, .k = K, .threads = 2, .batch_rank = 2, .batch_dim = {2, 3},
-                            .batch_a = {M * K, 0}, .batch_b = {0, K * N}};
+    const tn_gemm_desc d = {.dtype = TN_FLOAT,
+                            .m = M,
+                            .n = N,
+                            .k = K,
+                            .threads = 2,
+                            .batch_rank = 2,
+                            .batch_dim = {2, 3},
+                            .batch_a = {M * K, 0},
+                            .batch_b = {0, K * N}};
     tn_gemm_plan p;
     assert_int_equal(tn_gemm_prepare(&d, &p, NULL), TN_OK);
     assert_true(p.scratch <= sizeof(scratch));
@@ -137,7 +169,8 @@ static void batches_broadcast(void **state) {
     }
 }
 
-static void other_types(void **state) {
+static void other_types(void **state)
+{
     const int32_t a[] = {1, 2, 3, INT32_MAX}, b[] = {1, 0, 2, 1};
     int32_t c[4];
     tn_gemm_desc d = {.dtype = TN_INT32, .m = 2, .n = 2, .k = 2, .threads = 1};
@@ -149,7 +182,8 @@ static void other_types(void **state) {
     assert_int_equal(c[2], (int32_t)(3u + 2u * INT32_MAX));
     const float complex x[] = {1 + 2 * I, 3}, y[] = {I, 2 - I};
     float complex z[1];
-    d = (tn_gemm_desc){.dtype = TN_COMPLEX64, .m = 1, .n = 1, .k = 2, .conj_b = true, .tb = true, .threads = 1};
+    d = (tn_gemm_desc){
+        .dtype = TN_COMPLEX64, .m = 1, .n = 1, .k = 2, .conj_b = true, .tb = true, .threads = 1};
     assert_int_equal(tn_gemm_prepare(&d, &p, NULL), TN_OK);
     tn_gemm_run(&p, x, y, NULL, z, NULL);
     assert_true(z[0] == (1 + 2 * I) * -I + 3 * (2 + I));
@@ -167,8 +201,10 @@ static void other_types(void **state) {
     assert_int_equal(tn_gemm_prepare(&d, &p, NULL), TN_INVALID_ARGUMENT);
 }
 
-int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(shapes), cmocka_unit_test(threads_agree), cmocka_unit_test(doubles),
-                                       cmocka_unit_test(batches_broadcast), cmocka_unit_test(other_types)};
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(shapes), cmocka_unit_test(threads_agree),
+                                       cmocka_unit_test(doubles), cmocka_unit_test(batches_broadcast),
+                                       cmocka_unit_test(other_types)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,33 +5,56 @@
  */
 #include "kernel_test.h"
 
-static float one(tn_pw_op op, float x, float y) {
+static float one(tn_pw_op op, float x, float y)
+{
     const void *in[] = {&x, &y, &y};
     float out = -77;
     assert_int_equal(tn_pw_flat(op, TN_FLOAT, 0.2, 1, in, &out, 1, NULL), TN_OK);
     return out;
 }
 
-static double softplus(double x) { return log1p(exp(x)); }
-static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+static double softplus(double x)
+{
+    return log1p(exp(x));
+}
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
 
-static void functions_are_accurate(void **state) {
+static void functions_are_accurate(void **state)
+{
     const struct {
         tn_pw_op op;
         double (*f)(double);
         float lo, hi;
         double ulps;
-    } rows[] = {{TN_PW_EXP, exp, -87, 88.5f, 2},     {TN_PW_EXPM1, expm1, -20, 88.5f, 3}, {TN_PW_EXPM1, expm1, -0.01f, 0.01f, 2},
-                {TN_PW_LOG, log, 1e-30f, 2, 2},      {TN_PW_LOG, log, 0.5f, 1e30f, 2},    {TN_PW_LOG, log, 0.9f, 1.1f, 3},
-                {TN_PW_LOG1P, log1p, -0.99f, 10, 4}, {TN_PW_LOG1P, log1p, -1e-3f, 1e-3f, 3}, {TN_PW_TANH, tanh, -10, 10, 4},
-                {TN_PW_TANH, tanh, -0.1f, 0.1f, 4},  {TN_PW_SIGMOID, sigmoid, -80, 20, 4}, {TN_PW_SOFTPLUS, softplus, -80, 80, 4},
-                {TN_PW_SIN, sin, -3, 3, 3},          {TN_PW_COS, cos, -1.5f, 1.5f, 3},    {TN_PW_SIN, sin, 8000, 9000, 4000},
-                {TN_PW_ERF, erf, -5, 5, 4},          {TN_PW_ERF, erf, -0.1f, 0.1f, 3},    {TN_PW_SQRT, sqrt, 0, 100, 1},
-                {TN_PW_ATAN, atan, -100, 100, 2},    {TN_PW_TAN, tan, -1.5f, 1.5f, 3},    {TN_PW_ERFC, erfc, -2, 9, 4}};
+    } rows[] = {{TN_PW_EXP, exp, -87, 88.5f, 2},
+                {TN_PW_EXPM1, expm1, -20, 88.5f, 3},
+                {TN_PW_EXPM1, expm1, -0.01f, 0.01f, 2},
+                {TN_PW_LOG, log, 1e-30f, 2, 2},
+                {TN_PW_LOG, log, 0.5f, 1e30f, 2},
+                {TN_PW_LOG, log, 0.9f, 1.1f, 3},
+                {TN_PW_LOG1P, log1p, -0.99f, 10, 4},
+                {TN_PW_LOG1P, log1p, -1e-3f, 1e-3f, 3},
+                {TN_PW_TANH, tanh, -10, 10, 4},
+                {TN_PW_TANH, tanh, -0.1f, 0.1f, 4},
+                {TN_PW_SIGMOID, sigmoid, -80, 20, 4},
+                {TN_PW_SOFTPLUS, softplus, -80, 80, 4},
+                {TN_PW_SIN, sin, -3, 3, 3},
+                {TN_PW_COS, cos, -1.5f, 1.5f, 3},
+                {TN_PW_SIN, sin, 8000, 9000, 4000},
+                {TN_PW_ERF, erf, -5, 5, 4},
+                {TN_PW_ERF, erf, -0.1f, 0.1f, 3},
+                {TN_PW_SQRT, sqrt, 0, 100, 1},
+                {TN_PW_ATAN, atan, -100, 100, 2},
+                {TN_PW_TAN, tan, -1.5f, 1.5f, 3},
+                {TN_PW_ERFC, erfc, -2, 9, 4}};
     enum { N = 20000 };
     static float x[N], y[N];
     (void)state;
-    FOR_LEVELS(level) {
+    FOR_LEVELS(level)
+    {
         for (size_t i = 0; i < TN_COUNT(rows); i++) {
             numbers r = {i + 1};
             double worst = 0;
@@ -45,41 +68,62 @@ static void functions_are_accurate(void **state) {
                 frexp(want, &e);
                 worst = TN_MAX(worst, fabs((double)y[k] - want) / ldexp(1, e - 24));
             }
-            if (worst > rows[i].ulps) print_message("%s in [%g, %g] level %d: %g ulp\n", tn_pw_name(rows[i].op), (double)rows[i].lo, (double)rows[i].hi, level, worst);
+            if (worst > rows[i].ulps)
+                print_message("%s in [%g, %g] level %d: %g ulp\n", tn_pw_name(rows[i].op), (double)rows[i].lo,
+                              (double)rows[i].hi, level, worst);
             assert_true(worst <= rows[i].ulps);
         }
     }
 }
 
-static void same(float a, float b) {
+static void same(float a, float b)
+{
     if (isnan(a) && isnan(b)) return;
     if (a != b || !signbit(a) != !signbit(b)) print_message("%g instead of %g\n", (double)a, (double)b);
     assert_true(a == b);
     assert_int_equal(!signbit(a), !signbit(b));
 }
 
-static void corners(void **state) {
+static void corners(void **state)
+{
     (void)state;
-    FOR_LEVELS(level) {
-        same(one(TN_PW_EXP, INFINITY, 0), INFINITY), same(one(TN_PW_EXP, -INFINITY, 0), 0), same(one(TN_PW_EXP, NAN, 0), NAN);
+    FOR_LEVELS(level)
+    {
+        same(one(TN_PW_EXP, INFINITY, 0), INFINITY), same(one(TN_PW_EXP, -INFINITY, 0), 0),
+            same(one(TN_PW_EXP, NAN, 0), NAN);
         same(one(TN_PW_EXP, 100, 0), INFINITY), same(one(TN_PW_EXP, 0, 0), 1);
-        same(one(TN_PW_EXPM1, INFINITY, 0), INFINITY), same(one(TN_PW_EXPM1, -INFINITY, 0), -1), same(one(TN_PW_EXPM1, -0.0f, 0), -0.0f);
-        same(one(TN_PW_LOG, 0, 0), -INFINITY), same(one(TN_PW_LOG, -1, 0), NAN), same(one(TN_PW_LOG, INFINITY, 0), INFINITY);
+        same(one(TN_PW_EXPM1, INFINITY, 0), INFINITY), same(one(TN_PW_EXPM1, -INFINITY, 0), -1),
+            same(one(TN_PW_EXPM1, -0.0f, 0), -0.0f);
+        same(one(TN_PW_LOG, 0, 0), -INFINITY), same(one(TN_PW_LOG, -1, 0), NAN),
+            same(one(TN_PW_LOG, INFINITY, 0), INFINITY);
         same(one(TN_PW_LOG, 1, 0), 0), same(one(TN_PW_LOG, NAN, 0), NAN);
-        same(one(TN_PW_LOG1P, -1, 0), -INFINITY), same(one(TN_PW_LOG1P, INFINITY, 0), INFINITY), same(one(TN_PW_LOG1P, -2, 0), NAN);
-        same(one(TN_PW_TANH, INFINITY, 0), 1), same(one(TN_PW_TANH, -INFINITY, 0), -1), same(one(TN_PW_TANH, NAN, 0), NAN);
-        same(one(TN_PW_TANH, -0.0f, 0), -0.0f), same(one(TN_PW_ERF, INFINITY, 0), 1), same(one(TN_PW_ERF, NAN, 0), NAN);
-        same(one(TN_PW_SIGMOID, -INFINITY, 0), 0), same(one(TN_PW_SIGMOID, INFINITY, 0), 1), same(one(TN_PW_SIGMOID, NAN, 0), NAN);
-        same(one(TN_PW_SOFTPLUS, INFINITY, 0), INFINITY), same(one(TN_PW_SOFTPLUS, -INFINITY, 0), 0), same(one(TN_PW_SOFTPLUS, NAN, 0), NAN);
+        same(one(TN_PW_LOG1P, -1, 0), -INFINITY), same(one(TN_PW_LOG1P, INFINITY, 0), INFINITY),
+            same(one(TN_PW_LOG1P, -2, 0), NAN);
+        same(one(TN_PW_TANH, INFINITY, 0), 1), same(one(TN_PW_TANH, -INFINITY, 0), -1),
+            same(one(TN_PW_TANH, NAN, 0), NAN);
+        same(one(TN_PW_TANH, -0.0f, 0), -0.0f), same(one(TN_PW_ERF, INFINITY, 0), 1),
+            same(one(TN_PW_ERF, NAN, 0), NAN);
+        same(one(TN_PW_SIGMOID, -INFINITY, 0), 0), same(one(TN_PW_SIGMOID, INFINITY, 0), 1),
+            same(one(TN_PW_SIGMOID, NAN, 0), NAN);
+        same(one(TN_PW_SOFTPLUS, INFINITY, 0), INFINITY), same(one(TN_PW_SOFTPLUS, -INFINITY, 0), 0),
+            same(one(TN_PW_SOFTPLUS, NAN, 0), NAN);
         same(one(TN_PW_SIN, INFINITY, 0), NAN), same(one(TN_PW_COS, NAN, 0), NAN);
-        same(one(TN_PW_RELU, NAN, 0), NAN), same(one(TN_PW_RELU, -3, 0), 0), same(one(TN_PW_RELU6, NAN, 0), NAN), same(one(TN_PW_RELU6, 9, 0), 6);
-        same(one(TN_PW_RELU_GRAD, 1, NAN), 0), same(one(TN_PW_SIGN, NAN, 0), NAN), same(one(TN_PW_ELU, NAN, 0), NAN);
-        same(one(TN_PW_MAXIMUM, NAN, 1), NAN), same(one(TN_PW_MAXIMUM, 1, NAN), NAN), same(one(TN_PW_MINIMUM, NAN, 1), NAN);
-        same(one(TN_PW_MINIMUM, 1, NAN), NAN), same(one(TN_PW_CLIP, NAN, 1), NAN), same(one(TN_PW_RINT, 2.5f, 0), 2), same(one(TN_PW_RINT, -0.5f, 0), -0.0f);
-        same(one(TN_PW_FLOOR_MOD, -5, 3), 1), same(one(TN_PW_FLOOR_MOD, 5, -3), -1), same(one(TN_PW_FLOOR_MOD, 1, INFINITY), 1);
-        same(one(TN_PW_FLOOR_DIV, -5, 3), -2), same(one(TN_PW_DIV_NO_NAN, NAN, 0), 0), same(one(TN_PW_MUL_NO_NAN, INFINITY, 0), 0);
-        same(one(TN_PW_XLOGY, 0, NAN), 0), same(one(TN_PW_XLOGY, 1, 0), -INFINITY), same(one(TN_PW_POW, 0, -1), INFINITY);
-        same(one(TN_PW_LEAKY_RELU_GRAD, 1, NAN), 0.2f), same(one(TN_PW_NDTRI, 0, 0), -INFINITY), same(one(TN_PW_NDTRI, 0.5f, 0), 0);
+        same(one(TN_PW_RELU, NAN, 0), NAN), same(one(TN_PW_RELU, -3, 0), 0),
+            same(one(TN_PW_RELU6, NAN, 0), NAN), same(one(TN_PW_RELU6, 9, 0), 6);
+        same(one(TN_PW_RELU_GRAD, 1, NAN), 0), same(one(TN_PW_SIGN, NAN, 0), NAN),
+            same(one(TN_PW_ELU, NAN, 0), NAN);
+        same(one(TN_PW_MAXIMUM, NAN, 1), NAN), same(one(TN_PW_MAXIMUM, 1, NAN), NAN),
+            same(one(TN_PW_MINIMUM, NAN, 1), NAN);
+        same(one(TN_PW_MINIMUM, 1, NAN), NAN), same(one(TN_PW_CLIP, NAN, 1), NAN),
+            same(one(TN_PW_RINT, 2.5f, 0), 2), same(one(TN_PW_RINT, -0.5f, 0), -0.0f);
+        same(one(TN_PW_FLOOR_MOD, -5, 3), 1), same(one(TN_PW_FLOOR_MOD, 5, -3), -1),
+            same(one(TN_PW_FLOOR_MOD, 1, INFINITY), 1);
+        same(one(TN_PW_FLOOR_DIV, -5, 3), -2), same(one(TN_PW_DIV_NO_NAN, NAN, 0), 0),
+            same(one(TN_PW_MUL_NO_NAN, INFINITY, 0), 0);
+        same(one(TN_PW_XLOGY, 0, NAN), 0), same(one(TN_PW_XLOGY, 1, 0), -INFINITY),
+            same(one(TN_PW_POW, 0, -1), INFINITY);
+        same(one(TN_PW_LEAKY_RELU_GRAD, 1, NAN), 0.2f), same(one(TN_PW_NDTRI, 0, 0), -INFINITY),
+            same(one(TN_PW_NDTRI, 0.5f, 0), 0);
         same(one(TN_PW_ERFINV, 1, 0), INFINITY), same(one(TN_PW_DIGAMMA, -1, 0), NAN);
         assert_true(fabsf(one(TN_PW_NDTRI, 0.975f, 0) - 1.9599641f) < 1e-5f);
         assert_true(fabsf(one(TN_PW_ERFINV, 0.3f, 0) - 0.27246271f) < 1e-6f);
@@ -88,7 +132,8 @@ static void corners(void **state) {
 }
 
 /* Every operator gives the same at every level, for every count, in place or not. */
-static void levels_agree(void **state) {
+static void levels_agree(void **state)
+{
     enum { N = 1500 };
     static float a[N], b[N], c[N], want[N + 1], got[N + 1];
     numbers r = {2};
@@ -100,7 +145,8 @@ static void levels_agree(void **state) {
         const bool flag = tn_pw_result(op, TN_FLOAT) == TN_BOOL;
         tn_isa_limit(TN_ISA_BASE);
         assert_int_equal(tn_pw_flat(op, TN_FLOAT, 0.3, N, in, want, 1, NULL), TN_OK);
-        FOR_LEVELS(level) for (int n = N - 20; n <= N; n++) {
+        FOR_LEVELS(level) for (int n = N - 20; n <= N; n++)
+        {
             memcpy(got, a, sizeof(a));
             const void *self[] = {got, b, c};
             assert_int_equal(tn_pw_flat(op, TN_FLOAT, 0.3, n, flag ? in : self, got, 1, NULL), TN_OK);
@@ -112,7 +158,8 @@ static void levels_agree(void **state) {
     }
 }
 
-static void broadcasting(void **state) {
+static void broadcasting(void **state)
+{
     static float a[3 * 1 * 700], b[5 * 1], out[3 * 5 * 700];
     numbers r = {4};
     (void)state;
@@ -139,7 +186,8 @@ static void broadcasting(void **state) {
     assert_int_equal(tn_pw_run(&p, (const void *[]){NULL, NULL}, NULL, &err), TN_OK);
 }
 
-static void integers(void **state) {
+static void integers(void **state)
+{
     const int32_t x[] = {7, -7, 7, -7, INT32_MIN, INT32_MAX}, y[] = {2, 2, -2, -2, -1, 1};
     const int32_t quotient[] = {3, -4, -4, 3, INT32_MIN, INT32_MAX}, rest[] = {1, 1, -1, -1, 0, 0};
     const void *in[] = {x, y};
@@ -156,9 +204,11 @@ static void integers(void **state) {
     assert_int_equal(tn_pw_flat(TN_PW_LESS, TN_INT32, 0, 6, in, flags, 1, &err), TN_OK);
     assert_memory_equal(flags, ((uint8_t[]){0, 1, 0, 1, 1, 0}), 6);
     const int32_t zero[] = {0}, two[] = {2}, minus[] = {-1}, ten[] = {10};
-    assert_int_equal(tn_pw_flat(TN_PW_TRUNC_DIV, TN_INT32, 0, 1, (const void *[]){two, zero}, o, 1, &err), TN_INVALID_ARGUMENT);
+    assert_int_equal(tn_pw_flat(TN_PW_TRUNC_DIV, TN_INT32, 0, 1, (const void *[]){two, zero}, o, 1, &err),
+                     TN_INVALID_ARGUMENT);
     assert_string_equal(err.message, "Integer division by zero");
-    assert_int_equal(tn_pw_flat(TN_PW_POW, TN_INT32, 0, 1, (const void *[]){two, minus}, o, 1, &err), TN_INVALID_ARGUMENT);
+    assert_int_equal(tn_pw_flat(TN_PW_POW, TN_INT32, 0, 1, (const void *[]){two, minus}, o, 1, &err),
+                     TN_INVALID_ARGUMENT);
     assert_int_equal(tn_pw_flat(TN_PW_POW, TN_INT32, 0, 1, (const void *[]){two, ten}, o, 1, &err), TN_OK);
     assert_int_equal(o[0], 1024);
     const uint8_t u[] = {200, 3}, v[] = {100, 5};
@@ -168,40 +218,53 @@ static void integers(void **state) {
     const uint8_t cond[] = {1, 0};
     const double dx[] = {1, 2}, dy[] = {3, 4};
     double dz[2];
-    assert_int_equal(tn_pw_flat(TN_PW_SELECT, TN_DOUBLE, 0, 2, (const void *[]){cond, dx, dy}, dz, 1, &err), TN_OK);
+    assert_int_equal(tn_pw_flat(TN_PW_SELECT, TN_DOUBLE, 0, 2, (const void *[]){cond, dx, dy}, dz, 1, &err),
+                     TN_OK);
     assert_true(dz[0] == 1 && dz[1] == 4);
     assert_int_equal(tn_pw_flat(TN_PW_EXP, TN_INT32, 0, 1, in, o, 1, &err), TN_UNIMPLEMENTED);
 }
 
-static void half_and_complex(void **state) {
+static void half_and_complex(void **state)
+{
     uint16_t h[3], o[3];
     float re = 3, im = 4, z[2], mod;
     (void)state;
     for (int i = 0; i < 3; i++) h[i] = tn_float_to_half((float)i - 1);
     assert_int_equal(tn_pw_flat(TN_PW_RELU, TN_HALF, 0, 3, (const void *[]){h}, o, 1, NULL), TN_OK);
     assert_true(tn_half_to_float(o[0]) == 0 && tn_half_to_float(o[2]) == 1);
-    assert_int_equal(tn_pw_flat(TN_PW_COMPLEX, TN_FLOAT, 0, 1, (const void *[]){&re, &im}, z, 1, NULL), TN_OK);
-    assert_int_equal(tn_pw_flat(TN_PW_COMPLEX_ABS, TN_COMPLEX64, 0, 1, (const void *[]){z}, &mod, 1, NULL), TN_OK);
+    assert_int_equal(tn_pw_flat(TN_PW_COMPLEX, TN_FLOAT, 0, 1, (const void *[]){&re, &im}, z, 1, NULL),
+                     TN_OK);
+    assert_int_equal(tn_pw_flat(TN_PW_COMPLEX_ABS, TN_COMPLEX64, 0, 1, (const void *[]){z}, &mod, 1, NULL),
+                     TN_OK);
     assert_true(mod == 5);
 }
 
-static void programs(void **state) {
+static void programs(void **state)
+{
     /* out0 = tanh(x + row) * 2; out1 = out0 > 0; out0's memory is x's. */
     enum { ROWS = 37, COLS = 65 };
     static float x[ROWS * COLS], row[COLS], kept[ROWS * COLS];
     static uint8_t positive[ROWS * COLS];
     numbers r = {8};
     (void)state;
-    FOR_LEVELS(level) for (int threads = 1; threads < 3; threads++) {
+    FOR_LEVELS(level) for (int threads = 1; threads < 3; threads++)
+    {
         fill_floats(&r, x, ROWS * COLS, -1, 1), fill_floats(&r, row, COLS, -1, 1);
         memcpy(kept, x, sizeof(x));
-        tn_pw_program p = {
-            .n_inst = 4, .n_in = 2, .n_out = 2, .n_imm = 2, .imm = {2, 0}, .in_dtype = {TN_FLOAT, TN_FLOAT},
-            .out_dtype = {TN_FLOAT, TN_BOOL}, .in_shape = {TN_SHAPE(ROWS, COLS), TN_SHAPE(COLS)}, .shape = TN_SHAPE(ROWS, COLS),
-            .threads = threads,
-            .inst = {{TN_PW_ADD, TN_PW_REG(0), {TN_PW_IN(0), TN_PW_IN(1)}, 0}, {TN_PW_TANH, TN_PW_REG(0), {TN_PW_REG(0)}, 0},
-                     {TN_PW_MUL, TN_PW_OUT(0), {TN_PW_REG(0), TN_PW_IMM(0)}, 0},
-                     {TN_PW_GREATER, TN_PW_OUT(1), {TN_PW_OUT(0), TN_PW_IMM(1)}, 0}}};
+        tn_pw_program p = {.n_inst = 4,
+                           .n_in = 2,
+                           .n_out = 2,
+                           .n_imm = 2,
+                           .imm = {2, 0},
+                           .in_dtype = {TN_FLOAT, TN_FLOAT},
+                           .out_dtype = {TN_FLOAT, TN_BOOL},
+                           .in_shape = {TN_SHAPE(ROWS, COLS), TN_SHAPE(COLS)},
+                           .shape = TN_SHAPE(ROWS, COLS),
+                           .threads = threads,
+                           .inst = {{TN_PW_ADD, TN_PW_REG(0), {TN_PW_IN(0), TN_PW_IN(1)}, 0},
+                                    {TN_PW_TANH, TN_PW_REG(0), {TN_PW_REG(0)}, 0},
+                                    {TN_PW_MUL, TN_PW_OUT(0), {TN_PW_REG(0), TN_PW_IMM(0)}, 0},
+                                    {TN_PW_GREATER, TN_PW_OUT(1), {TN_PW_OUT(0), TN_PW_IMM(1)}, 0}}};
         assert_int_equal(tn_pw_program_prepare(&p, NULL), TN_OK);
         p.threads = threads; /* a team even for so little */
         tn_pw_program_run(&p, (const void *[]){x, row}, (void *[]){x, positive});
@@ -211,12 +274,17 @@ static void programs(void **state) {
             assert_int_equal(positive[i], x[i] > 0);
         }
     }
-    tn_pw_program bad = {.n_inst = 1, .n_out = 1, .shape = TN_SHAPE(3), .out_dtype = {TN_FLOAT}, .inst = {{TN_PW_NEG, TN_PW_OUT(0), {TN_PW_REG(3)}, 0}}};
+    tn_pw_program bad = {.n_inst = 1,
+                         .n_out = 1,
+                         .shape = TN_SHAPE(3),
+                         .out_dtype = {TN_FLOAT},
+                         .inst = {{TN_PW_NEG, TN_PW_OUT(0), {TN_PW_REG(3)}, 0}}};
     tn_error err;
     assert_int_equal(tn_pw_program_prepare(&bad, &err), TN_INVALID_ARGUMENT);
 }
 
-static void casts(void **state) {
+static void casts(void **state)
+{
     const float x[] = {NAN, INFINITY, -INFINITY, 3e9f, -3e9f, -1.5f, 2.7f, 300};
     const int32_t want[] = {INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN, INT32_MIN, -1, 2, 300};
     const uint8_t want8[] = {0, 0, 0, 0, 0, 255, 2, 44};
@@ -244,9 +312,15 @@ static void casts(void **state) {
     assert_int_equal(tn_cast(TN_FLOAT, TN_STRING, 8, x, u, false, 1, NULL), TN_UNIMPLEMENTED);
 }
 
-int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(functions_are_accurate), cmocka_unit_test(corners), cmocka_unit_test(levels_agree), cmocka_unit_test(broadcasting),
-        cmocka_unit_test(integers), cmocka_unit_test(half_and_complex), cmocka_unit_test(programs), cmocka_unit_test(casts)};
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(functions_are_accurate),
+                                       cmocka_unit_test(corners),
+                                       cmocka_unit_test(levels_agree),
+                                       cmocka_unit_test(broadcasting),
+                                       cmocka_unit_test(integers),
+                                       cmocka_unit_test(half_and_complex),
+                                       cmocka_unit_test(programs),
+                                       cmocka_unit_test(casts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

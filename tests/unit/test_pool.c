@@ -4,7 +4,9 @@
  */
 #include "kernel_test.h"
 
-static tn_pool_desc desc(tn_pool_kind kind, int64_t channels, int64_t size, int64_t window, int64_t stride, bool same) {
+static tn_pool_desc desc(tn_pool_kind kind, int64_t channels, int64_t size, int64_t window, int64_t stride,
+                         bool same)
+{
     tn_pool_desc d = {.kind = kind, .dtype = TN_FLOAT, .batch = 2, .channels = channels, .threads = 1};
     int64_t hi;
     for (int i = 0; i < 2; i++) {
@@ -15,7 +17,9 @@ static tn_pool_desc desc(tn_pool_kind kind, int64_t channels, int64_t size, int6
 }
 
 /* One window by definition: the result, and where a maximum is. */
-static float window(const tn_pool_desc *d, const float *in, int64_t b, int64_t oy, int64_t ox, int64_t c, int64_t *at, int *count) {
+static float window(const tn_pool_desc *d, const float *in, int64_t b, int64_t oy, int64_t ox, int64_t c,
+                    int64_t *at, int *count)
+{
     double sum = 0;
     float best = -INFINITY;
     *count = 0;
@@ -31,9 +35,12 @@ static float window(const tn_pool_desc *d, const float *in, int64_t b, int64_t o
     return d->kind == TN_POOL_MAX ? best : (float)(sum / *count);
 }
 
-static void try_pool(tn_pool_desc d) {
-    const int64_t n_in = d.batch * d.in[0] * d.in[1] * d.channels, n_out = d.batch * d.out[0] * d.out[1] * d.channels, image = n_in / d.batch;
-    float *in = new_floats(n_in), *out = new_floats(n_out), *grad = new_floats(n_out), *back = new_floats(n_in), *want = new_floats(n_in);
+static void try_pool(tn_pool_desc d)
+{
+    const int64_t n_in = d.batch * d.in[0] * d.in[1] * d.channels,
+                  n_out = d.batch * d.out[0] * d.out[1] * d.channels, image = n_in / d.batch;
+    float *in = new_floats(n_in), *out = new_floats(n_out), *grad = new_floats(n_out),
+          *back = new_floats(n_in), *want = new_floats(n_in);
     int64_t *args = tn_malloc((size_t)n_out * sizeof(int64_t));
     numbers r = {(uint64_t)n_in};
     for (int64_t i = 0; i < n_in; i++) in[i] = (float)number_int(&r, -4, 4), want[i] = 0; /* ties */
@@ -43,7 +50,8 @@ static void try_pool(tn_pool_desc d) {
     tn_pool_backward(&d, in, grad, back);
     if (d.kind == TN_POOL_MAX) tn_max_pool_argmax(&d, in, NULL, args, false);
     for (int64_t i = 0; i < n_out; i++) {
-        const int64_t c = i % d.channels, x = i / d.channels % d.out[1], y = i / d.channels / d.out[1] % d.out[0], b = i / d.channels / d.out[1] / d.out[0];
+        const int64_t c = i % d.channels, x = i / d.channels % d.out[1],
+                      y = i / d.channels / d.out[1] % d.out[0], b = i / d.channels / d.out[1] / d.out[0];
         int64_t at = 0;
         int count;
         const float v = window(&d, in, b, y, x, c, &at, &count);
@@ -56,7 +64,8 @@ static void try_pool(tn_pool_desc d) {
         for (int64_t ky = 0; ky < d.window[0]; ky++)
             for (int64_t kx = 0; kx < d.window[1]; kx++) {
                 int64_t iy = y * d.stride[0] - d.pad_lo[0] + ky, ix = x * d.stride[1] - d.pad_lo[1] + kx;
-                if (iy >= 0 && ix >= 0 && iy < d.in[0] && ix < d.in[1]) want[((b * d.in[0] + iy) * d.in[1] + ix) * d.channels + c] += grad[i] / (float)count;
+                if (iy >= 0 && ix >= 0 && iy < d.in[0] && ix < d.in[1])
+                    want[((b * d.in[0] + iy) * d.in[1] + ix) * d.channels + c] += grad[i] / (float)count;
             }
     }
     assert_int_equal(first_far(back, want, n_in, 1e-5, 1e-6), -1);
@@ -70,15 +79,17 @@ static void try_pool(tn_pool_desc d) {
     tn_free(in), tn_free(out), tn_free(grad), tn_free(back), tn_free(want), tn_free(args);
 }
 
-static void windows(void **state) {
+static void windows(void **state)
+{
     (void)state;
-    FOR_LEVELS(level) for (int kind = TN_POOL_MAX; kind <= TN_POOL_AVG; kind++)
-        for (int same = 0; same < 2; same++) {
-            try_pool(desc(kind, 3, 8, 2, 2, same));
-            try_pool(desc(kind, 70, 7, 3, 2, same));
-            try_pool(desc(kind, 16, 6, 3, 1, same));
-            try_pool(desc(kind, 1, 9, 2, 3, same));
-        }
+    FOR_LEVELS(level)
+    for (int kind = TN_POOL_MAX; kind <= TN_POOL_AVG; kind++) for (int same = 0; same < 2; same++)
+    {
+        try_pool(desc(kind, 3, 8, 2, 2, same));
+        try_pool(desc(kind, 70, 7, 3, 2, same));
+        try_pool(desc(kind, 16, 6, 3, 1, same));
+        try_pool(desc(kind, 1, 9, 2, 3, same));
+    }
     tn_pool_desc d = desc(TN_POOL_MAX, 64, 40, 2, 2, true);
     d.threads = 2;
     try_pool(d);
@@ -90,8 +101,17 @@ static void windows(void **state) {
     assert_int_equal(tn_pool_check(&d, &err), TN_UNIMPLEMENTED);
 }
 
-static void other_types(void **state) {
-    tn_pool_desc d = {.kind = TN_POOL_MAX, .dtype = TN_INT8, .batch = 1, .channels = 1, .in = {2, 2}, .out = {1, 1}, .window = {2, 2}, .stride = {2, 2}, .threads = 1};
+static void other_types(void **state)
+{
+    tn_pool_desc d = {.kind = TN_POOL_MAX,
+                      .dtype = TN_INT8,
+                      .batch = 1,
+                      .channels = 1,
+                      .in = {2, 2},
+                      .out = {1, 1},
+                      .window = {2, 2},
+                      .stride = {2, 2},
+                      .threads = 1};
     const int8_t x[] = {-5, -2, -3, -4};
     int8_t o;
     (void)state;
@@ -106,8 +126,10 @@ static void other_types(void **state) {
 
 /* ---- batch normalisation ---- */
 
-static void try_norm(int64_t rows, int64_t c, float shift, int threads) {
-    const tn_batch_norm d = {.dtype = TN_FLOAT, .rows = rows, .channels = c, .epsilon = 1e-3f, .average = 1, .threads = threads};
+static void try_norm(int64_t rows, int64_t c, float shift, int threads)
+{
+    const tn_batch_norm d = {
+        .dtype = TN_FLOAT, .rows = rows, .channels = c, .epsilon = 1e-3f, .average = 1, .threads = threads};
     const int64_t n = rows * c;
     float *x = new_floats(n), *y = new_floats(n), *dy = new_floats(n), *dx = new_floats(n), *v[9];
     numbers r = {(uint64_t)n};
@@ -128,11 +150,14 @@ static void try_norm(int64_t rows, int64_t c, float shift, int threads) {
         assert_true(fabs((double)v[2][k] - mean) < 1e-6 * (1 + fabs(mean)));
         assert_true(fabs((double)v[3][k] - m2 / (double)TN_MAX(rows - 1, 1)) < 1e-4);
         assert_true(fabs((double)v[5][k] - m2 / (double)rows) < 1e-4);
-        assert_true(fabs((double)v[7][k] - sdy) < 1e-3 && fabs((double)v[6][k] - dot * inv) < 1e-3 * (1 + fabs((double)shift)));
+        assert_true(fabs((double)v[7][k] - sdy) < 1e-3 &&
+                    fabs((double)v[6][k] - dot * inv) < 1e-3 * (1 + fabs((double)shift)));
         for (int64_t i = 0; i < rows; i++) {
             const double e = (double)x[i * c + k] - mean;
             assert_true(fabs((double)y[i * c + k] - (e * inv * (double)v[0][k] + (double)v[1][k])) < small);
-            const double want = (double)v[0][k] * inv * ((double)dy[i * c + k] - sdy / (double)rows - e * inv * inv * dot / (double)rows);
+            const double want =
+                (double)v[0][k] * inv *
+                ((double)dy[i * c + k] - sdy / (double)rows - e * inv * inv * dot / (double)rows);
             assert_true(fabs((double)dx[i * c + k] - want) < small);
         }
     }
@@ -142,9 +167,11 @@ static void try_norm(int64_t rows, int64_t c, float shift, int threads) {
     for (int i = 0; i < 9; i++) tn_free(v[i]);
 }
 
-static void normalisation(void **state) {
+static void normalisation(void **state)
+{
     (void)state;
-    FOR_LEVELS(level) {
+    FOR_LEVELS(level)
+    {
         try_norm(50, 3, 0, 1);
         try_norm(1, 40, 0, 1);
         try_norm(700, 33, 100, 1);
@@ -157,7 +184,8 @@ static void normalisation(void **state) {
     tn_batch_norm_train(&none, NULL, &one, &one, NULL, NULL, NULL, m, m + 1, m + 2, m + 3, scratch);
     assert_true(isnan(m[0]) && isnan(m[1]));
     /* a moving average, half inputs, relu */
-    const tn_batch_norm d = {.dtype = TN_HALF, .rows = 2, .channels = 1, .average = 0.25f, .threads = 1, .act = TN_ACT_RELU};
+    const tn_batch_norm d = {
+        .dtype = TN_HALF, .rows = 2, .channels = 1, .average = 0.25f, .threads = 1, .act = TN_ACT_RELU};
     const uint16_t x[] = {tn_float_to_half(1), tn_float_to_half(3)};
     const float ten = 10, zero = 0;
     uint16_t y[2];
@@ -168,7 +196,9 @@ static void normalisation(void **state) {
     assert_true(tn_half_to_float(y[0]) == 0 && tn_half_to_float(y[1]) == 1);
 }
 
-int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(windows), cmocka_unit_test(other_types), cmocka_unit_test(normalisation)};
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(windows), cmocka_unit_test(other_types),
+                                       cmocka_unit_test(normalisation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
