@@ -101,7 +101,7 @@ static tn_step *add_step(emitter *e, const tn_pnode *n, tn_exec_fn exec)
     for (int i = 0; i < n->n_out; i++) out[i] = n->slot + i;
     tn_step *s = &p->steps[p->n_steps];
     *s = (tn_step){.exec = exec, .run = n->op->run, .op = n->op, .name = n->name, .attrs = n->attrs, .in = in, .out = out,
-                   .n_in = n->n_in, .n_out = n->n_out, .extra = n->extra, .resource = n->resource, .dynamic = -1, .index = p->n_steps,
+                   .n_in = n->n_in, .n_out = n->n_out, .resource = n->resource, .dynamic = -1, .index = p->n_steps,
                    .locks_store = n->op->writes != 0, .kernel = n->op->name};
     p->n_steps++;
     return s;

@@ -23,6 +23,8 @@ static bool is_float_vector(tn_pval v, int64_t n)
 static bool is_product(const tn_pnode *n)
 {
     if (n->out[0].dtype != TN_FLOAT || !tn_shape_known(&n->out[0].shape) || n->n_control || n->n_guards) return false;
+    for (int i = 0; i < n->n_in; i++) /* the fused step must be a static one */
+        if (!tn_shape_known(&info_of(n->in[i])->shape)) return false;
     return tn_pnode_is(n, "MatMul") || (tn_pnode_is(n, "Conv2D") && !tn_attr_is(n->attrs, "data_format", "NCHW"));
 }
 

@@ -141,7 +141,6 @@ struct tn_step {
     int n_in, n_out;
     void *params;
     void (*done)(void *params);
-    void *extra; /* a fused node's, for preparing it while running */
     size_t scratch;
     tn_resource *resource;
     const int *release; /* slots whose values nobody needs after this step */
