@@ -125,9 +125,19 @@ static inline void literal_attributes(const char *op, const char *text, literal_
 
 static inline bool near_number(double got, double want, double tolerance)
 {
-    if (want == 0 || got == 0)
-        return fabs(got - want) <= tolerance && (want != 0 || signbit(got) == signbit(want) || got != 0);
-    return got == want || (isnan(got) && isnan(want)) || fabs(got - want) <= tolerance * fabs(want) + 1e-300;
+    if (want == 0 && got == 0) return signbit(want) == signbit(got);
+    if (got == want || (isnan(got) && isnan(want))) return true;
+    return fabs(got - want) <= tolerance * (fabs(want) + 0.05);
+}
+
+static inline double tolerance_of(tn_dtype t)
+{
+    switch (t) {
+    case TN_BFLOAT16: return 2e-2;
+    case TN_HALF: return 4e-3;
+    case TN_DOUBLE: case TN_COMPLEX128: return 1e-9;
+    default: return 2e-5;
+    }
 }
 
 static inline bool near_tensor(const tn_tensor *got, const tn_tensor *want)
@@ -135,7 +145,7 @@ static inline bool near_tensor(const tn_tensor *got, const tn_tensor *want)
     if (got->dtype != want->dtype || !tn_shape_equal(&got->shape, &want->shape)) return false;
     bool complex = tn_dtype_is_complex(want->dtype);
     if (!complex && !tn_dtype_is_float(want->dtype)) return tn_tensor_equal(got, want);
-    double tolerance = want->dtype == TN_BFLOAT16 ? 1e-2 : want->dtype == TN_HALF ? 2e-3 : 2e-5;
+    double tolerance = tolerance_of(want->dtype);
     for (int64_t i = 0; i < tn_tensor_count(want) * (complex ? 2 : 1); i++) {
         double g = want->dtype == TN_COMPLEX64 ? TN_FLOATS(got)[i]
                    : complex                   ? ((double *)got->data)[i]
