@@ -18,7 +18,7 @@ static bool make_root(tn_builder *b)
 
 tn_builder *tn_builder_new(tn_graph *g)
 {
-    tn_builder *b = tn_calloc(1, sizeof *b);
+    tn_builder *b = g ? tn_calloc(1, sizeof *b) : NULL;
     if (!b) return NULL;
     b->graph = g;
     b->arena = tn_arena_new(0);

@@ -115,12 +115,140 @@ static void test_callable_follows_shapes(void **state)
     finish(&f);
 }
 
+static tn_code fetch_one(tn_session *s, const tn_feed *feeds, int n, const char *name, double *out, tn_error *err)
+{
+    tn_tensor *t;
+    TN_TRY(tn_session_run(s, feeds, n, &name, 1, &t, NULL, 0, err));
+    *out = tn_tensor_number(t, 0);
+    tn_tensor_unref(t);
+    return TN_OK;
+}
+
+/* Only what is fetched runs, inner values may be fed, the same one may be fetched twice; fetching what is fed. */
+static void test_parts_of_a_graph(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < TN_COUNT(modes); m++) {
+        fixture f = {0};
+        double y;
+        start(&f);
+        tn_node a = tn_placeholder(f.b, "a", TN_FLOAT, TN_SHAPE()), b = tn_placeholder(f.b, "b", TN_FLOAT, TN_SHAPE());
+        tn_node c = tn_op_named(f.b, "Add", "c", TN_INPUTS(a, b), TN_NO_ATTRS);
+        tn_op_named(f.b, "Mul", "d", TN_INPUTS(c, b), TN_NO_ATTRS);
+        tn_op_named(f.b, "Neg", "e", TN_INPUTS(a), TN_NO_ATTRS);
+        open_session(&f, modes[m]);
+        tn_tensor *two, *five, *out[3];
+        assert_int_equal(tn_tensor_scalar(TN_FLOAT, 2, &two, NULL), TN_OK);
+        assert_int_equal(tn_tensor_scalar(TN_FLOAT, 5, &five, NULL), TN_OK);
+        assert_int_equal(fetch_one(f.s, &(tn_feed){"a:0", two}, 1, "e:0", &y, &f.err), TN_OK);
+        assert_float_equal(y, -2, 0);
+        assert_int_equal(fetch_one(f.s, (tn_feed[]){{"c:0", five}, {"b:0", two}}, 2, "d:0", &y, &f.err), TN_OK);
+        assert_float_equal(y, 10, 0);
+        const char *fetches[] = {"d:0", "d:0", "a:0"};
+        assert_int_equal(tn_session_run(f.s, (tn_feed[]){{"a:0", two}, {"b:0", five}}, 2, fetches, 3, out, NULL, 0, &f.err), TN_OK);
+        assert_float_equal(TN_FLOATS(out[0])[0], 35, 0);
+        assert_float_equal(TN_FLOATS(out[1])[0], 35, 0);
+        assert_true(tn_tensor_equal(out[2], two));
+        for (int i = 0; i < 3; i++) tn_tensor_unref(out[i]);
+        const char *nothing = "nothing";
+        assert_int_equal(tn_session_run(f.s, NULL, 0, NULL, 0, NULL, &nothing, 1, &f.err), TN_NOT_FOUND);
+        assert_int_equal(tn_session_run(f.s, NULL, 0, NULL, 0, NULL, NULL, 0, &f.err), TN_OK);
+        tn_tensor_unref(two);
+        tn_tensor_unref(five);
+        finish(&f);
+    }
+}
+
+/* Sessions of one graph have variables of their own; a target runs what it waits for. */
+static void test_sessions_are_apart(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    tn_session *other;
+    tn_session_options o = {.threads = 1};
+    double y;
+    start(&f);
+    tn_node v = tn_variable(f.b, "v", tn_scalar(f.b, TN_FLOAT, 3), 0);
+    tn_operation *init = tn_global_variables_initializer(f.b), *step;
+    tn_control_dependencies(f.b, 1, &init);
+    step = tn_add_operation(f.b, "AssignAddVariableOp", "step", TN_INPUTS(tn_output_of(tn_variable_of(f.b, v), 0),
+                            tn_scalar(f.b, TN_FLOAT, 1)), TN_NO_ATTRS);
+    tn_control_dependencies_end(f.b);
+    const char *target = tn_operation_name(step), *first = tn_operation_name(init), *value = tn_operation_name(v.op);
+    open_session(&f, 0);
+    assert_int_equal(tn_session_new(f.g, &o, &other, &f.err), TN_OK);
+    assert_int_equal(tn_session_run(f.s, NULL, 0, NULL, 0, NULL, &target, 1, &f.err), TN_OK);
+    assert_int_equal(fetch_one(f.s, NULL, 0, value, &y, &f.err), TN_OK);
+    assert_float_equal(y, 4, 0);
+    assert_int_equal(fetch_one(other, NULL, 0, value, &y, &f.err), TN_FAILED_PRECONDITION);
+    assert_int_equal(tn_session_run(other, NULL, 0, NULL, 0, NULL, &first, 1, &f.err), TN_OK);
+    assert_int_equal(fetch_one(other, NULL, 0, value, &y, &f.err), TN_OK);
+    assert_float_equal(y, 3, 0);
+    tn_session_free(other);
+    finish(&f);
+}
+
+/* The block of values has a limit; another shape may still fit. */
+static void test_memory_limit(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    start(&f);
+    tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE(-1));
+    tn_node y = tn_op(f.b, "Tile", TN_INPUTS(x, tn_ints(f.b, (int64_t[]){100}, 1)), TN_NO_ATTRS);
+    tn_op_named(f.b, "Max", "y", TN_INPUTS(y, tn_ints(f.b, (int64_t[]){0}, 1)), TN_NO_ATTRS);
+    tn_session_options o = {.threads = 1, .memory_limit = 1000};
+    assert_int_equal(tn_session_new(f.g, &o, &f.s, &f.err), TN_OK);
+    tn_tensor *small = vector(1, (float[]){5}), *large = vector(4, (float[]){5, 6, 7, 8});
+    double v;
+    assert_int_equal(fetch_one(f.s, &(tn_feed){"x:0", small}, 1, "y:0", &v, &f.err), TN_OK);
+    assert_float_equal(v, 5, 0);
+    assert_int_equal(fetch_one(f.s, &(tn_feed){"x:0", large}, 1, "y:0", &v, &f.err), TN_RESOURCE_EXHAUSTED);
+    assert_non_null(strstr(f.err.message, "1000"));
+    tn_tensor_unref(small);
+    tn_tensor_unref(large);
+    finish(&f);
+}
+
+/* Feeds are checked each time; an error leaves a callable usable. */
+static void test_callable_after_errors(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    start(&f);
+    tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE(-1));
+    tn_op_named(f.b, "Reshape", "y", TN_INPUTS(x, tn_ints(f.b, (int64_t[]){2, -1}, 2)), TN_NO_ATTRS);
+    open_session(&f, 0);
+    tn_callable *c;
+    const char *in = "x:0", *y = "y:0", *absent = "absent:0";
+    const tn_tensor *out;
+    assert_int_equal(tn_callable_new(f.s, &in, 1, &absent, 1, NULL, 0, &c, &f.err), TN_NOT_FOUND);
+    assert_int_equal(tn_callable_new(f.s, &in, 1, &y, 1, NULL, 0, &c, &f.err), TN_OK);
+    tn_tensor *four = vector(4, (float[]){1, 2, 3, 4}), *three = vector(3, (float[]){1, 2, 3}), *whole;
+    assert_int_equal(tn_tensor_scalar(TN_INT32, 1, &whole, NULL), TN_OK);
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(tn_callable_run(c, (const tn_tensor *const *)&four, &out, &f.err), TN_OK);
+        assert_int_equal(tn_tensor_shape(out)->dim[1], 2);
+        assert_int_equal(tn_callable_run(c, (const tn_tensor *const *)&three, &out, &f.err), TN_INVALID_ARGUMENT);
+        assert_int_equal(tn_callable_run(c, (const tn_tensor *const *)&whole, &out, &f.err), TN_INVALID_ARGUMENT);
+    }
+    tn_callable_free(c);
+    tn_tensor_unref(four);
+    tn_tensor_unref(three);
+    tn_tensor_unref(whole);
+    finish(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_feeds_and_constants),
         cmocka_unit_test(test_errors_name_the_place),
         cmocka_unit_test(test_callable_follows_shapes),
+        cmocka_unit_test(test_parts_of_a_graph),
+        cmocka_unit_test(test_sessions_are_apart),
+        cmocka_unit_test(test_memory_limit),
+        cmocka_unit_test(test_callable_after_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
