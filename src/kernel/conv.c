@@ -122,6 +122,7 @@ tn_code tn_conv_new(const tn_conv_desc *d, tn_conv **out, tn_error *err)
         code = tn_conv_new(&wide, &c->wide, err);
     } else if (d->dtype == TN_FLOAT && !d->portable && c->s.in_count > 0 && c->s.out_count > 0) {
         code = tn_onednn_new(&c->d, &c->onednn, err);
+        if (code == TN_UNIMPLEMENTED) code = TN_OK; /* the plain loops do what oneDNN does not */
     }
     if (code != TN_OK) {
         tn_conv_free(c);

@@ -9,7 +9,8 @@
  * is enough to do. Plans without a _free are plain structs and may be copied.
  *
  * Invariants: the same arguments, processor and thread count give the same bits. A count of zero is always
- * fine and touches nothing. Scratch is aligned to 64 bytes; a scratch size of 0 allows NULL. Inputs may
+ * fine and touches nothing. Arrays are aligned to their elements' size (to 8 for complex128): bytes out of a file
+ * are not, and must be copied first. Scratch is aligned to 64 bytes; a scratch size of 0 allows NULL. Inputs may
  * alias the output only where a comment says so.
  */
 #ifndef TN_KERNEL_H

@@ -13,7 +13,7 @@
 
 #include "conv.h"
 
-enum { IN, FILTER, BIAS, OUT, SCRATCH, OWN_FILTER, MEMORIES, BENCHES = 8 };
+enum { IN, FILTER, BIAS, OUT, SCRATCH, OWN_FILTER, TURN_SCRATCH, MEMORIES, BENCHES = 8 };
 
 typedef struct bench {
     dnnl_stream_t stream;
@@ -33,6 +33,7 @@ struct tn_onednn {
 static tn_code failed(dnnl_status_t s, const char *what, tn_error *err)
 {
     if (s == dnnl_success) return TN_OK;
+    if (s == dnnl_unimplemented) return tn_fail(err, TN_UNIMPLEMENTED, "convolution: not in oneDNN (%s)", what);
     if (s == dnnl_out_of_memory)
         return tn_fail(err, TN_RESOURCE_EXHAUSTED, "convolution: out of memory (%s)", what);
     return tn_fail(err, TN_INTERNAL, "convolution: oneDNN status %d (%s)", (int)s, what);
@@ -173,8 +174,11 @@ static tn_code take_choices(tn_onednn *c, dnnl_primitive_attr_t attr, tn_error *
         dnnl_reorder_primitive_desc_create(&r, md_of(c, from), c->engine, md_of(c, to), c->engine, attr),
         "reorder description", err));
     const dnnl_memory_desc_t *more = dnnl_primitive_desc_query_md(r, dnnl_query_scratchpad_md, 0);
-    dnnl_status_t s = more && dnnl_memory_desc_get_size(more) > 0 ? dnnl_unimplemented
-                                                                  : dnnl_primitive_create(&c->reorder, r);
+    if (more) {
+        *md_of(c, TURN_SCRATCH) = *more;
+        c->scratchpad = TN_MAX(c->scratchpad, tn_round64(dnnl_memory_desc_get_size(more)));
+    }
+    dnnl_status_t s = dnnl_primitive_create(&c->reorder, r);
     dnnl_primitive_desc_destroy(r);
     return failed(s, "reorder", err);
 }
@@ -296,24 +300,25 @@ static dnnl_memory_t with(const bench *b, int which, const void *data, dnnl_stat
     return b->memory[which];
 }
 
-static dnnl_status_t reorder(const tn_onednn *c, const bench *b, const void *own, const void *packed)
+static dnnl_status_t reorder(const tn_onednn *c, const bench *b, const void *own, const void *packed,
+                             void *scratch)
 {
     dnnl_status_t s = dnnl_success;
     const dnnl_memory_t mine = with(b, OWN_FILTER, own, &s), theirs = with(b, FILTER, packed, &s);
     const bool back = c->d.kind == TN_CONV_BACKWARD_FILTER;
     const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, back ? theirs : mine},
-                                    {DNNL_ARG_TO, back ? mine : theirs}};
-    return s == dnnl_success ? dnnl_primitive_execute(c->reorder, b->stream, 2, args) : s;
+                                    {DNNL_ARG_TO, back ? mine : theirs},
+                                    {DNNL_ARG_SCRATCHPAD, with(b, TURN_SCRATCH, scratch, &s)}};
+    return s == dnnl_success ? dnnl_primitive_execute(c->reorder, b->stream, 3, args) : s;
 }
 
 tn_code tn_onednn_pack(tn_onednn *c, const void *filter, void *packed, void *scratch, tn_error *err)
 {
     bench *b;
-    (void)scratch;
     TN_TRY(bench_take(c, &b, err));
     const int before = omp_get_max_threads();
     omp_set_num_threads(c->d.threads);
-    const dnnl_status_t s = reorder(c, b, filter, packed);
+    const dnnl_status_t s = reorder(c, b, filter, packed, scratch);
     omp_set_num_threads(before);
     bench_give(c, b);
     return failed(s, "reorder", err);
@@ -341,10 +346,10 @@ static dnnl_status_t run(const tn_onednn *c, const bench *b, const tn_conv_args 
     if (!c->reorder) return execute(c, b, a, a->packed ? a->packed : a->filter, a->scratch);
     if (c->d.kind == TN_CONV_BACKWARD_FILTER) {
         const dnnl_status_t s = execute(c, b, a, own_packed, a->scratch);
-        return s == dnnl_success ? reorder(c, b, a->filter, own_packed) : s;
+        return s == dnnl_success ? reorder(c, b, a->filter, own_packed, a->scratch) : s;
     }
     if (a->packed) return execute(c, b, a, a->packed, a->scratch);
-    const dnnl_status_t s = reorder(c, b, a->filter, own_packed);
+    const dnnl_status_t s = reorder(c, b, a->filter, own_packed, a->scratch);
     return s == dnnl_success ? execute(c, b, a, own_packed, a->scratch) : s;
 }
 

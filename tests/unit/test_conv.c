@@ -106,10 +106,16 @@ static tn_conv_desc cases(int i)
     case 8: return desc(1, 4, 12, 32, 1, 40, 5, 2, 1, true);
     case 9: return desc(3, 1, 2, 5, 1, 6, 3, 1, 1, true);
     case 10: return desc(2, 1, 4, 4, 1, 8, 2, 3, 1, false); /* leaves a border over */
+    case 11: { /* more padding than filter, and different on both sides */
+        tn_conv_desc d = desc(2, 1, 3, 16, 1, 6, 2, 1, 1, false);
+        for (int k = 0; k < 2; k++) d.pad_lo[k] = 4, d.pad_hi[k] = 1, d.out[k] += 5;
+        return d;
+    }
+    case 12: return desc(2, 2, 16, 16, 16, 20, 5, 2, 1, true);
     default: return desc(2, 2, 3, 3, 1, 5, 5, 5, 1, false);
     }
 }
-enum { CASES = 12 };
+enum { CASES = 14 };
 
 static void plain_is_the_definition(void **state)
 {
