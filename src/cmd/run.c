@@ -127,12 +127,22 @@ static const char *name_of_key(const tn_loaded_signature *s, const char *key)
     return NULL;
 }
 
+static bool is_given(const bindings *in, const char *key)
+{
+    for (int i = 0; i < in->n; i++)
+        if (strcmp(in->names[i], key) == 0) return true;
+    return false;
+}
+
 static tn_code name_inputs(const tn_loaded_signature *s, bindings *in, tn_error *err)
 {
     for (int i = 0; i < in->n; i++) {
         if (!(in->feeds[i].name = name_of_key(s, in->names[i])))
             return usage_error(err, "signature '%s' has no input '%s'", s->name, in->names[i]);
     }
+    for (int i = 0; i < s->n_in; i++)
+        if (!is_given(in, s->in[i].key))
+            return usage_error(err, "signature '%s' wants --input %s=FILE as well", s->name, s->in[i].key);
     return TN_OK;
 }
 
