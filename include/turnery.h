@@ -764,25 +764,75 @@ typedef struct tn_abi_record {
     TN_API const tn_model tn_model_record
 #endif
 
-/* ==== 10 Files ============================================================================== */
+/* A job: an experiment's file compiled, loaded and checked, with the settings given. What it reports on the way
+ * goes to a listener: the library itself prints nothing. One thread at a time. */
+typedef struct tn_job tn_job;
+struct tn_news;
+typedef struct tn_listener {
+    void *payload;
+    void (*words)(void *payload, const char *line);                     /* the compiler's, and warnings; may be NULL */
+    void (*news)(void *payload, const struct tn_news *news);            /* of training; may be NULL */
+} tn_listener;
+typedef struct tn_job_options {
+    const char *file;          /* FILE.c, or a run's folder: the source kept there, with the run's settings */
+    const char *model;         /* MODEL.c; NULL: the experiment's own */
+    const char *settings_file; /* JSON: {"name": value, ...}, or a run's settings.json; NULL: none */
+    const char *const *set;    /* "name=value", stronger than the file */
+    int n_set;
+    const tn_listener *listener; /* kept: must live as long as the job */
+} tn_job_options;
+TN_API tn_code tn_job_open(const tn_job_options *o, tn_job **out, tn_error *err);
+TN_API void tn_job_close(tn_job *j);
+TN_API const tn_experiment *tn_job_experiment(const tn_job *j);
+TN_API const tn_settings *tn_job_settings(const tn_job *j);
+TN_API const tn_run_settings *tn_job_run_settings(const tn_job *j);
+TN_API char *tn_job_help(const tn_job *j);     /* all settings, as a table; tn_text_free */
+/* Builds the networks and describes them: layers and parameters. tn_text_free. */
+TN_API tn_code tn_job_summary(tn_job *j, char **out, tn_error *err);
 
-/* A model that answers: a SavedModel's signature, prepared to be asked many times. One thread at a time. */
-typedef struct tn_predictor tn_predictor;
-typedef struct tn_spec {
-    const char *name;
-    tn_dtype dtype;
-    tn_shape shape;
-} tn_spec;
-/* folder: a SavedModel, or a folder of numbered versions (the newest is taken). signature NULL:
- * "serving_default". threads 0: all cores. */
-TN_API tn_code tn_predictor_open(const char *folder, const char *signature, int threads, tn_predictor **out, tn_error *err);
-TN_API void tn_predictor_close(tn_predictor *p);
-TN_API int tn_predictor_inputs(const tn_predictor *p);
-TN_API int tn_predictor_outputs(const tn_predictor *p);
-TN_API const tn_spec *tn_predictor_input(const tn_predictor *p, int i);
-TN_API const tn_spec *tn_predictor_output(const tn_predictor *p, int i);
-/* in: by input; out: borrowed until the next call. */
-TN_API tn_code tn_predictor_run(tn_predictor *p, const tn_tensor *const *in, const tn_tensor **out, tn_error *err);
+typedef enum tn_news_kind {
+    TN_NEWS_START, TN_NEWS_STEP, TN_NEWS_VALIDATION, TN_NEWS_CHECKPOINT, TN_NEWS_EXPORT, TN_NEWS_END
+} tn_news_kind;
+typedef struct tn_news {
+    tn_news_kind kind;
+    int64_t step, max_steps;
+    double loss, steps_per_s, seconds;
+    const char *run;     /* the run's folder */
+    const char *path;    /* a checkpoint's or an export's */
+    const char *reason;  /* the end's: "max_steps", "stopped", "failed" */
+    const char *const *names; /* metrics */
+    const double *values;
+    int n_metrics;
+} tn_news;
+typedef struct tn_train_options {
+    const char *logdir;       /* where run folders are made; NULL: "runs" */
+    const char *resume;       /* a run's folder; NULL: a new run */
+    bool fall_back;           /* on resume: when the newest checkpoint is damaged, take the one before */
+    const volatile int *stop; /* set to other than 0: stops after the step in progress, with a checkpoint */
+} tn_train_options;
+TN_API tn_code tn_job_train(tn_job *j, const tn_train_options *o, tn_error *err);
+/* A run's folder by path, by unique prefix of its name in logdir, or "latest" (of the experiment `name`, when not
+ * NULL). tn_text_free. */
+TN_API tn_code tn_find_run(const char *logdir, const char *run, const char *name, char **out, tn_error *err);
+/* Metrics of a run's newest checkpoint on "test", "validate" or "train"; they come as TN_NEWS_VALIDATION. */
+TN_API tn_code tn_job_test(tn_job *j, const char *run, const char *set, tn_error *err);
+/* Exports a run's newest checkpoint to BASE/STEP (base NULL: the run's own folder). tn_text_free *path. */
+TN_API tn_code tn_job_export(tn_job *j, const char *run, const char *base, char **path, tn_error *err);
+/* Asks a run's newest checkpoint about one sample after another: the client's sample `index`, or (line not NULL)
+ * what the line means. The answer is text; tn_text_free. OUT_OF_RANGE: there is no such sample. */
+TN_API tn_code tn_job_ask(tn_job *j, const char *run, int64_t index, const char *line, char **answer, tn_error *err);
+typedef struct tn_bench {
+    int64_t steps, blocks; /* steps of a block; blocks that are timed, after one that is not */
+    double first_step_s, final_loss;
+    double ms_per_step[64];
+    int n_blocks;
+    int64_t batch;
+    int threads;
+} tn_bench;
+/* Times training steps over the experiment's data in its order; fills in what is below steps and blocks. */
+TN_API tn_code tn_job_bench(tn_job *j, tn_bench *bench, tn_error *err);
+
+/* ==== 10 Files ============================================================================== */
 
 /* Tensors: .npy for numbers, .json for strings (nested lists). */
 TN_API tn_code tn_tensor_load(const char *path, tn_tensor **out, tn_error *err);

@@ -149,6 +149,9 @@ tn_arena *tn_builder_arena(tn_builder *b);
 tn_code tn_builder_fail_with(tn_builder *b, const tn_error *err);
 bool tn_builder_ok(const tn_builder *b);
 const char *tn_builder_unique(tn_builder *b, const char *name); /* under the scope, made unique */
+/* Whether the variable scope in force reuses; sets it, for everything below that does not say otherwise. */
+tn_reuse tn_builder_reuse(const tn_builder *b);
+void tn_builder_set_reuse(tn_builder *b, tn_reuse mode);
 tn_node tn_zeros_like(tn_builder *b, tn_node x);
 tn_node tn_shape_of(tn_builder *b, tn_node x); /* a constant when the shape is known, else Shape */
 

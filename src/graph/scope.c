@@ -125,6 +125,10 @@ void tn_variable_scope_end(tn_builder *b)
     tn_name_scope_end(b);
 }
 
+tn_reuse tn_builder_reuse(const tn_builder *b) { return b->variables->reuse; }
+
+void tn_builder_set_reuse(tn_builder *b, tn_reuse mode) { b->variables->reuse = mode; }
+
 /* ==== control dependencies ==== */
 
 /* Operations added from now on belong to the frame, or no longer. */

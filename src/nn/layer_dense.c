@@ -49,6 +49,7 @@ tn_node tn_layer_done(tn_builder *b, tn_node out)
 {
     tn_error err;
     if (!tn_builder_ok(b) || !out.op) return TN_NONE;
+    if (tn_builder_reuse(b) != TN_REUSE_INHERIT) return out;
     const char *name = tn_arena_printf(tn_builder_arena(b), "%s:%d", out.op->name, out.index);
     if (name && tn_collection_add(tn_builder_graph(b), TN_LAYERS, name, &err)) tn_builder_fail_with(b, &err);
     return out;

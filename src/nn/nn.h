@@ -44,5 +44,6 @@ void tn_regularize(tn_builder *b, tn_node variable, double l1, double l2);
 /* A layer's output, for tn_model_summary; returns it. */
 tn_node tn_layer_done(tn_builder *b, tn_node out);
 #define TN_LAYERS "layers"
+#define TN_LEARNING_RATE "learning_rate" /* a collection: the optimizer's */
 
 #endif

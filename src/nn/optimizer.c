@@ -243,6 +243,14 @@ static int update_all(tn_builder *b, const tn_solver *o, const tn_solver_rule *r
     return n;
 }
 
+/* So that the loop can show it. */
+static void note_rate(tn_builder *b, tn_node rate)
+{
+    tn_error err;
+    const char *name = rate.op ? tn_arena_printf(tn_builder_arena(b), "%s:%d", rate.op->name, rate.index) : NULL;
+    if (name && tn_collection_add(tn_builder_graph(b), TN_LEARNING_RATE, name, &err)) tn_builder_fail_with(b, &err);
+}
+
 tn_operation *tn_minimize(tn_builder *b, tn_solver o, tn_node loss, tn_node global_step)
 {
     targets t = {0};
@@ -263,6 +271,7 @@ tn_operation *tn_minimize(tn_builder *b, tn_solver o, tn_node loss, tn_node glob
     }
     const char *inside = tn_arena_printf(tn_builder_arena(b), "%s/", scope);
     tn_name_scope(b, inside ? inside : rule->name);
+    note_rate(b, o.learning_rate);
     int n = update_all(b, &o, rule, &t, powers, ops);
     tn_name_scope_end(b);
     if (!tn_builder_ok(b)) return NULL;
