@@ -791,7 +791,7 @@ TN_API char *tn_job_help(const tn_job *j);     /* all settings, as a table; tn_t
 TN_API tn_code tn_job_summary(tn_job *j, char **out, tn_error *err);
 
 typedef enum tn_news_kind {
-    TN_NEWS_START, TN_NEWS_STEP, TN_NEWS_VALIDATION, TN_NEWS_CHECKPOINT, TN_NEWS_EXPORT, TN_NEWS_END
+    TN_NEWS_START, TN_NEWS_PROGRESS, TN_NEWS_STEP, TN_NEWS_VALIDATION, TN_NEWS_CHECKPOINT, TN_NEWS_EXPORT, TN_NEWS_END
 } tn_news_kind;
 typedef struct tn_news {
     tn_news_kind kind;

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * run_folder.c - a run's own folder: settings.json, source/, logs/, checkpoints/, exports/, and a lock that the
+ * process at work in it holds.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "train.h"
+
+static tn_code make(const char *path, tn_run_folder **out, tn_error *err)
+{
+    tn_run_folder *f = tn_calloc(1, sizeof *f);
+    tn_arena *a = tn_arena_new(0);
+    if (!f || !a) {
+        tn_free(f);
+        tn_arena_free(a);
+        return tn_no_memory(err, sizeof *f);
+    }
+    f->arena = a;
+    f->lock = -1;
+    f->path = tn_arena_strdup(a, path);
+    f->checkpoints = tn_path_join(a, path, "checkpoints");
+    f->prefix = tn_path_join(a, path, "checkpoints/m");
+    f->logs = tn_path_join(a, path, "logs");
+    f->exports = tn_path_join(a, path, "exports");
+    f->settings = tn_path_join(a, path, "settings.json");
+    if (!f->path || !f->checkpoints || !f->prefix || !f->logs || !f->exports || !f->settings) {
+        tn_run_folder_close(f);
+        return tn_no_memory(err, 0);
+    }
+    *out = f;
+    return TN_OK;
+}
+
+void tn_run_folder_close(tn_run_folder *f)
+{
+    if (!f) return;
+    if (f->lock >= 0) tn_unlock_file(f->lock);
+    tn_arena_free(f->arena);
+    tn_free(f);
+}
+
+static tn_code lock(tn_run_folder *f, tn_error *err)
+{
+    const char *path = tn_path_join(f->arena, f->path, "lock");
+    if (!path) return tn_no_memory(err, 0);
+    return tn_lock_file(path, &f->lock, err);
+}
+
+/* mkdir decides who has a name; a second run of the same second gets "-2". */
+static tn_code claim(tn_arena *a, const char *logdir, const char *name, const char **out, tn_error *err)
+{
+    struct tm tm;
+    char stamp[40], suffix[16] = "";
+    time_t now = time(NULL);
+    localtime_r(&now, &tm);
+    strftime(stamp, sizeof stamp, "%Y-%m-%d--%H-%M-%S", &tm);
+    TN_TRY(tn_make_folders(logdir, err));
+    for (int k = 1; k < 1000; k++) {
+        if (k > 1) snprintf(suffix, sizeof suffix, "-%d", k);
+        const char *path = tn_arena_printf(a, "%s/%s_settings_%s%s", logdir, name, stamp, suffix);
+        if (!path) return tn_no_memory(err, 0);
+        if (!mkdir(path, 0777)) {
+            *out = path;
+            return TN_OK;
+        }
+        if (errno != EEXIST) return tn_fail_errno(err, errno, "making the run's folder %s", path);
+    }
+    return tn_fail(err, TN_RESOURCE_EXHAUSTED, "%s has too many runs of this second", logdir);
+}
+
+tn_code tn_run_folder_new(const char *logdir, const char *name, tn_run_folder **out, tn_error *err)
+{
+    const char *path = NULL;
+    tn_run_folder *f = NULL;
+    tn_arena *a = tn_arena_new(0);
+    if (!a) return tn_no_memory(err, 0);
+    tn_code code = claim(a, logdir, name, &path, err);
+    if (code == TN_OK) code = make(path, &f, err);
+    if (code == TN_OK) code = lock(f, err);
+    if (code == TN_OK) code = tn_make_folders(f->checkpoints, err);
+    tn_arena_free(a);
+    if (code == TN_OK) *out = f;
+    else tn_run_folder_close(f);
+    return code;
+}
+
+tn_code tn_run_folder_open(const char *path, bool locked, tn_run_folder **out, tn_error *err)
+{
+    tn_run_folder *f = NULL;
+    if (!tn_is_folder(path)) return tn_fail(err, TN_NOT_FOUND, "there is no run folder %s", path);
+    TN_TRY(make(path, &f, err));
+    tn_code code = TN_OK;
+    if (!tn_file_exists(f->settings)) code = tn_fail(err, TN_NOT_FOUND, "%s is no run's folder: it has no settings.json", path);
+    if (code == TN_OK && locked) code = lock(f, err);
+    if (code == TN_OK) *out = f;
+    else tn_run_folder_close(f);
+    return code;
+}
+
+/* ==== what it was made of ==== */
+
+static tn_code copy_source(const tn_run_folder *f, const char *source, tn_error *err)
+{
+    tn_buf text = {0};
+    const char *dir = tn_path_join(f->arena, f->path, "source");
+    const char *to = dir ? tn_path_join(f->arena, dir, tn_path_base(source)) : NULL;
+    if (!to) return tn_no_memory(err, 0);
+    TN_TRY(tn_make_folders(dir, err));
+    tn_code code = tn_file_read(source, 0, &text, err);
+    if (code == TN_OK) code = tn_file_write(to, text.data, text.n, err);
+    tn_buf_free(&text);
+    return code;
+}
+
+static void cpu_name(char *out, size_t n)
+{
+    char line[256];
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    snprintf(out, n, "unknown");
+    while (f && fgets(line, sizeof line, f)) {
+        char *value = strstr(line, ": ");
+        if (strncmp(line, "model name", 10) || !value) continue;
+        snprintf(out, n, "%.*s", (int)strcspn(value + 2, "\n"), value + 2);
+        break;
+    }
+    if (f) fclose(f);
+}
+
+tn_code tn_run_folder_describe(const tn_run_folder *f, const struct tn_job *j, tn_error *err)
+{
+    tn_buf text = {0};
+    char cpu[128];
+    tn_json_writer w = {.out = &text, .pretty = true};
+    cpu_name(cpu, sizeof cpu);
+    tn_json_begin(&w, '{');
+    tn_json_key(&w, "experiment"), tn_json_cstr(&w, j->experiment.experiment->name);
+    tn_json_key(&w, "turnery"), tn_json_cstr(&w, TN_VERSION);
+    tn_json_key(&w, "source"), tn_json_cstr(&w, tn_path_base(j->experiment.source));
+    if (j->model.source) tn_json_key(&w, "model"), tn_json_cstr(&w, tn_path_base(j->model.source));
+    tn_json_key(&w, "folder"), tn_json_cstr(&w, j->folder);
+    tn_json_key(&w, "cpu"), tn_json_cstr(&w, cpu);
+    tn_json_key(&w, "cores"), tn_json_int(&w, tn_core_count());
+    tn_json_key(&w, "settings"), tn_json_begin(&w, '{');
+    tn_settings_json(&j->settings, &w);
+    tn_json_end(&w, '}'), tn_json_end(&w, '}');
+    tn_buf_char(&text, '\n');
+    tn_code code = tn_buf_check(&text, err);
+    if (code == TN_OK) code = copy_source(f, j->experiment.source, err);
+    if (code == TN_OK && j->model.source) code = copy_source(f, j->model.source, err);
+    if (code == TN_OK) code = tn_file_write(f->settings, text.data, text.n, err);
+    tn_buf_free(&text);
+    return code;
+}
+
+tn_code tn_run_latest(const char *run, tn_arena *a, const char **prefix, tn_error *err)
+{
+    const char *folder = tn_path_join(a, run, "checkpoints");
+    if (!folder) return tn_no_memory(err, 0);
+    tn_code code = tn_latest_checkpoint(folder, 0, a, prefix, err);
+    if (code == TN_NOT_FOUND) return tn_fail(err, TN_NOT_FOUND, "the run %s has no checkpoint yet", run);
+    return code;
+}
+
+/* ==== finding ==== */
+
+static bool is_run_of(const char *name, const char *experiment)
+{
+    const char *mark = strstr(name, "_settings_");
+    size_t n = experiment ? strlen(experiment) : 0;
+    return mark && (!experiment || ((size_t)(mark - name) == n && !strncmp(name, experiment, n)));
+}
+
+static tn_code newest(const char *logdir, char **names, size_t n, const char *experiment, const char **out, tn_error *err)
+{
+    const char *best = "";
+    for (size_t i = 0; i < n; i++) {
+        const char *stamp = strstr(names[i], "_settings_"), *best_stamp = strstr(best, "_settings_");
+        if (!is_run_of(names[i], experiment)) continue;
+        if (!best_stamp || strcmp(stamp, best_stamp) >= 0) best = names[i];
+    }
+    if (!*best) return tn_fail(err, TN_NOT_FOUND, "%s has no run%s%s", logdir, experiment ? " of " : "", experiment ? experiment : "");
+    *out = best;
+    return TN_OK;
+}
+
+static tn_code by_prefix(const char *logdir, char **names, size_t n, const char *run, const char **out, tn_error *err)
+{
+    const char *found = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (strncmp(names[i], run, strlen(run)) || !is_run_of(names[i], NULL)) continue;
+        if (found) return tn_fail(err, TN_INVALID_ARGUMENT, "%s has several runs that begin with '%s': %s, %s", logdir, run, found, names[i]);
+        found = names[i];
+    }
+    if (!found) return tn_fail(err, TN_NOT_FOUND, "there is no run '%s', neither as a folder nor in %s", run, logdir);
+    *out = found;
+    return TN_OK;
+}
+
+static tn_code find_in(tn_arena *a, const char *logdir, const char *run, const char *experiment, char **out, tn_error *err)
+{
+    char **names;
+    size_t n;
+    const char *name = NULL;
+    if (!tn_is_folder(logdir)) return tn_fail(err, TN_NOT_FOUND, "there is no run '%s': no folder %s", run, logdir);
+    TN_TRY(tn_list_folder(logdir, a, &names, &n, err));
+    TN_TRY(!strcmp(run, "latest") ? newest(logdir, names, n, experiment, &name, err) : by_prefix(logdir, names, n, run, &name, err));
+    const char *path = tn_path_join(a, logdir, name);
+    *out = path ? tn_strdup(path) : NULL;
+    return *out ? TN_OK : tn_no_memory(err, 0);
+}
+
+tn_code tn_find_run(const char *logdir, const char *run, const char *name, char **out, tn_error *err)
+{
+    if (strcmp(run, "latest") && tn_is_folder(run)) {
+        *out = tn_strdup(run);
+        return *out ? TN_OK : tn_no_memory(err, 0);
+    }
+    tn_arena *a = tn_arena_new(0);
+    if (!a) return tn_no_memory(err, 0);
+    tn_code code = find_in(a, logdir ? logdir : "runs", run, name, out, err);
+    tn_arena_free(a);
+    return code;
+}
