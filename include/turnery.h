@@ -834,9 +834,30 @@ TN_API tn_code tn_job_bench(tn_job *j, tn_bench *bench, tn_error *err);
 
 /* ==== 10 Files ============================================================================== */
 
+/* A model that answers: a SavedModel's signature, prepared to be asked many times. One thread at a time. */
+typedef struct tn_predictor tn_predictor;
+typedef struct tn_spec {
+    const char *name;
+    tn_dtype dtype;
+    tn_shape shape;
+} tn_spec;
+/* folder: a SavedModel, or a folder of numbered versions (the newest is taken). signature NULL:
+ * "serving_default". threads 0: all cores. */
+TN_API tn_code tn_predictor_open(const char *folder, const char *signature, int threads, tn_predictor **out, tn_error *err);
+TN_API void tn_predictor_close(tn_predictor *p);
+TN_API int tn_predictor_inputs(const tn_predictor *p);
+TN_API int tn_predictor_outputs(const tn_predictor *p);
+TN_API const tn_spec *tn_predictor_input(const tn_predictor *p, int i);
+TN_API const tn_spec *tn_predictor_output(const tn_predictor *p, int i);
+/* in: by input; out: borrowed until the next call. */
+TN_API tn_code tn_predictor_run(tn_predictor *p, const tn_tensor *const *in, const tn_tensor **out, tn_error *err);
+
 /* Tensors: .npy for numbers, .json for strings (nested lists). */
 TN_API tn_code tn_tensor_load(const char *path, tn_tensor **out, tn_error *err);
 TN_API tn_code tn_tensor_save(const char *path, const tn_tensor *t, tn_error *err);
+
+/* IDX files, plain or gzip; at most `most` items (0: all) and `limit` bytes (0: 2^33). */
+TN_API tn_code tn_idx_load(const char *path, int64_t most, size_t limit, tn_tensor **out, tn_error *err);
 
 /* What was loaded: a graph, a session with its variables' values, and signatures. From a SavedModel folder (the
  * MetaGraph with these tags; none given: the only one, or "serve"); from a MetaGraph with a checkpoint

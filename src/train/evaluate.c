@@ -94,7 +94,7 @@ static tn_pipeline_options in_order(const tn_evaluator *e)
     return (tn_pipeline_options){.batch = e->batch, .last = TN_LAST_KEEP};
 }
 
-tn_code tn_evaluate(tn_evaluator *e, const volatile int *stop, const tn_evaluation **out, tn_error *err)
+tn_code tn_evaluator_run(tn_evaluator *e, const volatile int *stop, const tn_evaluation **out, tn_error *err)
 {
     tn_pipeline *p;
     tn_pipeline_options o = in_order(e);

@@ -83,7 +83,7 @@ tn_code tn_trainer_validate(tn_trainer *t, tn_error *err)
 {
     if (!t->evaluator || t->validated_at == t->state.step) return TN_OK;
     int64_t begin = tn_now_us();
-    TN_TRY(tn_evaluate(t->evaluator, t->options->stop, &t->metrics, err));
+    TN_TRY(tn_evaluator_run(t->evaluator, t->options->stop, &t->metrics, err));
     TN_TRY(write_metrics(t, err));
     t->validated_at = t->state.step;
     t->paused += tn_now_us() - begin;

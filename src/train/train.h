@@ -195,7 +195,7 @@ typedef struct tn_evaluator tn_evaluator;
 tn_code tn_evaluator_new(const tn_network *n, tn_session *s, const tn_data *d, int64_t batch, tn_evaluator **out, tn_error *err);
 void tn_evaluator_free(tn_evaluator *e);
 /* Over the whole data set. Borrowed until the next call. CANCELLED when *stop became other than 0. */
-tn_code tn_evaluate(tn_evaluator *e, const volatile int *stop, const tn_evaluation **out, tn_error *err);
+tn_code tn_evaluator_run(tn_evaluator *e, const volatile int *stop, const tn_evaluation **out, tn_error *err);
 /* Summaries of the first batch into an event file. */
 tn_code tn_evaluator_summaries(tn_evaluator *e, tn_events *events, int64_t step, tn_error *err);
 

@@ -29,7 +29,7 @@ static tn_code tell_metrics(tn_job *j, const tn_network *n, tn_session *s, const
     const tn_run_settings *settings = &j->settings.run;
     int64_t begin = tn_now_us(), batch = settings->eval_batch_size > 0 ? settings->eval_batch_size : settings->batch_size;
     TN_TRY(tn_evaluator_new(n, s, d, batch, &e, err));
-    tn_code code = tn_evaluate(e, NULL, &r, err);
+    tn_code code = tn_evaluator_run(e, NULL, &r, err);
     if (code == TN_OK) {
         tn_news news = {.kind = TN_NEWS_VALIDATION, .step = step, .run = run, .names = r->names, .values = r->values, .n_metrics = r->n,
                         .loss = r->values[0], .seconds = (double)(tn_now_us() - begin) / 1e6};

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * job.c - what the commands that work with experiments share.
+ */
+#include "job.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ==== arguments ==== */
+
+static bool known(const flag *flags, const char *name, size_t n)
+{
+    bool no = n > 2 && !strncmp(name, "no", 2);
+    for (const flag *f = flags; f->name; f++) {
+        if (strlen(f->name) == n && !memcmp(f->name, name, n)) return true;
+        if (no && f->kind == FLAG_BOOL && strlen(f->name) == n - 2 && !memcmp(f->name, name + 2, n - 2)) return true;
+    }
+    return false;
+}
+
+/* "--name=value" or "--name value" -> "name=value" among the settings; returns how many arguments it took. */
+static int take_setting(int argc, char **argv, int i, strings *set, tn_error *err)
+{
+    char *name = argv[i] + 2;
+    if (set->n == (int)(sizeof set->v / sizeof *set->v)) return usage_error(err, "too many settings"), 0;
+    if (strchr(name, '=')) {
+        set->v[set->n++] = name;
+        return 1;
+    }
+    if (i + 1 >= argc || !strncmp(argv[i + 1], "--", 2)) return usage_error(err, "--%s: unknown flag, or a setting without a value", name), 0;
+    size_t size = strlen(name) + strlen(argv[i + 1]) + 2;
+    char *joined = malloc(size); /* lives as long as the process, like the arguments */
+    if (!joined) return usage_error(err, "out of memory"), 0;
+    snprintf(joined, size, "%s=%s", name, argv[i + 1]);
+    set->v[set->n++] = joined;
+    return 2;
+}
+
+tn_code job_parse(const flag *flags, int argc, char **argv, void *values, job_values *v, strings *rest, tn_error *err)
+{
+    char **own = calloc((size_t)argc + 1, sizeof *own);
+    strings set = {.n = 0};
+    int n = 0;
+    tn_code code = own ? TN_OK : usage_error(err, "out of memory");
+    for (int i = 0; code == TN_OK && i < argc;) {
+        const char *name = argv[i] + 2, *equal = strchr(argv[i], '=');
+        bool is_flag = !strncmp(argv[i], "--", 2) && argv[i][2];
+        bool ours = is_flag && known(flags, name, equal ? (size_t)(equal - name) : strlen(name));
+        if (is_flag && !ours) {
+            int took = take_setting(argc, argv, i, &set, err);
+            if (!took) code = TN_INVALID_ARGUMENT;
+            i += took;
+            continue;
+        }
+        own[n++] = argv[i++];
+        const flag *f = flags;
+        while (ours && f->name && (strlen(f->name) != strlen(name) || strcmp(f->name, name))) f++;
+        if (ours && !equal && f->name && f->kind != FLAG_BOOL && i < argc) own[n++] = argv[i++];
+    }
+    if (code == TN_OK) code = flags_parse(flags, n, own, values, rest, err);
+    for (int i = 0; code == TN_OK && i < set.n; i++) {
+        if (v->set.n == (int)(sizeof v->set.v / sizeof *v->set.v)) code = usage_error(err, "too many settings");
+        else v->set.v[v->set.n++] = set.v[i];
+    }
+    free(own);
+    return code;
+}
+
+static bool is_source(const char *name)
+{
+    size_t n = strlen(name);
+    return n > 2 && (!strcmp(name + n - 2, ".c") || (n > 3 && !strcmp(name + n - 3, ".py")));
+}
+
+tn_code job_open(const job_values *v, const strings *rest, const tn_listener *l, tn_job **job, char **run, tn_error *err)
+{
+    const char *what = v->usersettings ? v->usersettings : rest->n == 1 ? rest->v[0] : NULL;
+    char *folder = NULL;
+    if (!what || rest->n > 1) return usage_error(err, "one experiment is wanted (FILE.c, or a run), %d are given", rest->n);
+    if (!is_source(what)) {
+        tn_code code = tn_find_run(v->logdir, what, NULL, &folder, err);
+        if (code != TN_OK) return code;
+    }
+    tn_job_options o = {.file = folder ? folder : what, .model = v->model, .settings_file = v->settings, .set = v->set.v,
+                        .n_set = v->set.n, .listener = l};
+    tn_code code = tn_job_open(&o, job, err);
+    if (code == TN_OK && run) *run = folder;
+    else tn_text_free(folder);
+    return code;
+}
+
+void job_words(void *payload, const char *line)
+{
+    (void)payload;
+    fprintf(stderr, "%s\n", line);
+}
+
+/* ==== output ==== */
+
+bool is_terminal(FILE *f)
+{
+    return isatty(fileno(f)) && (!getenv("TERM") || strcmp(getenv("TERM"), "dumb"));
+}
+
+bool has_color(FILE *f)
+{
+    const char *no = getenv("NO_COLOR");
+    return is_terminal(f) && (!no || !*no);
+}
+
+void json_text(FILE *f, const char *s)
+{
+    putc('"', f);
+    for (; s && *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c == '"' || c == '\\') fprintf(f, "\\%c", c);
+        else if (c < 0x20) fprintf(f, "\\u%04x", c);
+        else putc(c, f);
+    }
+    putc('"', f);
+}
+
+void json_number(FILE *f, double v)
+{
+    if (isfinite(v)) fprintf(f, "%.9g", v);
+    else fputs("null", f);
+}
+
+void json_metrics(FILE *f, const tn_news *n)
+{
+    putc('{', f);
+    for (int i = 0; i < n->n_metrics; i++) {
+        if (i) putc(',', f);
+        json_text(f, n->names[i]);
+        putc(':', f);
+        json_number(f, n->values[i]);
+    }
+    putc('}', f);
+}
+
+void print_metrics(FILE *f, const tn_news *n)
+{
+    for (int i = 0; i < n->n_metrics; i++) fprintf(f, "%s%s %.6g", i ? "  " : "", n->names[i], n->values[i]);
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * predict.c - `turnery predict`: asks a SavedModel, or a run's newest export; inputs from files, from the command
+ * line, or images of an IDX file, which are drawn beside the answer.
+ */
+#include "job.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+typedef struct values {
+    strings inputs;
+    const char *images, *labels, *index, *signature, *logdir;
+    int64_t count, threads;
+    bool json;
+} values;
+
+static const flag flags[] = {
+    {"input", FLAG_STRINGS, offsetof(values, inputs), "NAME=VALUE", "an input: a .npy or .json file, or numbers (\"[[1,2],[3,4]]\")"},
+    {"images", FLAG_STRING, offsetof(values, images), "FILE", "images of an IDX file as the input, drawn in the terminal"},
+    {"labels", FLAG_STRING, offsetof(values, labels), "FILE", "their true classes, shown beside the answers"},
+    {"index", FLAG_STRING, offsetof(values, index), "N", "the first image to show (0)"},
+    {"count", FLAG_INT, offsetof(values, count), "N", "how many images (1)"},
+    {"signature", FLAG_STRING, offsetof(values, signature), "NAME", "the model's signature (serving_default)"},
+    {"threads", FLAG_INT, offsetof(values, threads), "N", "that compute (1)"},
+    {"logdir", FLAG_STRING, offsetof(values, logdir), "DIR", "where runs are (runs)"},
+    {"json", FLAG_BOOL, offsetof(values, json), NULL, "one JSON object a line instead of words"},
+    FLAGS_END,
+};
+
+/* ==== the model ==== */
+
+static bool exists(const char *folder, const char *name)
+{
+    char path[4096];
+    struct stat st;
+    return snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path && !stat(path, &st);
+}
+
+/* A SavedModel, a folder of versions, a run's folder, or a run's name. */
+static tn_code open_model(const values *v, const char *what, tn_predictor **out, tn_error *err)
+{
+    char path[4096], *run = NULL;
+    if (!exists(what, ".")) {
+        tn_code code = tn_find_run(v->logdir, what, NULL, &run, err);
+        if (code != TN_OK) return code;
+        what = run;
+    }
+    bool is_run = exists(what, "settings.json") && !exists(what, "saved_model.pb");
+    snprintf(path, sizeof path, is_run ? "%s/exports" : "%s", what);
+    tn_text_free(run);
+    return tn_predictor_open(path, v->signature, (int)v->threads, out, err);
+}
+
+/* ==== inputs ==== */
+
+static int find_input(const tn_predictor *p, const char *name, size_t n)
+{
+    for (int i = 0; i < tn_predictor_inputs(p); i++) {
+        const char *has = tn_predictor_input(p, i)->name;
+        if (strlen(has) == n && !memcmp(has, name, n)) return i;
+    }
+    return -1;
+}
+
+static void store(tn_tensor *t, int64_t i, double v)
+{
+    void *d = tn_tensor_data(t);
+    switch (tn_tensor_dtype(t)) {
+    case TN_FLOAT: ((float *)d)[i] = (float)v; break;
+    case TN_DOUBLE: ((double *)d)[i] = v; break;
+    case TN_INT32: ((int32_t *)d)[i] = (int32_t)v; break;
+    case TN_INT64: ((int64_t *)d)[i] = (int64_t)v; break;
+    case TN_UINT8: ((uint8_t *)d)[i] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v); break;
+    case TN_INT8: ((int8_t *)d)[i] = (int8_t)v; break;
+    case TN_BOOL: ((bool *)d)[i] = v != 0; break;
+    default: break;
+    }
+}
+
+static bool can_store(tn_dtype t)
+{
+    return t == TN_FLOAT || t == TN_DOUBLE || t == TN_INT32 || t == TN_INT64 || t == TN_UINT8 || t == TN_INT8 || t == TN_BOOL;
+}
+
+/* n elements in the input's shape: the first unknown dimension takes what is left, the others are 1. */
+static tn_code new_input(const tn_spec *spec, int64_t n, tn_tensor **out, tn_error *err)
+{
+    tn_shape s = spec->shape;
+    char text[160];
+    int free_dim = -1;
+    int64_t rest = 1;
+    if (s.rank < 0) s = (tn_shape){.rank = 1, .dim = {-1}};
+    for (int i = 0; i < s.rank; i++) {
+        if (s.dim[i] < 0 && free_dim < 0) free_dim = i;
+        else rest *= s.dim[i] = s.dim[i] < 0 ? 1 : s.dim[i];
+    }
+    if (free_dim >= 0 && rest > 0) s.dim[free_dim] = n / rest;
+    if (!can_store(spec->dtype)) return usage_error(err, "input '%s' of dtype %s: give a file", spec->name, tn_dtype_name(spec->dtype));
+    if (tn_shape_count(&s) != n)
+        return usage_error(err, "input '%s' has shape %s; %lld numbers do not fill it", spec->name,
+                           tn_shape_text(&spec->shape, text, sizeof text), (long long)n);
+    return tn_tensor_new(spec->dtype, &s, out, err);
+}
+
+static const char *next_number(const char *p, double *v)
+{
+    char *end;
+    p += strspn(p, "[] ,\t\n");
+    if (!*p) return NULL;
+    *v = strtod(p, &end);
+    return end == p ? NULL : end;
+}
+
+static tn_code literal(const tn_spec *spec, const char *text, tn_tensor **out, tn_error *err)
+{
+    int64_t n = 0;
+    double v;
+    const char *p = text, *last = text;
+    while ((p = next_number(p, &v))) last = p, n++;
+    if (last[strspn(last, "[] ,\t\n")] || !n) return usage_error(err, "input '%s': '%.100s' is neither a file nor numbers", spec->name, text);
+    tn_code code = new_input(spec, n, out, err);
+    p = text;
+    for (int64_t i = 0; code == TN_OK && (p = next_number(p, &v)); i++) store(*out, i, v);
+    return code;
+}
+
+static bool is_file(const char *name)
+{
+    struct stat st;
+    return !stat(name, &st);
+}
+
+static tn_code bind_input(const tn_predictor *p, const char *text, tn_tensor **in, tn_error *err)
+{
+    const char *equal = strchr(text, '=');
+    size_t n = equal ? (size_t)(equal - text) : 0;
+    int i = equal ? find_input(p, text, n) : tn_predictor_inputs(p) == 1 ? 0 : -1;
+    if (i < 0 && !equal) return usage_error(err, "'%.100s' is not of the form NAME=VALUE", text);
+    if (i < 0) return usage_error(err, "the model has no input '%.*s'; its first is '%s'", (int)n, text, tn_predictor_input(p, 0)->name);
+    if (in[i]) return usage_error(err, "input '%s' is given twice", tn_predictor_input(p, i)->name);
+    const char *value = equal ? equal + 1 : text;
+    if (is_file(value)) return tn_tensor_load(value, &in[i], err);
+    return literal(tn_predictor_input(p, i), value, &in[i], err);
+}
+
+/* ==== answers ==== */
+
+static void print_json(const tn_predictor *p, const tn_tensor *const *out)
+{
+    putchar('{');
+    for (int i = 0; i < tn_predictor_outputs(p); i++) {
+        if (i) putchar(',');
+        json_text(stdout, tn_predictor_output(p, i)->name);
+        fputs(":[", stdout);
+        for (int64_t k = 0; k < tn_tensor_count(out[i]); k++) {
+            if (k) putchar(',');
+            json_number(stdout, tn_tensor_number(out[i], k));
+        }
+        putchar(']');
+    }
+    fputs("}\n", stdout);
+}
+
+static void print(const values *v, const tn_predictor *p, const tn_tensor *const *out)
+{
+    if (v->json) {
+        print_json(p, out);
+        return;
+    }
+    for (int i = 0; i < tn_predictor_outputs(p); i++) {
+        char *text = tn_tensor_text(out[i], 1000);
+        printf("%s = %s\n", tn_predictor_output(p, i)->name, text ? text : "");
+        tn_text_free(text);
+    }
+}
+
+static tn_code ask_inputs(const values *v, tn_predictor *p, tn_error *err)
+{
+    int n = tn_predictor_inputs(p);
+    tn_tensor **in = calloc((size_t)n + 1, sizeof *in);
+    const tn_tensor **out = calloc((size_t)tn_predictor_outputs(p) + 1, sizeof *out);
+    tn_code code = in && out ? TN_OK : usage_error(err, "out of memory");
+    for (int i = 0; code == TN_OK && i < v->inputs.n; i++) code = bind_input(p, v->inputs.v[i], in, err);
+    for (int i = 0; code == TN_OK && i < n; i++)
+        if (!in[i]) code = usage_error(err, "the model's input '%s' is not given (--input %s=VALUE)", tn_predictor_input(p, i)->name,
+                                       tn_predictor_input(p, i)->name);
+    if (code == TN_OK) code = tn_predictor_run(p, (const tn_tensor *const *)in, out, err);
+    if (code == TN_OK) print(v, p, out);
+    for (int i = 0; in && i < n; i++) tn_tensor_unref(in[i]);
+    free(in);
+    free(out);
+    return code;
+}
+
+/* ==== images ==== */
+
+enum { MOST_LINES = 40, LINE = 128 };
+typedef struct picture {
+    char lines[MOST_LINES][LINE];
+    int n;
+} picture;
+
+static double pixel(const tn_tensor *images, int64_t image, int64_t row, int64_t column)
+{
+    const tn_shape *s = tn_tensor_shape(images);
+    if (row >= s->dim[1]) return 0;
+    return tn_tensor_number(images, (image * s->dim[1] + row) * s->dim[2] + column);
+}
+
+/* Two rows of pixels a line, since characters are twice as high as wide. */
+static void draw(const tn_tensor *images, int64_t image, picture *out)
+{
+    static const char shades[] = " .:-=+*#%@";
+    const tn_shape *s = tn_tensor_shape(images);
+    out->n = 0;
+    for (int64_t r = 0; r < s->dim[1] && out->n < MOST_LINES; r += 2) {
+        char *line = out->lines[out->n++];
+        int64_t c = 0;
+        for (; c < s->dim[2] && c < LINE - 1; c++) {
+            double v = (pixel(images, image, r, c) + pixel(images, image, r + 1, c)) / 2;
+            line[c] = shades[(int)fmin(9, fmax(0, v * 10 / 256))];
+        }
+        line[c] = 0;
+    }
+}
+
+/* What stands beside the picture: integers as they are, a vector of shares as bars. */
+static int describe(const tn_predictor *p, const tn_tensor *const *out, char (*lines)[LINE], int most)
+{
+    int n = 0;
+    for (int i = 0; i < tn_predictor_outputs(p); i++) {
+        const char *name = tn_predictor_output(p, i)->name;
+        int64_t count = tn_tensor_count(out[i]);
+        if (count == 1 && n < most) snprintf(lines[n++], LINE, "%s: %.6g", name, tn_tensor_number(out[i], 0));
+        for (int64_t k = 0; count > 1 && k < count && n < most; k++) {
+            double v = tn_tensor_number(out[i], k);
+            int bar = (int)fmin(30, fmax(0, v * 30 + 0.5));
+            snprintf(lines[n++], LINE, "%2lld %6.3f %.*s", (long long)k, v, bar, "##############################");
+        }
+    }
+    return n;
+}
+
+static void print_image(const values *v, const tn_predictor *p, const tn_tensor *const *out, const tn_tensor *images, int64_t image,
+                        const tn_tensor *labels)
+{
+    picture pic;
+    char said[MOST_LINES][LINE];
+    if (v->json) {
+        print_json(p, out);
+        return;
+    }
+    draw(images, image, &pic);
+    int n = describe(p, out, said + 1, MOST_LINES - 1) + 1;
+    if (labels) snprintf(said[0], LINE, "image %lld, truly %.6g", (long long)image, tn_tensor_number(labels, image));
+    else snprintf(said[0], LINE, "image %lld", (long long)image);
+    int width = (int)fmin(LINE - 1, (double)tn_tensor_shape(images)->dim[2]);
+    for (int i = 0; i < pic.n || i < n; i++) printf("  %-*s   %s\n", width, i < pic.n ? pic.lines[i] : "", i < n ? said[i] : "");
+    putchar('\n');
+}
+
+static tn_code ask_image(const values *v, tn_predictor *p, const tn_tensor *images, int64_t image, const tn_tensor *labels,
+                         const tn_tensor **out, tn_error *err)
+{
+    const tn_shape *s = tn_tensor_shape(images);
+    tn_tensor *in;
+    int64_t each = s->dim[1] * s->dim[2];
+    tn_code code = new_input(tn_predictor_input(p, 0), each, &in, err);
+    if (code != TN_OK) return code;
+    for (int64_t i = 0; i < each; i++) store(in, i, tn_tensor_number(images, image * each + i));
+    const tn_tensor *ins[] = {in};
+    code = tn_predictor_run(p, ins, out, err);
+    if (code == TN_OK) print_image(v, p, out, images, image, labels);
+    tn_tensor_unref(in);
+    return code;
+}
+
+static tn_code ask_images(const values *v, tn_predictor *p, tn_error *err)
+{
+    tn_tensor *images = NULL, *labels = NULL;
+    char *end = NULL;
+    int64_t first = v->index ? strtoll(v->index, &end, 10) : 0;
+    if (tn_predictor_inputs(p) != 1) return usage_error(err, "the model has %d inputs; images can be given to one", tn_predictor_inputs(p));
+    if (first < 0 || (end && *end) || v->count < 1) return usage_error(err, "--index and --count take whole numbers");
+    tn_code code = tn_idx_load(v->images, first + v->count, 0, &images, err);
+    if (code == TN_OK && v->labels) code = tn_idx_load(v->labels, first + v->count, 0, &labels, err);
+    if (code == TN_OK && tn_tensor_shape(images)->rank != 3) code = usage_error(err, "%s does not hold images", v->images);
+    const tn_tensor **out = calloc((size_t)tn_predictor_outputs(p) + 1, sizeof *out);
+    int64_t have = code == TN_OK ? tn_tensor_shape(images)->dim[0] : 0;
+    if (code == TN_OK && (first >= have || (labels && tn_tensor_count(labels) < have)))
+        code = usage_error(err, "image %lld: %s has %lld", (long long)first, v->images, (long long)have);
+    for (int64_t i = first; code == TN_OK && out && i < first + v->count && i < have; i++)
+        code = ask_image(v, p, images, i, labels, out, err);
+    free(out);
+    tn_tensor_unref(images);
+    tn_tensor_unref(labels);
+    return code;
+}
+
+static tn_code run(int argc, char **argv, tn_error *err)
+{
+    values v = {.count = 1, .threads = 1};
+    strings rest = {.n = 0};
+    tn_predictor *p;
+    tn_code code = flags_parse(flags, argc, argv, &v, &rest, err);
+    if (code != TN_OK) return code;
+    if (rest.n > 1) return usage_error(err, "one model is wanted, %d are given", rest.n);
+    if ((code = open_model(&v, rest.n ? rest.v[0] : "latest", &p, err)) != TN_OK) return code;
+    code = v.images ? ask_images(&v, p, err) : ask_inputs(&v, p, err);
+    tn_predictor_close(p);
+    return code;
+}
+
+const command cmd_predict = {
+    .name = "predict",
+    .summary = "Asks a model: inputs from files, the command line, or images that are drawn",
+    .usage = "SAVED_MODEL|RUN [FLAGS]",
+    .flags = flags,
+    .run = run,
+};
