@@ -55,6 +55,7 @@ static void make_inputs(tn_builder *b, const tn_data *d, tn_network *n, parts *p
 {
     p->features = tn_values_of(b);
     p->labels = tn_values_of(b);
+    tn_name_scope(b, "data"); /* a layer may be named as a column is */
     for (int i = 0; i < d->n && tn_builder_ok(b); i++) {
         tn_shape shape = d->v[i].values->shape;
         shape.dim[0] = -1;
@@ -62,6 +63,7 @@ static void make_inputs(tn_builder *b, const tn_data *d, tn_network *n, parts *p
         tn_output(d->v[i].role == TN_FEATURE ? &p->features : &p->labels, d->v[i].name, node, 0);
         n->feeds[n->n_feeds++] = name_of(n->arena, b, node);
     }
+    tn_name_scope_end(b);
 }
 
 static bool is_scalar(tn_builder *b, const char *what, tn_node x)
