@@ -23,7 +23,9 @@ void tn_data_idx(tn_data *d, tn_role role, const char *name, const char *path)
     tn_error err;
     tn_tensor *values = NULL;
     const char *full = d->error.code ? NULL : path_of(d, path);
-    if (full) take(d, role, name, tn_idx_load(full, 0, 0, &values, &err), values, &err);
+    if (!full) return;
+    tn_code code = tn_idx_load(full, 0, 0, &values, &err);
+    take(d, role, name, code, values, &err);
 }
 
 void tn_data_npy(tn_data *d, tn_role role, const char *name, const char *path)
@@ -31,7 +33,9 @@ void tn_data_npy(tn_data *d, tn_role role, const char *name, const char *path)
     tn_error err;
     tn_tensor *values = NULL;
     const char *full = d->error.code ? NULL : path_of(d, path);
-    if (full) take(d, role, name, tn_tensor_load(full, &values, &err), values, &err);
+    if (!full) return;
+    tn_code code = tn_tensor_load(full, &values, &err);
+    take(d, role, name, code, values, &err);
 }
 
 /* "a,b,c" -> names in the arena */

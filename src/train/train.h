@@ -140,7 +140,7 @@ struct tn_inputs {
     tn_error error;
 };
 
-/* ==== a run's state (state.c) ==== variables, generators, the position in the data: one checkpoint */
+/* ==== a run's state (run_state.c) ==== variables, generators, the position in the data: one checkpoint */
 
 typedef struct tn_run_state {
     int64_t step, position; /* position: batches of training data consumed */

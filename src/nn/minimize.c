@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * optimizer.c - optimizers: gradients, clipping, slot variables, updates, the global step. Names of variables
+ * minimize.c - optimizers: gradients, clipping, slot variables, updates, the global step. Names of variables
  * and operations are those of TensorFlow's optimizers, so that training goes on there.
  *
  * Invariant: the operation returned has everything of a step as its control inputs.
  */
-#include "optimizer.h"
+#include "minimize.h"
 
 /* ==== records ==== */
 

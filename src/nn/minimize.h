@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * optimizer.h - what the two files of the optimizers share: one update of one variable.
+ * minimize.h - what the two files of the optimizers share: one update of one variable.
  */
-#ifndef TN_NN_OPTIMIZER_H
-#define TN_NN_OPTIMIZER_H
+#ifndef TN_NN_MINIMIZE_H
+#define TN_NN_MINIMIZE_H
 
 #include "nn.h"
 

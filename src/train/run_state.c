@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * state.c - all of a run's state as one checkpoint: variables, then, under "_turnery/", the random generators
+ * run_state.c - all of a run's state as one checkpoint: variables, then, under "_turnery/", the random generators
  * and where the run is in its steps and its data. TensorFlow's Saver restores the variables and passes over the
  * rest.
  */

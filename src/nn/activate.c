@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * activation.c - activations by name.
+ * activate.c - activations by name.
  */
 #include "nn.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * optimizer_rules.c - one update of one variable, for each optimizer: TensorFlow's Apply operations, for
+ * minimize_rules.c - one update of one variable, for each optimizer: TensorFlow's Apply operations, for
  * resource variables and for references, dense and sparse.
  *
  * Invariant: inputs are in the order of TensorFlow's signatures; hyper-parameters have the variable's dtype.
  */
-#include "optimizer.h"
+#include "minimize.h"
 
 static tn_node param(const tn_update *u, double v) { return tn_scalar(u->b, u->dtype, v); }
 
