@@ -198,95 +198,158 @@ const tn_op tn_op_Gather = {
     .grad = gather_grad,
 };
 
+static tn_node range(tn_builder *b, tn_node from, tn_node to)
+{
+    return tn_op(b, "Range", TN_INPUTS(from, to, tn_grad_int(b, TN_INT32, 1)), TN_NO_ATTRS);
+}
+
+static tn_node vector_of(tn_builder *b, tn_node scalar)
+{
+    return tn_grad_pack(b, &scalar, 1, 0);
+}
+
+/* v[from : to]; the ends are scalars, from.op NULL: the beginning, to.op NULL: the end. */
+static tn_node between(tn_builder *b, tn_node v, tn_node from, tn_node to)
+{
+    int64_t zero = 0, one = 1;
+    tn_node begin = from.op ? vector_of(b, from) : tn_ints(b, &zero, 1),
+            end = to.op ? vector_of(b, to) : tn_ints(b, &zero, 1);
+    return tn_op(b, "StridedSlice", TN_INPUTS(v, begin, end, tn_ints(b, &one, 1)),
+                 TN_ATTRS(tn_attr_int("end_mask", to.op == NULL)));
+}
+
+/* n ones. */
+static tn_node ones(tn_builder *b, tn_node n)
+{
+    return tn_op(b, "Fill", TN_INPUTS(vector_of(b, n), tn_grad_int(b, TN_INT32, 1)), TN_NO_ATTRS);
+}
+
 /* indices plus the offset of their batch, so that [b0, b1, ..., n] can be gathered as one dimension.
  * shape: [b0, b1, ..., n, ...], an int32 vector. */
-static tn_node batch_indices(tn_builder *b, tn_node indices, tn_node shape, int batch, int rank)
+static tn_node batch_indices(tn_builder *b, tn_node indices, tn_node shape, int batch)
 {
     tn_dtype t = tn_dtype_base(tn_node_dtype(indices));
-    tn_node dims = tn_grad_cast(b, shape, t), step = tn_grad_int(b, t, 1);
+    tn_node dims = tn_grad_cast(b, shape, t), step = tn_grad_int(b, t, 1), rank = tn_grad_rank(b, indices);
     for (int k = batch; k > 0; k--) {
-        int64_t to[TN_MAX_RANK];
-        for (int i = 0; i < rank; i++) to[i] = i == k - 1 ? -1 : 1;
+        int64_t minus = -1;
         step = tn_op(b, "Mul", TN_INPUTS(step, tn_grad_element(b, dims, k)), TN_NO_ATTRS);
         tn_node line =
             tn_op(b, "Range",
                   TN_INPUTS(tn_grad_int(b, t, 0), tn_grad_element(b, dims, k - 1), tn_grad_int(b, t, 1)),
                   TN_NO_ATTRS);
         line = tn_op(b, "Mul", TN_INPUTS(line, step), TN_NO_ATTRS);
-        line = tn_op(b, "Reshape", TN_INPUTS(line, tn_ints(b, to, rank)), TN_NO_ATTRS);
+        tn_node rest = tn_op(b, "Sub", TN_INPUTS(rank, tn_grad_int(b, TN_INT32, k)), TN_NO_ATTRS);
+        tn_node to = tn_grad_concat(
+            b, (tn_node[]){ones(b, tn_grad_int(b, TN_INT32, k - 1)), tn_ints(b, &minus, 1), ones(b, rest)}, 3,
+            0);
+        line = tn_op(b, "Reshape", TN_INPUTS(line, to), TN_NO_ATTRS);
         indices = tn_op(b, "AddV2", TN_INPUTS(indices, line), TN_NO_ATTRS);
     }
     return indices;
 }
 
 /* values [b..., count, rest] summed into [b..., n, rest] at indices [b..., ...]. */
-static tn_node segment_grad(tn_grad *g, tn_node shape, tn_node values, tn_node n, int batch, int index_rank)
+static tn_node segment_grad(tn_grad *g, tn_node shape, tn_node values, tn_node n, int batch)
 {
     tn_builder *b = g->b;
     tn_node indices = tn_grad_in(g, 1), outer = {0}, flat = {0};
-    int64_t minus = -1;
+    int64_t minus = -1, axis = 0;
     if (batch) {
         tn_node vs = tn_grad_shape(b, values, TN_INT32);
         outer = tn_grad_range_of(b, vs, 0, batch);
         flat = tn_grad_concat(
             b, (tn_node[]){tn_ints(b, &minus, 1), tn_grad_range_of(b, vs, batch + 1, INT64_MAX)}, 2, 0);
-        int64_t axis = 0;
         n = tn_op(b, "Mul",
                   TN_INPUTS(n, tn_op(b, "Prod", TN_INPUTS(outer, tn_ints(b, &axis, 1)), TN_NO_ATTRS)),
                   TN_NO_ATTRS);
-        indices = batch_indices(b, indices, shape, batch, index_rank);
+        indices = batch_indices(b, indices, shape, batch);
         values = tn_op(b, "Reshape", TN_INPUTS(values, flat), TN_NO_ATTRS);
     }
     indices = tn_op(b, "Reshape", TN_INPUTS(indices, tn_ints(b, &minus, 1)), TN_NO_ATTRS);
     tn_node sum = tn_op(b, "UnsortedSegmentSum", TN_INPUTS(values, indices, n), TN_NO_ATTRS);
-    if (batch)
-        sum = tn_op(b, "Reshape", TN_INPUTS(sum, tn_grad_concat(b, (tn_node[]){outer, flat}, 2, 0)),
-                    TN_NO_ATTRS);
-    return sum;
+    if (!batch) return sum;
+    return tn_op(b, "Reshape", TN_INPUTS(sum, tn_grad_concat(b, (tn_node[]){outer, flat}, 2, 0)),
+                 TN_NO_ATTRS);
 }
 
-/* The axis is moved to stand after the batch dimensions, summed there, and moved back. */
-static void axis_grad(tn_grad *g, int axis, int batch, int rank, int index_rank)
+/* The order that moves the axis to stand after the batch dimensions, and the order back. */
+typedef struct orders {
+    tn_node there, back;
+} orders;
+
+static orders known_orders(tn_builder *b, int axis, int batch, int rank)
 {
-    tn_builder *b = g->b;
-    tn_node x = tn_grad_in(g, 0), shape = tn_grad_shape(b, x, TN_INT32);
-    int64_t minus = -1;
-    tn_node values_shape =
-        tn_grad_concat(b,
-                       (tn_node[]){tn_grad_range_of(b, shape, 0, axis), tn_ints(b, &minus, 1),
-                                   tn_grad_range_of(b, shape, axis + 1, INT64_MAX)},
-                       3, 0);
-    tn_node values = tn_op(b, "Reshape", TN_INPUTS(tn_grad_dy(g, 0), values_shape), TN_NO_ATTRS);
     int64_t there[TN_MAX_RANK], back[TN_MAX_RANK];
     for (int k = 0; k < rank; k++) there[k] = k < batch || k > axis ? k : k == batch ? axis : k - 1;
     for (int k = 0; k < rank; k++) back[there[k]] = k;
-    values = tn_op(b, "Transpose", TN_INPUTS(values, tn_ints(b, there, rank)), TN_NO_ATTRS);
-    tn_node moved = tn_op(
-        b, "GatherV2", TN_INPUTS(shape, tn_ints(b, there, rank), tn_grad_int(b, TN_INT32, 0)), TN_NO_ATTRS);
-    tn_node sum = segment_grad(g, moved, values, tn_grad_element(b, shape, axis), batch, index_rank);
-    sum = tn_op(b, "Transpose", TN_INPUTS(sum, tn_ints(b, back, rank)), TN_NO_ATTRS);
+    return (orders){tn_ints(b, there, rank), tn_ints(b, back, rank)};
+}
+
+static orders found_orders(tn_builder *b, tn_node axis, int batch, tn_node rank)
+{
+    tn_node one = tn_grad_int(b, TN_INT32, 1), at = tn_grad_int(b, TN_INT32, batch);
+    tn_node first = range(b, tn_grad_int(b, TN_INT32, 0), at), moved = range(b, at, axis);
+    tn_node last = range(b, tn_op(b, "AddV2", TN_INPUTS(axis, one), TN_NO_ATTRS), rank);
+    tn_node later = tn_op(b, "AddV2", TN_INPUTS(moved, one), TN_NO_ATTRS);
+    return (orders){tn_grad_concat(b, (tn_node[]){first, vector_of(b, axis), moved, last}, 4, 0),
+                    tn_grad_concat(b, (tn_node[]){first, later, vector_of(b, at), last}, 4, 0)};
+}
+
+/* Summed where the axis stands after the batch dimensions, and moved back. axis: counted from 0. */
+static void axis_grad(tn_grad *g, tn_node axis, const orders *o, int batch)
+{
+    tn_builder *b = g->b;
+    tn_node x = tn_grad_in(g, 0), shape = tn_grad_shape(b, x, TN_INT32), none = {0};
+    int64_t minus = -1;
+    tn_node after = tn_op(b, "AddV2", TN_INPUTS(axis, tn_grad_int(b, TN_INT32, 1)), TN_NO_ATTRS);
+    tn_node parts[] = {between(b, shape, none, axis), tn_ints(b, &minus, 1), between(b, shape, after, none)};
+    tn_node values =
+        tn_op(b, "Reshape", TN_INPUTS(tn_grad_dy(g, 0), tn_grad_concat(b, parts, 3, 0)), TN_NO_ATTRS);
+    tn_node zero = tn_grad_int(b, TN_INT32, 0);
+    values = tn_op(b, "Transpose", TN_INPUTS(values, o->there), TN_NO_ATTRS);
+    tn_node moved = tn_op(b, "GatherV2", TN_INPUTS(shape, o->there, zero), TN_NO_ATTRS);
+    tn_node n = tn_op(b, "GatherV2", TN_INPUTS(shape, axis, zero), TN_NO_ATTRS);
+    tn_node sum = segment_grad(g, moved, values, n, batch);
+    sum = tn_op(b, "Transpose", TN_INPUTS(sum, o->back), TN_NO_ATTRS);
     tn_grad_set(g, 0, tn_op(b, "Reshape", TN_INPUTS(sum, shape), TN_NO_ATTRS));
+}
+
+/* An axis known only when running, or a rank. */
+static void found_axis_grad(tn_grad *g, int batch)
+{
+    tn_builder *b = g->b;
+    tn_node rank = tn_grad_rank(b, tn_grad_in(g, 0));
+    tn_node axis =
+        tn_op(b, "FloorMod", TN_INPUTS(tn_grad_cast(b, tn_grad_in(g, 2), TN_INT32), rank), TN_NO_ATTRS);
+    orders o = found_orders(b, axis, batch, rank);
+    axis_grad(g, axis, &o, batch);
 }
 
 static tn_code gather_v2_grad(tn_grad *g, tn_error *err)
 {
-    tn_node x = tn_grad_in(g, 0), indices = tn_grad_in(g, 1), axis_node = tn_grad_in(g, 2);
-    tn_shape s = tn_node_shape(x), i = tn_node_shape(indices);
+    tn_node axis_node = tn_grad_in(g, 2);
+    tn_shape s = tn_node_shape(tn_grad_in(g, 0)), i = tn_node_shape(tn_grad_in(g, 1));
     const tn_tensor *v = axis_node.op->out[axis_node.index].value;
     int64_t batch_dims = tn_attr_i(&g->op->attrs, "batch_dims");
+    if (batch_dims < 0 && i.rank < 0)
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "%s: the gradient of GatherV2 with batch_dims < 0 needs the rank of the indices",
+                       g->op->name);
+    int axis, batch = (int)(batch_dims < 0 ? batch_dims + i.rank : batch_dims);
     if (v && tn_tensor_int(v, 0) == 0) {
         rows_grad(g);
         return TN_OK;
     }
-    if (!v || s.rank < 0 || (batch_dims && i.rank < 0))
-        return tn_fail(err, TN_INVALID_ARGUMENT,
-                       "%s: the gradient of GatherV2 needs a known axis and known ranks", g->op->name);
-    int axis, batch = (int)(batch_dims < 0 ? batch_dims + i.rank : batch_dims);
+    if (!v || s.rank < 0) {
+        found_axis_grad(g, batch);
+        return TN_OK;
+    }
     TN_TRY(tn_axis_check(tn_tensor_int(v, 0), s.rank, &axis, err));
+    orders o = known_orders(g->b, axis, batch, s.rank);
     if (axis == 0 && batch == 0)
         rows_grad(g);
     else
-        axis_grad(g, axis, batch, s.rank, i.rank);
+        axis_grad(g, tn_grad_int(g->b, TN_INT32, axis), &o, batch);
     return TN_OK;
 }
 

@@ -82,13 +82,22 @@ typedef struct literal_attrs {
     tn_attr v[8];
     char text[8][64];
     float floats[16];
+    int64_t ints[40];
+    int n_ints;
     int n;
 } literal_attrs;
 
 static inline void literal_value(literal_attrs *a, tn_attr *v, const tn_sig_attr *row, char *value)
 {
     switch (row->kind) {
-    case TN_ATTR_INT: *v = tn_attr_int(row->name, strtoll(value, NULL, 10)); break;
+    case TN_ATTR_INT:
+        *v = tn_attr_int(row->name, strtoll(value, NULL, 10));
+        if (!row->is_list) break;
+        v->is_list = true;
+        v->n = 0;
+        v->is = a->ints + a->n_ints;
+        for (char *p = value + 1; *p && *p != ']'; p += *p == ',', v->n++) a->ints[a->n_ints++] = strtoll(p, &p, 10);
+        break;
     case TN_ATTR_BOOL: *v = tn_attr_bool(row->name, *value == 't'); break;
     case TN_ATTR_TYPE: *v = tn_attr_type(row->name, tn_dtype_named(value)); break;
     case TN_ATTR_STRING: *v = tn_attr_str(row->name, value); break;
@@ -107,7 +116,7 @@ static inline void literal_value(literal_attrs *a, tn_attr *v, const tn_sig_attr
 static inline void literal_attributes(const char *op, const char *text, literal_attrs *a)
 {
     const tn_sig *sig = tn_op_sig(tn_op_find(op));
-    a->n = 0;
+    a->n = a->n_ints = 0;
     while (text && *text) {
         char *word = a->text[a->n];
         size_t n = strcspn(text, " ");
