@@ -62,6 +62,15 @@ static tn_code count_batches(tn_gemm_plan *p, tn_error *err)
     return TN_OK;
 }
 
+/* Large products; and few rows times a large transposed matrix, which is not worth packing. */
+static bool library_wins(const tn_gemm_plan *p)
+{
+    const tn_gemm_desc *d = &p->d;
+    if (d->dtype != TN_FLOAT || p->isa != (int)tn_isa_best() || d->n < 16 || d->k < 16) return false;
+    if (d->tb && !d->ta && d->m >= 2 && d->m < 16) return (double)d->n * (double)d->k >= 8192;
+    return d->m >= 16 && (double)d->m * (double)d->n * (double)d->k >= LIBRARY_FROM;
+}
+
 static int choose(const tn_gemm_plan *p)
 {
     const tn_gemm_desc *d = &p->d;
@@ -69,10 +78,8 @@ static int choose(const tn_gemm_plan *p)
     /* Read as it lies, so whole vectors only where there is no masked load. */
     const bool turns = d->n == 1 && d->ta && d->ldc == 1 && (d->tb || d->ldb == 1);
     if (turns && (t->mask || d->m % t->vl == 0)) return PATH_TURNED;
+    if (library_wins(p)) return PATH_LIBRARY;
     if (!d->ta && (d->tb ? d->m <= 4 || d->n <= 4 : d->n <= 4 && d->m > 4 && d->k >= t->vl)) return PATH_DOTS;
-    if (d->dtype == TN_FLOAT && p->isa == (int)tn_isa_best() && d->m >= 16 && d->n >= 16 && d->k >= 16 &&
-        (double)d->m * (double)d->n * (double)d->k >= LIBRARY_FROM)
-        return PATH_LIBRARY;
     if (d->tb) return PATH_PACKED;
     if (!t->mask && d->n % t->vl) return PATH_PACKED;
     return d->m <= 2 * t->mr || d->k * d->n <= 16384 ? PATH_DIRECT : PATH_PACKED;
