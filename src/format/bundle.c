@@ -106,8 +106,8 @@ bool tn_slice_equal(const tn_slice *a, const tn_slice *b, const tn_shape *full)
     return !memcmp(a->start, b->start, (size_t)a->rank * sizeof *a->start);
 }
 
-/* "4" of "4 10 0,2:-": a decimal that ends at one of `ends`. */
-static bool take_number(const char **p, const char *ends, int64_t *out)
+/* "4" of "4 10 0,2:-": a decimal that ends at `end`, or with the text where that may be. */
+static bool take_number(const char **p, char end, bool or_text, int64_t *out)
 {
     uint64_t v = 0;
     const char *s = *p;
@@ -115,7 +115,7 @@ static bool take_number(const char **p, const char *ends, int64_t *out)
         if (v > (INT64_MAX - 9) / 10) return false;
         v = v * 10 + (uint64_t)(*s - '0');
     }
-    if (s == *p || !strchr(ends, *s)) return false;
+    if (s == *p || (*s != end && !(or_text && *s == '\0'))) return false;
     *p = s;
     *out = (int64_t)v;
     return true;
@@ -130,9 +130,9 @@ static bool take_extent(const char **p, tn_slice *slice)
         ++*p;
         return **p == ':' || **p == '\0';
     }
-    if (!take_number(p, ",", &slice->start[i])) return false;
+    if (!take_number(p, ',', false, &slice->start[i])) return false;
     ++*p;
-    return take_number(p, ":", &slice->length[i]); /* strchr finds the end of the text as well */
+    return take_number(p, ':', true, &slice->length[i]);
 }
 
 tn_code tn_slice_parse(const char *text, tn_shape *full, tn_slice *slice, tn_error *err)
@@ -143,7 +143,7 @@ tn_code tn_slice_parse(const char *text, tn_shape *full, tn_slice *slice, tn_err
     const char *dims_end = strrchr(text, ' ');
     bool ok = dims_end != NULL;
     while (ok && p < dims_end) {
-        ok = shape.rank < TN_MAX_RANK && take_number(&p, " ", &shape.dim[shape.rank]);
+        ok = shape.rank < TN_MAX_RANK && take_number(&p, ' ', false, &shape.dim[shape.rank]);
         shape.rank++;
         p++;
     }
