@@ -246,6 +246,36 @@ static void other_types(void **state)
     tn_free(scratch), arrays_free(&a);
 }
 
+static void no_memory(void **state)
+{
+    const tn_conv_desc d = cases(1);
+    int failures = 0;
+    (void)state;
+    for (int n = 1; n <= 4; n++) {
+        tn_conv *c = NULL;
+        tn_error err = {0};
+        tn_malloc_fail_at(n);
+        tn_code code = tn_conv_new(&d, &c, &err);
+        tn_malloc_fail_at(0);
+        if (code == TN_OK) { /* the handles of the first run */
+            arrays a = arrays_of(&d);
+            void *scratch = tn_aligned_alloc(tn_conv_scratch(c) + 64);
+            tn_malloc_fail_at(1);
+            code = tn_conv_run(
+                c,
+                &(tn_conv_args){
+                    .in = a.in, .filter = a.filter, .bias = a.bias, .out = a.out, .scratch = scratch},
+                &err);
+            tn_free(scratch), arrays_free(&a);
+        }
+        tn_malloc_fail_at(0);
+        tn_conv_free(c);
+        failures += code == TN_RESOURCE_EXHAUSTED;
+        assert_true(code == TN_OK || code == TN_RESOURCE_EXHAUSTED);
+    }
+    assert_true(failures >= 2);
+}
+
 typedef struct at_once {
     tn_conv *c;
     arrays a;
@@ -301,6 +331,7 @@ int main(void)
                                        cmocka_unit_test(fast_is_plain),
                                        cmocka_unit_test(empty_and_wrong),
                                        cmocka_unit_test(other_types),
+                                       cmocka_unit_test(no_memory),
                                        cmocka_unit_test(several_threads_at_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
