@@ -389,16 +389,11 @@ static tn_code gather_nd_infer(tn_infer *c, tn_error *err)
 static tn_code gather_nd_objects(tn_run *r, int64_t count, int depth, int64_t slice, tn_error *err)
 {
     const tn_tensor *params = r->in[0], *indices = r->in[1];
+    TN_TRY(tn_check_points(indices, depth, &params->shape, "param shape", err));
     for (int64_t i = 0; i < count; i++) {
         int64_t at = 0;
-        for (int k = 0; k < depth; k++) {
-            int64_t v = tn_tensor_int(indices, i * depth + k);
-            if (v < 0 || v >= params->shape.dim[k])
-                return tn_fail(err, TN_INVALID_ARGUMENT,
-                               "indices[%lld] = %lld at %d does not index into param shape", (long long)i,
-                               (long long)v, k);
-            at = at * params->shape.dim[k] + v;
-        }
+        for (int k = 0; k < depth; k++)
+            at = at * params->shape.dim[k] + tn_tensor_int(indices, i * depth + k);
         TN_TRY(tn_move_row(r->out[0], i * slice, params, at * slice, slice, err));
     }
     return TN_OK;
@@ -412,8 +407,10 @@ static tn_code gather_nd_run(tn_run *r, tn_error *err)
     int64_t slice = tn_shape_product(&params->shape, depth, params->shape.rank);
     if (!tn_dtype_is_pod(params->dtype) || indices->dtype == TN_INT16)
         return gather_nd_objects(r, count, depth, slice, err);
-    return tn_gather_nd((int)tn_dtype_size(params->dtype), &params->shape, count, depth, slice,
-                        indices->dtype, indices->data, params->data, r->out[0]->data, err);
+    tn_code code = tn_gather_nd((int)tn_dtype_size(params->dtype), &params->shape, count, depth, slice,
+                                indices->dtype, indices->data, params->data, r->out[0]->data, err);
+    if (code != TN_OK) TN_TRY(tn_check_points(indices, depth, &params->shape, "param shape", err));
+    return code;
 }
 
 static tn_code gather_nd_grad(tn_grad *g, tn_error *err)

@@ -198,3 +198,34 @@ tn_code tn_int_of(const tn_tensor *t, const char *what, int64_t *out, tn_error *
     *out = tn_tensor_int(t, 0);
     return TN_OK;
 }
+
+static tn_code point_outside(const tn_tensor *indices, int64_t i, int depth, const tn_shape *shape,
+                             const char *what, tn_error *err)
+{
+    tn_shape place = {.rank = indices->shape.rank - 1};
+    char a[128], b[128], c[128];
+    int64_t rest = i;
+    for (int k = place.rank - 1; k >= 0; k--) {
+        place.dim[k] = rest % indices->shape.dim[k];
+        rest /= indices->shape.dim[k];
+    }
+    size_t at = 0;
+    for (int k = 0; k < depth && at < sizeof b - 24; k++)
+        at += (size_t)snprintf(b + at, sizeof b - at, "%s%lld", k ? "," : "",
+                               (long long)tn_tensor_int(indices, i * depth + k));
+    return tn_fail(err, TN_INVALID_ARGUMENT, "indices%s = [%s] does not index into %s %s",
+                   tn_shape_text(&place, a, sizeof a), depth ? b : "", what,
+                   tn_shape_text(shape, c, sizeof c));
+}
+
+tn_code tn_check_points(const tn_tensor *indices, int depth, const tn_shape *shape, const char *what,
+                        tn_error *err)
+{
+    int64_t n = tn_shape_product(&indices->shape, 0, indices->shape.rank - 1);
+    for (int64_t i = 0; i < n; i++)
+        for (int k = 0; k < depth; k++) {
+            int64_t v = tn_tensor_int(indices, i * depth + k);
+            if (v < 0 || v >= shape->dim[k]) return point_outside(indices, i, depth, shape, what, err);
+        }
+    return TN_OK;
+}

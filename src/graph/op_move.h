@@ -60,5 +60,8 @@ void tn_infer_set_rank(tn_infer *c, int o, int rank);
 tn_code tn_ints_of(const tn_tensor *t, const char *what, tn_shape *out, tn_error *err);
 /* An integer scalar input: "axis must be a scalar". */
 tn_code tn_int_of(const tn_tensor *t, const char *what, int64_t *out, tn_error *err);
+/* Of indices[..., depth] the first that lies outside of shape, in TensorFlow's words: "indices[0] = [5] does
+ * not index into <what> [3,2]"; OK when there is none. */
+tn_code tn_check_points(const tn_tensor *indices, int depth, const tn_shape *shape, const char *what, tn_error *err);
 
 #endif

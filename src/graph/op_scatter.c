@@ -53,6 +53,10 @@ static tn_code scatter_prepare(tn_prepare *p, tn_scatter_op op, const tn_tensor 
         if (op == TN_SCATTER_ADD) s->d.op = TN_SCATTER_MAX;
     }
     s->d.index = indices->dtype;
+    if (s->d.index == TN_INT16) { /* made wider first */
+        s->d.index = TN_INT32;
+        p->scratch = (size_t)tn_tensor_count(indices) * sizeof(int32_t);
+    }
     s->d.n = tn_shape_product(out, 0, s->depth);
     s->d.inner = tn_shape_product(out, s->depth, out->rank);
     s->d.count = tn_shape_product(i, 0, i->rank - 1);
@@ -65,15 +69,11 @@ static tn_code scatter_objects(const scatter_nd *s, tn_tensor *out, const tn_ten
     if (s->d.op != TN_SCATTER_UPDATE)
         return tn_fail(err, TN_UNIMPLEMENTED, "scattering of %s other than by update",
                        tn_dtype_name(out->dtype));
+    TN_TRY(tn_check_points(indices, s->depth, &out->shape, "shape", err));
     for (int64_t i = 0; i < s->d.count; i++) {
         int64_t at = 0;
-        for (int k = 0; k < s->depth; k++) {
-            int64_t v = tn_tensor_int(indices, i * s->depth + k);
-            if (v < 0 || v >= out->shape.dim[k])
-                return tn_fail(err, TN_INVALID_ARGUMENT, "indices[%lld] = %lld does not index into shape",
-                               (long long)i, (long long)v);
-            at = at * out->shape.dim[k] + v;
-        }
+        for (int k = 0; k < s->depth; k++)
+            at = at * out->shape.dim[k] + tn_tensor_int(indices, i * s->depth + k);
         TN_TRY(tn_move_row(out, at * s->d.inner, updates, i * s->d.inner, s->d.inner, err));
     }
     return TN_OK;
@@ -85,16 +85,28 @@ static tn_code scatter_into(tn_run *r, const tn_tensor *indices, const tn_tensor
     tn_tensor *out = r->out[0];
     if (s->d.count == 0 || s->d.inner == 0) return TN_OK;
     if (!tn_dtype_is_pod(out->dtype)) return scatter_objects(s, out, indices, updates, err);
-    return tn_scatter_nd(&s->d, &out->shape, s->depth, indices->data, updates->data, out->data, err);
+    const void *at = indices->data;
+    if (indices->dtype == TN_INT16) {
+        at = r->scratch;
+        TN_TRY(
+            tn_cast(TN_INT16, TN_INT32, tn_tensor_count(indices), indices->data, r->scratch, false, 1, err));
+    }
+    tn_code code = tn_scatter_nd(&s->d, &out->shape, s->depth, at, updates->data, out->data, err);
+    if (code != TN_OK) TN_TRY(tn_check_points(indices, s->depth, &out->shape, "shape", err));
+    return code;
 }
 
 /* ==== ScatterNd ==== indices updates shape */
 
 static tn_code scatter_nd_infer(tn_infer *c, tn_error *err)
 {
+    tn_shape s;
     TN_TRY(tn_infer_rank(c, 2, 1, err));
     TN_TRY(tn_infer_rank_at_least(c, 0, 1, err));
-    if (!tn_infer_ints(c, 2, &c->out[0].shape)) {
+    if (tn_info_ints(c->in[2], &s)) { /* 16-bit numbers too */
+        for (int k = 0; k < s.rank; k++) s.dim[k] = TN_MAX(s.dim[k], -1);
+        c->out[0].shape = s;
+    } else {
         const tn_shape *v = &c->in[2]->shape;
         if (v->rank == 1 && v->dim[0] >= 0) tn_infer_set_rank(c, 0, (int)TN_MIN(v->dim[0], TN_MAX_RANK + 1));
     }
