@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
 
-from with_tensorflow import Case, Run, feeds_of, load, our_losses, safe, tensorflow_losses, tensors, turnery, v1
+from with_tensorflow import Case, Run, load, our_losses, safe, tensorflow_losses, tensors, turnery, v1
 
 EXAMPLES = {"curve_fitting": ("examples/regression/curve_fitting.c", "--max_steps=300", "--validate_every=100"),
             "digits": ("examples/digits/digits.c", "--max_steps=120", "--dropout=0", "--summary_every=20")}

@@ -94,7 +94,7 @@ def feeds_of(graph, batch, seed=3):
     r = np.random.default_rng(seed)
     feeds = {}
     for op in graph.get_operations():
-        if op.type != "Placeholder" or "/" in op.name:
+        if op.type != "Placeholder":
             continue
         t = op.outputs[0]
         shape = [batch if d is None else d for d in t.shape.as_list()]
