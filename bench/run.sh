@@ -25,10 +25,10 @@ peer() { # interpreter, script, arguments...
 
 for ((i = 1; i <= rounds; i++)); do
     echo "round $i of $rounds" >&2
-    lines "$turnery" bench bench/training/w1_curve_fitting.c --steps 300 --blocks 8 --threads "$threads" --json
+    lines "$turnery" bench bench/training/w1_curve_fitting.c --w=W1 --steps 300 --blocks 8 --threads "$threads" --json
     peer "${TF_PYTHON:-}" w1_curve_fitting_tf.py --modes function_loop,session
     peer "${TORCH_PYTHON:-}" w1_curve_fitting_torch.py --modes fused
-    lines "$turnery" bench bench/training/w6_digits_cnn.c --steps 6 --blocks 4 --threads "$threads" --json
+    lines "$turnery" bench bench/training/w6_digits_cnn.c --w=W6 --steps 6 --blocks 4 --threads "$threads" --json
     TF_ENABLE_ONEDNN_OPTS=1 peer "${TF_PYTHON:-}" w6_mnist_cnn_tf.py --modes function
     peer "${TORCH_PYTHON:-}" w6_mnist_cnn_torch.py --modes cl
 done
@@ -71,22 +71,20 @@ END {
     }
 }' "$out/lines"
 
-# ---- from process start to an answer, and memory ----
-model=${BENCH_MODEL:-}
-if [ -z "$model" ]; then
-    "$turnery" train examples/digits/digits.c --max_steps 20 --logdir "$out/runs" >"$out/train" 2>&1 &&
-        "$turnery" export latest --logdir "$out/runs" >>"$out/train" 2>&1 || tail -3 "$out/train"
-    model=$(find "$out/runs" -name saved_model.pb -printf '%h\n' | sort | tail -1)
-fi
-if [ -n "$model" ]; then
-    tools/drawn-digit "$out/digit.npy"
-    for i in 1 2 3 4 5 6 7 8 9; do
-        start=$(date +%s%N)
-        "$turnery" run "$model" --signature serving_default --input "$(tools/only-input "$turnery" "$model")=$out/digit.npy" \
-            >"$out/answer"
-        echo $((($(date +%s%N) - start) / 1000))
-    done | sort -n | awk '{ v[NR] = $1 } END { printf "process start to answer: %.1f ms (best %.1f)\n", v[int((NR + 1) / 2)] / 1000, v[1] / 1000 }'
-fi
+# ---- from process start to an answer, and memory: the exported digits network and one image ----
+"$turnery" train examples/digits/digits.c --max_steps=20 --logdir="$out/runs" >"$out/train" 2>&1 || tail -3 "$out/train" >&2
+model=$(find "$out/runs" -name saved_model.pb -printf '%h\n' | sort | tail -n 1)
+python3 - "$turnery" predict "$model" --images=examples/digits/data/test-images-idx3-ubyte.gz <<'END'
+import resource, subprocess, sys, time
+ms = []
+for _ in range(21):
+    start = time.perf_counter()
+    subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+    ms.append((time.perf_counter() - start) * 1e3)
+ms.sort()
+print("turnery predict, process start to answer: %.1f ms (%.1f - %.1f), %.1f MB" % (
+    ms[10], ms[0], ms[-1], resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024))
+END
 
 # ---- sizes, a clean build ----
 for f in "$build/turnery" "$build"/libturnery.so.*.*.*; do
