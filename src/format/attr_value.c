@@ -9,14 +9,16 @@
 
 #define FUNC_DEPTH 16 /* functions with functions among their attributes */
 
-static tn_code attr_from(const char *name, const tn_AttrValue *v, tn_arena *a, int depth, tn_attr *out, tn_error *err);
+static tn_code attr_from(const char *name, const tn_AttrValue *v, tn_arena *a, int depth, tn_attr *out,
+                         tn_error *err);
 static tn_code attr_to(const tn_attr *attr, tn_arena *a, int depth, tn_AttrValue *out, tn_error *err);
 
 /* ---- from the message ---- */
 
 static tn_code func_from(const tn_NameAttrList *p, tn_arena *a, int depth, tn_func_attr *out, tn_error *err)
 {
-    if (depth > FUNC_DEPTH) return tn_fail(err, TN_INVALID_ARGUMENT, "function attributes nest deeper than %d", FUNC_DEPTH);
+    if (depth > FUNC_DEPTH)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "function attributes nest deeper than %d", FUNC_DEPTH);
     tn_attr *attrs = TN_ARRAY(a, p->attr.n + 1, tn_attr);
     char *name = tn_arena_strndup(a, p->name.p, p->name.n);
     if (!attrs || !name) return tn_no_memory(err, p->attr.n * sizeof *attrs);
@@ -77,15 +79,19 @@ static tn_code strings_from(const tn_view_list *p, tn_arena *a, tn_attr *out, tn
 /* The one kind of element that a list has; an empty list is one of integers, for want of a better. */
 static tn_code list_from(const tn_AttrValue_ListValue *p, tn_arena *a, int depth, tn_attr *out, tn_error *err)
 {
-    struct { tn_attr_kind kind; uint32_t n; } kinds[] = {
-        {TN_ATTR_STRING, p->s.n}, {TN_ATTR_INT, p->i.n}, {TN_ATTR_FLOAT, p->f.n}, {TN_ATTR_BOOL, p->b.n},
-        {TN_ATTR_TYPE, p->type.n}, {TN_ATTR_SHAPE, p->shape.n}, {TN_ATTR_TENSOR, p->tensor.n}, {TN_ATTR_FUNC, p->func.n}};
+    struct {
+        tn_attr_kind kind;
+        uint32_t n;
+    } kinds[] = {{TN_ATTR_STRING, p->s.n},      {TN_ATTR_INT, p->i.n},     {TN_ATTR_FLOAT, p->f.n},
+                 {TN_ATTR_BOOL, p->b.n},        {TN_ATTR_TYPE, p->type.n}, {TN_ATTR_SHAPE, p->shape.n},
+                 {TN_ATTR_TENSOR, p->tensor.n}, {TN_ATTR_FUNC, p->func.n}};
     out->is_list = true;
     out->kind = TN_ATTR_INT;
     for (size_t i = 0; i < TN_COUNT(kinds); i++) {
         if (!kinds[i].n) continue;
         if (out->n) return tn_fail(err, TN_INVALID_ARGUMENT, "a list of mixed kinds");
-        if (kinds[i].n > INT32_MAX) return tn_fail(err, TN_INVALID_ARGUMENT, "a list of %u elements", (unsigned)kinds[i].n);
+        if (kinds[i].n > INT32_MAX)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "a list of %u elements", (unsigned)kinds[i].n);
         out->kind = kinds[i].kind;
         out->n = (int)kinds[i].n;
     }
@@ -102,17 +108,35 @@ static tn_code list_from(const tn_AttrValue_ListValue *p, tn_arena *a, int depth
     return TN_OK;
 }
 
-static tn_code attr_from(const char *name, const tn_AttrValue *v, tn_arena *a, int depth, tn_attr *out, tn_error *err)
+static tn_code attr_from(const char *name, const tn_AttrValue *v, tn_arena *a, int depth, tn_attr *out,
+                         tn_error *err)
 {
     *out = (tn_attr){.name = name};
     switch (v->value_case) {
     case TN_AttrValue_list: return list_from(v->list, a, depth, out, err);
-    case TN_AttrValue_s: out->kind = TN_ATTR_STRING; out->s = (tn_bytes){v->s.p, v->s.n}; return TN_OK;
-    case TN_AttrValue_i: out->kind = TN_ATTR_INT; out->i = v->i; return TN_OK;
-    case TN_AttrValue_f: out->kind = TN_ATTR_FLOAT; out->f = v->f; return TN_OK;
-    case TN_AttrValue_b: out->kind = TN_ATTR_BOOL; out->b = v->b; return TN_OK;
-    case TN_AttrValue_type: out->kind = TN_ATTR_TYPE; out->type = (tn_dtype)v->type; return TN_OK;
-    case TN_AttrValue_shape: out->kind = TN_ATTR_SHAPE; return tn_shape_from_proto(v->shape, &out->shape, err);
+    case TN_AttrValue_s:
+        out->kind = TN_ATTR_STRING;
+        out->s = (tn_bytes){v->s.p, v->s.n};
+        return TN_OK;
+    case TN_AttrValue_i:
+        out->kind = TN_ATTR_INT;
+        out->i = v->i;
+        return TN_OK;
+    case TN_AttrValue_f:
+        out->kind = TN_ATTR_FLOAT;
+        out->f = v->f;
+        return TN_OK;
+    case TN_AttrValue_b:
+        out->kind = TN_ATTR_BOOL;
+        out->b = v->b;
+        return TN_OK;
+    case TN_AttrValue_type:
+        out->kind = TN_ATTR_TYPE;
+        out->type = (tn_dtype)v->type;
+        return TN_OK;
+    case TN_AttrValue_shape:
+        out->kind = TN_ATTR_SHAPE;
+        return tn_shape_from_proto(v->shape, &out->shape, err);
     case TN_AttrValue_func: out->kind = TN_ATTR_FUNC; return func_from(v->func, a, depth, &out->func, err);
     case TN_AttrValue_tensor: {
         tn_tensor *t = NULL;
@@ -124,7 +148,10 @@ static tn_code attr_from(const char *name, const tn_AttrValue *v, tn_arena *a, i
     case TN_AttrValue_placeholder:
         return tn_fail(err, TN_UNIMPLEMENTED, "a placeholder (%.*s) for a polymorphic function's attribute",
                        (int)TN_MIN(v->placeholder.n, 100), v->placeholder.p);
-    default: out->kind = TN_ATTR_INT; out->is_list = true; return TN_OK; /* no value: as good as an empty list */
+    default:
+        out->kind = TN_ATTR_INT;
+        out->is_list = true;
+        return TN_OK; /* no value: as good as an empty list */
     }
 }
 
@@ -149,7 +176,8 @@ tn_code tn_attrs_from_proto(const tn_AttrEntry_list *list, tn_arena *a, tn_attrs
     for (uint32_t i = 0; i < list->n; i++) {
         const tn_AttrEntry *e = &list->items[i];
         char *key = tn_arena_strndup(a, e->key.p, e->key.n);
-        tn_code code = key ? tn_attr_from_proto(key, e->value, a, &r.v[r.n], err) : tn_no_memory(err, e->key.n);
+        tn_code code =
+            key ? tn_attr_from_proto(key, e->value, a, &r.v[r.n], err) : tn_no_memory(err, e->key.n);
         if (code != TN_OK) {
             tn_attrs_drop(&r);
             return code;
@@ -164,7 +192,8 @@ tn_code tn_attrs_from_proto(const tn_AttrEntry_list *list, tn_arena *a, tn_attrs
 
 static tn_code func_to(const tn_func_attr *f, tn_arena *a, int depth, tn_NameAttrList *out, tn_error *err)
 {
-    if (depth > FUNC_DEPTH) return tn_fail(err, TN_INVALID_ARGUMENT, "function attributes nest deeper than %d", FUNC_DEPTH);
+    if (depth > FUNC_DEPTH)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "function attributes nest deeper than %d", FUNC_DEPTH);
     out->name = tn_view_of(f->name);
     for (int i = 0; i < f->n_attrs; i++) {
         tn_AttrValue *v = tn_attr_put(a, &out->attr, f->attrs[i].name);
@@ -175,14 +204,16 @@ static tn_code func_to(const tn_func_attr *f, tn_arena *a, int depth, tn_NameAtt
 }
 
 /* Numbers are copied so that the message's lists may grow. */
-#define COPY_LIST(field, from)                                                                    \
-    do {                                                                                          \
-        if (!tn_proto_reserve(a, &p->field, sizeof *p->field.items, (size_t)attr->n)) return tn_no_memory(err, 0); \
-        for (int i = 0; i < attr->n; i++) p->field.items[i] = attr->from[i];                      \
-        p->field.n = (uint32_t)attr->n;                                                           \
+#define COPY_LIST(field, from)                                                        \
+    do {                                                                              \
+        if (!tn_proto_reserve(a, &p->field, sizeof *p->field.items, (size_t)attr->n)) \
+            return tn_no_memory(err, 0);                                              \
+        for (int i = 0; i < attr->n; i++) p->field.items[i] = attr->from[i];          \
+        p->field.n = (uint32_t)attr->n;                                               \
     } while (0)
 
-static tn_code messages_to(const tn_attr *attr, tn_arena *a, int depth, tn_AttrValue_ListValue *p, tn_error *err)
+static tn_code messages_to(const tn_attr *attr, tn_arena *a, int depth, tn_AttrValue_ListValue *p,
+                           tn_error *err)
 {
     for (int i = 0; i < attr->n; i++) {
         if (attr->kind == TN_ATTR_SHAPE) {

@@ -54,9 +54,9 @@ static int ordered_length(uint64_t magnitude)
 
 static void put_ordered_int(int64_t v, tn_buf *out)
 {
-    static const uint8_t header[11][2] = {{0, 0},       {0x80, 0},    {0xc0, 0},    {0xe0, 0},
-                                          {0xf0, 0},    {0xf8, 0},    {0xfc, 0},    {0xfe, 0},
-                                          {0xff, 0},    {0xff, 0x80}, {0xff, 0xc0}};
+    static const uint8_t header[11][2] = {{0, 0},    {0x80, 0},    {0xc0, 0},   {0xe0, 0},
+                                          {0xf0, 0}, {0xf8, 0},    {0xfc, 0},   {0xfe, 0},
+                                          {0xff, 0}, {0xff, 0x80}, {0xff, 0xc0}};
     uint8_t bytes[10];
     memset(bytes, v < 0 ? 0xff : 0, 2);
     for (int i = 0; i < 8; i++) bytes[2 + i] = (uint8_t)((uint64_t)v >> (56 - 8 * i));
@@ -90,8 +90,9 @@ tn_code tn_slice_shape(const tn_slice *s, const tn_shape *full, tn_shape *out, t
     for (int i = 0; i < full->rank; i++) {
         int64_t start = s->start[i], length = s->length[i] < 0 ? full->dim[i] - start : s->length[i];
         if (start < 0 || length < 0 || start > full->dim[i] || length > full->dim[i] - start)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "slice [%lld,+%lld] of dimension %d reaches outside shape %s",
-                           (long long)start, (long long)length, i, tn_shape_text(full, text, sizeof text));
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "slice [%lld,+%lld] of dimension %d reaches outside shape %s", (long long)start,
+                           (long long)length, i, tn_shape_text(full, text, sizeof text));
         shape.dim[i] = length;
     }
     *out = shape;
@@ -101,7 +102,8 @@ tn_code tn_slice_shape(const tn_slice *s, const tn_shape *full, tn_shape *out, t
 bool tn_slice_equal(const tn_slice *a, const tn_slice *b, const tn_shape *full)
 {
     tn_shape x, y;
-    if (tn_slice_shape(a, full, &x, NULL) != TN_OK || tn_slice_shape(b, full, &y, NULL) != TN_OK) return false;
+    if (tn_slice_shape(a, full, &x, NULL) != TN_OK || tn_slice_shape(b, full, &y, NULL) != TN_OK)
+        return false;
     if (!tn_shape_equal(&x, &y)) return false;
     return !memcmp(a->start, b->start, (size_t)a->rank * sizeof *a->start);
 }
@@ -186,11 +188,13 @@ static bool walk_next(walk *w)
     return false;
 }
 
-static tn_code copy_row(tn_tensor *to, int64_t to_at, const tn_tensor *from, int64_t from_at, int64_t n, tn_error *err)
+static tn_code copy_row(tn_tensor *to, int64_t to_at, const tn_tensor *from, int64_t from_at, int64_t n,
+                        tn_error *err)
 {
     size_t size = tn_dtype_size(to->dtype);
     if (tn_dtype_is_pod(to->dtype)) {
-        memcpy((char *)to->data + (size_t)to_at * size, (char *)from->data + (size_t)from_at * size, (size_t)n * size);
+        memcpy((char *)to->data + (size_t)to_at * size, (char *)from->data + (size_t)from_at * size,
+               (size_t)n * size);
         return TN_OK;
     }
     for (int64_t i = 0; i < n; i++) {
@@ -200,7 +204,8 @@ static tn_code copy_row(tn_tensor *to, int64_t to_at, const tn_tensor *from, int
     return TN_OK;
 }
 
-static tn_code copy_slice(tn_tensor *to, const tn_tensor *from, const tn_tensor *full, const tn_slice *s, tn_error *err)
+static tn_code copy_slice(tn_tensor *to, const tn_tensor *from, const tn_tensor *full, const tn_slice *s,
+                          tn_error *err)
 {
     walk w = {.slice = s};
     TN_TRY(tn_slice_shape(s, &full->shape, &w.shape, err));

@@ -56,7 +56,8 @@ static tn_code read_slice(const tn_TensorSliceProto *p, const tn_shape *full, tn
         const tn_Extent *e = &p->extent.items[i];
         s.start[i] = e->start;
         s.length[i] = e->has_length_hack_case ? e->length : -1;
-        if (s.length[i] < -1) return tn_fail(err, TN_DATA_LOSS, "a slice of length %lld", (long long)s.length[i]);
+        if (s.length[i] < -1)
+            return tn_fail(err, TN_DATA_LOSS, "a slice of length %lld", (long long)s.length[i]);
     }
     tn_shape shape;
     TN_TRY(tn_slice_shape(&s, full, &shape, err));
@@ -83,15 +84,19 @@ static tn_code read_entry(tn_bundle *b, tn_view key, tn_view value, tn_arena *sc
     char *name = tn_arena_strndup(b->arena, key.p, key.n);
     if (!it || !name) return tn_no_memory(err, sizeof *it + key.n);
     it->dtype = p->dtype;
-    it->entry = (tn_bundle_entry){.name = name, .shard = p->shard_id, .offset = (uint64_t)p->offset,
-                                  .size = (uint64_t)p->size, .crc32c = p->crc32c};
+    it->entry = (tn_bundle_entry){.name = name,
+                                  .shard = p->shard_id,
+                                  .offset = (uint64_t)p->offset,
+                                  .size = (uint64_t)p->size,
+                                  .crc32c = p->crc32c};
     if (p->dtype > 0 && tn_dtype_size((tn_dtype)p->dtype)) it->entry.dtype = (tn_dtype)p->dtype;
     if (p->shard_id < 0 || p->shard_id >= b->n_shards)
         return tn_fail(err, TN_DATA_LOSS, "shard %d of %d", (int)p->shard_id, b->n_shards);
     if (p->offset < 0 || p->size < 0)
         return tn_fail(err, TN_DATA_LOSS, "offset %lld, size %lld", (long long)p->offset, (long long)p->size);
     if (p->shape) TN_TRY(tn_shape_from_proto(p->shape, &it->entry.shape, err));
-    if (!tn_shape_known(&it->entry.shape)) return tn_fail(err, TN_DATA_LOSS, "a shape that is not fully known");
+    if (!tn_shape_known(&it->entry.shape))
+        return tn_fail(err, TN_DATA_LOSS, "a shape that is not fully known");
     TN_TRY(read_slices(b, it, p, err));
     if (!tn_map_put_view(b->items, key, it)) return tn_no_memory(err, key.n);
     return TN_OK;
@@ -106,7 +111,8 @@ static tn_code read_entries(tn_bundle *b, tn_table *t, tn_error *err)
     while ((code = tn_table_next(t, &key, &value, err)) == TN_OK) {
         tn_arena_reset(scratch);
         if (key.n == 0)
-            code = b->n_shards ? tn_fail(err, TN_DATA_LOSS, "two headers") : read_header(b, value, scratch, err);
+            code =
+                b->n_shards ? tn_fail(err, TN_DATA_LOSS, "two headers") : read_header(b, value, scratch, err);
         else if (!b->n_shards)
             code = tn_fail(err, TN_DATA_LOSS, "no header");
         else if ((code = read_entry(b, key, value, scratch, err)) != TN_OK)
@@ -174,11 +180,20 @@ void tn_bundle_close(tn_bundle *b)
     tn_free(b);
 }
 
-const char *tn_bundle_prefix(const tn_bundle *b) { return b->prefix; }
+const char *tn_bundle_prefix(const tn_bundle *b)
+{
+    return b->prefix;
+}
 
-int tn_bundle_count(const tn_bundle *b) { return b->n_visible; }
+int tn_bundle_count(const tn_bundle *b)
+{
+    return b->n_visible;
+}
 
-const tn_bundle_entry *tn_bundle_at(const tn_bundle *b, int i) { return &b->visible[i]->entry; }
+const tn_bundle_entry *tn_bundle_at(const tn_bundle *b, int i)
+{
+    return &b->visible[i]->entry;
+}
 
 const tn_bundle_entry *tn_bundle_find(const tn_bundle *b, const char *name)
 {
@@ -199,25 +214,29 @@ static tn_code locate(tn_bundle *b, const tn_bundle_entry *e, tn_view *out, tn_e
         b->is_mapped[e->shard] = true;
     }
     if (e->offset > m->n || e->size > m->n - e->offset)
-        return tn_fail(err, TN_DATA_LOSS, "%s: cut short: %llu bytes at offset %llu are wanted, the file has %zu",
-                       path, (unsigned long long)e->size, (unsigned long long)e->offset, m->n);
+        return tn_fail(err, TN_DATA_LOSS,
+                       "%s: cut short: %llu bytes at offset %llu are wanted, the file has %zu", path,
+                       (unsigned long long)e->size, (unsigned long long)e->offset, m->n);
     *out = (tn_view){(const char *)m->data + e->offset, e->size};
     return TN_OK;
 }
 
 static tn_code crc_differs(tn_bundle *b, const tn_bundle_entry *e, uint32_t got, tn_error *err)
 {
-    return tn_fail(err, TN_DATA_LOSS, "%s.data-%05d-of-%05d: damaged at offset %llu (%llu bytes): crc32c %08x, the index says %08x",
-                   b->prefix, e->shard, b->n_shards, (unsigned long long)e->offset, (unsigned long long)e->size,
-                   got, e->crc32c);
+    return tn_fail(
+        err, TN_DATA_LOSS,
+        "%s.data-%05d-of-%05d: damaged at offset %llu (%llu bytes): crc32c %08x, the index says %08x",
+        b->prefix, e->shard, b->n_shards, (unsigned long long)e->offset, (unsigned long long)e->size, got,
+        e->crc32c);
 }
 
-static tn_code read_numbers(tn_bundle *b, const tn_bundle_entry *e, tn_view bytes, int64_t count, tn_tensor **out,
-                            tn_error *err)
+static tn_code read_numbers(tn_bundle *b, const tn_bundle_entry *e, tn_view bytes, int64_t count,
+                            tn_tensor **out, tn_error *err)
 {
     uint64_t want = (uint64_t)count * tn_dtype_size(e->dtype); /* count * 16 fits: the shape was checked */
     if (bytes.n != want)
-        return tn_fail(err, TN_DATA_LOSS, "%zu bytes are stored, the shape wants %llu", bytes.n, (unsigned long long)want);
+        return tn_fail(err, TN_DATA_LOSS, "%zu bytes are stored, the shape wants %llu", bytes.n,
+                       (unsigned long long)want);
     uint32_t crc = tn_crc_mask(tn_crc32c(0, bytes.p, bytes.n));
     if (crc != e->crc32c) return crc_differs(b, e, crc, err);
     tn_tensor *t;
@@ -243,17 +262,19 @@ static tn_code read_lengths(tn_view *in, int64_t count, uint64_t *lengths, uint3
         *crc = tn_crc32c(*crc, fixed, lengths[i] <= UINT32_MAX ? 4 : 8);
     }
     if (in->n < 4 || in->n - 4 != sum)
-        return tn_fail(err, TN_DATA_LOSS, "%llu bytes of strings are wanted, %zu are there", (unsigned long long)sum,
-                       in->n < 4 ? 0 : in->n - 4);
+        return tn_fail(err, TN_DATA_LOSS, "%llu bytes of strings are wanted, %zu are there",
+                       (unsigned long long)sum, in->n < 4 ? 0 : in->n - 4);
     uint32_t stored = tn_get32(in->p);
-    if (stored != tn_crc_mask(*crc)) return tn_fail(err, TN_DATA_LOSS, "the lengths of the strings are damaged");
+    if (stored != tn_crc_mask(*crc))
+        return tn_fail(err, TN_DATA_LOSS, "the lengths of the strings are damaged");
     *crc = tn_crc32c(*crc, in->p, 4);
     in->p += 4;
     in->n -= 4;
     return TN_OK;
 }
 
-static tn_code fill_strings(tn_tensor *t, const char *p, const uint64_t *lengths, int64_t count, tn_error *err)
+static tn_code fill_strings(tn_tensor *t, const char *p, const uint64_t *lengths, int64_t count,
+                            tn_error *err)
 {
     for (int64_t i = 0; i < count; i++) {
         TN_TRY(tn_string_set(t, i, p, lengths[i], err));
@@ -262,8 +283,8 @@ static tn_code fill_strings(tn_tensor *t, const char *p, const uint64_t *lengths
     return TN_OK;
 }
 
-static tn_code read_strings(tn_bundle *b, const tn_bundle_entry *e, tn_view bytes, int64_t count, tn_tensor **out,
-                            tn_error *err)
+static tn_code read_strings(tn_bundle *b, const tn_bundle_entry *e, tn_view bytes, int64_t count,
+                            tn_tensor **out, tn_error *err)
 {
     if ((uint64_t)count > bytes.n)
         return tn_fail(err, TN_DATA_LOSS, "%zu bytes cannot hold %lld strings", bytes.n, (long long)count);
@@ -291,8 +312,8 @@ static tn_code read_piece(tn_bundle *b, const item *it, tn_tensor **out, tn_erro
 {
     const tn_bundle_entry *e = &it->entry;
     if (e->dtype == TN_INVALID_DTYPE || e->dtype == TN_VARIANT || e->dtype == TN_RESOURCE)
-        return tn_fail(err, TN_UNIMPLEMENTED, "dtype %d (%s) cannot be read from a checkpoint", (int)it->dtype,
-                       tn_dtype_name((tn_dtype)it->dtype));
+        return tn_fail(err, TN_UNIMPLEMENTED, "dtype %d (%s) cannot be read from a checkpoint",
+                       (int)it->dtype, tn_dtype_name((tn_dtype)it->dtype));
     int64_t count;
     TN_TRY(tn_shape_count_checked(&e->shape, &count, err));
     if ((uint64_t)count > SIZE_MAX / 32) return tn_fail(err, TN_DATA_LOSS, "%lld elements", (long long)count);
@@ -347,7 +368,9 @@ static tn_code check_cover(tn_bundle *b, const item *it, tn_error *err)
         if (n > count - sum) return tn_fail(err, TN_DATA_LOSS, "slices overlap");
         sum += n;
     }
-    return sum == count ? TN_OK : tn_fail(err, TN_DATA_LOSS, "slices hold %lld of %lld elements", (long long)sum, (long long)count);
+    return sum == count ? TN_OK
+                        : tn_fail(err, TN_DATA_LOSS, "slices hold %lld of %lld elements", (long long)sum,
+                                  (long long)count);
 }
 
 static tn_code read_item(tn_bundle *b, const item *it, tn_tensor **out, tn_error *err)
@@ -410,7 +433,8 @@ static tn_code read_part(tn_bundle *b, const item *it, const tn_slice *slice, tn
     return TN_OK;
 }
 
-tn_code tn_bundle_read_slice(tn_bundle *b, const char *name, const tn_slice *slice, tn_tensor **out, tn_error *err)
+tn_code tn_bundle_read_slice(tn_bundle *b, const char *name, const tn_slice *slice, tn_tensor **out,
+                             tn_error *err)
 {
     const item *it = tn_map_get(b->items, name);
     if (!it) return not_there(b, name, err);

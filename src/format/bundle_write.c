@@ -97,13 +97,15 @@ static uint32_t put_strings(tn_bundle_writer *w, const tn_tensor *t)
     return tn_crc_mask(crc);
 }
 
-static tn_code new_record(tn_bundle_writer *w, tn_view key, tn_dtype t, const tn_shape *shape, record **out, tn_error *err)
+static tn_code new_record(tn_bundle_writer *w, tn_view key, tn_dtype t, const tn_shape *shape, record **out,
+                          tn_error *err)
 {
     record *r = TN_NEW(w->arena, record);
     char *copy = tn_arena_strndup(w->arena, key.p, key.n);
     tn_BundleEntryProto *p = TN_NEW(w->arena, tn_BundleEntryProto);
     tn_TensorShapeProto *s = TN_NEW(w->arena, tn_TensorShapeProto);
-    if (!r || !copy || !p || !s || !tn_map_put_view(w->records, key, r)) return tn_no_memory(err, sizeof *r + key.n);
+    if (!r || !copy || !p || !s || !tn_map_put_view(w->records, key, r))
+        return tn_no_memory(err, sizeof *r + key.n);
     *r = (record){copy, key.n, p};
     TN_TRY(tn_shape_to_proto(shape, w->arena, s, err));
     p->dtype = t;
@@ -157,7 +159,8 @@ tn_code tn_bundle_add(tn_bundle_writer *w, const char *name, const tn_tensor *t,
 }
 
 /* The record of the whole tensor: made by its first slice, checked by the others. */
-static tn_code whole_record(tn_bundle_writer *w, const char *name, const tn_shape *full, tn_dtype t, record **out, tn_error *err)
+static tn_code whole_record(tn_bundle_writer *w, const char *name, const tn_shape *full, tn_dtype t,
+                            record **out, tn_error *err)
 {
     record *r = tn_map_get(w->records, name);
     if (!r) return new_record(w, tn_view_of(name), t, full, out, err);
@@ -200,19 +203,21 @@ static tn_code put_slice(tn_bundle_writer *w, const char *name, const tn_shape *
     tn_bundle_slice_key(name, slice, &key);
     tn_code code = tn_buf_check(&key, err);
     tn_view view = {key.data, key.n};
-    if (code == TN_OK && tn_map_get_view(w->records, view)) code = tn_fail(err, TN_ALREADY_EXISTS, "has this slice already");
+    if (code == TN_OK && tn_map_get_view(w->records, view))
+        code = tn_fail(err, TN_ALREADY_EXISTS, "has this slice already");
     if (code == TN_OK) code = list_slice(w, r, slice, err);
     if (code == TN_OK) code = put_tensor(w, view, t, err);
     tn_buf_free(&key);
     return code;
 }
 
-tn_code tn_bundle_add_slice(tn_bundle_writer *w, const char *name, const tn_shape *full, const tn_slice *slice,
-                            const tn_tensor *t, tn_error *err)
+tn_code tn_bundle_add_slice(tn_bundle_writer *w, const char *name, const tn_shape *full,
+                            const tn_slice *slice, const tn_tensor *t, tn_error *err)
 {
     if (w->first.code) return failed_before(w, err);
     tn_error local = {0};
-    tn_code code = *name ? put_slice(w, name, full, slice, t, &local) : tn_fail(&local, TN_INVALID_ARGUMENT, "an empty name");
+    tn_code code = *name ? put_slice(w, name, full, slice, t, &local)
+                         : tn_fail(&local, TN_INVALID_ARGUMENT, "an empty name");
     return keep(w, name, code, &local, err);
 }
 
@@ -245,7 +250,8 @@ static tn_code add_records(tn_bundle_writer *w, tn_table_writer *table, tn_error
     for (size_t i = 0; i < n && code == TN_OK; i++) {
         tn_buf_clear(&value);
         code = TN_ENCODE(BundleEntryProto, all[i]->proto, &value, err);
-        if (code == TN_OK) tn_table_add(table, (tn_view){all[i]->key, all[i]->key_size}, (tn_view){value.data, value.n});
+        if (code == TN_OK)
+            tn_table_add(table, (tn_view){all[i]->key, all[i]->key_size}, (tn_view){value.data, value.n});
     }
     tn_buf_free(&value);
     return code;
@@ -292,8 +298,10 @@ tn_code tn_bundle_commit(tn_bundle_writer *w, tn_error *err)
         code = tn_writer_commit(w->file, err);
         w->file = NULL;
         if (code == TN_OK) code = write_index(w, err);
-        if (code == TN_OK) code = place(w, err);
-        else remove_new(w);
+        if (code == TN_OK)
+            code = place(w, err);
+        else
+            remove_new(w);
     }
     free_writer(w);
     return code;

@@ -22,8 +22,10 @@ static tn_code map_objects(restoring *r, const tn_TrackableObjectGraph *g, tn_er
     for (uint32_t i = 0; i < g->nodes.n; i++) {
         for (uint32_t k = 0; k < g->nodes.items[i].attributes.n; k++) {
             const tn_SerializedTensor *t = &g->nodes.items[i].attributes.items[k];
-            char *key = tn_arena_strndup(r->arena, t->checkpoint_key.n ? t->checkpoint_key.p : "", t->checkpoint_key.n);
-            if (!key || !tn_map_put_view(r->keys, t->full_name, key)) return tn_no_memory(err, t->full_name.n);
+            char *key = tn_arena_strndup(r->arena, t->checkpoint_key.n ? t->checkpoint_key.p : "",
+                                         t->checkpoint_key.n);
+            if (!key || !tn_map_put_view(r->keys, t->full_name, key))
+                return tn_no_memory(err, t->full_name.n);
         }
     }
     return TN_OK;
@@ -41,14 +43,16 @@ static tn_code read_objects(restoring *r, tn_error *err)
     TN_TRY(tn_bundle_read(r->bundle, OBJECT_GRAPH, &t, err));
     tn_code code = TN_OK;
     if (t->dtype == TN_STRING && tn_tensor_count(t) == 1) {
-        code = TN_DECODE(TrackableObjectGraph, ((tn_view){TN_STRINGS(t)->p, TN_STRINGS(t)->n}), r->arena, &g, err);
+        code = TN_DECODE(TrackableObjectGraph, ((tn_view){TN_STRINGS(t)->p, TN_STRINGS(t)->n}), r->arena, &g,
+                         err);
         if (code == TN_OK) code = map_objects(r, g, err);
     }
     tn_tensor_unref(t);
     return code;
 }
 
-static tn_code find_entry(restoring *r, const tn_saved_variable *v, const tn_bundle_entry **out, tn_error *err)
+static tn_code find_entry(restoring *r, const tn_saved_variable *v, const tn_bundle_entry **out,
+                          tn_error *err)
 {
     *out = tn_bundle_find(r->bundle, v->key);
     if (*out || v->restored) return TN_OK;
@@ -66,11 +70,12 @@ static tn_code check_fit(const tn_saved_variable *v, const tn_tensor *t, tn_erro
                        tn_dtype_name(v->dtype), tn_dtype_name(t->dtype));
     if (tn_shape_compatible(&v->shape, &t->shape)) return TN_OK;
     if (v->shape.rank == 0 && !v->is_resource) return TN_OK; /* a VariableV2 of shape [] may be of any */
-    return tn_fail(err, TN_INVALID_ARGUMENT, "variable '%s' is of shape %s, in the checkpoint of shape %s", v->name,
-                   tn_shape_text(&v->shape, a, sizeof a), tn_shape_text(&t->shape, b, sizeof b));
+    return tn_fail(err, TN_INVALID_ARGUMENT, "variable '%s' is of shape %s, in the checkpoint of shape %s",
+                   v->name, tn_shape_text(&v->shape, a, sizeof a), tn_shape_text(&t->shape, b, sizeof b));
 }
 
-static tn_code restore_one(restoring *r, const tn_saved_variable *v, tn_session *s, bool may_lack, tn_error *err)
+static tn_code restore_one(restoring *r, const tn_saved_variable *v, tn_session *s, bool may_lack,
+                           tn_error *err)
 {
     const tn_bundle_entry *e;
     tn_tensor *t;
@@ -90,7 +95,8 @@ static tn_code restore_one(restoring *r, const tn_saved_variable *v, tn_session 
     return code;
 }
 
-static tn_code restore_all(restoring *r, const tn_graph *g, const char *restore_op, tn_session *s, bool may_lack, tn_error *err)
+static tn_code restore_all(restoring *r, const tn_graph *g, const char *restore_op, tn_session *s,
+                           bool may_lack, tn_error *err)
 {
     tn_saved_variable *v;
     int n;
@@ -99,8 +105,8 @@ static tn_code restore_all(restoring *r, const tn_graph *g, const char *restore_
     return TN_OK;
 }
 
-tn_code tn_checkpoint_restore(const char *prefix, const tn_graph *g, const char *restore_op, tn_session *s, int *missing,
-                              tn_error *err)
+tn_code tn_checkpoint_restore(const char *prefix, const tn_graph *g, const char *restore_op, tn_session *s,
+                              int *missing, tn_error *err)
 {
     restoring r = {0};
     TN_TRY(tn_bundle_open(prefix, &r.bundle, err));
@@ -120,9 +126,11 @@ static tn_code add_one(tn_bundle_writer *w, const tn_saved_variable *v, tn_sessi
 {
     tn_tensor *t;
     tn_code code = tn_session_get(s, v->name, &t, err);
-    if (code == TN_NOT_FOUND) return tn_fail(err, TN_FAILED_PRECONDITION, "variable '%s' has no value to be saved", v->name);
+    if (code == TN_NOT_FOUND)
+        return tn_fail(err, TN_FAILED_PRECONDITION, "variable '%s' has no value to be saved", v->name);
     if (code != TN_OK) return code;
-    code = v->has_slice ? tn_bundle_add_slice(w, v->key, &v->full, &v->slice, t, err) : tn_bundle_add(w, v->key, t, err);
+    code = v->has_slice ? tn_bundle_add_slice(w, v->key, &v->full, &v->slice, t, err)
+                        : tn_bundle_add(w, v->key, t, err);
     tn_tensor_unref(t);
     return code;
 }

@@ -31,8 +31,8 @@ int64_t tn_checkpoint_step(const char *prefix)
 static bool is_shard(const char *file, const char *name)
 {
     size_t n = strlen(name);
-    return !strncmp(file, name, n) && !strncmp(file + n, ".data-", 6) && strspn(file + n + 6, "0123456789") == 5 &&
-           !strncmp(file + n + 11, "-of-", 4);
+    return !strncmp(file, name, n) && !strncmp(file + n, ".data-", 6) &&
+           strspn(file + n + 6, "0123456789") == 5 && !strncmp(file + n + 11, "-of-", 4);
 }
 
 static tn_code remove_shards(const char *prefix, tn_arena *a, tn_error *err)
@@ -77,7 +77,8 @@ static char *resolve(tn_arena *a, const char *folder, tn_view path)
     return p && p[0] != '/' ? tn_path_join(a, folder, p) : p;
 }
 
-tn_code tn_checkpoint_state_parse(tn_view text, const char *folder, tn_arena *a, tn_checkpoint_state *out, tn_error *err)
+tn_code tn_checkpoint_state_parse(tn_view text, const char *folder, tn_arena *a, tn_checkpoint_state *out,
+                                  tn_error *err)
 {
     tn_CheckpointState *p;
     TN_TRY(TN_PARSE(CheckpointState, text, a, &p, err));
@@ -91,7 +92,8 @@ tn_code tn_checkpoint_state_parse(tn_view text, const char *folder, tn_arena *a,
         all[i] = resolve(a, folder, p->all_model_checkpoint_paths.items[i]);
         if (!all[i]) return tn_no_memory(err, p->all_model_checkpoint_paths.items[i].n);
     }
-    if (p->all_model_checkpoint_timestamps.n == n && n) s.timestamps = p->all_model_checkpoint_timestamps.items;
+    if (p->all_model_checkpoint_timestamps.n == n && n)
+        s.timestamps = p->all_model_checkpoint_timestamps.items;
     s.last_preserved = p->last_preserved_timestamp;
     *out = s;
     return TN_OK;
@@ -118,9 +120,11 @@ static tn_view relative(const char *folder, const char *path)
     return tn_view_of(!strcmp(folder, ".") && !strncmp(path, "./", 2) ? path + 2 : path);
 }
 
-static tn_code print_state(const char *folder, const tn_checkpoint_state *s, tn_arena *a, tn_buf *out, tn_error *err)
+static tn_code print_state(const char *folder, const tn_checkpoint_state *s, tn_arena *a, tn_buf *out,
+                           tn_error *err)
 {
-    tn_CheckpointState p = {.model_checkpoint_path = relative(folder, s->latest), .last_preserved_timestamp = s->last_preserved};
+    tn_CheckpointState p = {.model_checkpoint_path = relative(folder, s->latest),
+                            .last_preserved_timestamp = s->last_preserved};
     for (int i = 0; i < s->n; i++) {
         tn_view *v = TN_PUSH(a, &p.all_model_checkpoint_paths);
         if (!v) return tn_no_memory(err, sizeof *v);
@@ -158,6 +162,6 @@ tn_code tn_latest_checkpoint(const char *folder, int before, tn_arena *a, const 
         *prefix = s.all[i];
         return TN_OK;
     }
-    return tn_fail(err, TN_NOT_FOUND, "%s/" STATE_FILE " names '%s', but there is no such checkpoint%s", folder, s.latest,
-                   before ? " before the newest" : "");
+    return tn_fail(err, TN_NOT_FOUND, "%s/" STATE_FILE " names '%s', but there is no such checkpoint%s",
+                   folder, s.latest, before ? " before the newest" : "");
 }

@@ -10,8 +10,9 @@
 /* These hold VariableDefs in a file, and names of registered variables in a graph. */
 static bool holds_variables(const char *name)
 {
-    static const char *const names[] = {TN_GLOBAL_VARIABLES, TN_TRAINABLE_VARIABLES, LOCAL_VARIABLES, "global_step",
-                                        "model_variables", "moving_average_variables"};
+    static const char *const names[] = {TN_GLOBAL_VARIABLES, TN_TRAINABLE_VARIABLES,
+                                        LOCAL_VARIABLES,     "global_step",
+                                        "model_variables",   "moving_average_variables"};
     for (size_t i = 0; i < TN_COUNT(names); i++)
         if (!strcmp(name, names[i])) return true;
     return false;
@@ -25,10 +26,13 @@ static const tn_CollectionDef *find_collection(const tn_MetaGraphDef *def, const
     return e ? e->value : NULL;
 }
 
-static const char *text(tn_arena *a, tn_view v) { return tn_arena_strndup(a, v.n ? v.p : "", v.n); }
+static const char *text(tn_arena *a, tn_view v)
+{
+    return tn_arena_strndup(a, v.n ? v.p : "", v.n);
+}
 
-static tn_code register_variable(tn_view bytes, const char *collection, tn_map *trainable,
-                                 tn_graph *g, tn_arena *a, tn_error *err)
+static tn_code register_variable(tn_view bytes, const char *collection, tn_map *trainable, tn_graph *g,
+                                 tn_arena *a, tn_error *err)
 {
     tn_VariableDef *p;
     TN_TRY(TN_DECODE(VariableDef, bytes, a, &p, err));
@@ -42,7 +46,8 @@ static tn_code register_variable(tn_view bytes, const char *collection, tn_map *
                           .trainable = tn_map_get_view(trainable, name) != NULL,
                           .local = !strcmp(collection, LOCAL_VARIABLES),
                           .def = bytes};
-    if (!v.name || !v.initializer_name || !v.snapshot_name || !v.initial_value_name) return tn_no_memory(err, name.n);
+    if (!v.name || !v.initializer_name || !v.snapshot_name || !v.initial_value_name)
+        return tn_no_memory(err, name.n);
     if (tn_graph_variable(g, v.name)) return TN_OK; /* a variable may be listed twice */
     return tn_graph_add_variable(g, &v, err);
 }
@@ -60,8 +65,8 @@ static tn_code list_trainable(const tn_MetaGraphDef *def, tn_map *out, tn_arena 
     return TN_OK;
 }
 
-static tn_code register_all(const tn_MetaGraphDef *def, const char *collection, tn_map *trainable, tn_graph *g, tn_arena *a,
-                            tn_error *err)
+static tn_code register_all(const tn_MetaGraphDef *def, const char *collection, tn_map *trainable,
+                            tn_graph *g, tn_arena *a, tn_error *err)
 {
     const tn_CollectionDef *c = find_collection(def, collection);
     if (!c || c->kind_case != TN_CollectionDef_bytes_list) return TN_OK;
@@ -134,8 +139,10 @@ static tn_code variable_bytes(const tn_variable_info *v, tn_arena *a, tn_view *o
     tn_buf bytes = {0};
     tn_code code = TN_ENCODE(VariableDef, &p, &bytes, err);
     char *copy = code == TN_OK ? tn_arena_strndup(a, bytes.data, bytes.n) : NULL;
-    if (copy) *out = (tn_view){copy, bytes.n};
-    else if (code == TN_OK) code = tn_no_memory(err, bytes.n);
+    if (copy)
+        *out = (tn_view){copy, bytes.n};
+    else if (code == TN_OK)
+        code = tn_no_memory(err, bytes.n);
     tn_buf_free(&bytes);
     return code;
 }
@@ -147,7 +154,8 @@ static const tn_variable_info *named_variable(const tn_graph *g, const char *val
     return name ? tn_graph_variable(g, name) : NULL;
 }
 
-static tn_code export_variables(const tn_graph *g, const char *name, tn_arena *a, tn_CollectionDef *out, tn_error *err)
+static tn_code export_variables(const tn_graph *g, const char *name, tn_arena *a, tn_CollectionDef *out,
+                                tn_error *err)
 {
     tn_CollectionDef_BytesList *list = TN_NEW(a, tn_CollectionDef_BytesList);
     if (!list) return tn_no_memory(err, sizeof *list);
@@ -162,7 +170,8 @@ static tn_code export_variables(const tn_graph *g, const char *name, tn_arena *a
     return TN_OK;
 }
 
-static tn_code export_bytes(const tn_graph *g, const char *name, tn_arena *a, tn_CollectionDef *out, tn_error *err)
+static tn_code export_bytes(const tn_graph *g, const char *name, tn_arena *a, tn_CollectionDef *out,
+                            tn_error *err)
 {
     tn_CollectionDef_BytesList *list = TN_NEW(a, tn_CollectionDef_BytesList);
     if (!list) return tn_no_memory(err, sizeof *list);
@@ -175,7 +184,8 @@ static tn_code export_bytes(const tn_graph *g, const char *name, tn_arena *a, tn
     return TN_OK;
 }
 
-static tn_code export_names(const tn_graph *g, const char *name, tn_arena *a, tn_CollectionDef *out, tn_error *err)
+static tn_code export_names(const tn_graph *g, const char *name, tn_arena *a, tn_CollectionDef *out,
+                            tn_error *err)
 {
     tn_CollectionDef_NodeList *list = TN_NEW(a, tn_CollectionDef_NodeList);
     if (!list) return tn_no_memory(err, sizeof *list);
@@ -195,7 +205,8 @@ static bool all_variables(const tn_graph *g, const char *name, tn_arena *a)
     return true;
 }
 
-static tn_code export_collection(const tn_graph *g, const char *name, tn_arena *a, tn_CollectionDef *out, tn_error *err)
+static tn_code export_collection(const tn_graph *g, const char *name, tn_arena *a, tn_CollectionDef *out,
+                                 tn_error *err)
 {
     if (tn_collection_is_bytes(g, name)) return export_bytes(g, name, a, out, err);
     if (holds_variables(name) && all_variables(g, name, a)) return export_variables(g, name, a, out, err);

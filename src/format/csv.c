@@ -27,7 +27,8 @@ typedef struct reader {
 
 static tn_code fail_at(const reader *r, tn_code code, const char *what, tn_error *err)
 {
-    return tn_fail(err, code, "%lld:%lld: %s", (long long)r->field_line, (long long)(r->field_start - r->field_row) + 1, what);
+    return tn_fail(err, code, "%lld:%lld: %s", (long long)r->field_line,
+                   (long long)(r->field_start - r->field_row) + 1, what);
 }
 
 /* ---- fields ---- */
@@ -60,7 +61,8 @@ static tn_code quoted(reader *r, tn_error *err)
 
 static bool at_field_end(const reader *r)
 {
-    return r->p == r->end || *r->p == r->separator || *r->p == '\n' || (*r->p == '\r' && (r->p + 1 == r->end || r->p[1] == '\n'));
+    return r->p == r->end || *r->p == r->separator || *r->p == '\n' ||
+           (*r->p == '\r' && (r->p + 1 == r->end || r->p[1] == '\n'));
 }
 
 /* Reads a field; *last: the row ends with it. */
@@ -105,41 +107,75 @@ static void skip_blank_lines(reader *r)
 
 /* strtof reads "1.5" as 1 where the decimal point is a comma, so the digits are put together here: in long
  * double, whose 64 bits leave nothing of a float to chance but ties. */
+
+typedef struct digits {
+    const char *s, *end;
+} digits;
+
+static bool is_word(const digits *d, const char *word)
+{
+    size_t n = (size_t)(d->end - d->s);
+    return n == strlen(word) && !strncasecmp(d->s, word, n);
+}
+
+static bool accept_sign(digits *d)
+{
+    if (d->s == d->end || (*d->s != '-' && *d->s != '+')) return false;
+    return *d->s++ == '-';
+}
+
+/* Digits onto *v; how many there were. */
+static int take_digits(digits *d, long double *v)
+{
+    int n = 0;
+    for (; d->s < d->end && isdigit((unsigned char)*d->s); d->s++, n++) *v = *v * 10 + (*d->s - '0');
+    return n;
+}
+
+static bool take_exponent(digits *d, int *scale)
+{
+    long double e = 0;
+    if (d->s == d->end || (*d->s != 'e' && *d->s != 'E')) return true;
+    d->s++;
+    bool negative = accept_sign(d);
+    if (!take_digits(d, &e)) return false;
+    int n = e > 100000 ? 100000 : (int)e;
+    *scale += negative ? -n : n;
+    return true;
+}
+
+static long double scaled(long double v, int scale)
+{
+    if (v == 0 || scale == 0) return v;
+    if (scale > 0) return v * powl(10, scale);
+    return scale < -4000 ? 0 : v / powl(10, -scale);
+}
+
+static bool parse_decimal(digits *d, long double *out)
+{
+    long double v = 0;
+    int scale = 0, n = take_digits(d, &v);
+    if (d->s < d->end && *d->s == '.') {
+        d->s++;
+        scale = -take_digits(d, &v);
+    }
+    if (n - scale == 0 || !take_exponent(d, &scale) || d->s != d->end) return false;
+    *out = scaled(v, scale);
+    return true;
+}
+
+/* An empty field is no number at all: NaN. */
 static bool parse_number(const char *s, size_t n, float *out)
 {
-    const char *end = s + n;
-    while (s < end && isspace((unsigned char)*s)) s++;
-    while (end > s && isspace((unsigned char)end[-1])) end--;
-    if (s == end) {
-        *out = NAN;
-        return true;
-    }
-    if (end - s > MOST_NUMBER) return false;
-    bool negative = *s == '-';
-    if (*s == '-' || *s == '+') s++;
-    size_t left = (size_t)(end - s);
-    if ((left == 3 && !strncasecmp(s, "nan", 3)) || (left == 2 && !strncasecmp(s, "na", 2))) return *out = NAN, true;
-    if ((left == 3 && !strncasecmp(s, "inf", 3)) || (left == 8 && !strncasecmp(s, "infinity", 8)))
-        return *out = negative ? -INFINITY : INFINITY, true;
-    long double v = 0;
-    int digits = 0, scale = 0;
-    for (; s < end && isdigit((unsigned char)*s); s++, digits++) v = v * 10 + (*s - '0');
-    if (s < end && *s == '.')
-        for (s++; s < end && isdigit((unsigned char)*s); s++, digits++, scale--) v = v * 10 + (*s - '0');
-    if (!digits) return false;
-    if (s < end && (*s == 'e' || *s == 'E')) {
-        int e = 0, sign = 1, any = 0;
-        s++;
-        if (s < end && (*s == '-' || *s == '+')) sign = *s++ == '-' ? -1 : 1;
-        for (; s < end && isdigit((unsigned char)*s); s++, any++) e = TN_MIN(e * 10 + (*s - '0'), 100000);
-        if (!any) return false;
-        scale += sign * e;
-    }
-    if (s != end) return false;
-    if (v == 0) scale = 0;
-    if (scale > 0) v *= powl(10, scale);
-    else if (scale < -4000) v = 0;
-    else if (scale < 0) v /= powl(10, -scale);
+    digits d = {s, s + n};
+    long double v;
+    while (d.s < d.end && isspace((unsigned char)*d.s)) d.s++;
+    while (d.end > d.s && isspace((unsigned char)d.end[-1])) d.end--;
+    if (d.end - d.s > MOST_NUMBER) return false;
+    if (d.s == d.end || is_word(&d, "nan") || is_word(&d, "na")) return *out = NAN, true;
+    bool negative = accept_sign(&d);
+    if (is_word(&d, "inf") || is_word(&d, "infinity")) return *out = negative ? -INFINITY : INFINITY, true;
+    if (!parse_decimal(&d, &v)) return false;
     *out = (float)(negative ? -v : v);
     return true;
 }
@@ -154,7 +190,7 @@ typedef struct table {
     const char **names; /* the chosen ones */
     int *place;         /* column of the file -> column of the tensor; -1: not wanted */
     int n_chosen;
-    float *values;      /* grows */
+    float *values; /* grows */
     size_t n_values, cap;
     int64_t rows;
 } table;
@@ -167,7 +203,8 @@ static tn_code count_columns(reader r, int *n, tn_error *err)
     *n = 0;
     while (code == TN_OK && !last) {
         code = next_field(&r, &last, err);
-        if (code == TN_OK && ++*n > MOST_COLUMNS) code = fail_at(&r, TN_INVALID_ARGUMENT, "more than 65536 columns", err);
+        if (code == TN_OK && ++*n > MOST_COLUMNS)
+            code = fail_at(&r, TN_INVALID_ARGUMENT, "more than 65536 columns", err);
     }
     tn_buf_free(&r.field);
     return code;
@@ -181,8 +218,9 @@ static tn_code read_header(table *t, reader *r, tn_error *err)
     for (int i = 0; i < t->n_columns; i++) {
         bool last;
         if (!t->o->no_header) TN_TRY(next_field(r, &last, err));
-        t->header[i] = t->o->no_header ? tn_arena_printf(t->arena, "%d", i)
-                                       : tn_arena_strndup(t->arena, r->field.n ? r->field.data : "", r->field.n);
+        t->header[i] = t->o->no_header
+                           ? tn_arena_printf(t->arena, "%d", i)
+                           : tn_arena_strndup(t->arena, r->field.n ? r->field.data : "", r->field.n);
         if (!t->header[i]) return tn_no_memory(err, r->field.n);
     }
     return TN_OK;
@@ -214,7 +252,8 @@ static tn_code choose_columns(table *t, tn_error *err)
     for (int i = 0; i < t->n_chosen; i++) {
         int at = all ? i : find_column(t, t->o->columns[i]);
         if (at < 0) return no_column(t, t->o->columns[i], err);
-        if (!all && t->place[at] >= 0) return tn_fail(err, TN_INVALID_ARGUMENT, "column '%s' is chosen twice", t->o->columns[i]);
+        if (!all && t->place[at] >= 0)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "column '%s' is chosen twice", t->o->columns[i]);
         t->names[i] = t->header[at];
         t->place[at] = i;
     }
@@ -237,7 +276,8 @@ static tn_code reserve_row(table *t, tn_error *err)
 static tn_code bad_number(const reader *r, const table *t, int column, tn_error *err)
 {
     char text[300];
-    snprintf(text, sizeof text, "column '%.100s': '%.100s' is no number", t->header[column], r->field.n ? r->field.data : "");
+    snprintf(text, sizeof text, "column '%.100s': '%.100s' is no number", t->header[column],
+             r->field.n ? r->field.data : "");
     return fail_at(r, TN_INVALID_ARGUMENT, text, err);
 }
 
@@ -279,7 +319,8 @@ static tn_code read_table(table *t, reader *r, tn_error *err)
 tn_code tn_csv_parse(tn_view text, const tn_csv_options *o, tn_csv *out, tn_error *err)
 {
     static const tn_csv_options defaults;
-    if (text.n >= 3 && !memcmp(text.p, "\xef\xbb\xbf", 3)) text = (tn_view){text.p + 3, text.n - 3}; /* byte order mark */
+    if (text.n >= 3 && !memcmp(text.p, "\xef\xbb\xbf", 3))
+        text = (tn_view){text.p + 3, text.n - 3}; /* byte order mark */
     table t = {.o = o ? o : &defaults, .arena = tn_arena_new(0)};
     reader r = {.p = text.n ? text.p : "", .line = 1, .separator = t.o->separator ? t.o->separator : ','};
     r.row = r.field_start = r.field_row = r.p;

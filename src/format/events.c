@@ -37,8 +37,9 @@ static tn_code choose_path(tn_events *e, const char *folder, const char *suffix,
     char host[256];
     host_name(host, sizeof host);
     for (int k = 0; k < MOST_FILES; k++) {
-        char *name = tn_arena_printf(e->arena, "events.out.tfevents.%010lld.%s.%ld.%d%s", (long long)tn_wall_time(),
-                                     host, (long)getpid(), k, suffix ? suffix : "");
+        char *name =
+            tn_arena_printf(e->arena, "events.out.tfevents.%010lld.%s.%ld.%d%s", (long long)tn_wall_time(),
+                            host, (long)getpid(), k, suffix ? suffix : "");
         char *path = name ? tn_path_join(e->arena, folder, name) : NULL;
         if (!path) return tn_no_memory(err, strlen(folder));
         if (tn_file_exists(path)) continue;
@@ -59,7 +60,8 @@ static tn_code begin(tn_events *e, const char *folder, const char *suffix, tn_er
     return tn_events_flush(e, err);
 }
 
-tn_code tn_events_open(const char *folder, const char *suffix, tn_events_style style, tn_events **out, tn_error *err)
+tn_code tn_events_open(const char *folder, const char *suffix, tn_events_style style, tn_events **out,
+                       tn_error *err)
 {
     tn_events *e = tn_calloc(1, sizeof *e);
     if (!e) return tn_no_memory(err, sizeof *e);
@@ -74,7 +76,10 @@ tn_code tn_events_open(const char *folder, const char *suffix, tn_events_style s
     return TN_OK;
 }
 
-const char *tn_events_path(const tn_events *e) { return e->path; }
+const char *tn_events_path(const tn_events *e)
+{
+    return e->path;
+}
 
 static tn_code failed_before(const tn_events *e, tn_error *err)
 {
@@ -125,8 +130,10 @@ tn_code tn_events_close(tn_events *e, tn_error *err)
     tn_error local = {0};
     if (!e) return TN_OK;
     tn_code code = e->file ? tn_appender_close(e->file, &local) : TN_OK;
-    if (e->first.code) code = failed_before(e, err);
-    else if (code != TN_OK && err) *err = local;
+    if (e->first.code)
+        code = failed_before(e, err);
+    else if (code != TN_OK && err)
+        *err = local;
     tn_arena_free(e->arena);
     tn_free(e->path);
     tn_free(e);
@@ -143,7 +150,8 @@ static tn_Summary_Value *new_value(tn_events *e, tn_Summary *s, const char *tag)
     return v;
 }
 
-static tn_code set_plugin(tn_events *e, tn_Summary_Value *v, const char *plugin, int32_t data_class, tn_error *err)
+static tn_code set_plugin(tn_events *e, tn_Summary_Value *v, const char *plugin, int32_t data_class,
+                          tn_error *err)
 {
     tn_SummaryMetadata *m = TN_NEW(e->arena, tn_SummaryMetadata);
     tn_PluginData *p = TN_NEW(e->arena, tn_PluginData);
@@ -198,7 +206,8 @@ tn_code tn_events_scalar(tn_events *e, int64_t step, const char *tag, float valu
     return put_summary(e, step, &s, err);
 }
 
-static tn_code put_histogram_v1(tn_events *e, int64_t step, const char *tag, const tn_tensor *values, tn_error *err)
+static tn_code put_histogram_v1(tn_events *e, int64_t step, const char *tag, const tn_tensor *values,
+                                tn_error *err)
 {
     tn_Summary s = {0};
     tn_arena_reset(e->arena);
@@ -210,7 +219,8 @@ static tn_code put_histogram_v1(tn_events *e, int64_t step, const char *tag, con
     return put_summary(e, step, &s, err);
 }
 
-tn_code tn_events_histogram(tn_events *e, int64_t step, const char *tag, const tn_tensor *values, tn_error *err)
+tn_code tn_events_histogram(tn_events *e, int64_t step, const char *tag, const tn_tensor *values,
+                            tn_error *err)
 {
     tn_tensor *t;
     if (e->first.code) return failed_before(e, err);
@@ -239,11 +249,14 @@ static tn_code look_at_images(const tn_tensor *t, int most, pictures *out, tn_er
     bool shaped = s->rank == 3 || s->rank == 4;
     const int64_t *d = shaped ? s->dim + (s->rank - 3) : NULL;
     bool channels = shaped && (d[2] == 1 || d[2] == 3 || d[2] == 4);
-    if (!channels || d[0] < 1 || d[1] < 1 || d[0] > 65535 || d[1] > 65535 || (t->dtype != TN_UINT8 && t->dtype != TN_FLOAT))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "images are uint8 or float of shape [n,h,w,c] with 1, 3 or 4 channels, not %s %s",
+    if (!channels || d[0] < 1 || d[1] < 1 || d[0] > 65535 || d[1] > 65535 ||
+        (t->dtype != TN_UINT8 && t->dtype != TN_FLOAT))
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "images are uint8 or float of shape [n,h,w,c] with 1, 3 or 4 channels, not %s %s",
                        tn_dtype_name(t->dtype), tn_shape_text(s, text, sizeof text));
     int64_t n = s->rank == 4 ? s->dim[0] : 1;
-    *out = (pictures){t, (int)(most > 0 ? TN_MIN(n, most) : TN_MIN(n, INT32_MAX)), (int)d[0], (int)d[1], (int)d[2]};
+    *out = (pictures){t, (int)(most > 0 ? TN_MIN(n, most) : TN_MIN(n, INT32_MAX)), (int)d[0], (int)d[1],
+                      (int)d[2]};
     return TN_OK;
 }
 
@@ -277,7 +290,8 @@ static tn_code put_images_v1(tn_events *e, int64_t step, const char *tag, const 
 {
     tn_Summary s = {0};
     for (int i = 0; i < p->n; i++) {
-        char *name = p->n == 1 ? tn_arena_printf(e->arena, "%s/image", tag) : tn_arena_printf(e->arena, "%s/image/%d", tag, i);
+        char *name = p->n == 1 ? tn_arena_printf(e->arena, "%s/image", tag)
+                               : tn_arena_printf(e->arena, "%s/image/%d", tag, i);
         tn_Summary_Image *image = TN_NEW(e->arena, tn_Summary_Image);
         tn_Summary_Value *v = name ? new_value(e, &s, name) : NULL;
         if (!image || !v) return tn_no_memory(err, sizeof *image);
@@ -303,21 +317,26 @@ static tn_code put_images_v2(tn_events *e, int64_t step, const char *tag, const 
         tn_view *item = TN_PUSH(e->arena, &t->string_val);
         char *size = i < 0 ? tn_arena_printf(e->arena, "%d", i == -2 ? p->width : p->height) : NULL;
         if (!item || (i < 0 && !size)) return tn_no_memory(err, sizeof *item);
-        if (i < 0) *item = tn_view_of(size);
-        else TN_TRY(encode_image(e, p, i, item, err));
+        if (i < 0)
+            *item = tn_view_of(size);
+        else
+            TN_TRY(encode_image(e, p, i, item, err));
     }
     TN_TRY(set_plugin(e, v, "images", TN_DataClass_DATA_CLASS_BLOB_SEQUENCE, err));
     TN_SET(v, Summary_Value, value, tensor) = t;
     return put_summary(e, step, &s, err);
 }
 
-tn_code tn_events_images(tn_events *e, int64_t step, const char *tag, const tn_tensor *images, int most, tn_error *err)
+tn_code tn_events_images(tn_events *e, int64_t step, const char *tag, const tn_tensor *images, int most,
+                         tn_error *err)
 {
     pictures p;
     if (e->first.code) return failed_before(e, err);
     tn_arena_reset(e->arena);
     tn_code code = look_at_images(images, most, &p, err);
-    if (code == TN_OK) code = e->style == TN_EVENTS_V1 ? put_images_v1(e, step, tag, &p, err) : put_images_v2(e, step, tag, &p, err);
+    if (code == TN_OK)
+        code = e->style == TN_EVENTS_V1 ? put_images_v1(e, step, tag, &p, err)
+                                        : put_images_v2(e, step, tag, &p, err);
     if (code != TN_OK) tn_wrap(err, "summary '%s'", tag);
     return code;
 }
@@ -332,7 +351,8 @@ tn_code tn_events_text(tn_events *e, int64_t step, const char *tag, tn_view mark
     return put_tensor(e, step, tag, "text", TN_DataClass_DATA_CLASS_TENSOR, &t, err);
 }
 
-tn_code tn_events_settings(tn_events *e, const char *tag, const tn_option *rows, const void *settings, tn_error *err)
+tn_code tn_events_settings(tn_events *e, const char *tag, const tn_option *rows, const void *settings,
+                           tn_error *err)
 {
     tn_buf text = {0}, value = {0};
     tn_buf_str(&text, "| setting | value |\n| --- | --- |\n");

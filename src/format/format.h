@@ -24,7 +24,8 @@
 /* ==== tensors in files (tensorfile.c) ==== .npy for numbers; .json for strings (nested lists; bytes that
  * are no UTF-8 text are {"b64": "..."}) */
 
-/* tn_tensor_load: turnery.h. tn_tensor_save: by the tensor's dtype, whatever the name ends in: strings as JSON, all others as npy. */
+/* tn_tensor_load: turnery.h. tn_tensor_save: by the tensor's dtype, whatever the name ends in: strings as
+ * JSON, all others as npy. */
 /* "DIR/a__b_c0.npy" for a/b:0, ".json" for strings; NULL: no memory. */
 char *tn_tensor_path(tn_arena *a, const char *dir, const char *name, tn_dtype t);
 tn_code tn_tensor_from_json(const tn_json *json, tn_tensor **out, tn_error *err); /* strings */
@@ -32,14 +33,15 @@ tn_code tn_tensor_to_json(const tn_tensor *t, tn_buf *out, tn_error *err);      
 
 /* ==== TensorProto and friends (tensorproto.c) ==== */
 
-/* All of TensorProto's forms. The last value given fills up the rest: at most `limit` bytes then (0: 2^30). */
+/* All of TensorProto's forms. The last value given fills up the rest: then at most `limit` bytes
+ * (0: 2^30). */
 tn_code tn_tensor_from_proto(const tn_TensorProto *p, size_t limit, tn_tensor **out, tn_error *err);
 /* Borrows t's bytes (tensor_content; string_val for strings): t outlives the message. */
 tn_code tn_tensor_to_proto(const tn_tensor *t, tn_arena *a, tn_TensorProto *out, tn_error *err);
 tn_code tn_shape_from_proto(const tn_TensorShapeProto *p, tn_shape *out, tn_error *err); /* NULL: a scalar */
 tn_code tn_shape_to_proto(const tn_shape *s, tn_arena *a, tn_TensorShapeProto *out, tn_error *err);
 
-/* ==== tensor bundles (bundle.c, bundle_read.c, bundle_write.c) ==== PREFIX.index, PREFIX.data-00000-of-00001 */
+/* ==== tensor bundles (bundle.c, bundle_read.c, bundle_write.c) ==== PREFIX.index and .data-00000-of-00001 */
 
 /* A part of a partitioned tensor: in each dimension where it starts and how long it is (-1: all of it). */
 typedef struct tn_slice {
@@ -67,7 +69,8 @@ const char *tn_bundle_prefix(const tn_bundle *b);
 const tn_bundle_entry *tn_bundle_at(const tn_bundle *b, int i);
 const tn_bundle_entry *tn_bundle_find(const tn_bundle *b, const char *name); /* NULL: absent */
 /* A tensor, its crc checked. NOT_FOUND gives the nearest name; DATA_LOSS file, tensor and offset. */
-tn_code tn_bundle_read_slice(tn_bundle *b, const char *name, const tn_slice *slice, tn_tensor **out, tn_error *err);
+tn_code tn_bundle_read_slice(tn_bundle *b, const char *name, const tn_slice *slice, tn_tensor **out,
+                             tn_error *err);
 
 typedef struct tn_bundle_writer tn_bundle_writer;
 tn_code tn_bundle_writer_open(const char *prefix, tn_bundle_writer **out, tn_error *err);
@@ -75,8 +78,8 @@ tn_code tn_bundle_writer_open(const char *prefix, tn_bundle_writer **out, tn_err
  * the same. ALREADY_EXISTS: a name twice. A writer keeps its first failure. */
 tn_code tn_bundle_add(tn_bundle_writer *w, const char *name, const tn_tensor *t, tn_error *err);
 /* One piece of a tensor of the full shape given. */
-tn_code tn_bundle_add_slice(tn_bundle_writer *w, const char *name, const tn_shape *full, const tn_slice *slice,
-                            const tn_tensor *t, tn_error *err);
+tn_code tn_bundle_add_slice(tn_bundle_writer *w, const char *name, const tn_shape *full,
+                            const tn_slice *slice, const tn_tensor *t, tn_error *err);
 /* Puts both files in place; frees w either way. A crash between the two is repaired by the next open. */
 tn_code tn_bundle_commit(tn_bundle_writer *w, tn_error *err);
 void tn_bundle_abandon(tn_bundle_writer *w);
@@ -121,7 +124,7 @@ typedef struct tn_asset {
 } tn_asset;
 
 typedef struct tn_metagraph {
-    tn_graph *graph; /* with its collections */
+    tn_graph *graph;      /* with its collections */
     tn_MetaGraphDef *def; /* all else as it came; graph_def is NULL */
     const tn_signature *signatures;
     int n_signatures;
@@ -129,7 +132,7 @@ typedef struct tn_metagraph {
     int n_tags;
     const tn_asset *assets;
     int n_assets;
-    const char *init_op; /* initializes tables and the like after restoring; NULL: none */
+    const char *init_op;    /* initializes tables and the like after restoring; NULL: none */
     const char *restore_op; /* the Saver's; NULL: none */
     tn_arena *arena;
     tn_buf bytes; /* def's views point into it */
@@ -147,14 +150,14 @@ typedef struct tn_export {
     int n_signatures;
     const char *const *tags;
     int n_tags;
-    const tn_asset *assets;             /* with the folder they are copied from: */
-    const char *const *asset_sources;   /* one path an asset */
+    const tn_asset *assets;           /* with the folder they are copied from: */
+    const char *const *asset_sources; /* one path an asset */
     int n_assets;
-    const char *init_op;                /* name of an operation of the graph */
-    const char *const *variables;       /* saved and restored; NULL: all of the graph that are not local */
+    const char *init_op;          /* name of an operation of the graph */
+    const char *const *variables; /* saved and restored; NULL: all of the graph that are not local */
     int n_variables;
-    int max_to_keep;                    /* in SaverDef; 0: 5 */
-    bool no_saver;                      /* leaves out the "save/" part */
+    int max_to_keep; /* in SaverDef; 0: 5 */
+    bool no_saver;   /* leaves out the "save/" part */
 } tn_export;
 /* The MetaGraphDef with the standard Saver's operations ("save/...") added to a copy of the graph. */
 tn_code tn_metagraph_export(const tn_export *e, tn_arena *a, tn_MetaGraphDef **out, tn_error *err);
@@ -179,13 +182,13 @@ typedef struct tn_saved_variable {
 /* All of the graph's variables, in the graph's order. Keys are what the graph's restoring part says (its
  * RestoreV2 operations, in functions too; those that `restore_op` runs, NULL: all), else their names.
  * *has_restore (may be NULL): there is such a part. */
-tn_code tn_variables_of(const tn_graph *g, const char *restore_op, tn_arena *a, tn_saved_variable **out, int *n,
-                        bool *has_restore, tn_error *err);
+tn_code tn_variables_of(const tn_graph *g, const char *restore_op, tn_arena *a, tn_saved_variable **out,
+                        int *n, bool *has_restore, tn_error *err);
 /* Sets the session's variables from a checkpoint. A variable that the checkpoint lacks is NOT_FOUND, or,
  * when `missing` is not NULL, counted there and left as it is; but one that the graph's restoring part
  * passes over may always lack. An object-based checkpoint (TensorFlow 2) is found by variables' names. */
-tn_code tn_checkpoint_restore(const char *prefix, const tn_graph *g, const char *restore_op, tn_session *s, int *missing,
-                              tn_error *err);
+tn_code tn_checkpoint_restore(const char *prefix, const tn_graph *g, const char *restore_op, tn_session *s,
+                              int *missing, tn_error *err);
 /* Adds the export's variables (by default all of the graph that are not local) to a bundle, ascending by
  * key. FAILED_PRECONDITION: one has no value. */
 tn_code tn_checkpoint_add(tn_bundle_writer *w, const tn_export *e, tn_session *s, tn_error *err);
@@ -196,12 +199,13 @@ tn_code tn_checkpoint_save(const char *prefix, const tn_export *e, tn_session *s
 
 typedef struct tn_checkpoint_state { /* paths as to be used, not as written */
     const char *latest;
-    const char *const *all; /* oldest first */
+    const char *const *all;   /* oldest first */
     const double *timestamps; /* NULL: not given */
     double last_preserved;
     int n;
 } tn_checkpoint_state;
-tn_code tn_checkpoint_state_parse(tn_view text, const char *folder, tn_arena *a, tn_checkpoint_state *out, tn_error *err);
+tn_code tn_checkpoint_state_parse(tn_view text, const char *folder, tn_arena *a, tn_checkpoint_state *out,
+                                  tn_error *err);
 tn_code tn_checkpoint_state_read(const char *folder, tn_arena *a, tn_checkpoint_state *out, tn_error *err);
 /* Paths inside the folder are written relative to it. */
 tn_code tn_checkpoint_state_write(const char *folder, const tn_checkpoint_state *state, tn_error *err);
@@ -213,9 +217,9 @@ tn_code tn_checkpoint_remove(const char *prefix, tn_error *err); /* index first;
 
 typedef struct tn_saver tn_saver;
 typedef struct tn_saver_options {
-    int max_to_keep;          /* 0: all are kept */
-    double keep_every_hours;  /* one in so many hours is kept for good; 0: none */
-    bool no_meta;             /* do not write PREFIX.meta */
+    int max_to_keep;         /* 0: all are kept */
+    double keep_every_hours; /* one in so many hours is kept for good; 0: none */
+    bool no_meta;            /* do not write PREFIX.meta */
 } tn_saver_options;
 /* Continues the list of checkpoints that the folder of `prefix` already has. */
 tn_code tn_saver_new(const char *prefix, const tn_saver_options *o, tn_saver **out, tn_error *err);
@@ -226,19 +230,22 @@ tn_code tn_saver_begin(tn_saver *s, int64_t step, tn_bundle_writer **w, const ch
 /* Commits it, writes .meta from `meta` (NULL: none), then the state file, then removes what is too old. */
 tn_code tn_saver_finish(tn_saver *s, tn_bundle_writer *w, const tn_export *meta, tn_error *err);
 /* All in one: the session's variables. */
-tn_code tn_saver_save(tn_saver *s, tn_session *session, const tn_export *e, int64_t step, const char **path, tn_error *err);
+tn_code tn_saver_save(tn_saver *s, tn_session *session, const tn_export *e, int64_t step, const char **path,
+                      tn_error *err);
 
 /* ==== SavedModel (savedmodel.c, savedmodel_write.c) ==== */
 
 /* The MetaGraph with exactly these tags (n_tags 0: the only one, else that tagged "serve"). */
-tn_code tn_savedmodel_load(const char *folder, const char *const *tags, int n_tags, tn_metagraph **out, tn_error *err);
+tn_code tn_savedmodel_load(const char *folder, const char *const *tags, int n_tags, tn_metagraph **out,
+                           tn_error *err);
 /* Variables into the session; then runs the init operation, assets fed with their paths. */
 tn_code tn_savedmodel_restore(const char *folder, const tn_metagraph *m, tn_session *s, tn_error *err);
 /* The newest numbered version in a folder; NOT_FOUND: none. */
 tn_code tn_savedmodel_latest(const char *base, int64_t *version, tn_error *err);
 /* Writes BASE/VERSION (version < 0: BASE itself) with the session's variables. ALREADY_EXISTS; but when
  * `kept` is not NULL and what is there is the same, it is left, and *kept set. */
-tn_code tn_savedmodel_save(const char *base, int64_t version, const tn_export *e, tn_session *s, bool *kept, tn_error *err);
+tn_code tn_savedmodel_save(const char *base, int64_t version, const tn_export *e, tn_session *s, bool *kept,
+                           tn_error *err);
 
 /* ==== event files (events.c, event_read.c, histogram.c) ==== */
 
@@ -248,15 +255,19 @@ typedef enum tn_events_style {
     TN_EVENTS_V1  /* simple_value, HistogramProto, Image */
 } tn_events_style;
 /* FOLDER/events.out.tfevents.SECONDS.HOST.PID.N[suffix]; the folder is made. One thread at a time. */
-tn_code tn_events_open(const char *folder, const char *suffix, tn_events_style style, tn_events **out, tn_error *err);
+tn_code tn_events_open(const char *folder, const char *suffix, tn_events_style style, tn_events **out,
+                       tn_error *err);
 const char *tn_events_path(const tn_events *e);
 tn_code tn_events_scalar(tn_events *e, int64_t step, const char *tag, float value, tn_error *err);
-tn_code tn_events_histogram(tn_events *e, int64_t step, const char *tag, const tn_tensor *values, tn_error *err);
+tn_code tn_events_histogram(tn_events *e, int64_t step, const char *tag, const tn_tensor *values,
+                            tn_error *err);
 /* [h,w,c] or [n,h,w,c], c 1, 3 or 4, uint8 or float 0..1; at most `most` of n. */
-tn_code tn_events_images(tn_events *e, int64_t step, const char *tag, const tn_tensor *images, int most, tn_error *err);
+tn_code tn_events_images(tn_events *e, int64_t step, const char *tag, const tn_tensor *images, int most,
+                         tn_error *err);
 tn_code tn_events_graph(tn_events *e, const tn_graph *g, tn_error *err);
 tn_code tn_events_text(tn_events *e, int64_t step, const char *tag, tn_view markdown, tn_error *err);
-tn_code tn_events_settings(tn_events *e, const char *tag, const tn_option *rows, const void *settings, tn_error *err);
+tn_code tn_events_settings(tn_events *e, const char *tag, const tn_option *rows, const void *settings,
+                           tn_error *err);
 tn_code tn_events_put(tn_events *e, const tn_Event *event, tn_error *err); /* any other */
 tn_code tn_events_flush(tn_events *e, tn_error *err);
 tn_code tn_events_close(tn_events *e, tn_error *err); /* flushes; frees e either way */
@@ -286,7 +297,7 @@ typedef struct tn_csv_options { /* zeros: a comma, a header row, all columns */
     int64_t max_rows; /* 0: all */
 } tn_csv_options;
 typedef struct tn_csv {
-    tn_tensor *values; /* float [rows, columns] */
+    tn_tensor *values;        /* float [rows, columns] */
     const char *const *names; /* of the columns; "0", "1", ... without a header */
     int n_columns;
     tn_arena *arena;

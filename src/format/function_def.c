@@ -55,9 +55,15 @@ static tn_code add_argument(making *m, uint32_t i, tn_error *err)
         attrs.v[attrs.n++] = tn_attr_int("index", i);
         push_unique_id(m->def, i, &attrs);
         for (int k = 0; k < given.n; k++)
-            if (strcmp(given.v[k].name, "T") && strcmp(given.v[k].name, "index")) attrs.v[attrs.n++] = given.v[k];
+            if (strcmp(given.v[k].name, "T") && strcmp(given.v[k].name, "index"))
+                attrs.v[attrs.n++] = given.v[k];
         tn_dtype type = (tn_dtype)arg->type;
-        tn_operation_spec spec = {.type = "_Arg", .name = name, .attrs = attrs.v, .n_attrs = attrs.n, .n_out = 1, .out_types = &type};
+        tn_operation_spec spec = {.type = "_Arg",
+                                  .name = name,
+                                  .attrs = attrs.v,
+                                  .n_attrs = attrs.n,
+                                  .n_out = 1,
+                                  .out_types = &type};
         code = tn_graph_add(m->body, &spec, &m->f.args[i], err);
     }
     tn_attrs_drop(&given);
@@ -84,8 +90,14 @@ static tn_code add_nodes(making *m, const tn_FunctionDefLibrary *library, tn_err
         for (uint32_t k = 0; k < out->n; k++)
             if (tn_view_eq(out->items[k].name, ret->items[i].key)) types[i] = (tn_dtype)out->items[k].type;
     }
-    tn_node_import c = {.graph = m->body, .prefix = "", .in_function = true, .library = library, .more = more,
-                        .more_types = types, .n_more = ret->n, .arena = m->arena};
+    tn_node_import c = {.graph = m->body,
+                        .prefix = "",
+                        .in_function = true,
+                        .library = library,
+                        .more = more,
+                        .more_types = types,
+                        .n_more = ret->n,
+                        .arena = m->arena};
     return tn_nodes_import(&c, &m->def->node_def, err);
 }
 
@@ -114,7 +126,9 @@ static tn_code set_control_results(making *m, tn_error *err)
         if (!name || !node) return tn_no_memory(err, ret->items[i].key.n);
         m->f.control_ret_names[i] = name;
         m->f.control_rets[i] = tn_graph_operation(m->body, node);
-        if (!m->f.control_rets[i]) return tn_fail(err, TN_INVALID_ARGUMENT, "control result '%s' is the node '%s', which is not there", name, node);
+        if (!m->f.control_rets[i])
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "control result '%s' is the node '%s', which is not there", name, node);
     }
     return TN_OK;
 }
@@ -134,7 +148,9 @@ static tn_code make_arrays(making *m, tn_error *err)
     f->control_ret_names = TN_ARRAY(m->arena, f->n_control_rets + 1, const char *);
     f->name = tn_arena_strndup(m->arena, sig->name.p, sig->name.n);
     f->stateful = sig->is_stateful;
-    if (f->args && f->arg_names && f->rets && f->ret_names && f->control_rets && f->control_ret_names && f->name) return TN_OK;
+    if (f->args && f->arg_names && f->rets && f->ret_names && f->control_rets && f->control_ret_names &&
+        f->name)
+        return TN_OK;
     return tn_no_memory(err, sig->input_arg.n * sizeof *f->args);
 }
 
@@ -190,7 +206,8 @@ static tn_code keep_function(making *m, tn_graph *g, bool *taken, tn_error *err)
     return code;
 }
 
-static tn_code import_function(const tn_FunctionDef *def, const tn_FunctionDefLibrary *library, tn_graph *g, tn_error *err)
+static tn_code import_function(const tn_FunctionDef *def, const tn_FunctionDefLibrary *library, tn_graph *g,
+                               tn_error *err)
 {
     making m = {.def = def, .body = tn_graph_new_body(g), .arena = tn_arena_new(0)};
     bool taken = false;
@@ -200,7 +217,8 @@ static tn_code import_function(const tn_FunctionDef *def, const tn_FunctionDefLi
     if (code == TN_OK) code = keep_function(&m, g, &taken, err);
     if (!taken) tn_graph_free(m.body);
     tn_arena_free(m.arena);
-    if (code != TN_OK) tn_wrap(err, "function '%.*s'", (int)TN_MIN(def->signature->name.n, 200), def->signature->name.p);
+    if (code != TN_OK)
+        tn_wrap(err, "function '%.*s'", (int)TN_MIN(def->signature->name.n, 200), def->signature->name.p);
     return code;
 }
 
@@ -224,7 +242,8 @@ static bool need_attrs(tn_map *by_name, const tn_AttrEntry_list *attrs, tn_needs
     return true;
 }
 
-static tn_code order_library(const tn_FunctionDefLibrary *library, tn_map *by_name, tn_arena *a, int *order, tn_error *err)
+static tn_code order_library(const tn_FunctionDefLibrary *library, tn_map *by_name, tn_arena *a, int *order,
+                             tn_error *err)
 {
     int n = (int)library->function.n;
     tn_needs needs;
@@ -233,16 +252,19 @@ static tn_code order_library(const tn_FunctionDefLibrary *library, tn_map *by_na
     for (int i = 0; ok && i < n; i++) {
         const tn_OpDef *sig = library->function.items[i].signature;
         ids[i] = i;
-        if (!sig || !sig->name.n) return tn_fail(err, TN_INVALID_ARGUMENT, "function %d of the library has no name", i);
+        if (!sig || !sig->name.n)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "function %d of the library has no name", i);
         if (tn_map_get_view(by_name, sig->name))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "there are two functions '%.*s'", (int)TN_MIN(sig->name.n, 200), sig->name.p);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "there are two functions '%.*s'",
+                           (int)TN_MIN(sig->name.n, 200), sig->name.p);
         ok = tn_map_put_view(by_name, sig->name, &ids[i]);
     }
     for (int i = 0; ok && i < n; i++) {
         const tn_NodeDef_list *nodes = &library->function.items[i].node_def;
         tn_needs_item(&needs);
         for (uint32_t k = 0; ok && k < nodes->n; k++)
-            ok = need_function(by_name, nodes->items[k].op, &needs) && need_attrs(by_name, &nodes->items[k].attr, &needs);
+            ok = need_function(by_name, nodes->items[k].op, &needs) &&
+                 need_attrs(by_name, &nodes->items[k].attr, &needs);
     }
     if (ok) tn_order(n, needs.first, needs.need, order, a, &no_memory);
     return ok && !no_memory ? TN_OK : tn_no_memory(err, (size_t)n * sizeof(int));
@@ -253,7 +275,8 @@ tn_code tn_library_import(const tn_FunctionDefLibrary *library, tn_graph *g, tn_
     tn_arena *a = tn_arena_new(0);
     tn_map *by_name = tn_map_new();
     int *order = a && library->function.n < INT32_MAX / 8 ? TN_ARRAY(a, library->function.n + 1, int) : NULL;
-    tn_code code = by_name && order ? order_library(library, by_name, a, order, err) : tn_no_memory(err, library->function.n);
+    tn_code code = by_name && order ? order_library(library, by_name, a, order, err)
+                                    : tn_no_memory(err, library->function.n);
     for (uint32_t i = 0; code == TN_OK && i < library->function.n; i++)
         code = import_function(&library->function.items[order[i]], library, g, err);
     tn_map_free(by_name);
@@ -280,7 +303,8 @@ static tn_code export_unique_id(uint32_t i, int64_t id, tn_arena *a, tn_Function
     return TN_OK;
 }
 
-static tn_code export_argument(const tn_operation *arg, uint32_t i, tn_arena *a, tn_FunctionDef *out, tn_error *err)
+static tn_code export_argument(const tn_operation *arg, uint32_t i, tn_arena *a, tn_FunctionDef *out,
+                               tn_error *err)
 {
     tn_dtype t = TN_INVALID_DTYPE;
     int64_t id;
@@ -291,7 +315,8 @@ static tn_code export_argument(const tn_operation *arg, uint32_t i, tn_arena *a,
     if (tn_attr_get_int(&arg->attrs, UNIQUE_ID, &id)) TN_TRY(export_unique_id(i, id, a, out, err));
     for (int k = 0; k < arg->attrs.n; k++) {
         const char *name = arg->attrs.v[k].name;
-        if (strcmp(name, "T") && strcmp(name, "index") && strcmp(name, UNIQUE_ID)) rest.v[rest.n++] = arg->attrs.v[k];
+        if (strcmp(name, "T") && strcmp(name, "index") && strcmp(name, UNIQUE_ID))
+            rest.v[rest.n++] = arg->attrs.v[k];
     }
     if (!rest.n) return TN_OK;
     tn_Uint32ArgAttrsEntry *e = TN_PUSH(a, &out->arg_attr);
@@ -308,13 +333,15 @@ static tn_code export_results(const tn_function *f, tn_arena *a, tn_FunctionDef 
         if (!e) return tn_no_memory(err, sizeof *e);
         e->key = name;
         TN_TRY(tn_body_ref(f->rets[i], a, &e->value, err));
-        TN_TRY(add_arg_def(&out->signature->output_arg, name, tn_dtype_base(tn_node_dtype(f->rets[i])), a, err));
+        TN_TRY(
+            add_arg_def(&out->signature->output_arg, name, tn_dtype_base(tn_node_dtype(f->rets[i])), a, err));
     }
     for (int i = 0; i < f->n_control_rets; i++) {
         tn_StringEntry *e = TN_PUSH(a, &out->control_ret);
         tn_view *name = TN_PUSH(a, &out->signature->control_output);
         if (!e || !name) return tn_no_memory(err, sizeof *e);
-        *e = (tn_StringEntry){.key = tn_view_of(f->control_ret_names[i]), .value = tn_view_of(f->control_rets[i]->name)};
+        *e = (tn_StringEntry){.key = tn_view_of(f->control_ret_names[i]),
+                              .value = tn_view_of(f->control_rets[i]->name)};
         *name = e->key;
     }
     return TN_OK;

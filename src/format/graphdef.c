@@ -12,7 +12,8 @@
 tn_code tn_graphdef_import(const tn_GraphDef *def, const char *prefix, tn_graph *g, tn_error *err)
 {
     if (def->versions && def->versions->min_consumer > TN_GRAPH_PRODUCER)
-        return tn_fail(err, TN_UNIMPLEMENTED, "the graph needs version %d; this understands %d", (int)def->versions->min_consumer, TN_GRAPH_PRODUCER);
+        return tn_fail(err, TN_UNIMPLEMENTED, "the graph needs version %d; this understands %d",
+                       (int)def->versions->min_consumer, TN_GRAPH_PRODUCER);
     if (def->library) TN_TRY(tn_library_import(def->library, g, err));
     tn_arena *a = tn_arena_new(0);
     if (!a) return tn_no_memory(err, 0);

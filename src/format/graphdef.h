@@ -21,13 +21,13 @@ tn_code tn_attrs_to_proto(const tn_attrs *attrs, tn_arena *a, tn_AttrEntry_list 
 /* Adds nodes in an order in which inputs come first (their own order, when it is such a one). */
 typedef struct tn_node_import {
     tn_graph *graph;
-    const char *prefix;            /* "" or "scope/" */
-    bool in_function;              /* the form of references */
+    const char *prefix;                   /* "" or "scope/" */
+    bool in_function;                     /* the form of references */
     const tn_FunctionDefLibrary *library; /* a node's op may be the name of a function; may be NULL */
-    const tn_view *more;           /* further references into these nodes (a function's results) */
-    const tn_dtype *more_types;    /* what they are known to be */
+    const tn_view *more;                  /* further references into these nodes (a function's results) */
+    const tn_dtype *more_types;           /* what they are known to be */
     size_t n_more;
-    tn_arena *arena;               /* for the time of the import */
+    tn_arena *arena; /* for the time of the import */
 } tn_node_import;
 tn_code tn_nodes_import(const tn_node_import *c, const tn_NodeDef_list *nodes, tn_error *err);
 /* "node:argument:0" of a function's body that is there. */

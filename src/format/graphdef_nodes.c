@@ -19,20 +19,20 @@ typedef struct ref {
 
 typedef struct node {
     const tn_NodeDef *def;
-    tn_operation *op; /* when it was added */
+    tn_operation *op;         /* when it was added */
     const tn_OpDef *function; /* its operator is a function of the file */
-    int id, n_out;    /* of an operator we do not have: outputs that are referred to */
+    int id, n_out;            /* of an operator we do not have: outputs that are referred to */
     tn_bytes *out_names;
     tn_dtype *out_types; /* as far as they are known */
     int cap;
 } node;
 
-typedef struct import {
+typedef struct importing {
     const tn_node_import *c;
     node *nodes;
     int n;
     tn_map *by_name, *functions;
-} import;
+} importing;
 
 /* ---- references ---- */
 
@@ -48,8 +48,14 @@ static bool number_at(tn_view s, int *out)
     return true;
 }
 
-static tn_view before(tn_view s, const char *at) { return (tn_view){s.p, (size_t)(at - s.p)}; }
-static tn_view after(tn_view s, const char *at) { return (tn_view){at + 1, s.n - (size_t)(at - s.p) - 1}; }
+static tn_view before(tn_view s, const char *at)
+{
+    return (tn_view){s.p, (size_t)(at - s.p)};
+}
+static tn_view after(tn_view s, const char *at)
+{
+    return (tn_view){at + 1, s.n - (size_t)(at - s.p) - 1};
+}
 
 static bool take_ref(tn_view text, bool in_function, ref *out)
 {
@@ -101,7 +107,8 @@ static int output_position(const tn_operation *op, tn_view argument, int index)
         tn_view name = {names->ss[i].p, names->ss[i].n};
         const char *colon = memchr(name.p, ':', name.n);
         int k;
-        if (number_at(after(name, colon), &k) && k == index && tn_view_eq(before(name, colon), argument)) return i;
+        if (number_at(after(name, colon), &k) && k == index && tn_view_eq(before(name, colon), argument))
+            return i;
     }
     return -1;
 }
@@ -121,7 +128,8 @@ tn_code tn_body_value(const tn_graph *body, tn_view text, tn_node *out, tn_error
 {
     ref r;
     if (!take_ref(text, true, &r) || r.control)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "'%.*s' is no value of a function", (int)TN_MIN(text.n, 200), text.p);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "'%.*s' is no value of a function", (int)TN_MIN(text.n, 200),
+                       text.p);
     char name[512];
     snprintf(name, sizeof name, "%.*s", (int)TN_MIN(r.node.n, sizeof name - 1), r.node.p);
     tn_operation *op = tn_graph_operation(body, name);
@@ -143,7 +151,7 @@ static tn_code no_ref(const node *n, tn_view text, const char *what, tn_error *e
                    n->def->name.p, (int)TN_MIN(text.n, 200), text.p, what);
 }
 
-static tn_code grow_outputs(import *m, node *n, tn_error *err)
+static tn_code grow_outputs(importing *m, node *n, tn_error *err)
 {
     int cap = n->cap ? 2 * n->cap : 4;
     tn_bytes *names = TN_ARRAY(m->c->arena, cap, tn_bytes);
@@ -160,19 +168,21 @@ static tn_code grow_outputs(import *m, node *n, tn_error *err)
 }
 
 /* Notes that this output of an operator we do not have is used, and its dtype when that is known. */
-static tn_code note_output(import *m, node *n, const ref *r, tn_dtype type, tn_error *err)
+static tn_code note_output(importing *m, node *n, const ref *r, tn_dtype type, tn_error *err)
 {
     if (n->function || r->control || tn_map_get_view(m->functions, n->def->op)) return TN_OK;
     if (!m->c->in_function) {
         n->n_out = TN_MAX(n->n_out, r->index + 1);
         return TN_OK;
     }
-    char *name = tn_arena_printf(m->c->arena, "%.*s:%d", (int)r->argument.n, r->argument.n ? r->argument.p : "", r->index);
+    char *name = tn_arena_printf(m->c->arena, "%.*s:%d", (int)r->argument.n,
+                                 r->argument.n ? r->argument.p : "", r->index);
     if (!name) return tn_no_memory(err, r->argument.n);
     int i = 0;
     while (i < n->n_out && strcmp(n->out_names[i].p, name)) i++;
     if (i == MOST_OUTPUTS)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "node '%.*s' has too many outputs", (int)TN_MIN(n->def->name.n, 200), n->def->name.p);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "node '%.*s' has too many outputs",
+                       (int)TN_MIN(n->def->name.n, 200), n->def->name.p);
     if (i == n->cap) TN_TRY(grow_outputs(m, n, err));
     if (i == n->n_out) n->out_names[n->n_out++] = (tn_bytes){name, strlen(name)};
     if (type != TN_INVALID_DTYPE) n->out_types[i] = type;
@@ -180,7 +190,8 @@ static tn_code note_output(import *m, node *n, const ref *r, tn_dtype type, tn_e
 }
 
 /* The node that a reference is to; NULL when it is an argument of the function. */
-static tn_code find_node(const import *m, const node *user, tn_view text, ref *r, node **out, tn_error *err)
+static tn_code find_node(const importing *m, const node *user, tn_view text, ref *r, node **out,
+                         tn_error *err)
 {
     char name[512];
     if (!take_ref(text, m->c->in_function, r)) return no_ref(user, text, "is malformed", err);
@@ -191,7 +202,7 @@ static tn_code find_node(const import *m, const node *user, tn_view text, ref *r
     return no_ref(user, text, "is not in the graph", err);
 }
 
-static tn_code collect_needs(import *m, tn_needs *needs, tn_error *err)
+static tn_code collect_needs(importing *m, tn_needs *needs, tn_error *err)
 {
     for (int i = 0; i < m->n; i++) {
         node *n = &m->nodes[i];
@@ -218,7 +229,7 @@ static tn_code collect_needs(import *m, tn_needs *needs, tn_error *err)
 /* ---- adding ---- */
 
 /* "loc:@node" in the attribute _class follows the node's new name. */
-static tn_code prefix_class(const import *m, tn_attrs *attrs, tn_error *err)
+static tn_code prefix_class(const importing *m, tn_attrs *attrs, tn_error *err)
 {
     if (!*m->c->prefix) return TN_OK;
     tn_attr *a = (tn_attr *)tn_attr_find(attrs, "_class");
@@ -236,7 +247,7 @@ static tn_code prefix_class(const import *m, tn_attrs *attrs, tn_error *err)
     return TN_OK;
 }
 
-static tn_code set_inputs(import *m, node *n, tn_operation_spec *spec, tn_error *err)
+static tn_code set_inputs(importing *m, node *n, tn_operation_spec *spec, tn_error *err)
 {
     tn_node *in = TN_ARRAY(m->c->arena, n->def->input.n + 1, tn_node);
     tn_operation **control = TN_ARRAY(m->c->arena, n->def->input.n + 1, tn_operation *);
@@ -261,7 +272,8 @@ static tn_code set_inputs(import *m, node *n, tn_operation_spec *spec, tn_error 
         }
         if (spec->n_control) return no_ref(n, text, "follows a control input", err);
         if (value_of(op, &r, m->c->in_function, &in[spec->n_in++], err) != TN_OK) {
-            tn_wrap(err, "node '%.*s': input %u", (int)TN_MIN(n->def->name.n, 200), n->def->name.p, (unsigned)k);
+            tn_wrap(err, "node '%.*s': input %u", (int)TN_MIN(n->def->name.n, 200), n->def->name.p,
+                    (unsigned)k);
             return TN_INVALID_ARGUMENT;
         }
     }
@@ -269,7 +281,7 @@ static tn_code set_inputs(import *m, node *n, tn_operation_spec *spec, tn_error 
 }
 
 /* Outputs of an operator we do not have: by the function it calls, or by what is referred to. */
-static tn_code set_unknown(import *m, node *n, tn_operation_spec *spec, tn_attrs *attrs, tn_error *err)
+static tn_code set_unknown(importing *m, node *n, tn_operation_spec *spec, tn_attrs *attrs, tn_error *err)
 {
     const tn_OpDef *f = n->function;
     int n_out = f ? (int)f->output_arg.n : n->n_out;
@@ -284,17 +296,20 @@ static tn_code set_unknown(import *m, node *n, tn_operation_spec *spec, tn_attrs
         types[i] = (tn_dtype)arg->type;
     }
     if (!m->c->in_function && !f) n_out = TN_MAX(n_out, 1); /* what nobody reads may be fetched */
-    if (n_out > MOST_OUTPUTS) return tn_fail(err, TN_INVALID_ARGUMENT, "node '%.*s' has %d outputs", (int)TN_MIN(n->def->name.n, 200), n->def->name.p, n_out);
+    if (n_out > MOST_OUTPUTS)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "node '%.*s' has %d outputs",
+                       (int)TN_MIN(n->def->name.n, 200), n->def->name.p, n_out);
     spec->n_out = n_out;
     spec->out_types = types;
     if (names) {
         tn_attr *a = &attrs->v[attrs->n++]; /* there is room for one more */
-        *a = (tn_attr){.name = TN_OUTPUT_NAMES, .kind = TN_ATTR_STRING, .is_list = true, .n = n_out, .ss = names};
+        *a = (tn_attr){
+            .name = TN_OUTPUT_NAMES, .kind = TN_ATTR_STRING, .is_list = true, .n = n_out, .ss = names};
     }
     return TN_OK;
 }
 
-static tn_code add_node(import *m, node *n, tn_error *err)
+static tn_code add_node(importing *m, node *n, tn_error *err)
 {
     tn_arena *a = m->c->arena;
     char *name = tn_arena_printf(a, "%s%.*s", m->c->prefix, (int)n->def->name.n, n->def->name.p);
@@ -318,7 +333,7 @@ static tn_code add_node(import *m, node *n, tn_error *err)
     return code;
 }
 
-static tn_code close_loops(import *m, tn_error *err)
+static tn_code close_loops(importing *m, tn_error *err)
 {
     for (int i = 0; i < m->n; i++) {
         node *n = &m->nodes[i];
@@ -341,12 +356,13 @@ static tn_code close_loops(import *m, tn_error *err)
 
 /* ---- all of them ---- */
 
-static tn_code index_nodes(import *m, const tn_NodeDef_list *nodes, tn_error *err)
+static tn_code index_nodes(importing *m, const tn_NodeDef_list *nodes, tn_error *err)
 {
     const tn_FunctionDefLibrary *library = m->c->library;
     for (uint32_t i = 0; library && i < library->function.n; i++) {
         const tn_OpDef *sig = library->function.items[i].signature;
-        if (sig && !tn_map_put_view(m->functions, sig->name, (void *)sig)) return tn_no_memory(err, sig->name.n);
+        if (sig && !tn_map_put_view(m->functions, sig->name, (void *)sig))
+            return tn_no_memory(err, sig->name.n);
     }
     for (int i = 0; i < m->n; i++) {
         node *n = &m->nodes[i];
@@ -355,26 +371,30 @@ static tn_code index_nodes(import *m, const tn_NodeDef_list *nodes, tn_error *er
         n->function = tn_map_get_view(m->functions, n->def->op);
         tn_view name = n->def->name;
         if (!name.n || name.p[0] == '^')
-            return tn_fail(err, TN_INVALID_ARGUMENT, "node %d has the name '%.*s'", i, (int)TN_MIN(name.n, 200), name.n ? name.p : "");
+            return tn_fail(err, TN_INVALID_ARGUMENT, "node %d has the name '%.*s'", i,
+                           (int)TN_MIN(name.n, 200), name.n ? name.p : "");
         if (tn_map_get_view(m->by_name, name))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "there are two nodes '%.*s'", (int)TN_MIN(name.n, 200), name.p);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "there are two nodes '%.*s'", (int)TN_MIN(name.n, 200),
+                           name.p);
         if (!tn_map_put_view(m->by_name, name, n)) return tn_no_memory(err, name.n);
     }
     return TN_OK;
 }
 
-static tn_code import_ordered(import *m, tn_error *err)
+static tn_code import_ordered(importing *m, tn_error *err)
 {
     tn_needs needs;
     bool no_memory;
     int *order = TN_ARRAY(m->c->arena, m->n + 1, int);
-    if (!order || !tn_needs_begin(&needs, m->n, m->c->arena)) return tn_no_memory(err, (size_t)m->n * sizeof *order);
+    if (!order || !tn_needs_begin(&needs, m->n, m->c->arena))
+        return tn_no_memory(err, (size_t)m->n * sizeof *order);
     TN_TRY(collect_needs(m, &needs, err));
     int cycle = tn_order(m->n, needs.first, needs.need, order, m->c->arena, &no_memory);
     if (no_memory) return tn_no_memory(err, (size_t)m->n * sizeof *order);
     if (cycle >= 0) {
         tn_view name = m->nodes[cycle].def->name;
-        return tn_fail(err, TN_INVALID_ARGUMENT, "the nodes form a cycle through '%.*s'", (int)TN_MIN(name.n, 200), name.p);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "the nodes form a cycle through '%.*s'",
+                       (int)TN_MIN(name.n, 200), name.p);
     }
     for (int i = 0; i < m->n; i++) TN_TRY(add_node(m, &m->nodes[order[i]], err));
     return close_loops(m, err);
@@ -383,9 +403,13 @@ static tn_code import_ordered(import *m, tn_error *err)
 tn_code tn_nodes_import(const tn_node_import *c, const tn_NodeDef_list *nodes, tn_error *err)
 {
     if (nodes->n > INT32_MAX / 8) return tn_fail(err, TN_RESOURCE_EXHAUSTED, "%u nodes", (unsigned)nodes->n);
-    import m = {.c = c, .n = (int)nodes->n, .by_name = tn_map_new(), .functions = tn_map_new(),
-                .nodes = TN_ARRAY(c->arena, nodes->n + 1, node)};
-    tn_code code = m.by_name && m.functions && m.nodes ? index_nodes(&m, nodes, err) : tn_no_memory(err, nodes->n * sizeof(node));
+    importing m = {.c = c,
+                   .n = (int)nodes->n,
+                   .by_name = tn_map_new(),
+                   .functions = tn_map_new(),
+                   .nodes = TN_ARRAY(c->arena, nodes->n + 1, node)};
+    tn_code code = m.by_name && m.functions && m.nodes ? index_nodes(&m, nodes, err)
+                                                       : tn_no_memory(err, nodes->n * sizeof(node));
     if (code == TN_OK) code = import_ordered(&m, err);
     tn_map_free(m.by_name);
     tn_map_free(m.functions);
@@ -406,18 +430,22 @@ tn_code tn_body_ref(tn_node value, tn_arena *a, tn_view *out, tn_error *err)
         return TN_OK;
     }
     if (names && value.index < names->n) {
-        text = tn_arena_printf(a, "%s:%.*s", op->name, (int)names->ss[value.index].n, names->ss[value.index].p);
+        text =
+            tn_arena_printf(a, "%s:%.*s", op->name, (int)names->ss[value.index].n, names->ss[value.index].p);
         if (!text) return tn_no_memory(err, strlen(op->name));
     }
     for (int i = 0; sig && !text && i < sig->n_out; i++) {
         int64_t n = argument_length(op, &sig->out[i]);
         if (value.index < at + n) {
-            text = tn_arena_printf(a, "%s:%s:%lld", op->name, sig->out[i].name, (long long)(value.index - at));
+            text =
+                tn_arena_printf(a, "%s:%s:%lld", op->name, sig->out[i].name, (long long)(value.index - at));
             if (!text) return tn_no_memory(err, strlen(op->name));
         }
         at += n;
     }
-    if (!text) return tn_fail(err, TN_INTERNAL, "output %d of '%s' (%s) has no name", value.index, op->name, op->type);
+    if (!text)
+        return tn_fail(err, TN_INTERNAL, "output %d of '%s' (%s) has no name", value.index, op->name,
+                       op->type);
     *out = tn_view_of(text);
     return TN_OK;
 }
@@ -440,7 +468,8 @@ tn_code tn_node_export(const tn_operation *op, bool in_function, tn_arena *a, tn
     for (int i = 0; i < op->n_in; i++) {
         tn_view *in = TN_PUSH(a, &out->input);
         if (!in) return tn_no_memory(err, sizeof *in);
-        if (!op->in[i].op) return tn_fail(err, TN_FAILED_PRECONDITION, "input %d of '%s' was never set", i, op->name);
+        if (!op->in[i].op)
+            return tn_fail(err, TN_FAILED_PRECONDITION, "input %d of '%s' was never set", i, op->name);
         TN_TRY(in_function ? tn_body_ref(op->in[i], a, in, err) : graph_ref(op->in[i], a, in, err));
     }
     for (int i = 0; i < op->n_control; i++) {

@@ -51,8 +51,10 @@ int tn_order(int n, const int *first, const int *need, int *order, tn_arena *a, 
             }
             if (next[v] < first[v + 1]) {
                 int w = need[next[v]++];
-                if (state[w] == NEW) stack[depth++] = w;
-                else if (state[w] == OPEN) cycle = w;
+                if (state[w] == NEW)
+                    stack[depth++] = w;
+                else if (state[w] == OPEN)
+                    cycle = w;
             } else {
                 state[v] = DONE;
                 order[n_done++] = v;

@@ -32,8 +32,10 @@ static int bucket_of(const double *limits, int n, double v)
     int low = 0, high = n - 1;
     while (low < high) {
         int mid = (low + high) / 2;
-        if (limits[mid] > v) high = mid;
-        else low = mid + 1;
+        if (limits[mid] > v)
+            high = mid;
+        else
+            low = mid + 1;
     }
     return low;
 }
@@ -48,8 +50,8 @@ static tn_code add_bucket(tn_arena *a, tn_HistogramProto *out, double limit, dou
 }
 
 /* A run of empty buckets is one. */
-static tn_code join_buckets(const double *limits, const double *counts, int n, tn_arena *a, tn_HistogramProto *out,
-                            tn_error *err)
+static tn_code join_buckets(const double *limits, const double *counts, int n, tn_arena *a,
+                            tn_HistogramProto *out, tn_error *err)
 {
     for (int i = 0; i < n;) {
         double limit = limits[i], count = counts[i];
@@ -63,7 +65,8 @@ static tn_code join_buckets(const double *limits, const double *counts, int n, t
 static tn_code check_finite(double v, int64_t i, tn_error *err)
 {
     if (isfinite(v)) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "a histogram of values of which number %lld is %f", (long long)i, v);
+    return tn_fail(err, TN_INVALID_ARGUMENT, "a histogram of values of which number %lld is %f", (long long)i,
+                   v);
 }
 
 tn_code tn_histogram_of(const tn_tensor *values, tn_arena *a, tn_HistogramProto *out, tn_error *err)
@@ -121,7 +124,8 @@ tn_code tn_histogram_tensor(const tn_tensor *values, int buckets, tn_tensor **ou
     double low, high;
     tn_tensor *t;
     TN_TRY(range_of(values, n, &low, &high, err));
-    if (!isfinite(high - low)) return tn_fail(err, TN_INVALID_ARGUMENT, "a histogram from %g to %g is too wide", low, high);
+    if (!isfinite(high - low))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "a histogram from %g to %g is too wide", low, high);
     TN_TRY(tn_tensor_new(TN_DOUBLE, &TN_SHAPE(buckets, 3), &t, err));
     if (n) fill_equal(t->data, buckets, values, n, low, high);
     *out = t;

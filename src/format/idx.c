@@ -15,15 +15,16 @@
 /* ---- where the bytes come from ---- */
 
 typedef struct source {
-    tn_view in;     /* what is left */
+    tn_view in;              /* what is left */
     bool gzip, ended, whole; /* whole: gzip's end was there, its check sum right */
     z_stream z;
-    uint64_t at;    /* bytes handed out */
+    uint64_t at; /* bytes handed out */
 } source;
 
 static tn_code open_source(source *s, tn_view bytes, tn_error *err)
 {
-    *s = (source){.in = bytes, .gzip = bytes.n >= 2 && (uint8_t)bytes.p[0] == 0x1f && (uint8_t)bytes.p[1] == 0x8b};
+    *s = (source){.in = bytes,
+                  .gzip = bytes.n >= 2 && (uint8_t)bytes.p[0] == 0x1f && (uint8_t)bytes.p[1] == 0x8b};
     if (s->gzip && inflateInit2(&s->z, 16 + MAX_WBITS) != Z_OK) return tn_no_memory(err, 0);
     return TN_OK;
 }
@@ -53,8 +54,8 @@ static tn_code inflate_some(source *s, uint8_t *out, size_t n, size_t *done, tn_
     s->whole = r == Z_STREAM_END;
     s->ended = s->whole || (r == Z_BUF_ERROR && s->in.n == 0);
     if (r == Z_OK || s->ended) return TN_OK;
-    return tn_fail(err, TN_DATA_LOSS, "the gzip data is damaged after %llu bytes: %s", (unsigned long long)(s->at + *done),
-                   s->z.msg ? s->z.msg : "unexpected end");
+    return tn_fail(err, TN_DATA_LOSS, "the gzip data is damaged after %llu bytes: %s",
+                   (unsigned long long)(s->at + *done), s->z.msg ? s->z.msg : "unexpected end");
 }
 
 /* Fills out with the next n bytes. */
@@ -84,10 +85,14 @@ static tn_code check_end(source *s, tn_error *err)
 {
     uint8_t more;
     size_t done = s->in.n;
-    if (s->gzip && !s->ended) TN_TRY(inflate_some(s, &more, 1, &done, err));
-    else if (s->gzip) done = 0;
+    if (s->gzip && !s->ended)
+        TN_TRY(inflate_some(s, &more, 1, &done, err));
+    else if (s->gzip)
+        done = 0;
     if (s->gzip && !done && !s->whole) return short_of(s, "gzip's check sum", s->at + 8, err);
-    if (done) return tn_fail(err, TN_DATA_LOSS, "bytes are left after the data, which ends at byte %llu", (unsigned long long)s->at);
+    if (done)
+        return tn_fail(err, TN_DATA_LOSS, "bytes are left after the data, which ends at byte %llu",
+                       (unsigned long long)s->at);
     return TN_OK;
 }
 
@@ -112,12 +117,16 @@ static tn_code read_header(source *s, tn_dtype *dtype, tn_shape *shape, tn_error
     TN_TRY(take(s, h, sizeof h, "the header", err));
     *dtype = idx_dtype(h[2]);
     if (h[0] || h[1] || *dtype == TN_INVALID_DTYPE)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "no IDX file: it begins with the bytes %02x %02x %02x %02x", h[0], h[1], h[2], h[3]);
-    if (h[3] > TN_MAX_RANK) return tn_fail(err, TN_INVALID_ARGUMENT, "%d dimensions; at most %d are supported", h[3], TN_MAX_RANK);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "no IDX file: it begins with the bytes %02x %02x %02x %02x",
+                       h[0], h[1], h[2], h[3]);
+    if (h[3] > TN_MAX_RANK)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%d dimensions; at most %d are supported", h[3],
+                       TN_MAX_RANK);
     *shape = (tn_shape){.rank = h[3]};
     for (int i = 0; i < shape->rank; i++) {
         TN_TRY(take(s, d, sizeof d, "the header", err));
-        shape->dim[i] = (int64_t)(((uint32_t)d[0] << 24) | ((uint32_t)d[1] << 16) | ((uint32_t)d[2] << 8) | d[3]);
+        shape->dim[i] =
+            (int64_t)(((uint32_t)d[0] << 24) | ((uint32_t)d[1] << 16) | ((uint32_t)d[2] << 8) | d[3]);
     }
     return TN_OK;
 }
@@ -131,11 +140,13 @@ static tn_code check_size(const source *s, const tn_shape *shape, tn_dtype t, si
     size_t size = tn_dtype_size(t);
     tn_shape_text(shape, text, sizeof text);
     if ((uint64_t)count > (limit ? limit : DEFAULT_LIMIT) / size)
-        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "%s %s is over the limit of %zu bytes", tn_dtype_name(t), text, limit ? limit : DEFAULT_LIMIT);
+        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "%s %s is over the limit of %zu bytes", tn_dtype_name(t),
+                       text, limit ? limit : DEFAULT_LIMIT);
     uint64_t most = s->gzip ? (s->in.n + PIECE) * GZIP_MOST : s->in.n;
     if ((uint64_t)count * size > most)
-        return tn_fail(err, TN_DATA_LOSS, "cut short: %s %s needs %llu bytes after the header, the file has %zu%s", tn_dtype_name(t),
-                       text, (unsigned long long)count * size, s->in.n, s->gzip ? " (gzip)" : "");
+        return tn_fail(
+            err, TN_DATA_LOSS, "cut short: %s %s needs %llu bytes after the header, the file has %zu%s",
+            tn_dtype_name(t), text, (unsigned long long)count * size, s->in.n, s->gzip ? " (gzip)" : "");
     return TN_OK;
 }
 

@@ -10,7 +10,8 @@ static tn_code decode(tn_view bytes, int channels, tn_tensor **out, tn_error *er
 {
     tn_image image;
     TN_TRY(tn_png_decode(bytes, channels, 0, &image, err));
-    tn_code code = tn_tensor_of(TN_UINT8, &TN_SHAPE(image.height, image.width, image.channels), image.pixels, out, err);
+    tn_code code =
+        tn_tensor_of(TN_UINT8, &TN_SHAPE(image.height, image.width, image.channels), image.pixels, out, err);
     tn_free(image.pixels);
     return code;
 }
@@ -29,11 +30,12 @@ tn_code tn_png_load(const char *path, int channels, tn_tensor **out, tn_error *e
 tn_code tn_png_save(const char *path, const tn_tensor *image, tn_error *err)
 {
     const tn_shape *s = &image->shape;
-    bool fits = image->dtype == TN_UINT8 && (s->rank == 2 || s->rank == 3) && s->dim[0] <= INT32_MAX && s->dim[1] <= INT32_MAX &&
-                (s->rank == 2 || (s->dim[2] >= 1 && s->dim[2] <= 4));
+    bool fits = image->dtype == TN_UINT8 && (s->rank == 2 || s->rank == 3) && s->dim[0] <= INT32_MAX &&
+                s->dim[1] <= INT32_MAX && (s->rank == 2 || (s->dim[2] >= 1 && s->dim[2] <= 4));
     char text[128];
-    if (!fits) return tn_fail(err, TN_INVALID_ARGUMENT, "%s: an image is uint8 [h,w] or [h,w,c], not %s %s", path,
-                              tn_dtype_name(image->dtype), tn_shape_text(s, text, sizeof text));
+    if (!fits)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%s: an image is uint8 [h,w] or [h,w,c], not %s %s", path,
+                       tn_dtype_name(image->dtype), tn_shape_text(s, text, sizeof text));
     tn_buf bytes = {0};
     int channels = s->rank == 2 ? 1 : (int)s->dim[2];
     tn_code code = tn_png_encode(image->data, (int)s->dim[1], (int)s->dim[0], channels, &bytes, err);

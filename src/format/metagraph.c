@@ -7,7 +7,10 @@
 
 #define FILE_LIMIT ((size_t)INT32_MAX)
 
-static const char *text(tn_arena *a, tn_view v) { return tn_arena_strndup(a, v.n ? v.p : "", v.n); }
+static const char *text(tn_arena *a, tn_view v)
+{
+    return tn_arena_strndup(a, v.n ? v.p : "", v.n);
+}
 
 static tn_code take_tags(tn_metagraph *m, tn_error *err)
 {
@@ -41,7 +44,8 @@ static tn_code take_assets(tn_metagraph *m, tn_error *err)
 static tn_view init_op_in(const tn_MetaGraphDef *def, const char *collection)
 {
     const tn_CollectionDefEntry *e = TN_FIND(&def->collection_def, collection);
-    if (!e || e->value->kind_case != TN_CollectionDef_node_list || !e->value->node_list->value.n) return (tn_view){0};
+    if (!e || e->value->kind_case != TN_CollectionDef_node_list || !e->value->node_list->value.n)
+        return (tn_view){0};
     return e->value->node_list->value.items[0];
 }
 
@@ -124,7 +128,9 @@ static tn_code load_bytes(const char *path, tn_metagraph **out, tn_error *err)
     tn_arena *a = tn_arena_new(0);
     tn_view view = {bytes.data, bytes.n};
     tn_code code = a ? TN_OK : tn_no_memory(err, 0);
-    if (code == TN_OK) code = tn_is_text_proto(view) ? TN_PARSE(MetaGraphDef, view, a, &def, err) : TN_DECODE(MetaGraphDef, view, a, &def, err);
+    if (code == TN_OK)
+        code = tn_is_text_proto(view) ? TN_PARSE(MetaGraphDef, view, a, &def, err)
+                                      : TN_DECODE(MetaGraphDef, view, a, &def, err);
     if (code == TN_OK) return tn_metagraph_of(def, a, &bytes, out, err);
     tn_arena_free(a);
     tn_buf_free(&bytes);

@@ -12,8 +12,10 @@
 tn_code tn_metagraph_of(tn_MetaGraphDef *def, tn_arena *a, tn_buf *bytes, tn_metagraph **out, tn_error *err);
 
 /* signature.c */
-tn_code tn_signatures_from_proto(const tn_MetaGraphDef *def, tn_arena *a, tn_signature **out, int *n, tn_error *err);
-tn_code tn_signatures_to_proto(const tn_signature *s, int n, tn_arena *a, tn_MetaGraphDef *out, tn_error *err);
+tn_code tn_signatures_from_proto(const tn_MetaGraphDef *def, tn_arena *a, tn_signature **out, int *n,
+                                 tn_error *err);
+tn_code tn_signatures_to_proto(const tn_signature *s, int n, tn_arena *a, tn_MetaGraphDef *out,
+                               tn_error *err);
 tn_code tn_tensor_info_to_proto(const tn_tensor_info *t, tn_arena *a, tn_TensorInfo *out, tn_error *err);
 #define TN_INIT_OP_SIGNATURE "__saved_model_init_op"
 #define TN_MAIN_OP "saved_model_main_op"

@@ -18,12 +18,15 @@ struct tn_predictor {
 static tn_code find_model(const char *folder, tn_arena *a, const char **out, tn_error *err)
 {
     int64_t version;
-    char *binary = tn_path_join(a, folder, "saved_model.pb"), *text = tn_path_join(a, folder, "saved_model.pbtxt");
+    char *binary = tn_path_join(a, folder, "saved_model.pb"),
+         *text = tn_path_join(a, folder, "saved_model.pbtxt");
     if (!binary || !text) return tn_no_memory(err, strlen(folder));
     *out = folder;
     if (tn_file_exists(binary) || tn_file_exists(text)) return TN_OK;
     tn_code code = tn_savedmodel_latest(folder, &version, err);
-    if (code == TN_NOT_FOUND) return tn_fail(err, code, "%s has neither a saved_model.pb nor a numbered version of a model", folder);
+    if (code == TN_NOT_FOUND)
+        return tn_fail(err, code, "%s has neither a saved_model.pb nor a numbered version of a model",
+                       folder);
     if (code != TN_OK) return code;
     *out = tn_arena_printf(a, "%s/%lld", folder, (long long)version);
     return *out ? TN_OK : tn_no_memory(err, strlen(folder));
@@ -32,19 +35,23 @@ static tn_code find_model(const char *folder, tn_arena *a, const char **out, tn_
 static tn_code no_signature(const tn_metagraph *m, const char *name, tn_error *err)
 {
     tn_buf names = {0};
-    for (int i = 0; i < m->n_signatures; i++) tn_buf_printf(&names, "%s'%s'", i ? ", " : "", m->signatures[i].name);
-    tn_fail(err, TN_NOT_FOUND, "the model has no signature '%s'; it has %s", name, names.n ? names.data : "none");
+    for (int i = 0; i < m->n_signatures; i++)
+        tn_buf_printf(&names, "%s'%s'", i ? ", " : "", m->signatures[i].name);
+    tn_fail(err, TN_NOT_FOUND, "the model has no signature '%s'; it has %s", name,
+            names.n ? names.data : "none");
     tn_buf_free(&names);
     return TN_NOT_FOUND;
 }
 
-static tn_code take_specs(tn_predictor *p, const tn_tensor_info *t, int n, tn_spec **out, const char ***names, tn_error *err)
+static tn_code take_specs(tn_predictor *p, const tn_tensor_info *t, int n, tn_spec **out, const char ***names,
+                          tn_error *err)
 {
     *out = TN_ARRAY(p->arena, n + 1, tn_spec);
     *names = TN_ARRAY(p->arena, n + 1, const char *);
     if (!*out || !*names) return tn_no_memory(err, (size_t)n * sizeof **out);
     for (int i = 0; i < n; i++) {
-        if (!t[i].name) return tn_fail(err, TN_UNIMPLEMENTED, "'%s' of the signature is sparse or composite", t[i].key);
+        if (!t[i].name)
+            return tn_fail(err, TN_UNIMPLEMENTED, "'%s' of the signature is sparse or composite", t[i].key);
         (*out)[i] = (tn_spec){t[i].key, t[i].dtype, t[i].shape};
         (*names)[i] = t[i].name;
     }
@@ -75,7 +82,8 @@ static tn_code load(tn_predictor *p, const char *folder, const char *signature, 
     return code;
 }
 
-tn_code tn_predictor_open(const char *folder, const char *signature, int threads, tn_predictor **out, tn_error *err)
+tn_code tn_predictor_open(const char *folder, const char *signature, int threads, tn_predictor **out,
+                          tn_error *err)
 {
     tn_predictor *p = tn_calloc(1, sizeof *p);
     if (!p) return tn_no_memory(err, sizeof *p);
@@ -99,17 +107,30 @@ void tn_predictor_close(tn_predictor *p)
     tn_free(p);
 }
 
-int tn_predictor_inputs(const tn_predictor *p) { return p->n_in; }
-int tn_predictor_outputs(const tn_predictor *p) { return p->n_out; }
-const tn_spec *tn_predictor_input(const tn_predictor *p, int i) { return i >= 0 && i < p->n_in ? &p->in[i] : NULL; }
-const tn_spec *tn_predictor_output(const tn_predictor *p, int i) { return i >= 0 && i < p->n_out ? &p->out[i] : NULL; }
+int tn_predictor_inputs(const tn_predictor *p)
+{
+    return p->n_in;
+}
+int tn_predictor_outputs(const tn_predictor *p)
+{
+    return p->n_out;
+}
+const tn_spec *tn_predictor_input(const tn_predictor *p, int i)
+{
+    return i >= 0 && i < p->n_in ? &p->in[i] : NULL;
+}
+const tn_spec *tn_predictor_output(const tn_predictor *p, int i)
+{
+    return i >= 0 && i < p->n_out ? &p->out[i] : NULL;
+}
 
 static tn_code check_input(const tn_spec *spec, const tn_tensor *t, tn_error *err)
 {
     char a[200], b[200];
     if (t->dtype == spec->dtype && tn_shape_compatible(&t->shape, &spec->shape)) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "input '%s' is to be %s %s, not %s %s", spec->name, tn_dtype_name(spec->dtype),
-                   tn_shape_text(&spec->shape, a, sizeof a), tn_dtype_name(t->dtype), tn_shape_text(&t->shape, b, sizeof b));
+    return tn_fail(err, TN_INVALID_ARGUMENT, "input '%s' is to be %s %s, not %s %s", spec->name,
+                   tn_dtype_name(spec->dtype), tn_shape_text(&spec->shape, a, sizeof a),
+                   tn_dtype_name(t->dtype), tn_shape_text(&t->shape, b, sizeof b));
 }
 
 tn_code tn_predictor_run(tn_predictor *p, const tn_tensor *const *in, const tn_tensor **out, tn_error *err)

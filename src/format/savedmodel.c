@@ -30,7 +30,8 @@ static void list_tags(const tn_SavedModel *s, tn_buf *out)
         const tn_MetaInfoDef *info = s->meta_graphs.items[i].meta_info_def;
         tn_buf_str(out, i ? "; " : "");
         for (uint32_t k = 0; info && k < info->tags.n; k++)
-            tn_buf_printf(out, "%s%.*s", k ? "," : "", (int)TN_MIN(info->tags.items[k].n, 100), info->tags.items[k].p);
+            tn_buf_printf(out, "%s%.*s", k ? "," : "", (int)TN_MIN(info->tags.items[k].n, 100),
+                          info->tags.items[k].p);
     }
 }
 
@@ -39,14 +40,15 @@ static tn_code no_such_tags(const tn_SavedModel *s, const char *const *tags, int
     tn_buf wanted = {0}, there = {0};
     for (int i = 0; i < n; i++) tn_buf_printf(&wanted, "%s%s", i ? "," : "", tags[i]);
     list_tags(s, &there);
-    tn_fail(err, TN_NOT_FOUND, "no MetaGraph has the tags '%s'; there is: '%s'", wanted.n ? wanted.data : "serve",
-            there.n ? there.data : "");
+    tn_fail(err, TN_NOT_FOUND, "no MetaGraph has the tags '%s'; there is: '%s'",
+            wanted.n ? wanted.data : "serve", there.n ? there.data : "");
     tn_buf_free(&wanted);
     tn_buf_free(&there);
     return TN_NOT_FOUND;
 }
 
-static tn_code choose(const tn_SavedModel *s, const char *const *tags, int n, tn_MetaGraphDef **out, tn_error *err)
+static tn_code choose(const tn_SavedModel *s, const char *const *tags, int n, tn_MetaGraphDef **out,
+                      tn_error *err)
 {
     tn_MetaGraphDef *found = NULL;
     for (uint32_t i = 0; !found && i < s->meta_graphs.n; i++) {
@@ -62,18 +64,21 @@ static tn_code choose(const tn_SavedModel *s, const char *const *tags, int n, tn
 
 static tn_code read_file(const char *folder, tn_arena *a, tn_buf *bytes, tn_SavedModel **out, tn_error *err)
 {
-    char *binary = tn_path_join(a, folder, "saved_model.pb"), *textual = tn_path_join(a, folder, "saved_model.pbtxt");
+    char *binary = tn_path_join(a, folder, "saved_model.pb"),
+         *textual = tn_path_join(a, folder, "saved_model.pbtxt");
     if (!binary || !textual) return tn_no_memory(err, strlen(folder));
     bool as_text = !tn_file_exists(binary) && tn_file_exists(textual);
     const char *path = as_text ? textual : binary;
     TN_TRY(tn_file_read(path, FILE_LIMIT, bytes, err));
     tn_view view = {bytes->data, bytes->n};
-    tn_code code = as_text ? TN_PARSE(SavedModel, view, a, out, err) : TN_DECODE(SavedModel, view, a, out, err);
+    tn_code code =
+        as_text ? TN_PARSE(SavedModel, view, a, out, err) : TN_DECODE(SavedModel, view, a, out, err);
     if (code != TN_OK) tn_wrap(err, "%s", path);
     return code;
 }
 
-tn_code tn_savedmodel_load(const char *folder, const char *const *tags, int n_tags, tn_metagraph **out, tn_error *err)
+tn_code tn_savedmodel_load(const char *folder, const char *const *tags, int n_tags, tn_metagraph **out,
+                           tn_error *err)
 {
     tn_SavedModel *s = NULL;
     tn_MetaGraphDef *def = NULL;
@@ -94,12 +99,14 @@ tn_code tn_savedmodel_load(const char *folder, const char *const *tags, int n_ta
 
 /* ---- into a session ---- */
 
-static tn_code asset_path(const char *folder, const tn_asset *asset, tn_arena *a, tn_tensor **out, tn_error *err)
+static tn_code asset_path(const char *folder, const tn_asset *asset, tn_arena *a, tn_tensor **out,
+                          tn_error *err)
 {
     char *assets = tn_path_join(a, folder, "assets");
     char *path = assets ? tn_path_join(a, assets, asset->filename) : NULL;
     if (!path) return tn_no_memory(err, strlen(folder));
-    if (strstr(asset->filename, "..")) return tn_fail(err, TN_INVALID_ARGUMENT, "asset '%.200s' is outside the model", asset->filename);
+    if (strstr(asset->filename, ".."))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "asset '%.200s' is outside the model", asset->filename);
     tn_shape scalar = {0};
     tn_tensor *t;
     TN_TRY(tn_tensor_new(TN_STRING, &scalar, &t, err));
@@ -136,13 +143,15 @@ static bool does_something(const tn_metagraph *m)
     return op && (op->n_control || op->n_in);
 }
 
-static tn_code restore_into(const char *folder, const tn_metagraph *m, tn_session *s, tn_arena *a, tn_error *err)
+static tn_code restore_into(const char *folder, const tn_metagraph *m, tn_session *s, tn_arena *a,
+                            tn_error *err)
 {
     char *variables = tn_path_join(a, folder, "variables");
     char *prefix = variables ? tn_path_join(a, variables, "variables") : NULL;
     if (!prefix) return tn_no_memory(err, strlen(folder));
     if (m->init_op && !tn_graph_operation(m->graph, m->init_op))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "%s: the initialization '%s' is not in the graph", folder, m->init_op);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%s: the initialization '%s' is not in the graph", folder,
+                       m->init_op);
     /* A model without variables has no such file; one that has lost it is found out by its restoring part. */
     if (tn_checkpoint_exists(prefix) || (m->restore_op && tn_file_exists(variables)))
         TN_TRY(tn_checkpoint_restore(prefix, m->graph, m->restore_op, s, NULL, err));
@@ -171,7 +180,8 @@ tn_code tn_savedmodel_latest(const char *base, int64_t *version, tn_error *err)
         best = TN_MAX(best, (int64_t)strtoll(names[i], NULL, 10));
     }
     tn_arena_free(a);
-    if (code == TN_OK && best < 0) code = tn_fail(err, TN_NOT_FOUND, "%s has no numbered version of a model", base);
+    if (code == TN_OK && best < 0)
+        code = tn_fail(err, TN_NOT_FOUND, "%s has no numbered version of a model", base);
     if (code == TN_OK) *version = best;
     return code;
 }

@@ -11,18 +11,23 @@
 
 #define ASSET_LIMIT ((size_t)1 << 34)
 
-typedef struct export {
+typedef struct export
+{
     const tn_export *e;
     tn_session *session;
     tn_arena *arena;
     char *place, *folder; /* where it is to be; where it is written */
-} export;
+}
+exporting;
 
-static char *inside(export *x, const char *name) { return tn_path_join(x->arena, x->folder, name); }
+static char *inside(exporting *x, const char *name)
+{
+    return tn_path_join(x->arena, x->folder, name);
+}
 
 /* ---- the parts ---- */
 
-static tn_code write_graph(export *x, tn_error *err)
+static tn_code write_graph(exporting *x, tn_error *err)
 {
     static const char *const serve[] = {"serve"};
     tn_export e = *x->e;
@@ -44,7 +49,7 @@ static tn_code write_graph(export *x, tn_error *err)
     return code;
 }
 
-static tn_code write_variables(export *x, tn_error *err)
+static tn_code write_variables(exporting *x, tn_error *err)
 {
     tn_saved_variable *v;
     int n;
@@ -66,7 +71,7 @@ static tn_code copy_file(const char *from, const char *to, tn_error *err)
     return code;
 }
 
-static tn_code write_assets(export *x, tn_error *err)
+static tn_code write_assets(exporting *x, tn_error *err)
 {
     if (!x->e->n_assets) return TN_OK;
     char *folder = inside(x, "assets");
@@ -83,7 +88,7 @@ static tn_code write_assets(export *x, tn_error *err)
     return TN_OK;
 }
 
-static tn_code write_all(export *x, tn_error *err)
+static tn_code write_all(exporting *x, tn_error *err)
 {
     TN_TRY(tn_make_folders(x->folder, err));
     TN_TRY(write_variables(x, err));
@@ -111,9 +116,10 @@ static tn_code same_file(const char *a, const char *b, bool *same, tn_error *err
     return code;
 }
 
-static tn_code same_model(export *x, bool *same, tn_error *err)
+static tn_code same_model(exporting *x, bool *same, tn_error *err)
 {
-    static const char *const files[] = {"saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"};
+    static const char *const files[] = {"saved_model.pb", "variables/variables.index",
+                                        "variables/variables.data-00000-of-00001"};
     *same = true;
     for (size_t i = 0; i < TN_COUNT(files) && *same; i++) {
         char *there = tn_path_join(x->arena, x->place, files[i]), *here = inside(x, files[i]);
@@ -123,20 +129,22 @@ static tn_code same_model(export *x, bool *same, tn_error *err)
     return TN_OK;
 }
 
-static tn_code exists(const export *x, const char *more, tn_error *err)
+static tn_code exists(const exporting *x, const char *more, tn_error *err)
 {
-    return tn_fail(err, TN_ALREADY_EXISTS, "%s exists already%s: an exported version is never changed", x->place, more);
+    return tn_fail(err, TN_ALREADY_EXISTS, "%s exists already%s: an exported version is never changed",
+                   x->place, more);
 }
 
 /* ---- all ---- */
 
-static tn_code set_paths(export *x, const char *base, int64_t version, tn_error *err)
+static tn_code set_paths(exporting *x, const char *base, int64_t version, tn_error *err)
 {
     const char *hidden = ".writing";
     tn_arena *a = x->arena;
     if (version < 0) {
         x->place = tn_arena_strdup(a, base);
-        for (size_t n = x->place ? strlen(x->place) : 0; n > 1 && x->place[n - 1] == '/'; n--) x->place[n - 1] = '\0';
+        for (size_t n = x->place ? strlen(x->place) : 0; n > 1 && x->place[n - 1] == '/'; n--)
+            x->place[n - 1] = '\0';
         x->folder = x->place ? tn_arena_printf(a, "%s%s.%ld", x->place, hidden, (long)getpid()) : NULL;
     } else {
         x->place = tn_arena_printf(a, "%s/%lld", base, (long long)version);
@@ -145,7 +153,7 @@ static tn_code set_paths(export *x, const char *base, int64_t version, tn_error 
     return x->place && x->folder ? TN_OK : tn_no_memory(err, strlen(base));
 }
 
-static tn_code write_and_place(export *x, bool there, bool *kept, tn_error *err)
+static tn_code write_and_place(exporting *x, bool there, bool *kept, tn_error *err)
 {
     bool same;
     TN_TRY(tn_remove_tree(x->folder, err)); /* of a process that was killed and had our number */
@@ -157,7 +165,7 @@ static tn_code write_and_place(export *x, bool there, bool *kept, tn_error *err)
     return tn_remove_tree(x->folder, err);
 }
 
-static tn_code save(export *x, const char *base, int64_t version, bool *kept, tn_error *err)
+static tn_code save(exporting *x, const char *base, int64_t version, bool *kept, tn_error *err)
 {
     TN_TRY(set_paths(x, base, version, err));
     bool there = tn_file_exists(x->place);
@@ -167,9 +175,10 @@ static tn_code save(export *x, const char *base, int64_t version, bool *kept, tn
     return code;
 }
 
-tn_code tn_savedmodel_save(const char *base, int64_t version, const tn_export *e, tn_session *s, bool *kept, tn_error *err)
+tn_code tn_savedmodel_save(const char *base, int64_t version, const tn_export *e, tn_session *s, bool *kept,
+                           tn_error *err)
 {
-    export x = {.e = e, .session = s, .arena = tn_arena_new(0)};
+    exporting x = {.e = e, .session = s, .arena = tn_arena_new(0)};
     if (kept) *kept = false;
     tn_code code = x.arena ? save(&x, base, version, kept, err) : tn_no_memory(err, 0);
     tn_arena_free(x.arena);

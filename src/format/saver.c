@@ -66,7 +66,8 @@ static tn_code begin_saver(tn_saver *s, const char *prefix, tn_arena *a, tn_erro
     s->prefix = tn_strdup(prefix);
     s->folder = folder ? tn_strdup(folder) : NULL;
     if (!s->prefix || !s->folder) return tn_no_memory(err, strlen(prefix));
-    if (!*tn_path_base(prefix)) return tn_fail(err, TN_INVALID_ARGUMENT, "'%s' ends in '/': a checkpoint needs a name", prefix);
+    if (!*tn_path_base(prefix))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "'%s' ends in '/': a checkpoint needs a name", prefix);
     TN_TRY(tn_make_folders(s->folder, err));
     return recover(s, a, err);
 }
@@ -150,7 +151,8 @@ static tn_code write_state(const tn_saver *s, int drop, double last_preserved, t
         all[i] = s->all[drop + i].prefix;
         times[i] = s->all[drop + i].time;
     }
-    tn_checkpoint_state state = {.latest = s->current, .all = all, .timestamps = times, .n = n, .last_preserved = last_preserved};
+    tn_checkpoint_state state = {
+        .latest = s->current, .all = all, .timestamps = times, .n = n, .last_preserved = last_preserved};
     if (code == TN_OK) code = tn_checkpoint_state_write(s->folder, &state, err);
     tn_free(all);
     tn_free(times);
@@ -167,8 +169,10 @@ static tn_code remove_old(tn_saver *s, int drop, double *last, tn_error *err)
 {
     tn_code code = TN_OK;
     while (drop-- > 0) {
-        if (preserve(s, &s->all[0], *last)) *last = s->all[0].time;
-        else if (code == TN_OK) code = tn_checkpoint_remove(s->all[0].prefix, err);
+        if (preserve(s, &s->all[0], *last))
+            *last = s->all[0].time;
+        else if (code == TN_OK)
+            code = tn_checkpoint_remove(s->all[0].prefix, err);
         take_out(s, 0);
     }
     return code;
@@ -194,7 +198,8 @@ tn_code tn_saver_finish(tn_saver *s, tn_bundle_writer *w, const tn_export *meta,
     return record(s, err);
 }
 
-tn_code tn_saver_save(tn_saver *s, tn_session *session, const tn_export *e, int64_t step, const char **path, tn_error *err)
+tn_code tn_saver_save(tn_saver *s, tn_session *session, const tn_export *e, int64_t step, const char **path,
+                      tn_error *err)
 {
     tn_bundle_writer *w;
     TN_TRY(tn_saver_begin(s, step, &w, path, err));

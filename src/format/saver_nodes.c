@@ -14,14 +14,17 @@ typedef struct saver {
     tn_GraphDef *def;
     const tn_saved_variable *v;
     int n;
-    bool failed; /* no memory: nodes are not looked at any more */
-    tn_NodeDef no_node;   /* written to then */
+    bool failed;        /* no memory: nodes are not looked at any more */
+    tn_NodeDef no_node; /* written to then */
     tn_AttrValue no_attr;
 } saver;
 
 /* ---- nodes ---- */
 
-static void check(saver *s, const void *p) { s->failed |= !p; }
+static void check(saver *s, const void *p)
+{
+    s->failed |= !p;
+}
 
 static const char *scoped(saver *s, const char *name)
 {
@@ -32,7 +35,8 @@ static const char *scoped(saver *s, const char *name)
 
 static const char *nth(saver *s, const char *name, int i)
 {
-    char *text = i ? tn_arena_printf(s->arena, "%s/%s_%d", s->scope, name, i) : tn_arena_printf(s->arena, "%s/%s", s->scope, name);
+    char *text = i ? tn_arena_printf(s->arena, "%s/%s_%d", s->scope, name, i)
+                   : tn_arena_printf(s->arena, "%s/%s", s->scope, name);
     check(s, text);
     return text ? text : "";
 }
@@ -154,8 +158,11 @@ static const char *slice_text(saver *s, const tn_saved_variable *v)
     for (int i = 0; i < v->full.rank; i++) tn_buf_printf(&b, "%lld ", (long long)v->full.dim[i]);
     for (int i = 0; i < v->slice.rank; i++) {
         const char *colon = i ? ":" : "";
-        if (v->slice.length[i] < 0) tn_buf_printf(&b, "%s-", colon);
-        else tn_buf_printf(&b, "%s%lld,%lld", colon, (long long)v->slice.start[i], (long long)v->slice.length[i]);
+        if (v->slice.length[i] < 0)
+            tn_buf_printf(&b, "%s-", colon);
+        else
+            tn_buf_printf(&b, "%s%lld,%lld", colon, (long long)v->slice.start[i],
+                          (long long)v->slice.length[i]);
     }
     char *text = tn_buf_check(&b, NULL) == TN_OK ? tn_arena_strndup(s->arena, b.data, b.n) : NULL;
     tn_buf_free(&b);
@@ -167,7 +174,8 @@ static const char *slice_text(saver *s, const tn_saved_variable *v)
 static void add_names(saver *s, const char *op)
 {
     tn_view *keys = TN_ARRAY(s->arena, s->n + 1, tn_view), *slices = TN_ARRAY(s->arena, s->n + 1, tn_view);
-    char *first = tn_arena_printf(s->arena, "%s/tensor_names", op), *second = tn_arena_printf(s->arena, "%s/shape_and_slices", op);
+    char *first = tn_arena_printf(s->arena, "%s/tensor_names", op),
+         *second = tn_arena_printf(s->arena, "%s/shape_and_slices", op);
     check(s, keys && slices && first && second ? s : NULL);
     if (s->failed) return;
     for (int i = 0; i < s->n; i++) {
@@ -213,7 +221,8 @@ static const char *add_assign(saver *s, int i)
 {
     const tn_saved_variable *v = &s->v[i];
     const char *name = nth(s, v->is_resource ? "AssignVariableOp" : "Assign", i);
-    char *value = i ? tn_arena_printf(s->arena, "%s/RestoreV2:%d", s->scope, i) : tn_arena_printf(s->arena, "%s/RestoreV2", s->scope);
+    char *value = i ? tn_arena_printf(s->arena, "%s/RestoreV2:%d", s->scope, i)
+                    : tn_arena_printf(s->arena, "%s/RestoreV2", s->scope);
     check(s, value);
     tn_NodeDef *n = add(s, name, v->is_resource ? "AssignVariableOp" : "Assign");
     input(s, n, v->op);

@@ -4,7 +4,10 @@
  */
 #include "metagraph.h"
 
-static const char *text(tn_arena *a, tn_view v) { return tn_arena_strndup(a, v.n ? v.p : "", v.n); }
+static const char *text(tn_arena *a, tn_view v)
+{
+    return tn_arena_strndup(a, v.n ? v.p : "", v.n);
+}
 
 /* ---- from the message ---- */
 
@@ -13,7 +16,8 @@ static tn_code sparse_from(const tn_CooSparse *p, tn_arena *a, tn_tensor_info *o
     out->values = text(a, p->values_tensor_name);
     out->indices = text(a, p->indices_tensor_name);
     out->dense_shape = text(a, p->dense_shape_tensor_name);
-    return out->values && out->indices && out->dense_shape ? TN_OK : tn_no_memory(err, p->values_tensor_name.n);
+    return out->values && out->indices && out->dense_shape ? TN_OK
+                                                           : tn_no_memory(err, p->values_tensor_name.n);
 }
 
 static tn_code info_from(const tn_TensorInfoEntry *e, tn_arena *a, tn_tensor_info *out, tn_error *err)
@@ -29,7 +33,8 @@ static tn_code info_from(const tn_TensorInfoEntry *e, tn_arena *a, tn_tensor_inf
     return out->name ? TN_OK : tn_no_memory(err, p->name.n);
 }
 
-static tn_code infos_from(const tn_TensorInfoEntry_list *p, tn_arena *a, const tn_tensor_info **out, int *n, tn_error *err)
+static tn_code infos_from(const tn_TensorInfoEntry_list *p, tn_arena *a, const tn_tensor_info **out, int *n,
+                          tn_error *err)
 {
     tn_tensor_info *t = TN_ARRAY(a, p->n + 1, tn_tensor_info);
     if (!t) return tn_no_memory(err, p->n * sizeof *t);
@@ -55,7 +60,8 @@ static tn_code signature_from(const tn_SignatureDefEntry *e, tn_arena *a, tn_sig
     return code;
 }
 
-tn_code tn_signatures_from_proto(const tn_MetaGraphDef *def, tn_arena *a, tn_signature **out, int *n, tn_error *err)
+tn_code tn_signatures_from_proto(const tn_MetaGraphDef *def, tn_arena *a, tn_signature **out, int *n,
+                                 tn_error *err)
 {
     const tn_SignatureDefEntry_list *p = &def->signature_def;
     tn_signature *s = TN_ARRAY(a, p->n + 1, tn_signature);
@@ -83,14 +89,16 @@ tn_code tn_tensor_info_to_proto(const tn_tensor_info *t, tn_arena *a, tn_TensorI
     } else if (t->values) {
         tn_CooSparse *p = TN_NEW(a, tn_CooSparse);
         if (!p) return tn_no_memory(err, sizeof *p);
-        *p = (tn_CooSparse){.values_tensor_name = tn_view_of(t->values), .indices_tensor_name = tn_view_of(t->indices),
+        *p = (tn_CooSparse){.values_tensor_name = tn_view_of(t->values),
+                            .indices_tensor_name = tn_view_of(t->indices),
                             .dense_shape_tensor_name = tn_view_of(t->dense_shape)};
         TN_SET(out, TensorInfo, encoding, coo_sparse) = p;
     }
     return TN_OK;
 }
 
-static tn_code infos_to(const tn_tensor_info *t, int n, tn_arena *a, tn_TensorInfoEntry_list *out, tn_error *err)
+static tn_code infos_to(const tn_tensor_info *t, int n, tn_arena *a, tn_TensorInfoEntry_list *out,
+                        tn_error *err)
 {
     for (int i = 0; i < n; i++) {
         tn_TensorInfoEntry *e = TN_PUSH(a, out);

@@ -14,7 +14,8 @@ static tn_code json_shape(const tn_json *j, tn_shape *out, tn_error *err)
 {
     tn_shape s = {0};
     while (j && j->kind == TN_JSON_ARRAY) {
-        if (s.rank == TN_MAX_RANK) return tn_fail(err, TN_INVALID_ARGUMENT, "lists nest deeper than %d", TN_MAX_RANK);
+        if (s.rank == TN_MAX_RANK)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "lists nest deeper than %d", TN_MAX_RANK);
         s.dim[s.rank++] = (int64_t)j->count;
         j = j->child;
     }
@@ -26,7 +27,8 @@ static tn_code set_base64(tn_tensor *t, int64_t at, const tn_json *text, tn_erro
 {
     tn_buf bytes = {0};
     tn_code code = TN_OK;
-    if (!tn_base64_decode(text->text, &bytes)) code = tn_fail(err, TN_INVALID_ARGUMENT, "element %lld: base64 is malformed", (long long)at);
+    if (!tn_base64_decode(text->text, &bytes))
+        code = tn_fail(err, TN_INVALID_ARGUMENT, "element %lld: base64 is malformed", (long long)at);
     if (code == TN_OK) code = tn_string_set(t, at, bytes.data, bytes.n, err);
     tn_buf_free(&bytes);
     return code;
@@ -57,7 +59,8 @@ static tn_code check_count(const tn_json *j, int level, const tn_shape *s, int64
         ++*n;
         return TN_OK;
     }
-    if (j->kind != TN_JSON_ARRAY) return tn_fail(err, TN_INVALID_ARGUMENT, "lists are ragged: a list is wanted on level %d", level);
+    if (j->kind != TN_JSON_ARRAY)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "lists are ragged: a list is wanted on level %d", level);
     for (const tn_json *c = j->child; c; c = c->next) TN_TRY(check_count(c, level + 1, s, n, err));
     return TN_OK;
 }
@@ -70,7 +73,9 @@ tn_code tn_tensor_from_json(const tn_json *json, tn_tensor **out, tn_error *err)
     TN_TRY(json_shape(json, &shape, err));
     TN_TRY(tn_shape_count_checked(&shape, &count, err));
     TN_TRY(check_count(json, 0, &shape, &there, err));
-    if (there != count) return tn_fail(err, TN_INVALID_ARGUMENT, "lists are ragged: %lld elements, not %lld", (long long)there, (long long)count);
+    if (there != count)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "lists are ragged: %lld elements, not %lld",
+                       (long long)there, (long long)count);
     TN_TRY(tn_tensor_new(TN_STRING, &shape, &t, err));
     tn_code code = fill(t, 0, &at, json, err);
     if (code != TN_OK) {
@@ -114,7 +119,9 @@ static void put_level(tn_json_writer *w, const tn_tensor *t, int level, int64_t 
 tn_code tn_tensor_to_json(const tn_tensor *t, tn_buf *out, tn_error *err)
 {
     int64_t at = 0;
-    if (t->dtype != TN_STRING) return tn_fail(err, TN_INVALID_ARGUMENT, "a tensor of %s where strings are wanted", tn_dtype_name(t->dtype));
+    if (t->dtype != TN_STRING)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "a tensor of %s where strings are wanted",
+                       tn_dtype_name(t->dtype));
     tn_json_writer w = {.out = out};
     put_level(&w, t, 0, &at);
     return tn_buf_check(out, err);
@@ -165,9 +172,12 @@ char *tn_tensor_path(tn_arena *a, const char *dir, const char *name, tn_dtype t)
 {
     tn_buf b = {0};
     for (const char *s = name; *s; s++) {
-        if (*s == '/') tn_buf_str(&b, "__");
-        else if (*s == ':') tn_buf_str(&b, "_c");
-        else tn_buf_char(&b, *s);
+        if (*s == '/')
+            tn_buf_str(&b, "__");
+        else if (*s == ':')
+            tn_buf_str(&b, "_c");
+        else
+            tn_buf_char(&b, *s);
     }
     tn_buf_str(&b, t == TN_STRING ? ".json" : ".npy");
     char *path = tn_buf_check(&b, NULL) == TN_OK ? tn_path_join(a, dir, b.data) : NULL;

@@ -19,12 +19,14 @@ tn_code tn_shape_from_proto(const tn_TensorShapeProto *p, tn_shape *out, tn_erro
         return TN_OK;
     }
     if (p && p->dim.n > TN_MAX_RANK)
-        return tn_fail(err, TN_UNIMPLEMENTED, "a shape of rank %u; at most %d are supported", (unsigned)p->dim.n, TN_MAX_RANK);
+        return tn_fail(err, TN_UNIMPLEMENTED, "a shape of rank %u; at most %d are supported",
+                       (unsigned)p->dim.n, TN_MAX_RANK);
     s.rank = p ? (int)p->dim.n : 0;
     for (int i = 0; i < s.rank; i++) {
         s.dim[i] = p->dim.items[i].size;
         if (s.dim[i] < -1)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "dimension %d of a shape is %lld", i, (long long)s.dim[i]);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "dimension %d of a shape is %lld", i,
+                           (long long)s.dim[i]);
     }
     *out = s;
     return TN_OK;
@@ -60,7 +62,8 @@ static values values_of(const tn_TensorProto *p, tn_dtype t)
     case TN_BOOL: return LIST(bool_val);
     case TN_UINT32: return LIST(uint32_val);
     case TN_UINT64: return LIST(uint64_val);
-    case TN_HALF: case TN_BFLOAT16: return LIST(half_val);
+    case TN_HALF:
+    case TN_BFLOAT16: return LIST(half_val);
     case TN_COMPLEX64: return (values){p->scomplex_val.items, p->scomplex_val.n / 2, 8};
     case TN_COMPLEX128: return (values){p->dcomplex_val.items, p->dcomplex_val.n / 2, 16};
     default: return LIST(int_val); /* the shorter integers, plain and quantised */
@@ -97,12 +100,13 @@ static tn_code check_fill(int64_t count, size_t size, size_t limit, tn_error *er
 {
     if (!limit) limit = FILL_LIMIT;
     if ((uint64_t)count <= limit / size) return TN_OK;
-    return tn_fail(err, TN_RESOURCE_EXHAUSTED, "a constant of %lld elements of %zu bytes is over the limit of %zu bytes",
+    return tn_fail(err, TN_RESOURCE_EXHAUSTED,
+                   "a constant of %lld elements of %zu bytes is over the limit of %zu bytes",
                    (long long)count, size, limit);
 }
 
-static tn_code numbers_from(const tn_TensorProto *p, tn_dtype t, const tn_shape *shape, int64_t count, size_t limit,
-                            tn_tensor **out, tn_error *err)
+static tn_code numbers_from(const tn_TensorProto *p, tn_dtype t, const tn_shape *shape, int64_t count,
+                            size_t limit, tn_tensor **out, tn_error *err)
 {
     size_t size = tn_dtype_size(t);
     values v = values_of(p, t);
@@ -134,10 +138,13 @@ static tn_code strings_in_content(tn_view in, tn_tensor *t, tn_error *err)
     uint64_t n = 0, sum = 0;
     for (int64_t i = 0; i < count; i++) {
         if (!tn_varint_get(&in, &n) || n > in.n)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "tensor_content is cut short at string %lld", (long long)i);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "tensor_content is cut short at string %lld",
+                           (long long)i);
         sum += n;
     }
-    if (sum != in.n) return tn_fail(err, TN_INVALID_ARGUMENT, "tensor_content has %zu bytes of strings, not %llu", in.n, (unsigned long long)sum);
+    if (sum != in.n)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "tensor_content has %zu bytes of strings, not %llu", in.n,
+                       (unsigned long long)sum);
     for (int64_t i = 0; i < count; i++) {
         tn_varint_get(&lengths, &n);
         TN_TRY(tn_string_set(t, i, in.p, n, err));
@@ -156,14 +163,16 @@ static tn_code strings_in_values(const tn_TensorProto *p, tn_tensor *t, tn_error
     return TN_OK;
 }
 
-static tn_code strings_from(const tn_TensorProto *p, const tn_shape *shape, int64_t count, size_t limit, tn_tensor **out,
-                            tn_error *err)
+static tn_code strings_from(const tn_TensorProto *p, const tn_shape *shape, int64_t count, size_t limit,
+                            tn_tensor **out, tn_error *err)
 {
     tn_view content = p->tensor_content;
     if (p->string_val.n > (uint64_t)count)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "%u strings for %lld elements", (unsigned)p->string_val.n, (long long)count);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%u strings for %lld elements", (unsigned)p->string_val.n,
+                       (long long)count);
     if (content.n && (uint64_t)count > content.n)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "tensor_content has %zu bytes for %lld strings", content.n, (long long)count);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "tensor_content has %zu bytes for %lld strings", content.n,
+                       (long long)count);
     if (!content.n && p->string_val.n < (uint64_t)count) {
         size_t last = p->string_val.n ? p->string_val.items[p->string_val.n - 1].n : 0;
         TN_TRY(check_fill(count, sizeof(tn_string) + last, limit, err));
@@ -187,7 +196,8 @@ tn_code tn_tensor_from_proto(const tn_TensorProto *p, size_t limit, tn_tensor **
     tn_shape shape;
     int64_t count;
     TN_TRY(tn_shape_from_proto(p->tensor_shape, &shape, err));
-    if (!tn_shape_known(&shape)) return tn_fail(err, TN_INVALID_ARGUMENT, "a constant whose shape is not fully known");
+    if (!tn_shape_known(&shape))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "a constant whose shape is not fully known");
     TN_TRY(tn_shape_count_checked(&shape, &count, err));
     if (t == TN_STRING) return strings_from(p, &shape, count, limit, out, err);
     return numbers_from(p, t, &shape, count, limit, out, err);

@@ -31,7 +31,8 @@ typedef struct finder {
 
 static bool is_variable(const tn_operation *op)
 {
-    return !strcmp(op->type, "VarHandleOp") || !strcmp(op->type, "VariableV2") || !strcmp(op->type, "Variable");
+    return !strcmp(op->type, "VarHandleOp") || !strcmp(op->type, "VariableV2") ||
+           !strcmp(op->type, "Variable");
 }
 
 static const char *session_name(const tn_operation *op, tn_arena *a)
@@ -52,7 +53,8 @@ static tn_code set_slice_info(const tn_variable_info *info, tn_arena *a, tn_save
     if (!s || !s->full_name.n) return TN_OK;
     uint32_t rank = s->full_shape.n;
     if (rank > TN_MAX_RANK || s->var_offset.n != rank || s->var_shape.n != rank)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "variable '%s' has a malformed save_slice_info_def", v->name);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "variable '%s' has a malformed save_slice_info_def",
+                       v->name);
     v->full.rank = v->slice.rank = (int)rank;
     for (uint32_t i = 0; i < rank; i++) {
         v->full.dim[i] = s->full_shape.items[i];
@@ -66,7 +68,8 @@ static tn_code set_slice_info(const tn_variable_info *info, tn_arena *a, tn_save
     return v->key ? TN_OK : tn_no_memory(err, s->full_name.n);
 }
 
-static tn_code describe(const tn_graph *g, const tn_operation *op, tn_arena *a, tn_saved_variable *v, tn_error *err)
+static tn_code describe(const tn_graph *g, const tn_operation *op, tn_arena *a, tn_saved_variable *v,
+                        tn_error *err)
 {
     const tn_variable_info *info = tn_graph_variable(g, op->name);
     *v = (tn_saved_variable){.name = session_name(op, a), .op = op->name, .shape = tn_shape_unknown()};
@@ -100,7 +103,8 @@ static tn_code list_variables(finder *f, const tn_graph *g, tn_saved_variable **
 
 static bool passes_on(const tn_operation *op)
 {
-    static const char *const types[] = {"Identity", "ReadVariableOp", "Reshape", "Snapshot", "Cast", "EnsureShape", "Squeeze"};
+    static const char *const types[] = {"Identity", "ReadVariableOp", "Reshape", "Snapshot",
+                                        "Cast",     "EnsureShape",    "Squeeze"};
     for (size_t i = 0; i < TN_COUNT(types); i++)
         if (!strcmp(op->type, types[i])) return op->n_in > 0;
     return false;
@@ -113,8 +117,8 @@ static place origin(tn_node node, const frame *f)
         int64_t index;
         if (passes_on(node.op)) {
             node = node.op->in[0];
-        } else if (f->call && !strcmp(node.op->type, "_Arg") && tn_attr_get_int(&node.op->attrs, "index", &index) &&
-                   index >= 0 && index < f->call->n_in) {
+        } else if (f->call && !strcmp(node.op->type, "_Arg") &&
+                   tn_attr_get_int(&node.op->attrs, "index", &index) && index >= 0 && index < f->call->n_in) {
             node = f->call->in[index];
             f = f->caller;
         } else {
@@ -137,7 +141,8 @@ static const tn_string *string_at(const tn_tensor *t, int k)
     return t && t->dtype == TN_STRING && k < tn_tensor_count(t) ? &TN_STRINGS(t)[k] : NULL;
 }
 
-static tn_code note_key(finder *f, tn_saved_variable *v, const tn_string *key, const tn_string *slice, tn_error *err)
+static tn_code note_key(finder *f, tn_saved_variable *v, const tn_string *key, const tn_string *slice,
+                        tn_error *err)
 {
     if (v->restored) return TN_OK; /* by another Saver of the same graph */
     v->key = tn_arena_strndup(f->arena, key->n ? key->p : "", key->n);
@@ -158,7 +163,8 @@ static bool is_assignment(const tn_operation *op)
 static tn_code look_at_assignment(finder *f, const tn_operation *op, const frame *in, tn_error *err)
 {
     place value = origin(op->in[1], in), variable = origin(op->in[0], in);
-    if (!value.node.op || strcmp(value.node.op->type, "RestoreV2") != 0 || value.node.op->n_in < 3) return TN_OK;
+    if (!value.node.op || strcmp(value.node.op->type, "RestoreV2") != 0 || value.node.op->n_in < 3)
+        return TN_OK;
     f->has_restore = true;
     if (!variable.node.op || variable.frame->call) return TN_OK;
     tn_saved_variable *v = tn_map_get(f->by_op, variable.node.op->name);
@@ -188,12 +194,14 @@ static bool restores(const tn_function *fn, int depth)
 
 static tn_code look_at(finder *f, const tn_operation *op, const frame *in, tn_error *err);
 
-static tn_code look_into(finder *f, const tn_function *fn, const tn_operation *call, const frame *in, tn_error *err)
+static tn_code look_into(finder *f, const tn_function *fn, const tn_operation *call, const frame *in,
+                         tn_error *err)
 {
     frame inner = {in, call, in->depth + 1};
     if (inner.depth > CALL_DEPTH || !restores(fn, inner.depth)) return TN_OK;
     f->has_restore = true;
-    for (int i = 0; i < tn_graph_count(fn->body); i++) TN_TRY(look_at(f, tn_graph_at(fn->body, i), &inner, err));
+    for (int i = 0; i < tn_graph_count(fn->body); i++)
+        TN_TRY(look_at(f, tn_graph_at(fn->body, i), &inner, err));
     return TN_OK;
 }
 
@@ -231,7 +239,9 @@ static tn_code find_keys(finder *f, const tn_graph *g, const char *restore_op, t
     const frame top = {0};
     bool *marks = NULL;
     tn_operation *from = restore_op ? tn_graph_operation(g, restore_op) : NULL;
-    if (restore_op && !from) return tn_fail(err, TN_INVALID_ARGUMENT, "the graph has no operation '%s' to restore with", restore_op);
+    if (restore_op && !from)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "the graph has no operation '%s' to restore with",
+                       restore_op);
     if (from) TN_TRY(mark_reached(g, from, f->arena, &marks, err));
     for (int i = 0; i < tn_graph_count(g); i++) {
         if (marks && !marks[i]) continue;
@@ -240,8 +250,8 @@ static tn_code find_keys(finder *f, const tn_graph *g, const char *restore_op, t
     return TN_OK;
 }
 
-tn_code tn_variables_of(const tn_graph *g, const char *restore_op, tn_arena *a, tn_saved_variable **out, int *n,
-                        bool *has_restore, tn_error *err)
+tn_code tn_variables_of(const tn_graph *g, const char *restore_op, tn_arena *a, tn_saved_variable **out,
+                        int *n, bool *has_restore, tn_error *err)
 {
     finder f = {.arena = a, .by_op = tn_map_new()};
     tn_saved_variable *v = NULL;
@@ -286,7 +296,8 @@ static tn_code check_chosen(const tn_export *e, const tn_saved_variable *v, int 
     for (int i = 0; i < e->n_variables; i++) {
         int k = 0;
         while (k < n && strcmp(e->variables[i], v[k].op) && strcmp(e->variables[i], v[k].name)) k++;
-        if (k == n) return tn_fail(err, TN_NOT_FOUND, "there is no variable '%s' to be saved", e->variables[i]);
+        if (k == n)
+            return tn_fail(err, TN_NOT_FOUND, "there is no variable '%s' to be saved", e->variables[i]);
     }
     return TN_OK;
 }

@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             tn_tensor *t;
             const char *name = tn_bundle_at(b, i)->name;
             if (tn_bundle_read(b, name, &t, &err) == TN_OK) tn_tensor_unref(t);
-            if (tn_bundle_read_slice(b, name, &(tn_slice){1, {1}, {2}}, &t, &err) == TN_OK) tn_tensor_unref(t);
+            if (tn_bundle_read_slice(b, name, &(tn_slice){1, {1}, {2}}, &t, &err) == TN_OK)
+                tn_tensor_unref(t);
         }
         tn_bundle_close(b);
     }

@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     tn_tensor *t;
     tn_error err;
     for (int most = 0; most < 2; most++)
-        if (tn_idx_decode((tn_view){(const char *)data, size}, most, (size_t)1 << 24, &t, &err) == TN_OK) tn_tensor_unref(t);
+        if (tn_idx_decode((tn_view){(const char *)data, size}, most, (size_t)1 << 24, &t, &err) == TN_OK)
+            tn_tensor_unref(t);
     return 0;
 }

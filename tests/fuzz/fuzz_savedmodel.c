@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         tn_MetaGraphDef *def;
         int n;
         tn_variables_of(m->graph, m->restore_op, a, &v, &n, NULL, &err);
-        tn_export e = {.graph = m->graph, .base = m->def, .signatures = m->signatures, .n_signatures = m->n_signatures};
+        tn_export e = {
+            .graph = m->graph, .base = m->def, .signatures = m->signatures, .n_signatures = m->n_signatures};
         tn_metagraph_export(&e, a, &def, &err);
         tn_arena_free(a);
         tn_metagraph_free(m);

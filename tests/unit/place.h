@@ -39,7 +39,10 @@ static inline int leave(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, enter, leave)
 
-static inline tn_arena *arena_of(void **state) { return ((place *)*state)->arena; }
+static inline tn_arena *arena_of(void **state)
+{
+    return ((place *)*state)->arena;
+}
 
 static inline const char *in(void **state, const char *name)
 {
@@ -90,7 +93,8 @@ static inline tn_tensor *strings(const tn_shape *shape, const char *const *v)
     tn_tensor *t;
     tn_error err;
     assert_ok(tn_tensor_new(TN_STRING, shape, &t, &err), &err);
-    for (int64_t i = 0; i < tn_tensor_count(t); i++) assert_ok(tn_string_set(t, i, v[i], strlen(v[i]), &err), &err);
+    for (int64_t i = 0; i < tn_tensor_count(t); i++)
+        assert_ok(tn_string_set(t, i, v[i], strlen(v[i]), &err), &err);
     return t;
 }
 

@@ -24,7 +24,8 @@ static inline small_graph small_graph_new(float w0)
     tn_node bv = tn_variable(b, "layer/b", tn_scalar(b, TN_FLOAT, 0.5), TN_VAR_REF);
     tn_variable(b, "global_step", tn_scalar(b, TN_INT64, 7), TN_VAR_NOT_TRAINABLE);
     tn_variable(b, "local", tn_scalar(b, TN_INT32, 1), TN_VAR_LOCAL);
-    tn_op_named(b, "AddV2", "y", TN_INPUTS(tn_op(b, "MatMul", TN_INPUTS(x, wv), TN_NO_ATTRS), bv), TN_NO_ATTRS);
+    tn_op_named(b, "AddV2", "y", TN_INPUTS(tn_op(b, "MatMul", TN_INPUTS(x, wv), TN_NO_ATTRS), bv),
+                TN_NO_ATTRS);
     const char *init = tn_operation_name(tn_global_variables_initializer(b));
     assert_ok(tn_builder_check(b, &err), &err);
     assert_ok(tn_collection_add(g.graph, "losses", "y:0", &err), &err);

@@ -32,7 +32,8 @@ static void test_reads_tensorflows(void **state)
 {
     static const char *const names[] = {"intact", "shards_intact"};
     for (size_t i = 0; i < 2; i++) {
-        const char *folder = golden(state, tn_arena_printf(arena_of(state), "models/ckpt_damaged/%s", names[i]));
+        const char *folder =
+            golden(state, tn_arena_printf(arena_of(state), "models/ckpt_damaged/%s", names[i]));
         const char *prefix = tn_path_join(arena_of(state), folder, "m");
         tn_bundle *b = opened(prefix);
         assert_int_equal(tn_bundle_count(b), 3);
@@ -44,7 +45,8 @@ static void test_reads_tensorflows(void **state)
             tn_tensor *got, *want;
             tn_error err;
             const char *name = tn_bundle_at(b, k)->name;
-            const char *file = tn_tensor_path(arena_of(state), tn_path_join(arena_of(state), folder, "tensors"), name, TN_FLOAT);
+            const char *file = tn_tensor_path(
+                arena_of(state), tn_path_join(arena_of(state), folder, "tensors"), name, TN_FLOAT);
             assert_ok(tn_bundle_read(b, name, &got, &err), &err);
             assert_ok(tn_tensor_load(file, &want, &err), &err);
             assert_true(tn_tensor_equal(got, want));
@@ -70,7 +72,8 @@ static void test_writes_as_tensorflow(void **state)
     assert_ok(tn_bundle_commit(w, &err), &err);
     tn_bundle_close(b);
     same_files(state, golden(state, "models/ckpt_damaged/intact/m.index"), in(state, "m.index"));
-    same_files(state, golden(state, "models/ckpt_damaged/intact/m.data-00000-of-00001"), in(state, "m.data-00000-of-00001"));
+    same_files(state, golden(state, "models/ckpt_damaged/intact/m.data-00000-of-00001"),
+               in(state, "m.data-00000-of-00001"));
     assert_false(tn_file_exists(in(state, "m.index.new")));
 }
 
@@ -91,16 +94,25 @@ static tn_code read_all(const char *prefix, tn_error *err)
 
 static void test_finds_damage(void **state)
 {
-    static const struct { const char *name; tn_code code; const char *says; } cases[] = {
-        {"data_bit_flip", TN_DATA_LOSS, "tensor 'dense/kernel'"},  {"data_missing", TN_NOT_FOUND, "m.data-00000-of-00001"},
-        {"data_truncated", TN_DATA_LOSS, "cut short"},             {"index_bad_magic", TN_DATA_LOSS, "m.index"},
-        {"index_bit_flip", TN_DATA_LOSS, "m.index"},               {"index_empty", TN_DATA_LOSS, "m.index"},
-        {"index_missing", TN_NOT_FOUND, "m.index"},                {"index_truncated", TN_DATA_LOSS, "m.index"},
+    static const struct {
+        const char *name;
+        tn_code code;
+        const char *says;
+    } cases[] = {
+        {"data_bit_flip", TN_DATA_LOSS, "tensor 'dense/kernel'"},
+        {"data_missing", TN_NOT_FOUND, "m.data-00000-of-00001"},
+        {"data_truncated", TN_DATA_LOSS, "cut short"},
+        {"index_bad_magic", TN_DATA_LOSS, "m.index"},
+        {"index_bit_flip", TN_DATA_LOSS, "m.index"},
+        {"index_empty", TN_DATA_LOSS, "m.index"},
+        {"index_missing", TN_NOT_FOUND, "m.index"},
+        {"index_truncated", TN_DATA_LOSS, "m.index"},
         {"shard_missing", TN_NOT_FOUND, "m.data-00001-of-00002"},
     };
     for (size_t i = 0; i < TN_COUNT(cases); i++) {
         tn_error err = {0};
-        const char *prefix = golden(state, tn_arena_printf(arena_of(state), "models/ckpt_damaged/%s/m", cases[i].name));
+        const char *prefix =
+            golden(state, tn_arena_printf(arena_of(state), "models/ckpt_damaged/%s/m", cases[i].name));
         assert_code(read_all(prefix, &err), cases[i].code);
         assert_says(&err, cases[i].says);
         assert_code(read_all(prefix, NULL) == TN_OK, false);
@@ -120,7 +132,8 @@ static tn_tensor *patterned(tn_dtype t, const tn_shape *shape)
     tn_tensor *x;
     tn_error err;
     assert_ok(tn_tensor_new(t, shape, &x, &err), &err);
-    for (size_t i = 0; i < tn_tensor_bytes(x); i++) ((uint8_t *)x->data)[i] = t == TN_BOOL ? i & 1 : (uint8_t)(i * 37 + 11);
+    for (size_t i = 0; i < tn_tensor_bytes(x); i++)
+        ((uint8_t *)x->data)[i] = t == TN_BOOL ? i & 1 : (uint8_t)(i * 37 + 11);
     return x;
 }
 
@@ -195,9 +208,19 @@ static void test_slice_text(void **state)
     assert_int_equal(s.start[0] * 10 + s.length[0], 23);
     assert_ok(tn_slice_parse("5 7 -:0,7", &full, &s, &err), &err);
     assert_int_equal(s.length[0], -1);
-    static const char *const bad[] = {"", "5", "5 ", "5 1", "5 1,", "5 -:-", "5 5 -", "5 x,2", "5 1,5", "99999999999999999999 -",
+    static const char *const bad[] = {"",
+                                      "5",
+                                      "5 ",
+                                      "5 1",
+                                      "5 1,",
+                                      "5 -:-",
+                                      "5 5 -",
+                                      "5 x,2",
+                                      "5 1,5",
+                                      "99999999999999999999 -",
                                       "1 1 1 1 1 1 1 1 1 1 1 -:-:-:-:-:-:-:-:-:-:-"};
-    for (size_t i = 0; i < TN_COUNT(bad); i++) assert_code(tn_slice_parse(bad[i], &full, &s, &err), TN_INVALID_ARGUMENT);
+    for (size_t i = 0; i < TN_COUNT(bad); i++)
+        assert_code(tn_slice_parse(bad[i], &full, &s, &err), TN_INVALID_ARGUMENT);
 }
 
 /* As in an index that TensorFlow wrote. */
@@ -210,7 +233,8 @@ static void test_slice_key(void **state)
     assert_int_equal(b.n, sizeof want - 1);
     assert_memory_equal(b.data, want, b.n);
     tn_buf_clear(&b);
-    tn_bundle_slice_key("a\xff", &(tn_slice){1, {-1}, {1000}}, &b); /* escaped; a negative number; two bytes */
+    tn_bundle_slice_key("a\xff", &(tn_slice){1, {-1}, {1000}},
+                        &b); /* escaped; a negative number; two bytes */
     assert_int_equal(b.n, 11);
     assert_memory_equal(b.data, "\0a\xff\0\0\1\1\1\x7f\xc3\xe8", b.n);
     tn_buf_free(&b);
@@ -224,7 +248,9 @@ static void write_parts(const char *prefix, int parts)
     tn_tensor *a = floats(&TN_SHAPE(2, 3), v), *b = floats(&TN_SHAPE(2, 3), v + 6);
     assert_ok(tn_bundle_writer_open(prefix, &w, &err), &err);
     assert_ok(tn_bundle_add_slice(w, "p", &TN_SHAPE(4, 3), &(tn_slice){2, {0, 0}, {2, -1}}, a, &err), &err);
-    if (parts > 1) assert_ok(tn_bundle_add_slice(w, "p", &TN_SHAPE(4, 3), &(tn_slice){2, {2, 0}, {2, -1}}, b, &err), &err);
+    if (parts > 1)
+        assert_ok(tn_bundle_add_slice(w, "p", &TN_SHAPE(4, 3), &(tn_slice){2, {2, 0}, {2, -1}}, b, &err),
+                  &err);
     assert_ok(tn_bundle_commit(w, &err), &err);
     tn_tensor_unref(a);
     tn_tensor_unref(b);
@@ -241,7 +267,8 @@ static void test_slices(void **state)
     assert_ok(tn_bundle_read(b, "p", &t, &err), &err);
     for (int i = 0; i < 12; i++) assert_true(TN_FLOATS(t)[i] == (float)i);
     tn_tensor_unref(t);
-    assert_ok(tn_bundle_read_slice(b, "p", &(tn_slice){2, {2, 0}, {2, 3}}, &t, &err), &err); /* as it was stored */
+    assert_ok(tn_bundle_read_slice(b, "p", &(tn_slice){2, {2, 0}, {2, 3}}, &t, &err),
+              &err); /* as it was stored */
     assert_true(TN_FLOATS(t)[0] == 6);
     tn_tensor_unref(t);
     assert_ok(tn_bundle_read_slice(b, "p", &(tn_slice){2, {1, 1}, {2, 2}}, &t, &err), &err); /* across both */
@@ -308,17 +335,22 @@ static void write_index(const char *path, const tn_BundleEntryProto *p, tn_dtype
 
 static void test_hostile_entries(void **state)
 {
-    static const struct { tn_BundleEntryProto p; tn_dtype t; tn_shape shape; tn_code code; } cases[] = {
-        {{.size = 8}, TN_FLOAT, {1, {3}}, TN_DATA_LOSS},                            /* too few bytes */
-        {{.size = 16, .offset = 1}, TN_FLOAT, {1, {4}}, TN_DATA_LOSS},              /* beyond the end */
-        {{.size = 16, .offset = INT64_MAX - 3}, TN_FLOAT, {1, {4}}, TN_DATA_LOSS},  /* overflow */
+    static const struct {
+        tn_BundleEntryProto p;
+        tn_dtype t;
+        tn_shape shape;
+        tn_code code;
+    } cases[] = {
+        {{.size = 8}, TN_FLOAT, {1, {3}}, TN_DATA_LOSS},                           /* too few bytes */
+        {{.size = 16, .offset = 1}, TN_FLOAT, {1, {4}}, TN_DATA_LOSS},             /* beyond the end */
+        {{.size = 16, .offset = INT64_MAX - 3}, TN_FLOAT, {1, {4}}, TN_DATA_LOSS}, /* overflow */
         {{.size = -4}, TN_FLOAT, {1, {4}}, TN_DATA_LOSS},
         {{.size = 16, .shard_id = 1}, TN_FLOAT, {1, {4}}, TN_DATA_LOSS},
         {{.size = 16, .shard_id = -1}, TN_FLOAT, {1, {4}}, TN_DATA_LOSS},
         {{.size = 16}, TN_FLOAT, {2, {INT64_MAX, 8}}, TN_INVALID_ARGUMENT},
         {{.size = 16}, TN_STRING, {1, {INT64_MAX / 64}}, TN_DATA_LOSS},
         {{.size = 16}, TN_STRING, {1, {3}}, TN_DATA_LOSS},
-        {{.size = 16}, TN_FLOAT, {1, {-1}}, TN_DATA_LOSS},                          /* an unknown dimension */
+        {{.size = 16}, TN_FLOAT, {1, {-1}}, TN_DATA_LOSS}, /* an unknown dimension */
         {{.size = 16}, TN_VARIANT, {1, {4}}, TN_UNIMPLEMENTED},
         {{.size = 16}, (tn_dtype)77, {1, {4}}, TN_UNIMPLEMENTED},
     };
@@ -343,8 +375,10 @@ static tn_code write_value(const char *prefix, float v, tn_error *err)
     tn_code code = tn_bundle_writer_open(prefix, &w, err);
     if (code == TN_OK) {
         code = tn_bundle_add(w, "v", t, err);
-        if (code == TN_OK) code = tn_bundle_commit(w, err);
-        else tn_bundle_abandon(w);
+        if (code == TN_OK)
+            code = tn_bundle_commit(w, err);
+        else
+            tn_bundle_abandon(w);
     }
     tn_tensor_unref(t);
     return code;
@@ -385,9 +419,11 @@ static void test_killed_between_the_renames(void **state)
     assert_ok(write_value(in(state, "n"), 2, &err), &err);
     assert_ok(write_value(m, 1, &err), &err);
     assert_ok(tn_rename(in(state, "n.index"), in(state, "m.index.new"), &err), &err);
-    assert_ok(tn_rename(in(state, "n.data-00000-of-00001"), in(state, "m.data-00000-of-00001.new"), &err), &err);
+    assert_ok(tn_rename(in(state, "n.data-00000-of-00001"), in(state, "m.data-00000-of-00001.new"), &err),
+              &err);
     assert_true(value_there(m) == 1);
-    assert_ok(tn_rename(in(state, "m.data-00000-of-00001.new"), in(state, "m.data-00000-of-00001"), &err), &err);
+    assert_ok(tn_rename(in(state, "m.data-00000-of-00001.new"), in(state, "m.data-00000-of-00001"), &err),
+              &err);
     assert_true(value_there(m) == 2);
     assert_ok(write_value(m, 3, &err), &err);
     assert_true(value_there(m) == 3);
@@ -419,9 +455,12 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_reads_tensorflows), TEST(test_writes_as_tensorflow), TEST(test_finds_damage), TEST(test_all_dtypes),
-        TEST(test_strings),           TEST(test_slice_text),           TEST(test_slice_key),    TEST(test_slices),
-        TEST(test_refuses),           TEST(test_hostile_entries),      TEST(test_full_disk),    TEST(test_killed_between_the_renames),
+        TEST(test_reads_tensorflows), TEST(test_writes_as_tensorflow),
+        TEST(test_finds_damage),      TEST(test_all_dtypes),
+        TEST(test_strings),           TEST(test_slice_text),
+        TEST(test_slice_key),         TEST(test_slices),
+        TEST(test_refuses),           TEST(test_hostile_entries),
+        TEST(test_full_disk),         TEST(test_killed_between_the_renames),
         TEST(test_no_memory),
     };
     return cmocka_run_group_tests_name("bundle", tests, NULL, NULL);

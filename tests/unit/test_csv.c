@@ -16,7 +16,10 @@ static tn_csv parsed(const char *text, const tn_csv_options *o)
     return c;
 }
 
-static float at(const tn_csv *c, int64_t row, int column) { return TN_FLOATS(c->values)[row * c->n_columns + column]; }
+static float at(const tn_csv *c, int64_t row, int column)
+{
+    return TN_FLOATS(c->values)[row * c->n_columns + column];
+}
 
 static void test_header_and_numbers(void **state)
 {
@@ -25,7 +28,8 @@ static void test_header_and_numbers(void **state)
     assert_int_equal(c.n_columns, 3);
     assert_string_equal(c.names[1], "b \"x\"");
     assert_true(tn_shape_equal(&c.values->shape, &TN_SHAPE(2, 3)));
-    assert_true(at(&c, 0, 0) == 1 && at(&c, 0, 1) == -2.5f && at(&c, 0, 2) == 300 && at(&c, 1, 0) == .5f && at(&c, 1, 1) == 7);
+    assert_true(at(&c, 0, 0) == 1 && at(&c, 0, 1) == -2.5f && at(&c, 0, 2) == 300 && at(&c, 1, 0) == .5f &&
+                at(&c, 1, 1) == 7);
     assert_true(isnan(at(&c, 1, 2)));
     tn_csv_free(&c);
 }
@@ -33,9 +37,19 @@ static void test_header_and_numbers(void **state)
 static void test_numbers(void **state)
 {
     (void)state;
-    static const struct { const char *text; float v; } cases[] = {
-        {"0.1", 0.1f}, {"3.4028235e38", 3.4028235e38f}, {"1e-45", 1e-45f}, {"1e99999", INFINITY}, {"0e99999", 0},
-        {"123456789012345678901234567890", 1.2345679e29f}, {"-inf", -INFINITY}, {"1e-99999", 0}, {"16777217", 16777216.f},
+    static const struct {
+        const char *text;
+        float v;
+    } cases[] = {
+        {"0.1", 0.1f},
+        {"3.4028235e38", 3.4028235e38f},
+        {"1e-45", 1e-45f},
+        {"1e99999", INFINITY},
+        {"0e99999", 0},
+        {"123456789012345678901234567890", 1.2345679e29f},
+        {"-inf", -INFINITY},
+        {"1e-99999", 0},
+        {"16777217", 16777216.f},
         {"0.000000000000000000000000000000000000011754943508", 1.1754944e-38f},
     };
     for (size_t i = 0; i < TN_COUNT(cases); i++) {
@@ -55,13 +69,17 @@ static void test_columns(void **state)
     (void)state;
     const char *names[] = {"y", "x"}, *absent[] = {"yy"}, *twice[] = {"x", "x"};
     tn_error err;
-    tn_csv c = parsed("x,name,y\n1,\"Smith, J.\nII\",2\n3,b,4\n", &(tn_csv_options){.columns = names, .n_columns = 2});
+    tn_csv c = parsed("x,name,y\n1,\"Smith, J.\nII\",2\n3,b,4\n",
+                      &(tn_csv_options){.columns = names, .n_columns = 2});
     assert_string_equal(c.names[0], "y");
     assert_true(at(&c, 0, 0) == 2 && at(&c, 0, 1) == 1 && at(&c, 1, 0) == 4);
     tn_csv_free(&c);
-    assert_code(tn_csv_parse(TN_VIEW("x,y\n"), &(tn_csv_options){.columns = absent, .n_columns = 1}, &c, &err), TN_NOT_FOUND);
+    assert_code(
+        tn_csv_parse(TN_VIEW("x,y\n"), &(tn_csv_options){.columns = absent, .n_columns = 1}, &c, &err),
+        TN_NOT_FOUND);
     assert_says(&err, "'y'");
-    assert_code(tn_csv_parse(TN_VIEW("x,y\n"), &(tn_csv_options){.columns = twice, .n_columns = 2}, &c, &err), TN_INVALID_ARGUMENT);
+    assert_code(tn_csv_parse(TN_VIEW("x,y\n"), &(tn_csv_options){.columns = twice, .n_columns = 2}, &c, &err),
+                TN_INVALID_ARGUMENT);
 }
 
 static void test_shapes(void **state)
@@ -81,7 +99,9 @@ static void test_shapes(void **state)
 
 static void test_errors(void **state)
 {
-    static const struct { const char *text, *says; } cases[] = {
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
         {"", "1:1"},
         {"a,b\n1,x\n", "2:3: column 'b': 'x' is no number"},
         {"a,b\n1,2\n3\n", "3:1: the row has 1 fields, not 2"},
@@ -122,7 +142,12 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_header_and_numbers), TEST(test_numbers), TEST(test_columns), TEST(test_shapes), TEST(test_errors), TEST(test_no_memory),
+        TEST(test_header_and_numbers),
+        TEST(test_numbers),
+        TEST(test_columns),
+        TEST(test_shapes),
+        TEST(test_errors),
+        TEST(test_no_memory),
     };
     return cmocka_run_group_tests_name("csv", tests, NULL, NULL);
 }

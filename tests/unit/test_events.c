@@ -47,7 +47,8 @@ static void same_histogram(const tn_HistogramProto *want, const tn_json *values,
 
 static void test_version_1(void **state)
 {
-    const tn_json *inputs = tn_json_find(json_file(state, golden(state, "events/v1_histogram_inputs.json")), "weights")->child;
+    const tn_json *inputs =
+        tn_json_find(json_file(state, golden(state, "events/v1_histogram_inputs.json")), "weights")->child;
     tn_event_reader *r;
     const tn_Event *e;
     tn_error err;
@@ -67,14 +68,16 @@ static void test_version_1(void **state)
         }
     }
     assert_code(code, TN_OUT_OF_RANGE);
-    assert_int_equal(events * 10000 + histograms * 1000 + graphs * 100 + scalars, 14 * 10000 + 6 * 1000 + 100 + scalars);
+    assert_int_equal(events * 10000 + histograms * 1000 + graphs * 100 + scalars,
+                     14 * 10000 + 6 * 1000 + 100 + scalars);
     assert_true(scalars >= 12);
     tn_event_reader_close(r);
 }
 
 static void test_version_2_histograms(void **state)
 {
-    const tn_json *inputs = tn_json_find(json_file(state, golden(state, "events/v2_histogram_inputs.json")), "train")->child;
+    const tn_json *inputs =
+        tn_json_find(json_file(state, golden(state, "events/v2_histogram_inputs.json")), "train")->child;
     tn_event_reader *r;
     const tn_Event *e;
     tn_error err;
@@ -124,7 +127,8 @@ typedef struct settings {
     int64_t hidden;
     double rate;
 } settings;
-static const tn_option rows[] = {TN_OPTION(settings, hidden, .def = "64"), TN_OPTION(settings, rate, .def = "0.1"), TN_OPTIONS_END};
+static const tn_option rows[] = {TN_OPTION(settings, hidden, .def = "64"),
+                                 TN_OPTION(settings, rate, .def = "0.1"), TN_OPTIONS_END};
 
 static const char *write_some(void **state, tn_events_style style)
 {
@@ -141,7 +145,8 @@ static const char *write_some(void **state, tn_events_style style)
     assert_ok(tn_events_text(e, 0, "note", TN_VIEW("# hi"), &err), &err);
     assert_ok(tn_events_settings(e, "settings", rows, &(settings){3, .5}, &err), &err);
     assert_ok(tn_events_graph(e, g, &err), &err);
-    assert_code(tn_events_images(e, 4, "pic", flat, 1, &err), TN_INVALID_ARGUMENT); /* nothing is written then */
+    assert_code(tn_events_images(e, 4, "pic", flat, 1, &err),
+                TN_INVALID_ARGUMENT); /* nothing is written then */
     assert_ok(tn_events_close(e, &err), &err);
     tn_graph_free(g);
     tn_tensor_unref(t);
@@ -192,7 +197,8 @@ static void test_writes_tensors(void **state)
     v = next_value(r, 4, "pic");
     assert_true(plugin_is(v, "images"));
     assert_int_equal(v->tensor->string_val.n, 3);
-    assert_true(tn_view_is(v->tensor->string_val.items[0], "4") && tn_view_is(v->tensor->string_val.items[1], "3"));
+    assert_true(tn_view_is(v->tensor->string_val.items[0], "4") &&
+                tn_view_is(v->tensor->string_val.items[1], "3"));
     tn_image image;
     assert_ok(tn_png_decode(v->tensor->string_val.items[2], 0, 0, &image, &err), &err);
     assert_int_equal(image.width * 10 + image.height, 43);
@@ -273,8 +279,10 @@ static void test_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_version_1),        TEST(test_version_2_histograms), TEST(test_odd_histograms), TEST(test_writes_tensors),
-        TEST(test_writes_version_1), TEST(test_files_of_their_own),   TEST(test_damage),         TEST(test_full_disk),
+        TEST(test_version_1),        TEST(test_version_2_histograms),
+        TEST(test_odd_histograms),   TEST(test_writes_tensors),
+        TEST(test_writes_version_1), TEST(test_files_of_their_own),
+        TEST(test_damage),           TEST(test_full_disk),
     };
     return cmocka_run_group_tests_name("events", tests, NULL, NULL);
 }

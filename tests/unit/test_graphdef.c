@@ -16,8 +16,10 @@ static tn_code parse(const char *text, tn_graph **out, tn_error *err)
     if (code == TN_OK && !g) code = tn_no_memory(err, 0);
     if (g) code = tn_graphdef_import(def, NULL, g, err);
     tn_arena_free(a);
-    if (code == TN_OK) *out = g;
-    else tn_graph_free(g);
+    if (code == TN_OK)
+        *out = g;
+    else
+        tn_graph_free(g);
     return code;
 }
 
@@ -63,7 +65,8 @@ static void test_any_order(void **state)
     (void)state;
     tn_graph *g = parsed("node { name: 'z' op: 'AddV2' input: 'y' input: 'x' input: '^n' " T_FLOAT "} "
                          "node { name: 'n' op: 'NoOp' } "
-                         "node { name: 'y' op: 'Identity' input: 'x:0' device: '/cpu:0' " T_FLOAT "} " PLACEHOLDER("x"));
+                         "node { name: 'y' op: 'Identity' input: 'x:0' device: '/cpu:0' " T_FLOAT
+                         "} " PLACEHOLDER("x"));
     assert_int_equal(tn_graph_count(g), 4);
     const tn_operation *z = tn_graph_operation(g, "z");
     assert_string_equal(z->in[0].op->name, "y");
@@ -81,10 +84,12 @@ static void test_any_order(void **state)
 static void test_loop(void **state)
 {
     (void)state;
-    tn_graph *g = parsed(PLACEHOLDER("x")
-        "node { name: 'enter' op: 'Enter' input: 'x' " T_FLOAT "attr { key: 'frame_name' value { s: 'f' } } } "
-        "node { name: 'merge' op: 'Merge' input: 'enter' input: 'next' " T_FLOAT "attr { key: 'N' value { i: 2 } } } "
-        "node { name: 'next' op: 'NextIteration' input: 'merge' " T_FLOAT "} ");
+    tn_graph *g =
+        parsed(PLACEHOLDER("x") "node { name: 'enter' op: 'Enter' input: 'x' " T_FLOAT
+                                "attr { key: 'frame_name' value { s: 'f' } } } "
+                                "node { name: 'merge' op: 'Merge' input: 'enter' input: 'next' " T_FLOAT
+                                "attr { key: 'N' value { i: 2 } } } "
+                                "node { name: 'next' op: 'NextIteration' input: 'merge' " T_FLOAT "} ");
     const tn_operation *merge = tn_graph_operation(g, "merge");
     assert_string_equal(merge->in[1].op->name, "next");
     check_round_trip(g);
@@ -99,7 +104,7 @@ static void test_prefix(void **state)
     tn_arena *a = tn_arena_new(0);
     tn_graph *g = tn_graph_new();
     const char *text = PLACEHOLDER("x") "node { name: 'y' op: 'Identity' input: 'x' " T_FLOAT
-                       "attr { key: '_class' value { list { s: 'loc:@x' s: 'other' } } } }";
+                                        "attr { key: '_class' value { list { s: 'loc:@x' s: 'other' } } } }";
     assert_ok(TN_PARSE(GraphDef, tn_view_of(text), a, &def, &err), &err);
     assert_ok(tn_graphdef_import(def, "a/b", g, &err), &err);
     assert_ok(tn_graphdef_import(def, NULL, g, &err), &err);
@@ -118,10 +123,12 @@ static void test_prefix(void **state)
 static void test_unknown_operators(void **state)
 {
     (void)state;
-    tn_graph *g = parsed(PLACEHOLDER("x")
-        "node { name: 'u' op: 'NoSuchOp' input: 'x' attr { key: 'k' value { i: 5 } } attr { key: '_output_shapes' value "
-        "{ list { shape { dim { size: 3 } } shape { unknown_rank: true } } } } } "
-        "node { name: 'y' op: 'Identity' input: 'u:3' " T_FLOAT "} node { name: 'w' op: 'NoSuchSink' input: 'y' } ");
+    tn_graph *g =
+        parsed(PLACEHOLDER("x") "node { name: 'u' op: 'NoSuchOp' input: 'x' attr { key: 'k' value { i: 5 } } "
+                                "attr { key: '_output_shapes' value "
+                                "{ list { shape { dim { size: 3 } } shape { unknown_rank: true } } } } } "
+                                "node { name: 'y' op: 'Identity' input: 'u:3' " T_FLOAT
+                                "} node { name: 'w' op: 'NoSuchSink' input: 'y' } ");
     const tn_operation *u = tn_graph_operation(g, "u");
     assert_null(u->def);
     assert_int_equal(u->n_out, 4);
@@ -133,20 +140,24 @@ static void test_unknown_operators(void **state)
     tn_graph_free(g);
 }
 
-#define FUNCTION                                                                                  \
-    "library { function { signature { name: 'f' input_arg { name: 'a' type: DT_FLOAT } "           \
-    "output_arg { name: 'r' type: DT_FLOAT } output_arg { name: 's' type: DT_FLOAT } control_output: 'c' is_stateful: true } " \
-    "node_def { name: 'sum' op: 'AddV2' input: 'u:right:1' input: 'u:left:0' " T_FLOAT "} "        \
-    "node_def { name: 'u' op: 'NoSuchOp' input: 'a' } node_def { name: 'n' op: 'NoOp' input: '^u' } " \
-    "ret { key: 'r' value: 'sum:z:0' } ret { key: 's' value: 'u:other:0' } control_ret { key: 'c' value: 'n' } " \
-    "attr { key: '_mark' value { s: 'm' } } arg_attr { key: 0 value { attr { key: '_user_specified_name' value { s: 'A' } } } } " \
+#define FUNCTION                                                                                           \
+    "library { function { signature { name: 'f' input_arg { name: 'a' type: DT_FLOAT } "                   \
+    "output_arg { name: 'r' type: DT_FLOAT } output_arg { name: 's' type: DT_FLOAT } control_output: 'c' " \
+    "is_stateful: true } "                                                                                 \
+    "node_def { name: 'sum' op: 'AddV2' input: 'u:right:1' input: 'u:left:0' " T_FLOAT "} "                \
+    "node_def { name: 'u' op: 'NoSuchOp' input: 'a' } node_def { name: 'n' op: 'NoOp' input: '^u' } "      \
+    "ret { key: 'r' value: 'sum:z:0' } ret { key: 's' value: 'u:other:0' } control_ret { key: 'c' value: " \
+    "'n' } "                                                                                               \
+    "attr { key: '_mark' value { s: 'm' } } arg_attr { key: 0 value { attr { key: '_user_specified_name' " \
+    "value { s: 'A' } } } } "                                                                              \
     "resource_arg_unique_id { key: 0 value: 7 } } gradient { function_name: 'f' gradient_func: 'f' } } "
 
 static void test_function(void **state)
 {
     (void)state;
-    tn_graph *g = parsed(FUNCTION PLACEHOLDER("x") "node { name: 'call' op: 'f' input: 'x' } "
-                         "node { name: 'y' op: 'Identity' input: 'call:1' " T_FLOAT "} ");
+    tn_graph *g =
+        parsed(FUNCTION PLACEHOLDER("x") "node { name: 'call' op: 'f' input: 'x' } "
+                                         "node { name: 'y' op: 'Identity' input: 'call:1' " T_FLOAT "} ");
     const tn_function *f = tn_graph_function(g, "f");
     assert_int_equal(f->n_args * 100 + f->n_rets * 10 + f->n_control_rets, 121);
     assert_true(f->stateful);
@@ -163,8 +174,15 @@ static void test_function(void **state)
     tn_GraphDef *def;
     assert_ok(tn_graphdef_export(g, a, &def, &err), &err);
     assert_ok(TN_PRINT(GraphDef, def, &b, &err), &err);
-    static const char *const kept[] = {"\"u:right:1\"", "\"u:left:0\"", "\"sum:z:0\"", "\"_mark\"", "\"_user_specified_name\"",
-                                       "resource_arg_unique_id", "gradient_func", "control_output: \"c\"", "is_stateful: true"};
+    static const char *const kept[] = {"\"u:right:1\"",
+                                       "\"u:left:0\"",
+                                       "\"sum:z:0\"",
+                                       "\"_mark\"",
+                                       "\"_user_specified_name\"",
+                                       "resource_arg_unique_id",
+                                       "gradient_func",
+                                       "control_output: \"c\"",
+                                       "is_stateful: true"};
     for (size_t i = 0; i < TN_COUNT(kept); i++)
         if (!strstr(b.data, kept[i])) fail_msg("%s is lost in:\n%s", kept[i], b.data);
     assert_null(strstr(b.data, TN_OUTPUT_NAMES));
@@ -181,12 +199,17 @@ static void test_function(void **state)
 static void test_functions_in_any_order(void **state)
 {
     (void)state;
-    tn_graph *g = parsed("library { function { signature { name: 'outer' input_arg { name: 'a' type: DT_FLOAT } output_arg { name: "
-        "'r' type: DT_FLOAT } } node_def { name: 'c' op: 'PartitionedCall' input: 'a' attr { key: 'f' value { func { name: "
-        "'inner' } } } attr { key: 'Tin' value { list { type: DT_FLOAT } } } attr { key: 'Tout' value { list { type: DT_FLOAT "
-        "} } } } ret { key: 'r' value: 'c:output:0' } } function { signature { name: 'inner' input_arg { name: 'a' type: "
-        "DT_FLOAT } output_arg { name: 'r' type: DT_FLOAT } } node_def { name: 'c' op: 'NoSuchOp' attr { key: 'f' value { func "
-        "{ name: 'inner' } } } } ret { key: 'r' value: 'a' } } }");
+    tn_graph *g = parsed("library { function { signature { name: 'outer' input_arg { name: 'a' type: "
+                         "DT_FLOAT } output_arg { name: "
+                         "'r' type: DT_FLOAT } } node_def { name: 'c' op: 'PartitionedCall' input: 'a' attr "
+                         "{ key: 'f' value { func { name: "
+                         "'inner' } } } attr { key: 'Tin' value { list { type: DT_FLOAT } } } attr { key: "
+                         "'Tout' value { list { type: DT_FLOAT "
+                         "} } } } ret { key: 'r' value: 'c:output:0' } } function { signature { name: "
+                         "'inner' input_arg { name: 'a' type: "
+                         "DT_FLOAT } output_arg { name: 'r' type: DT_FLOAT } } node_def { name: 'c' op: "
+                         "'NoSuchOp' attr { key: 'f' value { func "
+                         "{ name: 'inner' } } } } ret { key: 'r' value: 'a' } } }");
     assert_string_equal(tn_graph_function_at(g, 0)->name, "inner");
     assert_int_equal(tn_graph_function_count(g), 2);
     check_round_trip(g);
@@ -197,11 +220,15 @@ static void test_built_graph(void **state)
 {
     tn_error err;
     tn_graph *g = tn_graph_new(), *again;
-    tn_builder *b = tn_builder_new(g), *body = tn_builder_new(tn_graph_new_body(g)), *cond = tn_builder_new(tn_graph_new_body(g));
+    tn_builder *b = tn_builder_new(g), *body = tn_builder_new(tn_graph_new_body(g)),
+               *cond = tn_builder_new(tn_graph_new_body(g));
     tn_node i = tn_function_arg(body, "i", TN_FLOAT, TN_SHAPE());
     tn_node r = tn_op(body, "Mul", TN_INPUTS(i, tn_scalar(body, TN_FLOAT, 2)), TN_NO_ATTRS);
     tn_function_define(b, "double", body, &r, 1);
-    tn_node c = tn_op(cond, "Less", TN_INPUTS(tn_function_arg(cond, "i", TN_FLOAT, TN_SHAPE()), tn_scalar(cond, TN_FLOAT, 100)), TN_NO_ATTRS);
+    tn_node c =
+        tn_op(cond, "Less",
+              TN_INPUTS(tn_function_arg(cond, "i", TN_FLOAT, TN_SHAPE()), tn_scalar(cond, TN_FLOAT, 100)),
+              TN_NO_ATTRS);
     tn_function_define(b, "small", cond, &c, 1);
     tn_node x = tn_placeholder(b, "x", TN_FLOAT, TN_SHAPE());
     tn_while(b, "small", "double", &x, 1);
@@ -227,7 +254,8 @@ static void test_built_graph(void **state)
 
 static void test_tensorflows(void **state)
 {
-    static const char *const files[] = {"models/gru_recommender_cf1/saver/m.meta", "models/train_conv_adam/saver/model.ckpt.meta"};
+    static const char *const files[] = {"models/gru_recommender_cf1/saver/m.meta",
+                                        "models/train_conv_adam/saver/model.ckpt.meta"};
     for (size_t i = 0; i < TN_COUNT(files); i++) {
         tn_metagraph *m;
         tn_error err;
@@ -244,7 +272,9 @@ static void test_tensorflows(void **state)
 static void test_refuses(void **state)
 {
     (void)state;
-    static const struct { const char *text, *says; } cases[] = {
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
         {"node { name: 'y' op: 'Identity' input: 'x' " T_FLOAT "}", "'x'"},
         {PLACEHOLDER("x") PLACEHOLDER("x"), "two nodes 'x'"},
         {"node { name: '' op: 'NoOp' }", "the name ''"},
@@ -253,12 +283,15 @@ static void test_refuses(void **state)
         {PLACEHOLDER("x") "node { name: 'y' op: 'Identity' input: 'x:1' " T_FLOAT "}", "no output"},
         {PLACEHOLDER("x") "node { name: 'y' op: 'Identity' input: 'x:99999999' " T_FLOAT "}", "malformed"},
         {PLACEHOLDER("x") "node { name: 'y' op: 'Identity' input: 'x:' " T_FLOAT "}", "malformed"},
-        {PLACEHOLDER("x") "node { name: 'y' op: 'NoSuchOp' input: '^x' input: 'x' }", "follows a control input"},
+        {PLACEHOLDER("x") "node { name: 'y' op: 'NoSuchOp' input: '^x' input: 'x' }",
+         "follows a control input"},
         {"node { name: 'y' op: 'NoSuchOp' attr { key: 'k' value { list { i: 1 f: 2 } } } }", "mixed"},
         {"node { name: 'y' op: 'NoSuchOp' attr { key: 'k' value { shape { dim { size: -2 } } } } }", "-2"},
         {"library { function { } }", "no name"},
-        {"library { function { signature { name: 'f' } } function { signature { name: 'f' } } }", "two functions 'f'"},
-        {"library { function { signature { name: 'f' output_arg { name: 'r' type: DT_FLOAT } } } }", "result 'r'"},
+        {"library { function { signature { name: 'f' } } function { signature { name: 'f' } } }",
+         "two functions 'f'"},
+        {"library { function { signature { name: 'f' output_arg { name: 'r' type: DT_FLOAT } } } }",
+         "result 'r'"},
         {"library { function { signature { name: 'f' } control_ret { key: 'c' value: 'n' } } }", "'n'"},
     };
     for (size_t i = 0; i < TN_COUNT(cases); i++) {
@@ -271,17 +304,25 @@ static void test_refuses(void **state)
     tn_error err;
     tn_graph *g;
     assert_code(parse("versions { min_consumer: 99999 }", &g, &err), TN_UNIMPLEMENTED);
-    assert_code(parse("library { function { signature { name: 'f' input_arg { name: 'a' type_attr: 'T' } } } }", &g, &err), TN_UNIMPLEMENTED);
-    assert_code(parse("node { name: 'y' op: 'NoSuchOp' attr { key: 'k' value { placeholder: 'T' } } }", &g, &err), TN_UNIMPLEMENTED);
+    assert_code(
+        parse("library { function { signature { name: 'f' input_arg { name: 'a' type_attr: 'T' } } } }", &g,
+              &err),
+        TN_UNIMPLEMENTED);
+    assert_code(
+        parse("node { name: 'y' op: 'NoSuchOp' attr { key: 'k' value { placeholder: 'T' } } }", &g, &err),
+        TN_UNIMPLEMENTED);
     assert_code(tn_graphdef_load("/nonexistent.pb", &g, &err), TN_NOT_FOUND);
 }
 
 static void test_no_memory(void **state)
 {
     (void)state;
-    const char *text = FUNCTION PLACEHOLDER("x") "node { name: 'call' op: 'f' input: 'x' attr { key: 'l' value { func { name: "
-                       "'f' attr { key: 'a' value { tensor { dtype: DT_INT32 int_val: 1 } } } } } } attr { key: 'm' value { "
-                       "list { tensor { dtype: DT_STRING string_val: 'abc' } tensor { dtype: DT_INT32 int_val: 1 } } } } }";
+    const char *text = FUNCTION PLACEHOLDER(
+        "x") "node { name: 'call' op: 'f' input: 'x' attr { key: 'l' value { func { name: "
+             "'f' attr { key: 'a' value { tensor { dtype: DT_INT32 int_val: 1 } } } } } } attr { key: 'm' "
+             "value { "
+             "list { tensor { dtype: DT_STRING string_val: 'abc' } tensor { dtype: DT_INT32 int_val: 1 } } } "
+             "} }";
     tn_graph *g;
     for (int n = 1;; n++) {
         tn_malloc_fail_at(n);
@@ -308,11 +349,18 @@ static tn_code constant(const char *text, size_t limit, tn_tensor **out, tn_erro
 static void test_constants(void **state)
 {
     (void)state;
-    static const struct { const char *text; int n; double first, last; } cases[] = {
+    static const struct {
+        const char *text;
+        int n;
+        double first, last;
+    } cases[] = {
         {"dtype: DT_FLOAT float_val: 1.5", 1, 1.5, 1.5},
-        {"dtype: DT_FLOAT tensor_shape { dim { size: 3 } } float_val: 1 float_val: 2", 3, 1, 2}, /* the last repeats */
+        {"dtype: DT_FLOAT tensor_shape { dim { size: 3 } } float_val: 1 float_val: 2", 3, 1,
+         2}, /* the last repeats */
         {"dtype: DT_FLOAT tensor_shape { dim { size: 3 } }", 3, 0, 0},
-        {"dtype: DT_INT32 tensor_shape { dim { size: 2 } } tensor_content: '\\001\\000\\000\\000\\002\\000\\000\\000'", 2, 1, 2},
+        {"dtype: DT_INT32 tensor_shape { dim { size: 2 } } tensor_content: "
+         "'\\001\\000\\000\\000\\002\\000\\000\\000'",
+         2, 1, 2},
         {"dtype: DT_HALF tensor_shape { dim { size: 2 } } half_val: 15360 half_val: 16384", 2, 1, 2},
         {"dtype: DT_BFLOAT16 half_val: 16256", 1, 1, 1},
         {"dtype: DT_UINT8 tensor_shape { dim { size: 2 } } int_val: 7 int_val: 255", 2, 7, 255},
@@ -329,7 +377,8 @@ static void test_constants(void **state)
         tn_error err;
         assert_ok(constant(cases[i].text, 0, &t, &err), &err);
         assert_int_equal(tn_tensor_count(t), cases[i].n);
-        assert_true(tn_tensor_number(t, 0) == cases[i].first && tn_tensor_number(t, cases[i].n - 1) == cases[i].last);
+        assert_true(tn_tensor_number(t, 0) == cases[i].first &&
+                    tn_tensor_number(t, cases[i].n - 1) == cases[i].last);
         tn_tensor_unref(t);
     }
     tn_tensor *t;
@@ -337,10 +386,14 @@ static void test_constants(void **state)
     assert_ok(constant("dtype: DT_COMPLEX64 scomplex_val: 1 scomplex_val: -2", 0, &t, &err), &err);
     assert_true(TN_FLOATS(t)[1] == -2);
     tn_tensor_unref(t);
-    assert_ok(constant("dtype: DT_STRING tensor_shape { dim { size: 3 } } string_val: 'a' string_val: 'bc'", 0, &t, &err), &err);
+    assert_ok(constant("dtype: DT_STRING tensor_shape { dim { size: 3 } } string_val: 'a' string_val: 'bc'",
+                       0, &t, &err),
+              &err);
     assert_int_equal(TN_STRINGS(t)[2].n, 2);
     tn_tensor_unref(t);
-    assert_ok(constant("dtype: DT_STRING tensor_shape { dim { size: 2 } } tensor_content: '\\001\\002xyz'", 0, &t, &err), &err);
+    assert_ok(constant("dtype: DT_STRING tensor_shape { dim { size: 2 } } tensor_content: '\\001\\002xyz'", 0,
+                       &t, &err),
+              &err);
     assert_memory_equal(TN_STRINGS(t)[1].p, "yz", 2);
     tn_tensor_unref(t);
 }
@@ -348,15 +401,21 @@ static void test_constants(void **state)
 static void test_bad_constants(void **state)
 {
     (void)state;
-    static const struct { const char *text; tn_code code; } cases[] = {
+    static const struct {
+        const char *text;
+        tn_code code;
+    } cases[] = {
         {"dtype: DT_FLOAT tensor_shape { dim { size: 1 } } float_val: 1 float_val: 2", TN_INVALID_ARGUMENT},
         {"dtype: DT_FLOAT tensor_content: 'abc'", TN_INVALID_ARGUMENT},
         {"dtype: DT_FLOAT tensor_shape { dim { size: -1 } }", TN_INVALID_ARGUMENT},
         {"dtype: DT_FLOAT tensor_shape { unknown_rank: true }", TN_INVALID_ARGUMENT},
-        {"dtype: DT_FLOAT tensor_shape { dim { size: 9223372036854775807 } dim { size: 4 } }", TN_INVALID_ARGUMENT},
+        {"dtype: DT_FLOAT tensor_shape { dim { size: 9223372036854775807 } dim { size: 4 } }",
+         TN_INVALID_ARGUMENT},
         {"dtype: DT_FLOAT tensor_shape { dim { size: 1000000000000 } } float_val: 1", TN_RESOURCE_EXHAUSTED},
-        {"dtype: DT_STRING tensor_shape { dim { size: 1000000000000 } } string_val: 'a'", TN_RESOURCE_EXHAUSTED},
-        {"dtype: DT_STRING tensor_shape { dim { size: 2 } } tensor_content: '\\001\\005xyz'", TN_INVALID_ARGUMENT},
+        {"dtype: DT_STRING tensor_shape { dim { size: 1000000000000 } } string_val: 'a'",
+         TN_RESOURCE_EXHAUSTED},
+        {"dtype: DT_STRING tensor_shape { dim { size: 2 } } tensor_content: '\\001\\005xyz'",
+         TN_INVALID_ARGUMENT},
         {"dtype: DT_STRING tensor_shape { dim { size: 9 } } tensor_content: '\\001x'", TN_INVALID_ARGUMENT},
         {"dtype: DT_RESOURCE", TN_UNIMPLEMENTED},
         {"float_val: 1", TN_UNIMPLEMENTED},
@@ -366,15 +425,17 @@ static void test_bad_constants(void **state)
         assert_code(constant(cases[i].text, 0, &t, NULL), cases[i].code);
     }
     tn_tensor *t;
-    assert_code(constant("dtype: DT_FLOAT tensor_shape { dim { size: 100 } } float_val: 1", 399, &t, NULL), TN_RESOURCE_EXHAUSTED);
+    assert_code(constant("dtype: DT_FLOAT tensor_shape { dim { size: 100 } } float_val: 1", 399, &t, NULL),
+                TN_RESOURCE_EXHAUSTED);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_any_order), TEST(test_loop),        TEST(test_prefix),  TEST(test_unknown_operators), TEST(test_function),
-        TEST(test_functions_in_any_order), TEST(test_built_graph), TEST(test_tensorflows), TEST(test_refuses),
-        TEST(test_no_memory), TEST(test_constants),   TEST(test_bad_constants),
+        TEST(test_any_order),         TEST(test_loop),        TEST(test_prefix),
+        TEST(test_unknown_operators), TEST(test_function),    TEST(test_functions_in_any_order),
+        TEST(test_built_graph),       TEST(test_tensorflows), TEST(test_refuses),
+        TEST(test_no_memory),         TEST(test_constants),   TEST(test_bad_constants),
     };
     return cmocka_run_group_tests_name("graphdef", tests, NULL, NULL);
 }

@@ -39,7 +39,8 @@ static void test_plain_and_gzip(void **state)
     assert_ok(decode((tn_view){gz.data, gz.n}, 1, 0, &t, &err), &err); /* the first item only */
     assert_true(tn_shape_equal(&t->shape, &TN_SHAPE(1, 3)));
     tn_tensor_unref(t);
-    for (size_t n = 0; n < gz.n; n++) assert_code(decode((tn_view){gz.data, n}, 0, 0, &t, &err) == TN_OK, false);
+    for (size_t n = 0; n < gz.n; n++)
+        assert_code(decode((tn_view){gz.data, n}, 0, 0, &t, &err) == TN_OK, false);
     gz.data[gz.n - 6] ^= 1; /* gzip's own check sum */
     assert_code(decode((tn_view){gz.data, gz.n}, 0, 0, &t, &err), TN_DATA_LOSS);
     tn_buf_free(&gz);
@@ -48,10 +49,15 @@ static void test_plain_and_gzip(void **state)
 static void test_dtypes(void **state)
 {
     (void)state;
-    static const struct { uint8_t code; tn_dtype t; uint8_t bytes[8]; double v; } cases[] = {
-        {0x08, TN_UINT8, {200}, 200},         {0x09, TN_INT8, {0xff}, -1},
-        {0x0b, TN_INT16, {0xff, 0xfe}, -2},   {0x0c, TN_INT32, {0, 1, 0, 0}, 65536},
-        {0x0d, TN_FLOAT, {0x3f, 0xc0}, 1.5},  {0x0e, TN_DOUBLE, {0xc0, 0}, -2},
+    static const struct {
+        uint8_t code;
+        tn_dtype t;
+        uint8_t bytes[8];
+        double v;
+    } cases[] = {
+        {0x08, TN_UINT8, {200}, 200},        {0x09, TN_INT8, {0xff}, -1},
+        {0x0b, TN_INT16, {0xff, 0xfe}, -2},  {0x0c, TN_INT32, {0, 1, 0, 0}, 65536},
+        {0x0d, TN_FLOAT, {0x3f, 0xc0}, 1.5}, {0x0e, TN_DOUBLE, {0xc0, 0}, -2},
     };
     for (size_t i = 0; i < TN_COUNT(cases); i++) {
         uint8_t b[16] = {0, 0, cases[i].code, 1, 0, 0, 0, 1};
@@ -89,7 +95,8 @@ static void test_hostile(void **state)
     tn_tensor *t;
     tn_error err;
     tn_buf gz = {0};
-    static const uint8_t huge[] = {0, 0, 0x0e, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    static const uint8_t huge[] = {0,    0,    0x0e, 3,    0xff, 0xff, 0xff, 0xff,
+                                   0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     assert_code(decode((tn_view){(char *)huge, sizeof huge}, 0, 0, &t, &err), TN_INVALID_ARGUMENT);
     static const uint8_t large[] = {0, 0, 8, 1, 0x7f, 0xff, 0xff, 0xff};
     assert_ok(tn_deflate((tn_view){(char *)large, sizeof large}, TN_GZIP, 6, &gz, &err), &err);
@@ -103,15 +110,20 @@ static void test_hostile(void **state)
         tn_malloc_fail_at(n);
         tn_code code = tn_idx_decode(BYTES, 0, 0, &t, &err);
         tn_malloc_fail_at(0);
-        if (code == TN_OK) tn_tensor_unref(t);
-        else assert_code(code, TN_RESOURCE_EXHAUSTED);
+        if (code == TN_OK)
+            tn_tensor_unref(t);
+        else
+            assert_code(code, TN_RESOURCE_EXHAUSTED);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_plain_and_gzip), TEST(test_dtypes), TEST(test_says_what_is_short), TEST(test_hostile),
+        TEST(test_plain_and_gzip),
+        TEST(test_dtypes),
+        TEST(test_says_what_is_short),
+        TEST(test_hostile),
     };
     return cmocka_run_group_tests_name("idx", tests, NULL, NULL);
 }

@@ -128,7 +128,8 @@ static void test_some_variables(void **state)
     assert_int_equal(tn_bundle_count(b), 2);
     tn_bundle_close(b);
     tn_predictor *p;
-    assert_ok(tn_predictor_open(in(state, "m"), "serving_default", 1, &p, &err), &err); /* the step has no value */
+    assert_ok(tn_predictor_open(in(state, "m"), "serving_default", 1, &p, &err),
+              &err); /* the step has no value */
     tn_predictor_close(p);
     e.variables = absent;
     e.n_variables = 1;
@@ -149,7 +150,8 @@ static void test_meta(void **state)
     assert_string_equal(m->restore_op, "save/restore_all");
     assert_string_equal(m->init_op, "init");
     assert_int_equal(tn_graph_variable_count(m->graph), 4);
-    const tn_variable_info *w = tn_graph_variable(m->graph, "layer/w"), *local = tn_graph_variable(m->graph, "local");
+    const tn_variable_info *w = tn_graph_variable(m->graph, "layer/w"),
+                           *local = tn_graph_variable(m->graph, "local");
     assert_true(w->trainable && w->is_resource && !w->local && local->local && !local->trainable);
     assert_string_equal(w->initializer_name, "layer/w/Assign");
     assert_int_equal(tn_collection_count(m->graph, TN_TRAINABLE_VARIABLES), 2);
@@ -250,16 +252,19 @@ static void test_damaged_model(void **state)
     for (size_t n = 0; n < whole.n; n += 397) {
         write_file(in(state, "d/saved_model.pb"), (tn_view){whole.p, n});
         tn_code code = tn_savedmodel_load(in(state, "d"), NULL, 0, &m, &err);
-        if (code == TN_OK) tn_metagraph_free(m);
-        else assert_says(&err, in(state, "d"));
+        if (code == TN_OK)
+            tn_metagraph_free(m);
+        else
+            assert_says(&err, in(state, "d"));
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_half_plus_two), TEST(test_predictor), TEST(test_versions), TEST(test_some_variables), TEST(test_meta),
-        TEST(test_wrong_signature), TEST(test_assets), TEST(test_full_disk), TEST(test_damaged_model),
+        TEST(test_half_plus_two),  TEST(test_predictor), TEST(test_versions),
+        TEST(test_some_variables), TEST(test_meta),      TEST(test_wrong_signature),
+        TEST(test_assets),         TEST(test_full_disk), TEST(test_damaged_model),
     };
     return cmocka_run_group_tests_name("savedmodel", tests, NULL, NULL);
 }

@@ -20,7 +20,8 @@ static void test_state_text(void **state)
     assert_int_equal(s.n, 2);
     assert_string_equal(s.all[0], "/abs/m-10");
     assert_null(s.timestamps);
-    assert_code(tn_checkpoint_state_parse(TN_VIEW("x y z"), "/", arena_of(state), &s, &err), TN_INVALID_ARGUMENT);
+    assert_code(tn_checkpoint_state_parse(TN_VIEW("x y z"), "/", arena_of(state), &s, &err),
+                TN_INVALID_ARGUMENT);
     assert_code(tn_checkpoint_state_parse(TN_VIEW(""), "/", arena_of(state), &s, &err), TN_DATA_LOSS);
     write_file(in(state, "checkpoint"), TN_VIEW("model_checkpoint_path: 5"));
     assert_code(tn_checkpoint_state_read(in(state, ""), arena_of(state), &s, &err), TN_INVALID_ARGUMENT);
@@ -32,7 +33,8 @@ static void test_state_is_relative(void **state)
     tn_error err;
     const char *all[] = {in(state, "m-1"), "/elsewhere/m-2"};
     double times[] = {1.5, 2.25};
-    tn_checkpoint_state s = {.latest = all[1], .all = all, .timestamps = times, .n = 2, .last_preserved = 1}, got;
+    tn_checkpoint_state s = {.latest = all[1], .all = all, .timestamps = times, .n = 2, .last_preserved = 1},
+                        got;
     place *p = *state;
     assert_ok(tn_checkpoint_state_write(p->folder, &s, &err), &err);
     tn_view text = content(state, in(state, "checkpoint"));
@@ -132,9 +134,12 @@ static void test_keeps_one_in_hours(void **state)
     save(s = saver(state, 0), &g, 1);
     save(s, &g, 2);
     tn_saver_free(s);
-    tn_checkpoint_state old = {.latest = all[1], .all = all, .timestamps = times, .n = 2, .last_preserved = 5000};
+    tn_checkpoint_state old = {
+        .latest = all[1], .all = all, .timestamps = times, .n = 2, .last_preserved = 5000};
     assert_ok(tn_checkpoint_state_write(in(state, "run"), &old, &err), &err);
-    assert_ok(tn_saver_new(in(state, "run/m"), &(tn_saver_options){.max_to_keep = 1, .keep_every_hours = 1}, &s, &err), &err);
+    assert_ok(tn_saver_new(in(state, "run/m"), &(tn_saver_options){.max_to_keep = 1, .keep_every_hours = 1},
+                           &s, &err),
+              &err);
     save(s, &g, 3);
     assert_true(tn_checkpoint_exists(all[0])); /* more than an hour after the last that was kept */
     assert_false(tn_checkpoint_exists(all[1]));
@@ -178,7 +183,8 @@ static void test_restore_finds_faults(void **state)
     assert_ok(tn_bundle_writer_open(in(state, "m"), &w, &err), &err);
     assert_ok(tn_bundle_add(w, "layer/w", t, &err), &err);
     assert_ok(tn_bundle_commit(w, &err), &err);
-    assert_code(tn_checkpoint_restore(in(state, "m"), g.graph, NULL, g.session, NULL, &err), TN_INVALID_ARGUMENT);
+    assert_code(tn_checkpoint_restore(in(state, "m"), g.graph, NULL, g.session, NULL, &err),
+                TN_INVALID_ARGUMENT);
     assert_says(&err, "[2,2]");
     tn_tensor_unref(t);
     t = floats(&TN_SHAPE(2, 2), (float[]){8, 8, 8, 8});
@@ -189,7 +195,8 @@ static void test_restore_finds_faults(void **state)
     assert_ok(tn_checkpoint_restore(in(state, "m"), g.graph, NULL, g.session, &missing, &err), &err);
     assert_int_equal(missing, 2);
     assert_true(variable(g.session, "layer/w") == 8);
-    assert_code(tn_checkpoint_restore(in(state, "absent"), g.graph, NULL, g.session, &missing, &err), TN_NOT_FOUND);
+    assert_code(tn_checkpoint_restore(in(state, "absent"), g.graph, NULL, g.session, &missing, &err),
+                TN_NOT_FOUND);
     tn_tensor_unref(t);
     small_graph_free(&g);
 }
@@ -202,7 +209,8 @@ static void test_uninitialised_is_not_saved(void **state)
     tn_error err;
     tn_variable(b, "v", tn_scalar(b, TN_FLOAT, 1), 0);
     assert_ok(tn_session_new(g, NULL, &s, &err), &err);
-    assert_code(tn_checkpoint_save(in(state, "m"), &(tn_export){.graph = g}, s, &err), TN_FAILED_PRECONDITION);
+    assert_code(tn_checkpoint_save(in(state, "m"), &(tn_export){.graph = g}, s, &err),
+                TN_FAILED_PRECONDITION);
     assert_says(&err, "v");
     assert_false(tn_checkpoint_exists(in(state, "m")));
     tn_session_free(s);
@@ -218,7 +226,8 @@ static void test_tensorflows_meta(void **state)
     tn_error err;
     const char *folder = golden(state, "models/train_mlp_adagrad/saver");
     const char *prefix = tn_path_join(arena_of(state), folder, "model.ckpt");
-    assert_ok(tn_metagraph_load(golden(state, "models/train_mlp_adagrad/saver/model.ckpt.meta"), &m, &err), &err);
+    assert_ok(tn_metagraph_load(golden(state, "models/train_mlp_adagrad/saver/model.ckpt.meta"), &m, &err),
+              &err);
     assert_string_equal(m->restore_op, "save/restore_all");
     tn_saved_variable *v;
     int n;
@@ -227,12 +236,16 @@ static void test_tensorflows_meta(void **state)
     assert_true(has_restore);
     assert_int_equal(n, 13);
     for (int i = 0; i < n; i++) assert_true(v[i].restored);
-    assert_code(tn_variables_of(m->graph, "nothing", arena_of(state), &v, &n, NULL, &err), TN_INVALID_ARGUMENT);
+    assert_code(tn_variables_of(m->graph, "nothing", arena_of(state), &v, &n, NULL, &err),
+                TN_INVALID_ARGUMENT);
     assert_ok(tn_session_new(m->graph, NULL, &s, &err), &err);
     assert_ok(tn_checkpoint_restore(prefix, m->graph, m->restore_op, s, NULL, &err), &err);
-    assert_ok(tn_checkpoint_save(in(state, "again"), &(tn_export){.graph = m->graph, .base = m->def}, s, &err), &err);
+    assert_ok(
+        tn_checkpoint_save(in(state, "again"), &(tn_export){.graph = m->graph, .base = m->def}, s, &err),
+        &err);
     same_files(state, tn_arena_printf(arena_of(state), "%s.index", prefix), in(state, "again.index"));
-    same_files(state, tn_arena_printf(arena_of(state), "%s.data-00000-of-00001", prefix), in(state, "again.data-00000-of-00001"));
+    same_files(state, tn_arena_printf(arena_of(state), "%s.data-00000-of-00001", prefix),
+               in(state, "again.data-00000-of-00001"));
     tn_session_free(s);
     tn_metagraph_free(m);
 }
@@ -264,9 +277,17 @@ static void test_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_state_text),    TEST(test_state_is_relative),  TEST(test_steps),           TEST(test_keeps_the_last),
-        TEST(test_without_step),  TEST(test_keeps_one_in_hours), TEST(test_own_tensors_beside), TEST(test_restore_finds_faults),
-        TEST(test_uninitialised_is_not_saved), TEST(test_tensorflows_meta), TEST(test_full_disk),
+        TEST(test_state_text),
+        TEST(test_state_is_relative),
+        TEST(test_steps),
+        TEST(test_keeps_the_last),
+        TEST(test_without_step),
+        TEST(test_keeps_one_in_hours),
+        TEST(test_own_tensors_beside),
+        TEST(test_restore_finds_faults),
+        TEST(test_uninitialised_is_not_saved),
+        TEST(test_tensorflows_meta),
+        TEST(test_full_disk),
     };
     return cmocka_run_group_tests_name("saver", tests, NULL, NULL);
 }

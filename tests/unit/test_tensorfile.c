@@ -44,8 +44,14 @@ static void test_strings(void **state)
 
 static void test_refuses(void **state)
 {
-    static const char *const bad[] = {"[1]", "[\"a\",[\"b\"]]", "[[\"a\"],\"b\"]", "[[\"a\"],[\"b\",\"c\"]]", "{\"b64\": \"?\"}",
-                                      "[null]", "[[[[[[[[[[[\"deep\"]]]]]]]]]]]", "[[],[\"a\"]]"};
+    static const char *const bad[] = {"[1]",
+                                      "[\"a\",[\"b\"]]",
+                                      "[[\"a\"],\"b\"]",
+                                      "[[\"a\"],[\"b\",\"c\"]]",
+                                      "{\"b64\": \"?\"}",
+                                      "[null]",
+                                      "[[[[[[[[[[[\"deep\"]]]]]]]]]]]",
+                                      "[[],[\"a\"]]"};
     tn_tensor *t;
     tn_error err;
     for (size_t i = 0; i < TN_COUNT(bad); i++) {
@@ -98,7 +104,8 @@ static void test_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_numbers), TEST(test_strings), TEST(test_refuses), TEST(test_names), TEST(test_images), TEST(test_full_disk),
+        TEST(test_numbers), TEST(test_strings), TEST(test_refuses),
+        TEST(test_names),   TEST(test_images),  TEST(test_full_disk),
     };
     return cmocka_run_group_tests_name("tensorfile", tests, NULL, NULL);
 }
