@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the conditionals beside this file with TensorFlow 1's control flow (Switch and Merge), and what TensorFlow
+answers. One folder a case: graph.pb; cases.txt: a line a run: fed value of p, fed value of x (two floats), and for
+each fetched name its float values. Names that are fetched: out_0, out_1, ...; targets first: "init" once a session."""
+import os
+import numpy as np
+import tensorflow as tf
+
+tf1 = tf.compat.v1
+tf1.disable_eager_execution()
+tf1.disable_control_flow_v2()
+tf1.disable_resource_variables()
+here = os.path.dirname(os.path.abspath(__file__))
+
+
+def plain(p, x):
+    w = tf.constant([2.0, 3.0])
+    y = tf1.cond(p, lambda: tf.square(x) * w, lambda: tf.tanh(x) - 1.0)
+    return [y, y + x]
+
+
+def gradient(p, x):
+    y = tf1.cond(p, lambda: tf.square(x) * tf.exp(x), lambda: tf.sigmoid(x))
+    return [y] + tf1.gradients(tf.reduce_sum(y * y), [x])
+
+
+def one_side(p, x):
+    """A value that only one branch uses: its gradient is zeros on the other side."""
+    u = tf.sin(x)
+    y = tf1.cond(p, lambda: tf.square(u), lambda: x + 1.0)
+    return [y] + tf1.gradients(y, [x, u])
+
+
+def nested(p, x):
+    q = tf.reduce_sum(x) > 0.0
+    y = tf1.cond(p, lambda: tf1.cond(q, lambda: x * 2.0, lambda: x * x),
+                 lambda: tf1.cond(q, lambda: tf.exp(x), lambda: -x * 3.0))
+    return [y] + tf1.gradients(y, [x])
+
+
+def same_predicate(p, x):
+    """Conditionals of one predicate in a row, and one inside another."""
+    y = tf1.cond(p, lambda: x * 2.0, lambda: x - 1.0)
+    z = tf1.cond(p, lambda: tf.square(y), lambda: tf.sin(y))
+    q = tf1.cond(p, lambda: tf1.cond(p, lambda: z + x, lambda: z - x), lambda: y * z)
+    return [q] + tf1.gradients(q, [x])
+
+
+def guard(p, x):
+    with tf.control_dependencies([tf1.Assert(tf.reduce_all(x < 100.0), [x]), tf1.assert_less(x, 90.0)]):
+        y = tf.identity(x) * 2.0
+    return [y, tf1.cond(p, lambda: y, lambda: -y)]
+
+
+def variables(p, x):
+    v = tf1.get_variable("v", initializer=[1.0, 2.0])
+    r = tf1.get_variable("r", initializer=[5.0, 6.0], use_resource=True)
+
+    def yes():
+        with tf.control_dependencies([tf1.assign_add(v, x), r.assign_sub(x)]):
+            return tf.constant(1.0)
+
+    def no():
+        with tf.control_dependencies([tf1.assign(v, x * 10.0)]):
+            return tf.constant(-1.0)
+
+    done = tf1.cond(p, yes, no)
+    with tf.control_dependencies([done]):
+        return [done, v.read_value() if hasattr(v, "read_value") else tf.identity(v), r.read_value()]
+
+
+def loop_in_cond(p, x):
+    def turn():
+        return tf1.while_loop(lambda i, a: i < 3, lambda i, a: [i + 1, tf.tanh(a) * x + a], [tf.constant(0), x])[1]
+
+    y = tf1.cond(p, turn, lambda: x * 0.5)
+    return [y] + tf1.gradients(y, [x])
+
+
+def cond_in_loop(p, x):
+    def body(i, a):
+        b = tf1.cond(tf.equal(i % 2, 0), lambda: tf.sin(a) * x, lambda: a * a + 1.0)
+        c = tf1.cond(p, lambda: b + a, lambda: b)
+        return [i + 1, c]
+
+    y = tf1.while_loop(lambda i, a: i < 4, body, [tf.constant(0), x])[1]
+    return [y] + tf1.gradients(y, [x])
+
+
+def loops_and_conds(p, x):
+    """A loop in a conditional in a loop."""
+    def inner(a):
+        return tf1.while_loop(lambda j, b: j < 2, lambda j, b: [j + 1, tf.sin(b) + x], [tf.constant(0), a])[1]
+
+    def body(i, a):
+        return [i + 1, tf1.cond(tf.logical_or(p, i > 0), lambda: inner(a), lambda: a * 2.0)]
+
+    y = tf1.while_loop(lambda i, a: i < 3, body, [tf.constant(0), x])[1]
+    return [y] + tf1.gradients(y, [x])
+
+
+def case(p, x):
+    s = tf.reduce_sum(x)
+    y = tf1.case([(s < -1.0, lambda: x * 2.0), (s < 1.0, lambda: tf.square(x))], default=lambda: x - 7.0, exclusive=False)
+    return [y] + tf1.gradients(y, [x])
+
+
+def many_values(p, x):
+    a, b = tf1.cond(p, lambda: (x, tf.reduce_sum(x)), lambda: (tf.concat([x, x], 0), tf.constant(3.0)))
+    return [a, b, tf1.cond(p, lambda: tf.unique(x)[0], lambda: a * b)]
+
+
+def two_towers(p, x):
+    """Conditionals of two predicates whose order differs in two parallel paths."""
+    q = x[0] > 0.0
+    a = tf1.cond(q, lambda: tf1.cond(p, lambda: x + 1.0, lambda: x - 1.0) * 3.0, lambda: x)
+    c = tf1.cond(q, lambda: tf.sin(x), lambda: tf.cos(x))
+    d = tf1.cond(p, lambda: c * a, lambda: c - a)
+    return [d] + tf1.gradients(d, [x])
+
+
+CASES = [plain, gradient, one_side, nested, same_predicate, guard, variables, loop_in_cond, cond_in_loop, loops_and_conds,
+         case, many_values, two_towers]
+FEEDS = [(True, [0.5, -0.25]), (False, [0.5, -0.25]), (True, [-2.0, 0.75]), (False, [-2.0, 0.75])]
+
+for make in CASES:
+    folder = os.path.join(here, make.__name__)
+    os.makedirs(folder, exist_ok=True)
+    with tf.Graph().as_default() as g:
+        p = tf1.placeholder(tf.bool, [], "p")
+        x = tf1.placeholder(tf.float32, [2], "x")
+        outs = [tf.identity(y, "out_%d" % i) for i, y in enumerate(make(p, x))]
+        init = tf.group(tf1.global_variables_initializer(), name="init")
+        with tf1.Session() as s, open(os.path.join(folder, "cases.txt"), "w") as f:
+            s.run(init)
+            for pv, xv in FEEDS:
+                values = s.run(outs, {p: pv, x: xv})
+                parts = [" ".join("%.9g" % v for v in np.ravel(y)) for y in values]
+                f.write("%d %g %g | %s\n" % (pv, xv[0], xv[1], " | ".join(parts)))
+        with open(os.path.join(folder, "graph.pb"), "wb") as f:
+            f.write(g.as_graph_def().SerializeToString())
