@@ -146,6 +146,34 @@ static const tn_info *ret_info(const tn_region *r, int i)
     return &r->rets[i].node->out[r->rets[i].index];
 }
 
+/* Stands for a value that its branch does not compute: nobody looks at it, so it is of whatever shape is wanted. */
+static bool is_stand_in(const tn_pnode *n)
+{
+    return tn_pnode_is(n, "FakeParam") || n->op == &tn_pseudo_dead;
+}
+
+/* What result i is: what all branches agree on that compute it; the others' stand-ins are made like it. */
+static void infer_result(tn_pnode *n, int i)
+{
+    tn_info *out = &n->out[i];
+    tn_dtype t = out->dtype;
+    bool first = true;
+    for (int s = 0; s < n->n_sub; s++) {
+        if (is_stand_in(n->sub[s]->rets[i].node)) continue;
+        if (first) *out = *ret_info(n->sub[s], i);
+        else merge_info(out, ret_info(n->sub[s], i));
+        first = false;
+    }
+    out->dtype = t;
+    out->value = NULL;
+    out->has_ints = false;
+    out->bound = -1; /* what comes out of a branch has a place of its own */
+    for (int s = 0; s < n->n_sub && tn_shape_known(&out->shape); s++) {
+        tn_pnode *ret = n->sub[s]->rets[i].node;
+        if (is_stand_in(ret)) ret->out[0] = (tn_info){.dtype = ret->out[0].dtype, .shape = out->shape, .bound = -1};
+    }
+}
+
 static tn_code infer_branches(tn_binding *b, tn_pnode *n, tn_error *err)
 {
     forget(n);
@@ -153,16 +181,8 @@ static tn_code infer_branches(tn_binding *b, tn_pnode *n, tn_error *err)
         tn_region *r = n->sub[s];
         for (int i = 0; i < r->n_args; i++) set_arg(r->args[i], &n->in[i + 1].node->out[n->in[i + 1].index], true);
         TN_TRY(infer_region(b, r, true, err));
-        for (int i = 0; i < n->n_out; i++) {
-            tn_dtype t = n->out[i].dtype;
-            if (s == 0) n->out[i] = *ret_info(r, i);
-            else merge_info(&n->out[i], ret_info(r, i));
-            n->out[i].dtype = t;
-            n->out[i].value = NULL;
-            n->out[i].has_ints = false;
-            n->out[i].bound = -1; /* what comes out of a branch has a place of its own */
-        }
     }
+    for (int i = 0; i < n->n_out; i++) infer_result(n, i);
     return TN_OK;
 }
 

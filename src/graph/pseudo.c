@@ -23,5 +23,12 @@ const tn_op tn_pseudo_arg = {.name = "_Argument", .infer = keep_info};
 const tn_op tn_pseudo_constant = {.name = "_Constant", .infer = keep_info};
 const tn_op tn_pseudo_handle = {.name = "_Handle", .infer = keep_info};
 const tn_op tn_pseudo_read_ref = {.name = "_ReadRef", .infer = variable_info, .flags = TN_STATEFUL, .reads = TN_BIT(0)};
+/* A value of a branch that was not taken. */
+static tn_code no_value(tn_run *r, tn_error *err)
+{
+    return tn_fail(err, TN_INVALID_ARGUMENT, "'%s' has no value: its branch is not taken", r->name);
+}
+
+const tn_op tn_pseudo_dead = {.name = "_Dead", .infer = tn_infer_none, .run = no_value, .flags = TN_STATEFUL, .dynamic = TN_BIT(0)};
 const tn_op tn_pseudo_merge = {.name = "_Merge", .infer = keep_info, .flags = TN_STATEFUL};
 const tn_op tn_pseudo_copy = {.name = "_Copy", .infer = tn_infer_like_first};
