@@ -181,30 +181,9 @@ static tn_code emit_plain(emitter *e, tn_pnode *n, bool lenient, tn_error *err)
     return tn_note(err, "[[{{node %s}}]]", n->name);
 }
 
-static tn_code guards_of(emitter *e, const tn_pnode *n, tn_guards *out, tn_error *err)
-{
-    tn_slot_guard *v = TN_ARRAY(e->p->arena, n->n_guards + 1, tn_slot_guard);
-    if (!v) return no_memory(err);
-    for (int i = 0; i < n->n_guards; i++)
-        v[i] = (tn_slot_guard){n->guards[i].pred.node->slot + n->guards[i].pred.index, n->guards[i].want};
-    *out = (tn_guards){v, n->n_guards};
-    return TN_OK;
-}
-
-static tn_code emit_merge(emitter *e, tn_pnode *n, tn_error *err)
-{
-    tn_guards *g = TN_ARRAY(e->p->arena, n->n_in + 1, tn_guards);
-    tn_step *s = add_step(e, n, tn_exec_merge);
-    if (!g || !s) return no_memory(err);
-    for (int i = 0; i < n->n_in; i++) TN_TRY(guards_of(e, n->in[i].node, &g[i], err));
-    s->in_guards = g;
-    return TN_OK;
-}
-
 static tn_code emit_node(emitter *e, tn_pnode *n, bool lenient, tn_code_range *sub, tn_error *err)
 {
-    if (n->op == &tn_pseudo_merge) return emit_merge(e, n, err);
-    if (!n->n_sub) return emit_plain(e, n, lenient || n->n_guards, err);
+    if (!n->n_sub) return emit_plain(e, n, lenient, err);
     tn_step *s = add_step(e, n, tn_pnode_is_loop(n) ? tn_exec_while : tn_exec_if);
     if (!s) return no_memory(err);
     s->sub = sub;
@@ -220,8 +199,6 @@ static void find_last_uses(emitter *e, tn_region *r)
         tn_pnode *n = r->nodes[i];
         for (int k = 0; k < n->n_out; k++) e->last_use[n->slot + k] = i;
         for (int k = 0; k < n->n_in; k++) e->last_use[n->in[k].node->slot + n->in[k].index] = i;
-        for (int k = 0; k < n->n_guards; k++) /* predicates stay to the end: merges look at them too */
-            e->last_use[n->guards[k].pred.node->slot + n->guards[k].pred.index] = r->n_nodes;
     }
     for (int i = 0; i < r->n_rets; i++) e->last_use[r->rets[i].node->slot + r->rets[i].index] = r->n_nodes;
 }
@@ -272,9 +249,7 @@ static tn_code emit_range(emitter *e, tn_region *r, tn_pnode *owner, tn_code_ran
     out->first = e->p->n_steps;
     for (int i = 0; i < r->n_nodes; i++) {
         if (!r->nodes[i]->n_sub && tn_pnode_is_free(e->l, r->nodes[i])) continue;
-        if (r->nodes[i]->n_guards && tn_pnode_guards_state(r->nodes[i]) == TN_GUARDS_DEAD) continue;
         TN_TRY(emit_node(e, r->nodes[i], owner != NULL, sub[i], err));
-        TN_TRY(guards_of(e, r->nodes[i], &e->p->steps[e->p->n_steps - 1].guards, err));
         TN_TRY(set_releases(e, r, owner, i, &e->p->steps[e->p->n_steps - 1], err));
     }
     out->last = e->p->n_steps;
@@ -342,10 +317,7 @@ static tn_code bind_into(tn_program *p, tn_binding *b, const tn_lowered *l, cons
                        p->memory_limit);
     TN_TRY(take_layout(p, &layout, err));
     emitter e = {.b = b, .l = &layout, .p = p, .last_use = TN_ARRAY(b->arena, layout.n_slots + 1, int)};
-    tn_guards *ret_guards = TN_ARRAY(p->arena, b->top->n_rets + 1, tn_guards);
-    if (!e.last_use || !ret_guards) return no_memory(err);
-    for (int i = 0; i < b->top->n_rets; i++) TN_TRY(guards_of(&e, b->top->rets[i].node, &ret_guards[i], err));
-    p->ret_guards = ret_guards;
+    if (!e.last_use) return no_memory(err);
     return emit_range(&e, b->top, NULL, &p->top, err);
 }
 

@@ -61,44 +61,6 @@ static bool is_true(const tn_tensor *t)
     return tn_tensor_number(t, 0) != 0;
 }
 
-/* ==== guards ==== */
-
-static tn_code index_value(tn_run_context *c, int slot, int index, tn_error *err)
-{
-    tn_tensor *v = &c->values[slot], *t;
-    if (!on_heap(c, slot)) {
-        TN_INT32S(v)[0] = index;
-        return TN_OK;
-    }
-    TN_TRY(tn_tensor_scalar(TN_INT32, index, &t, err));
-    drop(c, slot);
-    v->shape = t->shape;
-    v->data = t->data;
-    v->buffer = tn_buffer_ref(t->buffer);
-    tn_tensor_unref(t);
-    return TN_OK;
-}
-
-bool tn_guards_hold(const tn_run_context *c, const tn_guards *g)
-{
-    for (int i = 0; i < g->n; i++)
-        if (is_true(&c->values[g->v[i].slot]) != g->v[i].want) return false;
-    return true;
-}
-
-tn_code tn_exec_merge(tn_run_context *c, const tn_step *s, tn_error *err)
-{
-    for (int i = 0; i < s->n_in; i++) {
-        if (!tn_guards_hold(c, &s->in_guards[i])) continue;
-        TN_TRY(move_value(c, s->in[i], s->out[0], err));
-        if (s->n_out < 2) return TN_OK;
-        return index_value(c, s->out[1], i, err);
-    }
-    return tn_fail(err, TN_INTERNAL, "no input of the merge has a value");
-}
-
-/* ==== branches ==== */
-
 static int chosen_branch(const tn_step *s, const tn_tensor *index)
 {
     if (s->n_sub == 2 && strstr(s->op->name, "If")) return is_true(index) ? 0 : 1;

@@ -225,38 +225,8 @@ static tn_code infer_while(tn_binding *b, tn_pnode *n, tn_error *err)
     return TN_OK;
 }
 
-/* What the inputs that may run have in common; the very input when only one can. */
-static void infer_merge(tn_pnode *n)
-{
-    const tn_info *only = NULL;
-    tn_dtype t = n->out[0].dtype;
-    bool sure = true, first = true;
-    forget(n);
-    for (int i = 0; i < n->n_in; i++) {
-        tn_guards_state state = tn_pnode_guards_state(n->in[i].node);
-        const tn_info *in = &n->in[i].node->out[n->in[i].index];
-        if (state == TN_GUARDS_DEAD) continue;
-        if (first) n->out[0] = *in;
-        else merge_info(&n->out[0], in);
-        sure = sure && first && state == TN_GUARDS_ALIVE;
-        first = false;
-        only = in;
-    }
-    n->out[0].dtype = t;
-    if (!sure || !only) n->out[0].value = NULL;
-    if (n->n_out > 1) n->out[1].shape = (tn_shape){.rank = 0};
-}
-
 static tn_code infer_node(tn_binding *b, tn_pnode *n, tn_error *err)
 {
-    if (n->op == &tn_pseudo_merge) {
-        infer_merge(n);
-        return TN_OK;
-    }
-    if (n->n_guards && tn_pnode_guards_state(n) == TN_GUARDS_DEAD) {
-        forget(n);
-        return TN_OK;
-    }
     if (tn_pnode_is_loop(n)) return infer_while(b, n, err);
     if (n->n_sub) return infer_branches(b, n, err);
     return infer_plain(b, n, err);
@@ -270,7 +240,7 @@ static tn_code infer_region(tn_binding *b, tn_region *r, bool lenient, tn_error 
         tn_error local;
         tn_code code = infer_node(b, n, &local);
         if (code == TN_OK) continue;
-        if ((!lenient && !n->n_guards) || code == TN_RESOURCE_EXHAUSTED) {
+        if (!lenient || code == TN_RESOURCE_EXHAUSTED) {
             if (err) *err = local;
             return strstr(local.message, "[[{{node") ? code : tn_note(err, "[[{{node %s}}]]", n->name);
         }

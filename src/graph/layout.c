@@ -236,27 +236,13 @@ static tn_code place_loop(tn_layout *l, tn_pnode *n, tn_error *err)
     return TN_OK;
 }
 
-static void touch_guards(tn_layout *l, const tn_pnode *n)
-{
-    for (int i = 0; i < n->n_guards; i++) touch(l, slot_of(n->guards[i].pred), l->time);
-}
-
-static tn_code place_any(tn_layout *l, tn_pnode *n, tn_error *err)
+static tn_code place_node(tn_layout *l, tn_pnode *n, tn_error *err)
 {
     if (n->op == &tn_pseudo_feed) return place_feed(l, n), TN_OK;
     if (is_pseudo(n)) return place_constant(l, n, err);
     if (tn_pnode_is_loop(n)) return place_loop(l, n, err);
     if (n->n_sub) return place_branches(l, n, err);
     return place_plain(l, n, err);
-}
-
-/* A merge looks at the predicates of its inputs. */
-static tn_code place_node(tn_layout *l, tn_pnode *n, tn_error *err)
-{
-    TN_TRY(place_any(l, n, err));
-    touch_guards(l, n);
-    for (int i = 0; n->op == &tn_pseudo_merge && i < n->n_in; i++) touch_guards(l, n->in[i].node);
-    return TN_OK;
 }
 
 static tn_code walk_region(tn_layout *l, tn_region *r, tn_error *err)
@@ -345,11 +331,7 @@ tn_code tn_layout_make(tn_binding *b, tn_layout *out, tn_error *err)
     if (!l.slots || !l.storage_of) return no_memory(err);
     for (int i = 0; i < l.n_slots; i++) l.storage_of[i] = -1;
     TN_TRY(walk_region(&l, b->top, err));
-    for (int i = 0; i < b->top->n_rets; i++) {
-        const tn_pnode *n = b->top->rets[i].node;
-        touch(&l, slot_of(b->top->rets[i]), FOREVER);
-        for (int k = 0; k < n->n_guards; k++) touch(&l, slot_of(n->guards[k].pred), FOREVER);
-    }
+    for (int i = 0; i < b->top->n_rets; i++) touch(&l, slot_of(b->top->rets[i]), FOREVER);
     TN_TRY(assign_offsets(&l, err));
     *out = l;
     return TN_OK;

@@ -22,7 +22,7 @@ static bool is_float_vector(tn_pval v, int64_t n)
 
 static bool is_product(const tn_pnode *n)
 {
-    if (n->out[0].dtype != TN_FLOAT || !tn_shape_known(&n->out[0].shape) || n->n_control || n->n_guards) return false;
+    if (n->out[0].dtype != TN_FLOAT || !tn_shape_known(&n->out[0].shape) || n->n_control) return false;
     for (int i = 0; i < n->n_in; i++) /* the fused step must be a static one */
         if (!tn_shape_known(&info_of(n->in[i])->shape)) return false;
     return tn_pnode_is(n, "MatMul") || (tn_pnode_is(n, "Conv2D") && !tn_attr_is(n->attrs, "data_format", "NCHW"));
@@ -86,10 +86,9 @@ static tn_code look_at(tn_binding *b, tn_region *r, tn_pnode *n, tn_error *err)
     tn_pval product, bias;
     tn_act act = TN_ACT_NONE;
     float alpha = 0;
-    if (n->n_guards) return TN_OK;
     if (n->n_in == 1 && find_activation(n, &act, &alpha)) {
         tn_pnode *add = n->in[0].node;
-        if (add->mark != 1 || add->n_control || add->n_guards || !find_bias(add, &product, &bias)) return TN_OK;
+        if (add->mark != 1 || add->n_control || !find_bias(add, &product, &bias)) return TN_OK;
         return fuse(b, r, n, product, bias, act, alpha, err);
     }
     if (n->n_in != 2 || !find_bias(n, &product, &bias)) return TN_OK;

@@ -13,7 +13,7 @@ static bool may_merge(const tn_pnode *n)
     if (n->op == &tn_pseudo_constant) return n->n_out == 1 && n->out[0].value && tn_dtype_is_pod(n->out[0].dtype) &&
                                              tn_tensor_bytes(n->out[0].value) <= SMALL_CONSTANT && !n->n_control;
     if ((n->op->flags & (TN_STATEFUL | TN_EFFECT)) || n->op->reads || n->op->writes) return false;
-    return n->n_out && n->op->run && !n->n_sub && !n->effect && !n->resource && !n->n_guards;
+    return n->n_out && n->op->run && !n->n_sub && !n->effect && !n->resource;
 }
 
 static uint64_t key_of(const tn_pnode *n)
@@ -47,8 +47,6 @@ static void use_merged(tn_pnode *n)
         if (n->in[i].node->copy) n->in[i].node = n->in[i].node->copy;
     for (int i = 0; i < n->n_control; i++)
         if (n->control[i]->copy) n->control[i] = n->control[i]->copy;
-    for (int i = 0; i < n->n_guards; i++)
-        if (n->guards[i].pred.node->copy) n->guards[i].pred.node = n->guards[i].pred.node->copy;
 }
 
 tn_code tn_pass_merge(tn_binding *b, tn_region *r, tn_error *err)

@@ -33,7 +33,7 @@ static int opcode(const tn_pnode *n)
 
 static bool may_join(const tn_pnode *n)
 {
-    if (n->n_out != 1 || n->n_in < 1 || n->n_in > 3 || n->n_control || n->n_guards || n->effect || n->n_sub) return false;
+    if (n->n_out != 1 || n->n_in < 1 || n->n_in > 3 || n->n_control || n->effect || n->n_sub) return false;
     if (n->out[0].dtype != TN_FLOAT || !tn_shape_known(&n->out[0].shape) || n->out[0].value) return false;
     for (int i = 0; i < n->n_in; i++) {
         const tn_info *in = &n->in[i].node->out[n->in[i].index];

@@ -23,7 +23,7 @@ static bool is_same_value(tn_pval x, tn_pval y)
 
 static bool is_update(const tn_pnode *n, tn_apply *a)
 {
-    return n->attrs && n->op->writes && !n->n_sub && !n->n_guards && tn_apply_read(n->op, n->attrs, a) && a->indices < 0;
+    return n->attrs && n->op->writes && !n->n_sub && tn_apply_read(n->op, n->attrs, a) && a->indices < 0;
 }
 
 static bool waits_for(const tn_pnode *n, tn_pnode *const *members, int count)

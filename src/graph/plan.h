@@ -25,12 +25,6 @@ typedef struct tn_pval {
     int index;
 } tn_pval;
 
-/* The node runs only when the predicate is as wanted (see conds.c). */
-typedef struct tn_guard {
-    tn_pval pred;
-    bool want;
-} tn_guard;
-
 struct tn_pnode {
     const tn_op *op;
     const char *name;
@@ -39,8 +33,6 @@ struct tn_pnode {
     int n_in;
     tn_pnode **control;
     int n_control;
-    tn_guard *guards;
-    int n_guards;
     tn_info *out;
     int n_out;
     tn_region **sub; /* If: then, else; Case: the branches; While: condition, body */
@@ -95,14 +87,10 @@ bool tn_pnode_has_writes(const tn_pnode *n);
 /* The variable or generator that a value statically is; NULL: not known before running. */
 tn_resource *tn_pval_resource(tn_pval v);
 
-/* Old control flow: frames of Enter .. Exit become While nodes (loops.c); what Switch and Merge outside of
- * loops choose between becomes guarded (conds.c). */
+/* Old control flow: frames of Enter .. Exit become While nodes (loops.c); Switch and Merge outside of
+ * loops become If (conds.c). */
 tn_code tn_make_loops_functional(tn_arena *a, tn_region *r, tn_error *err);
 tn_code tn_make_conds_functional(tn_arena *a, tn_region *r, tn_error *err);
-
-/* What is known of a node's guards: they cannot all hold; all of them hold; it is seen while running. */
-typedef enum { TN_GUARDS_DEAD, TN_GUARDS_ALIVE, TN_GUARDS_OPEN } tn_guards_state;
-tn_guards_state tn_pnode_guards_state(const tn_pnode *n);
 
 /* ==== binding ==== */
 typedef enum { TN_PLACE_NONE, TN_PLACE_BLOCK, TN_PLACE_CONSTANT, TN_PLACE_FEED, TN_PLACE_HEAP } tn_place;
@@ -116,15 +104,6 @@ typedef struct tn_slot { /* where a value lives while running */
     int feed;
     tn_tensor *constant;
 } tn_slot;
-
-typedef struct tn_slot_guard {
-    int slot;
-    bool want;
-} tn_slot_guard;
-typedef struct tn_guards {
-    const tn_slot_guard *v;
-    int n;
-} tn_guards;
 
 typedef struct tn_step tn_step;
 typedef struct tn_program tn_program;
@@ -145,8 +124,6 @@ struct tn_step {
     tn_resource *resource;
     const int *release; /* slots whose values nobody needs after this step */
     int n_release;
-    tn_guards guards;
-    const tn_guards *in_guards; /* a merge's: of each input */
     const struct tn_code_range *sub; /* steps of the regions, with their slots */
     int n_sub;
     int dynamic;      /* index of the step's state in the context; -1: static */
@@ -169,7 +146,6 @@ struct tn_program {
     tn_step *steps;
     int n_steps;
     tn_code_range top;
-    const tn_guards *ret_guards; /* of what is fetched */
     size_t block, scratch;
     int n_dynamic, threads;
     tn_store *store;
@@ -259,13 +235,11 @@ void tn_context_clear(tn_run_context *c);
 tn_code tn_evaluate(const tn_op *op, const char *name, const tn_attrs *attrs, const tn_tensor *const *in, int n_in, tn_tensor **out,
                  int n_out, const tn_dtype *out_dtypes, tn_error *err);
 
-bool tn_guards_hold(const tn_run_context *c, const tn_guards *g);
 /* exec functions, one a kind of step */
 /* The steps of a region, in order. */
 tn_code tn_run_range(tn_run_context *c, const tn_code_range *range, tn_error *err);
 tn_code tn_exec_static(tn_run_context *c, const tn_step *s, tn_error *err);
 tn_code tn_exec_dynamic(tn_run_context *c, const tn_step *s, tn_error *err);
-tn_code tn_exec_merge(tn_run_context *c, const tn_step *s, tn_error *err);
 tn_code tn_exec_copy(tn_run_context *c, const tn_step *s, tn_error *err);
 tn_code tn_exec_alias(tn_run_context *c, const tn_step *s, tn_error *err);
 tn_code tn_exec_read(tn_run_context *c, const tn_step *s, tn_error *err);
@@ -277,6 +251,6 @@ tn_code tn_exec_while(tn_run_context *c, const tn_step *s, tn_error *err);
 bool tn_op_wants_value(const tn_op *op, int i, int n_in);
 bool tn_pnode_is_loop(const tn_pnode *n); /* While, StatelessWhile */
 bool tn_pnode_is_read(const tn_pnode *n); /* of a variable: ReadVariableOp, a dereference */
-extern const tn_op tn_pseudo_feed, tn_pseudo_arg, tn_pseudo_constant, tn_pseudo_handle, tn_pseudo_read_ref, tn_pseudo_copy, tn_pseudo_merge, tn_pseudo_dead;
+extern const tn_op tn_pseudo_feed, tn_pseudo_arg, tn_pseudo_constant, tn_pseudo_handle, tn_pseudo_read_ref, tn_pseudo_copy, tn_pseudo_dead;
 
 #endif

@@ -30,5 +30,4 @@ static tn_code no_value(tn_run *r, tn_error *err)
 }
 
 const tn_op tn_pseudo_dead = {.name = "_Dead", .infer = tn_infer_none, .run = no_value, .flags = TN_STATEFUL, .dynamic = TN_BIT(0)};
-const tn_op tn_pseudo_merge = {.name = "_Merge", .infer = keep_info, .flags = TN_STATEFUL};
 const tn_op tn_pseudo_copy = {.name = "_Copy", .infer = tn_infer_like_first};

@@ -70,17 +70,6 @@ bool tn_pnode_is_read(const tn_pnode *n)
     return n->op == &tn_pseudo_read_ref || tn_pnode_is(n, "ReadVariableOp");
 }
 
-tn_guards_state tn_pnode_guards_state(const tn_pnode *n)
-{
-    tn_guards_state state = TN_GUARDS_ALIVE;
-    for (int i = 0; i < n->n_guards; i++) {
-        const tn_info *pred = &n->guards[i].pred.node->out[n->guards[i].pred.index];
-        if (!pred->value || tn_tensor_count(pred->value) != 1) state = TN_GUARDS_OPEN;
-        else if ((tn_tensor_number(pred->value, 0) != 0) != n->guards[i].want) return TN_GUARDS_DEAD;
-    }
-    return state;
-}
-
 /* ==== resources ==== */
 
 tn_resource *tn_pval_resource(tn_pval v)
@@ -115,9 +104,6 @@ tn_pnode *tn_pnode_copy(tn_arena *a, const tn_pnode *n)
     c->feed = n->feed;
     c->extra = n->extra;
     memcpy(c->out, n->out, (size_t)n->n_out * sizeof *c->out);
-    c->n_guards = n->n_guards;
-    c->guards = TN_ARRAY(a, TN_MAX(n->n_guards, 1), tn_guard);
-    if (!c->guards) return NULL;
     c->n_control = n->n_control;
     c->control = TN_ARRAY(a, TN_MAX(n->n_control, 1), tn_pnode *);
     c->n_sub = n->n_sub;
@@ -132,8 +118,6 @@ static void copy_edges(const tn_pnode *n)
 {
     for (int i = 0; i < n->n_in; i++) n->copy->in[i] = (tn_pval){n->in[i].node->copy, n->in[i].index};
     for (int i = 0; i < n->n_control; i++) n->copy->control[i] = n->control[i]->copy;
-    for (int i = 0; i < n->n_guards; i++)
-        n->copy->guards[i] = (tn_guard){{n->guards[i].pred.node->copy, n->guards[i].pred.index}, n->guards[i].want};
 }
 
 tn_region *tn_region_copy(tn_arena *a, const tn_region *r)
@@ -161,17 +145,9 @@ static void replace_in(tn_pval *v, int n, tn_pval from, tn_pval to)
         if (v[i].node == from.node && v[i].index == from.index) v[i] = to;
 }
 
-static void replace_in_guards(tn_pnode *n, tn_pval from, tn_pval to)
-{
-    for (int i = 0; i < n->n_guards; i++) replace_in(&n->guards[i].pred, 1, from, to);
-}
-
 void tn_region_replace(tn_region *r, tn_pval from, tn_pval to)
 {
-    for (int i = 0; i < r->n_nodes; i++) {
-        replace_in(r->nodes[i]->in, r->nodes[i]->n_in, from, to);
-        replace_in_guards(r->nodes[i], from, to);
-    }
+    for (int i = 0; i < r->n_nodes; i++) replace_in(r->nodes[i]->in, r->nodes[i]->n_in, from, to);
     replace_in(r->rets, r->n_rets, from, to);
 }
 
@@ -201,7 +177,6 @@ static tn_code mark_needed(tn_arena *a, tn_region *r, tn_error *err)
         tn_pnode *p = stack[--n];
         for (int i = 0; i < p->n_in; i++) PUSH(p->in[i].node);
         for (int i = 0; i < p->n_control; i++) PUSH(p->control[i]);
-        for (int i = 0; i < p->n_guards; i++) PUSH(p->guards[i].pred.node);
     }
 #undef PUSH
     return TN_OK;
@@ -243,20 +218,13 @@ typedef struct ordering { /* who waits for whom: waits[first[i] .. first[i + 1])
     int *missing, *first, *waits;
 } ordering;
 
-static tn_pnode *edge(const tn_pnode *p, int k)
-{
-    if (k < p->n_in) return p->in[k].node;
-    k -= p->n_in;
-    return k < p->n_control ? p->control[k] : p->guards[k - p->n_control].pred.node;
-}
-
 static int each_edge(tn_region *r, int *count, int *out)
 {
     int n = 0;
     for (int i = 0; i < r->n_nodes; i++) {
         tn_pnode *p = r->nodes[i];
-        for (int k = 0; k < p->n_in + p->n_control + p->n_guards; k++) {
-            tn_pnode *before = edge(p, k);
+        for (int k = 0; k < p->n_in + p->n_control; k++) {
+            tn_pnode *before = k < p->n_in ? p->in[k].node : p->control[k - p->n_in];
             if (before->order < 0) continue; /* an argument */
             if (out) out[count[before->order]++] = i;
             else count[before->order + 1]++;
@@ -332,7 +300,6 @@ void tn_region_count_uses(tn_region *r)
         tn_pnode *n = r->nodes[i];
         for (int k = 0; k < n->n_in; k++) n->in[k].node->mark++;
         for (int k = 0; k < n->n_control; k++) n->control[k]->mark++;
-        for (int k = 0; k < n->n_guards; k++) n->guards[k].pred.node->mark++;
     }
     for (int i = 0; i < r->n_rets; i++) r->rets[i].node->mark++;
 }

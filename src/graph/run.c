@@ -576,7 +576,6 @@ tn_code tn_run_range(tn_run_context *c, const tn_code_range *range, tn_error *er
         const tn_step *s = &c->program->steps[i];
         if (c->cancel && atomic_load_explicit(c->cancel, memory_order_relaxed))
             return tn_fail(err, TN_CANCELLED, "the run was cancelled");
-        if (s->guards.n && !tn_guards_hold(c, &s->guards)) continue;
         tn_code code = c->step_ns ? exec_timed(c, s, err) : s->exec(c, s, err);
         if (code == TN_OK && c->check_numbers) code = not_finite(c, s, err);
         if (code != TN_OK) {
@@ -597,11 +596,7 @@ tn_code tn_program_run(tn_run_context *c, const tn_tensor *const *feeds, const a
         const tn_slot *slot = &p->slots[p->fed_slots[i]];
         c->values[p->fed_slots[i]].data = feeds[slot->feed]->data;
     }
-    TN_TRY(tn_run_range(c, &p->top, err));
-    for (int i = 0; i < p->top.n_rets; i++)
-        if (p->ret_guards[i].n && !tn_guards_hold(c, &p->ret_guards[i]))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Retval[%d] does not have value", i);
-    return TN_OK;
+    return tn_run_range(c, &p->top, err);
 }
 
 /* ==== one operation alone ==== */
