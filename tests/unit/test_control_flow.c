@@ -218,6 +218,46 @@ static void test_effects_in_branches(void **state)
     fixture_close(&f);
 }
 
+/* An If whose predicate is known is the branch itself; what waits for it waits for the branch's writes. */
+static void test_known_predicate(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f);
+    tn_node v = tn_variable(f.b, "v", number(f.b, 10), 0), handle = tn_output_of(tn_variable_of(f.b, v), 0);
+    static const char *const names[2] = {"add", "sub"}, *const ops[2] = {"AssignAddVariableOp", "AssignSubVariableOp"};
+    for (int k = 0; k < 2; k++) {
+        writing w = begin_function(&f, names[k]);
+        tn_node h = arg(&w, TN_RESOURCE, TN_SHAPE()), x = arg(&w, TN_FLOAT, TN_SHAPE());
+        tn_add_operation(w.b, ops[k], NULL, TN_INPUTS(h, op1(w.b, "Square", x)), TN_NO_ATTRS);
+        end_function(&f, &w, RETS(k ? x : op1(w.b, "Neg", x)));
+    }
+    tn_operation *first = tn_add_operation(f.b, "AssignVariableOp", NULL, TN_INPUTS(handle, number(f.b, 100)), TN_NO_ATTRS);
+    tn_control_dependencies(f.b, 1, &first);
+    tn_operation *op = tn_if(f.b, tn_scalar(f.b, TN_BOOL, 1), "add", "sub", TN_INPUTS(handle, number(f.b, 3)));
+    tn_control_dependencies_end(f.b);
+    tn_control_dependencies(f.b, 1, &op);
+    tn_node after = tn_op(f.b, "ReadVariableOp", TN_INPUTS(handle), TN_ATTRS(tn_attr_type("dtype", TN_FLOAT)));
+    tn_control_dependencies_end(f.b);
+    give_name(f.b, "y", op2(f.b, "Add", after, tn_output_of(op, 0)));
+    EVERY_MODE(&f) {
+        tn_callable *c;
+        const tn_tensor *out;
+        const char *fetch = "y:0";
+        char *text;
+        assert_ok(tn_callable_new(f.s, NULL, 0, &fetch, 1, NULL, 0, &c, &f.err), &f.err);
+        for (int k = 0; k < 2; k++) {
+            assert_ok(tn_callable_run(c, NULL, &out, &f.err), &f.err);
+            assert_float_equal(TN_FLOATS(out)[0], 106, 0);
+        }
+        assert_ok(tn_callable_plan(c, NULL, 1, &text, &f.err), &f.err);
+        assert_int_equal(strstr(text, " branch ") != NULL, (plan_mode(mode_) & TN_PASS(FOLD)) != 0);
+        tn_text_free(text);
+        tn_callable_free(c);
+    }
+    fixture_close(&f);
+}
+
 /* ==== loops ==== */
 
 static void test_swapped_values(void **state)
@@ -423,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_bounded_value_in_branch),
         cmocka_unit_test(test_case),
         cmocka_unit_test(test_effects_in_branches),
+        cmocka_unit_test(test_known_predicate),
         cmocka_unit_test(test_swapped_values),
         cmocka_unit_test(test_swap_through_inner_loop),
         cmocka_unit_test(test_growing_value),
