@@ -11,14 +11,12 @@
 
 #define ASSET_LIMIT ((size_t)1 << 34)
 
-typedef struct export
-{
+typedef struct exporting {
     const tn_export *e;
     tn_session *session;
     tn_arena *arena;
     char *place, *folder; /* where it is to be; where it is written */
-}
-exporting;
+} exporting;
 
 static char *inside(exporting *x, const char *name)
 {

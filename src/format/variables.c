@@ -7,7 +7,8 @@
 #include "metagraph.h"
 
 #define CALL_DEPTH 16
-#define MOST_STEPS 64 /* Identity and the like between a value and where it comes from */
+#define MOST_LOOKED_AT 10000000 /* operations in calls, each as often as it is called */
+#define MOST_STEPS 64           /* Identity and the like between a value and where it comes from */
 
 /* A function's arguments as values of its caller. */
 typedef struct frame {
@@ -24,6 +25,8 @@ typedef struct place { /* a value, and the frame it is in */
 typedef struct finder {
     tn_arena *arena;
     tn_map *by_op; /* operation's name -> tn_saved_variable */
+    tn_map *known; /* function's name -> whether it restores: itself or NULL */
+    int64_t looked_at;
     bool has_restore;
 } finder;
 
@@ -180,16 +183,27 @@ static const tn_function *called(const tn_graph *g, const tn_operation *op)
     return call && f ? tn_graph_function(g, f->name) : NULL;
 }
 
-/* Whether a function, or one it calls, restores: the others need not be looked into. */
-static bool restores(const tn_function *fn, int depth)
+static bool restores(finder *f, const tn_function *fn, int depth);
+
+static bool body_restores(finder *f, const tn_function *fn, int depth)
 {
     for (int i = 0; depth < CALL_DEPTH && i < tn_graph_count(fn->body); i++) {
         const tn_operation *op = tn_graph_at(fn->body, i);
         if (!strcmp(op->type, "RestoreV2")) return true;
         const tn_function *inner = called(fn->body, op);
-        if (inner && restores(inner, depth + 1)) return true;
+        if (inner && restores(f, inner, depth + 1)) return true;
     }
     return false;
+}
+
+/* Whether a function, or one it calls, restores: the others need not be looked into. */
+static bool restores(finder *f, const tn_function *fn, int depth)
+{
+    if (tn_map_has(f->known, fn->name)) return tn_map_get(f->known, fn->name) != NULL;
+    tn_map_put(f->known, fn->name, NULL); /* a function that calls itself adds nothing by that */
+    bool yes = body_restores(f, fn, depth);
+    if (yes) tn_map_put(f->known, fn->name, f); /* without memory it is only found out again */
+    return yes;
 }
 
 static tn_code look_at(finder *f, const tn_operation *op, const frame *in, tn_error *err);
@@ -198,8 +212,12 @@ static tn_code look_into(finder *f, const tn_function *fn, const tn_operation *c
                          tn_error *err)
 {
     frame inner = {in, call, in->depth + 1};
-    if (inner.depth > CALL_DEPTH || !restores(fn, inner.depth)) return TN_OK;
+    if (inner.depth > CALL_DEPTH || !restores(f, fn, inner.depth)) return TN_OK;
     f->has_restore = true;
+    f->looked_at += tn_graph_count(fn->body);
+    if (f->looked_at > MOST_LOOKED_AT)
+        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "the graph's restoring part has over %d operations",
+                       MOST_LOOKED_AT);
     for (int i = 0; i < tn_graph_count(fn->body); i++)
         TN_TRY(look_at(f, tn_graph_at(fn->body, i), &inner, err));
     return TN_OK;
@@ -253,13 +271,13 @@ static tn_code find_keys(finder *f, const tn_graph *g, const char *restore_op, t
 tn_code tn_variables_of(const tn_graph *g, const char *restore_op, tn_arena *a, tn_saved_variable **out,
                         int *n, bool *has_restore, tn_error *err)
 {
-    finder f = {.arena = a, .by_op = tn_map_new()};
+    finder f = {.arena = a, .by_op = tn_map_new(), .known = tn_map_new()};
     tn_saved_variable *v = NULL;
     int count = 0;
-    if (!f.by_op) return tn_no_memory(err, 0);
-    tn_code code = list_variables(&f, g, &v, &count, err);
+    tn_code code = f.by_op && f.known ? list_variables(&f, g, &v, &count, err) : tn_no_memory(err, 0);
     if (code == TN_OK) code = find_keys(&f, g, restore_op, err);
     tn_map_free(f.by_op);
+    tn_map_free(f.known);
     if (code != TN_OK) return code;
     *out = v;
     *n = count;
