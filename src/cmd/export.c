@@ -24,10 +24,8 @@ static tn_code run(int argc, char **argv, tn_error *err)
     tn_listener l = {.words = job_words};
     tn_code code = job_parse(flags, argc, argv, &v, &v.job, &rest, err);
     if (code != TN_OK) return code;
-    if (!rest.n && !v.job.usersettings) rest.v[rest.n++] = "latest";
-    if ((code = job_open(&v.job, &rest, &l, &job, &folder, err)) != TN_OK) return code;
-    if (!folder) code = tn_find_run(v.job.logdir, "latest", tn_job_experiment(job)->name, &folder, err);
-    if (code == TN_OK) code = tn_job_export(job, folder, v.to, &path, err);
+    if ((code = job_open_run(&v.job, &rest, NULL, &l, &job, &folder, err)) != TN_OK) return code;
+    code = tn_job_export(job, folder, v.to, &path, err);
     if (code == TN_OK && v.job.json) {
         fputs("{\"event\":\"export\",\"path\":", stdout);
         json_text(stdout, path);

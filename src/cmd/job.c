@@ -92,6 +92,26 @@ tn_code job_open(const job_values *v, const strings *rest, const tn_listener *l,
     return code;
 }
 
+tn_code job_open_run(const job_values *v, strings *rest, const char *which, const tn_listener *l, tn_job **job, char **run,
+                     tn_error *err)
+{
+    char settings[4200];
+    job_values with = *v;
+    const char *newest = which && *which ? which : "latest";
+    if (!rest->n && !v->usersettings) rest->v[rest->n++] = newest;
+    tn_code code = job_open(v, rest, l, job, run, err);
+    if (code != TN_OK || *run) return code;
+    code = tn_find_run(v->logdir, newest, tn_job_experiment(*job)->name, run, err);
+    tn_job_close(*job);
+    if (code != TN_OK) return code;
+    snprintf(settings, sizeof settings, "%s/settings.json", *run);
+    if (!v->settings) with.settings = settings;
+    char *none;
+    code = job_open(&with, rest, l, job, &none, err);
+    if (code != TN_OK) tn_text_free(*run);
+    return code;
+}
+
 void job_words(void *payload, const char *line)
 {
     (void)payload;

@@ -28,6 +28,10 @@ tn_code job_parse(const flag *flags, int argc, char **argv, void *values, job_va
 /* Opens what the one argument names: FILE.c, a run's folder, a run's name, "latest". run (may be NULL) becomes
  * the run's folder; NULL when a file was named. */
 tn_code job_open(const job_values *v, const strings *rest, const tn_listener *l, tn_job **job, char **run, tn_error *err);
+/* The same for commands that work on a run: where FILE.c is named, on its newest run (or `which`, when not NULL),
+ * with that run's settings. */
+tn_code job_open_run(const job_values *v, strings *rest, const char *which, const tn_listener *l, tn_job **job, char **run,
+                     tn_error *err);
 /* The listener's words: the compiler's, and the checker's, to stderr. */
 void job_words(void *payload, const char *line);
 

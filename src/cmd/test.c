@@ -85,12 +85,10 @@ static tn_code run(int argc, char **argv, tn_error *err)
     tn_listener l = {.payload = &v, .words = job_words, .news = say};
     tn_code code = job_parse(flags, argc, argv, &v, &v.job, &rest, err);
     if (code != TN_OK) return code;
-    if (!rest.n && !v.job.usersettings) rest.v[rest.n++] = "latest";
-    if ((code = job_open(&v.job, &rest, &l, &job, &folder, err)) != TN_OK) return code;
+    if ((code = job_open_run(&v.job, &rest, NULL, &l, &job, &folder, err)) != TN_OK) return code;
     const tn_experiment *e = tn_job_experiment(job);
     if (!v.data) v.data = e->test ? "test" : "validate";
-    if (!folder) code = tn_find_run(v.job.logdir, "latest", e->name, &folder, err);
-    if (code == TN_OK) code = v.samples ? ask_all(job, folder, err) : tn_job_test(job, folder, v.data, err);
+    code = v.samples ? ask_all(job, folder, err) : tn_job_test(job, folder, v.data, err);
     tn_text_free(folder);
     tn_job_close(job);
     return code;

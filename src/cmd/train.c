@@ -188,20 +188,6 @@ static void allow_bare_resume(int argc, char **argv)
     }
 }
 
-/* The run to go on with, and the job it is of. */
-static tn_code open_resumed(const values *v, strings *rest, const tn_listener *l, tn_job **job, char **run, tn_error *err)
-{
-    tn_code code;
-    if (!rest->n && !v->job.usersettings) {
-        rest->v[rest->n++] = *v->resume ? v->resume : "latest";
-        return job_open(&v->job, rest, l, job, run, err);
-    }
-    if ((code = job_open(&v->job, rest, l, job, run, err)) != TN_OK || *run) return code;
-    code = tn_find_run(v->job.logdir, *v->resume ? v->resume : "latest", tn_job_experiment(*job)->name, run, err);
-    if (code != TN_OK) tn_job_close(*job);
-    return code;
-}
-
 static tn_code run(int argc, char **argv, tn_error *err)
 {
     values v = {.fall_back = false};
@@ -213,7 +199,7 @@ static tn_code run(int argc, char **argv, tn_error *err)
     if (code != TN_OK) return code;
     printer p = {.live = is_terminal(stdout), .color = has_color(stdout)};
     tn_listener l = {.payload = &p, .words = job_words, .news = v.job.json ? say_json : say};
-    if (v.resume) code = open_resumed(&v, &rest, &l, &job, &folder, err);
+    if (v.resume) code = job_open_run(&v.job, &rest, v.resume, &l, &job, &folder, err);
     else code = job_open(&v.job, &rest, &l, &job, NULL, err);
     if (code != TN_OK) return code;
     catch_signals();

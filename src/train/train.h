@@ -180,6 +180,9 @@ tn_code tn_job_data(const tn_job *j, const char *set, tn_data **out, tn_error *e
 tn_code tn_job_session(const tn_job *j, tn_graph *g, tn_session **out, tn_error *err);
 void tn_job_news(const tn_job *j, const tn_news *news);
 void tn_asker_free(struct tn_asker *a);
+/* What the experiment serves; and a session with a run's newest checkpoint in it (step may be NULL). */
+tn_code tn_job_serving(const tn_job *j, tn_serving **out, tn_error *err);
+tn_code tn_restored_session(const tn_job *j, const char *run, tn_graph *g, tn_session **out, int64_t *step, tn_error *err);
 /* The newest good checkpoint of a run. */
 tn_code tn_run_latest(const char *run, tn_arena *a, const char **prefix, tn_error *err);
 

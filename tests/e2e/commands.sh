@@ -1,0 +1,53 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The commands, one after the other: new, check, train, test, export, predict; JSON lines; another model.
+. "$(dirname "$0")/lib.sh"
+
+json() { # every line of the file is a JSON object
+    python3 -c 'import json,sys
+for l in open(sys.argv[1]): assert isinstance(json.loads(l), dict)' "$1"
+}
+
+"$T" new mine.c > out 2> err && "$T" check mine.c >> out 2> err && grep -q "hidden  *dense" out && grep -q " 97$" out; ok "new, check"
+"$T" check mine.c --options > out 2> err && grep -q -- "--learning_rate=" out && grep -q -- "--batch_size=" out; ok "check --options"
+"$T" train mine.c --json --epochs=20 --hidden 16 --set learning_rate=0.02 > out 2> err; ok "train"
+json out; ok "its lines are JSON"
+for e in start step validation checkpoint export end; do grep -q "\"event\":\"$e\"" out || echo $e >> missing; done
+[ ! -f missing ]; ok "and all events are there"
+run=$(run_of runs)
+grep -q "\"run\":\"$run\"" out && grep -q '"hidden": *16' "$run/settings.json" && grep -q '"learning_rate": *0.02' "$run/settings.json"; ok "settings are kept"
+cmp mine.c "$run/source/mine.c"; ok "the source is kept"
+for d in train validation; do ls "$run/logs/$d/"events.out.tfevents.* > /dev/null || echo $d >> missing; done
+[ ! -f missing ]; ok "event files are written"
+
+"$T" test latest --data=validate --json > out 2> err && json out && grep -q '"mean_error"' out; ok "test"
+printf '0.5\n\nnonsense\nq\n' | "$T" test mine.c --samples > out 2> err && grep -q "y = " out && grep -q "is no number" out; ok "test --samples"
+"$T" predict latest --input x=0.5,-0.5 --json > out 2> err && json out && grep -q '"y":\[0\.[12][0-9]*,0\.[12]' out; ok "predict"
+"$T" predict "$run/exports" --input '[[0.5]]' > out 2> err && grep -q "^y = " out; ok "predict from a folder of versions"
+"$T" export latest > out 2> err && [ -f "$(cat out)/saved_model.pb" ]; ok "an export that is there already is kept"
+"$T" export "$run" --to elsewhere > out 2> err && [ -f elsewhere/400/saved_model.pb ]; ok "export elsewhere"
+
+cat > other.c <<'C'
+#include <turnery.h>
+struct tn_settings { int64_t width; };
+static const tn_option options[] = {TN_OPTION(tn_settings, width, .def = "5", .min = 1, .max = 99, .help = "units"), TN_OPTIONS_END};
+static void model(tn_builder *b, const tn_settings *s, tn_mode mode, const tn_features *in, tn_outputs *out)
+{
+    (void)mode;
+    tn_output(out, "y", tn_dense(b, "wide", tn_dense(b, "first", in->x, s->width, TN_RELU), 1, TN_LINEAR), 0);
+}
+TN_MODEL = {.name = "other", .options = options, .model = model};
+C
+"$T" train mine.c --model other.c --width=7 --epochs=1 --logdir=swapped > out 2> err; ok "another model takes the place of the experiment's"
+run=$(run_of swapped)
+"$T" show "$(ls "$run"/checkpoints/m-*.index | sed 's/.index//')" > out 2> err && grep -q "first/kernel .*\[1,7\]" out; ok "and is what was trained"
+"$T" train --resume "$run" --epochs=2 > out 2> err && cmp other.c "$run/source/other.c"; ok "and goes on from the run's own copy"
+
+"$T" bench mine.c --steps 5 --blocks 2 --threads 1 --json > out 2> err && json out && [ "$(wc -l < out)" = 1 ]; ok "bench"
+for k in workload w peer mode steps_per_s samples_per_s best_steps_per_s first_step_s peak_rss_mb final_loss threads ms_per_step; do
+    grep -q "\"$k\":" out || echo $k >> missing
+done
+[ ! -f missing ]; ok "with the keys of the peers' scripts"
+"$T" --help > out 2> err && for c in new check train test predict export bench; do grep -q "^  $c " out || echo $c >> missing; done
+[ ! -f missing ]; ok "help lists the commands"
+done_testing
