@@ -2,7 +2,7 @@
 # What the end-to-end tests share: a folder of their own, TAP lines, and ways to say what is expected.
 # Sourced with $1 = the turnery binary; sets T (the binary), HERE (this folder), and goes to an empty folder.
 set -u
-T=$1
+T=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 HERE=$(cd "$(dirname "$0")" && pwd)
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
