@@ -159,7 +159,8 @@ static tn_code norm_run(tn_run *r, tn_error *err)
         return TN_OK;
     }
     const float *scale = TN_FLOATS(r->in[1]), *offset = TN_FLOATS(r->in[2]);
-    const float *mean = TN_FLOATS(r->in[3]), *variance = TN_FLOATS(r->in[4]);
+    const float *mean = tn_tensor_count(r->in[3]) ? TN_FLOATS(r->in[3]) : NULL;
+    const float *variance = tn_tensor_count(r->in[4]) ? TN_FLOATS(r->in[4]) : NULL;
     const void *x = rows_in(n, r, 0, 0);
     void *y = rows_out(n, r, 1);
     if (n->training) {
