@@ -602,25 +602,28 @@ static bool parse_counts(parser *p, int *least, int *most)
     return false;
 }
 
+/* The repetition that stands here; false: none. */
+static bool read_repetition(parser *p, int *least, int *most)
+{
+    *least = peek(p) == '+';
+    *most = peek(p) == '?' ? 1 : -1;
+    if (more(p) && strchr("*+?", peek(p))) {
+        p->at++;
+        return true;
+    }
+    return peek(p) == '{' && parse_counts(p, least, most);
+}
+
 static bool parse_repeated(parser *p, piece *out)
 {
-    size_t from = p->at;
+    int least, most;
     if (!parse_atom(p, out)) return false;
-    while (more(p)) {
-        int least, most;
-        if (eat(p, "*"))
-            least = 0, most = -1;
-        else if (eat(p, "+"))
-            least = 1, most = -1;
-        else if (eat(p, "?"))
-            least = 0, most = 1;
-        else if (peek(p) != '{' || !parse_counts(p, &least, &most))
-            break;
-        if (least > MAX_REPEAT || most > MAX_REPEAT || (most >= 0 && most < least))
-            return fail(p, "invalid repetition size", from);
-        if (!repeat(p, out, least, most, eat(p, "?"), out)) return false;
-    }
-    return true;
+    size_t from = p->at;
+    if (!read_repetition(p, &least, &most)) return true;
+    if (least > MAX_REPEAT || most > MAX_REPEAT || (most >= 0 && most < least))
+        return fail(p, "invalid repetition size", from);
+    if (!repeat(p, out, least, most, eat(p, "?"), out)) return false;
+    return !read_repetition(p, &least, &most) || fail(p, "bad repetition operator", from);
 }
 
 static bool parse_sequence(parser *p, piece *out)
