@@ -6,6 +6,7 @@
  * Leaves running to run.c. Invariants: a program is immutable once tn_bind returns; inner regions' steps
  * come before the steps of the region that runs them, each region's steps in a row.
  */
+#include "composite.h"
 #include "layout.h"
 
 typedef struct emitter {
@@ -281,6 +282,7 @@ static tn_code take_layout(tn_program *p, const tn_layout *l, tn_error *err)
 
 static tn_code run_passes(tn_binding *b, tn_error *err)
 {
+    TN_TRY(tn_pass_composites(b, b->top, err));
     TN_TRY(regular_loops(b, b->top, err));
     TN_TRY(tn_bind_infer(b, b->top, err));
     if (b->passes & TN_PASS(MERGE)) TN_TRY(tn_pass_merge(b, b->top, err));

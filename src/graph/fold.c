@@ -277,7 +277,7 @@ tn_code tn_bind_infer(tn_binding *b, tn_region *r, tn_error *err)
     for (bool again = true; again;) { /* what a branch gives is known better once it is the only one */
         again = false;
         TN_TRY(infer_region(b, r, false, err));
-        if (b->passes & TN_PASS(FOLD)) TN_TRY(tn_pass_take_branches(b, r, &again, err));
+        TN_TRY(tn_pass_take_branches(b, r, &again, err));
     }
     if (b->passes & TN_PASS(FOLD)) commit(r);
     return order_all(b, r, err);

@@ -6,7 +6,7 @@
  * Leaves shapes and values to binding. Invariants: top-level effects are there only if reached; effects
  * inside a called function always are. Functions nest at most MAX_DEPTH deep.
  */
-#include "plan.h"
+#include "composite.h"
 
 enum { MAX_DEPTH = 100 };
 
@@ -352,6 +352,20 @@ static tn_code new_branch(body *b, tn_operation *op, tn_pnode *n, int first, con
     return b->l->n_missing ? TN_OK : make_functional(a, r, err);
 }
 
+/* A composite's call stays one node, with its body, until binding says which of the two runs. */
+static tn_code emit_composite(body *b, tn_operation *op, const tn_function *f, tn_error *err)
+{
+    tn_pnode *n;
+    TN_TRY(new_node(b, op, &tn_pseudo_composite, op->n_in, &n, err));
+    n->attrs = &f->attrs;
+    TN_TRY(connect(b, op, n, err));
+    n->sub = TN_NEW(b->l->arena, tn_region *);
+    if (!n->sub) return no_memory(err);
+    TN_TRY(new_branch(b, op, n, 0, f->name, &n->sub[0], err));
+    n->n_sub = 1;
+    return TN_OK;
+}
+
 static tn_code emit_branching(body *b, tn_operation *op, const char *const *names, int n_sub, int first, tn_error *err)
 {
     tn_pnode *n;
@@ -371,6 +385,15 @@ static const char *function_attr(const tn_operation *op, const char *attr)
 {
     const tn_func_attr *f = tn_attr_get_func(&op->attrs, attr);
     return f ? f->name : NULL;
+}
+
+/* The composite that a call is of; NULL: none. */
+static const tn_function *called_composite(const body *b, const tn_operation *op)
+{
+    const char *name = function_attr(op, "f");
+    const tn_function *f = name ? tn_graph_function(b->l->library, name) : NULL;
+    const tn_composite *k = f ? tn_composite_of(f) : NULL;
+    return k && op->n_in == k->n_args && op->n_out == k->n_rets ? f : NULL;
 }
 
 static tn_code emit_if(body *b, tn_operation *op, tn_error *err)
@@ -443,7 +466,10 @@ static tn_code emit(body *b, tn_operation *op, tn_error *err)
                        tn_dtype_name(op->out[0].dtype), tn_shape_text(&op->out[0].shape, shape, sizeof shape), op->name);
     }
     if (is_one_of(op->type, variables)) return emit_variable(b, op, err);
-    if (is_one_of(op->type, calls)) return emit_call(b, op, function_attr(op, "f"), err);
+    if (is_one_of(op->type, calls)) {
+        const tn_function *f = called_composite(b, op);
+        return f ? emit_composite(b, op, f, err) : emit_call(b, op, function_attr(op, "f"), err);
+    }
     if (is_one_of(op->type, ifs)) return emit_if(b, op, err);
     if (is_one_of(op->type, whiles)) return emit_while(b, op, err);
     if (is_one_of(op->type, cases)) return emit_case(b, op, err);

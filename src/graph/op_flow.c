@@ -6,6 +6,8 @@
  */
 #include "flow.h"
 
+#include "composite.h"
+
 /* ==== calls and branches ==== */
 
 static const tn_function *function_of(const tn_infer *c, const tn_func_attr *f)
@@ -20,8 +22,9 @@ static bool has_rets(const tn_infer *c, const tn_function *f)
 
 static tn_code infer_call(tn_infer *c, tn_error *err)
 {
-    (void)err;
     const tn_function *f = function_of(c, tn_attr_get_func(c->attrs, "f"));
+    const tn_composite *k = f ? tn_composite_of(f) : NULL;
+    if (k && c->n_in == k->n_args && c->n_out == k->n_rets) return k->fused->infer(c, err);
     for (int o = 0; has_rets(c, f) && o < c->n_out; o++) c->out[o].shape = tn_node_shape(f->rets[o]);
     return TN_OK;
 }

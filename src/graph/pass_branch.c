@@ -2,11 +2,18 @@
  *
  * pass_branch.c - an If or Case whose predicate is known gives way to the branch that it would take: training
  * switches of a model that is served cost nothing, and what was in the branch can be fused with what is around it.
+ * So does a composite's call to its body, when it has not become a fused operator.
  *
  * Invariants: what waited for the If waits for its effects; effects wait for what the If waited for. Working fields:
  * slot of a node that gives way is the branch plus 1; an argument's copy is the node it belongs to.
  */
-#include "plan.h"
+#include "composite.h"
+
+/* Inputs that are no arguments: the predicate. */
+static int first_argument(const tn_pnode *n)
+{
+    return n->op == &tn_pseudo_composite ? 0 : 1;
+}
 
 static bool has_effects(const tn_pnode *n)
 {
@@ -14,9 +21,10 @@ static bool has_effects(const tn_pnode *n)
 }
 
 /* The branch, or -1: not known, or no branching at all. */
-static int known_branch(const tn_pnode *n)
+static int known_branch(const tn_binding *b, const tn_pnode *n)
 {
-    if (!n->n_sub || tn_pnode_is_loop(n)) return -1;
+    if (n->op == &tn_pseudo_composite) return 0;
+    if (!n->n_sub || tn_pnode_is_loop(n) || !(b->passes & TN_PASS(FOLD))) return -1;
     const tn_tensor *v = n->in[0].node->out[n->in[0].index].value;
     if (!v || v->shape.rank != 0 || !tn_dtype_is_pod(v->dtype)) return -1;
     if (tn_pnode_is(n, "If") || tn_pnode_is(n, "StatelessIf")) return tn_tensor_number(v, 0) != 0 ? 0 : 1;
@@ -27,7 +35,7 @@ static int known_branch(const tn_pnode *n)
 static tn_pval seen_through(tn_pval v)
 {
     for (;;) {
-        if (v.node->op == &tn_pseudo_arg && v.node->copy) v = v.node->copy->in[v.node->feed + 1];
+        if (v.node->op == &tn_pseudo_arg && v.node->copy) v = v.node->copy->in[v.node->feed + first_argument(v.node->copy)];
         else if (v.node->slot > 0) v = v.node->sub[v.node->slot - 1]->rets[v.index];
         else return v;
     }
@@ -81,7 +89,7 @@ tn_code tn_pass_take_branches(tn_binding *b, tn_region *r, bool *changed, tn_err
     }
     for (int i = 0; i < n; i++) r->nodes[i]->slot = 0;
     for (int i = 0; i < n; i++) {
-        int branch = known_branch(r->nodes[i]);
+        int branch = known_branch(b, r->nodes[i]);
         if (branch >= 0) TN_TRY(take(b, r, r->nodes[i], branch, err));
         else
             for (int s = 0; s < r->nodes[i]->n_sub; s++) TN_TRY(tn_pass_take_branches(b, r->nodes[i]->sub[s], changed, err));

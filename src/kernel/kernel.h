@@ -388,6 +388,18 @@ void tn_batch_norm_backward(const tn_batch_norm *d, bool training, const void *d
                             const float *scale, const float *mean, const float *variance, void *dx,
                             float *dscale, float *doffset, void *scratch);
 
+/* ==== layer normalisation (row_norm.c) ==== each row of [rows, channels] floats by its own mean and variance */
+
+typedef struct tn_layer_norm_desc {
+    int64_t rows, channels;
+    float epsilon;
+    int threads;
+} tn_layer_norm_desc;
+void tn_layer_norm_forward(const tn_layer_norm_desc *d, const float *x, const float *gamma, const float *beta, float *y);
+size_t tn_layer_norm_scratch(const tn_layer_norm_desc *d); /* of backward */
+void tn_layer_norm_backward(const tn_layer_norm_desc *d, const float *x, const float *gamma, const float *dy, float *dx,
+                            float *dgamma, float *dbeta, void *scratch);
+
 /* ==== random numbers (random.c) ==== Philox 4x32-10, TensorFlow's */
 
 typedef struct tn_philox {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * norm.h - the loops of batch normalisation over [rows, channels] floats, per level of instructions.
+ * norm.h - the loops of batch and layer normalisation over [rows, channels] floats, per level of instructions.
  */
 #ifndef TN_NORM_H
 #define TN_NORM_H
@@ -20,6 +20,12 @@ typedef struct tn_norm_isa {
     /* dx = a g + b (x - mean) + d */
     void (*affine2)(int64_t rows, int64_t c, const float *g, const float *x, const float *mean,
                     const float *a, const float *b, const float *d, float *dx);
+    /* (x - mean) / sqrt(variance + epsilon) * gamma + beta, mean and variance of each row */
+    void (*row_norm)(int64_t rows, int64_t c, const float *x, const float *gamma, const float *beta,
+                     float epsilon, float *y);
+    /* its gradients; dgamma and dbeta are added to */
+    void (*row_norm_grad)(int64_t rows, int64_t c, const float *x, const float *gamma, const float *dy,
+                          float epsilon, float *dx, float *dgamma, float *dbeta);
 } tn_norm_isa;
 TN_ISA_TABLES(tn_norm_isa, tn_isa_norm);
 

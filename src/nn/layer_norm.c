@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * layer_norm.c - layers that differ between training and use: dropout, batch normalization.
+ * layer_norm.c - layers that keep numbers in bounds: dropout, layer and batch normalization.
  */
 #include "nn.h"
+
+#include "../graph/composite.h"
 
 /* TensorFlow's: scaled up by 1 / (1 - rate), kept where a uniform number is at least rate. */
 tn_node tn_dropout(tn_builder *b, tn_mode mode, tn_node x, double rate)
@@ -21,6 +23,25 @@ tn_node tn_dropout(tn_builder *b, tn_mode mode, tn_node x, double rate)
     tn_node y = tn_mul(b, scaled, tn_cast_to(b, kept, t));
     tn_name_scope_end(b);
     return y;
+}
+
+/* Each example by itself, over the last axis: a call of a function whose body is plain operators, which is one
+ * fused step when it runs here. */
+tn_node tn_layer_norm(tn_builder *b, const char *name, tn_node x, double epsilon)
+{
+    const tn_initializer ones = {.kind = TN_INIT_ONES}, zeros = {.kind = TN_INIT_ZEROS};
+    int64_t channels = tn_last_dim(b, name, x);
+    if (!tn_builder_ok(b) || !channels) return TN_NONE;
+    if (tn_dtype_base(tn_node_dtype(x)) != TN_FLOAT) {
+        tn_failf(b, TN_INVALID_ARGUMENT, "%.100s: its input must be float, not %s", name, tn_dtype_name(tn_node_dtype(x)));
+        return TN_NONE;
+    }
+    tn_variable_scope(b, name, TN_REUSE_INHERIT);
+    tn_node in[3] = {x, tn_get_variable(b, "gamma", TN_FLOAT, TN_SHAPE(channels), ones, 0),
+                     tn_get_variable(b, "beta", TN_FLOAT, TN_SHAPE(channels), zeros, 0)};
+    tn_operation *op = tn_composite_call(b, "LayerNorm", "LayerNorm", in, 3, (float)(epsilon ? epsilon : 1e-3));
+    tn_variable_scope_end(b);
+    return tn_layer_done(b, tn_output_of(op, 0));
 }
 
 typedef struct statistics {
