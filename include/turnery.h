@@ -799,7 +799,7 @@ typedef enum tn_news_kind {
 typedef struct tn_news {
     tn_news_kind kind;
     int64_t step, max_steps;
-    double loss, steps_per_s, seconds;
+    double loss, steps_per_s, seconds; /* steps_per_s: since the last report; at the end: of all */
     const char *run;     /* the run's folder */
     const char *path;    /* a checkpoint's or an export's */
     const char *reason;  /* the end's: "max_steps", "stopped", "failed" */

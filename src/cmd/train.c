@@ -167,7 +167,7 @@ static void say_json(void *payload, const tn_news *n)
         open_event("end", n);
         member_text("reason", n->reason);
         member_number("loss", n->loss);
-        member_number("steps_per_s", n->seconds > 0 ? (double)n->step / n->seconds : 0);
+        member_number("steps_per_s", n->steps_per_s);
         member_metrics(n);
         member_text("run", n->run);
         break;

@@ -140,6 +140,7 @@ tn_code tn_job_train(tn_job *j, const tn_train_options *o, tn_error *err)
 {
     tn_trainer *t;
     TN_TRY(tn_trainer_open(j, o, &t, err));
+    t->first_step = t->state.step;
     t->started = t->save_time = t->tick_time = tn_now_us();
     new_window(t);
     tn_trainer_tell(t, TN_NEWS_START, NULL, NULL);

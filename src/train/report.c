@@ -15,6 +15,7 @@ void tn_trainer_tell(tn_trainer *t, tn_news_kind kind, const char *path, const c
 {
     tn_news n = {.kind = kind, .step = t->state.step, .max_steps = t->last_step, .loss = t->loss, .run = t->folder->path, .path = path,
                  .reason = reason, .steps_per_s = tn_trainer_rate(t), .seconds = (double)(tn_now_us() - t->started) / 1e6};
+    if (kind == TN_NEWS_END && n.seconds > 0) n.steps_per_s = (double)(t->state.step - t->first_step) / n.seconds;
     bool with_metrics = kind == TN_NEWS_VALIDATION || kind == TN_NEWS_END;
     if (with_metrics && t->metrics) {
         n.names = t->metrics->names;

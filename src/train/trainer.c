@@ -73,6 +73,7 @@ static tn_code restore(tn_trainer *t, tn_error *err)
             return before ? code : found;
         }
         code = tn_state_restore(prefix, t->network, t->session, &t->state, err);
+        if (code == TN_OK) t->saved_at = t->state.step;
         if (code == TN_OK || !t->options->fall_back) break;
         tn_wrap(err, "no checkpoint of %s is good", t->folder->path);
     }

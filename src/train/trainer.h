@@ -28,6 +28,7 @@ typedef struct tn_trainer {
     int64_t saved_at, validated_at, exported_at;
     const tn_evaluation *metrics; /* of the last validation */
     double loss;
+    int64_t first_step; /* of this process */
     int64_t started, window_start, window_step, paused, save_time, tick_time; /* microseconds; steps */
 } tn_trainer;
 

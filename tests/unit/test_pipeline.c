@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -217,6 +218,30 @@ static void a_missing_file_is_named(void **state)
     tn_data_close(d);
 }
 
+static void csv_columns_become_features(void **state)
+{
+    (void)state;
+    tn_data *d;
+    tn_error err;
+    char dir[] = "/tmp/turnery-test-XXXXXX", path[64];
+    static const char text[] = "t,a,b,c\n0,1,2,3\n1,4,5,6\n";
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/d.csv", dir);
+    assert_int_equal(tn_file_write(path, text, sizeof text - 1, NULL), TN_OK);
+    assert_int_equal(tn_data_open(dir, NULL, &d, NULL), TN_OK);
+    tn_data_csv(d, TN_FEATURE, "x", "d.csv", "c,a");
+    tn_data_csv(d, TN_LABEL, "y", "d.csv", "b");
+    assert_int_equal(tn_data_check(d, "train", &err), TN_OK);
+    const tn_tensor *x = tn_data_column(d, "x"), *y = tn_data_column(d, "y");
+    assert_true(tn_shape_equal(&x->shape, &TN_SHAPE(2, 2)) && tn_shape_equal(&y->shape, &TN_SHAPE(2)));
+    assert_true(TN_FLOATS(x)[0] == 3 && TN_FLOATS(x)[3] == 4 && TN_FLOATS(y)[1] == 5);
+    tn_data_csv(d, TN_LABEL, "z", "d.csv", "e");
+    assert_int_not_equal(tn_data_check(d, "train", &err), TN_OK);
+    assert_non_null(strstr(err.message, "d.csv"));
+    tn_data_close(d);
+    assert_int_equal(tn_remove_tree(dir, NULL), TN_OK);
+}
+
 static void slices_are_checked(void **state)
 {
     (void)state;
@@ -262,6 +287,7 @@ int main(void)
         cmocka_unit_test(no_memory_is_an_error),
         cmocka_unit_test(columns_must_agree),
         cmocka_unit_test(a_missing_file_is_named),
+        cmocka_unit_test(csv_columns_become_features),
         cmocka_unit_test(slices_are_checked),
         cmocka_unit_test(sets_must_be_alike),
     };
