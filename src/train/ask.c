@@ -9,13 +9,16 @@ enum { MOST_VALUES = 2 * TN_MAX_COLUMNS };
 struct tn_asker {
     tn_serving *serving;
     tn_session *session;
-    void *client;   /* its state */
+    const tn_client *client;
+    void *client_state;
+    bool client_ready;
     tn_data *data;  /* where samples by index come from, without a client's */
 };
 
 void tn_asker_free(struct tn_asker *a)
 {
     if (!a) return;
+    if (a->client_ready && a->client->finalize) a->client->finalize(a->client_state);
     tn_data_close(a->data);
     tn_session_free(a->session);
     tn_serving_free(a->serving);
@@ -31,11 +34,13 @@ static tn_code asker_of(tn_job *j, const char *run, tn_error *err)
     tn_error why = {TN_OK, ""};
     tn_code code = tn_job_serving(j, &a->serving, err);
     if (code == TN_OK) code = tn_restored_session(j, run, a->serving->graph, &a->session, NULL, err);
+    a->client = c;
     if (code == TN_OK && c && c->init) {
-        a->client = c->init(tn_job_settings(j), false, &why);
+        a->client_state = c->init(tn_job_settings(j), false, &why);
         code = why.code;
         if (code != TN_OK && err) *err = why;
     }
+    a->client_ready = code == TN_OK && c;
     if (code == TN_OK) j->asker = a;
     else tn_asker_free(a);
     return code;
@@ -102,8 +107,8 @@ static tn_code make_sample(tn_job *j, int64_t index, const char *line, tn_data *
     const tn_client *c = j->experiment.experiment->client;
     const tn_settings *s = tn_job_settings(j);
     if (line && (!c || !c->parse)) TN_TRY(parse_numbers(&j->asker->serving->signatures[0], line, d, err));
-    else if (line) c->parse(j->asker->client, s, line, d);
-    else if (c && c->input) c->input(j->asker->client, s, index, d);
+    else if (line) c->parse(j->asker->client_state, s, line, d);
+    else if (c && c->input) c->input(j->asker->client_state, s, index, d);
     else return example_of_data(j, index, d, err);
     if (!d->error.code) return TN_OK;
     if (err) *err = d->error;
@@ -133,7 +138,7 @@ static tn_code decode(tn_job *j, const tn_data *d, const tn_feed *values, int n,
     if (c && c->decode) {
         if (tn_buf_reserve(&out, SIZE)) {
             out.data[0] = 0;
-            c->decode(j->asker->client, tn_job_settings(j), values, n, out.data, SIZE);
+            c->decode(j->asker->client_state, tn_job_settings(j), values, n, out.data, SIZE);
             out.data[SIZE - 1] = 0;
             out.n = strlen(out.data);
         }

@@ -107,6 +107,11 @@ void *tn_data_new(tn_data *d, tn_role role, const char *name, tn_dtype t, int64_
     tn_error err;
     tn_tensor *values = NULL;
     all.dim[0] = n;
+    if (!tn_dtype_is_pod(t)) {
+        tn_fail(&err, TN_INVALID_ARGUMENT, "a column of dtype %s cannot be filled in; make it with tn_data_tensor", tn_dtype_name(t));
+        tn_data_fail_with(d, name, &err);
+        return NULL;
+    }
     if (each.rank < 0 || each.rank >= TN_MAX_RANK) {
         tn_data_fail(d, TN_INVALID_ARGUMENT, "tn_data_new: the shape of an example must be known");
         return NULL;

@@ -124,8 +124,8 @@ static tn_code find_folder(tn_job *j, const origin *from, tn_error *err)
 static tn_code open_job(tn_job *j, const tn_job_options *o, origin *from, tn_error *err)
 {
     TN_TRY(find_origin(o, from, err));
-    TN_TRY(tn_module_load(from->file, false, o->listener, &j->experiment, err));
-    if (from->model) TN_TRY(tn_module_load(from->model, true, o->listener, &j->model, err));
+    TN_TRY(tn_module_load(from->file, from->folder, false, o->listener, &j->experiment, err));
+    if (from->model) TN_TRY(tn_module_load(from->model, from->folder, true, o->listener, &j->model, err));
     TN_TRY(check(j, err));
     TN_TRY(find_folder(j, from, err));
     return give_settings(j, o, from, err);

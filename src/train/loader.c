@@ -74,14 +74,14 @@ static void tell_words(const char *path, const tn_listener *l, char *first, size
     tn_buf_free(&text);
 }
 
-static tn_code compile(tn_arena *a, const char *source, const char *object, const char *words, const tn_listener *l, tn_error *err)
+static tn_code compile(tn_arena *a, const char *source, const char *folder, const char *object, const char *words, const tn_listener *l, tn_error *err)
 {
     const char *cc = getenv("CC"), *include = include_folder(a);
     char first[400];
     int status = 0;
     if (!cc || !*cc) cc = "cc";
     if (!include) return tn_fail(err, TN_NOT_FOUND, "turnery.h is not beside the program nor in /usr/local/include");
-    char *argv[] = {(char *)cc, "-std=gnu11", "-O2", "-Wall", "-fPIC", "-shared", "-I", (char *)include, "-o", (char *)object,
+    char *argv[] = {(char *)cc, "-std=gnu11", "-O2", "-Wall", "-fPIC", "-shared", "-I", (char *)include, "-I", (char *)(folder ? folder : include), "-o", (char *)object,
                     (char *)source, "-lm", NULL};
     TN_TRY(spawn_compiler(cc, argv, words, &status, err));
     tell_words(words, l, first, sizeof first);
@@ -132,20 +132,20 @@ static tn_code check_source(const char *file, tn_error *err)
     return TN_OK;
 }
 
-static tn_code build_and_load(tn_module *m, tn_arena *a, bool want_model, const tn_listener *l, tn_error *err)
+static tn_code build_and_load(tn_module *m, tn_arena *a, const char *folder, bool want_model, const tn_listener *l, tn_error *err)
 {
     const char *tmp = getenv("TMPDIR");
     char *dir = tn_arena_printf(a, "%s/turnery-XXXXXX", tmp && *tmp ? tmp : "/tmp");
     if (!dir) return tn_no_memory(err, 0);
     if (!mkdtemp(dir)) return tn_fail_errno(err, errno, "making a temporary folder %s", dir);
     const char *object = tn_path_join(a, dir, "experiment.so"), *words = tn_path_join(a, dir, "words");
-    tn_code code = object && words ? compile(a, m->source, object, words, l, err) : tn_no_memory(err, 0);
+    tn_code code = object && words ? compile(a, m->source, folder, object, words, l, err) : tn_no_memory(err, 0);
     if (code == TN_OK) code = load(m, object, want_model, err);
     tn_remove_tree(dir, NULL);
     return code;
 }
 
-tn_code tn_module_load(const char *file, bool want_model, const tn_listener *l, tn_module *out, tn_error *err)
+tn_code tn_module_load(const char *file, const char *folder, bool want_model, const tn_listener *l, tn_module *out, tn_error *err)
 {
     tn_module m = {0};
     TN_TRY(check_source(file, err));
@@ -154,7 +154,7 @@ tn_code tn_module_load(const char *file, bool want_model, const tn_listener *l, 
     m.source = tn_strdup(full);
     free(full);
     tn_arena *a = tn_arena_new(0);
-    tn_code code = m.source && a ? build_and_load(&m, a, want_model, l, err) : tn_no_memory(err, 0);
+    tn_code code = m.source && a ? build_and_load(&m, a, folder, want_model, l, err) : tn_no_memory(err, 0);
     tn_arena_free(a);
     if (code == TN_OK) *out = m;
     else tn_module_close(&m);

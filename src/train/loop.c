@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-static const int64_t tick_us = 250000;
+static const int64_t tick_us = 250000, flush_us = 5000000; /* between signs of life; between points' way to the disk */
 
 /* The first multiple of `every` after the step; 0 means never. */
 static int64_t due_after(int64_t step, int64_t every)
@@ -101,7 +101,9 @@ static tn_code do_timed(tn_trainer *t, tn_error *err)
         t->tick_time = now + tick_us;
         tn_trainer_tell(t, TN_NEWS_PROGRESS, NULL, NULL);
     }
-    return TN_OK;
+    if (now < t->flush_time) return TN_OK;
+    t->flush_time = now + flush_us;
+    return tn_events_flush(t->events, err);
 }
 
 static int64_t next_time(const tn_trainer *t)

@@ -146,7 +146,7 @@ static tn_code measure(tn_pipeline *p, tn_error *err)
         p->stride[c] = ((size_t)p->o.batch * p->row[c] + 63) / 64 * 64;
         batch += p->stride[c];
     }
-    if (p->o.block < 1) p->o.block = (int64_t)TN_MAX(BLOCK_BYTES / TN_MAX(batch, 1), 2);
+    if (p->o.block < 1) p->o.block = (int64_t)TN_MAX(BLOCK_BYTES / TN_MAX(batch, 1), 1);
     p->o.block = TN_MIN(p->o.block, MOST_BATCHES);
     return TN_OK;
 }

@@ -27,6 +27,18 @@ void tn_trainer_tell(tn_trainer *t, tn_news_kind kind, const char *path, const c
 
 /* ==== event files ==== */
 
+/* Tells viewers to forget what was written after the checkpoint that the run goes on from. */
+static tn_code restarted(tn_trainer *t, tn_error *err)
+{
+    enum { START = 1 };
+    tn_SessionLog log = {.status = START};
+    tn_Event event = {.step = t->state.step + 1};
+    TN_SET(&event, Event, what, session_log) = &log;
+    TN_TRY(tn_events_put(t->events, &event, err));
+    if (t->validation_events) TN_TRY(tn_events_put(t->validation_events, &event, err));
+    return tn_events_flush(t->events, err);
+}
+
 tn_code tn_trainer_first_events(tn_trainer *t, tn_error *err)
 {
     tn_arena *a = t->folder->arena;
@@ -34,7 +46,7 @@ tn_code tn_trainer_first_events(tn_trainer *t, tn_error *err)
     if (!train || !validation) return tn_no_memory(err, 0);
     TN_TRY(tn_events_open(train, NULL, TN_EVENTS_V2, &t->events, err));
     if (t->evaluator) TN_TRY(tn_events_open(validation, NULL, TN_EVENTS_V2, &t->validation_events, err));
-    if (t->state.step) return tn_events_flush(t->events, err);
+    if (t->state.step) return restarted(t, err);
     TN_TRY(tn_events_graph(t->events, t->network->graph, err));
     TN_TRY(tn_events_settings(t->events, "settings/run", tn_run_rows, t->run, err));
     const tn_all_settings *s = &t->job->settings;

@@ -24,8 +24,8 @@ typedef struct tn_module { /* a compiled file */
     char *source; /* its absolute path */
 } tn_module;
 /* Compiles with the system's cc ($CC), loads, and looks for a record of this header's ABI. The compiler's words go
- * to the listener line by line. */
-tn_code tn_module_load(const char *file, bool want_model, const tn_listener *l, tn_module *out, tn_error *err);
+ * to the listener line by line. folder: where the source's own headers are, when not beside it; may be NULL. */
+tn_code tn_module_load(const char *file, const char *folder, bool want_model, const tn_listener *l, tn_module *out, tn_error *err);
 void tn_module_close(tn_module *m);
 
 /* ==== checking (check.c) ==== everything that is missing or wrong, a line each into `problems` */

@@ -29,7 +29,7 @@ typedef struct tn_trainer {
     const tn_evaluation *metrics; /* of the last validation */
     double loss;
     int64_t first_step; /* of this process */
-    int64_t started, window_start, window_step, paused, save_time, tick_time; /* microseconds; steps */
+    int64_t started, window_start, window_step, paused, save_time, tick_time, flush_time; /* microseconds; steps */
 } tn_trainer;
 
 /* Everything up to the first step: a new run, or a resumed one. */

@@ -187,7 +187,7 @@ static tn_code load(const char *source, bool model_wanted, words *heard, tn_modu
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/e.c", dir);
     assert_int_equal(tn_file_write(path, source, strlen(source), NULL), TN_OK);
-    tn_code code = tn_module_load(path, model_wanted, &l, m, err);
+    tn_code code = tn_module_load(path, NULL, model_wanted, &l, m, err);
     assert_int_equal(tn_remove_tree(dir, NULL), TN_OK);
     return code;
 }
