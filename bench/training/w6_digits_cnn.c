@@ -40,5 +40,5 @@ static tn_operation *optimizer(tn_builder *b, const tn_settings *s, tn_node loss
     return (void)s, tn_minimize(b, tn_adam(tn_constant_rate(b, 1e-3)), loss, step);
 }
 
-TN_EXPERIMENT = {.name = "mnist_cnn", .run = {.batch_size = BATCH}, .train = images, .model = model, .loss = loss,
-                 .optimizer = optimizer};
+TN_EXPERIMENT = {
+    .name = "mnist_cnn", .run = {.batch_size = BATCH}, .train = images, .model = model, .loss = loss, .optimizer = optimizer};

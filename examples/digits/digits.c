@@ -7,16 +7,18 @@
 
 struct tn_settings {
     int64_t filters, hidden, shift;
-    double dropout, learning_rate, l2;
+    double dropout, learning_rate;
 };
 static const tn_option options[] = {
-    TN_OPTION(tn_settings, filters, .def = "16", .min = 1, .max = 512, .help = "of the first convolution; the second has twice as many"),
+    TN_OPTION(tn_settings, filters, .def = "16", .min = 1, .max = 512,
+              .help = "of the first convolution; the second has twice as many"),
     TN_OPTION(tn_settings, hidden, .def = "96", .min = 1, .max = 4096, .help = "units in the hidden layer"),
-    TN_OPTION(tn_settings, shift, .def = "2", .min = 0, .max = 4, .unit = "pixels", .help = "training images are shifted by at most"),
+    TN_OPTION(tn_settings, shift, .def = "2", .min = 0, .max = 4, .unit = "pixels",
+              .help = "training images are shifted by at most"),
     TN_OPTION(tn_settings, dropout, .def = "0.4", .min = 0, .max = 0.95, .help = "share of hidden units left out in training"),
     TN_OPTION(tn_settings, learning_rate, .def = "0.003", .min = 0, .max = 1, .help = "Adam's step, to begin with"),
-    TN_OPTION(tn_settings, l2, .def = "0", .min = 0, .max = 1, .help = "penalty on the hidden layer's weights"),
-    TN_OPTIONS_END};
+    TN_OPTIONS_END,
+};
 
 /* ==== data ==== */
 
@@ -81,8 +83,7 @@ static void model(tn_builder *b, const tn_settings *s, tn_mode mode, const tn_fe
     x = tn_max_pool(b, x, 2, 2, TN_VALID);
     x = tn_conv2d(b, "conv2", x, 2 * s->filters, 3, TN_RELU);
     x = tn_flatten(b, tn_max_pool(b, x, 2, 2, TN_VALID));
-    x = tn_dense_with(b, "hidden", x, &(tn_dense_options){.units = s->hidden, .activation = TN_RELU, .l2 = s->l2});
-    x = tn_dropout(b, mode, x, s->dropout);
+    x = tn_dropout(b, mode, tn_dense(b, "hidden", x, s->hidden, TN_RELU), s->dropout);
     tn_output(out, "logits", tn_dense(b, "logits", x, CLASSES, TN_LINEAR), TN_DEFAULT_OUTPUT);
 }
 static void postprocess(tn_builder *b, const tn_settings *s, const tn_outputs *model, tn_outputs *out)
@@ -97,7 +98,7 @@ static void postprocess(tn_builder *b, const tn_settings *s, const tn_outputs *m
 static tn_node loss(tn_builder *b, const tn_settings *s, const tn_results *r)
 {
     (void)s;
-    return tn_add(b, tn_sparse_softmax_cross_entropy(b, r->label, r->y, TN_NONE), r->weights_loss);
+    return tn_sparse_softmax_cross_entropy(b, r->label, r->y, TN_NONE);
 }
 static tn_operation *optimizer(tn_builder *b, const tn_settings *s, tn_node loss, tn_node step)
 {
@@ -117,9 +118,19 @@ static void summaries(tn_builder *b, const tn_settings *s, const tn_results *r, 
 }
 
 TN_EXPERIMENT = {
-    .name = "digits", .help = "handwritten digits with a convolutional network", .options = options,
+    .name = "digits",
+    .help = "handwritten digits with a convolutional network",
+    .options = options,
     .run = {.batch_size = 64, .eval_batch_size = 200, .epochs = 12, .log_every = 110},
-    .train = training, .validate = validation, .test = test, .serving = serving,
-    .preprocess = preprocess, .model = model, .postprocess = postprocess,
-    .loss = loss, .optimizer = optimizer, .metrics = metrics, .summaries = summaries,
+    .train = training,
+    .validate = validation,
+    .test = test,
+    .serving = serving,
+    .preprocess = preprocess,
+    .model = model,
+    .postprocess = postprocess,
+    .loss = loss,
+    .optimizer = optimizer,
+    .metrics = metrics,
+    .summaries = summaries,
 };

@@ -13,7 +13,8 @@ static const tn_option options[] = {
     TN_OPTION(tn_settings, points, .def = "2000", .min = 2, .max = 1e7, .help = "training points"),
     TN_OPTION(tn_settings, noise, .def = "0.05", .min = 0, .max = 10, .help = "deviation of the training points from the curve"),
     TN_OPTION(tn_settings, learning_rate, .def = "0.01", .min = 0, .max = 1, .help = "Adam's step, to begin with"),
-    TN_OPTIONS_END};
+    TN_OPTIONS_END,
+};
 
 static void curve(tn_data *d, int64_t n, double noise)
 {
@@ -53,8 +54,21 @@ static void metrics(tn_builder *b, const tn_settings *s, const tn_results *r, tn
 }
 
 TN_EXPERIMENT = {
-    .name = "curve_fitting", .help = "sin(3x) from noisy points", .options = options,
-    .run = {.batch_size = 64, .max_steps = 10000, .validate_every = 1000, .validate_unit = "steps", .log_every = 1000, .last_batch = "wrap"},
-    .train = points, .validate = grid, .test = grid, .serving = one_number,
-    .model = model, .loss = squared_error, .optimizer = adam, .metrics = metrics,
+    .name = "curve_fitting",
+    .help = "sin(3x) from noisy points",
+    .options = options,
+    .run = {.batch_size = 64,
+            .max_steps = 10000,
+            .validate_every = 1000,
+            .validate_unit = "steps",
+            .log_every = 1000,
+            .last_batch = "wrap"},
+    .train = points,
+    .validate = grid,
+    .test = grid,
+    .serving = one_number,
+    .model = model,
+    .loss = squared_error,
+    .optimizer = adam,
+    .metrics = metrics,
 };

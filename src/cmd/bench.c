@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench.c - `turnery bench`: times an experiment's training steps; one line, with the keys of the peers' scripts in
- * bench/training.
+ * bench.c - `turnery bench`: times an experiment's training steps; one line, with the keys of the peers'
+ * scripts in bench/training.
  */
 #include "job.h"
 
@@ -41,8 +41,9 @@ static void print_json(const values *v, const tn_experiment *e, const tn_bench *
     json_text(stdout, e->name);
     fputs(",\"w\":", stdout);
     json_text(stdout, v->w ? v->w : "");
-    printf(",\"peer\":\"turnery\",\"mode\":\"loop\",\"steps_per_s\":%.3f,\"samples_per_s\":%.1f,\"best_steps_per_s\":%.3f,", 1e3 / median,
-           1e3 * (double)b->batch / median, 1e3 / best);
+    printf(",\"peer\":\"turnery\",\"mode\":\"loop\",\"steps_per_s\":%.3f,\"samples_per_s\":%.1f,\"best_steps_"
+           "per_s\":%.3f,",
+           1e3 / median, 1e3 * (double)b->batch / median, 1e3 / best);
     printf("\"first_step_s\":%.3f,\"peak_rss_mb\":%.1f,\"final_loss\":", b->first_step_s, peak_rss_mb());
     json_number(stdout, b->final_loss);
     printf(",\"threads\":%d,\"ms_per_step\":[", b->threads);
@@ -57,9 +58,11 @@ static void print(const values *v, const tn_experiment *e, const tn_bench *b)
     qsort(sorted, (size_t)b->n_blocks, sizeof *sorted, ascending);
     int n = b->n_blocks;
     double median = n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
-    if (v->job.json) print_json(v, e, b, median, sorted[0]);
-    else printf("%s: %.4f ms a step (%.4f to %.4f), %.1f steps/s, %d threads, %.1f MB\n", e->name, median, sorted[0], sorted[n - 1],
-                1e3 / median, b->threads, peak_rss_mb());
+    if (v->job.json)
+        print_json(v, e, b, median, sorted[0]);
+    else
+        printf("%s: %.4f ms a step (%.4f to %.4f), %.1f steps/s, %d threads, %.1f MB\n", e->name, median,
+               sorted[0], sorted[n - 1], 1e3 / median, b->threads, peak_rss_mb());
 }
 
 static tn_code run(int argc, char **argv, tn_error *err)

@@ -46,8 +46,10 @@ static tn_code run(int argc, char **argv, tn_error *err)
     tn_code code = job_parse(flags, argc, argv, &v, &v.job, &rest, err);
     if (code != TN_OK) return code;
     if ((code = job_open(&v.job, &rest, &l, &job, NULL, err)) != TN_OK) return code;
-    if (v.options) show_options(job);
-    else if ((code = tn_job_summary(job, &summary, err)) == TN_OK) show_summary(job, summary, v.job.json);
+    if (v.options)
+        show_options(job);
+    else if ((code = tn_job_summary(job, &summary, err)) == TN_OK)
+        show_summary(job, summary, v.job.json);
     tn_text_free(summary);
     tn_job_close(job);
     return code;

@@ -16,7 +16,8 @@ static bool known(const flag *flags, const char *name, size_t n)
     bool no = n > 2 && !strncmp(name, "no", 2);
     for (const flag *f = flags; f->name; f++) {
         if (strlen(f->name) == n && !memcmp(f->name, name, n)) return true;
-        if (no && f->kind == FLAG_BOOL && strlen(f->name) == n - 2 && !memcmp(f->name, name + 2, n - 2)) return true;
+        if (no && f->kind == FLAG_BOOL && strlen(f->name) == n - 2 && !memcmp(f->name, name + 2, n - 2))
+            return true;
     }
     return false;
 }
@@ -30,7 +31,8 @@ static int take_setting(int argc, char **argv, int i, strings *set, tn_error *er
         set->v[set->n++] = name;
         return 1;
     }
-    if (i + 1 >= argc || !strncmp(argv[i + 1], "--", 2)) return usage_error(err, "--%s: unknown flag, or a setting without a value", name), 0;
+    if (i + 1 >= argc || !strncmp(argv[i + 1], "--", 2))
+        return usage_error(err, "--%s: unknown flag, or a setting without a value", name), 0;
     size_t size = strlen(name) + strlen(argv[i + 1]) + 2;
     char *joined = malloc(size); /* lives as long as the process, like the arguments */
     if (!joined) return usage_error(err, "out of memory"), 0;
@@ -39,7 +41,8 @@ static int take_setting(int argc, char **argv, int i, strings *set, tn_error *er
     return 2;
 }
 
-tn_code job_parse(const flag *flags, int argc, char **argv, void *values, job_values *v, strings *rest, tn_error *err)
+tn_code job_parse(const flag *flags, int argc, char **argv, void *values, job_values *v, strings *rest,
+                  tn_error *err)
 {
     char **own = calloc((size_t)argc + 1, sizeof *own);
     strings set = {.n = 0};
@@ -62,8 +65,10 @@ tn_code job_parse(const flag *flags, int argc, char **argv, void *values, job_va
     }
     if (code == TN_OK) code = flags_parse(flags, n, own, values, rest, err);
     for (int i = 0; code == TN_OK && i < set.n; i++) {
-        if (v->set.n == (int)(sizeof v->set.v / sizeof *v->set.v)) code = usage_error(err, "too many settings");
-        else v->set.v[v->set.n++] = set.v[i];
+        if (v->set.n == (int)(sizeof v->set.v / sizeof *v->set.v))
+            code = usage_error(err, "too many settings");
+        else
+            v->set.v[v->set.n++] = set.v[i];
     }
     free(own);
     return code;
@@ -75,25 +80,33 @@ static bool is_source(const char *name)
     return n > 2 && (!strcmp(name + n - 2, ".c") || (n > 3 && !strcmp(name + n - 3, ".py")));
 }
 
-tn_code job_open(const job_values *v, const strings *rest, const tn_listener *l, tn_job **job, char **run, tn_error *err)
+tn_code job_open(const job_values *v, const strings *rest, const tn_listener *l, tn_job **job, char **run,
+                 tn_error *err)
 {
     const char *what = v->usersettings ? v->usersettings : rest->n == 1 ? rest->v[0] : NULL;
     char *folder = NULL;
-    if (!what || rest->n > 1) return usage_error(err, "one experiment is wanted (FILE.c, or a run), %d are given", rest->n);
+    if (!what || rest->n > 1)
+        return usage_error(err, "one experiment is wanted (FILE.c, or a run), %d are given", rest->n);
     if (!is_source(what)) {
         tn_code code = tn_find_run(v->logdir, what, NULL, &folder, err);
         if (code != TN_OK) return code;
     }
-    tn_job_options o = {.file = folder ? folder : what, .model = v->model, .settings_file = v->settings, .set = v->set.v,
-                        .n_set = v->set.n, .listener = l};
+    tn_job_options o = {.file = folder ? folder : what,
+                        .model = v->model,
+                        .settings_file = v->settings,
+                        .set = v->set.v,
+                        .n_set = v->set.n,
+                        .listener = l};
     tn_code code = tn_job_open(&o, job, err);
-    if (code == TN_OK && run) *run = folder;
-    else tn_text_free(folder);
+    if (code == TN_OK && run)
+        *run = folder;
+    else
+        tn_text_free(folder);
     return code;
 }
 
-tn_code job_open_run(const job_values *v, strings *rest, const char *which, const tn_listener *l, tn_job **job, char **run,
-                     tn_error *err)
+tn_code job_open_run(const job_values *v, strings *rest, const char *which, const tn_listener *l,
+                     tn_job **job, char **run, tn_error *err)
 {
     char settings[4200];
     job_values with = *v;
@@ -136,17 +149,22 @@ void json_text(FILE *f, const char *s)
     putc('"', f);
     for (; s && *s; s++) {
         unsigned char c = (unsigned char)*s;
-        if (c == '"' || c == '\\') fprintf(f, "\\%c", c);
-        else if (c < 0x20) fprintf(f, "\\u%04x", c);
-        else putc(c, f);
+        if (c == '"' || c == '\\')
+            fprintf(f, "\\%c", c);
+        else if (c < 0x20)
+            fprintf(f, "\\u%04x", c);
+        else
+            putc(c, f);
     }
     putc('"', f);
 }
 
 void json_number(FILE *f, double v)
 {
-    if (isfinite(v)) fprintf(f, "%.9g", v);
-    else fputs("null", f);
+    if (isfinite(v))
+        fprintf(f, "%.9g", v);
+    else
+        fputs("null", f);
 }
 
 void json_metrics(FILE *f, const tn_news *n)

@@ -12,6 +12,7 @@
 
 static const flag flags[] = {FLAGS_END};
 
+/* clang-format off */
 static const char *const text[] = {
     "/* %s - an experiment: what it learns, from what, and how.\n"
     " *   turnery check %s     what is missing or wrong, layers and parameters\n"
@@ -97,6 +98,7 @@ static const char *const text[] = {
     "    .metrics = metrics,\n"
     "    /* more: .test, .serving, .preprocess, .postprocess, .summaries, .client (see turnery.h, chapter 9) */\n"
     "};\n"};
+/* clang-format on */
 
 /* "dir/My file.c" -> "My_file" */
 static void name_of(const char *path, char *out, size_t n)
@@ -117,8 +119,10 @@ static tn_code write_file(const char *path, tn_error *err)
     for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
         const char *p = text[i];
         for (; *p && n + 300 < (int)sizeof all; p++) {
-            if (p[0] == '%' && p[1] == 's') n += snprintf(all + n, 256, "%.200s", i ? name : base), p++;
-            else all[n++] = *p;
+            if (p[0] == '%' && p[1] == 's')
+                n += snprintf(all + n, 256, "%.200s", i ? name : base), p++;
+            else
+                all[n++] = *p;
         }
     }
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0666);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * predict.c - `turnery predict`: asks a SavedModel, or a run's newest export; inputs from files, from the command
- * line, or images of an IDX file, which are drawn beside the answer.
+ * predict.c - `turnery predict`: asks a SavedModel, or a run's newest export; inputs from files, from the
+ * command line, or images of an IDX file, which are drawn beside the answer.
  */
 #include "job.h"
 
@@ -18,12 +18,15 @@ typedef struct values {
 } values;
 
 static const flag flags[] = {
-    {"input", FLAG_STRINGS, offsetof(values, inputs), "NAME=VALUE", "an input: a .npy or .json file, or numbers (\"[[1,2],[3,4]]\")"},
-    {"images", FLAG_STRING, offsetof(values, images), "FILE", "images of an IDX file as the input, drawn in the terminal"},
+    {"input", FLAG_STRINGS, offsetof(values, inputs), "NAME=VALUE",
+     "an input: a .npy or .json file, or numbers (\"[[1,2],[3,4]]\")"},
+    {"images", FLAG_STRING, offsetof(values, images), "FILE",
+     "images of an IDX file as the input, drawn in the terminal"},
     {"labels", FLAG_STRING, offsetof(values, labels), "FILE", "their true classes, shown beside the answers"},
     {"index", FLAG_STRING, offsetof(values, index), "N", "the first image to show (0)"},
     {"count", FLAG_INT, offsetof(values, count), "N", "how many images (1)"},
-    {"signature", FLAG_STRING, offsetof(values, signature), "NAME", "the model's signature (serving_default)"},
+    {"signature", FLAG_STRING, offsetof(values, signature), "NAME",
+     "the model's signature (serving_default)"},
     {"threads", FLAG_INT, offsetof(values, threads), "N", "that compute (1)"},
     {"logdir", FLAG_STRING, offsetof(values, logdir), "DIR", "where runs are (runs)"},
     {"json", FLAG_BOOL, offsetof(values, json), NULL, "one JSON object a line instead of words"},
@@ -82,7 +85,8 @@ static void store(tn_tensor *t, int64_t i, double v)
 
 static bool can_store(tn_dtype t)
 {
-    return t == TN_FLOAT || t == TN_DOUBLE || t == TN_INT32 || t == TN_INT64 || t == TN_UINT8 || t == TN_INT8 || t == TN_BOOL;
+    return t == TN_FLOAT || t == TN_DOUBLE || t == TN_INT32 || t == TN_INT64 || t == TN_UINT8 ||
+           t == TN_INT8 || t == TN_BOOL;
 }
 
 /* n elements in the input's shape: the first unknown dimension takes what is left, the others are 1. */
@@ -94,11 +98,15 @@ static tn_code new_input(const tn_spec *spec, int64_t n, tn_tensor **out, tn_err
     int64_t rest = 1;
     if (s.rank < 0) s = (tn_shape){.rank = 1, .dim = {-1}};
     for (int i = 0; i < s.rank; i++) {
-        if (s.dim[i] < 0 && free_dim < 0) free_dim = i;
-        else rest *= s.dim[i] = s.dim[i] < 0 ? 1 : s.dim[i];
+        if (s.dim[i] < 0 && free_dim < 0)
+            free_dim = i;
+        else
+            rest *= s.dim[i] = s.dim[i] < 0 ? 1 : s.dim[i];
     }
     if (free_dim >= 0 && rest > 0) s.dim[free_dim] = n / rest;
-    if (!can_store(spec->dtype)) return usage_error(err, "input '%s' of dtype %s: give a file", spec->name, tn_dtype_name(spec->dtype));
+    if (!can_store(spec->dtype))
+        return usage_error(err, "input '%s' of dtype %s: give a file", spec->name,
+                           tn_dtype_name(spec->dtype));
     if (tn_shape_count(&s) != n)
         return usage_error(err, "input '%s' has shape %s; %lld numbers do not fill it", spec->name,
                            tn_shape_text(&spec->shape, text, sizeof text), (long long)n);
@@ -120,7 +128,8 @@ static tn_code literal(const tn_spec *spec, const char *text, tn_tensor **out, t
     double v;
     const char *p = text, *last = text;
     while ((p = next_number(p, &v))) last = p, n++;
-    if (last[strspn(last, "[] ,\t\n")] || !n) return usage_error(err, "input '%s': '%.100s' is neither a file nor numbers", spec->name, text);
+    if (last[strspn(last, "[] ,\t\n")] || !n)
+        return usage_error(err, "input '%s': '%.100s' is neither a file nor numbers", spec->name, text);
     tn_code code = new_input(spec, n, out, err);
     p = text;
     for (int64_t i = 0; code == TN_OK && (p = next_number(p, &v)); i++) store(*out, i, v);
@@ -139,7 +148,9 @@ static tn_code bind_input(const tn_predictor *p, const char *text, tn_tensor **i
     size_t n = equal ? (size_t)(equal - text) : 0;
     int i = equal ? find_input(p, text, n) : tn_predictor_inputs(p) == 1 ? 0 : -1;
     if (i < 0 && !equal) return usage_error(err, "'%.100s' is not of the form NAME=VALUE", text);
-    if (i < 0) return usage_error(err, "the model has no input '%.*s'; its first is '%s'", (int)n, text, tn_predictor_input(p, 0)->name);
+    if (i < 0)
+        return usage_error(err, "the model has no input '%.*s'; its first is '%s'", (int)n, text,
+                           tn_predictor_input(p, 0)->name);
     if (in[i]) return usage_error(err, "input '%s' is given twice", tn_predictor_input(p, i)->name);
     const char *value = equal ? equal + 1 : text;
     if (is_file(value)) return tn_tensor_load(value, &in[i], err);
@@ -185,8 +196,9 @@ static tn_code ask_inputs(const values *v, tn_predictor *p, tn_error *err)
     tn_code code = in && out ? TN_OK : usage_error(err, "out of memory");
     for (int i = 0; code == TN_OK && i < v->inputs.n; i++) code = bind_input(p, v->inputs.v[i], in, err);
     for (int i = 0; code == TN_OK && i < n; i++)
-        if (!in[i]) code = usage_error(err, "the model's input '%s' is not given (--input %s=VALUE)", tn_predictor_input(p, i)->name,
-                                       tn_predictor_input(p, i)->name);
+        if (!in[i])
+            code = usage_error(err, "the model's input '%s' is not given (--input %s=VALUE)",
+                               tn_predictor_input(p, i)->name, tn_predictor_input(p, i)->name);
     if (code == TN_OK) code = tn_predictor_run(p, (const tn_tensor *const *)in, out, err);
     if (code == TN_OK) print(v, p, out);
     for (int i = 0; in && i < n; i++) tn_tensor_unref(in[i]);
@@ -238,14 +250,15 @@ static int describe(const tn_predictor *p, const tn_tensor *const *out, char (*l
         for (int64_t k = 0; count > 1 && k < count && n < most; k++) {
             double v = tn_tensor_number(out[i], k);
             int bar = (int)fmin(30, fmax(0, v * 30 + 0.5));
-            snprintf(lines[n++], LINE, "%2lld %6.3f %.*s", (long long)k, v, bar, "##############################");
+            snprintf(lines[n++], LINE, "%2lld %6.3f %.*s", (long long)k, v, bar,
+                     "##############################");
         }
     }
     return n;
 }
 
-static void print_image(const values *v, const tn_predictor *p, const tn_tensor *const *out, const tn_tensor *images, int64_t image,
-                        const tn_tensor *labels)
+static void print_image(const values *v, const tn_predictor *p, const tn_tensor *const *out,
+                        const tn_tensor *images, int64_t image, const tn_tensor *labels)
 {
     picture pic;
     char said[MOST_LINES][LINE];
@@ -255,15 +268,18 @@ static void print_image(const values *v, const tn_predictor *p, const tn_tensor 
     }
     draw(images, image, &pic);
     int n = describe(p, out, said + 1, MOST_LINES - 1) + 1;
-    if (labels) snprintf(said[0], LINE, "image %lld, truly %.6g", (long long)image, tn_tensor_number(labels, image));
-    else snprintf(said[0], LINE, "image %lld", (long long)image);
+    if (labels)
+        snprintf(said[0], LINE, "image %lld, truly %.6g", (long long)image, tn_tensor_number(labels, image));
+    else
+        snprintf(said[0], LINE, "image %lld", (long long)image);
     int width = (int)fmin(LINE - 1, (double)tn_tensor_shape(images)->dim[2]);
-    for (int i = 0; i < pic.n || i < n; i++) printf("  %-*s   %s\n", width, i < pic.n ? pic.lines[i] : "", i < n ? said[i] : "");
+    for (int i = 0; i < pic.n || i < n; i++)
+        printf("  %-*s   %s\n", width, i < pic.n ? pic.lines[i] : "", i < n ? said[i] : "");
     putchar('\n');
 }
 
-static tn_code ask_image(const values *v, tn_predictor *p, const tn_tensor *images, int64_t image, const tn_tensor *labels,
-                         const tn_tensor **out, tn_error *err)
+static tn_code ask_image(const values *v, tn_predictor *p, const tn_tensor *images, int64_t image,
+                         const tn_tensor *labels, const tn_tensor **out, tn_error *err)
 {
     const tn_shape *s = tn_tensor_shape(images);
     tn_tensor *in;
@@ -283,11 +299,15 @@ static tn_code ask_images(const values *v, tn_predictor *p, tn_error *err)
     tn_tensor *images = NULL, *labels = NULL;
     char *end = NULL;
     int64_t first = v->index ? strtoll(v->index, &end, 10) : 0;
-    if (tn_predictor_inputs(p) != 1) return usage_error(err, "the model has %d inputs; images can be given to one", tn_predictor_inputs(p));
-    if (first < 0 || (end && *end) || v->count < 1) return usage_error(err, "--index and --count take whole numbers");
+    if (tn_predictor_inputs(p) != 1)
+        return usage_error(err, "the model has %d inputs; images can be given to one",
+                           tn_predictor_inputs(p));
+    if (first < 0 || (end && *end) || v->count < 1)
+        return usage_error(err, "--index and --count take whole numbers");
     tn_code code = tn_idx_load(v->images, first + v->count, 0, &images, err);
     if (code == TN_OK && v->labels) code = tn_idx_load(v->labels, first + v->count, 0, &labels, err);
-    if (code == TN_OK && tn_tensor_shape(images)->rank != 3) code = usage_error(err, "%s does not hold images", v->images);
+    if (code == TN_OK && tn_tensor_shape(images)->rank != 3)
+        code = usage_error(err, "%s does not hold images", v->images);
     const tn_tensor **out = calloc((size_t)tn_predictor_outputs(p) + 1, sizeof *out);
     int64_t have = code == TN_OK ? tn_tensor_shape(images)->dim[0] : 0;
     if (code == TN_OK && (first >= have || (labels && tn_tensor_count(labels) < have)))

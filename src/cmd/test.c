@@ -15,8 +15,10 @@ typedef struct values {
 
 static const flag flags[] = {
     JOB_FLAGS(values),
-    {"data", FLAG_STRING, offsetof(values, data), "SET", "test, validate or train (test; validate where there is none)"},
-    {"samples", FLAG_BOOL, offsetof(values, samples), NULL, "ask about one sample after another from the terminal"},
+    {"data", FLAG_STRING, offsetof(values, data), "SET",
+     "test, validate or train (test; validate where there is none)"},
+    {"samples", FLAG_BOOL, offsetof(values, samples), NULL,
+     "ask about one sample after another from the terminal"},
     FLAGS_END,
 };
 
@@ -52,7 +54,8 @@ static tn_code answer_one(tn_job *job, const char *run, int64_t index, const cha
     return code;
 }
 
-/* A line: an empty one the next sample, "#7" sample 7, "q" the end, others what the experiment takes them for. */
+/* A line: an empty one the next sample, "#7" sample 7, "q" the end, others what the experiment takes them
+ * for. */
 static tn_code ask_all(tn_job *job, const char *run, tn_error *err)
 {
     char *line = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * train.c - `turnery train`: trains an experiment, or goes on with a run. A live line on a terminal, plain lines
- * in a pipe, JSON objects for programs.
+ * train.c - `turnery train`: trains an experiment, or goes on with a run. A live line on a terminal, plain
+ * lines in a pipe, JSON objects for programs.
  */
 #include "job.h"
 
@@ -17,8 +17,10 @@ typedef struct values {
 
 static const flag flags[] = {
     JOB_FLAGS(values),
-    {"resume", FLAG_STRING, offsetof(values, resume), "RUN", "go on with a run; without a name the newest of the experiment"},
-    {"fall_back", FLAG_BOOL, offsetof(values, fall_back), NULL, "when the newest checkpoint is damaged, take the one before it"},
+    {"resume", FLAG_STRING, offsetof(values, resume), "RUN",
+     "go on with a run; without a name the newest of the experiment"},
+    {"fall_back", FLAG_BOOL, offsetof(values, fall_back), NULL,
+     "when the newest checkpoint is damaged, take the one before it"},
     FLAGS_END,
 };
 
@@ -53,10 +55,14 @@ static void close_line(printer *p)
 
 static void duration(char *out, size_t n, double s)
 {
-    if (!isfinite(s) || s < 0) snprintf(out, n, "?");
-    else if (s < 100) snprintf(out, n, "%.0f s", s);
-    else if (s < 6000) snprintf(out, n, "%.0f min", s / 60);
-    else snprintf(out, n, "%.1f h", s / 3600);
+    if (!isfinite(s) || s < 0)
+        snprintf(out, n, "?");
+    else if (s < 100)
+        snprintf(out, n, "%.0f s", s);
+    else if (s < 6000)
+        snprintf(out, n, "%.0f min", s / 60);
+    else
+        snprintf(out, n, "%.1f h", s / 3600);
 }
 
 static void print_step(printer *p, const tn_news *n)
@@ -64,16 +70,22 @@ static void print_step(printer *p, const tn_news *n)
     char left[40];
     close_line(p);
     duration(left, sizeof left, n->steps_per_s > 0 ? (double)(n->max_steps - n->step) / n->steps_per_s : NAN);
-    printf("step %lld/%lld  loss %.6g  %.1f steps/s  %s left", (long long)n->step, (long long)n->max_steps, n->loss, n->steps_per_s, left);
-    if (p->live) p->line_open = true;
-    else putchar('\n');
+    printf("step %lld/%lld  loss %.6g  %.1f steps/s  %s left", (long long)n->step, (long long)n->max_steps,
+           n->loss, n->steps_per_s, left);
+    if (p->live)
+        p->line_open = true;
+    else
+        putchar('\n');
     fflush(stdout);
 }
 
 static void print_end(printer *p, const tn_news *n)
 {
     const char *bold = p->color ? "\033[1m" : "", *plain = p->color ? "\033[0m" : "";
-    printf("%s%s at step %lld after %.1f s", bold, !strcmp(n->reason, "stopped") ? "stopped" : !strcmp(n->reason, "failed") ? "failed" : "done",
+    printf("%s%s at step %lld after %.1f s", bold,
+           !strcmp(n->reason, "stopped")  ? "stopped"
+           : !strcmp(n->reason, "failed") ? "failed"
+                                          : "done",
            (long long)n->step, n->seconds);
     if (n->n_metrics) fputs(": ", stdout), print_metrics(stdout, n);
     printf("%s\nrun %s\n", plain, n->run);
@@ -199,11 +211,16 @@ static tn_code run(int argc, char **argv, tn_error *err)
     if (code != TN_OK) return code;
     printer p = {.live = is_terminal(stdout), .color = has_color(stdout)};
     tn_listener l = {.payload = &p, .words = job_words, .news = v.job.json ? say_json : say};
-    if (v.resume) code = job_open_run(&v.job, &rest, v.resume, &l, &job, &folder, err);
-    else code = job_open(&v.job, &rest, &l, &job, NULL, err);
+    if (v.resume)
+        code = job_open_run(&v.job, &rest, v.resume, &l, &job, &folder, err);
+    else
+        code = job_open(&v.job, &rest, &l, &job, NULL, err);
     if (code != TN_OK) return code;
     catch_signals();
-    tn_train_options o = {.logdir = v.job.logdir, .resume = v.resume ? folder : NULL, .fall_back = v.fall_back, .stop = &stop_asked};
+    tn_train_options o = {.logdir = v.job.logdir,
+                          .resume = v.resume ? folder : NULL,
+                          .fall_back = v.fall_back,
+                          .stop = &stop_asked};
     code = tn_job_train(job, &o, err);
     close_line(&p);
     tn_job_close(job);

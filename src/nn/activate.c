@@ -13,10 +13,11 @@ static tn_node gelu(tn_builder *b, tn_node x)
 
 tn_node tn_activate(tn_builder *b, tn_node x, tn_activation a)
 {
-    static const char *const types[] = {[TN_RELU] = "Relu",         [TN_RELU6] = "Relu6",       [TN_ELU] = "Elu",
-                                        [TN_SELU] = "Selu",         [TN_SIGMOID] = "Sigmoid",   [TN_TANH] = "Tanh",
-                                        [TN_SOFTPLUS] = "Softplus", [TN_SOFTSIGN] = "Softsign", [TN_SOFTMAX] = "Softmax",
-                                        [TN_LEAKY_RELU] = "LeakyRelu"};
+    static const char *const types[] = {
+        [TN_RELU] = "Relu",           [TN_RELU6] = "Relu6",       [TN_ELU] = "Elu",
+        [TN_SELU] = "Selu",           [TN_SIGMOID] = "Sigmoid",   [TN_TANH] = "Tanh",
+        [TN_SOFTPLUS] = "Softplus",   [TN_SOFTSIGN] = "Softsign", [TN_SOFTMAX] = "Softmax",
+        [TN_LEAKY_RELU] = "LeakyRelu"};
     if (a == TN_LINEAR) return x;
     if (a == TN_SWISH) return tn_mul(b, x, tn_unary(b, "Sigmoid", x));
     if (a == TN_GELU) return gelu(b, x);

@@ -19,7 +19,8 @@ tn_node tn_clip_by_norm(tn_builder *b, tn_node x, double norm)
     tn_name_scope(b, "clip_by_norm");
     tn_node squares = tn_reduce_sum(b, tn_square(b, x), NULL, 0, false), zero = tn_like(b, squares, 0);
     tn_node some = tn_binary(b, "Greater", squares, zero);
-    tn_node safe = tn_op(b, "SelectV2", TN_INPUTS(some, squares, tn_unary(b, "OnesLike", squares)), TN_NO_ATTRS);
+    tn_node safe =
+        tn_op(b, "SelectV2", TN_INPUTS(some, squares, tn_unary(b, "OnesLike", squares)), TN_NO_ATTRS);
     tn_node length = tn_op(b, "SelectV2", TN_INPUTS(some, tn_sqrt(b, safe), squares), TN_NO_ATTRS);
     tn_node limit = tn_binary(b, "Maximum", length, tn_like(b, x, norm));
     tn_node r = tn_div(b, tn_scale(b, x, norm), limit);
@@ -45,7 +46,8 @@ tn_node tn_global_norm(tn_builder *b, const tn_node *x, int n)
 /* x * norm * min(1 / global, 1 / norm): a norm that is not finite makes everything NaN, which is noticed. */
 void tn_clip_by_global_norm(tn_builder *b, tn_node *x, int n, double norm)
 {
-    if (tn_builder_ok(b) && !(norm > 0)) tn_failf(b, TN_INVALID_ARGUMENT, "clip by global norm: a norm of %g", norm);
+    if (tn_builder_ok(b) && !(norm > 0))
+        tn_failf(b, TN_INVALID_ARGUMENT, "clip by global norm: a norm of %g", norm);
     tn_node global = tn_global_norm(b, x, n);
     tn_name_scope(b, "clip_by_global_norm");
     tn_node one = tn_like(b, global, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * initializer.c - how variables begin: TensorFlow's initializers as operations of the graph, and variables made
- * of them.
+ * initializer.c - how variables begin: TensorFlow's initializers as operations of the graph, and variables
+ * made of them.
  *
  * Invariant: a random initializer is TensorFlow's random operation with the graph's seed, so that the same
  * seeds give the same numbers there.
@@ -42,7 +42,8 @@ static tn_node constant(tn_builder *b, tn_dtype t, const tn_shape *shape, double
     return tn_binary(b, "Fill", tn_ints(b, shape->dim, shape->rank), tn_scalar(b, t, v));
 }
 
-static tn_node draw(tn_builder *b, const char *type, const char *name, const tn_initializer *how, tn_dtype t, const tn_shape *shape)
+static tn_node draw(tn_builder *b, const char *type, const char *name, const tn_initializer *how, tn_dtype t,
+                    const tn_shape *shape)
 {
     tn_attr attrs[] = {tn_attr_type("dtype", t), tn_attr_int("seed", how->seed)};
     tn_node in = tn_ints(b, shape->dim, shape->rank);
@@ -50,7 +51,8 @@ static tn_node draw(tn_builder *b, const char *type, const char *name, const tn_
 }
 
 /* (max - min) * u + min */
-static tn_node uniform(tn_builder *b, const tn_initializer *how, tn_dtype t, const tn_shape *s, double lo, double hi)
+static tn_node uniform(tn_builder *b, const tn_initializer *how, tn_dtype t, const tn_shape *s, double lo,
+                       double hi)
 {
     tn_name_scope(b, "random_uniform");
     tn_node u = draw(b, "RandomUniform", "RandomUniform", how, t, s);
@@ -60,7 +62,8 @@ static tn_node uniform(tn_builder *b, const tn_initializer *how, tn_dtype t, con
     return r;
 }
 
-static tn_node normal(tn_builder *b, const tn_initializer *how, bool truncated, tn_dtype t, const tn_shape *s, double mean, double sd)
+static tn_node normal(tn_builder *b, const tn_initializer *how, bool truncated, tn_dtype t, const tn_shape *s,
+                      double mean, double sd)
 {
     tn_name_scope(b, truncated ? "truncated_normal" : "random_normal");
     const char *type = truncated ? "TruncatedNormal" : "RandomStandardNormal";
@@ -71,7 +74,8 @@ static tn_node normal(tn_builder *b, const tn_initializer *how, bool truncated, 
 }
 
 /* TensorFlow's variance scaling: the deviation of a normal cut at two deviations is made up for. */
-static tn_node scaled(tn_builder *b, const tn_initializer *how, tn_dtype t, const tn_shape *s, double variance, bool is_uniform)
+static tn_node scaled(tn_builder *b, const tn_initializer *how, tn_dtype t, const tn_shape *s,
+                      double variance, bool is_uniform)
 {
     if (is_uniform) return uniform(b, how, t, s, -sqrt(3 * variance), sqrt(3 * variance));
     return normal(b, how, true, t, s, 0, sqrt(variance) / .87962566103423978);
@@ -83,7 +87,8 @@ tn_node tn_initial_value(tn_builder *b, tn_initializer how, tn_dtype t, tn_shape
     char text[160];
     if (!tn_builder_ok(b)) return TN_NONE;
     if (!tn_shape_known(&shape)) {
-        tn_failf(b, TN_INVALID_ARGUMENT, "a variable's shape must be known, not %s", tn_shape_text(&shape, text, sizeof text));
+        tn_failf(b, TN_INVALID_ARGUMENT, "a variable's shape must be known, not %s",
+                 tn_shape_text(&shape, text, sizeof text));
         return TN_NONE;
     }
     fans(&shape, &in, &out);
@@ -106,7 +111,8 @@ tn_node tn_initial_value(tn_builder *b, tn_initializer how, tn_dtype t, tn_shape
     return TN_NONE;
 }
 
-tn_node tn_get_variable(tn_builder *b, const char *name, tn_dtype t, tn_shape shape, tn_initializer how, unsigned flags)
+tn_node tn_get_variable(tn_builder *b, const char *name, tn_dtype t, tn_shape shape, tn_initializer how,
+                        unsigned flags)
 {
     if (!tn_builder_ok(b)) return TN_NONE;
     tn_node there = tn_variable_reused(b, name, t, shape);

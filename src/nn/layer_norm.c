@@ -55,7 +55,8 @@ static statistics variables(tn_builder *b, int64_t channels)
     s.gamma = tn_get_variable(b, "gamma", TN_FLOAT, TN_SHAPE(channels), ones, 0);
     s.beta = tn_get_variable(b, "beta", TN_FLOAT, TN_SHAPE(channels), zeros, 0);
     s.mean = tn_get_variable(b, "moving_mean", TN_FLOAT, TN_SHAPE(channels), zeros, TN_VAR_NOT_TRAINABLE);
-    s.variance = tn_get_variable(b, "moving_variance", TN_FLOAT, TN_SHAPE(channels), ones, TN_VAR_NOT_TRAINABLE);
+    s.variance =
+        tn_get_variable(b, "moving_variance", TN_FLOAT, TN_SHAPE(channels), ones, TN_VAR_NOT_TRAINABLE);
     return s;
 }
 
@@ -66,12 +67,15 @@ static void update(tn_builder *b, tn_node average, tn_node value, double momentu
     tn_operation *handle = tn_variable_of(b, average);
     tn_name_scope(b, "AssignMovingAvg");
     tn_node delta = tn_scale(b, tn_sub(b, average, value), 1 - momentum);
-    tn_operation *op = tn_add_operation(b, "AssignSubVariableOp", NULL, TN_INPUTS(tn_output_of(handle, 0), delta), TN_NO_ATTRS);
+    tn_operation *op = tn_add_operation(b, "AssignSubVariableOp", NULL,
+                                        TN_INPUTS(tn_output_of(handle, 0), delta), TN_NO_ATTRS);
     tn_name_scope_end(b);
-    if (op && tn_collection_add(tn_builder_graph(b), TN_UPDATE_OPS, op->name, &err)) tn_builder_fail_with(b, &err);
+    if (op && tn_collection_add(tn_builder_graph(b), TN_UPDATE_OPS, op->name, &err))
+        tn_builder_fail_with(b, &err);
 }
 
-static tn_node normalize(tn_builder *b, tn_node x, const statistics *s, bool training, double momentum, double epsilon)
+static tn_node normalize(tn_builder *b, tn_node x, const statistics *s, bool training, double momentum,
+                         double epsilon)
 {
     tn_node mean = s->mean, variance = s->variance;
     if (training) {
@@ -84,8 +88,9 @@ static tn_node normalize(tn_builder *b, tn_node x, const statistics *s, bool tra
         mean = variance = tn_constant(b, "Const", empty);
         tn_tensor_unref(empty);
     }
-    tn_operation *op = tn_add_operation(b, "FusedBatchNormV3", NULL, TN_INPUTS(x, s->gamma, s->beta, mean, variance),
-                                        TN_ATTRS(tn_attr_float("epsilon", (float)epsilon), tn_attr_bool("is_training", training)));
+    tn_operation *op = tn_add_operation(
+        b, "FusedBatchNormV3", NULL, TN_INPUTS(x, s->gamma, s->beta, mean, variance),
+        TN_ATTRS(tn_attr_float("epsilon", (float)epsilon), tn_attr_bool("is_training", training)));
     if (training && op) {
         update(b, s->mean, tn_output_of(op, 1), momentum);
         update(b, s->variance, tn_output_of(op, 2), momentum);
@@ -93,7 +98,8 @@ static tn_node normalize(tn_builder *b, tn_node x, const statistics *s, bool tra
     return tn_output_of(op, 0);
 }
 
-tn_node tn_batch_normalization(tn_builder *b, const char *name, tn_mode mode, tn_node x, double momentum, double epsilon)
+tn_node tn_batch_normalization(tn_builder *b, const char *name, tn_mode mode, tn_node x, double momentum,
+                               double epsilon)
 {
     int64_t channels = tn_last_dim(b, name, x);
     if (!tn_builder_ok(b) || !channels) return TN_NONE;

@@ -4,14 +4,18 @@
  */
 #include "nn.h"
 
-static tn_node all_of(tn_builder *b, tn_node x) { return tn_reduce_sum(b, x, NULL, 0, false); }
+static tn_node all_of(tn_builder *b, tn_node x)
+{
+    return tn_reduce_sum(b, x, NULL, 0, false);
+}
 
 /* The sum of weighted losses by the number of weights that are not zero; 0 when none is. */
 static tn_node weighted(tn_builder *b, tn_node losses, tn_node weights)
 {
     weights = tn_cast_to(b, weights, tn_dtype_base(tn_node_dtype(losses)));
     tn_node each = tn_mul(b, weights, tn_unary(b, "OnesLike", losses));
-    tn_node present = tn_cast_to(b, tn_binary(b, "NotEqual", each, tn_like(b, losses, 0)), tn_dtype_base(tn_node_dtype(losses)));
+    tn_node present = tn_cast_to(b, tn_binary(b, "NotEqual", each, tn_like(b, losses, 0)),
+                                 tn_dtype_base(tn_node_dtype(losses)));
     return tn_binary(b, "DivNoNan", all_of(b, tn_mul(b, losses, weights)), all_of(b, present));
 }
 
@@ -26,18 +30,20 @@ tn_node tn_reduce_loss(tn_builder *b, tn_node losses, tn_node weights)
     return loss;
 }
 
-/* Labels in the predictions' dtype; both must have one shape, or a [n] against [n,1] mistake would broadcast. */
+/* Labels in the predictions' dtype; both must have one shape, or a [n] against [n,1] mistake would broadcast.
+ */
 static tn_node matched(tn_builder *b, const char *what, tn_node labels, tn_node predictions)
 {
     char l[160], p[160];
     if (!tn_builder_ok(b) || !labels.op || !predictions.op) {
-        if (tn_builder_ok(b)) tn_failf(b, TN_INVALID_ARGUMENT, "%s: labels or predictions without value", what);
+        if (tn_builder_ok(b))
+            tn_failf(b, TN_INVALID_ARGUMENT, "%s: labels or predictions without value", what);
         return TN_NONE;
     }
     tn_shape ls = tn_node_shape(labels), ps = tn_node_shape(predictions);
     if (!tn_shape_compatible(&ls, &ps)) {
-        tn_failf(b, TN_INVALID_ARGUMENT, "%s: labels of shape %s, predictions of shape %s", what, tn_shape_text(&ls, l, sizeof l),
-                 tn_shape_text(&ps, p, sizeof p));
+        tn_failf(b, TN_INVALID_ARGUMENT, "%s: labels of shape %s, predictions of shape %s", what,
+                 tn_shape_text(&ls, l, sizeof l), tn_shape_text(&ps, p, sizeof p));
         return TN_NONE;
     }
     return tn_cast_to(b, labels, tn_dtype_base(tn_node_dtype(predictions)));
@@ -102,14 +108,17 @@ static tn_node class_labels(tn_builder *b, tn_node labels, tn_node logits)
     if (t != TN_INT32 && t != TN_INT64) labels = tn_cast_to(b, labels, TN_INT32);
     tn_shape ls = tn_node_shape(labels), ps = tn_node_shape(logits);
     bool column = ls.rank > 1 && ls.rank == ps.rank && ls.dim[ls.rank - 1] == 1;
-    return column ? tn_op(b, "Squeeze", TN_INPUTS(labels), TN_ATTRS(tn_attr_ints("squeeze_dims", (int64_t[]){-1}, 1))) : labels;
+    return column ? tn_op(b, "Squeeze", TN_INPUTS(labels),
+                          TN_ATTRS(tn_attr_ints("squeeze_dims", (int64_t[]){-1}, 1)))
+                  : labels;
 }
 
 tn_node tn_sparse_softmax_cross_entropy(tn_builder *b, tn_node labels, tn_node logits, tn_node weights)
 {
     tn_name_scope(b, "sparse_softmax_cross_entropy_loss");
     labels = class_labels(b, labels, logits);
-    tn_node r = tn_reduce_loss(b, tn_binary(b, "SparseSoftmaxCrossEntropyWithLogits", logits, labels), weights);
+    tn_node r =
+        tn_reduce_loss(b, tn_binary(b, "SparseSoftmaxCrossEntropyWithLogits", logits, labels), weights);
     tn_name_scope_end(b);
     return r;
 }
@@ -122,7 +131,8 @@ tn_node tn_sigmoid_cross_entropy(tn_builder *b, tn_node labels, tn_node logits, 
     tn_node positive = tn_binary(b, "GreaterEqual", logits, zero);
     tn_node relu = tn_op(b, "SelectV2", TN_INPUTS(positive, logits, zero), TN_NO_ATTRS);
     tn_node minus_abs = tn_op(b, "SelectV2", TN_INPUTS(positive, tn_neg(b, logits), logits), TN_NO_ATTRS);
-    tn_node losses = tn_add(b, tn_sub(b, relu, tn_mul(b, logits, z)), tn_unary(b, "Log1p", tn_exp(b, minus_abs)));
+    tn_node losses =
+        tn_add(b, tn_sub(b, relu, tn_mul(b, logits, z)), tn_unary(b, "Log1p", tn_exp(b, minus_abs)));
     tn_node r = tn_reduce_loss(b, losses, weights);
     tn_name_scope_end(b);
     return r;

@@ -25,22 +25,56 @@ int64_t tn_last_dim(tn_builder *b, const char *what, tn_node x)
     if (!tn_builder_ok(b) || !x.op) return 0;
     tn_shape s = tn_node_shape(x);
     if (s.rank > 0 && s.dim[s.rank - 1] > 0) return s.dim[s.rank - 1];
-    tn_failf(b, TN_INVALID_ARGUMENT, "%.100s: the last dimension of its input must be known; '%.100s' has shape %s", what,
-             x.op->name, tn_shape_text(&s, text, sizeof text));
+    tn_failf(b, TN_INVALID_ARGUMENT,
+             "%.100s: the last dimension of its input must be known; '%.100s' has shape %s", what, x.op->name,
+             tn_shape_text(&s, text, sizeof text));
     return 0;
 }
 
-tn_node tn_add(tn_builder *b, tn_node x, tn_node y) { return tn_binary(b, "AddV2", x, y); }
-tn_node tn_sub(tn_builder *b, tn_node x, tn_node y) { return tn_binary(b, "Sub", x, y); }
-tn_node tn_mul(tn_builder *b, tn_node x, tn_node y) { return tn_binary(b, "Mul", x, y); }
-tn_node tn_div(tn_builder *b, tn_node x, tn_node y) { return tn_binary(b, "RealDiv", x, y); }
-tn_node tn_scale(tn_builder *b, tn_node x, double factor) { return tn_binary(b, "Mul", x, tn_like(b, x, factor)); }
-tn_node tn_neg(tn_builder *b, tn_node x) { return tn_unary(b, "Neg", x); }
-tn_node tn_square(tn_builder *b, tn_node x) { return tn_unary(b, "Square", x); }
-tn_node tn_sqrt(tn_builder *b, tn_node x) { return tn_unary(b, "Sqrt", x); }
-tn_node tn_exp(tn_builder *b, tn_node x) { return tn_unary(b, "Exp", x); }
-tn_node tn_abs(tn_builder *b, tn_node x) { return tn_unary(b, "Abs", x); }
-tn_node tn_matmul(tn_builder *b, tn_node x, tn_node y) { return tn_binary(b, "MatMul", x, y); }
+tn_node tn_add(tn_builder *b, tn_node x, tn_node y)
+{
+    return tn_binary(b, "AddV2", x, y);
+}
+tn_node tn_sub(tn_builder *b, tn_node x, tn_node y)
+{
+    return tn_binary(b, "Sub", x, y);
+}
+tn_node tn_mul(tn_builder *b, tn_node x, tn_node y)
+{
+    return tn_binary(b, "Mul", x, y);
+}
+tn_node tn_div(tn_builder *b, tn_node x, tn_node y)
+{
+    return tn_binary(b, "RealDiv", x, y);
+}
+tn_node tn_scale(tn_builder *b, tn_node x, double factor)
+{
+    return tn_binary(b, "Mul", x, tn_like(b, x, factor));
+}
+tn_node tn_neg(tn_builder *b, tn_node x)
+{
+    return tn_unary(b, "Neg", x);
+}
+tn_node tn_square(tn_builder *b, tn_node x)
+{
+    return tn_unary(b, "Square", x);
+}
+tn_node tn_sqrt(tn_builder *b, tn_node x)
+{
+    return tn_unary(b, "Sqrt", x);
+}
+tn_node tn_exp(tn_builder *b, tn_node x)
+{
+    return tn_unary(b, "Exp", x);
+}
+tn_node tn_abs(tn_builder *b, tn_node x)
+{
+    return tn_unary(b, "Abs", x);
+}
+tn_node tn_matmul(tn_builder *b, tn_node x, tn_node y)
+{
+    return tn_binary(b, "MatMul", x, y);
+}
 
 tn_node tn_cast_to(tn_builder *b, tn_node x, tn_dtype t)
 {
@@ -74,7 +108,8 @@ tn_node tn_argmax(tn_builder *b, tn_node x, int axis)
 tn_node tn_one_hot(tn_builder *b, tn_node ids, int64_t depth)
 {
     return tn_op_named(b, "OneHot", "one_hot",
-                       TN_INPUTS(ids, tn_scalar(b, TN_INT32, (double)depth), tn_scalar(b, TN_FLOAT, 1), tn_scalar(b, TN_FLOAT, 0)),
+                       TN_INPUTS(ids, tn_scalar(b, TN_INT32, (double)depth), tn_scalar(b, TN_FLOAT, 1),
+                                 tn_scalar(b, TN_FLOAT, 0)),
                        TN_NO_ATTRS);
 }
 
@@ -84,8 +119,10 @@ static tn_node reduce(tn_builder *b, const char *type, tn_node x, const int64_t 
     if (!tn_builder_ok(b) || !x.op) return TN_NONE;
     tn_shape s = tn_node_shape(x);
     if (!n && s.rank < 0) {
-        tn_node range = tn_op(b, "Range",
-                              TN_INPUTS(tn_scalar(b, TN_INT32, 0), tn_unary(b, "Rank", x), tn_scalar(b, TN_INT32, 1)), TN_NO_ATTRS);
+        tn_node range =
+            tn_op(b, "Range",
+                  TN_INPUTS(tn_scalar(b, TN_INT32, 0), tn_unary(b, "Rank", x), tn_scalar(b, TN_INT32, 1)),
+                  TN_NO_ATTRS);
         return tn_op(b, type, TN_INPUTS(x, range), TN_ATTRS(tn_attr_bool("keep_dims", keep)));
     }
     for (int i = 0; !n && i < s.rank; i++) all[i] = i;

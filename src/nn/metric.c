@@ -19,8 +19,10 @@ static tn_node size_of(tn_builder *b, tn_node x)
 void tn_metric(tn_outputs *out, const char *name, tn_node sum, tn_node count, bool root)
 {
     tn_builder *b = out->builder;
-    if (tn_builder_ok(b) && (!sum.op || !count.op)) tn_failf(b, TN_INVALID_ARGUMENT, "metric '%.100s' has no value", name);
-    tn_values_add(out, &(struct tn_value){.name = name, .kind = TN_VALUE_METRIC, .node = sum, .count = count, .root = root});
+    if (tn_builder_ok(b) && (!sum.op || !count.op))
+        tn_failf(b, TN_INVALID_ARGUMENT, "metric '%.100s' has no value", name);
+    tn_values_add(out, &(struct tn_value){
+                           .name = name, .kind = TN_VALUE_METRIC, .node = sum, .count = count, .root = root});
 }
 
 void tn_metric_mean(tn_outputs *out, const char *name, tn_node values)
@@ -46,16 +48,19 @@ void tn_metric_top_k(tn_outputs *out, const char *name, tn_node labels, tn_node 
 {
     tn_builder *b = out->builder;
     tn_name_scope(b, name);
-    tn_metric_mean(out, name,
-                   tn_op(b, "InTopKV2", TN_INPUTS(logits, flat_ids(b, labels), tn_scalar(b, TN_INT64, k)), TN_NO_ATTRS));
+    tn_metric_mean(
+        out, name,
+        tn_op(b, "InTopKV2", TN_INPUTS(logits, flat_ids(b, labels), tn_scalar(b, TN_INT64, k)), TN_NO_ATTRS));
     tn_name_scope_end(b);
 }
 
-static void difference(tn_outputs *out, const char *name, const char *type, tn_node labels, tn_node predictions, bool root)
+static void difference(tn_outputs *out, const char *name, const char *type, tn_node labels,
+                       tn_node predictions, bool root)
 {
     tn_builder *b = out->builder;
     tn_name_scope(b, name);
-    if (predictions.op && labels.op) labels = tn_cast_to(b, labels, tn_dtype_base(tn_node_dtype(predictions)));
+    if (predictions.op && labels.op)
+        labels = tn_cast_to(b, labels, tn_dtype_base(tn_node_dtype(predictions)));
     tn_node d = type ? tn_binary(b, type, predictions, labels) : tn_abs(b, tn_sub(b, predictions, labels));
     tn_metric(out, name, total(b, d), size_of(b, d), root);
     tn_name_scope_end(b);
@@ -78,7 +83,8 @@ void tn_metric_mae(tn_outputs *out, const char *name, tn_node labels, tn_node pr
 
 static tn_node truth(tn_builder *b, tn_node x)
 {
-    return x.op && tn_dtype_base(tn_node_dtype(x)) != TN_BOOL ? tn_binary(b, "NotEqual", x, tn_like(b, x, 0)) : x;
+    return x.op && tn_dtype_base(tn_node_dtype(x)) != TN_BOOL ? tn_binary(b, "NotEqual", x, tn_like(b, x, 0))
+                                                              : x;
 }
 
 /* Of those that are `of`, the share that both are. */
@@ -117,5 +123,6 @@ void tn_summary_histogram(tn_outputs *out, const char *name, tn_node value)
 
 void tn_summary_image(tn_outputs *out, const char *name, tn_node images, int most)
 {
-    tn_values_add(out, &(struct tn_value){.name = name, .kind = TN_VALUE_IMAGE, .node = images, .most = most});
+    tn_values_add(out,
+                  &(struct tn_value){.name = name, .kind = TN_VALUE_IMAGE, .node = images, .most = most});
 }

@@ -9,7 +9,10 @@
 
 /* ==== records ==== */
 
-tn_solver tn_sgd(tn_node rate) { return (tn_solver){.kind = TN_SGD, .learning_rate = rate}; }
+tn_solver tn_sgd(tn_node rate)
+{
+    return (tn_solver){.kind = TN_SGD, .learning_rate = rate};
+}
 
 tn_solver tn_momentum(tn_node rate, double momentum)
 {
@@ -38,12 +41,14 @@ tn_solver tn_adam(tn_node rate)
 
 tn_solver tn_rmsprop(tn_node rate, double decay, double momentum)
 {
-    return (tn_solver){.kind = TN_RMSPROP, .learning_rate = rate, .rho = decay, .momentum = momentum, .epsilon = 1e-10};
+    return (tn_solver){
+        .kind = TN_RMSPROP, .learning_rate = rate, .rho = decay, .momentum = momentum, .epsilon = 1e-10};
 }
 
 tn_solver tn_ftrl(tn_node rate)
 {
-    return (tn_solver){.kind = TN_FTRL, .learning_rate = rate, .initial_accumulator = 0.1, .learning_rate_power = -0.5};
+    return (tn_solver){
+        .kind = TN_FTRL, .learning_rate = rate, .initial_accumulator = 0.1, .learning_rate_power = -0.5};
 }
 
 /* ==== the global step ==== */
@@ -55,9 +60,10 @@ tn_node tn_global_step(tn_builder *b)
     if (!tn_builder_ok(b)) return TN_NONE;
     const tn_variable_info *v = tn_graph_variable(tn_builder_graph(b), "global_step");
     if (!v) {
-        step = tn_get_variable(b, "global_step", TN_INT64, TN_SHAPE(), (tn_initializer){.kind = TN_INIT_ZEROS},
-                               TN_VAR_NOT_TRAINABLE);
-        if (step.op && tn_collection_add(tn_builder_graph(b), "global_step", "global_step:0", &err)) tn_builder_fail_with(b, &err);
+        step = tn_get_variable(b, "global_step", TN_INT64, TN_SHAPE(),
+                               (tn_initializer){.kind = TN_INIT_ZEROS}, TN_VAR_NOT_TRAINABLE);
+        if (step.op && tn_collection_add(tn_builder_graph(b), "global_step", "global_step:0", &err))
+            tn_builder_fail_with(b, &err);
         return step;
     }
     if (tn_graph_value(tn_builder_graph(b), v->snapshot_name, &step, &err)) {
@@ -117,7 +123,9 @@ static bool find_gradients(tn_builder *b, tn_node loss, targets *t)
         t->values[kept++] = t->values[i];
     }
     t->n = kept;
-    if (!kept) tn_failf(b, TN_INVALID_ARGUMENT, "minimize: the loss '%.100s' depends on no trainable variable", loss.op->name);
+    if (!kept)
+        tn_failf(b, TN_INVALID_ARGUMENT, "minimize: the loss '%.100s' depends on no trainable variable",
+                 loss.op->name);
     return kept > 0;
 }
 
@@ -144,7 +152,8 @@ static void unite(tn_builder *b, tn_gradient *g)
     tn_operation *unique = tn_add_operation(b, "Unique", NULL, TN_INPUTS(g->indices), TN_NO_ATTRS);
     tn_node rows = tn_output_of(unique, 0);
     tn_node count = tn_op(b, "Size", TN_INPUTS(rows), TN_NO_ATTRS);
-    g->value = tn_op(b, "UnsortedSegmentSum", TN_INPUTS(g->value, tn_output_of(unique, 1), count), TN_NO_ATTRS);
+    g->value =
+        tn_op(b, "UnsortedSegmentSum", TN_INPUTS(g->value, tn_output_of(unique, 1), count), TN_NO_ATTRS);
     g->indices = rows;
 }
 
@@ -157,7 +166,8 @@ static void make_slots(tn_update *u, const tn_solver_rule *rule)
     for (int k = 0; tn_builder_ok(u->b) && k < rule->n_slots; k++) {
         char suffix[16] = "";
         if (k) snprintf(suffix, sizeof suffix, "_%d", k);
-        const char *name = tn_arena_printf(tn_builder_arena(u->b), "%s/%s%s", u->variable->name, rule->name, suffix);
+        const char *name =
+            tn_arena_printf(tn_builder_arena(u->b), "%s/%s%s", u->variable->name, rule->name, suffix);
         tn_initializer begins = {.kind = TN_INIT_CONSTANT, .a = tn_slot_begins(u->o, k)};
         u->slot_values[k] = tn_get_variable(u->b, name ? name : "slot", u->dtype, shape, begins, flags);
         u->slots[k] = tn_output_of(tn_variable_of(u->b, u->slot_values[k]), 0);
@@ -178,8 +188,8 @@ static tn_operation *update_one(tn_update *u, const tn_solver_rule *rule)
 
 static tn_node power_variable(tn_builder *b, const char *name, double beta)
 {
-    return tn_get_variable(b, name, TN_FLOAT, TN_SHAPE(), (tn_initializer){.kind = TN_INIT_CONSTANT, .a = beta},
-                           TN_VAR_NOT_TRAINABLE);
+    return tn_get_variable(b, name, TN_FLOAT, TN_SHAPE(),
+                           (tn_initializer){.kind = TN_INIT_CONSTANT, .a = beta}, TN_VAR_NOT_TRAINABLE);
 }
 
 /* power * beta, after all updates */
@@ -214,17 +224,19 @@ static tn_operation *finish(tn_builder *b, const char *name, tn_node step, tn_op
         last = tn_add_operation(b, "NoOp", exact, TN_NO_INPUTS, TN_NO_ATTRS);
     }
     tn_control_dependencies_end(b);
-    if (last && tn_collection_add(tn_builder_graph(b), "train_op", tn_operation_name(last), &err)) tn_builder_fail_with(b, &err);
+    if (last && tn_collection_add(tn_builder_graph(b), "train_op", tn_operation_name(last), &err))
+        tn_builder_fail_with(b, &err);
     return last;
 }
 
 /* All variables' updates, then Adam's powers. */
-static int update_all(tn_builder *b, const tn_solver *o, const tn_solver_rule *rule, const targets *t, const tn_node *powers,
-                      tn_operation **ops)
+static int update_all(tn_builder *b, const tn_solver *o, const tn_solver_rule *rule, const targets *t,
+                      const tn_node *powers, tn_operation **ops)
 {
     int n = 0;
     for (int i = 0; tn_builder_ok(b) && i < t->n; i++) {
-        tn_update u = {.b = b, .o = o, .variable = t->variables[i], .value = t->values[i], .gradient = t->gradients[i]};
+        tn_update u = {
+            .b = b, .o = o, .variable = t->variables[i], .value = t->values[i], .gradient = t->gradients[i]};
         u.target = tn_output_of(t->variables[i]->op, 0);
         u.dtype = tn_dtype_base(tn_node_dtype(u.value));
         make_slots(&u, rule);
@@ -247,8 +259,10 @@ static int update_all(tn_builder *b, const tn_solver *o, const tn_solver_rule *r
 static void note_rate(tn_builder *b, tn_node rate)
 {
     tn_error err;
-    const char *name = rate.op ? tn_arena_printf(tn_builder_arena(b), "%s:%d", rate.op->name, rate.index) : NULL;
-    if (name && tn_collection_add(tn_builder_graph(b), TN_LEARNING_RATE, name, &err)) tn_builder_fail_with(b, &err);
+    const char *name =
+        rate.op ? tn_arena_printf(tn_builder_arena(b), "%s:%d", rate.op->name, rate.index) : NULL;
+    if (name && tn_collection_add(tn_builder_graph(b), TN_LEARNING_RATE, name, &err))
+        tn_builder_fail_with(b, &err);
 }
 
 tn_operation *tn_minimize(tn_builder *b, tn_solver o, tn_node loss, tn_node global_step)
@@ -256,7 +270,8 @@ tn_operation *tn_minimize(tn_builder *b, tn_solver o, tn_node loss, tn_node glob
     targets t = {0};
     tn_node powers[2] = {{NULL, 0}, {NULL, 0}};
     const tn_solver_rule *rule = tn_solver_rule_of(&o);
-    if (tn_builder_ok(b) && !rule) tn_failf(b, TN_INVALID_ARGUMENT, "minimize: there is no optimizer %d", (int)o.kind);
+    if (tn_builder_ok(b) && !rule)
+        tn_failf(b, TN_INVALID_ARGUMENT, "minimize: there is no optimizer %d", (int)o.kind);
     if (tn_builder_ok(b) && (!o.learning_rate.op || !loss.op))
         tn_failf(b, TN_INVALID_ARGUMENT, "minimize: the %s has no value", loss.op ? "learning rate" : "loss");
     if (!tn_builder_ok(b) || !find_targets(b, &t) || !find_gradients(b, loss, &t)) return NULL;

@@ -13,12 +13,12 @@ typedef struct tn_update {
     tn_builder *b;
     const tn_solver *o;
     const tn_variable_info *variable;
-    tn_node target;              /* the handle, or the reference */
-    tn_node value;               /* as read */
+    tn_node target; /* the handle, or the reference */
+    tn_node value;  /* as read */
     tn_dtype dtype;
     tn_node slots[TN_MAX_SLOTS]; /* handles, or references */
     tn_node slot_values[TN_MAX_SLOTS];
-    tn_node rate;                /* in the variable's dtype */
+    tn_node rate; /* in the variable's dtype */
     tn_node beta1_power, beta2_power;
     tn_gradient gradient;
 } tn_update;

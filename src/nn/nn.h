@@ -12,16 +12,22 @@
 
 #include "../graph/graph.h"
 
-typedef enum tn_value_kind { TN_VALUE_NODE, TN_VALUE_METRIC, TN_VALUE_SCALAR, TN_VALUE_HISTOGRAM, TN_VALUE_IMAGE } tn_value_kind;
+typedef enum tn_value_kind {
+    TN_VALUE_NODE,
+    TN_VALUE_METRIC,
+    TN_VALUE_SCALAR,
+    TN_VALUE_HISTOGRAM,
+    TN_VALUE_IMAGE
+} tn_value_kind;
 
 struct tn_value {
     const char *name;
-    tn_node node;    /* a metric: the sum */
+    tn_node node; /* a metric: the sum */
     tn_value_kind kind;
-    unsigned flags;  /* TN_DEFAULT_OUTPUT */
-    tn_node count;   /* a metric's */
-    bool root;       /* a metric's */
-    int most;        /* images */
+    unsigned flags; /* TN_DEFAULT_OUTPUT */
+    tn_node count;  /* a metric's */
+    bool root;      /* a metric's */
+    int most;       /* images */
 };
 
 /* Empty, on a builder. */

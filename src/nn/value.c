@@ -56,8 +56,10 @@ void tn_values_add(tn_values *v, const struct tn_value *value)
     } else if (make_room(v)) {
         v->v[v->n] = *value;
         v->v[v->n].name = tn_arena_strdup(tn_builder_arena(b), value->name);
-        if (!v->v[v->n].name) tn_failf(b, TN_RESOURCE_EXHAUSTED, "out of memory");
-        else if (!v->n++) v->x = value->node;
+        if (!v->v[v->n].name)
+            tn_failf(b, TN_RESOURCE_EXHAUSTED, "out of memory");
+        else if (!v->n++)
+            v->x = value->node;
     }
 }
 
@@ -73,7 +75,8 @@ tn_node tn_value_of(const tn_values *v, const char *name)
     if (!tn_builder_ok(v->builder)) return TN_NONE;
     tn_buf names = {.limit = 600};
     for (int i = 0; i < v->n; i++) tn_buf_printf(&names, "%s%s", i ? ", " : "", v->v[i].name);
-    tn_failf(v->builder, TN_NOT_FOUND, "there is no value '%.100s'; there are: %s", name, names.n ? names.data : "none");
+    tn_failf(v->builder, TN_NOT_FOUND, "there is no value '%.100s'; there are: %s", name,
+             names.n ? names.data : "none");
     tn_buf_free(&names);
     return TN_NONE;
 }

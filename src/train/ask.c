@@ -12,7 +12,7 @@ struct tn_asker {
     const tn_client *client;
     void *client_state;
     bool client_ready;
-    tn_data *data;  /* where samples by index come from, without a client's */
+    tn_data *data; /* where samples by index come from, without a client's */
 };
 
 void tn_asker_free(struct tn_asker *a)
@@ -41,8 +41,10 @@ static tn_code asker_of(tn_job *j, const char *run, tn_error *err)
         if (code != TN_OK && err) *err = why;
     }
     a->client_ready = code == TN_OK && c;
-    if (code == TN_OK) j->asker = a;
-    else tn_asker_free(a);
+    if (code == TN_OK)
+        j->asker = a;
+    else
+        tn_asker_free(a);
     return code;
 }
 
@@ -52,7 +54,9 @@ static tn_code parse_numbers(const tn_signature *sig, const char *line, tn_data 
     const tn_tensor_info *in = &sig->in[0];
     tn_shape shape = in->shape;
     tn_tensor *t;
-    if (sig->n_in != 1) return tn_fail(err, TN_FAILED_PRECONDITION, "the model has %d inputs: its client must say what a line means", sig->n_in);
+    if (sig->n_in != 1)
+        return tn_fail(err, TN_FAILED_PRECONDITION,
+                       "the model has %d inputs: its client must say what a line means", sig->n_in);
     shape.dim[0] = 1;
     for (int i = 1; i < shape.rank; i++) shape.dim[i] = shape.dim[i] < 0 ? 1 : shape.dim[i];
     TN_TRY(tn_tensor_new(in->dtype, &shape, &t, err));
@@ -71,7 +75,8 @@ static tn_code parse_numbers(const tn_signature *sig, const char *line, tn_data 
     }
     if (n != want) {
         tn_tensor_unref(t);
-        return tn_fail(err, TN_INVALID_ARGUMENT, "%lld numbers were given, an input has %lld", (long long)n, (long long)want);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%lld numbers were given, an input has %lld", (long long)n,
+                       (long long)want);
     }
     tn_data_add(d, TN_FEATURE, in->key, t);
     return TN_OK;
@@ -86,7 +91,8 @@ static tn_code copy_example(const tn_data *from, int64_t index, tn_data *d, tn_e
         size_t row = tn_tensor_bytes(all) / (size_t)shape.dim[0];
         tn_tensor *one;
         shape.dim[0] = 1;
-        TN_TRY(tn_tensor_on(all->dtype, &shape, all->buffer, (char *)all->data + (size_t)index * row, &one, err));
+        TN_TRY(tn_tensor_on(all->dtype, &shape, all->buffer, (char *)all->data + (size_t)index * row, &one,
+                            err));
         tn_data_add(d, from->v[i].role, from->v[i].name, one);
     }
     return TN_OK;
@@ -96,9 +102,11 @@ static tn_code example_of_data(tn_job *j, int64_t index, tn_data *d, tn_error *e
 {
     const tn_experiment *e = j->experiment.experiment;
     struct tn_asker *a = j->asker;
-    if (!a->data) TN_TRY(tn_job_data(j, e->test ? "test" : e->validate ? "validate" : "train", &a->data, err));
+    if (!a->data)
+        TN_TRY(tn_job_data(j, e->test ? "test" : e->validate ? "validate" : "train", &a->data, err));
     if (index < 0 || index >= a->data->count)
-        return tn_fail(err, TN_OUT_OF_RANGE, "there is no sample %lld; there are %lld", (long long)index, (long long)a->data->count);
+        return tn_fail(err, TN_OUT_OF_RANGE, "there is no sample %lld; there are %lld", (long long)index,
+                       (long long)a->data->count);
     return copy_example(a->data, index, d, err);
 }
 
@@ -106,10 +114,14 @@ static tn_code make_sample(tn_job *j, int64_t index, const char *line, tn_data *
 {
     const tn_client *c = j->experiment.experiment->client;
     const tn_settings *s = tn_job_settings(j);
-    if (line && (!c || !c->parse)) TN_TRY(parse_numbers(&j->asker->serving->signatures[0], line, d, err));
-    else if (line) c->parse(j->asker->client_state, s, line, d);
-    else if (c && c->input) c->input(j->asker->client_state, s, index, d);
-    else return example_of_data(j, index, d, err);
+    if (line && (!c || !c->parse))
+        TN_TRY(parse_numbers(&j->asker->serving->signatures[0], line, d, err));
+    else if (line)
+        c->parse(j->asker->client_state, s, line, d);
+    else if (c && c->input)
+        c->input(j->asker->client_state, s, index, d);
+    else
+        return example_of_data(j, index, d, err);
     if (!d->error.code) return TN_OK;
     if (err) *err = d->error;
     return d->error.code;
@@ -130,7 +142,8 @@ static void plain_answer(const tn_feed *values, int n, int n_in, const tn_data *
         if (d->v[i].role == TN_LABEL) plain_value(d->v[i].name, d->v[i].values, " (the truth)", out);
 }
 
-static tn_code decode(tn_job *j, const tn_data *d, const tn_feed *values, int n, int n_in, char **answer, tn_error *err)
+static tn_code decode(tn_job *j, const tn_data *d, const tn_feed *values, int n, int n_in, char **answer,
+                      tn_error *err)
 {
     const tn_client *c = j->experiment.experiment->client;
     tn_buf out = {0};
@@ -159,7 +172,8 @@ static tn_code ask(tn_job *j, const tn_data *d, char **answer, tn_error *err)
     tn_feed feeds[TN_MAX_COLUMNS], values[MOST_VALUES];
     const char *fetches[TN_MAX_COLUMNS];
     tn_tensor *out[TN_MAX_COLUMNS];
-    if (sig->n_in > TN_MAX_COLUMNS || sig->n_out > TN_MAX_COLUMNS) return tn_fail(err, TN_UNIMPLEMENTED, "too many values");
+    if (sig->n_in > TN_MAX_COLUMNS || sig->n_out > TN_MAX_COLUMNS)
+        return tn_fail(err, TN_UNIMPLEMENTED, "too many values");
     for (int i = 0; i < sig->n_in; i++) {
         const tn_tensor *t = tn_data_column(d, sig->in[i].key);
         if (!t) return tn_fail(err, TN_INVALID_ARGUMENT, "the client gave no '%s'", sig->in[i].key);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench.c - times training steps: blocks of steps over the experiment's data in its own order, as the loop runs
- * them.
+ * bench.c - times training steps: blocks of steps over the experiment's data in its own order, as the loop
+ * runs them.
  */
 #include "train.h"
 
@@ -17,7 +17,8 @@ typedef struct bench {
 static tn_code run_steps(bench *b, int64_t n, tn_error *err)
 {
     const tn_tensor *loss = NULL;
-    for (int64_t i = 0; i < n; i++) TN_TRY(tn_callable_run(b->step, tn_pipeline_next(b->pipeline)->feeds, &loss, err));
+    for (int64_t i = 0; i < n; i++)
+        TN_TRY(tn_callable_run(b->step, tn_pipeline_next(b->pipeline)->feeds, &loss, err));
     if (n) b->loss = TN_FLOATS(loss)[0];
     return TN_OK;
 }
@@ -50,8 +51,9 @@ tn_code tn_job_bench(tn_job *j, tn_bench *r, tn_error *err)
 {
     bench b = {0};
     if (r->steps < 1 || r->blocks < 1 || r->blocks > (int64_t)TN_COUNT(r->ms_per_step))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "bench: %lld blocks of %lld steps; 1 to %zu blocks of at least 1", (long long)r->blocks,
-                       (long long)r->steps, TN_COUNT(r->ms_per_step));
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "bench: %lld blocks of %lld steps; 1 to %zu blocks of at least 1",
+                       (long long)r->blocks, (long long)r->steps, TN_COUNT(r->ms_per_step));
     int64_t begin = tn_now_us();
     tn_code code = set_up(j, &b, err);
     if (code == TN_OK) code = run_steps(&b, 1, err);

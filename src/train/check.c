@@ -54,9 +54,11 @@ static void check_rows(const tn_option *rows, tn_buf *out)
     char field[160];
     for (const tn_option *r = rows; r && r->name; r++) {
         snprintf(field, sizeof field, "options (%.100s)", r->name);
-        if (row_named(rows, r, r->name)) problem(out, field, "named twice", "each setting has one row");
+        if (row_named(rows, r, r->name))
+            problem(out, field, "named twice", "each setting has one row");
         else if (row_named(tn_run_rows, NULL, r->name))
-            problem(out, field, "is a setting that every run has", "give its value in .run, or take another name");
+            problem(out, field, "is a setting that every run has",
+                    "give its value in .run, or take another name");
         else if (tn_option_check_row(r, tn_settings_size(rows), &err))
             problem(out, field, err.message, "see tn_option in turnery.h");
     }
@@ -75,7 +77,8 @@ static void check_run(const tn_run_settings *run, tn_buf *out)
         if (zero || tn_options_defaults(tn_run_rows, &probe, NULL)) continue;
         tn_option_text(r, run, &text);
         snprintf(field, sizeof field, "run.%s", r->name);
-        if (tn_option_set(tn_run_rows, &probe, r->name, text.data ? text.data : "", &err)) problem(out, field, err.message, r->help);
+        if (tn_option_set(tn_run_rows, &probe, r->name, text.data ? text.data : "", &err))
+            problem(out, field, err.message, r->help);
         tn_options_free(tn_run_rows, &probe);
         tn_buf_free(&text);
     }
@@ -92,7 +95,8 @@ void tn_check_model(const tn_model *m, tn_buf *problems)
 {
     check_name(m->name, problems);
     check_rows(m->options, problems);
-    need(problems, m->model != NULL, "model", "a function that builds the network: (builder, settings, mode, inputs, outputs)");
+    need(problems, m->model != NULL, "model",
+         "a function that builds the network: (builder, settings, mode, inputs, outputs)");
 }
 
 void tn_check_experiment(const tn_experiment *e, bool has_model, tn_buf *problems)
@@ -100,10 +104,13 @@ void tn_check_experiment(const tn_experiment *e, bool has_model, tn_buf *problem
     check_name(e->name, problems);
     check_rows(e->options, problems);
     check_run(&e->run, problems);
-    need(problems, e->train != NULL, "train", "a function that fills in the training examples: (data, settings)");
+    need(problems, e->train != NULL, "train",
+         "a function that fills in the training examples: (data, settings)");
     need(problems, e->model != NULL || has_model, "model",
-         "a function that builds the network: (builder, settings, mode, inputs, outputs); or give --model FILE.c");
-    need(problems, e->loss != NULL, "loss", "a function that returns the scalar to be made small: (builder, settings, results)");
+         "a function that builds the network: (builder, settings, mode, inputs, outputs); or give --model "
+         "FILE.c");
+    need(problems, e->loss != NULL, "loss",
+         "a function that returns the scalar to be made small: (builder, settings, results)");
     need(problems, e->optimizer != NULL, "optimizer",
          "a function that returns the operation of one step: (builder, settings, loss, global step)");
     if (!e->client) return;

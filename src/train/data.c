@@ -55,16 +55,20 @@ static const tn_column *find(const tn_data *d, const char *name)
     return NULL;
 }
 
-static tn_code check_column(const tn_data *d, tn_role role, const char *name, const tn_tensor *t, tn_error *err)
+static tn_code check_column(const tn_data *d, tn_role role, const char *name, const tn_tensor *t,
+                            tn_error *err)
 {
     if (!name || !*name) return tn_fail(err, TN_INVALID_ARGUMENT, "it has no name");
-    if (role != TN_FEATURE && role != TN_LABEL) return tn_fail(err, TN_INVALID_ARGUMENT, "it is neither TN_FEATURE nor TN_LABEL");
+    if (role != TN_FEATURE && role != TN_LABEL)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "it is neither TN_FEATURE nor TN_LABEL");
     if (find(d, name)) return tn_fail(err, TN_ALREADY_EXISTS, "there are two of this name");
-    if (d->n == TN_MAX_COLUMNS) return tn_fail(err, TN_INVALID_ARGUMENT, "more than %d columns", TN_MAX_COLUMNS);
-    if (t->shape.rank < 1) return tn_fail(err, TN_INVALID_ARGUMENT, "its first dimension must be the example; it is a scalar");
+    if (d->n == TN_MAX_COLUMNS)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "more than %d columns", TN_MAX_COLUMNS);
+    if (t->shape.rank < 1)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "its first dimension must be the example; it is a scalar");
     if (d->count >= 0 && t->shape.dim[0] != d->count)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "it has %lld examples, column '%s' has %lld", (long long)t->shape.dim[0], d->v[0].name,
-                       (long long)d->count);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "it has %lld examples, column '%s' has %lld",
+                       (long long)t->shape.dim[0], d->v[0].name, (long long)d->count);
     return TN_OK;
 }
 
@@ -89,8 +93,10 @@ void tn_data_add(tn_data *d, tn_role role, const char *name, tn_tensor *values)
 
 void tn_data_tensor(tn_data *d, tn_role role, const char *name, const tn_tensor *value)
 {
-    if (!value) tn_data_fail(d, TN_INVALID_ARGUMENT, "tn_data_tensor: no tensor");
-    else tn_data_add(d, role, name, tn_tensor_ref((tn_tensor *)value));
+    if (!value)
+        tn_data_fail(d, TN_INVALID_ARGUMENT, "tn_data_tensor: no tensor");
+    else
+        tn_data_add(d, role, name, tn_tensor_ref((tn_tensor *)value));
 }
 
 /* Memory to write to although there is an error: user code fills its arrays without looking. */
@@ -108,7 +114,8 @@ void *tn_data_new(tn_data *d, tn_role role, const char *name, tn_dtype t, int64_
     tn_tensor *values = NULL;
     all.dim[0] = n;
     if (!tn_dtype_is_pod(t)) {
-        tn_fail(&err, TN_INVALID_ARGUMENT, "a column of dtype %s cannot be filled in; make it with tn_data_tensor", tn_dtype_name(t));
+        tn_fail(&err, TN_INVALID_ARGUMENT,
+                "a column of dtype %s cannot be filled in; make it with tn_data_tensor", tn_dtype_name(t));
         tn_data_fail_with(d, name, &err);
         return NULL;
     }
@@ -133,7 +140,8 @@ static tn_code slice_one(tn_column *c, int64_t first, int64_t count, tn_error *e
     int64_t rows = shape.dim[0];
     size_t row = rows ? tn_tensor_bytes(c->values) / (size_t)rows : 0;
     shape.dim[0] = count;
-    TN_TRY(tn_tensor_on(c->values->dtype, &shape, c->values->buffer, (char *)c->values->data + (size_t)first * row, &part, err));
+    TN_TRY(tn_tensor_on(c->values->dtype, &shape, c->values->buffer,
+                        (char *)c->values->data + (size_t)first * row, &part, err));
     tn_tensor_unref(c->values);
     c->values = part;
     return TN_OK;
@@ -145,8 +153,8 @@ void tn_data_slice(tn_data *d, int64_t first, int64_t count)
     if (d->error.code) return;
     int64_t have = TN_MAX(d->count, 0);
     if (first < 0 || first > have || count < -1 || (count > 0 && count > have - first)) {
-        tn_fail(&err, TN_OUT_OF_RANGE, "tn_data_slice: %lld examples from %lld on, of %lld", (long long)count, (long long)first,
-                (long long)have);
+        tn_fail(&err, TN_OUT_OF_RANGE, "tn_data_slice: %lld examples from %lld on, of %lld", (long long)count,
+                (long long)first, (long long)have);
         tn_data_fail_with(d, NULL, &err);
         return;
     }
@@ -156,7 +164,10 @@ void tn_data_slice(tn_data *d, int64_t first, int64_t count)
     d->count = count;
 }
 
-int64_t tn_data_count(const tn_data *d) { return TN_MAX(d->count, 0); }
+int64_t tn_data_count(const tn_data *d)
+{
+    return TN_MAX(d->count, 0);
+}
 
 const tn_tensor *tn_data_column(const tn_data *d, const char *name)
 {
@@ -164,7 +175,10 @@ const tn_tensor *tn_data_column(const tn_data *d, const char *name)
     return c ? c->values : NULL;
 }
 
-void tn_data_map(tn_data *d, tn_data_map_fn map) { d->map = map; }
+void tn_data_map(tn_data *d, tn_data_map_fn map)
+{
+    d->map = map;
+}
 
 /* ==== checks ==== */
 
@@ -177,7 +191,9 @@ tn_code tn_data_check(const tn_data *d, const char *set, tn_error *err)
         return d->error.code;
     }
     for (int i = 0; i < d->n; i++) features += d->v[i].role == TN_FEATURE;
-    if (!features) return tn_fail(err, TN_INVALID_ARGUMENT, ".%s: it gave no feature (a column of role TN_FEATURE)", set);
+    if (!features)
+        return tn_fail(err, TN_INVALID_ARGUMENT, ".%s: it gave no feature (a column of role TN_FEATURE)",
+                       set);
     if (d->count < 1) return tn_fail(err, TN_INVALID_ARGUMENT, ".%s: it gave no examples", set);
     return TN_OK;
 }
@@ -185,17 +201,20 @@ tn_code tn_data_check(const tn_data *d, const char *set, tn_error *err)
 tn_code tn_data_alike(const tn_data *a, const tn_data *b, const char *set, tn_error *err)
 {
     char x[160], y[160];
-    if (a->n != b->n) return tn_fail(err, TN_INVALID_ARGUMENT, ".%s: %d columns, in training there are %d", set, b->n, a->n);
+    if (a->n != b->n)
+        return tn_fail(err, TN_INVALID_ARGUMENT, ".%s: %d columns, in training there are %d", set, b->n,
+                       a->n);
     for (int i = 0; i < a->n; i++) {
         const tn_column *p = &a->v[i], *q = &b->v[i];
         tn_shape ps = p->values->shape, qs = q->values->shape;
         ps.dim[0] = qs.dim[0];
         if (strcmp(p->name, q->name) || p->role != q->role)
-            return tn_fail(err, TN_INVALID_ARGUMENT, ".%s: column %d is '%.80s', in training it is '%.80s'", set, i, q->name, p->name);
+            return tn_fail(err, TN_INVALID_ARGUMENT, ".%s: column %d is '%.80s', in training it is '%.80s'",
+                           set, i, q->name, p->name);
         if (p->values->dtype != q->values->dtype || !tn_shape_equal(&ps, &qs))
-            return tn_fail(err, TN_INVALID_ARGUMENT, ".%s: column '%.80s' is %s of %s, in training %s of %s", set, q->name,
-                           tn_shape_text(&qs, y, sizeof y), tn_dtype_name(q->values->dtype), tn_shape_text(&ps, x, sizeof x),
-                           tn_dtype_name(p->values->dtype));
+            return tn_fail(err, TN_INVALID_ARGUMENT, ".%s: column '%.80s' is %s of %s, in training %s of %s",
+                           set, q->name, tn_shape_text(&qs, y, sizeof y), tn_dtype_name(q->values->dtype),
+                           tn_shape_text(&ps, x, sizeof x), tn_dtype_name(p->values->dtype));
     }
     return TN_OK;
 }

@@ -12,10 +12,13 @@ static const char *path_of(tn_data *d, const char *path)
 }
 
 /* Adds what was read, or keeps why it was not. */
-static void take(tn_data *d, tn_role role, const char *name, tn_code code, tn_tensor *values, const tn_error *err)
+static void take(tn_data *d, tn_role role, const char *name, tn_code code, tn_tensor *values,
+                 const tn_error *err)
 {
-    if (code) tn_data_fail_with(d, name, err);
-    else tn_data_add(d, role, name, values);
+    if (code)
+        tn_data_fail_with(d, name, err);
+    else
+        tn_data_add(d, role, name, values);
 }
 
 void tn_data_idx(tn_data *d, tn_role role, const char *name, const char *path)
@@ -43,7 +46,8 @@ static int split(tn_data *d, const char *columns, const char **names, int most)
 {
     int n = 0;
     char *rest = NULL, *copy = tn_arena_strdup(d->arena, columns);
-    for (char *p = copy ? strtok_r(copy, ",", &rest) : NULL; p && n < most; p = strtok_r(NULL, ",", &rest)) names[n++] = p;
+    for (char *p = copy ? strtok_r(copy, ",", &rest) : NULL; p && n < most; p = strtok_r(NULL, ",", &rest))
+        names[n++] = p;
     return n;
 }
 
@@ -55,7 +59,8 @@ void tn_data_csv(tn_data *d, tn_role role, const char *name, const char *path, c
     tn_tensor *values = NULL;
     const char *full = d->error.code ? NULL : path_of(d, path);
     if (!full) return;
-    tn_csv_options o = {.columns = names, .n_columns = columns ? split(d, columns, names, TN_COUNT(names)) : 0};
+    tn_csv_options o = {.columns = names,
+                        .n_columns = columns ? split(d, columns, names, TN_COUNT(names)) : 0};
     tn_code code = tn_csv_load(full, &o, &csv, &err);
     if (!code && csv.n_columns == 1) {
         tn_shape flat = tn_shape_vector(csv.values->shape.dim[0]);

@@ -28,7 +28,8 @@ static tn_code make_metrics(tn_evaluator *e, tn_session *s, tn_error *err)
         names[2 * i + 1] = n->metrics[i].count;
         e->result.names[i] = n->metrics[i].name;
     }
-    tn_code code = tn_callable_new(s, n->feeds, n->n_feeds, names, 2 * n->n_metrics, NULL, 0, &e->metrics, err);
+    tn_code code =
+        tn_callable_new(s, n->feeds, n->n_feeds, names, 2 * n->n_metrics, NULL, 0, &e->metrics, err);
     tn_free(names);
     return code;
 }
@@ -40,12 +41,14 @@ static tn_code make_summaries(tn_evaluator *e, tn_session *s, tn_error *err)
     const char **names = tn_calloc((size_t)n->n_summaries, sizeof *names);
     if (!names) return tn_no_memory(err, 0);
     for (int i = 0; i < n->n_summaries; i++) names[i] = n->summaries[i].value;
-    tn_code code = tn_callable_new(s, n->feeds, n->n_feeds, names, n->n_summaries, NULL, 0, &e->summaries, err);
+    tn_code code =
+        tn_callable_new(s, n->feeds, n->n_feeds, names, n->n_summaries, NULL, 0, &e->summaries, err);
     tn_free(names);
     return code;
 }
 
-tn_code tn_evaluator_new(const tn_network *n, tn_session *s, const tn_data *d, int64_t batch, tn_evaluator **out, tn_error *err)
+tn_code tn_evaluator_new(const tn_network *n, tn_session *s, const tn_data *d, int64_t batch,
+                         tn_evaluator **out, tn_error *err)
 {
     tn_evaluator *e = tn_calloc(1, sizeof *e);
     if (!e) return tn_no_memory(err, sizeof *e);
@@ -59,8 +62,10 @@ tn_code tn_evaluator_new(const tn_network *n, tn_session *s, const tn_data *d, i
     tn_code code = e->out && e->sums && e->result.values && e->result.names ? TN_OK : tn_no_memory(err, 0);
     if (code == TN_OK) code = make_metrics(e, s, err);
     if (code == TN_OK) code = make_summaries(e, s, err);
-    if (code == TN_OK) *out = e;
-    else tn_evaluator_free(e);
+    if (code == TN_OK)
+        *out = e;
+    else
+        tn_evaluator_free(e);
     return code;
 }
 
@@ -113,15 +118,20 @@ tn_code tn_evaluator_run(tn_evaluator *e, const volatile int *stop, const tn_eva
 
 /* ==== summaries ==== */
 
-static tn_code write_summary(const tn_fetch *f, const tn_tensor *value, tn_events *events, int64_t step, tn_error *err)
+static tn_code write_summary(const tn_fetch *f, const tn_tensor *value, tn_events *events, int64_t step,
+                             tn_error *err)
 {
     switch (f->kind) {
     case TN_VALUE_SCALAR:
-        if (tn_tensor_count(value) != 1) return tn_fail(err, TN_INVALID_ARGUMENT, "summary '%s' is no scalar", f->name);
+        if (tn_tensor_count(value) != 1)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "summary '%s' is no scalar", f->name);
         return tn_events_scalar(events, step, f->name, (float)tn_tensor_number(value, 0), err);
-    case TN_VALUE_IMAGE: return tn_events_images(events, step, f->name, value, f->most > 0 ? f->most : 3, err);
+    case TN_VALUE_IMAGE:
+        return tn_events_images(events, step, f->name, value, f->most > 0 ? f->most : 3, err);
     case TN_VALUE_HISTOGRAM: return tn_events_histogram(events, step, f->name, value, err);
-    default: return tn_fail(err, TN_INVALID_ARGUMENT, "summary '%s' must be made by one of the tn_summary functions", f->name);
+    default:
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "summary '%s' must be made by one of the tn_summary functions", f->name);
     }
 }
 

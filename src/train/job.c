@@ -28,12 +28,14 @@ static tn_code check_owner(const char *path, tn_error *err)
     struct stat st;
     if (stat(path, &st)) return tn_fail(err, TN_NOT_FOUND, "the run's source %s is not there", path);
     if (st.st_uid == geteuid() || !geteuid()) return TN_OK;
-    return tn_fail(err, TN_PERMISSION_DENIED, "%s belongs to another user: read it, and give your own copy as FILE.c", path);
+    return tn_fail(err, TN_PERMISSION_DENIED,
+                   "%s belongs to another user: read it, and give your own copy as FILE.c", path);
 }
 
 static tn_code source_in(const char *run, const char *name, tn_arena *a, const char **out, tn_error *err)
 {
-    if (strchr(name, '/')) return tn_fail(err, TN_INVALID_ARGUMENT, "%s/settings.json: '%s' is no file's name", run, name);
+    if (strchr(name, '/'))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%s/settings.json: '%s' is no file's name", run, name);
     *out = tn_arena_printf(a, "%s/source/%s", run, name);
     return *out ? check_owner(*out, err) : tn_no_memory(err, 0);
 }
@@ -44,7 +46,8 @@ static tn_code read_origin(const char *run, origin *o, tn_error *err)
     tn_json *root = NULL;
     o->settings = tn_path_join(o->arena, run, "settings.json");
     if (!o->settings) return tn_no_memory(err, 0);
-    if (!tn_file_exists(o->settings)) return tn_fail(err, TN_NOT_FOUND, "%s is no run's folder: it has no settings.json", run);
+    if (!tn_file_exists(o->settings))
+        return tn_fail(err, TN_NOT_FOUND, "%s is no run's folder: it has no settings.json", run);
     tn_code code = tn_file_read(o->settings, 1 << 24, &text, err);
     if (code == TN_OK) code = tn_json_parse((tn_view){text.data, text.n}, o->arena, &root, err);
     const char *source = code == TN_OK ? member(o->arena, root, "source") : NULL;
@@ -61,7 +64,8 @@ static tn_code find_origin(const tn_job_options *o, origin *out, tn_error *err)
 {
     out->file = o->file;
     out->model = o->model;
-    if (!o->file) return tn_fail(err, TN_INVALID_ARGUMENT, "no experiment is given: FILE.c, or a run's folder");
+    if (!o->file)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "no experiment is given: FILE.c, or a run's folder");
     if (!tn_is_folder(o->file)) return TN_OK;
     TN_TRY(read_origin(o->file, out, err));
     if (o->model) out->model = o->model;
@@ -79,14 +83,16 @@ static tn_code check(const tn_job *j, tn_error *err)
     if (j->model.model) tn_check_model(j->model.model, &problems);
     tn_code code = tn_buf_check(&problems, err);
     int n = tn_problem_count(&problems);
-    for (char *line = n ? strtok_r(problems.data, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest)) {
+    for (char *line = n ? strtok_r(problems.data, "\n", &rest) : NULL; line;
+         line = strtok_r(NULL, "\n", &rest)) {
         if (!*first) snprintf(first, sizeof first, "%s", line);
         if (l && l->words) l->words(l->payload, line);
     }
     tn_buf_free(&problems);
     if (code != TN_OK || !n) return code;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "%s: %d field%s of the record %s missing or wrong: %s%s", tn_path_base(j->experiment.source),
-                   n, n == 1 ? "" : "s", n == 1 ? "is" : "are", first, n > 1 ? " ..." : "");
+    return tn_fail(err, TN_INVALID_ARGUMENT, "%s: %d field%s of the record %s missing or wrong: %s%s",
+                   tn_path_base(j->experiment.source), n, n == 1 ? "" : "s", n == 1 ? "is" : "are", first,
+                   n > 1 ? " ..." : "");
 }
 
 /* ==== opening ==== */
@@ -116,7 +122,9 @@ static tn_code give_settings(tn_job *j, const tn_job_options *o, const origin *f
 
 static tn_code find_folder(tn_job *j, const origin *from, tn_error *err)
 {
-    const char *dir = from->folder && tn_is_folder(from->folder) ? from->folder : tn_path_dir(from->arena, j->experiment.source);
+    const char *dir = from->folder && tn_is_folder(from->folder)
+                          ? from->folder
+                          : tn_path_dir(from->arena, j->experiment.source);
     j->folder = dir ? tn_strdup(dir) : NULL;
     return j->folder ? TN_OK : tn_no_memory(err, 0);
 }
@@ -138,8 +146,10 @@ tn_code tn_job_open(const tn_job_options *o, tn_job **out, tn_error *err)
     if (j) j->listener = o->listener;
     tn_code code = j && from.arena ? open_job(j, o, &from, err) : tn_no_memory(err, sizeof *j);
     tn_arena_free(from.arena);
-    if (code == TN_OK) *out = j;
-    else tn_job_close(j);
+    if (code == TN_OK)
+        *out = j;
+    else
+        tn_job_close(j);
     return code;
 }
 
@@ -156,9 +166,18 @@ void tn_job_close(tn_job *j)
 
 /* ==== looking at it ==== */
 
-const tn_experiment *tn_job_experiment(const tn_job *j) { return j->experiment.experiment; }
-const tn_settings *tn_job_settings(const tn_job *j) { return j->settings.values[0]; }
-const tn_run_settings *tn_job_run_settings(const tn_job *j) { return &j->settings.run; }
+const tn_experiment *tn_job_experiment(const tn_job *j)
+{
+    return j->experiment.experiment;
+}
+const tn_settings *tn_job_settings(const tn_job *j)
+{
+    return j->settings.values[0];
+}
+const tn_run_settings *tn_job_run_settings(const tn_job *j)
+{
+    return &j->settings.run;
+}
 
 char *tn_job_help(const tn_job *j)
 {
@@ -186,8 +205,10 @@ tn_code tn_job_data(const tn_job *j, const char *set, tn_data **out, tn_error *e
     TN_TRY(tn_data_open(j->folder, tn_job_settings(j), &d, err));
     make(d, tn_job_settings(j));
     tn_code code = tn_data_check(d, set, err);
-    if (code == TN_OK) *out = d;
-    else tn_data_close(d);
+    if (code == TN_OK)
+        *out = d;
+    else
+        tn_data_close(d);
     return code;
 }
 

@@ -2,14 +2,16 @@
  *
  * loop.c - the loop: steps, and between them whatever is due.
  *
- * Invariants: a step is one run of the prepared plan on a batch that is already there; nothing is allocated and
- * no other thread is waited for. What is due is known ahead as a step's number; only the clock is looked at.
+ * Invariants: a step is one run of the prepared plan on a batch that is already there; nothing is allocated
+ * and no other thread is waited for. What is due is known ahead as a step's number; only the clock is looked
+ * at.
  */
 #include "trainer.h"
 
 #include <math.h>
 
-static const int64_t tick_us = 250000, flush_us = 5000000; /* between signs of life; between points' way to the disk */
+static const int64_t tick_us = 250000,
+                     flush_us = 5000000; /* between signs of life; between points' way to the disk */
 
 /* The first multiple of `every` after the step; 0 means never. */
 static int64_t due_after(int64_t step, int64_t every)
@@ -25,7 +27,8 @@ static bool due(int64_t step, int64_t every)
 static int64_t next_due(const tn_trainer *t)
 {
     const tn_run_settings *r = t->run;
-    const int64_t every[] = {r->log_every, r->summary_every, r->save_every, r->export_every, t->validate_steps};
+    const int64_t every[] = {r->log_every, r->summary_every, r->save_every, r->export_every,
+                             t->validate_steps};
     int64_t next = t->last_step;
     for (size_t i = 0; i < TN_COUNT(every); i++) next = TN_MIN(next, due_after(t->state.step, every[i]));
     return next;
@@ -44,8 +47,10 @@ static tn_code explain(tn_trainer *t, const tn_batch *b, tn_error *err)
     const tn_tensor *out;
     tn_error first;
     long long step = (long long)t->state.step + 1;
-    if (err && err->code == TN_INVALID_ARGUMENT && tn_callable_run_checked(t->step, b->feeds, &out, &first) != TN_OK)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "step %lld: the loss is not finite: %s", step, first.message);
+    if (err && err->code == TN_INVALID_ARGUMENT &&
+        tn_callable_run_checked(t->step, b->feeds, &out, &first) != TN_OK)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "step %lld: the loss is not finite: %s", step,
+                       first.message);
     return tn_wrap(err, "step %lld", step);
 }
 
@@ -96,7 +101,8 @@ static tn_code do_due(tn_trainer *t, tn_error *err)
 static tn_code do_timed(tn_trainer *t, tn_error *err)
 {
     int64_t now = tn_now_us();
-    if (t->run->save_seconds > 0 && (double)(now - t->save_time) >= t->run->save_seconds * 1e6) TN_TRY(tn_trainer_save(t, err));
+    if (t->run->save_seconds > 0 && (double)(now - t->save_time) >= t->run->save_seconds * 1e6)
+        TN_TRY(tn_trainer_save(t, err));
     if (now >= t->tick_time) {
         t->tick_time = now + tick_us;
         tn_trainer_tell(t, TN_NEWS_PROGRESS, NULL, NULL);
@@ -129,12 +135,17 @@ static tn_code finish(tn_trainer *t, tn_error *err)
     bool cut = stopped(t);
     if (!cut) {
         tn_code code = tn_trainer_validate(t, err);
-        if (code == TN_CANCELLED) cut = true;
-        else TN_TRY(code);
+        if (code == TN_CANCELLED)
+            cut = true;
+        else
+            TN_TRY(code);
     }
     TN_TRY(tn_trainer_save(t, err));
     if (!cut) TN_TRY(tn_trainer_export(t, err));
-    tn_trainer_tell(t, TN_NEWS_END, NULL, cut ? "stopped" : t->state.step >= t->run->max_steps && t->run->max_steps ? "max_steps" : "epochs");
+    tn_trainer_tell(t, TN_NEWS_END, NULL,
+                    cut                                                       ? "stopped"
+                    : t->state.step >= t->run->max_steps && t->run->max_steps ? "max_steps"
+                                                                              : "epochs");
     return TN_OK;
 }
 

@@ -72,19 +72,27 @@ static bool is_scalar(tn_builder *b, const char *what, tn_node x)
     if (!tn_builder_ok(b)) return false;
     tn_shape s = x.op ? tn_node_shape(x) : TN_SHAPE();
     if (x.op && s.rank <= 0 && tn_dtype_base(tn_node_dtype(x)) == TN_FLOAT) return true;
-    if (!x.op) tn_failf(b, TN_INVALID_ARGUMENT, ".%s has no value", what);
-    else tn_failf(b, TN_INVALID_ARGUMENT, ".%s must be a float scalar; '%s' is %s of shape %s", what, tn_operation_name(x.op),
-                  tn_dtype_name(tn_node_dtype(x)), tn_shape_text(&s, text, sizeof text));
+    if (!x.op)
+        tn_failf(b, TN_INVALID_ARGUMENT, ".%s has no value", what);
+    else
+        tn_failf(b, TN_INVALID_ARGUMENT, ".%s must be a float scalar; '%s' is %s of shape %s", what,
+                 tn_operation_name(x.op), tn_dtype_name(tn_node_dtype(x)),
+                 tn_shape_text(&s, text, sizeof text));
     return false;
 }
 
 /* Model and loss of one mode. */
-static void build_tower(const struct tn_job *j, tn_builder *b, tn_mode mode, const parts *p, tn_values *in, tn_values *out,
-                        tn_results *r)
+static void build_tower(const struct tn_job *j, tn_builder *b, tn_mode mode, const parts *p, tn_values *in,
+                        tn_values *out, tn_results *r)
 {
     *in = tn_preprocess(j, b, mode, &p->features);
     *out = tn_apply_model(j, b, mode, in);
-    *r = (tn_results){.inputs = in, .outputs = out, .labels = &p->labels, .y = tn_values_default(out), .label = p->labels.x, .mode = mode};
+    *r = (tn_results){.inputs = in,
+                      .outputs = out,
+                      .labels = &p->labels,
+                      .y = tn_values_default(out),
+                      .label = p->labels.x,
+                      .mode = mode};
     r->weights_loss = tn_regularization_loss(b);
     tn_name_scope(b, "loss");
     r->loss = j->experiment.experiment->loss(b, tn_job_settings(j), r);
@@ -125,10 +133,11 @@ static void fetch_of(tn_network *n, tn_builder *b, const struct tn_value *v, tn_
 static void add_loss(tn_builder *b, const parts *p, tn_node loss, tn_outputs *metrics)
 {
     tn_node first = p->features.x;
-    tn_node rows = tn_op(b, "StridedSlice",
-                         TN_INPUTS(tn_op(b, "Shape", TN_INPUTS(first), TN_NO_ATTRS), tn_ints(b, (int64_t[]){0}, 1),
-                                   tn_ints(b, (int64_t[]){1}, 1), tn_ints(b, (int64_t[]){1}, 1)),
-                         TN_ATTRS(tn_attr_int("shrink_axis_mask", 1)));
+    tn_node rows =
+        tn_op(b, "StridedSlice",
+              TN_INPUTS(tn_op(b, "Shape", TN_INPUTS(first), TN_NO_ATTRS), tn_ints(b, (int64_t[]){0}, 1),
+                        tn_ints(b, (int64_t[]){1}, 1), tn_ints(b, (int64_t[]){1}, 1)),
+              TN_ATTRS(tn_attr_int("shrink_axis_mask", 1)));
     tn_node count = tn_cast_to(b, rows, TN_FLOAT);
     tn_metric(metrics, "loss", tn_mul(b, loss, count), count, false);
 }
@@ -193,8 +202,10 @@ tn_code tn_network_new(const struct tn_job *j, const tn_data *data, tn_network *
     n->graph = tn_graph_new();
     n->feeds = n->arena ? TN_ARRAY(n->arena, data->n + 1, const char *) : NULL;
     tn_code code = n->graph && n->feeds ? build(j, data, n, err) : tn_no_memory(err, 0);
-    if (code == TN_OK) *out = n;
-    else tn_network_free(n);
+    if (code == TN_OK)
+        *out = n;
+    else
+        tn_network_free(n);
     return code;
 }
 

@@ -4,7 +4,8 @@
  * without a hand-over, and waits or wakes once a block.
  *
  * Invariants: which examples are in batch number p depends on the options and p only. A block belongs to the
- * producer while it is empty, to the consumer while it is full; what is in it is not changed while it is lent.
+ * producer while it is empty, to the consumer while it is full; what is in it is not changed while it is
+ * lent.
  */
 #include "shuffle.h"
 #include "train.h"
@@ -14,10 +15,10 @@ enum { N_BLOCKS = 3, MOST_BATCHES = 512 };
 
 typedef struct block {
     tn_batch *batches;
-    tn_tensor *tensors;       /* views, columns of each batch in a row */
+    tn_tensor *tensors; /* views, columns of each batch in a row */
     const tn_tensor **feeds;
-    char **memory;            /* one a column */
-    int64_t n;                /* batches in it; 0 and full: the end */
+    char **memory; /* one a column */
+    int64_t n;     /* batches in it; 0 and full: the end */
     bool full;
 } block;
 
@@ -28,7 +29,7 @@ struct tn_pipeline {
     size_t *row, *stride;    /* bytes of an example and of a batch, by column */
     int64_t *order, order_epoch;
     block blocks[N_BLOCKS];
-    int taking, at;          /* the consumer's block, and batch in it; at -1: not taken yet */
+    int taking, at; /* the consumer's block, and batch in it; at -1: not taken yet */
     int filling;
     bool stopping, started;
     pthread_t thread;
@@ -85,7 +86,9 @@ static void copy_example(tn_pipeline *p, const block *b, int64_t slot, int64_t i
     for (int c = 0; c < p->data->n; c++) {
         char *to = b->memory[c] + (size_t)slot * p->stride[c] + (size_t)i * p->row[c];
         memcpy(to, (char *)p->data->v[c].values->data + (size_t)from * p->row[c], p->row[c]);
-        if (p->data->map) p->data->map(p->data->settings, p->data->v[c].name, to, tn_draw(~p->o.seed, (uint64_t)epoch, (uint64_t)from));
+        if (p->data->map)
+            p->data->map(p->data->settings, p->data->v[c].name, to,
+                         tn_draw(~p->o.seed, (uint64_t)epoch, (uint64_t)from));
     }
 }
 
@@ -138,11 +141,13 @@ static tn_code measure(tn_pipeline *p, tn_error *err)
     p->row = tn_calloc((size_t)d->n, sizeof *p->row);
     p->stride = tn_calloc((size_t)d->n, sizeof *p->stride);
     p->order = p->o.shuffle ? tn_calloc((size_t)d->count, sizeof *p->order) : NULL;
-    if (!p->row || !p->stride || (p->o.shuffle && !p->order)) return tn_no_memory(err, (size_t)d->count * sizeof *p->order);
+    if (!p->row || !p->stride || (p->o.shuffle && !p->order))
+        return tn_no_memory(err, (size_t)d->count * sizeof *p->order);
     for (int c = 0; c < d->n; c++) {
         p->row[c] = tn_tensor_bytes(d->v[c].values) / (size_t)d->count;
         if (p->row[c] && (size_t)p->o.batch > ((size_t)1 << 40) / p->row[c])
-            return tn_fail(err, TN_RESOURCE_EXHAUSTED, "a batch of %lld examples is too large", (long long)p->o.batch);
+            return tn_fail(err, TN_RESOURCE_EXHAUSTED, "a batch of %lld examples is too large",
+                           (long long)p->o.batch);
         p->stride[c] = ((size_t)p->o.batch * p->row[c] + 63) / 64 * 64;
         batch += p->stride[c];
     }
@@ -167,7 +172,8 @@ static tn_code make_block(tn_pipeline *p, block *b, tn_error *err)
         b->batches[k].feeds = b->feeds + k * (size_t)n;
         for (int c = 0; c < n; c++) {
             const tn_tensor *column = p->data->v[c].values;
-            b->tensors[k * (size_t)n + (size_t)c] = tn_tensor_view(column->dtype, &column->shape, b->memory[c] + k * p->stride[c]);
+            b->tensors[k * (size_t)n + (size_t)c] =
+                tn_tensor_view(column->dtype, &column->shape, b->memory[c] + k * p->stride[c]);
             b->feeds[k * (size_t)n + (size_t)c] = &b->tensors[k * (size_t)n + (size_t)c];
         }
     }
@@ -178,11 +184,14 @@ static tn_code set_up(tn_pipeline *p, tn_error *err)
 {
     p->per_epoch = tn_batches_per_epoch(p->data->count, p->o.batch, p->o.last);
     if (!p->per_epoch)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "a batch of %lld examples is larger than the data (%lld), and smaller ones are dropped",
-                       (long long)p->o.batch, (long long)p->data->count);
+        return tn_fail(
+            err, TN_INVALID_ARGUMENT,
+            "a batch of %lld examples is larger than the data (%lld), and smaller ones are dropped",
+            (long long)p->o.batch, (long long)p->data->count);
     TN_TRY(measure(p, err));
     for (int i = 0; i < N_BLOCKS; i++) TN_TRY(make_block(p, &p->blocks[i], err));
-    if (pthread_create(&p->thread, NULL, produce, p)) return tn_fail(err, TN_RESOURCE_EXHAUSTED, "no thread for the input pipeline");
+    if (pthread_create(&p->thread, NULL, produce, p))
+        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "no thread for the input pipeline");
     p->started = true;
     return TN_OK;
 }
@@ -190,7 +199,8 @@ static tn_code set_up(tn_pipeline *p, tn_error *err)
 tn_code tn_pipeline_new(const tn_data *d, const tn_pipeline_options *o, tn_pipeline **out, tn_error *err)
 {
     if (o->batch < 1 || d->count < 1 || o->position < 0)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "a pipeline of %lld examples in batches of %lld", (long long)d->count, (long long)o->batch);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "a pipeline of %lld examples in batches of %lld",
+                       (long long)d->count, (long long)o->batch);
     tn_pipeline *p = tn_calloc(1, sizeof *p);
     if (!p) return tn_no_memory(err, sizeof *p);
     p->data = d;
@@ -201,8 +211,10 @@ tn_code tn_pipeline_new(const tn_data *d, const tn_pipeline_options *o, tn_pipel
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->changed, NULL);
     tn_code code = set_up(p, err);
-    if (code == TN_OK) *out = p;
-    else tn_pipeline_free(p);
+    if (code == TN_OK)
+        *out = p;
+    else
+        tn_pipeline_free(p);
     return code;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * report.c - what a run tells and writes: news for the listener, event files, validation, checkpoints, exports.
- * Time spent here is left out of the steps per second.
+ * report.c - what a run tells and writes: news for the listener, event files, validation, checkpoints,
+ * exports. Time spent here is left out of the steps per second.
  */
 #include "trainer.h"
 
@@ -13,9 +13,17 @@ double tn_trainer_rate(const tn_trainer *t)
 
 void tn_trainer_tell(tn_trainer *t, tn_news_kind kind, const char *path, const char *reason)
 {
-    tn_news n = {.kind = kind, .step = t->state.step, .max_steps = t->last_step, .loss = t->loss, .run = t->folder->path, .path = path,
-                 .reason = reason, .steps_per_s = tn_trainer_rate(t), .seconds = (double)(tn_now_us() - t->started) / 1e6};
-    if (kind == TN_NEWS_END && n.seconds > 0) n.steps_per_s = (double)(t->state.step - t->first_step) / n.seconds;
+    tn_news n = {.kind = kind,
+                 .step = t->state.step,
+                 .max_steps = t->last_step,
+                 .loss = t->loss,
+                 .run = t->folder->path,
+                 .path = path,
+                 .reason = reason,
+                 .steps_per_s = tn_trainer_rate(t),
+                 .seconds = (double)(tn_now_us() - t->started) / 1e6};
+    if (kind == TN_NEWS_END && n.seconds > 0)
+        n.steps_per_s = (double)(t->state.step - t->first_step) / n.seconds;
     bool with_metrics = kind == TN_NEWS_VALIDATION || kind == TN_NEWS_END;
     if (with_metrics && t->metrics) {
         n.names = t->metrics->names;
@@ -42,7 +50,8 @@ static tn_code restarted(tn_trainer *t, tn_error *err)
 tn_code tn_trainer_first_events(tn_trainer *t, tn_error *err)
 {
     tn_arena *a = t->folder->arena;
-    const char *train = tn_path_join(a, t->folder->logs, "train"), *validation = tn_path_join(a, t->folder->logs, "validation");
+    const char *train = tn_path_join(a, t->folder->logs, "train"),
+               *validation = tn_path_join(a, t->folder->logs, "validation");
     if (!train || !validation) return tn_no_memory(err, 0);
     TN_TRY(tn_events_open(train, NULL, TN_EVENTS_V2, &t->events, err));
     if (t->evaluator) TN_TRY(tn_events_open(validation, NULL, TN_EVENTS_V2, &t->validation_events, err));
@@ -50,7 +59,8 @@ tn_code tn_trainer_first_events(tn_trainer *t, tn_error *err)
     TN_TRY(tn_events_graph(t->events, t->network->graph, err));
     TN_TRY(tn_events_settings(t->events, "settings/run", tn_run_rows, t->run, err));
     const tn_all_settings *s = &t->job->settings;
-    if (s->rows[0]) TN_TRY(tn_events_settings(t->events, "settings/experiment", s->rows[0], s->values[0], err));
+    if (s->rows[0])
+        TN_TRY(tn_events_settings(t->events, "settings/experiment", s->rows[0], s->values[0], err));
     if (s->rows[1]) TN_TRY(tn_events_settings(t->events, "settings/model", s->rows[1], s->values[1], err));
     return tn_events_flush(t->events, err);
 }
@@ -83,7 +93,8 @@ static tn_code write_weights(tn_trainer *t, tn_error *err)
 static tn_code write_metrics(tn_trainer *t, tn_error *err)
 {
     for (int i = 0; i < t->metrics->n; i++)
-        TN_TRY(tn_events_scalar(t->validation_events, t->state.step, t->metrics->names[i], (float)t->metrics->values[i], err));
+        TN_TRY(tn_events_scalar(t->validation_events, t->state.step, t->metrics->names[i],
+                                (float)t->metrics->values[i], err));
     TN_TRY(tn_evaluator_summaries(t->evaluator, t->validation_events, t->state.step, err));
     TN_TRY(tn_events_flush(t->validation_events, err));
     TN_TRY(write_weights(t, err));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run_folder.c - a run's own folder: settings.json, source/, logs/, checkpoints/, exports/, and a lock that the
- * process at work in it holds.
+ * run_folder.c - a run's own folder: settings.json, source/, logs/, checkpoints/, exports/, and a lock that
+ * the process at work in it holds.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -84,8 +84,10 @@ tn_code tn_run_folder_new(const char *logdir, const char *name, tn_run_folder **
     if (code == TN_OK) code = lock(f, err);
     if (code == TN_OK) code = tn_make_folders(f->checkpoints, err);
     tn_arena_free(a);
-    if (code == TN_OK) *out = f;
-    else tn_run_folder_close(f);
+    if (code == TN_OK)
+        *out = f;
+    else
+        tn_run_folder_close(f);
     return code;
 }
 
@@ -95,24 +97,54 @@ tn_code tn_run_folder_open(const char *path, bool locked, tn_run_folder **out, t
     if (!tn_is_folder(path)) return tn_fail(err, TN_NOT_FOUND, "there is no run folder %s", path);
     TN_TRY(make(path, &f, err));
     tn_code code = TN_OK;
-    if (!tn_file_exists(f->settings)) code = tn_fail(err, TN_NOT_FOUND, "%s is no run's folder: it has no settings.json", path);
+    if (!tn_file_exists(f->settings))
+        code = tn_fail(err, TN_NOT_FOUND, "%s is no run's folder: it has no settings.json", path);
     if (code == TN_OK && locked) code = lock(f, err);
-    if (code == TN_OK) *out = f;
-    else tn_run_folder_close(f);
+    if (code == TN_OK)
+        *out = f;
+    else
+        tn_run_folder_close(f);
     return code;
 }
 
 /* ==== what it was made of ==== */
 
+static tn_code copy_file(const tn_run_folder *f, const char *dir, const char *from, tn_buf *text,
+                         tn_error *err)
+{
+    const char *to = tn_path_join(f->arena, dir, tn_path_base(from));
+    if (!to) return tn_no_memory(err, 0);
+    tn_buf_clear(text);
+    TN_TRY(tn_file_read(from, 0, text, err));
+    return tn_file_write(to, text->data, text->n, err);
+}
+
+/* The headers that the source includes from its own folder. */
+static tn_code copy_headers(const tn_run_folder *f, const char *dir, const char *source, tn_buf *text,
+                            tn_error *err)
+{
+    tn_buf header = {0};
+    tn_code code = TN_OK;
+    const char *folder = tn_path_dir(f->arena, source);
+    for (char *p = text->n ? strstr(text->data, "#include \"") : NULL; p && code == TN_OK;
+         p = strstr(p, "#include \"")) {
+        p += strlen("#include \"");
+        const char *name = tn_arena_strndup(f->arena, p, strcspn(p, "\"\n"));
+        const char *from = folder && name && !strchr(name, '/') ? tn_path_join(f->arena, folder, name) : NULL;
+        if (from && tn_file_exists(from)) code = copy_file(f, dir, from, &header, err);
+    }
+    tn_buf_free(&header);
+    return code;
+}
+
 static tn_code copy_source(const tn_run_folder *f, const char *source, tn_error *err)
 {
     tn_buf text = {0};
     const char *dir = tn_path_join(f->arena, f->path, "source");
-    const char *to = dir ? tn_path_join(f->arena, dir, tn_path_base(source)) : NULL;
-    if (!to) return tn_no_memory(err, 0);
+    if (!dir) return tn_no_memory(err, 0);
     TN_TRY(tn_make_folders(dir, err));
-    tn_code code = tn_file_read(source, 0, &text, err);
-    if (code == TN_OK) code = tn_file_write(to, text.data, text.n, err);
+    tn_code code = copy_file(f, dir, source, &text, err);
+    if (code == TN_OK) code = copy_headers(f, dir, source, &text, err);
     tn_buf_free(&text);
     return code;
 }
@@ -175,7 +207,8 @@ static bool is_run_of(const char *name, const char *experiment)
     return mark && (!experiment || ((size_t)(mark - name) == n && !strncmp(name, experiment, n)));
 }
 
-static tn_code newest(const char *logdir, char **names, size_t n, const char *experiment, const char **out, tn_error *err)
+static tn_code newest(const char *logdir, char **names, size_t n, const char *experiment, const char **out,
+                      tn_error *err)
 {
     const char *best = "";
     for (size_t i = 0; i < n; i++) {
@@ -183,32 +216,41 @@ static tn_code newest(const char *logdir, char **names, size_t n, const char *ex
         if (!is_run_of(names[i], experiment)) continue;
         if (!best_stamp || strcmp(stamp, best_stamp) >= 0) best = names[i];
     }
-    if (!*best) return tn_fail(err, TN_NOT_FOUND, "%s has no run%s%s", logdir, experiment ? " of " : "", experiment ? experiment : "");
+    if (!*best)
+        return tn_fail(err, TN_NOT_FOUND, "%s has no run%s%s", logdir, experiment ? " of " : "",
+                       experiment ? experiment : "");
     *out = best;
     return TN_OK;
 }
 
-static tn_code by_prefix(const char *logdir, char **names, size_t n, const char *run, const char **out, tn_error *err)
+static tn_code by_prefix(const char *logdir, char **names, size_t n, const char *run, const char **out,
+                         tn_error *err)
 {
     const char *found = NULL;
     for (size_t i = 0; i < n; i++) {
         if (strncmp(names[i], run, strlen(run)) || !is_run_of(names[i], NULL)) continue;
-        if (found) return tn_fail(err, TN_INVALID_ARGUMENT, "%s has several runs that begin with '%s': %s, %s", logdir, run, found, names[i]);
+        if (found)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "%s has several runs that begin with '%s': %s, %s",
+                           logdir, run, found, names[i]);
         found = names[i];
     }
-    if (!found) return tn_fail(err, TN_NOT_FOUND, "there is no run '%s', neither as a folder nor in %s", run, logdir);
+    if (!found)
+        return tn_fail(err, TN_NOT_FOUND, "there is no run '%s', neither as a folder nor in %s", run, logdir);
     *out = found;
     return TN_OK;
 }
 
-static tn_code find_in(tn_arena *a, const char *logdir, const char *run, const char *experiment, char **out, tn_error *err)
+static tn_code find_in(tn_arena *a, const char *logdir, const char *run, const char *experiment, char **out,
+                       tn_error *err)
 {
     char **names;
     size_t n;
     const char *name = NULL;
-    if (!tn_is_folder(logdir)) return tn_fail(err, TN_NOT_FOUND, "there is no run '%s': no folder %s", run, logdir);
+    if (!tn_is_folder(logdir))
+        return tn_fail(err, TN_NOT_FOUND, "there is no run '%s': no folder %s", run, logdir);
     TN_TRY(tn_list_folder(logdir, a, &names, &n, err));
-    TN_TRY(!strcmp(run, "latest") ? newest(logdir, names, n, experiment, &name, err) : by_prefix(logdir, names, n, run, &name, err));
+    TN_TRY(!strcmp(run, "latest") ? newest(logdir, names, n, experiment, &name, err)
+                                  : by_prefix(logdir, names, n, run, &name, err));
     const char *path = tn_path_join(a, logdir, name);
     *out = path ? tn_strdup(path) : NULL;
     return *out ? TN_OK : tn_no_memory(err, 0);

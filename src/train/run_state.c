@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run_state.c - all of a run's state as one checkpoint: variables, then, under "_turnery/", the random generators
- * and where the run is in its steps and its data. TensorFlow's Saver restores the variables and passes over the
- * rest.
+ * run_state.c - all of a run's state as one checkpoint: variables, then, under "_turnery/", the random
+ * generators and where the run is in its steps and its data. TensorFlow's Saver restores the variables and
+ * passes over the rest.
  */
 #include "train.h"
 
@@ -34,7 +34,8 @@ static tn_code add_generator(tn_bundle_writer *w, const char *name, const tn_rng
     return code;
 }
 
-static tn_code add_all(tn_bundle_writer *w, const tn_export *e, tn_session *s, const tn_run_state *state, tn_error *err)
+static tn_code add_all(tn_bundle_writer *w, const tn_export *e, tn_session *s, const tn_run_state *state,
+                       tn_error *err)
 {
     tn_store *store = tn_session_store(s);
     TN_TRY(tn_checkpoint_add(w, e, s, err));
@@ -44,8 +45,8 @@ static tn_code add_all(tn_bundle_writer *w, const tn_export *e, tn_session *s, c
     return add_int(w, OURS "step", state->step, err);
 }
 
-tn_code tn_state_save(tn_saver *saver, const tn_network *n, tn_session *s, const tn_run_state *state, const char **path,
-                      tn_error *err)
+tn_code tn_state_save(tn_saver *saver, const tn_network *n, tn_session *s, const tn_run_state *state,
+                      const char **path, tn_error *err)
 {
     tn_bundle_writer *w;
     tn_export e = {.graph = n->graph};
@@ -65,8 +66,10 @@ static tn_code read_int(tn_bundle *b, const char *name, int64_t *out, tn_error *
     tn_tensor *t;
     TN_TRY(tn_bundle_read(b, name, &t, err));
     tn_code code = TN_OK;
-    if (t->dtype == TN_INT64 && tn_tensor_count(t) == 1 && TN_INT64S(t)[0] >= 0) *out = TN_INT64S(t)[0];
-    else code = tn_fail(err, TN_DATA_LOSS, "%s: tensor %s is no count", tn_bundle_prefix(b), name);
+    if (t->dtype == TN_INT64 && tn_tensor_count(t) == 1 && TN_INT64S(t)[0] >= 0)
+        *out = TN_INT64S(t)[0];
+    else
+        code = tn_fail(err, TN_DATA_LOSS, "%s: tensor %s is no count", tn_bundle_prefix(b), name);
     tn_tensor_unref(t);
     return code;
 }
@@ -81,8 +84,10 @@ static tn_code read_generator(tn_bundle *b, const char *key, tn_store *store, tn
         code = tn_fail(err, TN_DATA_LOSS, "%s: tensor %s is no generator", tn_bundle_prefix(b), key);
     if (code == TN_OK) code = tn_store_rng(store, key + strlen(RNG), 1, 1, &r, err);
     for (int i = 0; code == TN_OK && i < 6; i++) {
-        if (i < 4) r->state.counter[i] = (uint32_t)TN_INT64S(t)[i];
-        else r->state.key[i - 4] = (uint32_t)TN_INT64S(t)[i];
+        if (i < 4)
+            r->state.counter[i] = (uint32_t)TN_INT64S(t)[i];
+        else
+            r->state.key[i - 4] = (uint32_t)TN_INT64S(t)[i];
     }
     tn_tensor_unref(t);
     return code;
@@ -99,7 +104,8 @@ static tn_code read_ours(tn_bundle *b, tn_session *s, tn_run_state *state, tn_er
     return TN_OK;
 }
 
-tn_code tn_state_restore(const char *prefix, const tn_network *n, tn_session *s, tn_run_state *state, tn_error *err)
+tn_code tn_state_restore(const char *prefix, const tn_network *n, tn_session *s, tn_run_state *state,
+                         tn_error *err)
 {
     tn_bundle *b;
     TN_TRY(tn_checkpoint_restore(prefix, n->graph, NULL, s, NULL, err));

@@ -20,7 +20,8 @@ void tn_serving_input(tn_inputs *in, const char *name, tn_dtype t, tn_shape shap
     } else if (!tn_dtype_size(t)) {
         tn_fail(&in->error, TN_INVALID_ARGUMENT, ".serving: input '%.100s' has no dtype", name);
     } else if (shape.rank < 1) {
-        tn_fail(&in->error, TN_INVALID_ARGUMENT, ".serving: input '%.100s' of shape %s has no dimension for the batch", name,
+        tn_fail(&in->error, TN_INVALID_ARGUMENT,
+                ".serving: input '%.100s' of shape %s has no dimension for the batch", name,
                 tn_shape_text(&shape, text, sizeof text));
     } else {
         in->v[in->n].name = tn_arena_strdup(in->arena, name);
@@ -43,7 +44,8 @@ static void inputs_of_data(tn_inputs *in, const tn_data *d)
 static tn_values make_inputs(tn_builder *b, const tn_inputs *in)
 {
     tn_values v = tn_values_of(b);
-    for (int i = 0; i < in->n; i++) tn_output(&v, in->v[i].name, tn_placeholder(b, in->v[i].name, in->v[i].dtype, in->v[i].shape), 0);
+    for (int i = 0; i < in->n; i++)
+        tn_output(&v, in->v[i].name, tn_placeholder(b, in->v[i].name, in->v[i].dtype, in->v[i].shape), 0);
     return v;
 }
 
@@ -94,7 +96,8 @@ static const tn_tensor_info *infos(tn_arena *a, const tn_values *v, bool every, 
     return t;
 }
 
-static bool add_signature(tn_serving *s, const char *name, const tn_values *in, const tn_values *out, const char *only)
+static bool add_signature(tn_serving *s, const char *name, const tn_values *in, const tn_values *out,
+                          const char *only)
 {
     tn_signature *g = &s->signatures[s->n_signatures++];
     *g = (tn_signature){.name = tn_arena_strdup(s->arena, name), .method = TN_PREDICT_METHOD};
@@ -109,7 +112,8 @@ static tn_code add_signatures(tn_serving *s, const tn_values *in, const tn_value
     s->signatures = TN_ARRAY(s->arena, out->n + 1, tn_signature);
     bool ok = s->signatures && add_signature(s, TN_DEFAULT_SIGNATURE, in, out, NULL);
     for (int i = 0; ok && i < out->n; i++)
-        if (strcmp(out->v[i].name, TN_DEFAULT_SIGNATURE)) ok = add_signature(s, out->v[i].name, in, out, out->v[i].name);
+        if (strcmp(out->v[i].name, TN_DEFAULT_SIGNATURE))
+            ok = add_signature(s, out->v[i].name, in, out, out->v[i].name);
     return ok ? TN_OK : tn_no_memory(err, 0);
 }
 
@@ -137,16 +141,22 @@ tn_code tn_serving_new(const struct tn_job *j, const tn_data *data, tn_serving *
     if (!s || !in || !s->arena || !s->graph) code = tn_no_memory(err, sizeof *s);
     if (code == TN_OK) {
         in->arena = s->arena;
-        if (e->serving) e->serving(in, tn_job_settings(j));
-        else inputs_of_data(in, data);
+        if (e->serving)
+            e->serving(in, tn_job_settings(j));
+        else
+            inputs_of_data(in, data);
         code = in->error.code;
-        if (code != TN_OK && err) *err = in->error;
-        else if (!in->n) code = tn_fail(err, TN_INVALID_ARGUMENT, ".serving: it gave no input");
+        if (code != TN_OK && err)
+            *err = in->error;
+        else if (!in->n)
+            code = tn_fail(err, TN_INVALID_ARGUMENT, ".serving: it gave no input");
     }
     if (code == TN_OK) code = build(j, in, s, err);
     tn_free(in);
-    if (code == TN_OK) *out = s;
-    else tn_serving_free(s);
+    if (code == TN_OK)
+        *out = s;
+    else
+        tn_serving_free(s);
     return code;
 }
 

@@ -7,24 +7,36 @@
 
 #define ROW(field, ...) TN_OPTION(tn_run_settings, field, __VA_ARGS__)
 const tn_option tn_run_rows[] = {
-    ROW(batch_size, .def = "64", .min = 1, .max = 1e7, .unit = "examples", .help = "examples in a training step"),
-    ROW(eval_batch_size, .def = "0", .min = 0, .max = 1e7, .unit = "examples", .help = "in a batch of validation; 0: as in training"),
-    ROW(max_steps, .def = "0", .min = 0, .max = 1e15, .unit = "steps", .help = "the run ends at this step; 0: when the epochs are over"),
-    ROW(epochs, .def = "0", .min = 0, .max = 1e9, .unit = "epochs", .help = "passes over the data; 0: no limit, or 10 without max_steps"),
-    ROW(validate_every, .def = "1", .min = 0, .max = 1e12, .help = "steps or epochs between validations; 0: only at the end"),
+    ROW(batch_size, .def = "64", .min = 1, .max = 1e7, .unit = "examples",
+        .help = "examples in a training step"),
+    ROW(eval_batch_size, .def = "0", .min = 0, .max = 1e7, .unit = "examples",
+        .help = "in a batch of validation; 0: as in training"),
+    ROW(max_steps, .def = "0", .min = 0, .max = 1e15, .unit = "steps",
+        .help = "the run ends at this step; 0: when the epochs are over"),
+    ROW(epochs, .def = "0", .min = 0, .max = 1e9, .unit = "epochs",
+        .help = "passes over the data; 0: no limit, or 10 without max_steps"),
+    ROW(validate_every, .def = "1", .min = 0, .max = 1e12,
+        .help = "steps or epochs between validations; 0: only at the end"),
     ROW(validate_unit, .def = "epochs", .choices = "steps|epochs", .help = "what validate_every counts"),
-    ROW(summary_every, .def = "100", .min = 0, .max = 1e12, .unit = "steps", .help = "between points of the loss in event files; 0: none"),
-    ROW(log_every, .def = "100", .min = 1, .max = 1e12, .unit = "steps", .help = "between reports of progress"),
-    ROW(save_every, .def = "0", .min = 0, .max = 1e12, .unit = "steps", .help = "between checkpoints; 0: by seconds only"),
-    ROW(save_seconds, .def = "600", .min = 0, .max = 1e9, .unit = "seconds", .help = "between checkpoints; 0: by steps only"),
+    ROW(summary_every, .def = "100", .min = 0, .max = 1e12, .unit = "steps",
+        .help = "between points of the loss in event files; 0: none"),
+    ROW(log_every, .def = "100", .min = 1, .max = 1e12, .unit = "steps",
+        .help = "between reports of progress"),
+    ROW(save_every, .def = "0", .min = 0, .max = 1e12, .unit = "steps",
+        .help = "between checkpoints; 0: by seconds only"),
+    ROW(save_seconds, .def = "600", .min = 0, .max = 1e9, .unit = "seconds",
+        .help = "between checkpoints; 0: by steps only"),
     ROW(keep, .def = "5", .min = 0, .max = 1e6, .unit = "checkpoints", .help = "that are kept; 0: all"),
-    ROW(export_every, .def = "0", .min = 0, .max = 1e12, .unit = "steps", .help = "between exports; 0: only at the end"),
+    ROW(export_every, .def = "0", .min = 0, .max = 1e12, .unit = "steps",
+        .help = "between exports; 0: only at the end"),
     ROW(seed, .def = "1", .min = 1, .max = 9e15, .help = "of initial values, dropout and shuffling"),
     ROW(threads, .def = "0", .min = 0, .max = 1024, .help = "that compute; 0: all cores"),
-    ROW(prefetch, .def = "0", .min = 0, .max = 4096, .unit = "batches", .help = "prepared at a time; 0: chosen by size"),
+    ROW(prefetch, .def = "0", .min = 0, .max = 4096, .unit = "batches",
+        .help = "prepared at a time; 0: chosen by size"),
     ROW(shuffle, .def = "yes", .choices = "yes|no", .help = "the training data anew in each epoch"),
     ROW(last_batch, .def = "keep", .choices = "keep|drop|wrap",
-        .help = "what the last batch of an epoch is when too few examples are left: smaller, left out, or filled from the next epoch"),
+        .help = "what the last batch of an epoch is when too few examples are left: smaller, left out, or "
+                "filled from the next epoch"),
     TN_OPTIONS_END};
 
 /* What the record says stands above the defaults; zeros say nothing. */
@@ -67,8 +79,10 @@ tn_code tn_settings_new(const tn_experiment *e, const tn_model *m, tn_all_settin
     tn_code code = overlay(&s.run, &e->run, err);
     if (code == TN_OK) code = add_rows(&s, 0, e->options, err);
     if (code == TN_OK && m) code = add_rows(&s, 1, m->options, err);
-    if (code == TN_OK) *out = s;
-    else tn_settings_free(&s);
+    if (code == TN_OK)
+        *out = s;
+    else
+        tn_settings_free(&s);
     return code;
 }
 
@@ -90,7 +104,9 @@ static tn_code unknown(const tn_all_settings *s, const char *name, tn_error *err
     for (size_t k = 0; k < TN_COUNT(all); k++)
         for (const tn_option *r = all[k]; r && r->name && n < TN_COUNT(names); r++) names[n++] = r->name;
     const char *near = tn_nearest(name, names, n);
-    if (near) return tn_fail(err, TN_INVALID_ARGUMENT, "there is no setting '%.100s'; did you mean '%s'?", name, near);
+    if (near)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "there is no setting '%.100s'; did you mean '%s'?", name,
+                       near);
     return tn_fail(err, TN_INVALID_ARGUMENT, "there is no setting '%.100s'", name);
 }
 
@@ -98,7 +114,8 @@ tn_code tn_settings_set(tn_all_settings *s, const char *name, const char *value,
 {
     if (tn_option_find(tn_run_rows, name)) return tn_option_set(tn_run_rows, &s->run, name, value, err);
     for (int i = 0; i < 2; i++)
-        if (s->rows[i] && tn_option_find(s->rows[i], name)) return tn_option_set(s->rows[i], s->values[i], name, value, err);
+        if (s->rows[i] && tn_option_find(s->rows[i], name))
+            return tn_option_set(s->rows[i], s->values[i], name, value, err);
     return unknown(s, name, err);
 }
 
@@ -113,10 +130,14 @@ static tn_code set_member(tn_all_settings *s, const tn_json *v, tn_error *err)
     case TN_JSON_STRING: value = v->text.p; break;
     case TN_JSON_BOOL: value = v->boolean ? "true" : "false"; break;
     case TN_JSON_NUMBER:
-        if (v->is_int) snprintf(number, sizeof number, "%lld", (long long)v->integer);
-        else tn_format_double(number, v->number);
+        if (v->is_int)
+            snprintf(number, sizeof number, "%lld", (long long)v->integer);
+        else
+            tn_format_double(number, v->number);
         break;
-    default: return tn_fail(err, TN_INVALID_ARGUMENT, "setting '%s' is neither a number, a word nor true or false", name);
+    default:
+        return tn_fail(err, TN_INVALID_ARGUMENT, "setting '%s' is neither a number, a word nor true or false",
+                       name);
     }
     return tn_settings_set(s, name, value, err);
 }
@@ -129,10 +150,12 @@ tn_code tn_settings_load(tn_all_settings *s, const char *path, tn_error *err)
     TN_TRY(tn_file_read(path, 1 << 24, &text, err));
     tn_arena *a = tn_arena_new(0);
     tn_code code = a ? tn_json_parse((tn_view){text.data, text.n}, a, &root, err) : tn_no_memory(err, 0);
-    if (code == TN_OK && root->kind != TN_JSON_OBJECT) code = tn_fail(err, TN_INVALID_ARGUMENT, "not a JSON object");
+    if (code == TN_OK && root->kind != TN_JSON_OBJECT)
+        code = tn_fail(err, TN_INVALID_ARGUMENT, "not a JSON object");
     const tn_json *inner = code == TN_OK ? tn_json_find(root, "settings") : NULL;
     if (!inner || inner->kind != TN_JSON_OBJECT) inner = root;
-    for (const tn_json *v = code == TN_OK ? inner->child : NULL; v && code == TN_OK; v = v->next) code = set_member(s, v, err);
+    for (const tn_json *v = code == TN_OK ? inner->child : NULL; v && code == TN_OK; v = v->next)
+        code = set_member(s, v, err);
     if (code != TN_OK) tn_wrap(err, "%s", path);
     tn_arena_free(a);
     tn_buf_free(&text);

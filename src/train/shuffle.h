@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * shuffle.h - counter-based orders: what comes where in an epoch depends on seed and epoch only, so a position
- * is all there is to remember.
+ * shuffle.h - counter-based orders: what comes where in an epoch depends on seed and epoch only, so a
+ * position is all there is to remember.
  */
 #ifndef TN_TRAIN_SHUFFLE_H
 #define TN_TRAIN_SHUFFLE_H

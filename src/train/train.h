@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * train.h - experiments at work: the record's checker, compiling and loading, settings, data, input pipelines,
- * the networks of an experiment, run folders, checkpoints of a whole run, the loop. How layers are made is
- * nn/'s; how files look, format/'s.
+ * train.h - experiments at work: the record's checker, compiling and loading, settings, data, input
+ * pipelines, the networks of an experiment, run folders, checkpoints of a whole run, the loop. How layers are
+ * made is nn/'s; how files look, format/'s.
  *
- * Invariants: everything a run's future depends on is in its checkpoint, so that a run killed at any instant and
- * resumed is bit for bit the run that was never killed. A step of the loop allocates nothing and hands nothing
- * to another thread.
+ * Invariants: everything a run's future depends on is in its checkpoint, so that a run killed at any instant
+ * and resumed is bit for bit the run that was never killed. A step of the loop allocates nothing and hands
+ * nothing to another thread.
  */
 #ifndef TN_TRAIN_H
 #define TN_TRAIN_H
@@ -23,9 +23,11 @@ typedef struct tn_module { /* a compiled file */
     const tn_model *model;
     char *source; /* its absolute path */
 } tn_module;
-/* Compiles with the system's cc ($CC), loads, and looks for a record of this header's ABI. The compiler's words go
- * to the listener line by line. folder: where the source's own headers are, when not beside it; may be NULL. */
-tn_code tn_module_load(const char *file, const char *folder, bool want_model, const tn_listener *l, tn_module *out, tn_error *err);
+/* Compiles with the system's cc ($CC), loads, and looks for a record of this header's ABI. The compiler's
+ * words go to the listener line by line. folder: where the source's own headers are, when not beside it; may
+ * be NULL. */
+tn_code tn_module_load(const char *file, const char *folder, bool want_model, const tn_listener *l,
+                       tn_module *out, tn_error *err);
 void tn_module_close(tn_module *m);
 
 /* ==== checking (check.c) ==== everything that is missing or wrong, a line each into `problems` */
@@ -116,11 +118,12 @@ typedef struct tn_network {
     tn_arena *arena;
     const char **feeds; /* one a column of the data */
     int n_feeds;
-    const char *loss, *train, *init, *rate;   /* of training; rate NULL: none known */
-    tn_fetch *metrics, *summaries;            /* of evaluation; metrics[0] is the loss */
+    const char *loss, *train, *init, *rate; /* of training; rate NULL: none known */
+    tn_fetch *metrics, *summaries;          /* of evaluation; metrics[0] is the loss */
     int n_metrics, n_summaries;
 } tn_network;
-/* Training and evaluation in one graph, sharing the variables. `data` gives the columns' dtypes and shapes. */
+/* Training and evaluation in one graph, sharing the variables. `data` gives the columns' dtypes and shapes.
+ */
 tn_code tn_network_new(const struct tn_job *j, const tn_data *data, tn_network **out, tn_error *err);
 void tn_network_free(tn_network *n);
 
@@ -135,7 +138,11 @@ tn_code tn_serving_new(const struct tn_job *j, const tn_data *data, tn_serving *
 void tn_serving_free(tn_serving *s);
 struct tn_inputs {
     tn_arena *arena;
-    struct { const char *name; tn_dtype dtype; tn_shape shape; } v[TN_MAX_COLUMNS];
+    struct {
+        const char *name;
+        tn_dtype dtype;
+        tn_shape shape;
+    } v[TN_MAX_COLUMNS];
     int n;
     tn_error error;
 };
@@ -145,10 +152,11 @@ struct tn_inputs {
 typedef struct tn_run_state {
     int64_t step, position; /* position: batches of training data consumed */
 } tn_run_state;
-tn_code tn_state_save(tn_saver *saver, const tn_network *n, tn_session *s, const tn_run_state *state, const char **path,
-                      tn_error *err);
+tn_code tn_state_save(tn_saver *saver, const tn_network *n, tn_session *s, const tn_run_state *state,
+                      const char **path, tn_error *err);
 /* `before`: how many of the newest checkpoints to pass over. */
-tn_code tn_state_restore(const char *prefix, const tn_network *n, tn_session *s, tn_run_state *state, tn_error *err);
+tn_code tn_state_restore(const char *prefix, const tn_network *n, tn_session *s, tn_run_state *state,
+                         tn_error *err);
 
 /* ==== run folders (run_folder.c) ==== NAME_settings_YYYY-MM-DD--HH-MM-SS */
 
@@ -176,13 +184,15 @@ struct tn_job {
     const tn_listener *listener;
     struct tn_asker *asker; /* of tn_job_ask */
 };
-tn_code tn_job_data(const tn_job *j, const char *set, tn_data **out, tn_error *err); /* "train", "validate", "test" */
+tn_code tn_job_data(const tn_job *j, const char *set, tn_data **out,
+                    tn_error *err); /* "train", "validate", "test" */
 tn_code tn_job_session(const tn_job *j, tn_graph *g, tn_session **out, tn_error *err);
 void tn_job_news(const tn_job *j, const tn_news *news);
 void tn_asker_free(struct tn_asker *a);
 /* What the experiment serves; and a session with a run's newest checkpoint in it (step may be NULL). */
 tn_code tn_job_serving(const tn_job *j, tn_serving **out, tn_error *err);
-tn_code tn_restored_session(const tn_job *j, const char *run, tn_graph *g, tn_session **out, int64_t *step, tn_error *err);
+tn_code tn_restored_session(const tn_job *j, const char *run, tn_graph *g, tn_session **out, int64_t *step,
+                            tn_error *err);
 /* The newest good checkpoint of a run. */
 tn_code tn_run_latest(const char *run, tn_arena *a, const char **prefix, tn_error *err);
 
@@ -195,7 +205,8 @@ typedef struct tn_evaluation {
     int64_t examples;
 } tn_evaluation;
 typedef struct tn_evaluator tn_evaluator;
-tn_code tn_evaluator_new(const tn_network *n, tn_session *s, const tn_data *d, int64_t batch, tn_evaluator **out, tn_error *err);
+tn_code tn_evaluator_new(const tn_network *n, tn_session *s, const tn_data *d, int64_t batch,
+                         tn_evaluator **out, tn_error *err);
 void tn_evaluator_free(tn_evaluator *e);
 /* Over the whole data set. Borrowed until the next call. CANCELLED when *stop became other than 0. */
 tn_code tn_evaluator_run(tn_evaluator *e, const volatile int *stop, const tn_evaluation **out, tn_error *err);
@@ -204,7 +215,9 @@ tn_code tn_evaluator_summaries(tn_evaluator *e, tn_events *events, int64_t step,
 
 /* ==== exporting (export.c) ==== */
 
-/* To BASE/STEP. One that is there already is kept when it is the same, ALREADY_EXISTS when it differs. `is_new` may be NULL. */
-tn_code tn_export_step(const tn_serving *s, tn_session *values, const char *base, int64_t step, bool *is_new, tn_error *err);
+/* To BASE/STEP. One that is there already is kept when it is the same, ALREADY_EXISTS when it differs.
+ * `is_new` may be NULL. */
+tn_code tn_export_step(const tn_serving *s, tn_session *values, const char *base, int64_t step, bool *is_new,
+                       tn_error *err);
 
 #endif

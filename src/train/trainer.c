@@ -2,7 +2,8 @@
  *
  * trainer.c - a training run's set-up: data, networks, session, folder, and the state it begins with.
  *
- * Invariant: the run's folder is made only after everything that can be wrong with the experiment has been tried.
+ * Invariant: the run's folder is made only after everything that can be wrong with the experiment has been
+ * tried.
  */
 #include "trainer.h"
 
@@ -29,7 +30,8 @@ static tn_code plan_length(tn_trainer *t, tn_error *err)
     tn_last_batch last = tn_last_batch_named(r->last_batch);
     t->per_epoch = tn_batches_per_epoch(t->train->count, r->batch_size, last);
     if (!t->per_epoch)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "batch_size=%lld is more than the %lld training examples, and last_batch=drop",
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "batch_size=%lld is more than the %lld training examples, and last_batch=drop",
                        (long long)r->batch_size, (long long)t->train->count);
     int64_t epochs = r->epochs || r->max_steps ? r->epochs : 10;
     double by_epochs = epochs ? (double)epochs * (double)t->per_epoch : 1e18;
@@ -88,7 +90,8 @@ static tn_code open_folder(tn_trainer *t, tn_error *err)
         TN_TRY(restore(t, err));
     } else {
         TN_TRY(initialize(t, err));
-        TN_TRY(tn_run_folder_new(t->options->logdir ? t->options->logdir : "runs", t->job->experiment.experiment->name, &t->folder, err));
+        TN_TRY(tn_run_folder_new(t->options->logdir ? t->options->logdir : "runs",
+                                 t->job->experiment.experiment->name, &t->folder, err));
         TN_TRY(tn_run_folder_describe(t->folder, t->job, err));
     }
     tn_saver_options o = {.max_to_keep = (int)t->run->keep};
@@ -99,8 +102,12 @@ static tn_code open_folder(tn_trainer *t, tn_error *err)
 static tn_code open_pipeline(tn_trainer *t, tn_error *err)
 {
     const tn_run_settings *r = t->run;
-    tn_pipeline_options o = {.batch = r->batch_size, .repeat = true, .shuffle = !strcmp(r->shuffle ? r->shuffle : "yes", "yes"),
-                             .last = tn_last_batch_named(r->last_batch), .seed = (uint64_t)r->seed, .position = t->state.position,
+    tn_pipeline_options o = {.batch = r->batch_size,
+                             .repeat = true,
+                             .shuffle = !strcmp(r->shuffle ? r->shuffle : "yes", "yes"),
+                             .last = tn_last_batch_named(r->last_batch),
+                             .seed = (uint64_t)r->seed,
+                             .position = t->state.position,
                              .block = r->prefetch};
     return tn_pipeline_new(t->train, &o, &t->pipeline, err);
 }
@@ -118,10 +125,18 @@ tn_code tn_trainer_open(tn_job *j, const tn_train_options *o, tn_trainer **out, 
 {
     tn_trainer *t = tn_calloc(1, sizeof *t);
     if (!t) return tn_no_memory(err, sizeof *t);
-    *t = (tn_trainer){.job = j, .options = o, .run = &j->settings.run, .saved_at = -1, .validated_at = -1, .exported_at = -1, .loss = NAN};
+    *t = (tn_trainer){.job = j,
+                      .options = o,
+                      .run = &j->settings.run,
+                      .saved_at = -1,
+                      .validated_at = -1,
+                      .exported_at = -1,
+                      .loss = NAN};
     tn_code code = open_all(t, err);
-    if (code == TN_OK) *out = t;
-    else tn_trainer_close(t);
+    if (code == TN_OK)
+        *out = t;
+    else
+        tn_trainer_close(t);
     return code;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * trainer.h - what a training run consists of while it runs: made by trainer.c, driven by loop.c, its reports and
- * files by report.c.
+ * trainer.h - what a training run consists of while it runs: made by trainer.c, driven by loop.c, its reports
+ * and files by report.c.
  */
 #ifndef TN_TRAIN_TRAINER_H
 #define TN_TRAIN_TRAINER_H
@@ -29,7 +29,8 @@ typedef struct tn_trainer {
     const tn_evaluation *metrics; /* of the last validation */
     double loss;
     int64_t first_step; /* of this process */
-    int64_t started, window_start, window_step, paused, save_time, tick_time, flush_time; /* microseconds; steps */
+    int64_t started, window_start, window_step, paused, save_time, tick_time,
+        flush_time; /* microseconds; steps */
 } tn_trainer;
 
 /* Everything up to the first step: a new run, or a resumed one. */

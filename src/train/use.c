@@ -6,7 +6,8 @@
 
 /* ==== metrics ==== */
 
-tn_code tn_restored_session(const tn_job *j, const char *run, tn_graph *g, tn_session **out, int64_t *step, tn_error *err)
+tn_code tn_restored_session(const tn_job *j, const char *run, tn_graph *g, tn_session **out, int64_t *step,
+                            tn_error *err)
 {
     const char *prefix;
     tn_arena *a = tn_arena_new(0);
@@ -17,22 +18,32 @@ tn_code tn_restored_session(const tn_job *j, const char *run, tn_graph *g, tn_se
     if (code == TN_OK) code = tn_checkpoint_restore(prefix, g, NULL, s, NULL, err);
     if (code == TN_OK && step) *step = tn_checkpoint_step(prefix);
     tn_arena_free(a);
-    if (code == TN_OK) *out = s;
-    else tn_session_free(s);
+    if (code == TN_OK)
+        *out = s;
+    else
+        tn_session_free(s);
     return code;
 }
 
-static tn_code tell_metrics(tn_job *j, const tn_network *n, tn_session *s, const tn_data *d, const char *run, int64_t step, tn_error *err)
+static tn_code tell_metrics(tn_job *j, const tn_network *n, tn_session *s, const tn_data *d, const char *run,
+                            int64_t step, tn_error *err)
 {
     tn_evaluator *e;
     const tn_evaluation *r;
     const tn_run_settings *settings = &j->settings.run;
-    int64_t begin = tn_now_us(), batch = settings->eval_batch_size > 0 ? settings->eval_batch_size : settings->batch_size;
+    int64_t begin = tn_now_us(),
+            batch = settings->eval_batch_size > 0 ? settings->eval_batch_size : settings->batch_size;
     TN_TRY(tn_evaluator_new(n, s, d, batch, &e, err));
     tn_code code = tn_evaluator_run(e, NULL, &r, err);
     if (code == TN_OK) {
-        tn_news news = {.kind = TN_NEWS_VALIDATION, .step = step, .run = run, .names = r->names, .values = r->values, .n_metrics = r->n,
-                        .loss = r->values[0], .seconds = (double)(tn_now_us() - begin) / 1e6};
+        tn_news news = {.kind = TN_NEWS_VALIDATION,
+                        .step = step,
+                        .run = run,
+                        .names = r->names,
+                        .values = r->values,
+                        .n_metrics = r->n,
+                        .loss = r->values[0],
+                        .seconds = (double)(tn_now_us() - begin) / 1e6};
         tn_job_news(j, &news);
     }
     tn_evaluator_free(e);
@@ -75,8 +86,10 @@ tn_code tn_job_export(tn_job *j, const char *run, const char *base, char **path,
     int64_t step = 0;
     TN_TRY(tn_job_serving(j, &serving, err));
     tn_code code = tn_restored_session(j, run, serving->graph, &s, &step, err);
-    if (base) tn_buf_str(&text, base);
-    else tn_buf_printf(&text, "%s/exports", run);
+    if (base)
+        tn_buf_str(&text, base);
+    else
+        tn_buf_printf(&text, "%s/exports", run);
     if (code == TN_OK) code = tn_buf_check(&text, err);
     if (code == TN_OK) code = tn_export_step(serving, s, text.data, step, NULL, err);
     tn_buf_printf(&text, "/%lld", (long long)step);

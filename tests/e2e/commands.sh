@@ -27,6 +27,7 @@ printf '0.5\n\nnonsense\nq\n' | "$T" test mine.c --samples > out 2> err && grep 
 "$T" export latest > out 2> err && [ -f "$(cat out)/saved_model.pb" ]; ok "an export that is there already is kept"
 "$T" export "$run" --to elsewhere > out 2> err && [ -f elsewhere/400/saved_model.pb ]; ok "export elsewhere"
 
+printf '#define OWN_NAME "other"\n' > own.h
 cat > other.c <<'C'
 #include <turnery.h>
 struct tn_settings { int64_t width; };
@@ -36,12 +37,13 @@ static void model(tn_builder *b, const tn_settings *s, tn_mode mode, const tn_fe
     (void)mode;
     tn_output(out, "y", tn_dense(b, "wide", tn_dense(b, "first", in->x, s->width, TN_RELU), 1, TN_LINEAR), 0);
 }
-TN_MODEL = {.name = "other", .options = options, .model = model};
+#include "own.h"
+TN_MODEL = {.name = OWN_NAME, .options = options, .model = model};
 C
 "$T" train mine.c --model other.c --width=7 --epochs=1 --logdir=swapped > out 2> err; ok "another model takes the place of the experiment's"
 run=$(run_of swapped)
 "$T" show "$(ls "$run"/checkpoints/m-*.index | sed 's/.index//')" > out 2> err && grep -q "first/kernel .*\[1,7\]" out; ok "and is what was trained"
-"$T" train --resume "$run" --epochs=2 > out 2> err && cmp other.c "$run/source/other.c"; ok "and goes on from the run's own copy"
+"$T" train --resume "$run" --epochs=2 > out 2> err && cmp other.c "$run/source/other.c" && cmp own.h "$run/source/own.h"; ok "and goes on from the run's own copy"
 
 "$T" bench mine.c --steps 5 --blocks 2 --threads 1 --json > out 2> err && json out && [ "$(wc -l < out)" = 1 ]; ok "bench"
 for k in workload w peer mode steps_per_s samples_per_s best_steps_per_s first_step_s peak_rss_mb final_loss threads ms_per_step; do

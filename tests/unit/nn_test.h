@@ -90,7 +90,8 @@ static inline void assert_value(const fixture *f, int i, const float *want, int 
     assert_int_equal(tn_tensor_count(f->out[i]), n);
     for (int k = 0; k < n; k++) {
         if (fabs(TN_FLOATS(f->out[i])[k] - want[k]) > within)
-            print_message("output %d element %d: %.9g, expected %.9g\n", i, k, TN_FLOATS(f->out[i])[k], want[k]);
+            print_message("output %d element %d: %.9g, expected %.9g\n", i, k, TN_FLOATS(f->out[i])[k],
+                          want[k]);
         assert_true(fabs(TN_FLOATS(f->out[i])[k] - want[k]) <= within);
     }
 }

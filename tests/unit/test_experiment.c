@@ -19,12 +19,18 @@ struct tn_settings {
     const char *word;
 };
 
-static void data(tn_data *d, const tn_settings *s) { (void)d, (void)s; }
+static void data(tn_data *d, const tn_settings *s)
+{
+    (void)d, (void)s;
+}
 static void model(tn_builder *b, const tn_settings *s, tn_mode m, const tn_features *in, tn_outputs *out)
 {
     (void)b, (void)s, (void)m, (void)in, (void)out;
 }
-static tn_node loss(tn_builder *b, const tn_settings *s, const tn_results *r) { return (void)b, (void)s, r->loss; }
+static tn_node loss(tn_builder *b, const tn_settings *s, const tn_results *r)
+{
+    return (void)b, (void)s, r->loss;
+}
 static tn_operation *optimizer(tn_builder *b, const tn_settings *s, tn_node l, tn_node step)
 {
     return (void)b, (void)s, (void)l, step.op;
@@ -33,10 +39,14 @@ static tn_operation *optimizer(tn_builder *b, const tn_settings *s, tn_node l, t
 static const tn_option rows[] = {
     TN_OPTION(tn_settings, hidden, .def = "64", .min = 1, .max = 4096, .help = "units"),
     TN_OPTION(tn_settings, rate, .def = "0.5", .help = "a rate"),
-    TN_OPTION(tn_settings, word, .def = "one", .choices = "one|two", .help = "a word"),
-    TN_OPTIONS_END};
-static const tn_experiment whole = {.name = "whole", .options = rows, .run = {.batch_size = 32, .shuffle = "no"}, .train = data,
-                                    .model = model, .loss = loss, .optimizer = optimizer};
+    TN_OPTION(tn_settings, word, .def = "one", .choices = "one|two", .help = "a word"), TN_OPTIONS_END};
+static const tn_experiment whole = {.name = "whole",
+                                    .options = rows,
+                                    .run = {.batch_size = 32, .shuffle = "no"},
+                                    .train = data,
+                                    .model = model,
+                                    .loss = loss,
+                                    .optimizer = optimizer};
 
 /* ==== the checker ==== */
 
@@ -58,7 +68,8 @@ static void a_complete_record_has_no_problems(void **state)
 static void an_empty_record_is_told_everything(void **state)
 {
     (void)state;
-    static const char *const fields[] = {".name: missing", ".train: missing", ".model: missing", ".loss: missing", ".optimizer: missing"};
+    static const char *const fields[] = {".name: missing", ".train: missing", ".model: missing",
+                                         ".loss: missing", ".optimizer: missing"};
     tn_buf b = problems_of(&(tn_experiment){.name = NULL}, false);
     assert_int_equal(tn_problem_count(&b), TN_COUNT(fields));
     for (size_t i = 0; i < TN_COUNT(fields); i++) assert_non_null(strstr(b.data, fields[i]));
@@ -93,8 +104,12 @@ static void wrong_rows_are_named(void **state)
     e.name = "../evil";
     tn_buf b = problems_of(&e, false);
     assert_int_equal(tn_problem_count(&b), 6);
-    static const char *const words[] = {".name: not usable", "options (hidden)", "options (rate): named twice",
-                                        "options (seed): is a setting that every run has", ".run.batch_size", ".run.last_batch"};
+    static const char *const words[] = {".name: not usable",
+                                        "options (hidden)",
+                                        "options (rate): named twice",
+                                        "options (seed): is a setting that every run has",
+                                        ".run.batch_size",
+                                        ".run.last_batch"};
     for (size_t i = 0; i < TN_COUNT(words); i++) assert_non_null(strstr(b.data, words[i]));
     tn_buf_free(&b);
 }
@@ -108,8 +123,8 @@ static void settings_have_their_precedence(void **state)
     tn_error err;
     assert_int_equal(tn_settings_new(&whole, NULL, &s, &err), TN_OK);
     const tn_settings *own = s.values[0];
-    assert_int_equal(s.run.batch_size, 32);       /* the record's */
-    assert_int_equal(s.run.log_every, 100);       /* the default */
+    assert_int_equal(s.run.batch_size, 32); /* the record's */
+    assert_int_equal(s.run.log_every, 100); /* the default */
     assert_string_equal(s.run.shuffle, "no");
     assert_int_equal(own->hidden, 64);
     assert_int_equal(tn_settings_set(&s, "hidden", "7", &err), TN_OK);
@@ -198,7 +213,8 @@ static void a_file_is_compiled_and_loaded(void **state)
     tn_module m;
     tn_error err = {TN_OK, ""};
     words w = {{0}};
-    tn_code code = load("#include <turnery.h>\nstatic int unused;\nTN_EXPERIMENT = {.name = \"loaded\"};\n", false, &w, &m, &err);
+    tn_code code = load("#include <turnery.h>\nstatic int unused;\nTN_EXPERIMENT = {.name = \"loaded\"};\n",
+                        false, &w, &m, &err);
     assert_string_equal(err.message, "");
     assert_int_equal(code, TN_OK);
     assert_string_equal(m.experiment->name, "loaded");
@@ -213,7 +229,8 @@ static void what_does_not_compile_is_shown(void **state)
     tn_module m;
     tn_error err;
     words w = {{0}};
-    assert_int_equal(load("#include <turnery.h>\nTN_MODEL = {.nome = \"x\"};\n", true, &w, &m, &err), TN_INVALID_ARGUMENT);
+    assert_int_equal(load("#include <turnery.h>\nTN_MODEL = {.nome = \"x\"};\n", true, &w, &m, &err),
+                     TN_INVALID_ARGUMENT);
     assert_non_null(strstr(err.message, "e.c:2"));
     assert_non_null(strstr(w.text.data, "nome"));
     tn_buf_free(&w.text);
@@ -225,10 +242,13 @@ static void the_wrong_kind_of_record_is_refused(void **state)
     tn_module m;
     tn_error err;
     words w = {{0}};
-    assert_int_equal(load("#include <turnery.h>\nTN_MODEL = {.name = \"x\"};\n", false, &w, &m, &err), TN_INVALID_ARGUMENT);
+    assert_int_equal(load("#include <turnery.h>\nTN_MODEL = {.name = \"x\"};\n", false, &w, &m, &err),
+                     TN_INVALID_ARGUMENT);
     assert_non_null(strstr(err.message, "TN_EXPERIMENT"));
-    assert_int_equal(load("#include <turnery.h>\nTN_API const tn_abi_record tn_model_abi = {TN_ABI, 8};\nTN_API int tn_model_record;\n",
-                          true, &w, &m, &err), TN_FAILED_PRECONDITION);
+    assert_int_equal(load("#include <turnery.h>\nTN_API const tn_abi_record tn_model_abi = {TN_ABI, "
+                          "8};\nTN_API int tn_model_record;\n",
+                          true, &w, &m, &err),
+                     TN_FAILED_PRECONDITION);
     tn_buf_free(&w.text);
 }
 

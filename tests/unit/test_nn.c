@@ -19,7 +19,8 @@ static void a_dense_layer_has_tensorflows_names(void **state)
     (void)state;
     fixture f = begin();
     tn_node x = floats(&f, TN_SHAPE(2, 3), (float[]){1, 2, 3, 4, 5, 6});
-    tn_dense_options o = {.units = 2, .kernel = {.kind = TN_INIT_CONSTANT, .a = 0.5}, .bias = {.kind = TN_INIT_ONES}};
+    tn_dense_options o = {
+        .units = 2, .kernel = {.kind = TN_INIT_CONSTANT, .a = 0.5}, .bias = {.kind = TN_INIT_ONES}};
     tn_node y = tn_dense_with(f.b, "hidden", x, &o);
     run(&f, &y, 1);
     assert_value(&f, 0, (float[]){4, 4, 8.5f, 8.5f}, 4, 1e-6);
@@ -34,7 +35,8 @@ static void dense_works_on_the_last_axis(void **state)
     (void)state;
     fixture f = begin();
     tn_node x = floats(&f, TN_SHAPE(1, 2, 2), (float[]){1, 2, 3, 4});
-    tn_node y = tn_dense_with(f.b, "d", x, &(tn_dense_options){.units = 3, .kernel = {.kind = TN_INIT_ONES}, .no_bias = true});
+    tn_node y = tn_dense_with(
+        f.b, "d", x, &(tn_dense_options){.units = 3, .kernel = {.kind = TN_INIT_ONES}, .no_bias = true});
     tn_shape s = tn_node_shape(y);
     assert_true(tn_shape_equal(&s, &TN_SHAPE(1, 2, 3)));
     run(&f, &y, 1);
@@ -75,8 +77,11 @@ static void a_convolution_sums_its_window(void **state)
     fixture f = begin();
     tn_node x = floats(&f, TN_SHAPE(1, 3, 3, 1), (float[]){1, 2, 3, 4, 5, 6, 7, 8, 9}), y[3];
     tn_initializer ones = {.kind = TN_INIT_ONES};
-    y[0] = tn_conv2d_with(f.b, "valid", x, &(tn_conv2d_options){.filters = 1, .size = {2}, .kernel = ones, .bias = ones});
-    y[1] = tn_conv2d_with(f.b, "same", x, &(tn_conv2d_options){.filters = 1, .size = {3}, .padding = TN_SAME, .stride = {2}, .kernel = ones});
+    y[0] = tn_conv2d_with(f.b, "valid", x,
+                          &(tn_conv2d_options){.filters = 1, .size = {2}, .kernel = ones, .bias = ones});
+    y[1] = tn_conv2d_with(
+        f.b, "same", x,
+        &(tn_conv2d_options){.filters = 1, .size = {3}, .padding = TN_SAME, .stride = {2}, .kernel = ones});
     y[2] = tn_flatten(f.b, tn_max_pool(f.b, x, 2, 1, TN_VALID));
     run(&f, y, 3);
     assert_value(&f, 0, (float[]){13, 17, 25, 29}, 4, 1e-5);
@@ -120,7 +125,8 @@ static void batch_normalization_moves_its_averages(void **state)
     assert_value(&f, 0, (float[]){-2 / sd, -1 / sd, 0, 3 / sd}, 4, 1e-5);
     target(&f, "updates");
     assert_variable(&f, "bn/moving_mean", 0.3, 1e-6);
-    assert_variable(&f, "bn/moving_variance", 0.9 + 0.1 * 14 / 3, 1e-5); /* unbiased, as TensorFlow's fused operation */
+    assert_variable(&f, "bn/moving_variance", 0.9 + 0.1 * 14 / 3,
+                    1e-5); /* unbiased, as TensorFlow's fused operation */
     end(&f);
 }
 
@@ -162,9 +168,11 @@ static void initial_values_have_their_spread(void **state)
     tn_shape s = TN_SHAPE(300, 100);
     tn_node v[] = {tn_initial_value(f.b, (tn_initializer){.kind = TN_INIT_GLOROT_UNIFORM}, TN_FLOAT, s),
                    tn_initial_value(f.b, (tn_initializer){.kind = TN_INIT_HE_NORMAL}, TN_FLOAT, s),
-                   tn_initial_value(f.b, (tn_initializer){.kind = TN_INIT_TRUNCATED_NORMAL, .a = 1, .b = 0.1}, TN_FLOAT, s)};
+                   tn_initial_value(f.b, (tn_initializer){.kind = TN_INIT_TRUNCATED_NORMAL, .a = 1, .b = 0.1},
+                                    TN_FLOAT, s)};
     run(&f, v, 3);
-    const double mean[] = {0, 0, 1}, sd[] = {sqrt(2.0 / 400), sqrt(2.0 / 300), 0.08796}, most[] = {sqrt(6.0 / 400), 2 * sqrt(2.0 / 300) / 0.8796, 1.2};
+    const double mean[] = {0, 0, 1}, sd[] = {sqrt(2.0 / 400), sqrt(2.0 / 300), 0.08796},
+                 most[] = {sqrt(6.0 / 400), 2 * sqrt(2.0 / 300) / 0.8796, 1.2};
     for (int k = 0; k < 3; k++) {
         double sum = 0, squares = 0;
         for (int i = 0; i < 30000; i++) {
@@ -185,18 +193,30 @@ static void losses_are_tensorflows(void **state)
 {
     (void)state;
     fixture f = begin();
-    tn_node y = floats(&f, TN_SHAPE(2, 2), (float[]){0, 1, 1, 0}), p = floats(&f, TN_SHAPE(2, 2), (float[]){0.5f, -1, 3, 0.25f});
-    tn_node w = floats(&f, TN_SHAPE(2, 1), (float[]){2, 0}), ids = tn_cast_to(f.b, floats(&f, TN_SHAPE(2), (float[]){1, 0}), TN_UINT8);
-    tn_node losses[] = {tn_mean_squared_error(f.b, y, p, TN_NONE),        tn_mean_squared_error(f.b, y, p, w),
-                        tn_absolute_difference(f.b, y, p, TN_NONE),       tn_huber_loss(f.b, y, p, 1, TN_NONE),
-                        tn_sigmoid_cross_entropy(f.b, y, p, TN_NONE),     tn_softmax_cross_entropy(f.b, y, p, TN_NONE),
-                        tn_sparse_softmax_cross_entropy(f.b, ids, p, TN_NONE), tn_cosine_distance(f.b, y, p, 1, TN_NONE)};
+    tn_node y = floats(&f, TN_SHAPE(2, 2), (float[]){0, 1, 1, 0}),
+            p = floats(&f, TN_SHAPE(2, 2), (float[]){0.5f, -1, 3, 0.25f});
+    tn_node w = floats(&f, TN_SHAPE(2, 1), (float[]){2, 0}),
+            ids = tn_cast_to(f.b, floats(&f, TN_SHAPE(2), (float[]){1, 0}), TN_UINT8);
+    tn_node losses[] = {tn_mean_squared_error(f.b, y, p, TN_NONE),
+                        tn_mean_squared_error(f.b, y, p, w),
+                        tn_absolute_difference(f.b, y, p, TN_NONE),
+                        tn_huber_loss(f.b, y, p, 1, TN_NONE),
+                        tn_sigmoid_cross_entropy(f.b, y, p, TN_NONE),
+                        tn_softmax_cross_entropy(f.b, y, p, TN_NONE),
+                        tn_sparse_softmax_cross_entropy(f.b, ids, p, TN_NONE),
+                        tn_cosine_distance(f.b, y, p, 1, TN_NONE)};
     run(&f, losses, 8);
     const float x[] = {0.5f, -1, 3, 0.25f}, z[] = {0, 1, 1, 0};
     double sigmoid = 0, softmax = (log(exp(0.5) + exp(-1)) + 1 + log(exp(3) + exp(0.25)) - 3) / 2;
     for (int i = 0; i < 4; i++) sigmoid += (fmax(x[i], 0) - x[i] * z[i] + log1p(exp(-fabs(x[i])))) / 4;
-    const double want[] = {(0.25 + 4 + 4 + 0.0625) / 4, 2 * (0.25 + 4) / 2, (0.5 + 2 + 2 + 0.25) / 4,
-                           (0.125 + 1.5 + 1.5 + 0.03125) / 4, sigmoid, softmax, softmax, (1 + 1 + 1 - 3) / 2.0};
+    const double want[] = {(0.25 + 4 + 4 + 0.0625) / 4,
+                           2 * (0.25 + 4) / 2,
+                           (0.5 + 2 + 2 + 0.25) / 4,
+                           (0.125 + 1.5 + 1.5 + 0.03125) / 4,
+                           sigmoid,
+                           softmax,
+                           softmax,
+                           (1 + 1 + 1 - 3) / 2.0};
     for (int i = 0; i < 8; i++) assert_true(fabs(TN_FLOATS(f.out[i])[0] - want[i]) < 1e-5);
     assert_int_equal(tn_collection_count(f.g, TN_LOSSES), 8);
     end(&f);
@@ -207,7 +227,8 @@ static void shapes_that_would_broadcast_are_refused(void **state)
     (void)state;
     fixture f = begin();
     tn_error err;
-    tn_mean_squared_error(f.b, tn_placeholder(f.b, "y", TN_FLOAT, TN_SHAPE(-1)), tn_placeholder(f.b, "p", TN_FLOAT, TN_SHAPE(-1, 1)), TN_NONE);
+    tn_mean_squared_error(f.b, tn_placeholder(f.b, "y", TN_FLOAT, TN_SHAPE(-1)),
+                          tn_placeholder(f.b, "p", TN_FLOAT, TN_SHAPE(-1, 1)), TN_NONE);
     assert_int_equal(tn_builder_check(f.b, &err), TN_INVALID_ARGUMENT);
     assert_non_null(strstr(err.message, "labels of shape [?], predictions of shape [?,1]"));
     end(&f);
@@ -224,13 +245,23 @@ static void rates_follow_the_step(void **state)
     assert_int_equal(tn_tensor_of(TN_INT64, &TN_SHAPE(), &at, &t, NULL), TN_OK);
     tn_node s = tn_constant(f.b, "step", t);
     tn_tensor_unref(t);
-    tn_node r[] = {tn_exponential_decay(f.b, 0.1, s, 20, 0.5, false), tn_exponential_decay(f.b, 0.1, s, 20, 0.5, true),
-                   tn_natural_exp_decay(f.b, 0.1, s, 20, 0.5, false), tn_inverse_time_decay(f.b, 0.1, s, 20, 0.5, false),
-                   tn_polynomial_decay(f.b, 0.1, s, 40, 0.02, 2, false), tn_polynomial_decay(f.b, 0.1, s, 20, 0.02, 1, true),
-                   tn_cosine_decay(f.b, 0.1, s, 40, 0.1), tn_piecewise_constant(f.b, s, (int64_t[]){10, 30}, (double[]){3, 2, 1}, 2)};
+    tn_node r[] = {tn_exponential_decay(f.b, 0.1, s, 20, 0.5, false),
+                   tn_exponential_decay(f.b, 0.1, s, 20, 0.5, true),
+                   tn_natural_exp_decay(f.b, 0.1, s, 20, 0.5, false),
+                   tn_inverse_time_decay(f.b, 0.1, s, 20, 0.5, false),
+                   tn_polynomial_decay(f.b, 0.1, s, 40, 0.02, 2, false),
+                   tn_polynomial_decay(f.b, 0.1, s, 20, 0.02, 1, true),
+                   tn_cosine_decay(f.b, 0.1, s, 40, 0.1),
+                   tn_piecewise_constant(f.b, s, (int64_t[]){10, 30}, (double[]){3, 2, 1}, 2)};
     run(&f, r, 8);
-    const double want[] = {0.1 * pow(0.5, 1.5), 0.05, 0.1 * exp(-0.75), 0.1 / 1.75, 0.08 / 16 + 0.02, 0.08 * 0.25 + 0.02,
-                           0.1 * (0.9 * 0.5 * (1 + cos(M_PI * 0.75)) + 0.1), 2};
+    const double want[] = {0.1 * pow(0.5, 1.5),
+                           0.05,
+                           0.1 * exp(-0.75),
+                           0.1 / 1.75,
+                           0.08 / 16 + 0.02,
+                           0.08 * 0.25 + 0.02,
+                           0.1 * (0.9 * 0.5 * (1 + cos(M_PI * 0.75)) + 0.1),
+                           2};
     for (int i = 0; i < 8; i++) assert_true(fabs(TN_FLOATS(f.out[i])[0] - want[i]) < 1e-6);
     end(&f);
 }
@@ -239,8 +270,10 @@ static void norms_are_clipped(void **state)
 {
     (void)state;
     fixture f = begin();
-    tn_node x = floats(&f, TN_SHAPE(2), (float[]){3, 4}), both[2] = {x, floats(&f, TN_SHAPE(1), (float[]){12})};
-    tn_node y[] = {tn_clip_by_value(f.b, x, -1, 3.5), tn_clip_by_norm(f.b, x, 1), tn_clip_by_norm(f.b, x, 10), TN_NONE, TN_NONE};
+    tn_node x = floats(&f, TN_SHAPE(2), (float[]){3, 4}),
+            both[2] = {x, floats(&f, TN_SHAPE(1), (float[]){12})};
+    tn_node y[] = {tn_clip_by_value(f.b, x, -1, 3.5), tn_clip_by_norm(f.b, x, 1), tn_clip_by_norm(f.b, x, 10),
+                   TN_NONE, TN_NONE};
     tn_clip_by_global_norm(f.b, both, 2, 1.3);
     y[3] = both[0];
     y[4] = both[1];

@@ -68,7 +68,8 @@ static void or_it_is_dropped(void **state)
 {
     (void)state;
     int32_t got[64], want[] = {0, 1, 2, 3, -1, 4, 5, 6, 7, -1, 0, 1, 2, 3, -1};
-    assert_int_equal(first_of(&(tn_pipeline_options){.batch = 4, .repeat = true, .last = TN_LAST_DROP}, 10, 3, got), 15);
+    assert_int_equal(
+        first_of(&(tn_pipeline_options){.batch = 4, .repeat = true, .last = TN_LAST_DROP}, 10, 3, got), 15);
     assert_memory_equal(got, want, sizeof want);
 }
 
@@ -76,7 +77,8 @@ static void or_filled_from_the_next_epoch(void **state)
 {
     (void)state;
     int32_t got[64], want[] = {0, 1, 2, 3, -1, 4, 0, 1, 2, -1, 3, 4, 0, 1, -1};
-    assert_int_equal(first_of(&(tn_pipeline_options){.batch = 4, .repeat = true, .last = TN_LAST_WRAP}, 5, 3, got), 15);
+    assert_int_equal(
+        first_of(&(tn_pipeline_options){.batch = 4, .repeat = true, .last = TN_LAST_WRAP}, 5, 3, got), 15);
     assert_memory_equal(got, want, sizeof want);
 }
 
@@ -85,11 +87,13 @@ static void a_batch_may_be_larger_than_the_data(void **state)
     (void)state;
     int32_t got[64];
     assert_int_equal(first_of(&(tn_pipeline_options){.batch = 100}, 3, 5, got), 4);
-    assert_int_equal(first_of(&(tn_pipeline_options){.batch = 7, .repeat = true, .last = TN_LAST_WRAP}, 3, 1, got), 8);
+    assert_int_equal(
+        first_of(&(tn_pipeline_options){.batch = 7, .repeat = true, .last = TN_LAST_WRAP}, 3, 1, got), 8);
     tn_data *d = numbers(3);
     tn_pipeline *p;
     tn_error err;
-    assert_int_equal(tn_pipeline_new(d, &(tn_pipeline_options){.batch = 4, .last = TN_LAST_DROP}, &p, &err), TN_INVALID_ARGUMENT);
+    assert_int_equal(tn_pipeline_new(d, &(tn_pipeline_options){.batch = 4, .last = TN_LAST_DROP}, &p, &err),
+                     TN_INVALID_ARGUMENT);
     tn_data_close(d);
 }
 
@@ -129,7 +133,8 @@ static void a_position_is_all_there_is_to_remember(void **state)
     static const tn_last_batch kinds[] = {TN_LAST_KEEP, TN_LAST_DROP, TN_LAST_WRAP};
     int32_t all[2048], part[2048];
     for (size_t kind = 0; kind < TN_COUNT(kinds); kind++) {
-        tn_pipeline_options o = {.batch = 7, .shuffle = true, .repeat = true, .seed = 3, .last = kinds[kind], .block = 3};
+        tn_pipeline_options o = {
+            .batch = 7, .shuffle = true, .repeat = true, .seed = 3, .last = kinds[kind], .block = 3};
         int n = first_of(&o, 40, 60, all), at = 0, batches = 0;
         for (; batches < 23; at++) batches += all[at] < 0;
         o.position = 23;
@@ -143,8 +148,10 @@ static void a_position_is_all_there_is_to_remember(void **state)
 static void double_it(const tn_settings *s, const char *column, void *example, uint64_t random)
 {
     (void)s;
-    if (!strcmp(column, "x")) *(int32_t *)example = (int32_t)(random % 1000);
-    else ((float *)example)[1] = -(float)(random % 1000);
+    if (!strcmp(column, "x"))
+        *(int32_t *)example = (int32_t)(random % 1000);
+    else
+        ((float *)example)[1] = -(float)(random % 1000);
 }
 
 static void a_map_depends_on_epoch_and_example_only(void **state)

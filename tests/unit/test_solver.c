@@ -16,8 +16,10 @@
 static void minimized(fixture *f, tn_solver (*make)(tn_node), tn_solver *given, unsigned flags)
 {
     *f = begin();
-    tn_node w = tn_get_variable(f->b, "w", TN_FLOAT, TN_SHAPE(1), (tn_initializer){.kind = TN_INIT_CONSTANT, .a = 2}, flags);
-    tn_node loss = tn_reduce_sum(f->b, tn_scale(f->b, w, 3), NULL, 0, false), rate = tn_constant_rate(f->b, 0.1);
+    tn_node w = tn_get_variable(f->b, "w", TN_FLOAT, TN_SHAPE(1),
+                                (tn_initializer){.kind = TN_INIT_CONSTANT, .a = 2}, flags);
+    tn_node loss = tn_reduce_sum(f->b, tn_scale(f->b, w, 3), NULL, 0, false),
+            rate = tn_constant_rate(f->b, 0.1);
     tn_solver o = given ? *given : make(rate);
     if (given) o.learning_rate = rate;
     tn_minimize(f->b, o, loss, tn_global_step(f->b));
@@ -54,7 +56,8 @@ static void adam(void **state)
     minimized(&f, tn_adam, NULL, 0);
     static const char *const names[] = {"w/Adam", "w/Adam_1", "beta1_power", "beta2_power"};
     for (size_t i = 0; i < TN_COUNT(names); i++) assert_non_null(tn_graph_variable(f.g, names[i]));
-    assert_string_equal(tn_operation_type(tn_graph_operation(f.g, "Adam/update_w/ResourceApplyAdam")), "ResourceApplyAdam");
+    assert_string_equal(tn_operation_type(tn_graph_operation(f.g, "Adam/update_w/ResourceApplyAdam")),
+                        "ResourceApplyAdam");
     target(&f, "Adam");
     target(&f, "Adam");
     double m = 0, v = 0, w = 2;
@@ -206,13 +209,20 @@ static void sparse_adam_is_tensorflows(void **state)
 static void every_optimizer_takes_slices(void **state)
 {
     (void)state;
-    static const char *const names[] = {[TN_MOMENTUM] = "Momentum", [TN_ADAGRAD] = "Adagrad", [TN_ADADELTA] = "Adadelta",
-                                        [TN_RMSPROP] = "RMSProp", [TN_FTRL] = "Ftrl"};
+    static const char *const names[] = {[TN_MOMENTUM] = "Momentum",
+                                        [TN_ADAGRAD] = "Adagrad",
+                                        [TN_ADADELTA] = "Adadelta",
+                                        [TN_RMSPROP] = "RMSProp",
+                                        [TN_FTRL] = "Ftrl"};
     for (size_t k = 0; k < TN_COUNT(names); k++) {
         fixture f;
         float before[8], after[8];
         if (!names[k]) continue;
-        embedded(&f, (tn_solver){.kind = (tn_solver_kind)k, .momentum = 0.9, .rho = 0.9, .epsilon = 1e-8, .initial_accumulator = 0.1,
+        embedded(&f, (tn_solver){.kind = (tn_solver_kind)k,
+                                 .momentum = 0.9,
+                                 .rho = 0.9,
+                                 .epsilon = 1e-8,
+                                 .initial_accumulator = 0.1,
                                  .learning_rate_power = -0.5});
         row(&f, before);
         target(&f, names[k]);

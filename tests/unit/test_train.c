@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_train.c - the loop, run in this process: going on where a run stopped, failures while saving, NaN, what the
- * listener hears, metrics.
+ * test_train.c - the loop, run in this process: going on where a run stopped, failures while saving, NaN,
+ * what the listener hears, metrics.
  */
 #include <errno.h>
 #include <math.h>
@@ -57,10 +57,22 @@ static void summaries(tn_builder *b, const tn_settings *s, const tn_results *r, 
     (void)b, (void)s;
     tn_summary_histogram(out, "answers", r->y);
 }
-static const tn_experiment record = {
-    .name = "test", .options = rows, .run = {.batch_size = 8, .max_steps = 30, .log_every = 10, .validate_every = 15, .validate_unit = "steps",
-    .threads = 1}, .train = points, .validate = points, .test = points, .model = model, .loss = loss, .optimizer = optimizer,
-    .metrics = metrics, .summaries = summaries};
+static const tn_experiment record = {.name = "test",
+                                     .options = rows,
+                                     .run = {.batch_size = 8,
+                                             .max_steps = 30,
+                                             .log_every = 10,
+                                             .validate_every = 15,
+                                             .validate_unit = "steps",
+                                             .threads = 1},
+                                     .train = points,
+                                     .validate = points,
+                                     .test = points,
+                                     .model = model,
+                                     .loss = loss,
+                                     .optimizer = optimizer,
+                                     .metrics = metrics,
+                                     .summaries = summaries};
 
 /* ==== a job without a compiler ==== */
 
@@ -75,13 +87,16 @@ typedef struct heard {
 static void hear(void *payload, const tn_news *n)
 {
     heard *h = payload;
-    static const char letters[] = {[TN_NEWS_START] = 'a', [TN_NEWS_STEP] = 's', [TN_NEWS_VALIDATION] = 'v', [TN_NEWS_CHECKPOINT] = 'c',
-                                   [TN_NEWS_EXPORT] = 'x', [TN_NEWS_END] = 'z'};
+    static const char letters[] = {
+        [TN_NEWS_START] = 'a',      [TN_NEWS_STEP] = 's',   [TN_NEWS_VALIDATION] = 'v',
+        [TN_NEWS_CHECKPOINT] = 'c', [TN_NEWS_EXPORT] = 'x', [TN_NEWS_END] = 'z'};
     if (n->kind == TN_NEWS_PROGRESS) return;
     if (h->n < 60) h->order[h->n++] = letters[n->kind];
     if (n->run) snprintf(h->run, sizeof h->run, "%s", n->run);
     if (n->kind == TN_NEWS_VALIDATION) h->rmse = n->values[1];
-    h->reason = n->reason && !strcmp(n->reason, "failed") ? "failed" : n->reason && !strcmp(n->reason, "stopped") ? "stopped" : "done";
+    h->reason = n->reason && !strcmp(n->reason, "failed")    ? "failed"
+                : n->reason && !strcmp(n->reason, "stopped") ? "stopped"
+                                                             : "done";
 }
 
 typedef struct bench {
@@ -297,7 +312,8 @@ static void runs_are_found(void **state)
     assert_string_equal(found, t.heard.run);
     tn_text_free(found);
     assert_int_equal(tn_find_run(t.dir, "latest", "other", &found, &err), TN_NOT_FOUND);
-    assert_int_equal(tn_find_run(t.dir, "test_set", NULL, &found, &err), TN_INVALID_ARGUMENT); /* two begin so */
+    assert_int_equal(tn_find_run(t.dir, "test_set", NULL, &found, &err),
+                     TN_INVALID_ARGUMENT); /* two begin so */
     snprintf(prefix, sizeof prefix, "%s", tn_path_base(t.heard.run));
     assert_ok(tn_find_run(t.dir, prefix, NULL, &found, &err), &err);
     tn_text_free(found);
