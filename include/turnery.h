@@ -544,7 +544,7 @@ TN_API tn_node tn_flatten(tn_builder *b, tn_node x);         /* [batch, all the 
 /* Zeroes a share `rate` of the elements when training, and scales the others up. */
 TN_API tn_node tn_dropout(tn_builder *b, tn_mode mode, tn_node x, double rate);
 /* Each example by itself over the last axis of x (float), scaled by gamma and moved by beta. A call of a function
- * marked _turnery_composite, which TensorFlow runs as plain operators. epsilon 0: 0.001. */
+ * marked as layer normalisation, which TensorFlow runs as plain operators. epsilon 0: 0.001. */
 TN_API tn_node tn_layer_norm(tn_builder *b, const char *name, tn_node x, double epsilon);
 /* Over the last axis; x of rank 2 or 4. Training adds the moving averages' updates to TN_UPDATE_OPS, which
  * tn_minimize runs. momentum 0: 0.99; epsilon 0: 0.001. */

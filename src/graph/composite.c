@@ -9,6 +9,9 @@
 #include "flow.h"
 #include "inside.h"
 
+#define MARK "turnery."
+#define EPSILON " epsilon="
+
 static const tn_composite *const records[] = {&tn_composite_layer_norm, &tn_composite_layer_norm_grad};
 
 const tn_op tn_pseudo_composite = {.name = "_Composite"};
@@ -25,14 +28,32 @@ static bool is_plain_float(tn_node n)
     return tn_node_dtype(n) == TN_FLOAT;
 }
 
+static bool take_prefix(tn_view *v, const char *prefix)
+{
+    if (!tn_view_starts(*v, prefix)) return false;
+    v->p += strlen(prefix);
+    v->n -= strlen(prefix);
+    return true;
+}
+
+const tn_composite *tn_composite_read(const tn_attrs *a, float *epsilon)
+{
+    tn_view v, name;
+    double number;
+    if (!a || !tn_attr_get_string(a, TN_COMPOSITE_MARK, &v) || !take_prefix(&v, MARK)) return NULL;
+    name = (tn_view){v.p, 0};
+    while (name.n < v.n && v.p[name.n] != ' ') name.n++;
+    v = (tn_view){v.p + name.n, v.n - name.n};
+    if (!take_prefix(&v, EPSILON) || !tn_parse_double(v, &number)) return NULL;
+    *epsilon = (float)number;
+    return find_record(name);
+}
+
 const tn_composite *tn_composite_of(const tn_function *f)
 {
-    tn_view mark;
     float epsilon;
-    if (!tn_attr_get_string(&f->attrs, TN_COMPOSITE_MARK, &mark)) return NULL;
-    const tn_composite *k = find_record(mark);
+    const tn_composite *k = tn_composite_read(&f->attrs, &epsilon);
     if (!k || f->n_args != k->n_args || f->n_rets != k->n_rets || f->stateful) return NULL;
-    if (!tn_attr_get_float(&f->attrs, TN_COMPOSITE_EPSILON, &epsilon)) return NULL;
     for (int i = 0; i < f->n_args; i++)
         if (!is_plain_float(tn_output_of(f->args[i], 0))) return NULL;
     for (int i = 0; i < f->n_rets; i++)
@@ -53,12 +74,14 @@ static tn_code add_function(tn_builder *b, const tn_composite *k, float epsilon,
                             tn_error *err)
 {
     tn_function f;
-    tn_attr marks[2] = {tn_attr_str(TN_COMPOSITE_MARK, k->name), tn_attr_float(TN_COMPOSITE_EPSILON, epsilon)};
-    char *name = function_name(b->arena, k->name, epsilon);
-    if (!name) return tn_no_memory(err, 0);
+    char number[64], *name = function_name(b->arena, k->name, epsilon);
+    tn_format_float(number, epsilon);
+    const char *text = tn_arena_printf(b->arena, MARK "%s" EPSILON "%s", k->name, number);
+    if (!name || !text) return tn_no_memory(err, 0);
+    tn_attr mark = tn_attr_str(TN_COMPOSITE_MARK, text);
     TN_TRY(tn_builder_check(body, err));
     TN_TRY(tn_function_describe(b->arena, name, body->graph, body->args, body->n_args, rets, k->n_rets, &f, err));
-    f.attrs = (tn_attrs){marks, 2};
+    f.attrs = (tn_attrs){&mark, 1};
     if (k->grad && !(f.grad = function_name(b->arena, k->grad, epsilon))) return tn_no_memory(err, 0);
     return tn_graph_add_function(b->graph, &f, err);
 }
@@ -108,13 +131,6 @@ tn_operation *tn_composite_call(tn_builder *b, const char *composite, const char
 
 /* ==== planning ==== */
 
-static const tn_composite *record_of(const tn_pnode *n)
-{
-    tn_view mark = {0};
-    tn_attr_get_string(n->attrs, TN_COMPOSITE_MARK, &mark);
-    return find_record(mark);
-}
-
 tn_code tn_pass_composites(tn_binding *b, tn_region *r, tn_error *err)
 {
     bool inlined = false;
@@ -122,7 +138,8 @@ tn_code tn_pass_composites(tn_binding *b, tn_region *r, tn_error *err)
         tn_pnode *n = r->nodes[i];
         for (int s = 0; s < n->n_sub; s++) TN_TRY(tn_pass_composites(b, n->sub[s], err));
         if (n->op != &tn_pseudo_composite || !(b->passes & TN_PASS(COMPOSITES))) continue;
-        n->op = record_of(n)->fused;
+        float epsilon;
+        n->op = tn_composite_read(n->attrs, &epsilon)->fused; /* lower.c looked before */
         n->n_sub = 0;
     }
     return tn_pass_take_branches(b, r, &inlined, err);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * composite.h - functions that the planner knows by a mark. A composite is a function in the graph's own library
- * whose body is plain TensorFlow operators; its attribute _turnery_composite says which one it is. TensorFlow
- * runs the body; the planner puts one fused step in the place of a call (pass COMPOSITES). Its gradient is a
+ * whose body is plain TensorFlow operators; its attribute _implements says which one it is, "turnery.LayerNorm
+ * epsilon=0.001" (of all attributes only a few known ones are let through by TensorFlow when it loads a SavedModel;
+ * this one says just that and changes nothing). TensorFlow runs the body; the planner puts one fused step in the place of a call (pass COMPOSITES). Its gradient is a
  * composite too, named by the library's GradientDef.
  *
  * One record holds body and fused operator. Invariant: the fused operator computes what the body does; the body is
@@ -13,11 +14,10 @@
 
 #include "plan.h"
 
-#define TN_COMPOSITE_MARK "_turnery_composite"
-#define TN_COMPOSITE_EPSILON "_turnery_epsilon"
+#define TN_COMPOSITE_MARK "_implements"
 
 typedef struct tn_composite {
-    const char *name; /* the mark's value: "LayerNorm" */
+    const char *name; /* in the mark: "LayerNorm" */
     int n_args, n_rets;
     const char *grad; /* the composite that takes the arguments and the results' gradients; NULL: none */
     /* Writes the body; arguments are float and of any shape. */
@@ -29,6 +29,8 @@ extern const tn_composite tn_composite_layer_norm, tn_composite_layer_norm_grad;
 
 /* The record of a marked function whose arguments and results fit it; NULL: it is a function like others. */
 const tn_composite *tn_composite_of(const tn_function *f);
+/* What a mark among the attributes says; NULL: there is none of ours. */
+const tn_composite *tn_composite_read(const tn_attrs *a, float *epsilon);
 /* A call of the composite, whose function (and its gradient's) joins the library unless it is there. */
 tn_operation *tn_composite_call(tn_builder *b, const char *composite, const char *name, const tn_node *in, int n_in,
                                 float epsilon);

@@ -99,7 +99,7 @@ static tn_code prepare(tn_prepare *p, tn_error *err)
     const tn_shape *x = &p->in[0]->shape;
     d->channels = x->dim[x->rank - 1];
     d->rows = d->channels ? tn_shape_count(x) / d->channels : 0;
-    d->epsilon = tn_attr_f(p->attrs, TN_COMPOSITE_EPSILON);
+    tn_composite_read(p->attrs, &d->epsilon);
     d->threads = p->threads;
     if (p->n_out > 1) p->scratch = tn_layer_norm_scratch(d);
     return TN_OK;
