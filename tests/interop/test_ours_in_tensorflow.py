@@ -10,7 +10,8 @@ from tensorboard.backend.event_processing import event_accumulator
 from with_tensorflow import Case, Run, load, our_losses, safe, tensorflow_losses, tensors, turnery, v1
 
 EXAMPLES = {"curve_fitting": ("examples/regression/curve_fitting.c", "--max_steps=300", "--validate_every=100"),
-            "digits": ("examples/digits/digits.c", "--max_steps=120", "--dropout=0", "--summary_every=20")}
+            "digits": ("examples/digits/digits.c", "--max_steps=120", "--dropout=0", "--summary_every=20"),
+            "normalized": ("tests/interop/normalized.c",)}
 
 
 class OursInTensorFlow(Case):
@@ -58,6 +59,15 @@ class OursInTensorFlow(Case):
             self.assertTrue(np.isfinite(want).all() and want[-1] < want[0], name)
             got = our_losses(run.checkpoint, feeds, loss, train, 20, self.path("continued", name))
             np.testing.assert_allclose(got.reshape(-1), want.reshape(-1), rtol=1e-4, atol=1e-4, err_msg=name)
+
+    def test_composites_are_marked(self):
+        meta = tf.compat.v1.MetaGraphDef()
+        with open(self.runs["normalized"].checkpoint + ".meta", "rb") as f:
+            meta.ParseFromString(f.read())
+        marks = {f.attr["_implements"].s for f in meta.graph_def.library.function if "_implements" in f.attr}
+        self.assertGreaterEqual(len([m for m in marks if m.startswith(b"turnery.")]), 2, marks)  # and its gradient
+        names = {f.signature.name for f in meta.graph_def.library.function}
+        self.assertTrue(any(n.op in names or n.op.endswith("PartitionedCall") for n in meta.graph_def.node))
 
     def test_tensorboard_lists(self):
         found = {k: set() for k in ("scalars", "histograms", "images", "tensors")}
