@@ -60,7 +60,7 @@ static bool may_evaluate(const tn_pnode *n)
     for (int i = 0; i < n->n_out; i++) {
         int64_t count = tn_shape_count(&n->out[i].shape);
         if (!tn_dtype_is_pod(n->out[i].dtype) && n->out[i].dtype != TN_STRING) return false;
-        if (count < 0 ? !(n->op->dynamic & TN_BIT(i)) : count > FOLD_LIMIT / (int64_t)tn_dtype_size(n->out[i].dtype))
+        if (count < 0 ? !tn_op_is_dynamic(n->op, i) : count > FOLD_LIMIT / (int64_t)tn_dtype_size(n->out[i].dtype))
             return false;
     }
     return true;

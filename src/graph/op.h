@@ -163,10 +163,12 @@ struct tn_op {
     tn_grad_fn grad;                                  /* NULL with TN_NO_GRADIENT unset: an error names the op */
     unsigned flags;
     unsigned values;        /* bits of inputs whose value infer and prepare need (axis, shape, perm, ...) */
-    unsigned dynamic;       /* bits of outputs whose shape only run knows (Where, Unique, ...) */
+    unsigned dynamic;       /* bits of outputs whose shape only run knows (Where, ...); bit 31: and all after */
     unsigned reads, writes; /* bits of inputs (resources or references) that are read, written */
     const char *pointwise;  /* name in kernel/'s fused program, with TN_POINTWISE */
 };
+
+static inline bool tn_op_is_dynamic(const tn_op *op, int o) { return op->dynamic >> (o < 31 ? o : 31) & 1; }
 
 /* ==== registry (registry.c) ==== */
 const tn_op *tn_op_find(const char *name);

@@ -121,7 +121,7 @@ const tn_op tn_op_DynamicPartition = {
     .prepare = partition_prepare,
     .run = partition_run,
     .grad = partition_grad,
-    .dynamic = 0x7fffffff,
+    .dynamic = ~0u,
 };
 
 /* ==== DynamicStitch, ParallelDynamicStitch ==== N indices, N data */

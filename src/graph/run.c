@@ -500,7 +500,7 @@ static tn_code make_outputs(const tn_run_context *c, const tn_dynamic *d, tn_run
     for (int i = 0; i < r->n_out; i++) {
         tn_tensor *v = r->out[i];
         const tn_slot *slot = &c->program->slots[s->out[i]];
-        if ((i < 32 && (r->op->dynamic & TN_BIT(i))) || tn_dtype_is_ref(slot->dtype)) continue;
+        if (tn_op_is_dynamic(r->op, i) || tn_dtype_is_ref(slot->dtype)) continue;
         if (v->dtype == TN_RESOURCE) continue; /* made by run */
         if (!tn_shape_known(&d->out_shapes[i]))
             return tn_fail(err, TN_INTERNAL, "%s: the shape of output %d is not known", r->op->name, i);

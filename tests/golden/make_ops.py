@@ -3,9 +3,9 @@
 """Makes goldens of single operators with TensorFlow: those that need variables, arrays or stacks, operators of gradients, and
 rarer ones. Not needed to build or test; kept so that the files can be made again.
 
-usage: make_ops.py FOLDER [PATTERN]     (with TensorFlow 2.x and numpy)
+usage: make_ops.py FOLDER [PATTERN...]     (with TensorFlow 2.x and numpy)
 """
-import fnmatch, json, os, sys
+import base64, fnmatch, json, os, sys
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -16,7 +16,7 @@ from tensorflow.python.ops import gen_state_ops
 tf1, raw = tf.compat.v1, tf.raw_ops
 tf1.disable_eager_execution()
 tf1.disable_control_flow_v2()
-root, pattern = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "*"
+root, patterns = sys.argv[1], sys.argv[2:] or ["*"]
 rng = np.random.default_rng(7)
 F, I, L = np.float32, np.int32, np.int64
 cases = []
@@ -32,7 +32,12 @@ def case(name, build, *inputs, grad=None, tol=(1e-4, 1e-5)):
 
 
 def as_json(a):
-    return a.decode() if isinstance(a, bytes) else [as_json(x) for x in a] if a.ndim else as_json(a.item())
+    if isinstance(a, bytes):
+        try:
+            return a.decode()
+        except UnicodeDecodeError:
+            return {"b64": base64.b64encode(a).decode()}
+    return [as_json(x) for x in a] if a.ndim else as_json(a.item())
 
 
 def save(folder, name, value):
@@ -97,6 +102,10 @@ def make(name, build, inputs, grad, tol):
                     rec["op_types_grad_graph"] = types(g)
                     write(folder, "graph_grad.pb", g)
     json.dump(rec, open(os.path.join(folder, "case.json"), "w"), indent=1)
+
+
+def raw_of(op, x, kw):
+    return getattr(raw, op)(**{"string_tensor" if op == "StringToHashBucket" else "input": x}, **kw)
 
 
 # ==== variables ====
@@ -422,8 +431,31 @@ case("AsString_int", lambda x: raw.AsString(input=x, width=5, fill=" "), c([1, -
 case("AsString_bool", lambda x: raw.AsString(input=x), c([True, False], bool))
 case("AsString_complex", lambda x: raw.AsString(input=x, precision=2), c([1 + 2j, -.5j], np.complex64))
 
+lengths = np.array([bytes((i * 7 + k * 13) % 251 for k in range(i)) for i in list(range(0, 70)) + [127, 128, 129, 200, 1000]], object)
+for op, kw in (("StringToHashBucketFast", {}), ("StringToHashBucketStrong", dict(key=[123, -45])), ("StringToHashBucket", {})):
+    kw["num_buckets"] = 1 << 62
+    case(op + "_lengths", lambda x, op=op, kw=kw: raw_of(op, x, kw), lengths)
+lines = np.array([b" a  b c ", b"", b"x,y,,z", b"\tq\n"], object)
+for k, (sep, most) in enumerate(((b"", -1), (b"", 1), (b",", -1), (b",", 2), (b", ", -1), (b" ", -1))):
+    case("StringSplitV2_%d" % k, lambda x, s, most=most: list(raw.StringSplitV2(input=x, sep=s, maxsplit=most)), lines, np.array(sep, object))
+for k, (sep, skip) in enumerate(((b" ,", True), (b" ,", False), (b"", True))):
+    case("StringSplit_%d" % k, lambda x, s, skip=skip: list(raw.StringSplit(input=x, delimiter=s, skip_empty=skip)), lines, np.array(sep, object))
+tokens = np.array([b"a", b"bb", b"c", b"d", b"e"], object)
+for k, (widths, pad, keep) in enumerate((([2, 3], 0, False), ([3], -1, False), ([4], 1, True), ([6], 0, True), ([1, 2], 5, False))):
+    case("StringNGrams_%d" % k, lambda x, s, w=widths, p=pad, q=keep: list(raw.StringNGrams(
+        data=x, data_splits=s, separator="|", ngram_widths=w, left_pad="<", right_pad=">", pad_width=p, preserve_short_sequences=q)),
+         tokens, c([0, 3, 3, 5], L))
+grid = np.array([[b"a", b"b", b"c"], [b"d", b"e", b"f"]], object)
+for k, (axes, keep) in enumerate((([0], False), ([1, 0], False), ([0, 1], True), ([-1], True), ([], False))):
+    case("ReduceJoin_%d" % k, lambda x, a, q=keep: raw.ReduceJoin(inputs=x, reduction_indices=a, keep_dims=q, separator="."), grid, c(axes, I))
+for k, (pattern, rewrite) in enumerate((("[aeiou]+", "<\\0>"), ("(.)(.)", "\\2\\1"), ("", "-"), ("(?i)A|\\s+$", ""))):
+    case("StaticRegexReplace_%d" % k, lambda x, p=pattern, w=rewrite: raw.StaticRegexReplace(input=x, pattern=p, rewrite=w), words)
+case("StaticRegexFullMatch_a", lambda x: raw.StaticRegexFullMatch(input=x, pattern="\\s*[A-Za-z]*\\s*"), words)
+case("RegexFullMatch_a", lambda x, p: raw.RegexFullMatch(input=x, pattern=p), words, np.array(b".*\\n?", object))
+case("RegexReplace_a", lambda x, p, w: raw.RegexReplace(input=x, pattern=p, rewrite=w), words, np.array(b"l+", object), np.array(b"L", object))
+
 for name, build, inputs, grad, tol in cases:
-    if fnmatch.fnmatch(name, pattern):
+    if any(fnmatch.fnmatch(name, q) for q in patterns):
         try:
             make(name, build, inputs, grad, tol)
         except Exception as e:

@@ -75,6 +75,7 @@ static void test_joining(void **state)
         {"DynamicStitch", "", {"int32[0]", "float[0,2]"}, {"float[0,2]"}},
         {"DynamicStitch", "", {"int32[1] -1", "float[1] 1"}, {"!indices[0] is out of range"}},
         {"DynamicPartition", "num_partitions=3", {"string[3] a b c", "int32[3] 2 0 2"}, {"string[1] b", "string[0]", "string[2] a c"}},
+        {"DynamicPartition", "num_partitions=40", {"float[2] 1 2", "int32[2] 39 1"}, {"float[0]", "float[1] 2", "float[0]"}},
         {"DynamicPartition", "num_partitions=2", {"float[1] 1", "int32[1] 2"}, {"!partitions[0] = 2 is not in [0, 2)"}},
     };
     CHECK_CASES(cases);
