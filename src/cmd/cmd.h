@@ -35,6 +35,9 @@ typedef struct flag {
 /* Arguments that are no flags are kept in rest. INVALID_ARGUMENT gives the nearest flag for an unknown one. */
 tn_code flags_parse(const flag *flags, int argc, char **argv, void *values, strings *rest, tn_error *err);
 void flags_help(const command *c);
+/* Results in a folder, which is made (its parent is there): DIR/NAME.npy, or .json for strings (output.c). */
+tn_code output_folder(const char *dir, tn_error *err);
+tn_code tensor_file(const char *dir, const char *name, const tn_tensor *t, tn_error *err);
 tn_code usage_error(tn_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

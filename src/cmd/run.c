@@ -5,11 +5,9 @@
  */
 #include "cmd.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 typedef struct values {
     const char *tag_set, *signature, *graph, *meta_graph, *checkpoint, *outputs, *save;
@@ -73,44 +71,19 @@ static void drop_bindings(bindings *b)
     }
 }
 
-static void safe_name(const char *name, char *out, size_t n)
-{
-    size_t k = 0;
-    for (; *name && k + 3 < n; name++) {
-        if (*name == '/' || *name == ':') {
-            out[k++] = '_';
-            out[k++] = *name == '/' ? '_' : 'c';
-        } else {
-            out[k++] = *name;
-        }
-    }
-    out[k] = 0;
-}
-
+/* Into the folder, or, without one, for people. */
 static tn_code write_result(const char *dir, const char *name, const tn_tensor *t, tn_error *err)
 {
-    char path[4096], safe[1024];
-    if (!dir) {
-        char *text = tn_tensor_text(t, 1000);
-        printf("%s:\n%s\n", name, text ? text : "?");
-        tn_text_free(text);
-        return TN_OK;
-    }
-    safe_name(name, safe, sizeof safe);
-    int n = snprintf(path, sizeof path, "%s/%s.%s", dir, safe, tn_tensor_dtype(t) == TN_STRING ? "json" : "npy");
-    if (n >= (int)sizeof path) return usage_error(err, "the path of '%s' is too long", name);
-    return tn_tensor_save(path, t, err);
-}
-
-static tn_code make_dir(const char *dir, tn_error *err)
-{
-    if (!dir || mkdir(dir, 0777) == 0 || errno == EEXIST) return TN_OK;
-    return usage_error(err, "%s: %s", dir, strerror(errno));
+    if (dir) return tensor_file(dir, name, t, err);
+    char *text = tn_tensor_text(t, 1000);
+    printf("%s:\n%s\n", name, text ? text : "?");
+    tn_text_free(text);
+    return TN_OK;
 }
 
 static tn_code write_all(const char *dir, const char *const *names, tn_tensor **out, int n, tn_error *err)
 {
-    tn_code code = make_dir(dir, err);
+    tn_code code = dir ? output_folder(dir, err) : TN_OK;
     for (int i = 0; i < n; i++) {
         if (code == TN_OK) code = write_result(dir, names[i], out[i], err);
         tn_tensor_unref(out[i]);

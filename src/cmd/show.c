@@ -5,7 +5,6 @@
  */
 #include "cmd.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,22 +33,10 @@ static const flag flags[] = {
 
 /* ==== checkpoints ==== */
 
-static tn_code write_tensor(const char *dir, const char *name, const tn_tensor *t, tn_error *err)
-{
-    char path[4096];
-    int n = snprintf(path, sizeof path, "%s/", dir);
-    for (; *name && n + 16 < (int)sizeof path; name++) {
-        if (*name == '/' || *name == ':') n += snprintf(path + n, sizeof path - (size_t)n, *name == '/' ? "__" : "_c");
-        else path[n++] = *name;
-    }
-    snprintf(path + n, sizeof path - (size_t)n, tn_tensor_dtype(t) == TN_STRING ? ".json" : ".npy");
-    return tn_tensor_save(path, t, err);
-}
-
 static tn_code show_tensor(const values *v, const char *name, const tn_tensor *t, tn_error *err)
 {
     char shape[128];
-    if (v->tensors) return write_tensor(v->tensors, name, t, err);
+    if (v->tensors) return tensor_file(v->tensors, name, t, err);
     printf("%-60s %-10s %-20s %12zu\n", name, tn_dtype_name(tn_tensor_dtype(t)),
            tn_shape_text(tn_tensor_shape(t), shape, sizeof shape), tn_tensor_bytes(t));
     return TN_OK;
@@ -61,8 +48,7 @@ static tn_code show_checkpoint(const values *v, const char *prefix, tn_error *er
     tn_tensor *t;
     tn_code code = tn_bundle_open(prefix, &b, err);
     if (code != TN_OK) return code;
-    if (v->tensors && mkdir(v->tensors, 0777) != 0 && errno != EEXIST)
-        code = usage_error(err, "%s: %s", v->tensors, strerror(errno));
+    if (v->tensors) code = output_folder(v->tensors, err);
     if (!v->tensors && code == TN_OK) printf("%-60s %-10s %-20s %12s\n", "tensor", "dtype", "shape", "bytes");
     for (int i = 0; code == TN_OK && i < tn_bundle_count(b); i++) {
         code = tn_bundle_read(b, tn_bundle_name(b, i), &t, err);
