@@ -73,11 +73,11 @@ static tn_code regular_loop(tn_binding *b, tn_region *body, tn_error *err)
     return TN_OK;
 }
 
-static tn_code regular_loops(tn_binding *b, tn_region *r, tn_error *err)
+tn_code tn_regular_loops(tn_binding *b, tn_region *r, tn_error *err)
 {
     for (int i = 0; i < r->n_nodes; i++) {
         tn_pnode *n = r->nodes[i];
-        for (int s = 0; s < n->n_sub; s++) TN_TRY(regular_loops(b, n->sub[s], err));
+        for (int s = 0; s < n->n_sub; s++) TN_TRY(tn_regular_loops(b, n->sub[s], err));
         if (tn_pnode_is_loop(n)) TN_TRY(regular_loop(b, n->sub[1], err));
     }
     return TN_OK;
@@ -283,7 +283,7 @@ static tn_code take_layout(tn_program *p, const tn_layout *l, tn_error *err)
 static tn_code run_passes(tn_binding *b, tn_error *err)
 {
     TN_TRY(tn_pass_composites(b, b->top, err));
-    TN_TRY(regular_loops(b, b->top, err));
+    TN_TRY(tn_regular_loops(b, b->top, err));
     TN_TRY(tn_bind_infer(b, b->top, err));
     if (b->passes & TN_PASS(MERGE)) TN_TRY(tn_pass_merge(b, b->top, err));
     if (!(b->passes & TN_PASS(STATIC))) return TN_OK;

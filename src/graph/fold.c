@@ -278,6 +278,7 @@ tn_code tn_bind_infer(tn_binding *b, tn_region *r, tn_error *err)
         again = false;
         TN_TRY(infer_region(b, r, false, err));
         TN_TRY(tn_pass_take_branches(b, r, &again, err));
+        if (again) TN_TRY(tn_regular_loops(b, r, err)); /* a branch may have handed arguments through */
     }
     if (b->passes & TN_PASS(FOLD)) commit(r);
     return order_all(b, r, err);

@@ -181,6 +181,8 @@ typedef struct tn_binding {
     int n_owned, cap_owned;
 } tn_binding;
 tn_code tn_bind_infer(tn_binding *b, tn_region *r, tn_error *err);          /* infer.. and fold (fold.c) */
+/* Results of loops' bodies that are other arguments (or views of them) are copied (bind.c). */
+tn_code tn_regular_loops(tn_binding *b, tn_region *r, tn_error *err);
 /* Ifs whose predicates are known give way to their branches (pass_branch.c). */
 tn_code tn_pass_take_branches(tn_binding *b, tn_region *r, bool *changed, tn_error *err);
 tn_code tn_pass_merge(tn_binding *b, tn_region *r, tn_error *err);          /* pass_merge.c */

@@ -283,6 +283,32 @@ static void test_swapped_values(void **state)
     fixture_close(&f);
 }
 
+/* A swap that shows only once a branch is taken. */
+static void test_swap_through_known_branch(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f);
+    tn_shape s = TN_SHAPE(2), others[2] = {s, s};
+    define_below(&f, "cond", 3, others, 2);
+    for (int k = 0; k < 2; k++) {
+        writing w = begin_function(&f, k ? "swap" : "keep");
+        tn_node x = arg(&w, TN_FLOAT, s), y = arg(&w, TN_FLOAT, s);
+        end_function(&f, &w, k ? (tn_node[]){y, x} : (tn_node[]){x, y}, 2);
+    }
+    writing w = begin_function(&f, "body");
+    tn_node i = arg(&w, TN_INT32, TN_SHAPE()), x = arg(&w, TN_FLOAT, s), y = arg(&w, TN_FLOAT, s);
+    tn_operation *op = tn_if(w.b, op1(w.b, "LogicalNot", tn_scalar(w.b, TN_BOOL, 0)), "swap", "keep", TN_INPUTS(x, y));
+    end_function(&f, &w, RETS(op2(w.b, "Add", i, integer(w.b, 1)), tn_output_of(op, 0), tn_output_of(op, 1)));
+    tn_node in[] = {integer(f.b, 0), constant_floats(f.b, s, (float[]){1, 2}), constant_floats(f.b, s, (float[]){5, 6})};
+    tn_operation *loop = tn_while(f.b, "cond", "body", in, 3);
+    EVERY_MODE(&f) {
+        assert_float_equal(fetch(&f, tn_output_of(loop, 1), 1), 6, 0);
+        assert_float_equal(fetch(&f, tn_output_of(loop, 2), 1), 2, 0);
+    }
+    fixture_close(&f);
+}
+
 /* What an inner loop hands through unchanged is the outer loop's own argument; the outer one swaps it. */
 static void test_swap_through_inner_loop(void **state)
 {
@@ -466,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_known_predicate),
         cmocka_unit_test(test_swapped_values),
         cmocka_unit_test(test_swap_through_inner_loop),
+        cmocka_unit_test(test_swap_through_known_branch),
         cmocka_unit_test(test_growing_value),
         cmocka_unit_test(test_bounded_value_in_loop),
         cmocka_unit_test(test_variable_in_loop),
