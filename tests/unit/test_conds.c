@@ -116,6 +116,51 @@ static void test_fetch_of_a_branch(void **state)
     fixture_close(&f);
 }
 
+/* ==== memory ends, at every allocation of loading, planning and running ==== */
+
+static tn_code load_and_run(const char *graph, double *out, tn_error *err)
+{
+    tn_loaded *m;
+    tn_session_options o = {.threads = 1};
+    float v[2] = {0.5f, -0.25f};
+    const char *fetch = "out_1:0";
+    tn_tensor *p = NULL, *x = NULL, *y = NULL;
+    TN_TRY(tn_load_graph(graph, &o, &m, err));
+    tn_code code = tn_tensor_scalar(TN_BOOL, 1, &p, err);
+    if (!code) code = tn_tensor_of(TN_FLOAT, &TN_SHAPE(2), v, &x, err);
+    tn_feed feeds[] = {{"p:0", p}, {"x:0", x}};
+    if (!code) code = tn_session_run(tn_loaded_session(m), feeds, 2, &fetch, 1, &y, NULL, 0, err);
+    if (!code) *out = tn_tensor_number(y, 0);
+    tn_tensor_unref(p);
+    tn_tensor_unref(x);
+    tn_tensor_unref(y);
+    tn_loaded_free(m);
+    return code;
+}
+
+static void test_memory_ends(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"same_predicate", "loops_and_conds"};
+    for (size_t i = 0; i < TN_COUNT(names); i++) {
+        char *graph = folder_file(names[i], "graph.pb");
+        tn_error err = {0};
+        double want = 0, got = 0;
+        int n = 1;
+        assert_ok(load_and_run(graph, &want, &err), &err);
+        tn_code code = TN_RESOURCE_EXHAUSTED;
+        for (; code == TN_RESOURCE_EXHAUSTED && n < 100000; n++) {
+            tn_malloc_fail_at(n);
+            code = load_and_run(graph, &got, &err);
+            if (code && code != TN_RESOURCE_EXHAUSTED) fail_msg("allocation %d: %s %s", n, tn_code_name(code), err.message);
+        }
+        tn_malloc_fail_at(0);
+        assert_int_equal(code, TN_OK);
+        assert_true(n > 100 && is_close(got, want, 1e-6));
+        tn_free(graph);
+    }
+}
+
 #define CASE(name) {#name, run_case, NULL, NULL, #name}
 
 int main(void)
@@ -124,6 +169,7 @@ int main(void)
         CASE(plain), CASE(gradient), CASE(one_side), CASE(nested), CASE(same_predicate), CASE(guard), CASE(variables),
         CASE(loop_in_cond), CASE(cond_in_loop), CASE(loops_and_conds), CASE(case), CASE(many_values), CASE(two_towers),
         cmocka_unit_test(test_fetch_of_a_branch),
+        cmocka_unit_test(test_memory_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
