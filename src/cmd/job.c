@@ -74,7 +74,7 @@ tn_code job_parse(const flag *flags, int argc, char **argv, void *values, job_va
     return code;
 }
 
-static bool is_source(const char *name)
+bool is_source(const char *name)
 {
     size_t n = strlen(name);
     return n > 2 && (!strcmp(name + n - 2, ".c") || (n > 3 && !strcmp(name + n - 3, ".py")));

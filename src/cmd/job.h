@@ -43,6 +43,7 @@ tn_code job_open_run(const job_values *v, strings *rest, const char *which, cons
 void job_words(void *payload, const char *line);
 
 /* ==== output ==== */
+bool is_source(const char *name); /* FILE.c, rather than a run */
 bool is_terminal(FILE *f);
 bool has_color(FILE *f);
 void json_text(FILE *f, const char *s); /* quoted and escaped */

@@ -68,19 +68,42 @@ static int find_input(const tn_predictor *p, const char *name, size_t n)
     return -1;
 }
 
-static void store(tn_tensor *t, int64_t i, double v)
+static bool is_whole(double v, double least, double most)
 {
+    return v >= least && v <= most && v == floor(v);
+}
+
+/* Whether the dtype has this value: nothing is cut or wrapped around silently. */
+static bool fits(tn_dtype t, double v)
+{
+    static const double exact = 9007199254740992.0; /* 2^53: what a double holds of whole numbers */
+    switch (t) {
+    case TN_INT32: return is_whole(v, INT32_MIN, INT32_MAX);
+    case TN_INT64: return is_whole(v, -exact, exact);
+    case TN_UINT8: return is_whole(v, 0, UINT8_MAX);
+    case TN_INT8: return is_whole(v, INT8_MIN, INT8_MAX);
+    case TN_BOOL: return is_whole(v, 0, 1);
+    default: return true;
+    }
+}
+
+static tn_code store(const tn_spec *spec, tn_tensor *t, int64_t i, double v, tn_error *err)
+{
+    if (!fits(spec->dtype, v))
+        return usage_error(err, "input '%s': number %lld is %.17g, which is no %s", spec->name, (long long)i, v,
+                           tn_dtype_name(spec->dtype));
     void *d = tn_tensor_data(t);
     switch (tn_tensor_dtype(t)) {
     case TN_FLOAT: ((float *)d)[i] = (float)v; break;
     case TN_DOUBLE: ((double *)d)[i] = v; break;
     case TN_INT32: ((int32_t *)d)[i] = (int32_t)v; break;
     case TN_INT64: ((int64_t *)d)[i] = (int64_t)v; break;
-    case TN_UINT8: ((uint8_t *)d)[i] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v); break;
+    case TN_UINT8: ((uint8_t *)d)[i] = (uint8_t)v; break;
     case TN_INT8: ((int8_t *)d)[i] = (int8_t)v; break;
     case TN_BOOL: ((bool *)d)[i] = v != 0; break;
     default: break;
     }
+    return TN_OK;
 }
 
 static bool can_store(tn_dtype t)
@@ -132,7 +155,8 @@ static tn_code literal(const tn_spec *spec, const char *text, tn_tensor **out, t
         return usage_error(err, "input '%s': '%.100s' is neither a file nor numbers", spec->name, text);
     tn_code code = new_input(spec, n, out, err);
     p = text;
-    for (int64_t i = 0; code == TN_OK && (p = next_number(p, &v)); i++) store(*out, i, v);
+    for (int64_t i = 0; code == TN_OK && (p = next_number(p, &v)); i++)
+        code = store(spec, *out, i, v, err);
     return code;
 }
 
@@ -286,9 +310,10 @@ static tn_code ask_image(const values *v, tn_predictor *p, const tn_tensor *imag
     int64_t each = s->dim[1] * s->dim[2];
     tn_code code = new_input(tn_predictor_input(p, 0), each, &in, err);
     if (code != TN_OK) return code;
-    for (int64_t i = 0; i < each; i++) store(in, i, tn_tensor_number(images, image * each + i));
+    for (int64_t i = 0; code == TN_OK && i < each; i++)
+        code = store(tn_predictor_input(p, 0), in, i, tn_tensor_number(images, image * each + i), err);
     const tn_tensor *ins[] = {in};
-    code = tn_predictor_run(p, ins, out, err);
+    if (code == TN_OK) code = tn_predictor_run(p, ins, out, err);
     if (code == TN_OK) print_image(v, p, out, images, image, labels);
     tn_tensor_unref(in);
     return code;
@@ -302,7 +327,7 @@ static tn_code ask_images(const values *v, tn_predictor *p, tn_error *err)
     if (tn_predictor_inputs(p) != 1)
         return usage_error(err, "the model has %d inputs; images can be given to one",
                            tn_predictor_inputs(p));
-    if (first < 0 || (end && *end) || v->count < 1)
+    if (first < 0 || (end && *end) || v->count < 1 || first > INT64_MAX - v->count)
         return usage_error(err, "--index and --count take whole numbers");
     tn_code code = tn_idx_load(v->images, first + v->count, 0, &images, err);
     if (code == TN_OK && v->labels) code = tn_idx_load(v->labels, first + v->count, 0, &labels, err);

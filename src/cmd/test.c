@@ -54,6 +54,14 @@ static tn_code answer_one(tn_job *job, const char *run, int64_t index, const cha
     return code;
 }
 
+static bool sample_number(const char *text, int64_t *out)
+{
+    size_t digits = strspn(text, "0123456789");
+    if (!digits || digits > 18 || text[digits]) return false;
+    *out = strtoll(text, NULL, 10);
+    return true;
+}
+
 /* A line: an empty one the next sample, "#7" sample 7, "q" the end, others what the experiment takes them
  * for. */
 static tn_code ask_all(tn_job *job, const char *run, tn_error *err)
@@ -70,9 +78,13 @@ static tn_code ask_all(tn_job *job, const char *run, tn_error *err)
         line[strcspn(line, "\r\n")] = 0;
         if (!strcmp(line, "q")) break;
         bool by_index = !*line || *line == '#';
-        if (*line == '#') next = strtoll(line + 1, NULL, 10);
+        if (*line == '#' && !sample_number(line + 1, &next)) {
+            printf("'%s' is no sample's number\n", line);
+            continue;
+        }
         code = answer_one(job, run, next, by_index ? NULL : line, err);
-        if (by_index) next++;
+        if (code == TN_OUT_OF_RANGE && *line == '#') code = TN_INVALID_ARGUMENT; /* not the end of all samples */
+        else if (by_index) next++;
         if (code == TN_INVALID_ARGUMENT) printf("%s\n", err->message);
     }
     free(line);

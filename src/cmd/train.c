@@ -195,7 +195,7 @@ static void allow_bare_resume(int argc, char **argv)
 {
     for (int i = 0; i < argc; i++) {
         bool bare = !strcmp(argv[i], "--resume");
-        bool named = i + 1 < argc && argv[i + 1][0] != '-' && !strstr(argv[i + 1], ".c");
+        bool named = i + 1 < argc && argv[i + 1][0] != '-' && !is_source(argv[i + 1]);
         if (bare && !named) argv[i] = "--resume=";
     }
 }

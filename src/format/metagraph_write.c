@@ -101,9 +101,9 @@ tn_code tn_metagraph_save(const tn_export *e, const char *path, tn_error *err)
     tn_arena *a = tn_arena_new(0);
     tn_code code = a ? tn_metagraph_export(e, a, &m, err) : tn_no_memory(err, 0);
     if (code == TN_OK) code = TN_ENCODE(MetaGraphDef, m, &bytes, err);
+    if (code != TN_OK) tn_wrap(err, "%s", path);
     if (code == TN_OK) code = tn_file_write(path, bytes.data, bytes.n, err);
     tn_buf_free(&bytes);
     tn_arena_free(a);
-    if (code != TN_OK) tn_wrap(err, "%s", path);
     return code;
 }

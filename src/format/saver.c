@@ -191,10 +191,21 @@ static tn_code record(tn_saver *s, tn_error *err)
     return remove_old(s, drop, &s->last_preserved, err);
 }
 
+static bool is_listed(const tn_saver *s, const char *prefix)
+{
+    for (int i = 0; i < s->n; i++)
+        if (!strcmp(s->all[i].prefix, prefix)) return true;
+    return false;
+}
+
 tn_code tn_saver_finish(tn_saver *s, tn_bundle_writer *w, const tn_export *meta, tn_error *err)
 {
     TN_TRY(tn_bundle_commit(w, err));
-    TN_TRY(write_meta(s, meta, err));
+    tn_code code = write_meta(s, meta, err);
+    if (code != TN_OK) { /* what nobody would ever remove goes, but not one that was good before */
+        if (!is_listed(s, s->current)) tn_checkpoint_remove(s->current, NULL);
+        return code;
+    }
     return record(s, err);
 }
 

@@ -53,6 +53,8 @@ static uint64_t system_seed(void)
 
 tn_code tn_session_new(tn_graph *g, const tn_session_options *options, tn_session **out, tn_error *err)
 {
+    if (options && (options->threads < 0 || options->threads > 1024))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "threads=%d is out of range: 0 to 1024", options->threads);
     tn_session *s = tn_calloc(1, sizeof *s);
     if (!s) return tn_no_memory(err, sizeof *s);
     if (options) s->options = *options;

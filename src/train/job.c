@@ -50,6 +50,7 @@ static tn_code read_origin(const char *run, origin *o, tn_error *err)
         return tn_fail(err, TN_NOT_FOUND, "%s is no run's folder: it has no settings.json", run);
     tn_code code = tn_file_read(o->settings, 1 << 24, &text, err);
     if (code == TN_OK) code = tn_json_parse((tn_view){text.data, text.n}, o->arena, &root, err);
+    if (code != TN_OK) tn_wrap(err, "%s", o->settings);
     const char *source = code == TN_OK ? member(o->arena, root, "source") : NULL;
     const char *model = code == TN_OK ? member(o->arena, root, "model") : NULL;
     if (code == TN_OK && !source) code = tn_fail(err, TN_DATA_LOSS, "%s names no source", o->settings);

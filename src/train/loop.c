@@ -41,14 +41,16 @@ static bool stopped(const tn_trainer *t)
 
 /* ==== a step that went wrong ==== */
 
-/* Says where NaN or infinity came from: the same batch again, looking at every value. */
+/* Says where NaN or infinity came from: the same batch again, looking at every value. What fails in the same words
+ * then has nothing to do with numbers. */
 static tn_code explain(tn_trainer *t, const tn_batch *b, tn_error *err)
 {
     const tn_tensor *out;
     tn_error first;
     long long step = (long long)t->state.step + 1;
     if (err && err->code == TN_INVALID_ARGUMENT &&
-        tn_callable_run_checked(t->step, b->feeds, &out, &first) != TN_OK)
+        tn_callable_run_checked(t->step, b->feeds, &out, &first) != TN_OK &&
+        strcmp(first.message, err->message))
         return tn_fail(err, TN_INVALID_ARGUMENT, "step %lld: the loss is not finite: %s", step,
                        first.message);
     return tn_wrap(err, "step %lld", step);

@@ -189,11 +189,45 @@ tn_code tn_run_folder_describe(const tn_run_folder *f, const struct tn_job *j, t
     return code;
 }
 
+static int64_t step_of_index(tn_arena *a, const char *name)
+{
+    static const char end[] = ".index";
+    size_t n = strlen(name), m = sizeof end - 1;
+    const char *prefix = n > m && !strcmp(name + n - m, end) ? tn_arena_strndup(a, name, n - m) : NULL;
+    return prefix ? tn_checkpoint_step(prefix) : -1;
+}
+
+/* Without a state file (lost, or not yet written when the process was killed) the highest step is the newest. */
+static tn_code highest(const char *folder, tn_arena *a, const char **prefix, tn_error *err)
+{
+    char **names;
+    size_t n;
+    int64_t best = -1;
+    TN_TRY(tn_list_folder(folder, a, &names, &n, err));
+    for (size_t i = 0; i < n; i++) best = TN_MAX(best, step_of_index(a, names[i]));
+    if (best < 0) return tn_fail(err, TN_NOT_FOUND, "%s has no checkpoint yet", folder);
+    const char *path = tn_arena_printf(a, "%s/m-%lld", folder, (long long)best);
+    if (!path) return tn_no_memory(err, 0);
+    *prefix = path;
+    return TN_OK;
+}
+
+tn_code tn_run_checkpoint(const char *folder, int before, tn_arena *a, const char **prefix, tn_error *err)
+{
+    tn_error why;
+    tn_code code = tn_latest_checkpoint(folder, before, a, prefix, &why);
+    const char *state = tn_path_join(a, folder, "checkpoint");
+    if (code == TN_OK) return code;
+    if (!state) return tn_no_memory(err, 0);
+    if (code == TN_NOT_FOUND && !before && !tn_file_exists(state)) return highest(folder, a, prefix, err);
+    return tn_fail(err, code == TN_NOT_FOUND && !before ? TN_DATA_LOSS : code, "%s", why.message);
+}
+
 tn_code tn_run_latest(const char *run, tn_arena *a, const char **prefix, tn_error *err)
 {
     const char *folder = tn_path_join(a, run, "checkpoints");
     if (!folder) return tn_no_memory(err, 0);
-    tn_code code = tn_latest_checkpoint(folder, 0, a, prefix, err);
+    tn_code code = tn_run_checkpoint(folder, 0, a, prefix, err);
     if (code == TN_NOT_FOUND) return tn_fail(err, TN_NOT_FOUND, "the run %s has no checkpoint yet", run);
     return code;
 }

@@ -41,6 +41,22 @@ static void inputs_of_data(tn_inputs *in, const tn_data *d)
     }
 }
 
+/* What is served and what is trained on goes through the same preprocessing: where names agree, the rest must. */
+static tn_code check_column(const tn_inputs *in, const tn_column *c, tn_error *err)
+{
+    char has[160], wants[160];
+    for (int i = 0; i < in->n; i++) {
+        tn_shape shape = c->values->shape;
+        if (c->role != TN_FEATURE || strcmp(in->v[i].name, c->name)) continue;
+        shape.dim[0] = -1;
+        if (in->v[i].dtype == c->values->dtype && tn_shape_compatible(&in->v[i].shape, &shape)) continue;
+        return tn_fail(err, TN_INVALID_ARGUMENT, ".train: column '%s' is %s %s, but .serving takes %s %s", c->name,
+                       tn_dtype_name(c->values->dtype), tn_shape_text(&c->values->shape, has, sizeof has),
+                       tn_dtype_name(in->v[i].dtype), tn_shape_text(&in->v[i].shape, wants, sizeof wants));
+    }
+    return TN_OK;
+}
+
 static tn_values make_inputs(tn_builder *b, const tn_inputs *in)
 {
     tn_values v = tn_values_of(b);
@@ -151,6 +167,7 @@ tn_code tn_serving_new(const struct tn_job *j, const tn_data *data, tn_serving *
         else if (!in->n)
             code = tn_fail(err, TN_INVALID_ARGUMENT, ".serving: it gave no input");
     }
+    for (int i = 0; code == TN_OK && data && i < data->n; i++) code = check_column(in, &data->v[i], err);
     if (code == TN_OK) code = build(j, in, s, err);
     tn_free(in);
     if (code == TN_OK)

@@ -193,7 +193,10 @@ void tn_asker_free(struct tn_asker *a);
 tn_code tn_job_serving(const tn_job *j, tn_serving **out, tn_error *err);
 tn_code tn_restored_session(const tn_job *j, const char *run, tn_graph *g, tn_session **out, int64_t *step,
                             tn_error *err);
-/* The newest good checkpoint of a run. */
+/* The newest checkpoint in a run's folder of checkpoints, or the one so many before it. NOT_FOUND: there is none yet;
+ * DATA_LOSS: those that the state file names are gone. */
+tn_code tn_run_checkpoint(const char *folder, int before, tn_arena *a, const char **prefix, tn_error *err);
+/* The newest checkpoint of a run. */
 tn_code tn_run_latest(const char *run, tn_arena *a, const char **prefix, tn_error *err);
 
 /* ==== evaluation (evaluate.c) ==== */

@@ -61,6 +61,11 @@ static tn_code initialize(tn_trainer *t, tn_error *err)
     return tn_session_run(t->session, NULL, 0, NULL, 0, NULL, &t->network->init, 1, err);
 }
 
+static bool is_damage(tn_code code)
+{
+    return code == TN_DATA_LOSS || code == TN_NOT_FOUND;
+}
+
 /* The newest checkpoint; a damaged one is passed over when that is allowed. None at all: from the start. */
 static tn_code restore(tn_trainer *t, tn_error *err)
 {
@@ -68,7 +73,7 @@ static tn_code restore(tn_trainer *t, tn_error *err)
     for (int before = 0; before < 1000; before++) {
         const char *prefix;
         tn_error why;
-        tn_code found = tn_latest_checkpoint(t->folder->checkpoints, before, t->folder->arena, &prefix, &why);
+        tn_code found = tn_run_checkpoint(t->folder->checkpoints, before, t->folder->arena, &prefix, &why);
         if (found == TN_NOT_FOUND && !before) return initialize(t, err);
         if (found != TN_OK) {
             if (!before && err) *err = why;
@@ -76,10 +81,10 @@ static tn_code restore(tn_trainer *t, tn_error *err)
         }
         code = tn_state_restore(prefix, t->network, t->session, &t->state, err);
         if (code == TN_OK) t->saved_at = t->state.step;
-        if (code == TN_OK || !t->options->fall_back) break;
+        if (!is_damage(code) || !t->options->fall_back) break;
         tn_wrap(err, "no checkpoint of %s is good", t->folder->path);
     }
-    if (code != TN_OK && !t->options->fall_back) tn_note(err, "(--fall_back takes the checkpoint before it)");
+    if (is_damage(code) && !t->options->fall_back) tn_note(err, "(--fall_back takes the checkpoint before it)");
     return code;
 }
 
