@@ -824,6 +824,9 @@ TN_API tn_code tn_job_export(tn_job *j, const char *run, const char *base, char 
 /* Asks a run's newest checkpoint about one sample after another: the client's sample `index`, or (line not NULL)
  * what the line means. The answer is text; tn_text_free. OUT_OF_RANGE: there is no such sample. */
 TN_API tn_code tn_job_ask(tn_job *j, const char *run, int64_t index, const char *line, char **answer, tn_error *err);
+/* An image of [n,h,w] or [n,h,w,1], bytes or floats from 0 to 1, as characters, one line for two rows; tn_text_free.
+ * NULL: it is no image of 4 to 128 pixels a side (or there is no memory). */
+TN_API char *tn_image_text(const tn_tensor *images, int64_t index);
 typedef struct tn_bench {
     int64_t steps, blocks; /* steps of a block; blocks that are timed, after one that is not */
     double first_step_s, final_loss;

@@ -233,35 +233,7 @@ static tn_code ask_inputs(const values *v, tn_predictor *p, tn_error *err)
 
 /* ==== images ==== */
 
-enum { MOST_LINES = 40, LINE = 128 };
-typedef struct picture {
-    char lines[MOST_LINES][LINE];
-    int n;
-} picture;
-
-static double pixel(const tn_tensor *images, int64_t image, int64_t row, int64_t column)
-{
-    const tn_shape *s = tn_tensor_shape(images);
-    if (row >= s->dim[1]) return 0;
-    return tn_tensor_number(images, (image * s->dim[1] + row) * s->dim[2] + column);
-}
-
-/* Two rows of pixels a line, since characters are twice as high as wide. */
-static void draw(const tn_tensor *images, int64_t image, picture *out)
-{
-    static const char shades[] = " .:-=+*#%@";
-    const tn_shape *s = tn_tensor_shape(images);
-    out->n = 0;
-    for (int64_t r = 0; r < s->dim[1] && out->n < MOST_LINES; r += 2) {
-        char *line = out->lines[out->n++];
-        int64_t c = 0;
-        for (; c < s->dim[2] && c < LINE - 1; c++) {
-            double v = (pixel(images, image, r, c) + pixel(images, image, r + 1, c)) / 2;
-            line[c] = shades[(int)fmin(9, fmax(0, v * 10 / 256))];
-        }
-        line[c] = 0;
-    }
-}
+enum { MOST_LINES = 64, LINE = 160 };
 
 /* What stands beside the picture: integers as they are, a vector of shares as bars. */
 static int describe(const tn_predictor *p, const tn_tensor *const *out, char (*lines)[LINE], int most)
@@ -281,25 +253,34 @@ static int describe(const tn_predictor *p, const tn_tensor *const *out, char (*l
     return n;
 }
 
+/* The picture's lines to the left, what is said of it to the right. */
+static void print_beside(char *picture, int width, char (*said)[LINE], int n)
+{
+    for (int i = 0; picture || i < n; i++) {
+        char *end = picture ? strchr(picture, '\n') : NULL;
+        if (end) *end = 0;
+        printf("  %-*s   %s\n", width, picture ? picture : "", i < n ? said[i] : "");
+        picture = end ? end + 1 : NULL;
+    }
+    putchar('\n');
+}
+
 static void print_image(const values *v, const tn_predictor *p, const tn_tensor *const *out,
                         const tn_tensor *images, int64_t image, const tn_tensor *labels)
 {
-    picture pic;
     char said[MOST_LINES][LINE];
     if (v->json) {
         print_json(p, out);
         return;
     }
-    draw(images, image, &pic);
+    char *drawn = tn_image_text(images, image);
     int n = describe(p, out, said + 1, MOST_LINES - 1) + 1;
     if (labels)
         snprintf(said[0], LINE, "image %lld, truly %.6g", (long long)image, tn_tensor_number(labels, image));
     else
         snprintf(said[0], LINE, "image %lld", (long long)image);
-    int width = (int)fmin(LINE - 1, (double)tn_tensor_shape(images)->dim[2]);
-    for (int i = 0; i < pic.n || i < n; i++)
-        printf("  %-*s   %s\n", width, i < pic.n ? pic.lines[i] : "", i < n ? said[i] : "");
-    putchar('\n');
+    print_beside(drawn, drawn ? (int)tn_tensor_shape(images)->dim[2] : 0, said, n);
+    tn_text_free(drawn);
 }
 
 static tn_code ask_image(const values *v, tn_predictor *p, const tn_tensor *images, int64_t image,

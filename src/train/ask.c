@@ -134,9 +134,14 @@ static void plain_value(const char *name, const tn_tensor *t, const char *note, 
     tn_text_free(text);
 }
 
-/* The outputs' values as text, for want of a client's own words; and labels, when the data had some. */
+/* Inputs that are images are drawn; then the outputs, and labels, when the data had some. */
 static void plain_answer(const tn_feed *values, int n, int n_in, const tn_data *d, tn_buf *out)
 {
+    for (int i = 0; i < n_in; i++) {
+        char *drawn = tn_image_text(values[i].value, 0);
+        if (drawn) tn_buf_printf(out, "%s%s", out->n ? "\n" : "", drawn);
+        tn_text_free(drawn);
+    }
     for (int i = n_in; i < n; i++) plain_value(values[i].name, values[i].value, "", out);
     for (int i = 0; i < d->n; i++)
         if (d->v[i].role == TN_LABEL) plain_value(d->v[i].name, d->v[i].values, " (the truth)", out);

@@ -57,6 +57,41 @@ static void summaries(tn_builder *b, const tn_settings *s, const tn_results *r, 
     (void)b, (void)s;
     tn_summary_histogram(out, "answers", r->y);
 }
+
+/* The client's state is a count of what it was asked. */
+typedef struct counter {
+    int asked, finalized;
+} counter;
+static counter counted;
+
+static void *client_init(const tn_settings *s, bool debug, tn_error *err)
+{
+    (void)s, (void)debug, (void)err;
+    return &counted;
+}
+static void client_input(void *state, const tn_settings *s, int64_t index, tn_data *d)
+{
+    (void)s;
+    ((counter *)state)->asked++;
+    if (index > 2) {
+        tn_data_fail(d, TN_OUT_OF_RANGE, "no more");
+        return;
+    }
+    float *x = tn_data_new(d, TN_FEATURE, "x", TN_FLOAT, 1, TN_SHAPE(1));
+    x[0] = (float)index / 2;
+}
+static void client_decode(void *state, const tn_settings *s, const tn_feed *values, int n, char *text,
+                          size_t size)
+{
+    (void)state, (void)s;
+    snprintf(text, size, "%d values, last %s", n, values[n - 1].name);
+}
+static void client_finalize(void *state)
+{
+    ((counter *)state)->finalized++;
+}
+static const tn_client client = {client_init, client_input, NULL, client_decode, client_finalize};
+
 static const tn_experiment record = {.name = "test",
                                      .options = rows,
                                      .run = {.batch_size = 8,
@@ -298,6 +333,43 @@ static void samples_are_answered(void **state)
     close_bench(&t);
 }
 
+static void a_client_asks_and_decodes(void **state)
+{
+    (void)state;
+    bench t;
+    tn_error err;
+    char *answer;
+    tn_experiment with = record;
+    with.client = &client;
+    open_bench(&t);
+    t.job.experiment.experiment = &with;
+    counted = (counter){0, 0};
+    assert_ok(train(&t, NULL, NULL, &err), &err);
+    assert_ok(tn_job_ask(&t.job, t.heard.run, 1, NULL, &answer, &err), &err);
+    assert_string_equal(answer, "2 values, last y");
+    tn_text_free(answer);
+    assert_int_equal(tn_job_ask(&t.job, t.heard.run, 3, NULL, &answer, &err), TN_OUT_OF_RANGE);
+    assert_int_equal(counted.asked, 2);
+    close_bench(&t);
+    assert_int_equal(counted.finalized, 1);
+}
+
+static void images_are_drawn(void **state)
+{
+    (void)state;
+    tn_tensor *t, *wrong;
+    static uint8_t pixels[2][4][5] = {{{0}}, {{0, 255, 255}, {0, 255}, {0}, {128, 0, 0, 0, 255}}};
+    assert_int_equal(tn_tensor_of(TN_UINT8, &TN_SHAPE(2, 4, 5), pixels, &t, NULL), TN_OK);
+    assert_int_equal(tn_tensor_new(TN_UINT8, &TN_SHAPE(2, 3, 5), &wrong, NULL), TN_OK);
+    char *text = tn_image_text(t, 1);
+    assert_string_equal(text, " @+  \n:   +");
+    tn_text_free(text);
+    assert_null(tn_image_text(t, 2));
+    assert_null(tn_image_text(wrong, 0));
+    tn_tensor_unref(t);
+    tn_tensor_unref(wrong);
+}
+
 static void runs_are_found(void **state)
 {
     (void)state;
@@ -330,6 +402,8 @@ int main(void)
         cmocka_unit_test(a_full_disk_leaves_the_checkpoint_before),
         cmocka_unit_test(metrics_do_not_depend_on_the_batch),
         cmocka_unit_test(samples_are_answered),
+        cmocka_unit_test(a_client_asks_and_decodes),
+        cmocka_unit_test(images_are_drawn),
         cmocka_unit_test(runs_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
