@@ -454,6 +454,31 @@ case("StaticRegexFullMatch_a", lambda x: raw.StaticRegexFullMatch(input=x, patte
 case("RegexFullMatch_a", lambda x, p: raw.RegexFullMatch(input=x, pattern=p), words, np.array(b".*\\n?", object))
 case("RegexReplace_a", lambda x, p, w: raw.RegexReplace(input=x, pattern=p, rewrite=w), words, np.array(b"l+", object), np.array(b"L", object))
 
+
+def example(**features):
+    e = tf.train.Example()
+    for k, v in features.items():
+        kind = {int: "int64_list", float: "float_list", bytes: "bytes_list"}[type(v[0])]
+        getattr(e.features.feature[k], kind).value.extend(v)
+    return e.SerializeToString(deterministic=True)
+
+
+examples = np.array([example(d=[1.5, 2.5], s=[3, 4, 5], t=[b"x"], v=[1.0, 2.0]), example(d=[7.0, 8.0], v=[3.0, 4.0, 5.0, 6.0]),
+                     example(s=[9], t=[b"", b"yz"], u=[1])], object)
+name = np.array([], object)
+key = lambda k: np.array(k.encode(), object)
+keys = lambda *k: np.array([x.encode() for x in k], object)
+none = tf.zeros([0], tf.string)
+case("ParseExample_a", lambda x, n, s, t, d, u, v, dd, du, dv: [o for os in raw.ParseExample(
+    serialized=x, names=n, sparse_keys=[s, t], dense_keys=[d, u, v], dense_defaults=[dd, du, dv], sparse_types=[tf.int64, tf.string],
+    dense_shapes=[[2], [], [None, 2]]) for o in (os if isinstance(os, list) else [os])],
+     examples, name, key("s"), key("t"), key("d"), key("u"), key("v"), f(2), c(-1, L), c(9.))
+for tag, x in (("a", examples), ("scalar", examples[0])):
+    case("ParseExampleV2_" + tag, lambda x, n, s, d, r, dd: [o for os in raw.ParseExampleV2(
+        serialized=x, names=n, sparse_keys=s, dense_keys=d, ragged_keys=r, dense_defaults=[dd], num_sparse=1, sparse_types=[tf.int64],
+        ragged_value_types=[tf.string, tf.float32], ragged_split_types=[tf.int32, tf.int64], dense_shapes=[[2]]) for o in os],
+         x, name, keys("s"), keys("d"), keys("t", "v"), f(2))
+
 for name, build, inputs, grad, tol in cases:
     if any(fnmatch.fnmatch(name, q) for q in patterns):
         try:
