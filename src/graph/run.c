@@ -207,16 +207,22 @@ static tn_code block_value(const tn_slot *slot, tn_tensor *v, const tn_shape *sh
     return TN_OK;
 }
 
-static tn_code output_value(const tn_slot *slot, tn_tensor *v, const tn_shape *shape, tn_error *err)
+/* The block was measured against the limit when the program was made; a value beside it is measured here. */
+static tn_code output_value(const tn_program *p, const tn_slot *slot, tn_tensor *v, const tn_shape *shape, tn_error *err)
 {
+    char text[128];
     if (slot->place == TN_PLACE_BLOCK) return block_value(slot, v, shape, err);
+    int64_t count = tn_shape_count(shape);
+    if (p->memory_limit && count > 0 && (size_t)count > p->memory_limit / tn_dtype_size(v->dtype))
+        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "a value of shape %s is more than the limit of %zu bytes",
+                       tn_shape_text(shape, text, sizeof text), p->memory_limit);
     return heap_value(v, v->dtype, shape, err);
 }
 
 tn_code tn_run_output(tn_run *r, int o, const tn_shape *shape, tn_error *err)
 {
     const tn_step *s = r->step;
-    return output_value(&r->context->program->slots[s->out[o]], r->out[o], shape, err);
+    return output_value(r->context->program, &r->context->program->slots[s->out[o]], r->out[o], shape, err);
 }
 
 tn_code tn_run_output_share(tn_run *r, int o, const tn_tensor *t, tn_error *err)
@@ -504,7 +510,7 @@ static tn_code make_outputs(const tn_run_context *c, const tn_dynamic *d, tn_run
         if (v->dtype == TN_RESOURCE) continue; /* made by run */
         if (!tn_shape_known(&d->out_shapes[i]))
             return tn_fail(err, TN_INTERNAL, "%s: the shape of output %d is not known", r->op->name, i);
-        TN_TRY(output_value(slot, v, &d->out_shapes[i], err));
+        TN_TRY(output_value(c->program, slot, v, &d->out_shapes[i], err));
         if (!tn_dtype_is_pod(v->dtype) && v->dtype != TN_STRING) memset(v->data, 0, tn_tensor_bytes(v));
     }
     return TN_OK;

@@ -197,6 +197,9 @@ static void test_memory_limit(void **state)
     tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE(-1));
     tn_node y = tn_op(f.b, "Tile", TN_INPUTS(x, tn_ints(f.b, (int64_t[]){100}, 1)), TN_NO_ATTRS);
     tn_op_named(f.b, "Max", "y", TN_INPUTS(y, tn_ints(f.b, (int64_t[]){0}, 1)), TN_NO_ATTRS);
+    tn_node times = tn_placeholder(f.b, "times", TN_INT32, TN_SHAPE(1));
+    tn_node z = tn_op(f.b, "Tile", TN_INPUTS(x, times), TN_NO_ATTRS);
+    tn_op_named(f.b, "Max", "z", TN_INPUTS(z, tn_ints(f.b, (int64_t[]){0}, 1)), TN_NO_ATTRS);
     tn_session_options o = {.threads = 1, .memory_limit = 1000};
     assert_int_equal(tn_session_new(f.g, &o, &f.s, &f.err), TN_OK);
     tn_tensor *small = vector(1, (float[]){5}), *large = vector(4, (float[]){5, 6, 7, 8});
@@ -205,6 +208,13 @@ static void test_memory_limit(void **state)
     assert_float_equal(v, 5, 0);
     assert_int_equal(fetch_one(f.s, &(tn_feed){"x:0", large}, 1, "y:0", &v, &f.err), TN_RESOURCE_EXHAUSTED);
     assert_non_null(strstr(f.err.message, "1000"));
+    for (int k = 0; k < 2; k++) { /* a size that only running finds */
+        tn_tensor *n;
+        assert_int_equal(tn_tensor_int64s(TN_INT32, (int64_t[]){k ? 1000000000 : 7}, 1, &n, NULL), TN_OK);
+        assert_int_equal(fetch_one(f.s, (tn_feed[]){{"x:0", small}, {"times:0", n}}, 2, "z:0", &v, &f.err),
+                         k ? TN_RESOURCE_EXHAUSTED : TN_OK);
+        tn_tensor_unref(n);
+    }
     tn_tensor_unref(small);
     tn_tensor_unref(large);
     finish(&f);

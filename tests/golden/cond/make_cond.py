@@ -120,8 +120,34 @@ def two_towers(p, x):
     return [d] + tf1.gradients(d, [x])
 
 
+def nested_loops(p, x):
+    """Loops in a loop, whose values swap; the inner one runs a different number of times each time."""
+    def inner(i, a):
+        return tf1.while_loop(lambda j, b: j < i, lambda j, b: [j + 1, tf.sin(b) * x + 0.5], [tf.constant(0), a])[1]
+
+    def body(i, a, b):
+        return [i + 1, tf1.cond(p, lambda: b, lambda: tf.tanh(b)), inner(i, a)]
+
+    y = tf1.while_loop(lambda i, a, b: i < 4, body, [tf.constant(0), x, x * 2.0])
+    return [y[1], y[2]] + tf1.gradients(y[1] * y[2], [x])
+
+
+def arrays(p, x):
+    """TensorArrays: read, written and stacked in a loop, with gradients."""
+    xs = tf.TensorArray(tf.float32, 2).unstack(x)
+    ys = tf.TensorArray(tf.float32, 2)
+
+    def body(i, s, ys):
+        t = tf.tanh(xs.read(i)) + s
+        return [i + 1, t, ys.write(i, tf1.cond(p, lambda: t * t, lambda: t))]
+
+    _, s, ys = tf1.while_loop(lambda i, s, ys: i < 2, body, [tf.constant(0), tf.constant(0.5), ys])
+    y = ys.stack()
+    return [y, s] + tf1.gradients(tf.reduce_sum(y) * s, [x])
+
+
 CASES = [plain, gradient, one_side, nested, same_predicate, guard, variables, loop_in_cond, cond_in_loop, loops_and_conds,
-         case, many_values, two_towers]
+         case, many_values, two_towers, nested_loops, arrays]
 FEEDS = [(True, [0.5, -0.25]), (False, [0.5, -0.25]), (True, [-2.0, 0.75]), (False, [-2.0, 0.75])]
 
 for make in CASES:
