@@ -34,10 +34,10 @@ static int take_setting(int argc, char **argv, int i, strings *set, tn_error *er
     if (i + 1 >= argc || !strncmp(argv[i + 1], "--", 2))
         return usage_error(err, "--%s: unknown flag, or a setting without a value", name), 0;
     size_t size = strlen(name) + strlen(argv[i + 1]) + 2;
-    char *joined = malloc(size); /* lives as long as the process, like the arguments */
+    char *joined = malloc(size); /* takes the arguments' place, and lives as long as they do */
     if (!joined) return usage_error(err, "out of memory"), 0;
     snprintf(joined, size, "%s=%s", name, argv[i + 1]);
-    set->v[set->n++] = joined;
+    set->v[set->n++] = argv[i] = joined;
     return 2;
 }
 

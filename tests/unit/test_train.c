@@ -370,6 +370,28 @@ static void images_are_drawn(void **state)
     tn_tensor_unref(wrong);
 }
 
+/* Memory ends at some point of making a run: an error, and nothing is left over. */
+static void no_memory_is_an_error(void **state)
+{
+    (void)state;
+    bench t;
+    tn_error err;
+    open_bench(&t);
+    set(&t, "max_steps", "2");
+    for (int64_t k = 1; k < 1000000; k += 1 + k / 8) {
+        tn_malloc_fail_at(k);
+        tn_code code = train(&t, NULL, NULL, &err);
+        bool reached = tn_malloc_count() >= k;
+        tn_malloc_fail_at(0);
+        if (!reached) {
+            assert_ok(code, &err);
+            break;
+        }
+        if (code) assert_int_equal(code, TN_RESOURCE_EXHAUSTED);
+    }
+    close_bench(&t);
+}
+
 static void runs_are_found(void **state)
 {
     (void)state;
@@ -404,6 +426,7 @@ int main(void)
         cmocka_unit_test(samples_are_answered),
         cmocka_unit_test(a_client_asks_and_decodes),
         cmocka_unit_test(images_are_drawn),
+        cmocka_unit_test(no_memory_is_an_error),
         cmocka_unit_test(runs_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
