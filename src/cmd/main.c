@@ -56,6 +56,14 @@ static int unknown(const char *name)
     return tn_code_exit(TN_INVALID_ARGUMENT);
 }
 
+/* What was printed must have arrived: a full disk below `> FILE` is a failure. */
+static int check_output(const char *name, int status)
+{
+    if (!fflush(stdout) && !ferror(stdout)) return status;
+    fprintf(stderr, "turnery %s: the standard output cannot be written%s\n", name, status ? "" : ": what was printed is not complete");
+    return status ? status : tn_code_exit(TN_RESOURCE_EXHAUSTED);
+}
+
 int main(int argc, char **argv)
 {
     tn_error err = {TN_OK, ""};
@@ -70,5 +78,5 @@ int main(int argc, char **argv)
     }
     tn_code code = c->run(argc - 2, argv + 2, &err);
     if (code != TN_OK) fprintf(stderr, "turnery %s: %s: %s\n", c->name, tn_code_name(code), err.message);
-    return tn_code_exit(code);
+    return check_output(c->name, tn_code_exit(code));
 }

@@ -10,7 +10,7 @@
 #include "shuffle.h"
 #include "train.h"
 
-enum { N_BLOCKS = 3, MOST_BATCHES = 512 };
+enum { N_BLOCKS = 3, MOST_BATCHES = 512, LONGEST_US = 50000 };
 #define BLOCK_BYTES ((size_t)4 << 20)
 
 typedef struct block {
@@ -104,10 +104,13 @@ static void make_batch(tn_pipeline *p, block *b, int64_t slot)
     p->next++;
 }
 
+/* A block that takes long to make is handed over before it is full: which batches come does not change by it. */
 static void fill(tn_pipeline *p, block *b)
 {
+    int64_t end = tn_now_us() + LONGEST_US;
     b->n = 0;
-    while (b->n < p->o.block && (p->o.repeat || p->next < p->per_epoch)) make_batch(p, b, b->n++);
+    while (b->n < p->o.block && (p->o.repeat || p->next < p->per_epoch) && (!b->n || tn_now_us() < end))
+        make_batch(p, b, b->n++);
 }
 
 static void *produce(void *payload)

@@ -64,4 +64,13 @@ fresh=$(run_of fresh)
 fails "a negative number of threads" "threads=-4 is out of range" "$T" predict "$fresh" --input 1 --threads=-4
 fails "too many threads" "threads=99999 is out of range" "$T" predict "$fresh" --input 1 --threads=99999
 printf '#abc\n#-1\n#99999\n#1\n' | "$T" test "$fresh" --samples > out 2> err && grep -q "^y = " out && [ "$(grep -c "is no sample's number" out)" = 2 ]; ok "a sample that is none"
+if [ -c /dev/full ]; then
+    "$T" predict "$fresh" --input 1 > /dev/full 2> err
+    [ $? -eq 6 ] && grep -q "standard output" err; ok "an answer that cannot be written"
+fi
+"$T" train "$HERE/small.c" --logdir=slow --max_steps=3 --wait=1000 --log_every=1 > out 2> err &
+pid=$!
+for i in $(seq 50); do grep -q "^step 1" out && break; sleep 0.1; done
+grep -q "^step 1" out; ok "slow data: the first step does not wait for all that could be prepared"
+kill -9 $pid 2> /dev/null; wait $pid 2> /dev/null
 done_testing
