@@ -16,6 +16,7 @@ typedef struct lowering {
     tn_store *store;
     tn_buf missing; /* operators we do not have: "Foo (node 'x'), ..." */
     int n_missing;
+    int framed; /* calls on the way here that stand among Switches or in frames */
 } lowering;
 
 typedef struct mapped { /* what an operation became */
@@ -35,6 +36,7 @@ typedef struct body { /* one instance of a graph or function body */
     int n_fed;
     tn_region *region;
     int depth;
+    bool framed; /* the graph has Switches or frames, in which calls are found by what they wait for */
 } body;
 
 static tn_code no_memory(tn_error *err)
@@ -177,7 +179,8 @@ static tn_code connect(body *b, tn_operation *op, tn_pnode *n, tn_error *err)
         tn_pnode *before = b->map[op->control[i]->id].node;
         if (before && !tn_pnode_add_control(b->l->arena, n, before)) return no_memory(err);
     }
-    if (b->before && (n->op->flags & TN_STATEFUL || n->op->writes || n->op->reads))
+    bool is_root = b->l->framed && !op->n_in; /* else it would not be seen to be in its caller's frame */
+    if (b->before && (is_root || n->op->flags & TN_STATEFUL || n->op->writes || n->op->reads))
         if (!tn_pnode_add_control(b->l->arena, n, b->before)) return no_memory(err);
     for (int i = 0; i < op->n_in; i++) {
         if (is_back_edge(op, op->in[i].op)) continue; /* closed by close_loops */
@@ -253,6 +256,7 @@ static tn_code emit_variable(body *b, tn_operation *op, tn_error *err)
     TN_TRY(tn_store_variable(b->l->store, name, t, &shape, &v, err));
     n->resource = &v->base;
     n->out[0].shape = (tn_shape){.rank = 0};
+    if (b->before && b->l->framed && !tn_pnode_add_control(b->l->arena, n, b->before)) return no_memory(err);
     return TN_OK;
 }
 
@@ -267,17 +271,28 @@ static tn_code emit_arg(body *b, tn_operation *op, tn_error *err)
     return TN_OK;
 }
 
-/* Node that waits for a call's control inputs; NULL when there are none. */
-static tn_code call_before(body *b, tn_operation *op, tn_pnode **out, tn_error *err)
+static bool is_framed(const body *b)
+{
+    static const char *const kinds[] = {"Switch", "RefSwitch", "Enter", "RefEnter", NULL};
+    for (int i = 0; i < tn_graph_count(b->g); i++)
+        if (is_one_of(tn_graph_at(b->g, i)->type, kinds)) return true;
+    return false;
+}
+
+/* Node that waits for a call's control inputs, and among Switches and frames for its arguments; NULL when
+ * there is nothing to wait for. */
+static tn_code call_before(body *b, tn_operation *op, const tn_pval *args, tn_pnode **out, tn_error *err)
 {
     *out = b->before;
-    if (!op->n_control) return TN_OK;
+    if (!op->n_control && !b->framed) return TN_OK;
     tn_pnode *n = tn_pnode_new(b->l->arena, tn_op_find("NoOp"), full_name(b, op->name), 0, 0);
     if (!n || !tn_region_add(b->l->arena, b->region, n)) return no_memory(err);
     for (int i = 0; i < op->n_control; i++) {
         tn_pnode *before = b->map[op->control[i]->id].node;
         if (before && !tn_pnode_add_control(b->l->arena, n, before)) return no_memory(err);
     }
+    for (int i = 0; b->framed && i < op->n_in; i++)
+        if (!tn_pnode_add_control(b->l->arena, n, args[i].node)) return no_memory(err);
     if (b->before && !tn_pnode_add_control(b->l->arena, n, b->before)) return no_memory(err);
     *out = n;
     return TN_OK;
@@ -310,10 +325,12 @@ static tn_code emit_call(body *b, tn_operation *op, const char *name, tn_error *
     TN_TRY(connect(b, op, holder, err)); /* dereferences what are references */
     memcpy(args, holder->in, (size_t)op->n_in * sizeof *args);
     tn_pnode *before, *done;
-    TN_TRY(call_before(b, op, &before, err));
+    TN_TRY(call_before(b, op, args, &before, err));
     const char *prefix = tn_arena_printf(a, "%s%s/", b->prefix, op->name);
     if (!prefix) return no_memory(err);
+    b->l->framed += b->framed;
     TN_TRY(lower_function(b->l, f, prefix, args, before, b->region, b->depth + 1, rets, &done, err));
+    b->l->framed -= b->framed;
     b->map[op->id] = (mapped){done, rets};
     return TN_OK;
 }
@@ -529,6 +546,7 @@ static tn_code lower_function(lowering *l, const tn_function *f, const char *pre
     walk w;
     b.map = TN_ARRAY(l->arena, tn_graph_count(f->body) + 1, mapped);
     if (!b.map || !walk_new(&w, &b)) return no_memory(err);
+    b.framed = is_framed(&b);
     for (int i = 0; i < tn_graph_count(f->body); i++)
         if (has_effect(tn_graph_at(f->body, i))) walk_from(&w, tn_graph_at(f->body, i));
     for (int i = 0; i < f->n_control_rets; i++) walk_from(&w, f->control_rets[i]);
@@ -597,6 +615,7 @@ static tn_code lower_top(body *b, const tn_node *fetches, int n_fetches, tn_oper
     b->map = TN_ARRAY(b->l->arena, tn_graph_count(b->g) + 1, mapped);
     b->region->rets = TN_ARRAY(b->l->arena, n_fetches + 1, tn_pval);
     if (!b->map || !b->region->rets || !walk_new(&w, b)) return no_memory(err);
+    b->framed = is_framed(b);
     for (int i = 0; i < n_fetches; i++)
         if (feed_of(b, fetches[i]) < 0) walk_from(&w, fetches[i].op);
     for (int i = 0; i < n_targets; i++) walk_from(&w, targets[i]);

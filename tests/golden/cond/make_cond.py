@@ -6,6 +6,7 @@ each fetched name its float values. Names that are fetched: out_0, out_1, ...; t
 import os
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import function
 
 tf1 = tf.compat.v1
 tf1.disable_eager_execution()
@@ -146,8 +147,27 @@ def arrays(p, x):
     return [y, s] + tf1.gradients(tf.reduce_sum(y) * s, [x])
 
 
+def call_in_loop(p, x):
+    """A function whose random numbers depend on none of its arguments: new ones each time it is called, and none
+    when it is not."""
+    tf1.set_random_seed(5)
+
+    @function.Defun(tf.float32)
+    def draw(a):
+        return a + tf1.random_uniform([2], seed=7)
+
+    def drawn(a):
+        y = draw(a)
+        y.set_shape([2])
+        return y
+
+    y = tf1.while_loop(lambda i, a: i < 3, lambda i, a: [i + 1, drawn(a * 0.5)], [tf.constant(0), x],
+                        parallel_iterations=1)[1]
+    return [y, tf1.cond(p, lambda: drawn(x), lambda: x)]
+
+
 CASES = [plain, gradient, one_side, nested, same_predicate, guard, variables, loop_in_cond, cond_in_loop, loops_and_conds,
-         case, many_values, two_towers, nested_loops, arrays]
+         case, many_values, two_towers, nested_loops, arrays, call_in_loop]
 FEEDS = [(True, [0.5, -0.25]), (False, [0.5, -0.25]), (True, [-2.0, 0.75]), (False, [-2.0, 0.75])]
 
 for make in CASES:
