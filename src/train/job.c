@@ -194,6 +194,15 @@ void tn_job_news(const tn_job *j, const tn_news *news)
 
 /* ==== what it is made of ==== */
 
+tn_code tn_job_blame(const tn_job *j, tn_code code, tn_error *err)
+{
+    const char *source = j->experiment.source, *model = j->model.source;
+    if (code == TN_OK || !source) return code;
+    if (model) tn_wrap(err, "%s with %s", tn_path_base(source), tn_path_base(model));
+    else tn_wrap(err, "%s", tn_path_base(source));
+    return code;
+}
+
 tn_code tn_job_data(const tn_job *j, const char *set, tn_data **out, tn_error *err)
 {
     const tn_experiment *e = j->experiment.experiment;
@@ -210,7 +219,7 @@ tn_code tn_job_data(const tn_job *j, const char *set, tn_data **out, tn_error *e
         *out = d;
     else
         tn_data_close(d);
-    return code;
+    return tn_job_blame(j, code, err);
 }
 
 tn_code tn_job_session(const tn_job *j, tn_graph *g, tn_session **out, tn_error *err)
@@ -219,13 +228,24 @@ tn_code tn_job_session(const tn_job *j, tn_graph *g, tn_session **out, tn_error 
     return tn_session_new(g, &o, out, err);
 }
 
+static tn_code check_validation(const tn_job *j, const tn_data *train, tn_error *err)
+{
+    tn_data *d;
+    if (!j->experiment.experiment->validate) return TN_OK;
+    TN_TRY(tn_job_data(j, "validate", &d, err));
+    tn_code code = tn_job_blame(j, tn_data_alike(train, d, "validate", err), err);
+    tn_data_close(d);
+    return code;
+}
+
 tn_code tn_job_summary(tn_job *j, char **out, tn_error *err)
 {
     tn_data *d = NULL;
     tn_network *n = NULL;
     tn_serving *s = NULL;
     TN_TRY(tn_job_data(j, "train", &d, err));
-    tn_code code = tn_network_new(j, d, &n, err);
+    tn_code code = check_validation(j, d, err);
+    if (code == TN_OK) code = tn_network_new(j, d, &n, err);
     if (code == TN_OK) code = tn_serving_new(j, d, &s, err);
     if (code == TN_OK && !(*out = tn_model_summary(n->graph))) code = tn_no_memory(err, 0);
     tn_serving_free(s);

@@ -206,7 +206,7 @@ tn_code tn_network_new(const struct tn_job *j, const tn_data *data, tn_network *
         *out = n;
     else
         tn_network_free(n);
-    return code;
+    return tn_job_blame(j, code, err);
 }
 
 void tn_network_free(tn_network *n)

@@ -174,7 +174,7 @@ tn_code tn_serving_new(const struct tn_job *j, const tn_data *data, tn_serving *
         *out = s;
     else
         tn_serving_free(s);
-    return code;
+    return tn_job_blame(j, code, err);
 }
 
 void tn_serving_free(tn_serving *s)

@@ -184,6 +184,8 @@ struct tn_job {
     const tn_listener *listener;
     struct tn_asker *asker; /* of tn_job_ask */
 };
+/* Puts the experiment's file before an error that is in it; gives the code back. */
+tn_code tn_job_blame(const tn_job *j, tn_code code, tn_error *err);
 tn_code tn_job_data(const tn_job *j, const char *set, tn_data **out,
                     tn_error *err); /* "train", "validate", "test" */
 tn_code tn_job_session(const tn_job *j, tn_graph *g, tn_session **out, tn_error *err);

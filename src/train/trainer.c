@@ -21,7 +21,7 @@ static tn_code open_data(tn_trainer *t, tn_error *err)
     TN_TRY(tn_job_data(t->job, "train", &t->train, err));
     if (!t->job->experiment.experiment->validate) return TN_OK;
     TN_TRY(tn_job_data(t->job, "validate", &t->validate, err));
-    return tn_data_alike(t->train, t->validate, "validate", err);
+    return tn_job_blame(t->job, tn_data_alike(t->train, t->validate, "validate", err), err);
 }
 
 static tn_code plan_length(tn_trainer *t, tn_error *err)

@@ -56,6 +56,10 @@ fails "data of another shape than what is served" "\.train: column 'x' is float 
 sed 's/WIDTH/5/; s/SERVING/0/' served.c > other.c
 fails "data that does not fit the model" "3.* 5\|5.* 3\|27" "$T" train other.c --logdir=none
 ! grep -q "not finite" err; ok "is not called a number"
+sed 's/tn_reduce_mean.*false)/r->y/; s/WIDTH/3/; s/SERVING/0/' served.c > other.c
+fails "a loss that is no scalar, with its file" "other.c: .loss must be a float scalar" "$T" check other.c
+sed 's/points(d, 50, -1)/points(d, 0, -1)/' "$HERE/small.c" > other.c
+fails "validation data that is not there" "other.c: .validate: it gave no examples" "$T" check other.c
 sed 's/WIDTH/3/; s/SERVING/0/' served.c > other.c
 fails "the root of a negative number" "step 1: the loss is not finite: Tensor 'loss/Sqrt:0'" "$T" train other.c --logdir=bad
 
