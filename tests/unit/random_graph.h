@@ -199,15 +199,35 @@ static inline void add_something(random_graph *r)
     }
 }
 
-/* Feeds: x [?,4] (batch rows), y [3,4], s scalar. */
-static inline void make_random_graph(random_graph *r, tn_builder *b, uint64_t seed, int64_t batch, int n)
+/* From x [?,4] (batch rows), y [3,4], s scalar. */
+static inline void grow_random_graph(random_graph *r, tn_builder *b, const tn_node *xys, uint64_t seed, int64_t batch, int n)
 {
     *r = (random_graph){.b = b, .state = seed * 2654435761u + 88172645463325252u, .batch = batch};
-    keep_value(r, tn_placeholder(b, "x", TN_FLOAT, TN_SHAPE(-1, 4)), TN_SHAPE(batch, 4), 0);
-    keep_value(r, tn_placeholder(b, "y", TN_FLOAT, TN_SHAPE(3, 4)), TN_SHAPE(3, 4), 0);
-    keep_value(r, tn_placeholder(b, "s", TN_FLOAT, TN_SHAPE()), TN_SHAPE(), 0);
+    keep_value(r, xys[0], TN_SHAPE(batch, 4), 0);
+    keep_value(r, xys[1], TN_SHAPE(3, 4), 0);
+    keep_value(r, xys[2], TN_SHAPE(), 0);
     keep_value(r, constant_floats(b, TN_SHAPE(4), (float[]){0.5f, -1, 2, 0.25f}), TN_SHAPE(4), 0);
     for (int i = 0; i < n; i++) add_something(r);
+}
+
+static inline void make_feeds_nodes(tn_builder *b, tn_node *xys)
+{
+    xys[0] = tn_placeholder(b, "x", TN_FLOAT, TN_SHAPE(-1, 4));
+    xys[1] = tn_placeholder(b, "y", TN_FLOAT, TN_SHAPE(3, 4));
+    xys[2] = tn_placeholder(b, "s", TN_FLOAT, TN_SHAPE());
+}
+
+/* A scalar that depends on the newest values. */
+static inline tn_node sum_of_random_graph(random_graph *r)
+{
+    tn_node total = tn_scalar(r->b, TN_FLOAT, 0.125);
+    for (int i = 0; i < 4; i++) {
+        const random_value *v = &r->v[r->n - 1 - i];
+        int64_t axes[3] = {0, 1, 2};
+        tn_node sum = tn_op(r->b, "Sum", TN_INPUTS(v->node, tn_ints(r->b, axes, v->shape.rank)), TN_NO_ATTRS);
+        total = tn_op(r->b, "AddV2", TN_INPUTS(total, squashed(r, sum)), TN_NO_ATTRS);
+    }
+    return total;
 }
 
 #endif
