@@ -5,6 +5,8 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -91,6 +93,41 @@ tn_code tn_run_folder_new(const char *logdir, const char *name, tn_run_folder **
     return code;
 }
 
+/* ==== what a killed process left ==== */
+
+/* NAME.tmp.PID.NUMBER (a file being written) or .writing-STEP.PID (an export) of a process that is no more. */
+static bool is_left_over(const char *name)
+{
+    const char *file = strstr(name, ".tmp."), *export = strncmp(name, ".writing-", 9) ? NULL : strrchr(name, '.');
+    const char *pid = file ? file + 5 : export && export > name ? export + 1 : NULL;
+    size_t digits = pid ? strspn(pid, "0123456789") : 0;
+    if (!digits || digits > 9 || (pid[digits] && !(file && pid[digits] == '.'))) return false;
+    pid_t owner = (pid_t)strtol(pid, NULL, 10);
+    return owner > 0 && kill(owner, 0) && errno == ESRCH;
+}
+
+static tn_code sweep(tn_arena *a, const char *folder, tn_error *err)
+{
+    char **names;
+    size_t n;
+    if (!tn_is_folder(folder)) return TN_OK;
+    TN_TRY(tn_list_folder(folder, a, &names, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        if (!is_left_over(names[i])) continue;
+        const char *path = tn_path_join(a, folder, names[i]);
+        if (!path) return tn_no_memory(err, 0);
+        TN_TRY(tn_remove_tree(path, err));
+    }
+    return TN_OK;
+}
+
+static tn_code sweep_all(const tn_run_folder *f, tn_error *err)
+{
+    TN_TRY(sweep(f->arena, f->path, err));
+    TN_TRY(sweep(f->arena, f->checkpoints, err));
+    return sweep(f->arena, f->exports, err);
+}
+
 tn_code tn_run_folder_open(const char *path, bool locked, tn_run_folder **out, tn_error *err)
 {
     tn_run_folder *f = NULL;
@@ -100,6 +137,7 @@ tn_code tn_run_folder_open(const char *path, bool locked, tn_run_folder **out, t
     if (!tn_file_exists(f->settings))
         code = tn_fail(err, TN_NOT_FOUND, "%s is no run's folder: it has no settings.json", path);
     if (code == TN_OK && locked) code = lock(f, err);
+    if (code == TN_OK && locked) code = sweep_all(f, err);
     if (code == TN_OK)
         *out = f;
     else

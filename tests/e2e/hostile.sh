@@ -37,6 +37,12 @@ copy
 [ -z "$(ls "$A"/checkpoints/m-80*)" ]; ok "nothing of the checkpoint is left"
 "$T" train --resume "$A" --max_steps=100 > out 2> err && same "$whole" "$A" 100; ok "and the one before it goes on"
 
+copy
+sh -c 'echo $$' > dead; dead=$(cat dead)
+touch "$A/checkpoints/m-80.index.tmp.$dead.1a" "$A/checkpoints/m-80.index.tmp.$$.1a" "$A/checkpoints/my.tmp.file"; mkdir "$A/exports/.writing-80.$dead"
+"$T" train --resume "$A" > out 2> err && [ ! -e "$A/checkpoints/m-80.index.tmp.$dead.1a" ] && [ ! -e "$A/exports/.writing-80.$dead" ]; ok "what a killed process left is removed"
+[ -e "$A/checkpoints/m-80.index.tmp.$$.1a" ] && [ -e "$A/checkpoints/my.tmp.file" ]; ok "and nothing else"
+
 mkdir my.code && "$T" train "$HERE/small.c" --logdir=my.code --max_steps=20 > out 2> err
 "$T" train --resume "$(run_of my.code)" --max_steps=40 > out 2> err && [ -f "$(run_of my.code)/checkpoints/m-40.index" ]; ok "a run in a folder with .c in its name"
 
