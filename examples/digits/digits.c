@@ -102,7 +102,7 @@ static tn_node loss(tn_builder *b, const tn_settings *s, const tn_results *r)
 }
 static tn_operation *optimizer(tn_builder *b, const tn_settings *s, tn_node loss, tn_node step)
 {
-    return tn_minimize(b, tn_adam(tn_cosine_decay(b, s->learning_rate, step, 1320, 0.01)), loss, step);
+    return tn_minimize(b, tn_adam(tn_cosine_decay(b, s->learning_rate, step, 2200, 0.01)), loss, step);
 }
 static void metrics(tn_builder *b, const tn_settings *s, const tn_results *r, tn_outputs *out)
 {
@@ -121,7 +121,7 @@ TN_EXPERIMENT = {
     .name = "digits",
     .help = "handwritten digits with a convolutional network",
     .options = options,
-    .run = {.batch_size = 64, .eval_batch_size = 200, .epochs = 12, .log_every = 110},
+    .run = {.batch_size = 64, .eval_batch_size = 200, .epochs = 20, .log_every = 110, .threads = 1},
     .train = training,
     .validate = validation,
     .test = test,
