@@ -285,8 +285,10 @@ tn_code tn_region_order(tn_arena *a, tn_region *r, tn_error *err)
             if (o.missing[i])
                 return tn_fail(err, TN_INVALID_ARGUMENT, "the graph has a cycle through node '%s'", r->nodes[i]->name);
     }
-    memcpy(r->nodes, sorted, (size_t)n * sizeof *sorted);
-    for (int i = 0; i < n; i++) r->nodes[i]->order = i;
+    for (int i = 0; i < n; i++) {
+        r->nodes[i] = sorted[i];
+        sorted[i]->order = i;
+    }
     return TN_OK;
 }
 
