@@ -41,6 +41,15 @@ static int take_setting(int argc, char **argv, int i, strings *set, tn_error *er
     return 2;
 }
 
+/* "--set name=value" or "--set=name=value", among the others in the order given: the last one of a name counts. */
+static int take_set(int argc, char **argv, int i, strings *set)
+{
+    bool joined = !strncmp(argv[i], "--set=", 6), apart = !strcmp(argv[i], "--set") && i + 1 < argc;
+    if ((!joined && !apart) || set->n == (int)(sizeof set->v / sizeof *set->v)) return 0;
+    set->v[set->n++] = joined ? argv[i] + 6 : argv[i + 1];
+    return joined ? 1 : 2;
+}
+
 tn_code job_parse(const flag *flags, int argc, char **argv, void *values, job_values *v, strings *rest,
                   tn_error *err)
 {
@@ -50,6 +59,9 @@ tn_code job_parse(const flag *flags, int argc, char **argv, void *values, job_va
     tn_code code = own ? TN_OK : usage_error(err, "out of memory");
     for (int i = 0; code == TN_OK && i < argc;) {
         const char *name = argv[i] + 2, *equal = strchr(argv[i], '=');
+        int both = take_set(argc, argv, i, &set);
+        i += both;
+        if (both) continue;
         bool is_flag = !strncmp(argv[i], "--", 2) && argv[i][2];
         bool ours = is_flag && known(flags, name, equal ? (size_t)(equal - name) : strlen(name));
         if (is_flag && !ours) {

@@ -314,6 +314,8 @@ static tn_code ask_images(const values *v, tn_predictor *p, tn_error *err)
     if (code == TN_OK && v->labels) code = tn_idx_load(v->labels, first + v->count, 0, &labels, err);
     if (code == TN_OK && tn_tensor_shape(images)->rank != 3)
         code = usage_error(err, "%s does not hold images", v->images);
+    if (code == TN_OK && labels && tn_tensor_shape(labels)->rank != 1)
+        code = usage_error(err, "%s does not hold labels", v->labels);
     const tn_tensor **out = calloc((size_t)tn_predictor_outputs(p) + 1, sizeof *out);
     int64_t have = code == TN_OK ? tn_tensor_shape(images)->dim[0] : 0;
     if (code == TN_OK && (first >= have || (labels && tn_tensor_count(labels) < have)))

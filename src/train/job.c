@@ -91,9 +91,9 @@ static tn_code check(const tn_job *j, tn_error *err)
     }
     tn_buf_free(&problems);
     if (code != TN_OK || !n) return code;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "%s: %d field%s of the record %s missing or wrong: %s%s",
-                   tn_path_base(j->experiment.source), n, n == 1 ? "" : "s", n == 1 ? "is" : "are", first,
-                   n > 1 ? " ..." : "");
+    tn_fail(err, TN_INVALID_ARGUMENT, "%d field%s of the record %s missing or wrong: %s%s", n, n == 1 ? "" : "s",
+            n == 1 ? "is" : "are", first, n > 1 ? " ..." : "");
+    return tn_job_blame(j, TN_INVALID_ARGUMENT, err);
 }
 
 /* ==== opening ==== */

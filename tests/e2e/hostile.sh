@@ -69,6 +69,11 @@ fails "validation data that is not there" "other.c: .validate: it gave no exampl
 sed 's/WIDTH/3/; s/SERVING/0/' served.c > other.c
 fails "the root of a negative number" "step 1: the loss is not finite: Tensor 'loss/Sqrt:0'" "$T" train other.c --logdir=bad
 
+"$T" train "$HERE/small.c" --units=7 --set units=9 --set=units=5 --logdir=last --max_steps=1 > out 2> err && grep -q '"units": 5' "$(run_of last)/settings.json"; ok "the last of several values counts"
+fails "a setting without a value" "set" "$T" train "$HERE/small.c" --set
+printf '#include <turnery.h>\nTN_MODEL = {.name = "m"};\n' > m.c
+fails "a model without a function is told with its file" "small.c with m.c: 1 field" "$T" train "$HERE/small.c" --model m.c
+
 "$T" new fresh.c > out 2> err && "$T" train fresh.c --epochs=1 --logdir=fresh > out 2> err
 fresh=$(run_of fresh)
 fails "a negative number of threads" "threads=-4 is out of range" "$T" predict "$fresh" --input 1 --threads=-4
