@@ -26,7 +26,11 @@ void tn_data_close(tn_data *d)
     if (!d) return;
     for (int i = 0; i < d->n; i++) tn_tensor_unref(d->v[i].values);
     tn_arena_free(d->arena);
-    tn_free(d->scratch);
+    while (d->scratch) {
+        void *before = *(void **)d->scratch;
+        tn_free(d->scratch);
+        d->scratch = before;
+    }
     tn_free(d);
 }
 
@@ -99,12 +103,16 @@ void tn_data_tensor(tn_data *d, tn_role role, const char *name, const tn_tensor 
         tn_data_add(d, role, name, tn_tensor_ref((tn_tensor *)value));
 }
 
-/* Memory to write to although there is an error: user code fills its arrays without looking. */
+/* Memory to write to although there is an error: user code fills its arrays without looking, all of them when all
+ * are made. Each block begins with where the one before it is. */
 static void *scratch(tn_data *d, size_t size)
 {
-    tn_free(d->scratch);
-    d->scratch = size && size <= (size_t)1 << 34 ? tn_calloc(1, size) : NULL;
-    return d->scratch;
+    enum { HEAD = 64 };
+    void **block = size && size <= (size_t)1 << 34 ? tn_calloc(1, HEAD + size) : NULL;
+    if (!block) return NULL;
+    *block = d->scratch;
+    d->scratch = block;
+    return (char *)block + HEAD;
 }
 
 void *tn_data_new(tn_data *d, tn_role role, const char *name, tn_dtype t, int64_t n, tn_shape each)
