@@ -123,9 +123,11 @@ void *tn_map_get(const tn_map *m, const char *key); /* NULL: absent (or a NULL v
 void *tn_map_get_view(const tn_map *m, tn_view key);
 bool tn_map_has(const tn_map *m, const char *key);
 bool tn_map_remove(tn_map *m, const char *key);
+bool tn_map_remove_view(tn_map *m, tn_view key);
 size_t tn_map_count(const tn_map *m);
 /* i-th entry in insertion order, 0 <= i < count (after removals order is still insertion order). */
 const char *tn_map_key(const tn_map *m, size_t i);
+tn_view tn_map_key_view(const tn_map *m, size_t i);
 void *tn_map_value(const tn_map *m, size_t i);
 /* The key among n names nearest to s by edit distance, or NULL when none is near: for hints. */
 const char *tn_nearest(const char *s, const char *const *names, size_t n);

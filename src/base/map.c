@@ -147,7 +147,12 @@ bool tn_map_has(const tn_map *m, const char *key)
 
 bool tn_map_remove(tn_map *m, const char *key)
 {
-    const entry *e = find(m, tn_view_of(key));
+    return tn_map_remove_view(m, tn_view_of(key));
+}
+
+bool tn_map_remove_view(tn_map *m, tn_view key)
+{
+    const entry *e = find(m, key);
     if (!e) return false;
     size_t i = (size_t)(e - m->entries);
     tn_free(m->entries[i].key);
@@ -165,6 +170,11 @@ size_t tn_map_count(const tn_map *m)
 const char *tn_map_key(const tn_map *m, size_t i)
 {
     return m->entries[i].key;
+}
+
+tn_view tn_map_key_view(const tn_map *m, size_t i)
+{
+    return (tn_view){m->entries[i].key, m->entries[i].n};
 }
 
 void *tn_map_value(const tn_map *m, size_t i)

@@ -266,6 +266,24 @@ tn_code tn_run_new_resource(tn_run *r, int o, tn_resource *res, tn_error *err)
     return code;
 }
 
+tn_code tn_run_named_resource(tn_run *r, int o, tn_resource_kind kind, const char *name, tn_resource *(*make)(const tn_run *r),
+                              tn_error *err)
+{
+    tn_store *s = r->context->program->store;
+    pthread_mutex_lock(&s->lock);
+    tn_resource *res = tn_map_get(s->named, name);
+    if (!res && (res = make(r)) && !tn_map_put(s->named, name, res)) {
+        tn_resource_unref(res);
+        res = NULL;
+    }
+    tn_resource_ref(res);
+    pthread_mutex_unlock(&s->lock);
+    if (!res) return tn_no_memory(err, 0);
+    if (res->kind == kind) return tn_run_new_resource(r, o, res, err);
+    tn_resource_unref(res);
+    return tn_fail(err, TN_INVALID_ARGUMENT, "'%s' is the name of two kinds of resources", name);
+}
+
 static tn_code variable_of(const tn_run *r, int i, tn_stored **out, tn_error *err)
 {
     tn_resource *res = NULL;

@@ -44,10 +44,12 @@ tn_code tn_store_new(uint64_t seed, tn_store **out, tn_error *err)
     if (!s) return tn_no_memory(err, sizeof *s);
     s->variables = tn_map_new();
     s->rngs = tn_map_new();
+    s->named = tn_map_new();
     s->seed = seed;
-    if (!s->variables || !s->rngs) {
+    if (!s->variables || !s->rngs || !s->named) {
         tn_map_free(s->variables);
         tn_map_free(s->rngs);
+        tn_map_free(s->named);
         tn_free(s);
         return tn_no_memory(err, 0);
     }
@@ -61,8 +63,10 @@ void tn_store_free(tn_store *s)
     if (!s) return;
     for (size_t i = 0; i < tn_map_count(s->variables); i++) tn_resource_unref(tn_map_value(s->variables, i));
     for (size_t i = 0; i < tn_map_count(s->rngs); i++) tn_resource_unref(tn_map_value(s->rngs, i));
+    for (size_t i = 0; i < tn_map_count(s->named); i++) tn_resource_unref(tn_map_value(s->named, i));
     tn_map_free(s->variables);
     tn_map_free(s->rngs);
+    tn_map_free(s->named);
     pthread_mutex_destroy(&s->lock);
     tn_free(s);
 }

@@ -32,6 +32,7 @@ typedef struct tn_rng {
 struct tn_store {
     pthread_mutex_t lock;
     tn_map *variables, *rngs; /* name -> tn_stored, tn_rng */
+    tn_map *named;            /* name -> tn_resource: what operators made for the session */
     uint64_t seed;            /* for generators without one */
 };
 
