@@ -41,6 +41,22 @@ static bool stopped(const tn_trainer *t)
 
 /* ==== a step that went wrong ==== */
 
+/* Adds the first number of the batch that is none: what the tensors' came from, most often. */
+static void note_bad_data(const tn_trainer *t, const tn_batch *b, tn_error *err)
+{
+    for (int c = 0; c < t->train->n; c++) {
+        const tn_tensor *x = b->feeds[c];
+        int64_t n = x->dtype == TN_FLOAT || x->dtype == TN_DOUBLE ? tn_tensor_count(x) : 0;
+        for (int64_t i = 0; i < n; i++) {
+            double v = tn_tensor_number(x, i);
+            if (isfinite(v)) continue;
+            tn_note(err, "(the training data's column '%s' has %g in example %lld of the batch)", t->train->v[c].name,
+                    v, (long long)(i / (n / b->examples)));
+            return;
+        }
+    }
+}
+
 /* Says where NaN or infinity came from: the same batch again, looking at every value. What fails in the same words
  * then has nothing to do with numbers. */
 static tn_code explain(tn_trainer *t, const tn_batch *b, tn_error *err)
@@ -50,9 +66,11 @@ static tn_code explain(tn_trainer *t, const tn_batch *b, tn_error *err)
     long long step = (long long)t->state.step + 1;
     if (err && err->code == TN_INVALID_ARGUMENT &&
         tn_callable_run_checked(t->step, b->feeds, &out, &first) != TN_OK &&
-        strcmp(first.message, err->message))
+        strcmp(first.message, err->message)) {
+        note_bad_data(t, b, &first);
         return tn_fail(err, TN_INVALID_ARGUMENT, "step %lld: the loss is not finite: %s", step,
                        first.message);
+    }
     return tn_wrap(err, "step %lld", step);
 }
 

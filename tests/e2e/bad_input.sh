@@ -30,7 +30,7 @@ fails "no experiment" "one experiment is wanted" "$T" train
 fails "an unknown flag" "nosuchflag" "$T" train "$HERE/small.c" --nosuchflag
 [ ! -e runs ]; ok "none of these made a run's folder"
 
-fails "infinity in the data" "step [0-9]*: the loss is not finite: .*NaN or infinite" "$T" train "$HERE/small.c" --spoil=3 --logdir=bad
+fails "infinity in the data" "step [0-9]*: the loss is not finite: Tensor '.*NaN or infinite.*column 'x' has inf in example" "$T" train "$HERE/small.c" --spoil=3 --logdir=bad
 ! ls bad/*/exports/* > /dev/null 2>&1; ok "nothing is exported then"
 
 cat > data.c <<'C'
