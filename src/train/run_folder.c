@@ -279,14 +279,21 @@ static bool is_run_of(const char *name, const char *experiment)
     return mark && (!experiment || ((size_t)(mark - name) == n && !strncmp(name, experiment, n)));
 }
 
-static tn_code newest(const char *logdir, char **names, size_t n, const char *experiment, const char **out,
+/* A process that was killed while it made its run's folder leaves one without settings. */
+static bool is_described(tn_arena *a, const char *logdir, const char *name)
+{
+    const char *path = tn_arena_printf(a, "%s/%s/settings.json", logdir, name);
+    return path && tn_file_exists(path);
+}
+
+static tn_code newest(tn_arena *a, const char *logdir, char **names, size_t n, const char *experiment, const char **out,
                       tn_error *err)
 {
     const char *best = "";
     for (size_t i = 0; i < n; i++) {
         const char *stamp = strstr(names[i], "_settings_"), *best_stamp = strstr(best, "_settings_");
         if (!is_run_of(names[i], experiment)) continue;
-        if (!best_stamp || strcmp(stamp, best_stamp) >= 0) best = names[i];
+        if ((!best_stamp || strcmp(stamp, best_stamp) >= 0) && is_described(a, logdir, names[i])) best = names[i];
     }
     if (!*best)
         return tn_fail(err, TN_NOT_FOUND, "%s has no run%s%s", logdir, experiment ? " of " : "",
@@ -321,7 +328,7 @@ static tn_code find_in(tn_arena *a, const char *logdir, const char *run, const c
     if (!tn_is_folder(logdir))
         return tn_fail(err, TN_NOT_FOUND, "there is no run '%s': no folder %s", run, logdir);
     TN_TRY(tn_list_folder(logdir, a, &names, &n, err));
-    TN_TRY(!strcmp(run, "latest") ? newest(logdir, names, n, experiment, &name, err)
+    TN_TRY(!strcmp(run, "latest") ? newest(a, logdir, names, n, experiment, &name, err)
                                   : by_prefix(logdir, names, n, run, &name, err));
     const char *path = tn_path_join(a, logdir, name);
     *out = path ? tn_strdup(path) : NULL;

@@ -43,6 +43,9 @@ touch "$A/checkpoints/m-80.index.tmp.$dead.1a" "$A/checkpoints/m-80.index.tmp.$$
 "$T" train --resume "$A" > out 2> err && [ ! -e "$A/checkpoints/m-80.index.tmp.$dead.1a" ] && [ ! -e "$A/exports/.writing-80.$dead" ]; ok "what a killed process left is removed"
 [ -e "$A/checkpoints/m-80.index.tmp.$$.1a" ] && [ -e "$A/checkpoints/my.tmp.file" ]; ok "and nothing else"
 
+copy; mkdir again/small_settings_2099-01-01--00-00-00
+"$T" test latest --logdir=again > out 2> err && grep -q "at step 60" out; ok "a run's folder without settings is not the newest run"
+
 mkdir my.code && "$T" train "$HERE/small.c" --logdir=my.code --max_steps=20 > out 2> err
 "$T" train --resume "$(run_of my.code)" --max_steps=40 > out 2> err && [ -f "$(run_of my.code)/checkpoints/m-40.index" ]; ok "a run in a folder with .c in its name"
 
