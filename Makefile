@@ -40,7 +40,7 @@ build: setup $(BUILD)/build.ninja
 # The thread sanitizer cannot see into libgomp, which is not built for it: teams of one thread there. Threads of
 # our own (sessions shared, batches prepared) stay as they are.
 check: build
-	$(if $(findstring thread,$(SAN)),OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive) tools/check $(BUILD) \
+	$(if $(findstring thread,$(SAN)),OMP_NUM_THREADS=1 OMP_THREAD_LIMIT=1 OMP_WAIT_POLICY=passive) tools/check $(BUILD) \
 	  $(if $(findstring thread,$(SAN)),--no-suite source --no-suite golden --no-suite kernel -t 6) $(TESTS)
 
 demo: build
