@@ -41,7 +41,8 @@ static int take_setting(int argc, char **argv, int i, strings *set, tn_error *er
     return 2;
 }
 
-/* "--set name=value" or "--set=name=value", among the others in the order given: the last one of a name counts. */
+/* "--set name=value" or "--set=name=value", among the others in the order given: the last one of a name
+ * counts. */
 static int take_set(int argc, char **argv, int i, strings *set)
 {
     bool joined = !strncmp(argv[i], "--set=", 6), apart = !strcmp(argv[i], "--set") && i + 1 < argc;

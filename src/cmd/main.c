@@ -8,24 +8,18 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const command cmd_bench, cmd_check, cmd_export, cmd_new, cmd_predict, cmd_run, cmd_show, cmd_test, cmd_train;
+extern const command cmd_bench, cmd_check, cmd_export, cmd_new, cmd_predict, cmd_run, cmd_show, cmd_test,
+    cmd_train;
 
 static const command *const commands[] = {
-    &cmd_new,
-    &cmd_check,
-    &cmd_train,
-    &cmd_test,
-    &cmd_predict,
-    &cmd_export,
-    &cmd_run,
-    &cmd_show,
-    &cmd_bench,
+    &cmd_new, &cmd_check, &cmd_train, &cmd_test, &cmd_predict, &cmd_export, &cmd_run, &cmd_show, &cmd_bench,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static int help(FILE *to)
 {
-    fprintf(to, "usage: turnery COMMAND [ARGUMENTS]\n\nDefine, train, test, export and run models in TensorFlow's own formats.\n\n");
+    fprintf(to, "usage: turnery COMMAND [ARGUMENTS]\n\nDefine, train, test, export and run models in "
+                "TensorFlow's own formats.\n\n");
     for (int i = 0; i < N_COMMANDS; i++) fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(to, "\n`turnery COMMAND --help` tells more of one.\n");
     return to == stdout ? 0 : tn_code_exit(TN_INVALID_ARGUMENT);
@@ -60,7 +54,8 @@ static int unknown(const char *name)
 static int check_output(const char *name, int status)
 {
     if (!fflush(stdout) && !ferror(stdout)) return status;
-    fprintf(stderr, "turnery %s: the standard output cannot be written%s\n", name, status ? "" : ": what was printed is not complete");
+    fprintf(stderr, "turnery %s: the standard output cannot be written%s\n", name,
+            status ? "" : ": what was printed is not complete");
     return status ? status : tn_code_exit(TN_RESOURCE_EXHAUSTED);
 }
 

@@ -90,8 +90,8 @@ static bool fits(tn_dtype t, double v)
 static tn_code store(const tn_spec *spec, tn_tensor *t, int64_t i, double v, tn_error *err)
 {
     if (!fits(spec->dtype, v))
-        return usage_error(err, "input '%s': number %lld is %.17g, which is no %s", spec->name, (long long)i, v,
-                           tn_dtype_name(spec->dtype));
+        return usage_error(err, "input '%s': number %lld is %.17g, which is no %s", spec->name, (long long)i,
+                           v, tn_dtype_name(spec->dtype));
     void *d = tn_tensor_data(t);
     switch (tn_tensor_dtype(t)) {
     case TN_FLOAT: ((float *)d)[i] = (float)v; break;
@@ -155,8 +155,7 @@ static tn_code literal(const tn_spec *spec, const char *text, tn_tensor **out, t
         return usage_error(err, "input '%s': '%.100s' is neither a file nor numbers", spec->name, text);
     tn_code code = new_input(spec, n, out, err);
     p = text;
-    for (int64_t i = 0; code == TN_OK && (p = next_number(p, &v)); i++)
-        code = store(spec, *out, i, v, err);
+    for (int64_t i = 0; code == TN_OK && (p = next_number(p, &v)); i++) code = store(spec, *out, i, v, err);
     return code;
 }
 

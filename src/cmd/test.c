@@ -83,8 +83,10 @@ static tn_code ask_all(tn_job *job, const char *run, tn_error *err)
             continue;
         }
         code = answer_one(job, run, next, by_index ? NULL : line, err);
-        if (code == TN_OUT_OF_RANGE && *line == '#') code = TN_INVALID_ARGUMENT; /* not the end of all samples */
-        else if (by_index) next++;
+        if (code == TN_OUT_OF_RANGE && *line == '#')
+            code = TN_INVALID_ARGUMENT; /* not the end of all samples */
+        else if (by_index)
+            next++;
         if (code == TN_INVALID_ARGUMENT) printf("%s\n", err->message);
     }
     free(line);

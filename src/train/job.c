@@ -91,8 +91,8 @@ static tn_code check(const tn_job *j, tn_error *err)
     }
     tn_buf_free(&problems);
     if (code != TN_OK || !n) return code;
-    tn_fail(err, TN_INVALID_ARGUMENT, "%d field%s of the record %s missing or wrong: %s%s", n, n == 1 ? "" : "s",
-            n == 1 ? "is" : "are", first, n > 1 ? " ..." : "");
+    tn_fail(err, TN_INVALID_ARGUMENT, "%d field%s of the record %s missing or wrong: %s%s", n,
+            n == 1 ? "" : "s", n == 1 ? "is" : "are", first, n > 1 ? " ..." : "");
     return tn_job_blame(j, TN_INVALID_ARGUMENT, err);
 }
 
@@ -198,8 +198,10 @@ tn_code tn_job_blame(const tn_job *j, tn_code code, tn_error *err)
 {
     const char *source = j->experiment.source, *model = j->model.source;
     if (code == TN_OK || !source) return code;
-    if (model) tn_wrap(err, "%s with %s", tn_path_base(source), tn_path_base(model));
-    else tn_wrap(err, "%s", tn_path_base(source));
+    if (model)
+        tn_wrap(err, "%s with %s", tn_path_base(source), tn_path_base(model));
+    else
+        tn_wrap(err, "%s", tn_path_base(source));
     return code;
 }
 

@@ -50,15 +50,15 @@ static void note_bad_data(const tn_trainer *t, const tn_batch *b, tn_error *err)
         for (int64_t i = 0; i < n; i++) {
             double v = tn_tensor_number(x, i);
             if (isfinite(v)) continue;
-            tn_note(err, "(the training data's column '%s' has %g in example %lld of the batch)", t->train->v[c].name,
-                    v, (long long)(i / (n / b->examples)));
+            tn_note(err, "(the training data's column '%s' has %g in example %lld of the batch)",
+                    t->train->v[c].name, v, (long long)(i / (n / b->examples)));
             return;
         }
     }
 }
 
-/* Says where NaN or infinity came from: the same batch again, looking at every value. What fails in the same words
- * then has nothing to do with numbers. */
+/* Says where NaN or infinity came from: the same batch again, looking at every value. What fails in the same
+ * words then has nothing to do with numbers. */
 static tn_code explain(tn_trainer *t, const tn_batch *b, tn_error *err)
 {
     const tn_tensor *out;

@@ -104,7 +104,8 @@ static void make_batch(tn_pipeline *p, block *b, int64_t slot)
     p->next++;
 }
 
-/* A block that takes long to make is handed over before it is full: which batches come does not change by it. */
+/* A block that takes long to make is handed over before it is full: which batches come does not change by it.
+ */
 static void fill(tn_pipeline *p, block *b)
 {
     int64_t end = tn_now_us() + LONGEST_US;

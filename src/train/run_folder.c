@@ -95,10 +95,12 @@ tn_code tn_run_folder_new(const char *logdir, const char *name, tn_run_folder **
 
 /* ==== what a killed process left ==== */
 
-/* NAME.tmp.PID.NUMBER (a file being written) or .writing-STEP.PID (an export) of a process that is no more. */
+/* NAME.tmp.PID.NUMBER (a file being written) or .writing-STEP.PID (an export) of a process that is no more.
+ */
 static bool is_left_over(const char *name)
 {
-    const char *file = strstr(name, ".tmp."), *export = strncmp(name, ".writing-", 9) ? NULL : strrchr(name, '.');
+    const char *file = strstr(name, ".tmp."),
+               *export = strncmp(name, ".writing-", 9) ? NULL : strrchr(name, '.');
     const char *pid = file ? file + 5 : export && export > name ? export + 1 : NULL;
     size_t digits = pid ? strspn(pid, "0123456789") : 0;
     if (!digits || digits > 9 || (pid[digits] && !(file && pid[digits] == '.'))) return false;
@@ -235,7 +237,8 @@ static int64_t step_of_index(tn_arena *a, const char *name)
     return prefix ? tn_checkpoint_step(prefix) : -1;
 }
 
-/* Without a state file (lost, or not yet written when the process was killed) the highest step is the newest. */
+/* Without a state file (lost, or not yet written when the process was killed) the highest step is the newest.
+ */
 static tn_code highest(const char *folder, tn_arena *a, const char **prefix, tn_error *err)
 {
     char **names;
@@ -286,14 +289,15 @@ static bool is_described(tn_arena *a, const char *logdir, const char *name)
     return path && tn_file_exists(path);
 }
 
-static tn_code newest(tn_arena *a, const char *logdir, char **names, size_t n, const char *experiment, const char **out,
-                      tn_error *err)
+static tn_code newest(tn_arena *a, const char *logdir, char **names, size_t n, const char *experiment,
+                      const char **out, tn_error *err)
 {
     const char *best = "";
     for (size_t i = 0; i < n; i++) {
         const char *stamp = strstr(names[i], "_settings_"), *best_stamp = strstr(best, "_settings_");
         if (!is_run_of(names[i], experiment)) continue;
-        if ((!best_stamp || strcmp(stamp, best_stamp) >= 0) && is_described(a, logdir, names[i])) best = names[i];
+        if ((!best_stamp || strcmp(stamp, best_stamp) >= 0) && is_described(a, logdir, names[i]))
+            best = names[i];
     }
     if (!*best)
         return tn_fail(err, TN_NOT_FOUND, "%s has no run%s%s", logdir, experiment ? " of " : "",

@@ -41,7 +41,8 @@ static void inputs_of_data(tn_inputs *in, const tn_data *d)
     }
 }
 
-/* What is served and what is trained on goes through the same preprocessing: where names agree, the rest must. */
+/* What is served and what is trained on goes through the same preprocessing: where names agree, the rest
+ * must. */
 static tn_code check_column(const tn_inputs *in, const tn_column *c, tn_error *err)
 {
     char has[160], wants[160];
@@ -50,9 +51,10 @@ static tn_code check_column(const tn_inputs *in, const tn_column *c, tn_error *e
         if (c->role != TN_FEATURE || strcmp(in->v[i].name, c->name)) continue;
         shape.dim[0] = -1;
         if (in->v[i].dtype == c->values->dtype && tn_shape_compatible(&in->v[i].shape, &shape)) continue;
-        return tn_fail(err, TN_INVALID_ARGUMENT, ".train: column '%s' is %s %s, but .serving takes %s %s", c->name,
-                       tn_dtype_name(c->values->dtype), tn_shape_text(&c->values->shape, has, sizeof has),
-                       tn_dtype_name(in->v[i].dtype), tn_shape_text(&in->v[i].shape, wants, sizeof wants));
+        return tn_fail(err, TN_INVALID_ARGUMENT, ".train: column '%s' is %s %s, but .serving takes %s %s",
+                       c->name, tn_dtype_name(c->values->dtype),
+                       tn_shape_text(&c->values->shape, has, sizeof has), tn_dtype_name(in->v[i].dtype),
+                       tn_shape_text(&in->v[i].shape, wants, sizeof wants));
     }
     return TN_OK;
 }

@@ -84,7 +84,8 @@ static tn_code restore(tn_trainer *t, tn_error *err)
         if (!is_damage(code) || !t->options->fall_back) break;
         tn_wrap(err, "no checkpoint of %s is good", t->folder->path);
     }
-    if (is_damage(code) && !t->options->fall_back) tn_note(err, "(--fall_back takes the checkpoint before it)");
+    if (is_damage(code) && !t->options->fall_back)
+        tn_note(err, "(--fall_back takes the checkpoint before it)");
     return code;
 }
 
