@@ -479,6 +479,47 @@ for tag, x in (("a", examples), ("scalar", examples[0])):
         ragged_value_types=[tf.string, tf.float32], ragged_split_types=[tf.int32, tf.int64], dense_shapes=[[2]]) for o in os],
          x, name, keys("s"), keys("d"), keys("t", "v"), f(2))
 
+# ==== sparse and ragged tensors, tables ====
+case("SparseFillEmptyRows_a", lambda i, v, s, d: list(raw.SparseFillEmptyRows(indices=i, values=v, dense_shape=s, default_value=d)),
+     c([[3, 1], [1, 0], [3, 0]], L), f(3), c([5, 2], L), c(.5), grad=[1, 3])
+case("SparseFillEmptyRows_string", lambda i, v, s, d: list(raw.SparseFillEmptyRows(indices=i, values=v, dense_shape=s, default_value=d)),
+     np.zeros((0, 2), L), np.array([], object), c([2, 3], L), np.array(b"d", object))
+case("SparseReshape_a", lambda i, s, n: list(raw.SparseReshape(input_indices=i, input_shape=s, new_shape=n)),
+     c([[0, 1, 2], [1, 0, 0], [1, 2, 3]], L), c([2, 3, 4], L), c([-1, 6], L))
+case("RaggedTensorToSparse_a", lambda a, b, v: list(raw.RaggedTensorToSparse(rt_nested_splits=[a, b], rt_dense_values=v)),
+     c([0, 2, 2, 3], L), c([0, 1, 4, 5], L), f(5, 2))
+for tag, shape in (("any", -1), ("cut", [-1, 2, 2]), ("wide", [4, 3, 4])):
+    case("RaggedTensorToTensor_" + tag, lambda s, v, d, a, b: raw.RaggedTensorToTensor(
+        shape=s if s.shape.rank else tf.constant(-1, tf.int64), values=v, default_value=d, row_partition_tensors=[a, b],
+        row_partition_types=["ROW_SPLITS", "ROW_SPLITS"]), c(shape, L), c([1, 2, 3, 4, 5], I), c(-1, I), c([0, 2, 2, 3], L), c([0, 1, 4, 5], L))
+case("RaggedTensorToTensor_ids", lambda s, v, d, n, a: raw.RaggedTensorToTensor(
+    shape=s, values=v, default_value=d, row_partition_tensors=[n, a], row_partition_types=["FIRST_DIM_SIZE", "VALUE_ROWIDS"]),
+     c([-1, -1, 2], L), f(4, 2), c([7, 8]), c(4, L), c([0, 0, 2, 2], L))
+
+
+def fixed_table(k, v, q, d):
+    h = raw.HashTableV2(key_dtype=tf.string, value_dtype=tf.int64, shared_name="fixed")
+    with tf1.control_dependencies([raw.InitializeTableV2(table_handle=h, keys=k, values=v)]):
+        again = raw.LookupTableImportV2(table_handle=h, keys=k, values=v)
+    with tf1.control_dependencies([again]):
+        return raw.LookupTableFindV2(table_handle=h, keys=q, default_value=d), raw.LookupTableSizeV2(table_handle=h)
+
+
+def changing_table(k, v, q, d):
+    h = raw.MutableHashTableV2(key_dtype=tf.int64, value_dtype=tf.string)
+    with tf1.control_dependencies([raw.LookupTableInsertV2(table_handle=h, keys=k, values=v)]):
+        more = raw.LookupTableInsertV2(table_handle=h, keys=k[:1], values=v[1:2])
+    with tf1.control_dependencies([more]):
+        found = raw.LookupTableFindV2(table_handle=h, keys=q, default_value=d)
+    with tf1.control_dependencies([found]):
+        less = raw.LookupTableRemoveV2(table_handle=h, keys=k[1:])
+    with tf1.control_dependencies([less]):
+        return [found] + list(raw.LookupTableExportV2(table_handle=h, Tkeys=tf.int64, Tvalues=tf.string))
+
+
+case("HashTableV2_a", fixed_table, np.array([b"a", b"", b"bc"], object), c([5, 6, 7], L), np.array([[b"bc", b"x"], [b"", b"a"]], object), c(-1, L))
+case("MutableHashTableV2_a", changing_table, c([1, 2], L), np.array([b"x", b"yy"], object), c([2, 3, 1], L), np.array(b"none", object))
+
 for name, build, inputs, grad, tol in cases:
     if any(fnmatch.fnmatch(name, q) for q in patterns):
         try:

@@ -6,6 +6,8 @@
 
 #include "graph/op.h"
 
+#include <unistd.h>
+
 typedef struct fixture {
     tn_graph *g;
     tn_builder *b;
@@ -56,8 +58,9 @@ static void refused(fixture *f, const char *target, tn_code code, const char *sa
 static tn_node variable(fixture *f, int64_t n)
 {
     const float v[] = {1, 2, 3, 4};
-    tn_node h = tn_op_named(f->b, "VarHandleOp", "v", TN_NO_INPUTS,
-                            TN_ATTRS(tn_attr_type("dtype", TN_FLOAT), tn_attr_shape("shape", tn_shape_vector(n))));
+    tn_node h =
+        tn_op_named(f->b, "VarHandleOp", "v", TN_NO_INPUTS,
+                    TN_ATTRS(tn_attr_type("dtype", TN_FLOAT), tn_attr_shape("shape", tn_shape_vector(n))));
     tn_add_operation(f->b, "AssignVariableOp", "init", TN_INPUTS(h, floats(f, n, v)), TN_NO_ATTRS);
     tn_op_named(f->b, "ReadVariableOp", "read", TN_INPUTS(h), TN_ATTRS(tn_attr_type("dtype", TN_FLOAT)));
     return h;
@@ -78,7 +81,8 @@ static void test_uninitialized(void **state)
     fixture f;
     begin(&f);
     tn_node h = variable(&f, 3);
-    tn_add_operation(f.b, "AssignAddVariableOp", "add", TN_INPUTS(h, floats(&f, 3, (float[]){1, 1, 1})), TN_NO_ATTRS);
+    tn_add_operation(f.b, "AssignAddVariableOp", "add", TN_INPUTS(h, floats(&f, 3, (float[]){1, 1, 1})),
+                     TN_NO_ATTRS);
     tn_op_named(f.b, "VariableShape", "shape", TN_INPUTS(h), TN_NO_ATTRS);
     tn_add_operation(f.b, "DestroyResourceOp", "destroy", TN_INPUTS(h), TN_NO_ATTRS);
     tn_add_operation(f.b, "DisableCopyOnRead", "disable", TN_INPUTS(h), TN_NO_ATTRS);
@@ -104,11 +108,14 @@ static void test_shapes(void **state)
     tn_add_operation(f.b, "ResourceScatterAdd", "scatter", TN_INPUTS(h, indices, two), TN_NO_ATTRS);
     tn_add_operation(f.b, "ResourceScatterUpdate", "updates", TN_INPUTS(h, one, two), TN_NO_ATTRS);
     tn_add_operation(f.b, "ResourceApplyGradientDescent", "step", TN_INPUTS(h, lr, two), TN_NO_ATTRS);
-    tn_add_operation(f.b, "ResourceApplyGradientDescent", "rate", TN_INPUTS(h, two, floats(&f, 3, (float[]){1, 1, 1})), TN_NO_ATTRS);
-    tn_op_named(f.b, "ResourceGather", "gather", TN_INPUTS(h, indices), TN_ATTRS(tn_attr_type("dtype", TN_FLOAT)));
+    tn_add_operation(f.b, "ResourceApplyGradientDescent", "rate",
+                     TN_INPUTS(h, two, floats(&f, 3, (float[]){1, 1, 1})), TN_NO_ATTRS);
+    tn_op_named(f.b, "ResourceGather", "gather", TN_INPUTS(h, indices),
+                TN_ATTRS(tn_attr_type("dtype", TN_FLOAT)));
     assert_ok(run(&f, NULL, "init", NULL), &f.err);
     refused(&f, "assign", TN_INVALID_ARGUMENT, "Expected [3] got [2]");
-    refused(&f, "sub", TN_INVALID_ARGUMENT, "Cannot update variable with shape [3] using a Tensor with shape [2]");
+    refused(&f, "sub", TN_INVALID_ARGUMENT,
+            "Cannot update variable with shape [3] using a Tensor with shape [2]");
     refused(&f, "scatter", TN_INVALID_ARGUMENT, "7");
     refused(&f, "updates", TN_INVALID_ARGUMENT, "Must have updates.shape = indices.shape + params.shape[1:]");
     refused(&f, "step", TN_INVALID_ARGUMENT, "[2]");
@@ -124,9 +131,11 @@ static void test_slots(void **state)
     fixture f;
     begin(&f);
     tn_node h = variable(&f, 3), lr = tn_scalar(f.b, TN_FLOAT, 1);
-    tn_node m = tn_op_named(f.b, "VarHandleOp", "m", TN_NO_INPUTS,
-                            TN_ATTRS(tn_attr_type("dtype", TN_FLOAT), tn_attr_shape("shape", tn_shape_vector(2))));
-    tn_add_operation(f.b, "AssignVariableOp", "init_m", TN_INPUTS(m, floats(&f, 2, (float[]){0, 0})), TN_NO_ATTRS);
+    tn_node m =
+        tn_op_named(f.b, "VarHandleOp", "m", TN_NO_INPUTS,
+                    TN_ATTRS(tn_attr_type("dtype", TN_FLOAT), tn_attr_shape("shape", tn_shape_vector(2))));
+    tn_add_operation(f.b, "AssignVariableOp", "init_m", TN_INPUTS(m, floats(&f, 2, (float[]){0, 0})),
+                     TN_NO_ATTRS);
     tn_node grad = floats(&f, 3, (float[]){1, 1, 1});
     tn_add_operation(f.b, "ResourceApplyMomentum", "momentum", TN_INPUTS(h, m, lr, grad, lr), TN_NO_ATTRS);
     tn_add_operation(f.b, "ResourceApplyKerasMomentum", "keras", TN_INPUTS(h, m, lr, grad, lr), TN_NO_ATTRS);
@@ -147,10 +156,12 @@ static void test_counting(void **state)
     (void)state;
     fixture f;
     begin(&f);
-    tn_node h = tn_op_named(f.b, "VarHandleOp", "n", TN_NO_INPUTS,
-                            TN_ATTRS(tn_attr_type("dtype", TN_INT64), tn_attr_shape("shape", (tn_shape){.rank = 0})));
+    tn_node h =
+        tn_op_named(f.b, "VarHandleOp", "n", TN_NO_INPUTS,
+                    TN_ATTRS(tn_attr_type("dtype", TN_INT64), tn_attr_shape("shape", (tn_shape){.rank = 0})));
     tn_add_operation(f.b, "AssignVariableOp", "init", TN_INPUTS(h, tn_scalar(f.b, TN_INT64, 1)), TN_NO_ATTRS);
-    tn_op_named(f.b, "ResourceCountUpTo", "count", TN_INPUTS(h), TN_ATTRS(tn_attr_int("limit", 2), tn_attr_type("T", TN_INT64)));
+    tn_op_named(f.b, "ResourceCountUpTo", "count", TN_INPUTS(h),
+                TN_ATTRS(tn_attr_int("limit", 2), tn_attr_type("T", TN_INT64)));
     assert_ok(run(&f, NULL, "init", NULL), &f.err);
     tn_tensor *t;
     assert_ok(run(&f, "count:0", NULL, &t), &f.err);
@@ -166,8 +177,10 @@ static void test_arrays(void **state)
     fixture f;
     begin(&f);
     tn_attr t = tn_attr_type("dtype", TN_FLOAT);
-    tn_operation *a = tn_add_operation(f.b, "TensorArrayV3", "a", TN_INPUTS(tn_scalar(f.b, TN_INT32, 2)), &t, 1);
-    tn_node h = tn_output_of(a, 0), flow = tn_output_of(a, 1), zero = tn_scalar(f.b, TN_INT32, 0), five = tn_scalar(f.b, TN_INT32, 5);
+    tn_operation *a =
+        tn_add_operation(f.b, "TensorArrayV3", "a", TN_INPUTS(tn_scalar(f.b, TN_INT32, 2)), &t, 1);
+    tn_node h = tn_output_of(a, 0), flow = tn_output_of(a, 1), zero = tn_scalar(f.b, TN_INT32, 0),
+            five = tn_scalar(f.b, TN_INT32, 5);
     tn_node x = floats(&f, 2, (float[]){1, 2});
     tn_node once = tn_op(f.b, "TensorArrayWriteV3", TN_INPUTS(h, zero, x, flow), TN_NO_ATTRS);
     tn_op_named(f.b, "TensorArrayWriteV3", "twice", TN_INPUTS(h, zero, x, once), TN_NO_ATTRS);
@@ -180,15 +193,21 @@ static void test_arrays(void **state)
     tn_control_dependencies(f.b, 1, after);
     tn_op_named(f.b, "TensorArrayReadV3", "again", TN_INPUTS(h, zero, once), &t, 1);
     tn_control_dependencies_end(f.b);
-    tn_op_named(f.b, "TensorArrayScatterV3", "scatter", TN_INPUTS(h, tn_ints(f.b, (int64_t[]){0}, 1), x, flow), TN_NO_ATTRS);
-    tn_op_named(f.b, "TensorArraySizeV3", "wrong", TN_INPUTS(tn_op(f.b, "StackV2", TN_INPUTS(zero), TN_ATTRS(tn_attr_type("elem_type", TN_FLOAT))), flow),
-                TN_NO_ATTRS);
+    tn_op_named(f.b, "TensorArrayScatterV3", "scatter",
+                TN_INPUTS(h, tn_ints(f.b, (int64_t[]){0}, 1), x, flow), TN_NO_ATTRS);
+    tn_op_named(
+        f.b, "TensorArraySizeV3", "wrong",
+        TN_INPUTS(tn_op(f.b, "StackV2", TN_INPUTS(zero), TN_ATTRS(tn_attr_type("elem_type", TN_FLOAT))),
+                  flow),
+        TN_NO_ATTRS);
     refused(&f, "twice", TN_INVALID_ARGUMENT, "index 0 because it has already been written to.");
-    refused(&f, "far", TN_INVALID_ARGUMENT, "Tried to write to index 5 but array is not resizeable and size is: 2");
+    refused(&f, "far", TN_INVALID_ARGUMENT,
+            "Tried to write to index 5 but array is not resizeable and size is: 2");
     refused(&f, "type", TN_INVALID_ARGUMENT, "the value dtype is int32 but TensorArray dtype is float.");
     refused(&f, "missing", TN_INVALID_ARGUMENT, "Could not read from TensorArray index 0.");
     refused(&f, "beyond", TN_INVALID_ARGUMENT, "Tried to read from index 5 but array size is: 2");
-    refused(&f, "again", TN_INVALID_ARGUMENT, "Could not read index 0 twice because it was cleared after a previous read");
+    refused(&f, "again", TN_INVALID_ARGUMENT,
+            "Could not read index 0 twice because it was cleared after a previous read");
     refused(&f, "scatter", TN_INVALID_ARGUMENT, "Expected len(indices) == values.shape[0], but saw: 1 vs. 2");
     refused(&f, "wrong", TN_INVALID_ARGUMENT, "is no handle of the kind");
     end(&f);
@@ -200,7 +219,8 @@ static void test_stacks(void **state)
     fixture f;
     begin(&f);
     tn_attr t = tn_attr_type("elem_type", TN_FLOAT);
-    tn_node h = tn_op_named(f.b, "StackV2", "s", TN_INPUTS(tn_scalar(f.b, TN_INT32, 1)), &t, 1), x = floats(&f, 1, (float[]){1});
+    tn_node h = tn_op_named(f.b, "StackV2", "s", TN_INPUTS(tn_scalar(f.b, TN_INT32, 1)), &t, 1),
+            x = floats(&f, 1, (float[]){1});
     tn_op_named(f.b, "StackPopV2", "pop", TN_INPUTS(h), &t, 1);
     tn_operation *push = tn_add_operation(f.b, "StackPushV2", "push", TN_INPUTS(h, x), TN_NO_ATTRS);
     tn_control_dependencies(f.b, 1, &push);
@@ -230,7 +250,8 @@ static void test_assert(void **state)
     tn_add_operation(f.b, "Assert", "short", TN_INPUTS(no, text, ints, m, yes), TN_NO_ATTRS);
     tn_add_operation(f.b, "Assert", "long", TN_INPUTS(no, m), TN_ATTRS(tn_attr_int("summarize", -1)));
     tn_add_operation(f.b, "Assert", "fine", TN_INPUTS(yes, m), TN_NO_ATTRS);
-    refused(&f, "short", TN_INVALID_ARGUMENT, "assertion failed: [x must be] [1 2 3...] [[1 2.5][1e+10...]...] [1]");
+    refused(&f, "short", TN_INVALID_ARGUMENT,
+            "assertion failed: [x must be] [1 2 3...] [[1 2.5][1e+10...]...] [1]");
     refused(&f, "long", TN_INVALID_ARGUMENT, "assertion failed: [[1 2.5][1e+10 4]]");
     assert_ok(run(&f, NULL, "fine", NULL), &f.err);
     end(&f);
@@ -251,7 +272,8 @@ static void test_files(void **state)
     tn_tensor_unref(t);
     tn_dtype type = TN_FLOAT;
     tn_attr types = tn_attr_types("dtypes", &type, 1);
-    tn_add_operation(f.b, "SaveV2", "save", TN_INPUTS(prefix, names, names, floats(&f, 1, (float[]){1})), &types, 1);
+    tn_add_operation(f.b, "SaveV2", "save", TN_INPUTS(prefix, names, names, floats(&f, 1, (float[]){1})),
+                     &types, 1);
     tn_add_operation(f.b, "RestoreV2", "restore", TN_INPUTS(prefix, names, names), &types, 1);
     tn_add_operation(f.b, "MergeV2Checkpoints", "merge", TN_INPUTS(names, prefix), TN_NO_ATTRS);
     refused(&f, "save", TN_FAILED_PRECONDITION, "a graph has no access to files");
@@ -260,12 +282,71 @@ static void test_files(void **state)
     end(&f);
 }
 
+static tn_node text(fixture *f, const char *s)
+{
+    tn_tensor *t;
+    assert_ok(tn_tensor_new(TN_STRING, &(tn_shape){.rank = 0}, &t, &f->err), &f->err);
+    assert_ok(tn_string_set(t, 0, s, strlen(s), &f->err), &f->err);
+    tn_node node = tn_constant(f->b, NULL, t);
+    tn_tensor_unref(t);
+    return node;
+}
+
+static void write_lines(const char *path, const char *lines)
+{
+    tn_error err;
+    assert_ok(tn_file_write(path, lines, strlen(lines), &err), &err);
+}
+
+static void test_tables(void **state)
+{
+    (void)state;
+    fixture f;
+    char path[] = "/tmp/turnery_table_XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    begin(&f);
+    tn_attr types[] = {tn_attr_type("key_dtype", TN_STRING), tn_attr_type("value_dtype", TN_INT64)};
+    tn_node h = tn_op_named(f.b, "HashTableV2", "t", TN_NO_INPUTS, types, 2), a = text(&f, "a"),
+            none = tn_scalar(f.b, TN_INT64, -1);
+    tn_op_named(f.b, "LookupTableFindV2", "find", TN_INPUTS(h, a, none), TN_NO_ATTRS);
+    tn_op_named(f.b, "LookupTableFindV2", "types", TN_INPUTS(h, none, none), TN_NO_ATTRS);
+    tn_add_operation(f.b, "InitializeTableV2", "set", TN_INPUTS(h, a, tn_scalar(f.b, TN_INT64, 1)),
+                     TN_NO_ATTRS);
+    tn_add_operation(f.b, "InitializeTableV2", "other", TN_INPUTS(h, a, tn_scalar(f.b, TN_INT64, 2)),
+                     TN_NO_ATTRS);
+    tn_add_operation(f.b, "LookupTableInsertV2", "insert", TN_INPUTS(h, a, none), TN_NO_ATTRS);
+    tn_node u = tn_op_named(f.b, "HashTableV2", "u", TN_NO_INPUTS, types, 2);
+    tn_attr columns[] = {tn_attr_int("key_index", 1), tn_attr_int("value_index", 0)};
+    tn_add_operation(f.b, "InitializeTableFromTextFileV2", "file", TN_INPUTS(u, text(&f, path)), columns, 2);
+    tn_op_named(f.b, "LookupTableFindV2", "found", TN_INPUTS(u, a, none), TN_NO_ATTRS);
+    refused(&f, "find", TN_FAILED_PRECONDITION, "Table not initialized.");
+    refused(&f, "types", TN_INVALID_ARGUMENT, "Table 't' is from string to int64, not from int64 to int64");
+    assert_ok(run(&f, NULL, "set", NULL), &f.err);
+    assert_ok(run(&f, NULL, "set", NULL), &f.err);
+    refused(&f, "other", TN_FAILED_PRECONDITION, "Table already initialized.");
+    refused(&f, "insert", TN_UNIMPLEMENTED, "Insert not supported");
+    write_lines(path, "7\tb\nx\ta\n");
+    refused(&f, "file", TN_INVALID_ARGUMENT, "Field x in line 1 is not a valid int64.");
+    write_lines(path, "7\n");
+    refused(&f, "file", TN_INVALID_ARGUMENT, "Invalid number of columns in line 0");
+    write_lines(path, "7\tb\r\n8\ta");
+    assert_ok(run(&f, NULL, "file", NULL), &f.err);
+    tn_tensor *t;
+    assert_ok(run(&f, "found:0", NULL, &t), &f.err);
+    assert_int_equal(*TN_INT64S(t), 8);
+    tn_tensor_unref(t);
+    end(&f);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_uninitialized), cmocka_unit_test(test_shapes), cmocka_unit_test(test_slots),
         cmocka_unit_test(test_counting),      cmocka_unit_test(test_arrays), cmocka_unit_test(test_stacks),
-        cmocka_unit_test(test_assert),        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_assert),        cmocka_unit_test(test_files),  cmocka_unit_test(test_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
