@@ -359,8 +359,8 @@ TN_API tn_operation *tn_group(tn_builder *b, const char *name, int n, tn_operati
 TN_API tn_operation *tn_global_variables_initializer(tn_builder *b);
 /* d(sum of ys)/dx for each x: nodes of TensorFlow's gradient ops; dx[i].op NULL where y does not
  * depend on x. grad_ys NULL: ones. Slices (of Gather) are densified; optimizers keep them sparse. */
-TN_API void tn_gradients(tn_builder *b, const tn_node *ys, int n_ys, const tn_node *xs, int n_xs, const tn_node *grad_ys,
-                         tn_node *dx);
+TN_API void tn_gradients(tn_builder *b, const tn_node *ys, int n_ys, const tn_node *xs, int n_xs,
+                         const tn_node *grad_ys, tn_node *dx);
 /* Functions: body is a graph of its own, built with its own builder; args in the order of
  * tn_function_arg calls. The graph keeps the function in its library under `name` and owns body's graph,
  * or frees it after an error. A body that calls functions of g is made by tn_function_graph. */
@@ -371,8 +371,8 @@ TN_API void tn_function_define(tn_builder *b, const char *name, tn_builder *body
 TN_API tn_operation *tn_call(tn_builder *b, const char *function, const tn_node *in, int n_in);
 /* While cond(vars): vars = body(vars). Functions take and return all the loop's values. */
 TN_API tn_operation *tn_while(tn_builder *b, const char *cond, const char *body, const tn_node *in, int n_in);
-TN_API tn_operation *tn_if(tn_builder *b, tn_node cond, const char *then_branch, const char *else_branch, const tn_node *in,
-                           int n_in);
+TN_API tn_operation *tn_if(tn_builder *b, tn_node cond, const char *then_branch, const char *else_branch,
+                           const tn_node *in, int n_in);
 
 /* ==== 5 Sessions ============================================================================ */
 
@@ -418,13 +418,15 @@ typedef struct tn_feed {
 
 /* Runs what the fetches and targets need, each operation at most once. out[i] belongs to the caller.
  * On error out is untouched. Errors name node, operator and value as TensorFlow does. */
-TN_API tn_code tn_session_run(tn_session *s, const tn_feed *feeds, int n_feeds, const char *const *fetches, int n_fetches,
-                              tn_tensor **out, const char *const *targets, int n_targets, tn_error *err);
+TN_API tn_code tn_session_run(tn_session *s, const tn_feed *feeds, int n_feeds, const char *const *fetches,
+                              int n_fetches, tn_tensor **out, const char *const *targets, int n_targets,
+                              tn_error *err);
 /* The same, prepared once and run many times without allocation: a callable belongs to one thread at a
  * time; out[i] is borrowed until the next run of the callable. feeds are values in the order given. */
 typedef struct tn_callable tn_callable;
-TN_API tn_code tn_callable_new(tn_session *s, const char *const *feeds, int n_feeds, const char *const *fetches, int n_fetches,
-                               const char *const *targets, int n_targets, tn_callable **out, tn_error *err);
+TN_API tn_code tn_callable_new(tn_session *s, const char *const *feeds, int n_feeds,
+                               const char *const *fetches, int n_fetches, const char *const *targets,
+                               int n_targets, tn_callable **out, tn_error *err);
 TN_API tn_code tn_callable_run(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, tn_error *err);
 TN_API void tn_callable_free(tn_callable *c);
 /* The plan for these feeds as a table: steps, kernels, fusions, places, bytes, and the time of each step
@@ -614,7 +616,8 @@ TN_API tn_node tn_polynomial_decay(tn_builder *b, double rate, tn_node step, dou
                                    double power, bool cycle);
 TN_API tn_node tn_cosine_decay(tn_builder *b, double rate, tn_node step, double decay_steps, double alpha);
 /* values[0] up to and with step boundaries[0], and so on: n boundaries, n + 1 values. */
-TN_API tn_node tn_piecewise_constant(tn_builder *b, tn_node step, const int64_t *boundaries, const double *values, int n);
+TN_API tn_node tn_piecewise_constant(tn_builder *b, tn_node step, const int64_t *boundaries,
+                                     const double *values, int n);
 
 /* Layers, output shapes and parameter counts as a table; released by tn_text_free. NULL: no memory. */
 TN_API char *tn_model_summary(const tn_graph *g);
@@ -849,7 +852,8 @@ typedef struct tn_spec {
 } tn_spec;
 /* folder: a SavedModel, or a folder of numbered versions (the newest is taken). signature NULL:
  * "serving_default". threads 0: all cores. */
-TN_API tn_code tn_predictor_open(const char *folder, const char *signature, int threads, tn_predictor **out, tn_error *err);
+TN_API tn_code tn_predictor_open(const char *folder, const char *signature, int threads, tn_predictor **out,
+                                 tn_error *err);
 TN_API void tn_predictor_close(tn_predictor *p);
 TN_API int tn_predictor_inputs(const tn_predictor *p);
 TN_API int tn_predictor_outputs(const tn_predictor *p);
@@ -880,8 +884,8 @@ typedef struct tn_loaded_signature {
     const tn_loaded_value *in, *out;
     int n_in, n_out;
 } tn_loaded_signature;
-TN_API tn_code tn_load_saved_model(const char *folder, const char *const *tags, int n_tags, const tn_session_options *options,
-                             tn_loaded **out, tn_error *err);
+TN_API tn_code tn_load_saved_model(const char *folder, const char *const *tags, int n_tags,
+                                   const tn_session_options *options, tn_loaded **out, tn_error *err);
 TN_API tn_code tn_load_meta_graph(const char *meta_graph, const char *checkpoint, const tn_session_options *options,
                                   tn_loaded **out, tn_error *err);
 TN_API tn_code tn_load_graph(const char *graph, const tn_session_options *options, tn_loaded **out, tn_error *err);
@@ -891,7 +895,8 @@ TN_API tn_session *tn_loaded_session(tn_loaded *m);
 TN_API int tn_loaded_signatures(const tn_loaded *m);
 TN_API const tn_loaded_signature *tn_loaded_signature_at(const tn_loaded *m, int i);
 /* By name; NULL or "": "serving_default". NOT_FOUND lists those there are. */
-TN_API tn_code tn_loaded_find_signature(const tn_loaded *m, const char *name, const tn_loaded_signature **out, tn_error *err);
+TN_API tn_code tn_loaded_find_signature(const tn_loaded *m, const char *name, const tn_loaded_signature **out,
+                                        tn_error *err);
 /* All variables as a checkpoint: PREFIX.index, PREFIX.data-00000-of-00001. */
 TN_API tn_code tn_loaded_save(tn_loaded *m, const char *prefix, tn_error *err);
 

@@ -36,4 +36,5 @@ static tn_operation *optimizer(tn_builder *b, const tn_settings *s, tn_node loss
 }
 
 TN_EXPERIMENT = {
-    .name = "curve_fitting", .run = {.batch_size = BATCH}, .train = points, .model = model, .loss = loss, .optimizer = optimizer};
+    .name = "curve_fitting", .run = {.batch_size = BATCH}, .train = points,
+    .model = model, .loss = loss, .optimizer = optimizer};

@@ -41,4 +41,5 @@ static tn_operation *optimizer(tn_builder *b, const tn_settings *s, tn_node loss
 }
 
 TN_EXPERIMENT = {
-    .name = "mnist_cnn", .run = {.batch_size = BATCH}, .train = images, .model = model, .loss = loss, .optimizer = optimizer};
+    .name = "mnist_cnn", .run = {.batch_size = BATCH}, .train = images,
+    .model = model, .loss = loss, .optimizer = optimizer};

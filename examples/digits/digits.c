@@ -15,7 +15,7 @@ static const tn_option options[] = {
     TN_OPTION(tn_settings, hidden, .def = "96", .min = 1, .max = 4096, .help = "units in the hidden layer"),
     TN_OPTION(tn_settings, shift, .def = "2", .min = 0, .max = 4, .unit = "pixels",
               .help = "training images are shifted by at most"),
-    TN_OPTION(tn_settings, dropout, .def = "0.4", .min = 0, .max = 0.95, .help = "share of hidden units left out in training"),
+    TN_OPTION(tn_settings, dropout, .def = "0.4", .min = 0, .max = 0.95, .help = "share of hidden units left out"),
     TN_OPTION(tn_settings, learning_rate, .def = "0.003", .min = 0, .max = 1, .help = "Adam's step, to begin with"),
     TN_OPTIONS_END,
 };

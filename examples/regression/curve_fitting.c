@@ -11,7 +11,7 @@ struct tn_settings {
 static const tn_option options[] = {
     TN_OPTION(tn_settings, hidden, .def = "64", .min = 1, .max = 4096, .help = "units in each hidden layer"),
     TN_OPTION(tn_settings, points, .def = "2000", .min = 2, .max = 1e7, .help = "training points"),
-    TN_OPTION(tn_settings, noise, .def = "0.05", .min = 0, .max = 10, .help = "deviation of the training points from the curve"),
+    TN_OPTION(tn_settings, noise, .def = "0.05", .min = 0, .max = 10, .help = "deviation of the points from the curve"),
     TN_OPTION(tn_settings, learning_rate, .def = "0.01", .min = 0, .max = 1, .help = "Adam's step, to begin with"),
     TN_OPTIONS_END,
 };
@@ -29,7 +29,10 @@ static void curve(tn_data *d, int64_t n, double noise)
 }
 static void points(tn_data *d, const tn_settings *s) { curve(d, s->points, s->noise); }
 static void grid(tn_data *d, const tn_settings *s) { (void)s, curve(d, 201, 0); }
-static void one_number(tn_inputs *in, const tn_settings *s) { (void)s, tn_serving_input(in, "x", TN_FLOAT, TN_SHAPE(-1, 1)); }
+static void one_number(tn_inputs *in, const tn_settings *s)
+{
+    (void)s, tn_serving_input(in, "x", TN_FLOAT, TN_SHAPE(-1, 1));
+}
 
 static void model(tn_builder *b, const tn_settings *s, tn_mode mode, const tn_features *in, tn_outputs *out)
 {

@@ -69,7 +69,8 @@ static tn_code set(const flag *f, const char *value, void *values, tn_error *err
     case FLAG_INT:
         errno = 0;
         *(int64_t *)at = strtoll(value, &end, 10);
-        if (errno || end == value || *end) return usage_error(err, "--%s takes a whole number, not '%s'", f->name, value);
+        if (errno || end == value || *end)
+            return usage_error(err, "--%s takes a whole number, not '%s'", f->name, value);
         return TN_OK;
     case FLAG_STRING: *(const char **)at = value; return TN_OK;
     case FLAG_STRINGS:

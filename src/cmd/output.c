@@ -20,7 +20,8 @@ tn_code tensor_file(const char *dir, const char *name, const tn_tensor *t, tn_er
     char path[4096];
     size_t n = (size_t)snprintf(path, sizeof path, "%s/", dir);
     const char *end = tn_tensor_dtype(t) == TN_STRING ? ".json" : ".npy";
-    if (n + 2 * strlen(name) + strlen(end) >= sizeof path) return usage_error(err, "the path of '%.200s' is too long", name);
+    if (n + 2 * strlen(name) + strlen(end) >= sizeof path)
+        return usage_error(err, "the path of '%.200s' is too long", name);
     for (; *name; name++) {
         if (*name == '/' || *name == ':') path[n++] = '_';
         path[n++] = *name == '/' ? '_' : *name == ':' ? 'c' : *name;

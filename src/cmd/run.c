@@ -19,7 +19,8 @@ typedef struct values {
 static const flag flags[] = {
     ROW(tag_set, FLAG_STRING, "TAGS", "of the SavedModel's MetaGraph, separated by commas"),
     ROW(signature, FLAG_STRING, "NAME", "the signature to run (serving_default)"),
-    {"input", FLAG_STRINGS, offsetof(values, inputs), "KEY=FILE", "an input of the signature: .npy, or .json for strings"},
+    {"input", FLAG_STRINGS, offsetof(values, inputs), "KEY=FILE",
+     "an input of the signature: .npy, or .json for strings"},
     ROW(graph, FLAG_STRING, "FILE", "a bare GraphDef, .pb or .pbtxt"),
     ROW(meta_graph, FLAG_STRING, "FILE", "a MetaGraph, .meta"),
     ROW(checkpoint, FLAG_STRING, "PREFIX", "where its variables come from"),
@@ -161,7 +162,8 @@ static tn_code stack_row(const tn_tensor *t, int64_t row, int64_t rows, tn_tenso
     return TN_OK;
 }
 
-static tn_code stack_all(const tn_tensor *const *out, int n, int64_t row, int64_t rows, tn_tensor **stacks, tn_error *err)
+static tn_code stack_all(const tn_tensor *const *out, int n, int64_t row, int64_t rows, tn_tensor **stacks,
+                         tn_error *err)
 {
     tn_code code = TN_OK;
     for (int i = 0; i < n && code == TN_OK; i++) code = stack_row(out[i], row, rows, &stacks[i], err);
@@ -196,8 +198,8 @@ static tn_code run_fetches(tn_loaded *m, const values *v, tn_error *err)
         if (code != TN_OK)
             for (int i = 0; i < v->fetches.n; i++) tn_tensor_unref(out[i]);
     } else if (code == TN_OK) {
-        code = tn_session_run(tn_loaded_session(m), in.feeds, in.n, v->fetches.v, v->fetches.n, out, v->targets.v, v->targets.n,
-                              err);
+        code = tn_session_run(tn_loaded_session(m), in.feeds, in.n, v->fetches.v, v->fetches.n, out,
+                              v->targets.v, v->targets.n, err);
     }
     drop_bindings(&in);
     if (code == TN_OK) code = write_all(v->outputs, v->fetches.v, out, v->fetches.n, err);

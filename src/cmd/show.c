@@ -143,11 +143,13 @@ static tn_code zeros_of_placeholders(zeros *z, tn_graph *g, int64_t batch, tn_er
     return code;
 }
 
-static tn_code print_plan(tn_loaded *m, const values *v, const zeros *z, const char *const *fetches, int n, tn_error *err)
+static tn_code print_plan(tn_loaded *m, const values *v, const zeros *z, const char *const *fetches, int n,
+                          tn_error *err)
 {
     tn_callable *c;
     char *text;
-    tn_code code = tn_callable_new(tn_loaded_session(m), z->names, z->n, fetches, n, v->targets.v, v->targets.n, &c, err);
+    tn_code code = tn_callable_new(tn_loaded_session(m), z->names, z->n, fetches, n, v->targets.v,
+                                   v->targets.n, &c, err);
     if (code != TN_OK) return code;
     code = tn_callable_plan(c, (const tn_tensor *const *)z->tensors, (int)v->runs, &text, err);
     if (code == TN_OK) {

@@ -17,7 +17,8 @@ struct tn_loaded {
 static const tn_loaded_value *values_of(tn_arena *a, const tn_tensor_info *infos, int n)
 {
     tn_loaded_value *v = TN_ARRAY(a, n + 1, tn_loaded_value);
-    for (int i = 0; v && i < n; i++) v[i] = (tn_loaded_value){infos[i].key, infos[i].name, infos[i].dtype, infos[i].shape};
+    for (int i = 0; v && i < n; i++)
+        v[i] = (tn_loaded_value){infos[i].key, infos[i].name, infos[i].dtype, infos[i].shape};
     return v;
 }
 
@@ -29,14 +30,16 @@ static tn_code take_signatures(tn_loaded *m, tn_error *err)
     for (int i = 0; i < n; i++) {
         const tn_signature *s = &m->meta->signatures[i];
         tn_loaded_signature *to = &m->signatures[m->n_signatures++];
-        *to = (tn_loaded_signature){s->name, s->method, values_of(m->arena, s->in, s->n_in), values_of(m->arena, s->out, s->n_out),
-                                   s->n_in, s->n_out};
+        *to = (tn_loaded_signature){
+            s->name, s->method, values_of(m->arena, s->in, s->n_in), values_of(m->arena, s->out, s->n_out),
+            s->n_in, s->n_out};
         if (!to->in || !to->out) return tn_no_memory(err, 0);
     }
     return TN_OK;
 }
 
-static tn_code model_new(tn_metagraph *meta, tn_graph *graph, const tn_session_options *options, tn_loaded **out, tn_error *err)
+static tn_code model_new(tn_metagraph *meta, tn_graph *graph, const tn_session_options *options,
+                         tn_loaded **out, tn_error *err)
 {
     tn_loaded *m = tn_calloc(1, sizeof *m);
     tn_code code = m && (m->arena = tn_arena_new(0)) ? TN_OK : tn_no_memory(err, sizeof *m);
@@ -57,8 +60,8 @@ static tn_code model_new(tn_metagraph *meta, tn_graph *graph, const tn_session_o
     return code;
 }
 
-tn_code tn_load_saved_model(const char *folder, const char *const *tags, int n_tags, const tn_session_options *options, tn_loaded **out,
-                      tn_error *err)
+tn_code tn_load_saved_model(const char *folder, const char *const *tags, int n_tags,
+                            const tn_session_options *options, tn_loaded **out, tn_error *err)
 {
     tn_metagraph *meta;
     tn_loaded *m;
@@ -70,8 +73,8 @@ tn_code tn_load_saved_model(const char *folder, const char *const *tags, int n_t
     return code;
 }
 
-tn_code tn_load_meta_graph(const char *meta_graph, const char *checkpoint, const tn_session_options *options, tn_loaded **out,
-                           tn_error *err)
+tn_code tn_load_meta_graph(const char *meta_graph, const char *checkpoint, const tn_session_options *options,
+                           tn_loaded **out, tn_error *err)
 {
     tn_metagraph *meta;
     tn_loaded *m;

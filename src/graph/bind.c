@@ -101,9 +101,20 @@ static tn_step *add_step(emitter *e, const tn_pnode *n, tn_exec_fn exec)
     for (int i = 0; i < n->n_in; i++) in[i] = n->in[i].node->slot + n->in[i].index;
     for (int i = 0; i < n->n_out; i++) out[i] = n->slot + i;
     tn_step *s = &p->steps[p->n_steps];
-    *s = (tn_step){.exec = exec, .run = n->op->run, .op = n->op, .name = n->name, .attrs = n->attrs, .in = in, .out = out,
-                   .n_in = n->n_in, .n_out = n->n_out, .resource = n->resource, .dynamic = -1, .index = p->n_steps,
-                   .locks_store = n->op->writes != 0, .kernel = n->op->name};
+    *s = (tn_step){.exec = exec,
+                   .run = n->op->run,
+                   .op = n->op,
+                   .name = n->name,
+                   .attrs = n->attrs,
+                   .in = in,
+                   .out = out,
+                   .n_in = n->n_in,
+                   .n_out = n->n_out,
+                   .resource = n->resource,
+                   .dynamic = -1,
+                   .index = p->n_steps,
+                   .locks_store = n->op->writes != 0,
+                   .kernel = n->op->name};
     p->n_steps++;
     return s;
 }
@@ -132,8 +143,18 @@ static tn_code prepare_static(emitter *e, const tn_pnode *n, tn_step *s, tn_erro
         constant[i] = p->slots[s->in[i]].place == TN_PLACE_CONSTANT;
     }
     for (int i = 0; i < s->n_out; i++) out[i] = &p->values[s->out[i]];
-    tn_prepare prep = {.op = n->op, .name = n->name, .attrs = n->attrs, .n_in = s->n_in, .n_out = s->n_out, .in = in, .out = out,
-                       .is_constant = constant, .threads = p->threads, .arena = p->arena, .run = n->op->run, .params = n->extra};
+    tn_prepare prep = {.op = n->op,
+                       .name = n->name,
+                       .attrs = n->attrs,
+                       .n_in = s->n_in,
+                       .n_out = s->n_out,
+                       .in = in,
+                       .out = out,
+                       .is_constant = constant,
+                       .threads = p->threads,
+                       .arena = p->arena,
+                       .run = n->op->run,
+                       .params = n->extra};
     if (n->op->prepare) TN_TRY(n->op->prepare(&prep, err));
     s->run = prep.run;
     s->params = prep.params;
@@ -153,7 +174,8 @@ static void make_dynamic(emitter *e, tn_step *s)
 static bool outputs_in_block(const emitter *e, const tn_step *s)
 {
     for (int i = 0; i < s->n_out; i++)
-        if (e->p->slots[s->out[i]].place != TN_PLACE_BLOCK && !tn_dtype_is_ref(e->p->slots[s->out[i]].dtype)) return false;
+        if (e->p->slots[s->out[i]].place != TN_PLACE_BLOCK && !tn_dtype_is_ref(e->p->slots[s->out[i]].dtype))
+            return false;
     return true;
 }
 
@@ -306,7 +328,8 @@ static tn_code set_feeds(tn_binding *b, tn_program *p, const tn_tensor *const *f
     return TN_OK;
 }
 
-static tn_code bind_into(tn_program *p, tn_binding *b, const tn_lowered *l, const tn_tensor *const *feeds, tn_error *err)
+static tn_code bind_into(tn_program *p, tn_binding *b, const tn_lowered *l, const tn_tensor *const *feeds,
+                         tn_error *err)
 {
     tn_layout layout;
     b->top = tn_region_copy(b->arena, l->top);
@@ -323,7 +346,8 @@ static tn_code bind_into(tn_program *p, tn_binding *b, const tn_lowered *l, cons
     return emit_range(&e, b->top, NULL, &p->top, err);
 }
 
-tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bind_options *o, tn_program **out, tn_error *err)
+tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bind_options *o,
+                tn_program **out, tn_error *err)
 {
     tn_program *p = tn_calloc(1, sizeof *p);
     if (!p || !(p->arena = tn_arena_new(0))) {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * composite.h - functions that the planner knows by a mark. A composite is a function in the graph's own library
- * whose body is plain TensorFlow operators; its attribute _implements says which one it is, "turnery.LayerNorm
- * epsilon=0.001" (of all attributes only a few known ones are let through by TensorFlow when it loads a SavedModel;
- * this one says just that and changes nothing). TensorFlow runs the body; the planner puts one fused step in the place of a call (pass COMPOSITES). Its gradient is a
- * composite too, named by the library's GradientDef.
+ * composite.h - functions that the planner knows by a mark. A composite is a function in the graph's own
+ * library whose body is plain TensorFlow operators; its attribute _implements says which one it is,
+ * "turnery.LayerNorm epsilon=0.001" (of all attributes only a few known ones are let through by TensorFlow
+ * when it loads a SavedModel; this one says just that and changes nothing). TensorFlow runs the body; the
+ * planner puts one fused step in the place of a call (pass COMPOSITES). Its gradient is a composite too,
+ * named by the library's GradientDef.
  *
- * One record holds body and fused operator. Invariant: the fused operator computes what the body does; the body is
- * its oracle in the tests.
+ * One record holds body and fused operator. Invariant: the fused operator computes what the body does; the
+ * body is its oracle in the tests.
  */
 #ifndef TN_COMPOSITE_H
 #define TN_COMPOSITE_H

@@ -51,7 +51,8 @@ static void forward_body(tn_builder *b, const tn_node *args, float epsilon, tn_n
 static tn_node column_sums(tn_builder *b, tn_node x, tn_node like)
 {
     int64_t minus = -1, first = 0;
-    tn_node shape = tn_op(b, "ConcatV2", TN_INPUTS(tn_ints(b, &minus, 1), one(b, "Shape", like), tn_scalar(b, TN_INT32, 0)),
+    tn_node shape = tn_op(b, "ConcatV2",
+                          TN_INPUTS(tn_ints(b, &minus, 1), one(b, "Shape", like), tn_scalar(b, TN_INT32, 0)),
                           TN_NO_ATTRS);
     return two(b, "Sum", two(b, "Reshape", x, shape), tn_ints(b, &first, 1));
 }

@@ -202,8 +202,12 @@ static bool new_selection(conds *c, int side, int level, const tn_pnode *namesak
 {
     selection *s = *out = TN_NEW(c->a, selection);
     if (!s || !grow(c->a, &c->s, c->n_s, &c->cap_s, sizeof *c->s)) return false;
-    *s = (selection){.node = tn_pnode_new(c->a, tn_op_find("If"), namesake->name, 0, 0), .id = c->n_s, .side = side, .level = level,
-                     .next = c->c[side].ifs, .branch = {TN_NEW(c->a, tn_region), TN_NEW(c->a, tn_region)}};
+    *s = (selection){.node = tn_pnode_new(c->a, tn_op_find("If"), namesake->name, 0, 0),
+                     .id = c->n_s,
+                     .side = side,
+                     .level = level,
+                     .next = c->c[side].ifs,
+                     .branch = {TN_NEW(c->a, tn_region), TN_NEW(c->a, tn_region)}};
     c->c[side].ifs = c->n_s;
     c->s[c->n_s++] = s;
     if (!s->node || !s->branch[0] || !s->branch[1]) return false;

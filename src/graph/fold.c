@@ -53,7 +53,8 @@ static tn_code value_from_ints(tn_binding *b, tn_info *o, tn_error *err)
 
 static bool may_evaluate(const tn_pnode *n)
 {
-    if ((n->op->flags & (TN_STATEFUL | TN_EFFECT)) || n->op->reads || n->op->writes || n->n_sub || !n->n_out) return false;
+    if ((n->op->flags & (TN_STATEFUL | TN_EFFECT)) || n->op->reads || n->op->writes || n->n_sub || !n->n_out)
+        return false;
     if (!n->op->run && !(n->op->flags & TN_ALIAS)) return false;
     for (int i = 0; i < n->n_in; i++)
         if (!n->in[i].node->out[n->in[i].index].value) return false;
@@ -88,8 +89,15 @@ static tn_code call_infer(tn_binding *b, tn_pnode *n, tn_error *err)
     const tn_info **in = TN_ARRAY(b->arena, n->n_in + 1, const tn_info *);
     if (!in) return tn_no_memory(err, 0);
     for (int i = 0; i < n->n_in; i++) in[i] = &n->in[i].node->out[n->in[i].index];
-    tn_infer c = {.op = n->op, .name = n->name, .attrs = n->attrs, .library = b->library, .n_in = n->n_in, .n_out = n->n_out,
-                  .in = in, .out = n->out, .arena = b->arena};
+    tn_infer c = {.op = n->op,
+                  .name = n->name,
+                  .attrs = n->attrs,
+                  .library = b->library,
+                  .n_in = n->n_in,
+                  .n_out = n->n_out,
+                  .in = in,
+                  .out = n->out,
+                  .arena = b->arena};
     return n->op->infer(&c, err);
 }
 

@@ -35,7 +35,8 @@ static tn_code matmul_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-const tn_op tn_fused_matmul = {.name = "_FusedMatMul", .infer = keep_shape, .prepare = matmul_prepare, .run = matmul_run};
+const tn_op tn_fused_matmul = {
+    .name = "_FusedMatMul", .infer = keep_shape, .prepare = matmul_prepare, .run = matmul_run};
 
 /* ==== convolution, bias, activation ==== */
 
@@ -51,7 +52,8 @@ static tn_code prepared_elsewhere(tn_run *r, tn_error *err)
     return tn_fail(err, TN_INTERNAL, "'%s' was not prepared", r->name);
 }
 
-const tn_op tn_fused_conv2d = {.name = "_FusedConv2D", .infer = keep_shape, .prepare = conv2d_prepare, .run = prepared_elsewhere};
+const tn_op tn_fused_conv2d = {
+    .name = "_FusedConv2D", .infer = keep_shape, .prepare = conv2d_prepare, .run = prepared_elsewhere};
 
 /* ==== element-wise programs ==== */
 

@@ -112,7 +112,8 @@ typedef struct tn_operation_spec {
 tn_code tn_graph_add(tn_graph *g, const tn_operation_spec *spec, tn_operation **out, tn_error *err);
 tn_code tn_operation_set_input(tn_operation *op, int i, tn_node value, tn_error *err); /* back edges only */
 /* More outputs after the present ones, and more inputs (list inputs): for residuals of While, If, calls. */
-tn_code tn_operation_append(tn_operation *op, const tn_info *outs, int n_outs, const tn_node *ins, int n_ins, tn_error *err);
+tn_code tn_operation_append(tn_operation *op, const tn_info *outs, int n_outs, const tn_node *ins, int n_ins,
+                            tn_error *err);
 tn_code tn_operation_set_attr(tn_operation *op, const tn_attr *attr, tn_error *err); /* with append only */
 void tn_graph_freeze(tn_graph *g); /* adding is FAILED_PRECONDITION until every freeze is undone */
 void tn_graph_thaw(tn_graph *g);
@@ -163,8 +164,8 @@ typedef struct tn_gradient {
     tn_node indices, shape; /* slices: rows they belong to; the dense shape */
 } tn_gradient;
 /* As tn_gradients, slices kept as slices. */
-void tn_gradients_sparse(tn_builder *b, const tn_node *ys, int n_ys, const tn_node *xs, int n_xs, const tn_node *grad_ys,
-                         tn_gradient *dx);
+void tn_gradients_sparse(tn_builder *b, const tn_node *ys, int n_ys, const tn_node *xs, int n_xs,
+                         const tn_node *grad_ys, tn_gradient *dx);
 tn_node tn_gradient_dense(tn_builder *b, const tn_gradient *g);
 
 #endif

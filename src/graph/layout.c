@@ -127,7 +127,8 @@ static bool is_pseudo(const tn_pnode *n)
 
 static bool is_free_view(const tn_layout *l, const tn_pnode *n)
 {
-    if (!(n->op->flags & TN_ALIAS) || !(l->b->passes & TN_PASS(ALIAS)) || !(l->b->passes & TN_PASS(STATIC))) return false;
+    if (!(n->op->flags & TN_ALIAS) || !(l->b->passes & TN_PASS(ALIAS)) || !(l->b->passes & TN_PASS(STATIC)))
+        return false;
     for (int i = 0; i < n->n_out; i++)
         if (!tn_shape_known(&n->out[i].shape) || !is_fixed_place(&l->slots[slot_of(n->in[i])])) return false;
     return true;
@@ -157,7 +158,8 @@ static tn_code place_constant(tn_layout *l, tn_pnode *n, tn_error *err)
 
 static void place_feed(tn_layout *l, tn_pnode *n)
 {
-    l->slots[n->slot] = (tn_slot){.dtype = n->out[0].dtype, .shape = n->out[0].shape, .place = TN_PLACE_FEED, .feed = n->feed};
+    l->slots[n->slot] = (tn_slot){
+        .dtype = n->out[0].dtype, .shape = n->out[0].shape, .place = TN_PLACE_FEED, .feed = n->feed};
 }
 
 static void note_inplace(tn_layout *l, const tn_pnode *n)
@@ -230,7 +232,8 @@ static tn_code place_loop(tn_layout *l, tn_pnode *n, tn_error *err)
     for (int i = 0; i < n->n_in; i++) {
         touch(l, slot_of(n->in[i]), end);
         touch(l, body->args[i]->slot, end);
-        if (is_fixed_place(&l->slots[body->args[i]->slot])) share_place(l, body->args[i]->slot, n->slot + i, &n->out[i]);
+        if (is_fixed_place(&l->slots[body->args[i]->slot]))
+            share_place(l, body->args[i]->slot, n->slot + i, &n->out[i]);
         else TN_TRY(own_place(l, &n->out[i], n->slot + i, false, end, err));
     }
     return TN_OK;

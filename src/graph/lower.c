@@ -114,7 +114,10 @@ static bool walk_new(walk *w, const body *b)
 {
     size_t n = (size_t)tn_graph_count(b->g) + 1;
     tn_arena *a = b->l->arena;
-    *w = (walk){.b = b, .seen = TN_ARRAY(a, n, char), .stack = TN_ARRAY(a, n, frame), .order = TN_ARRAY(a, n, tn_operation *),
+    *w = (walk){.b = b,
+                .seen = TN_ARRAY(a, n, char),
+                .stack = TN_ARRAY(a, n, frame),
+                .order = TN_ARRAY(a, n, tn_operation *),
                 .later = TN_ARRAY(a, n, tn_operation *)};
     return w->seen && w->stack && w->order && w->later;
 }
@@ -220,8 +223,9 @@ static tn_code make_functional(tn_arena *a, tn_region *r, tn_error *err)
     return tn_make_conds_functional(a, r, err);
 }
 
-static tn_code lower_function(lowering *l, const tn_function *f, const char *prefix, const tn_pval *args, tn_pnode *before,
-                              tn_region *region, int depth, tn_pval *rets, tn_pnode **done, tn_error *err);
+static tn_code lower_function(lowering *l, const tn_function *f, const char *prefix, const tn_pval *args,
+                              tn_pnode *before, tn_region *region, int depth, tn_pval *rets, tn_pnode **done,
+                              tn_error *err);
 
 static tn_code emit_constant(body *b, tn_operation *op, tn_error *err)
 {
@@ -302,11 +306,12 @@ static tn_code find_function(const body *b, const tn_operation *op, const char *
 {
     *out = name ? tn_graph_function(b->l->library, name) : NULL;
     if (!*out)
-        return tn_fail(err, TN_NOT_FOUND, "Function '%s' is not defined [[{{node %s}}]] (%s)", name ? name : "?", op->name,
-                       op->type);
+        return tn_fail(err, TN_NOT_FOUND, "Function '%s' is not defined [[{{node %s}}]] (%s)",
+                       name ? name : "?", op->name, op->type);
     if (b->depth >= MAX_DEPTH)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "node '%s': functions nest more than %d deep (recursion is not supported)",
-                       op->name, MAX_DEPTH);
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "node '%s': functions nest more than %d deep (recursion is not supported)", op->name,
+                       MAX_DEPTH);
     return TN_OK;
 }
 
@@ -316,7 +321,8 @@ static tn_code emit_call(body *b, tn_operation *op, const char *name, tn_error *
     tn_arena *a = b->l->arena;
     TN_TRY(find_function(b, op, name, &f, err));
     if (f->n_args != op->n_in || f->n_rets != op->n_out)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "node '%s' calls '%s' with %d inputs and %d outputs; it has %d and %d", op->name,
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "node '%s' calls '%s' with %d inputs and %d outputs; it has %d and %d", op->name,
                        f->name, op->n_in, op->n_out, f->n_args, f->n_rets);
     tn_pval *args = TN_ARRAY(a, f->n_args + 1, tn_pval), *rets = TN_ARRAY(a, f->n_rets + 1, tn_pval);
     if (!args || !rets) return no_memory(err);
@@ -335,15 +341,16 @@ static tn_code emit_call(body *b, tn_operation *op, const char *name, tn_error *
     return TN_OK;
 }
 
-static tn_code new_branch(body *b, tn_operation *op, tn_pnode *n, int first, const char *name, tn_region **out, tn_error *err)
+static tn_code new_branch(body *b, tn_operation *op, tn_pnode *n, int first, const char *name,
+                          tn_region **out, tn_error *err)
 {
     tn_function *f;
     tn_arena *a = b->l->arena;
     TN_TRY(find_function(b, op, name, &f, err));
     int n_args = n->n_in - first;
     if (f->n_args != n_args)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "node '%s': function '%s' takes %d arguments, not %d", op->name, f->name, f->n_args,
-                       n_args);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "node '%s': function '%s' takes %d arguments, not %d",
+                       op->name, f->name, f->n_args, n_args);
     tn_region *r = TN_NEW(a, tn_region);
     tn_pval *args = TN_ARRAY(a, n_args + 1, tn_pval);
     if (!r || !args) return no_memory(err);
@@ -478,9 +485,11 @@ static tn_code emit(body *b, tn_operation *op, tn_error *err)
     if (strcmp(op->type, "_Arg") == 0) return emit_arg(b, op, err);
     if (strcmp(op->type, "Placeholder") == 0 || strcmp(op->type, "PlaceholderV2") == 0) {
         char shape[128];
-        return tn_fail(err, TN_INVALID_ARGUMENT,
-                       "You must feed a value for placeholder tensor '%s' with dtype %s and shape %s [[{{node %s}}]]", op->name,
-                       tn_dtype_name(op->out[0].dtype), tn_shape_text(&op->out[0].shape, shape, sizeof shape), op->name);
+        return tn_fail(
+            err, TN_INVALID_ARGUMENT,
+            "You must feed a value for placeholder tensor '%s' with dtype %s and shape %s [[{{node %s}}]]",
+            op->name, tn_dtype_name(op->out[0].dtype), tn_shape_text(&op->out[0].shape, shape, sizeof shape),
+            op->name);
     }
     if (is_one_of(op->type, variables)) return emit_variable(b, op, err);
     if (is_one_of(op->type, calls)) {
@@ -539,8 +548,9 @@ static bool has_effect(const tn_operation *op)
            strcmp(op->type, "If") == 0 || strcmp(op->type, "While") == 0 || strcmp(op->type, "Case") == 0;
 }
 
-static tn_code lower_function(lowering *l, const tn_function *f, const char *prefix, const tn_pval *args, tn_pnode *before,
-                              tn_region *region, int depth, tn_pval *rets, tn_pnode **done, tn_error *err)
+static tn_code lower_function(lowering *l, const tn_function *f, const char *prefix, const tn_pval *args,
+                              tn_pnode *before, tn_region *region, int depth, tn_pval *rets, tn_pnode **done,
+                              tn_error *err)
 {
     body b = {.l = l, .g = f->body, .prefix = prefix, .args = args, .before = before, .region = region, .depth = depth};
     walk w;
@@ -622,7 +632,8 @@ static tn_code lower_top(body *b, const tn_node *fetches, int n_fetches, tn_oper
     walk_later(&w);
     TN_TRY(emit_all(b, &w, err));
     if (b->l->n_missing)
-        return tn_fail(err, TN_UNIMPLEMENTED, "Op type not registered: %s", b->l->missing.data ? b->l->missing.data : "");
+        return tn_fail(err, TN_UNIMPLEMENTED, "Op type not registered: %s",
+                       b->l->missing.data ? b->l->missing.data : "");
     for (int i = 0; i < n_fetches; i++) TN_TRY(fetch(b, fetches[i], &b->region->rets[i], err));
     b->region->n_rets = n_fetches;
     for (int i = 0; i < n_targets; i++)
@@ -631,8 +642,8 @@ static tn_code lower_top(body *b, const tn_node *fetches, int n_fetches, tn_oper
     return tn_region_order(b->l->arena, b->region, err);
 }
 
-static tn_code lower_into(tn_lowered *l, const char *const *feeds, const char *const *fetches, const char *const *targets,
-                          int n_targets, tn_error *err)
+static tn_code lower_into(tn_lowered *l, const char *const *feeds, const char *const *fetches,
+                          const char *const *targets, int n_targets, tn_error *err)
 {
     tn_arena *a = l->arena;
     lowering lo = {.arena = a, .library = tn_graph_library(l->graph), .store = l->store};

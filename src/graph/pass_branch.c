@@ -35,7 +35,8 @@ static int known_branch(const tn_binding *b, const tn_pnode *n)
 static tn_pval seen_through(tn_pval v)
 {
     for (;;) {
-        if (v.node->op == &tn_pseudo_arg && v.node->copy) v = v.node->copy->in[v.node->feed + first_argument(v.node->copy)];
+        if (v.node->op == &tn_pseudo_arg && v.node->copy)
+            v = v.node->copy->in[v.node->feed + first_argument(v.node->copy)];
         else if (v.node->slot > 0) v = v.node->sub[v.node->slot - 1]->rets[v.index];
         else return v;
     }
@@ -92,7 +93,8 @@ tn_code tn_pass_take_branches(tn_binding *b, tn_region *r, bool *changed, tn_err
         int branch = known_branch(b, r->nodes[i]);
         if (branch >= 0) TN_TRY(take(b, r, r->nodes[i], branch, err));
         else
-            for (int s = 0; s < r->nodes[i]->n_sub; s++) TN_TRY(tn_pass_take_branches(b, r->nodes[i]->sub[s], changed, err));
+            for (int s = 0; s < r->nodes[i]->n_sub; s++)
+                TN_TRY(tn_pass_take_branches(b, r->nodes[i]->sub[s], changed, err));
         taken += branch >= 0;
     }
     if (!taken) return TN_OK;

@@ -73,7 +73,9 @@ static bool grow(cluster *c)
     for (int i = 0; i < c->n; i++) {
         for (int k = 0; k < c->nodes[i]->n_in; k++) {
             tn_pnode *p = c->nodes[i]->in[k].node;
-            if (in_cluster(c, p) || !may_join(p) || !tn_shape_equal(&p->out[0].shape, &c->nodes[0]->out[0].shape)) continue;
+            if (in_cluster(c, p) || !may_join(p) ||
+                !tn_shape_equal(&p->out[0].shape, &c->nodes[0]->out[0].shape))
+                continue;
             if (uses_inside(c, p) != p->mark) continue;
             c->nodes[c->n++] = p;
             if (outer_inputs(c) <= TN_PW_MAX_INPUTS - 2) return true;

@@ -121,11 +121,13 @@ static tn_code check_size(const tn_run *r, int in, const tn_tensor *var, const t
     char a[128], b[128];
     if (other->dtype == var->dtype && tn_shape_equal(&var->shape, &other->shape)) return TN_OK;
     const tn_resource *res = *(tn_resource **)r->in[in]->data;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "variable '%s' of shape %s cannot be updated by %s of %s", res->name,
-                   tn_shape_text(&var->shape, a, sizeof a), tn_dtype_name(other->dtype), tn_shape_text(&other->shape, b, sizeof b));
+    return tn_fail(err, TN_INVALID_ARGUMENT, "variable '%s' of shape %s cannot be updated by %s of %s",
+                   res->name, tn_shape_text(&var->shape, a, sizeof a), tn_dtype_name(other->dtype),
+                   tn_shape_text(&other->shape, b, sizeof b));
 }
 
-static tn_code fill_entry(tn_run *r, const updates *u, int m, const tn_opt_params *params, tn_opt_entry *e, tn_error *err)
+static tn_code fill_entry(tn_run *r, const updates *u, int m, const tn_opt_params *params, tn_opt_entry *e,
+                          tn_error *err)
 {
     int base = m * u->each;
     tn_tensor *var, *slot;

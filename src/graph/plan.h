@@ -166,7 +166,8 @@ typedef struct tn_bind_options {
     int threads;
     size_t memory_limit;
 } tn_bind_options;
-tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bind_options *o, tn_program **out, tn_error *err);
+tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bind_options *o,
+                tn_program **out, tn_error *err);
 void tn_program_free(tn_program *p);
 
 /* ==== the stages of binding ==== each works on the private copy */
@@ -236,8 +237,8 @@ void tn_context_restore_random(tn_run_context *c);
 void tn_context_clear(tn_run_context *c);
 
 /* One operation on given tensors, outside of any program: for folding. out[i]: counted tensors. */
-tn_code tn_evaluate(const tn_op *op, const char *name, const tn_attrs *attrs, const tn_tensor *const *in, int n_in, tn_tensor **out,
-                 int n_out, const tn_dtype *out_dtypes, tn_error *err);
+tn_code tn_evaluate(const tn_op *op, const char *name, const tn_attrs *attrs, const tn_tensor *const *in,
+                    int n_in, tn_tensor **out, int n_out, const tn_dtype *out_dtypes, tn_error *err);
 
 /* exec functions, one a kind of step */
 /* The steps of a region, in order. */
@@ -255,6 +256,7 @@ tn_code tn_exec_while(tn_run_context *c, const tn_step *s, tn_error *err);
 bool tn_op_wants_value(const tn_op *op, int i, int n_in);
 bool tn_pnode_is_loop(const tn_pnode *n); /* While, StatelessWhile */
 bool tn_pnode_is_read(const tn_pnode *n); /* of a variable: ReadVariableOp, a dereference */
-extern const tn_op tn_pseudo_feed, tn_pseudo_arg, tn_pseudo_constant, tn_pseudo_handle, tn_pseudo_read_ref, tn_pseudo_copy, tn_pseudo_dead;
+extern const tn_op tn_pseudo_feed, tn_pseudo_arg, tn_pseudo_constant, tn_pseudo_handle, tn_pseudo_read_ref,
+    tn_pseudo_copy, tn_pseudo_dead;
 
 #endif

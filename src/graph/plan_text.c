@@ -61,9 +61,9 @@ void tn_program_text(const tn_program *p, const int64_t *step_ns, int runs, tn_b
     printer t = {p, step_ns, runs, out};
     int fixed = 0;
     for (int i = 0; i < p->n_steps; i++) fixed += p->steps[i].dynamic < 0;
-    tn_buf_printf(out, "%d steps (%d static), %d values, block %zu bytes, scratch %zu bytes, %d threads\n\n", p->n_steps, fixed,
-                  p->n_slots, p->block, p->scratch, p->threads);
-    tn_buf_printf(out, "step  %-24s %-8s %-16s %-9s %-14s %10s%s  node\n", "kernel", "kind", "shape", "dtype", "place", "bytes",
-                  step_ns ? "         us" : "");
+    tn_buf_printf(out, "%d steps (%d static), %d values, block %zu bytes, scratch %zu bytes, %d threads\n\n",
+                  p->n_steps, fixed, p->n_slots, p->block, p->scratch, p->threads);
+    tn_buf_printf(out, "step  %-24s %-8s %-16s %-9s %-14s %10s%s  node\n", "kernel", "kind", "shape", "dtype",
+                  "place", "bytes", step_ns ? "         us" : "");
     print_range(&t, &p->top, 0);
 }

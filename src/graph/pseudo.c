@@ -29,5 +29,6 @@ static tn_code no_value(tn_run *r, tn_error *err)
     return tn_fail(err, TN_INVALID_ARGUMENT, "'%s' has no value: its branch is not taken", r->name);
 }
 
-const tn_op tn_pseudo_dead = {.name = "_Dead", .infer = tn_infer_none, .run = no_value, .flags = TN_STATEFUL, .dynamic = TN_BIT(0)};
+const tn_op tn_pseudo_dead = {
+    .name = "_Dead", .infer = tn_infer_none, .run = no_value, .flags = TN_STATEFUL, .dynamic = TN_BIT(0)};
 const tn_op tn_pseudo_copy = {.name = "_Copy", .infer = tn_infer_like_first};

@@ -47,8 +47,9 @@ static void share_value(tn_tensor *v, const tn_tensor *from)
 static tn_code heap_value(tn_tensor *v, tn_dtype t, const tn_shape *shape, tn_error *err)
 {
     int64_t count = tn_shape_count(shape);
-    if (v->buffer && tn_dtype_is_pod(t) && count >= 0 && atomic_load(&v->buffer->refs) == 1 && v->data == v->buffer->data &&
-        !v->buffer->owner && v->buffer->size / tn_dtype_size(t) >= (size_t)count && v->dtype == t) {
+    if (v->buffer && tn_dtype_is_pod(t) && count >= 0 && atomic_load(&v->buffer->refs) == 1 &&
+        v->data == v->buffer->data && !v->buffer->owner &&
+        v->buffer->size / tn_dtype_size(t) >= (size_t)count && v->dtype == t) {
         v->shape = *shape;
         return TN_OK;
     }
@@ -68,8 +69,18 @@ static bool context_runs(tn_run_context *c)
         tn_run *r = &c->runs[i];
         const tn_tensor **in = tn_calloc((size_t)s->n_in + 1, sizeof *in);
         tn_tensor **out = tn_calloc((size_t)s->n_out + 1, sizeof *out);
-        *r = (tn_run){.in = in, .out = out, .n_in = s->n_in, .n_out = s->n_out, .params = s->params, .scratch = c->scratch,
-                      .threads = p->threads, .name = s->name, .op = s->op, .attrs = s->attrs, .context = c, .step = s};
+        *r = (tn_run){.in = in,
+                      .out = out,
+                      .n_in = s->n_in,
+                      .n_out = s->n_out,
+                      .params = s->params,
+                      .scratch = c->scratch,
+                      .threads = p->threads,
+                      .name = s->name,
+                      .op = s->op,
+                      .attrs = s->attrs,
+                      .context = c,
+                      .step = s};
         if (!in || !out) return false;
         for (int k = 0; k < s->n_in; k++) in[k] = &c->values[s->in[k]];
         for (int k = 0; k < s->n_out; k++) out[k] = &c->values[s->out[k]];
@@ -201,14 +212,15 @@ static tn_code block_value(const tn_slot *slot, tn_tensor *v, const tn_shape *sh
     char text[128];
     int64_t count = tn_shape_count(shape);
     if (count < 0 || (size_t)count > slot->capacity / tn_dtype_size(v->dtype))
-        return tn_fail(err, TN_INTERNAL, "%s is more than the %zu bytes there are", tn_shape_text(shape, text, sizeof text),
-                       slot->capacity);
+        return tn_fail(err, TN_INTERNAL, "%s is more than the %zu bytes there are",
+                       tn_shape_text(shape, text, sizeof text), slot->capacity);
     v->shape = *shape;
     return TN_OK;
 }
 
 /* The block was measured against the limit when the program was made; a value beside it is measured here. */
-static tn_code output_value(const tn_program *p, const tn_slot *slot, tn_tensor *v, const tn_shape *shape, tn_error *err)
+static tn_code output_value(const tn_program *p, const tn_slot *slot, tn_tensor *v, const tn_shape *shape,
+                            tn_error *err)
 {
     char text[128];
     if (slot->place == TN_PLACE_BLOCK) return block_value(slot, v, shape, err);
@@ -427,7 +439,8 @@ tn_code tn_exec_read(tn_run_context *c, const tn_step *s, tn_error *err)
 {
     tn_resource *res = *(tn_resource **)c->values[s->in[0]].data;
     tn_tensor *out = &c->values[s->out[0]], *copy;
-    if (res->kind != TN_RES_VARIABLE) return tn_fail(err, TN_INVALID_ARGUMENT, "'%s' reads what is no variable", s->name);
+    if (res->kind != TN_RES_VARIABLE)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "'%s' reads what is no variable", s->name);
     tn_stored *v = (tn_stored *)res;
     pthread_mutex_lock(&v->store->lock);
     tn_code code = TN_OK;
@@ -458,7 +471,8 @@ static void make_key(const tn_run *r, tn_buf *key)
         const tn_tensor *t = r->in[i];
         tn_buf_add(key, &t->shape.rank, sizeof t->shape.rank);
         tn_buf_add(key, t->shape.dim, (size_t)t->shape.rank * sizeof *t->shape.dim);
-        if (tn_op_wants_value(r->op, i, r->n_in) && tn_dtype_is_pod(t->dtype)) tn_buf_add(key, t->data, tn_tensor_bytes(t));
+        if (tn_op_wants_value(r->op, i, r->n_in) && tn_dtype_is_pod(t->dtype))
+            tn_buf_add(key, t->data, tn_tensor_bytes(t));
     }
 }
 
@@ -474,8 +488,15 @@ static tn_code infer_now(tn_dynamic *d, const tn_run *r, tn_error *err)
         in[i] = &infos[i];
     }
     tn_info *out = infos + r->n_in;
-    for (int i = 0; i < r->n_out; i++) out[i] = (tn_info){.dtype = r->out[i]->dtype, .shape = tn_shape_unknown(), .bound = -1};
-    tn_infer c = {.op = r->op, .name = r->name, .attrs = r->attrs, .n_in = r->n_in, .n_out = r->n_out, .in = in, .out = out,
+    for (int i = 0; i < r->n_out; i++)
+        out[i] = (tn_info){.dtype = r->out[i]->dtype, .shape = tn_shape_unknown(), .bound = -1};
+    tn_infer c = {.op = r->op,
+                  .name = r->name,
+                  .attrs = r->attrs,
+                  .n_in = r->n_in,
+                  .n_out = r->n_out,
+                  .in = in,
+                  .out = out,
                   .arena = d->arena};
     if (r->op->infer) TN_TRY(r->op->infer(&c, err));
     for (int i = 0; i < r->n_out; i++) d->out_shapes[i] = out[i].shape;
@@ -546,7 +567,8 @@ tn_code tn_exec_dynamic(tn_run_context *c, const tn_step *s, tn_error *err)
     return run_step(c, s, d->prepared.run, err);
 }
 
-static tn_code alias_value(const tn_run_context *c, const tn_tensor *in, tn_tensor *out, const tn_shape *shape, tn_error *err)
+static tn_code alias_value(const tn_run_context *c, const tn_tensor *in, tn_tensor *out,
+                           const tn_shape *shape, tn_error *err)
 {
     tn_tensor *copy;
     if (c->program->passes & TN_PASS(ALIAS)) {
@@ -640,8 +662,15 @@ tn_code tn_evaluate(const tn_op *op, const char *name, const tn_attrs *attrs, co
         else values[i].dtype = out_dtypes[i - n_in];
     }
     tn_dynamic dynamic = {0};
-    tn_step step = {.op = op, .run = op->run, .name = name, .attrs = attrs, .in = index, .out = index + n_in, .n_in = n_in,
-                    .n_out = n_out, .exec = op->flags & TN_ALIAS ? tn_exec_alias : tn_exec_dynamic};
+    tn_step step = {.op = op,
+                    .run = op->run,
+                    .name = name,
+                    .attrs = attrs,
+                    .in = index,
+                    .out = index + n_in,
+                    .n_in = n_in,
+                    .n_out = n_out,
+                    .exec = op->flags & TN_ALIAS ? tn_exec_alias : tn_exec_dynamic};
     tn_program program = {.slots = slots, .n_slots = n, .steps = &step, .n_steps = 1, .n_dynamic = 1, .threads = 1};
     tn_run run = {0};
     tn_run_context c = {.program = &program, .values = values, .runs = &run, .dynamic = &dynamic, .guard = -1};

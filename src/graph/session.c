@@ -211,8 +211,10 @@ static tn_code check_feeds(const plan *p, const request *q, const tn_tensor *con
             return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot feed a tensor of dtype %s for '%s', which is of dtype %s",
                            tn_dtype_name(feeds[i]->dtype), q->feeds[i], tn_dtype_name(want->dtype));
         if (!tn_shape_compatible(&feeds[i]->shape, &want->shape))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot feed value of shape %s for Tensor '%s', which has shape '%s'",
-                           tn_shape_text(&feeds[i]->shape, a, sizeof a), q->feeds[i], tn_shape_text(&want->shape, b, sizeof b));
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "Cannot feed value of shape %s for Tensor '%s', which has shape '%s'",
+                           tn_shape_text(&feeds[i]->shape, a, sizeof a), q->feeds[i],
+                           tn_shape_text(&want->shape, b, sizeof b));
     }
     return TN_OK;
 }
@@ -312,7 +314,8 @@ static tn_code copy_fetches(tn_run_context *c, int n, tn_tensor **out, tn_error 
     return TN_OK;
 }
 
-static tn_code run_once(tn_session *s, bound *b, const tn_tensor *const *feeds, int n_fetches, tn_tensor **out, tn_error *err)
+static tn_code run_once(tn_session *s, bound *b, const tn_tensor *const *feeds, int n_fetches,
+                        tn_tensor **out, tn_error *err)
 {
     tn_run_context *c;
     TN_TRY(tn_context_get(b->program, &c, err));
@@ -434,7 +437,8 @@ static void set_up_context(tn_callable *c, bool check)
     }
 }
 
-static tn_code callable_run(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, bool check, tn_error *err)
+static tn_code callable_run(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, bool check,
+                            tn_error *err)
 {
     if (!c->context || !fits(c->bound->program, feeds) || !same_dtypes(c, feeds)) TN_TRY(enter_program(c, feeds, err));
     set_up_context(c, check);

@@ -181,8 +181,9 @@ static tn_code check_fits(const tn_stored *v, const tn_tensor *value, bool any_s
                        v->base.name, tn_dtype_name(v->dtype), tn_dtype_name(value->dtype));
     if (!any_shape && !tn_shape_compatible(&v->shape, &value->shape))
         return tn_fail(err, TN_INVALID_ARGUMENT,
-                       "Trying to assign to variable '%s' with tensor with wrong shape. Expected %s got %s", v->base.name,
-                       tn_shape_text(&v->shape, a, sizeof a), tn_shape_text(&value->shape, b, sizeof b));
+                       "Trying to assign to variable '%s' with tensor with wrong shape. Expected %s got %s",
+                       v->base.name, tn_shape_text(&v->shape, a, sizeof a),
+                       tn_shape_text(&value->shape, b, sizeof b));
     return TN_OK;
 }
 

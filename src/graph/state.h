@@ -39,7 +39,8 @@ struct tn_store {
 tn_code tn_store_new(uint64_t seed, tn_store **out, tn_error *err);
 void tn_store_free(tn_store *s);
 /* The variable of this name, made when absent. INVALID_ARGUMENT when it is there with another dtype. */
-tn_code tn_store_variable(tn_store *s, const char *name, tn_dtype t, const tn_shape *shape, tn_stored **out, tn_error *err);
+tn_code tn_store_variable(tn_store *s, const char *name, tn_dtype t, const tn_shape *shape, tn_stored **out,
+                          tn_error *err);
 /* The generator of an operation by its name, made from its seeds when absent. */
 tn_code tn_store_rng(tn_store *s, const char *name, int64_t seed, int64_t seed2, tn_rng **out, tn_error *err);
 /* A counted reference to the present value (NULL: uninitialised). */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * isa_norm.c - batch and layer normalisation's loops for one level of instructions. For the former columns are taken WIDE at a time so
- * that their sums stay in registers over a block of rows.
+ * isa_norm.c - batch and layer normalisation's loops for one level of instructions. For the former columns
+ * are taken WIDE at a time so that their sums stay in registers over a block of rows.
  */
 #include "norm.h"
 

@@ -395,7 +395,8 @@ typedef struct tn_layer_norm_desc {
     float epsilon;
     int threads;
 } tn_layer_norm_desc;
-void tn_layer_norm_forward(const tn_layer_norm_desc *d, const float *x, const float *gamma, const float *beta, float *y);
+void tn_layer_norm_forward(const tn_layer_norm_desc *d, const float *x, const float *gamma, const float *beta,
+                           float *y);
 size_t tn_layer_norm_scratch(const tn_layer_norm_desc *d); /* of backward */
 void tn_layer_norm_backward(const tn_layer_norm_desc *d, const float *x, const float *gamma, const float *dy, float *dx,
                             float *dgamma, float *dbeta, void *scratch);

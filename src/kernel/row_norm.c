@@ -52,7 +52,8 @@ void tn_layer_norm_backward(const tn_layer_norm_desc *d, const float *x, const f
         float *mine = sums + 2 * (size_t)me * stride;
         tn_share(d->rows, 1, me, omp_get_num_threads(), &from, &to);
         if (me == 0) parts = omp_get_num_threads();
-        isa->row_norm_grad(to - from, c, x + from * c, gamma, dy + from * c, d->epsilon, dx + from * c, mine, mine + stride);
+        isa->row_norm_grad(to - from, c, x + from * c, gamma, dy + from * c, d->epsilon, dx + from * c, mine,
+                           mine + stride);
     }
     memset(dgamma, 0, (size_t)c * sizeof *dgamma);
     memset(dbeta, 0, (size_t)c * sizeof *dbeta);

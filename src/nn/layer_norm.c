@@ -33,7 +33,8 @@ tn_node tn_layer_norm(tn_builder *b, const char *name, tn_node x, double epsilon
     int64_t channels = tn_last_dim(b, name, x);
     if (!tn_builder_ok(b) || !channels) return TN_NONE;
     if (tn_dtype_base(tn_node_dtype(x)) != TN_FLOAT) {
-        tn_failf(b, TN_INVALID_ARGUMENT, "%.100s: its input must be float, not %s", name, tn_dtype_name(tn_node_dtype(x)));
+        tn_failf(b, TN_INVALID_ARGUMENT, "%.100s: its input must be float, not %s", name,
+                 tn_dtype_name(tn_node_dtype(x)));
         return TN_NONE;
     }
     tn_variable_scope(b, name, TN_REUSE_INHERIT);
