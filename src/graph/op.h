@@ -107,8 +107,8 @@ tn_code tn_run_resource(const tn_run *r, int i, tn_resource_kind kind, tn_resour
 tn_code tn_run_new_resource(tn_run *r, int o, tn_resource *res, tn_error *err);
 /* The session's resource of this kind and name (tables), made by `make` at the first call, in output o. It lives
  * as long as the session. make gives one with one reference, NULL: no memory. */
-tn_code tn_run_named_resource(tn_run *r, int o, tn_resource_kind kind, const char *name, tn_resource *(*make)(const tn_run *r),
-                              tn_error *err);
+tn_code tn_run_named_resource(tn_run *r, int o, tn_resource_kind kind, const char *name,
+                              tn_resource *(*make)(const tn_run *r), tn_error *err);
 
 /* A variable's value, borrowed for the time of this step. FAILED_PRECONDITION "... uninitialized". */
 tn_code tn_run_variable(const tn_run *r, int i, const tn_tensor **out, tn_error *err);

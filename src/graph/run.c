@@ -278,8 +278,8 @@ tn_code tn_run_new_resource(tn_run *r, int o, tn_resource *res, tn_error *err)
     return code;
 }
 
-tn_code tn_run_named_resource(tn_run *r, int o, tn_resource_kind kind, const char *name, tn_resource *(*make)(const tn_run *r),
-                              tn_error *err)
+tn_code tn_run_named_resource(tn_run *r, int o, tn_resource_kind kind, const char *name,
+                              tn_resource *(*make)(const tn_run *r), tn_error *err)
 {
     tn_store *s = r->context->program->store;
     pthread_mutex_lock(&s->lock);
