@@ -39,6 +39,16 @@ static tn_node floats(fixture *f, int64_t n, const float *v)
     return node;
 }
 
+static tn_node text(fixture *f, const char *s)
+{
+    tn_tensor *t;
+    assert_ok(tn_tensor_new(TN_STRING, &(tn_shape){.rank = 0}, &t, &f->err), &f->err);
+    assert_ok(tn_string_set(t, 0, s, strlen(s), &f->err), &f->err);
+    tn_node node = tn_constant(f->b, NULL, t);
+    tn_tensor_unref(t);
+    return node;
+}
+
 static tn_code run(fixture *f, const char *fetch, const char *target, tn_tensor **out)
 {
     if (!f->s) {
@@ -213,6 +223,41 @@ static void test_arrays(void **state)
     end(&f);
 }
 
+/* The gradient array of a shape put in front; a reference variable of the first kind; text that goes nowhere.
+ */
+static void test_the_rest(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f);
+    tn_attr t[] = {tn_attr_type("dtype", TN_FLOAT), tn_attr_shape("element_shape", tn_shape_vector(2))};
+    tn_operation *a =
+        tn_add_operation(f.b, "TensorArrayV3", "a", TN_INPUTS(tn_scalar(f.b, TN_INT32, 2)), t, 2);
+    tn_operation *g =
+        tn_add_operation(f.b, "TensorArrayGradWithShape", "g",
+                         TN_INPUTS(tn_output_of(a, 0), tn_output_of(a, 1), tn_ints(f.b, (int64_t[]){3}, 1)),
+                         TN_ATTRS(tn_attr_str("source", "gradients")));
+    tn_op_named(f.b, "TensorArrayReadV3", "zeros",
+                TN_INPUTS(tn_output_of(g, 0), tn_scalar(f.b, TN_INT32, 0), tn_output_of(g, 1)), t, 1);
+    tn_node v = tn_op_named(f.b, "Variable", "old", TN_NO_INPUTS,
+                            TN_ATTRS(t[0], tn_attr_shape("shape", tn_shape_vector(2))));
+    tn_add_operation(f.b, "Assign", "set", TN_INPUTS(v, floats(&f, 2, (float[]){5, 6})), TN_NO_ATTRS);
+    tn_add_operation(f.b, "PrintV2", "print", TN_INPUTS(text(&f, "nothing")), TN_NO_ATTRS);
+    tn_tensor *out;
+    assert_ok(run(&f, "zeros:0", "print", &out), &f.err);
+    assert_int_equal(out->shape.rank, 2);
+    assert_int_equal(out->shape.dim[0], 3);
+    assert_int_equal(tn_tensor_number(out, 5), 0);
+    tn_tensor_unref(out);
+    assert_code(run(&f, "old:0", NULL, &out), TN_FAILED_PRECONDITION);
+    assert_says(&f.err, "uninitialized");
+    assert_ok(run(&f, NULL, "set", NULL), &f.err);
+    assert_ok(run(&f, "old:0", NULL, &out), &f.err);
+    assert_int_equal(tn_tensor_number(out, 1), 6);
+    tn_tensor_unref(out);
+    end(&f);
+}
+
 static void test_stacks(void **state)
 {
     (void)state;
@@ -282,16 +327,6 @@ static void test_files(void **state)
     end(&f);
 }
 
-static tn_node text(fixture *f, const char *s)
-{
-    tn_tensor *t;
-    assert_ok(tn_tensor_new(TN_STRING, &(tn_shape){.rank = 0}, &t, &f->err), &f->err);
-    assert_ok(tn_string_set(t, 0, s, strlen(s), &f->err), &f->err);
-    tn_node node = tn_constant(f->b, NULL, t);
-    tn_tensor_unref(t);
-    return node;
-}
-
 static void write_lines(const char *path, const char *lines)
 {
     tn_error err;
@@ -347,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_uninitialized), cmocka_unit_test(test_shapes), cmocka_unit_test(test_slots),
         cmocka_unit_test(test_counting),      cmocka_unit_test(test_arrays), cmocka_unit_test(test_stacks),
         cmocka_unit_test(test_assert),        cmocka_unit_test(test_files),  cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_the_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
