@@ -6,12 +6,6 @@
 
 #include "op_conv.h"
 
-static tn_code keep_shape(tn_infer *c, tn_error *err)
-{
-    (void)c, (void)err;
-    return TN_OK;
-}
-
 /* ==== matrix product, bias, activation ==== */
 
 static tn_code matmul_prepare(tn_prepare *p, tn_error *err)
@@ -36,7 +30,7 @@ static tn_code matmul_run(tn_run *r, tn_error *err)
 }
 
 const tn_op tn_fused_matmul = {
-    .name = "_FusedMatMul", .infer = keep_shape, .prepare = matmul_prepare, .run = matmul_run};
+    .name = "_FusedMatMul", .infer = tn_infer_kept, .prepare = matmul_prepare, .run = matmul_run};
 
 /* ==== convolution, bias, activation ==== */
 
@@ -53,7 +47,7 @@ static tn_code prepared_elsewhere(tn_run *r, tn_error *err)
 }
 
 const tn_op tn_fused_conv2d = {
-    .name = "_FusedConv2D", .infer = keep_shape, .prepare = conv2d_prepare, .run = prepared_elsewhere};
+    .name = "_FusedConv2D", .infer = tn_infer_kept, .prepare = conv2d_prepare, .run = prepared_elsewhere};
 
 /* ==== element-wise programs ==== */
 
@@ -66,4 +60,4 @@ static tn_code pointwise_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-const tn_op tn_fused_pointwise = {.name = "_Pointwise", .infer = keep_shape, .run = pointwise_run, .flags = TN_INPLACE};
+const tn_op tn_fused_pointwise = {.name = "_Pointwise", .infer = tn_infer_kept, .run = pointwise_run, .flags = TN_INPLACE};

@@ -149,7 +149,6 @@ enum {
     TN_ALIAS = 2,      /* output k is input k's data under its inferred shape (Reshape, IdentityN, ...): no run */
     TN_INPLACE = 4,    /* run may be given an output that is the memory of an input of the same shape and size */
     TN_POINTWISE = 8,  /* element-wise float op that the fused program of kernel/ knows (by `pointwise`) */
-    TN_BOUNDED = 16,   /* outputs' bound follows from input 0's bound (element-wise, gather by rows, ...) */
     TN_EFFECT = 32,    /* runs whenever it is reached in a function body, fetched or not (Assert, writes) */
     TN_NO_GRADIENT = 64, /* TensorFlow gives none (NotDifferentiable): the gradient stops here */
 };

@@ -5,7 +5,7 @@
  */
 #include "op_math.h"
 
-enum { FUSED = TN_POINTWISE | TN_INPLACE | TN_BOUNDED };
+enum { FUSED = TN_POINTWISE | TN_INPLACE };
 
 #define FLOATS "half,bfloat16,float,double"
 #define FORWARD_SIG(Types) "features:T -> activations:T; T:type{" Types "}"

@@ -8,7 +8,7 @@
 #include "list.h"
 #include "op_math.h"
 
-enum { FUSED = TN_POINTWISE | TN_INPLACE | TN_BOUNDED, PLAIN = TN_INPLACE | TN_BOUNDED };
+enum { FUSED = TN_POINTWISE | TN_INPLACE, PLAIN = TN_INPLACE };
 
 #define BINARY_SIG(Types) "x:T y:T -> z:T; T:type{" Types "}"
 #define BINARY(Name, Types, Pw, Grad, Flags)                                                                 \
@@ -112,7 +112,7 @@ const tn_op tn_op_Add = {
     .prepare = add_prepare,
     .run = tn_pointwise_run,
     .grad = grad_Add,
-    .flags = TN_POINTWISE | TN_BOUNDED,
+    .flags = TN_POINTWISE,
     .pointwise = "ADD",
 };
 
@@ -192,7 +192,7 @@ const tn_op tn_op_AddN = {
     .prepare = add_n_prepare,
     .run = add_n_run,
     .grad = grad_add_n,
-    .flags = TN_INPLACE | TN_BOUNDED,
+    .flags = TN_INPLACE,
 };
 
 static tn_code accumulate_infer(tn_infer *c, tn_error *err)
@@ -210,5 +210,5 @@ const tn_op tn_op_AccumulateNV2 = {
     .prepare = add_n_prepare,
     .run = add_n_run,
     .grad = grad_add_n,
-    .flags = TN_INPLACE | TN_BOUNDED,
+    .flags = TN_INPLACE,
 };

@@ -80,7 +80,6 @@ const tn_op tn_op_Cast = {
     .prepare = cast_prepare,
     .run = cast_run,
     .grad = cast_grad,
-    .flags = TN_BOUNDED,
 };
 
 /* ==== Bitcast ==== a larger element becomes a last dimension of smaller ones, and back */
@@ -194,7 +193,7 @@ static tn_code check_grad(tn_grad *g, tn_error *err)
         .infer = tn_infer_unchanged,                                                                         \
         .run = check_run,                                                                                    \
         .grad = check_grad,                                                                                  \
-        .flags = TN_INPLACE | TN_BOUNDED | TN_STATEFUL,                                                      \
+        .flags = TN_INPLACE | TN_STATEFUL,                                                      \
     }
 CHECK(CheckNumerics);
 CHECK(CheckNumericsV2);

@@ -9,7 +9,7 @@
 
 #define ORDER(Name, Pw)                                                                                      \
     TN_ELEMENTWISE(Name, "x:T y:T -> z:bool; T:type{realnumbertype}", tn_infer_broadcast, NULL,              \
-                   TN_POINTWISE | TN_BOUNDED | TN_NO_GRADIENT, Pw)
+                   TN_POINTWISE | TN_NO_GRADIENT, Pw)
 ORDER(Less, "LESS");
 ORDER(LessEqual, "LESS_EQUAL");
 ORDER(Greater, "GREATER");
@@ -17,7 +17,7 @@ ORDER(GreaterEqual, "GREATER_EQUAL");
 
 #define LOGIC(Name, Pw)                                                                                      \
     TN_ELEMENTWISE(Name, "x:bool y:bool -> z:bool;", tn_infer_broadcast, NULL,                               \
-                   TN_INPLACE | TN_BOUNDED | TN_NO_GRADIENT, Pw)
+                   TN_INPLACE | TN_NO_GRADIENT, Pw)
 LOGIC(LogicalAnd, "LOGICAL_AND");
 LOGIC(LogicalOr, "LOGICAL_OR");
 
@@ -89,7 +89,7 @@ static tn_code equal_prepare(tn_prepare *p, tn_error *err)
         .infer = equal_infer,                                                                                \
         .prepare = equal_prepare,                                                                            \
         .run = tn_pointwise_run,                                                                             \
-        .flags = TN_POINTWISE | TN_BOUNDED | TN_NO_GRADIENT,                                                 \
+        .flags = TN_POINTWISE | TN_NO_GRADIENT,                                                 \
         .pointwise = Pw,                                                                                     \
     }
 EQUALITY(Equal, "EQUAL");
@@ -107,4 +107,4 @@ static tn_code approximate_infer(tn_infer *c, tn_error *err)
 }
 TN_ELEMENTWISE(ApproximateEqual,
                "x:T y:T -> z:bool; T:type{numbertype} tolerance:float=9.999999747378752e-06",
-               approximate_infer, NULL, TN_BOUNDED | TN_NO_GRADIENT, "APPROX_EQUAL");
+               approximate_infer, NULL, TN_NO_GRADIENT, "APPROX_EQUAL");

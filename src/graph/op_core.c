@@ -95,9 +95,9 @@ const tn_op tn_op_Const = {
 #define IDENTITY(op, sig_, grad_, flags_) \
     const tn_op tn_op_##op = {.name = #op, .sig = sig_, .infer = infer_same, .grad = grad_, .flags = flags_}
 
-IDENTITY(Identity, "input:T -> output:T; T:type", grad_same, TN_ALIAS | TN_BOUNDED);
-IDENTITY(Snapshot, "input:T -> output:T; T:type", grad_same, TN_ALIAS | TN_BOUNDED);
-IDENTITY(StopGradient, "input:T -> output:T; T:type", NULL, TN_ALIAS | TN_BOUNDED | TN_NO_GRADIENT);
+IDENTITY(Identity, "input:T -> output:T; T:type", grad_same, TN_ALIAS);
+IDENTITY(Snapshot, "input:T -> output:T; T:type", grad_same, TN_ALIAS);
+IDENTITY(StopGradient, "input:T -> output:T; T:type", NULL, TN_ALIAS | TN_NO_GRADIENT);
 
 static tn_code grad_prevented(tn_grad *g, tn_error *err)
 {
@@ -108,7 +108,7 @@ static tn_code grad_prevented(tn_grad *g, tn_error *err)
 }
 
 IDENTITY(PreventGradient, "input:T -> output:T; T:type message:string=\"\"", grad_prevented,
-         TN_ALIAS | TN_BOUNDED);
+         TN_ALIAS);
 
 const tn_op tn_op_IdentityN = {
     .name = "IdentityN",

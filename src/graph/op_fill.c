@@ -110,7 +110,7 @@ const tn_op tn_op_ZerosLike = {
     .sig = "x:T -> y:T; T:type",
     .infer = like_infer,
     .run = zeros_like_run,
-    .flags = TN_NO_GRADIENT | TN_BOUNDED,
+    .flags = TN_NO_GRADIENT,
 };
 const tn_op tn_op_OnesLike = {
     .name = "OnesLike",
@@ -118,7 +118,7 @@ const tn_op tn_op_OnesLike = {
            "uint64,complex64,complex128,bool}",
     .infer = like_infer,
     .run = ones_like_run,
-    .flags = TN_NO_GRADIENT | TN_BOUNDED,
+    .flags = TN_NO_GRADIENT,
 };
 
 /* ==== BroadcastTo ==== */

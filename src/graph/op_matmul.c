@@ -259,7 +259,6 @@ const tn_op tn_op_MatMul = {
     .prepare = product_prepare,
     .run = product_run,
     .grad = matmul_grad,
-    .flags = TN_BOUNDED,
 };
 
 #define BATCH(Name, Sig)                                                                                     \

@@ -81,7 +81,6 @@ const tn_op tn_op_BiasAdd = {
     .prepare = bias_prepare,
     .run = bias_run,
     .grad = bias_grad,
-    .flags = TN_BOUNDED,
 };
 const tn_op tn_op_BiasAddV1 = {
     .name = "BiasAddV1",
@@ -90,7 +89,6 @@ const tn_op tn_op_BiasAddV1 = {
     .prepare = bias_prepare,
     .run = bias_run,
     .grad = bias_v1_grad,
-    .flags = TN_BOUNDED,
 };
 
 /* ==== BiasAddGrad ==== */
@@ -225,7 +223,7 @@ const tn_op tn_op_Softmax = {
     .infer = softmax_infer,
     .run = softmax_run,
     .grad = softmax_grad,
-    .flags = TN_INPLACE | TN_BOUNDED,
+    .flags = TN_INPLACE,
 };
 const tn_op tn_op_LogSoftmax = {
     .name = "LogSoftmax",
@@ -233,7 +231,7 @@ const tn_op tn_op_LogSoftmax = {
     .infer = softmax_infer,
     .run = log_softmax_run,
     .grad = log_softmax_grad,
-    .flags = TN_INPLACE | TN_BOUNDED,
+    .flags = TN_INPLACE,
 };
 
 /* ==== LRN ==== y = x * (bias + alpha * sum of squares of 2 r + 1 neighbours in depth) ^ -beta */

@@ -166,7 +166,6 @@ static tn_code cumprod_grad(tn_grad *g, tn_error *err)
         .prepare = scan_prepare,                                                                             \
         .run = Run,                                                                                          \
         .grad = Grad,                                                                                        \
-        .flags = TN_BOUNDED,                                                                                 \
         .values = TN_BIT(1),                                                                                 \
     }
 SCAN(Cumsum, "numbertype", scan_run, cumsum_grad);

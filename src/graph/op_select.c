@@ -185,6 +185,6 @@ const tn_op tn_op_ClipByValue = {
     .prepare = clip_prepare,
     .run = tn_pointwise_run,
     .grad = clip_grad,
-    .flags = TN_POINTWISE | TN_INPLACE | TN_BOUNDED,
+    .flags = TN_POINTWISE | TN_INPLACE,
     .pointwise = "CLIP",
 };

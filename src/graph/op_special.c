@@ -15,7 +15,7 @@
     }                                                                                                        \
     const tn_op tn_op_##Name = {.name = #Name, .sig = Sig, .infer = tn_infer_broadcast,                      \
                                 .prepare = prepare_##Name, .run = tn_slow_run, .grad = Grad,                 \
-                                .flags = TN_BOUNDED | (Flags)}
+                                .flags = (Flags)}
 
 #define DENSITY "y Neg x 1 Sub y Log Mul AddV2 x Lgamma Sub Exp dy Mul"
 TN_GRAD_BROADCAST(grad_Igamma, "x y IgammaGradA dy Mul", DENSITY)
@@ -53,7 +53,6 @@ const tn_op tn_op_NextAfter = {
     .prepare = next_prepare,
     .run = tn_slow_run,
     .grad = grad_NextAfter,
-    .flags = TN_BOUNDED,
 };
 
 /* ==== Betainc ==== scalars, or all of one shape */

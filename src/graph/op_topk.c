@@ -57,7 +57,7 @@ static tn_code in_top_k_run(tn_run *r, tn_error *err)
         .sig = Sig,                                                                                          \
         .infer = in_top_k_infer,                                                                             \
         .run = in_top_k_run,                                                                                 \
-        .flags = TN_BOUNDED | TN_NO_GRADIENT,                                                                \
+        .flags = TN_NO_GRADIENT,                                                                \
     }
 IN_TOP_K(InTopK, "predictions:float targets:T -> precision:bool; k:int T:type{int32,int64}=int32");
 IN_TOP_K(InTopKV2, "predictions:float targets:T k:T -> precision:bool; T:type{int32,int64}=int32");
@@ -232,7 +232,6 @@ static tn_code top_k_grad(tn_grad *g, tn_error *err)
         .prepare = top_k_prepare,                                                                            \
         .run = top_k_run,                                                                                    \
         .grad = top_k_grad,                                                                                  \
-        .flags = TN_BOUNDED,                                                                                 \
         .values = Values,                                                                                    \
     }
 TOP_K(TopK, "input:T -> values:T indices:int32; k:int>=0 sorted:bool=true T:type{realnumbertype}", 0);

@@ -5,7 +5,7 @@
  */
 #include "op_math.h"
 
-enum { FUSED = TN_POINTWISE | TN_INPLACE | TN_BOUNDED, PLAIN = TN_INPLACE | TN_BOUNDED };
+enum { FUSED = TN_POINTWISE | TN_INPLACE, PLAIN = TN_INPLACE };
 
 #define SIGNED "bfloat16,half,float,double,int8,int16,int32,int64"
 #define UNARY(Name, Types, Pw, Grad, Flags)                                                                  \
@@ -74,7 +74,7 @@ const tn_op tn_op_Round = {
 
 #define TEST(Name, Pw)                                                                                       \
     TN_ELEMENTWISE(Name, "x:T -> y:bool; T:type{" T_REAL "}", tn_infer_unchanged, NULL,                      \
-                   TN_POINTWISE | TN_BOUNDED | TN_NO_GRADIENT, Pw)
+                   TN_POINTWISE | TN_NO_GRADIENT, Pw)
 TEST(IsNan, "IS_NAN");
 TEST(IsInf, "IS_INF");
 TEST(IsFinite, "IS_FINITE");
@@ -99,7 +99,7 @@ Y_GRAD(InvGrad, "RECIPROCAL_GRAD", "dy~ -2 Mul y Mul x~ Mul", "x~ dy ReciprocalG
     "input:T -> output:Tout; T:type{complex64,complex128}=complex64 Tout:type{float,double}=float"
 #define PART(Name, Pw, Formula)                                                                              \
     TN_GRAD_FORMULA(grad_##Name, Formula)                                                                    \
-    TN_ELEMENTWISE(Name, PART_SIG, tn_infer_unchanged, grad_##Name, TN_BOUNDED, Pw)
+    TN_ELEMENTWISE(Name, PART_SIG, tn_infer_unchanged, grad_##Name, 0, Pw)
 PART(Real, "REAL", "dy dy ZerosLike Complex");
 PART(Imag, "IMAG", "dy ZerosLike dy Complex");
 PART(Angle, "ANGLE", "dy dy ZerosLike Complex Neg x Imag x Real Complex Reciprocal Mul");
@@ -107,7 +107,7 @@ PART(Angle, "ANGLE", "dy dy ZerosLike Complex Neg x Imag x Real Complex Reciproc
 TN_GRAD_FORMULA(grad_ComplexAbs, "dy dy ZerosLike Complex x Mul out out ZerosLike Complex DivNoNan")
 TN_ELEMENTWISE(ComplexAbs,
                "x:T -> y:Tout; T:type{complex64,complex128}=complex64 Tout:type{float,double}=float",
-               tn_infer_unchanged, grad_ComplexAbs, TN_BOUNDED, "COMPLEX_ABS");
+               tn_infer_unchanged, grad_ComplexAbs, 0, "COMPLEX_ABS");
 
 TN_GRAD_FORMULA(grad_Conj, "dy ~")
 TN_ELEMENTWISE(Conj, "input:T -> output:T; T:type{complex64,complex128,variant}=complex64",

@@ -73,7 +73,7 @@ const tn_op tn_op_Cross = {
     .infer = cross_infer,
     .run = cross_run,
     .grad = cross_grad,
-    .flags = TN_INPLACE | TN_BOUNDED,
+    .flags = TN_INPLACE,
 };
 
 /* ==== Bucketize ==== */
@@ -113,5 +113,5 @@ const tn_op tn_op_Bucketize = {
     .infer = tn_infer_unchanged,
     .prepare = bucketize_prepare,
     .run = bucketize_run,
-    .flags = TN_BOUNDED | TN_NO_GRADIENT,
+    .flags = TN_NO_GRADIENT,
 };

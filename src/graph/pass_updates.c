@@ -102,12 +102,6 @@ tn_code tn_pass_fuse_updates(tn_binding *b, tn_region *r, tn_error *err)
 
 /* ==== the operator ==== */
 
-static tn_code keep_shape(tn_infer *c, tn_error *err)
-{
-    (void)c, (void)err;
-    return TN_OK;
-}
-
 static tn_code prepare(tn_prepare *p, tn_error *err)
 {
     const updates *u = p->params;
@@ -157,4 +151,4 @@ static tn_code run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-const tn_op tn_fused_updates = {.name = "_Updates", .infer = keep_shape, .prepare = prepare, .run = run, .writes = ~0u};
+const tn_op tn_fused_updates = {.name = "_Updates", .infer = tn_infer_kept, .prepare = prepare, .run = run, .writes = ~0u};

@@ -256,6 +256,8 @@ tn_code tn_exec_while(tn_run_context *c, const tn_step *s, tn_error *err);
 bool tn_op_wants_value(const tn_op *op, int i, int n_in);
 bool tn_pnode_is_loop(const tn_pnode *n); /* While, StatelessWhile */
 bool tn_pnode_is_read(const tn_pnode *n); /* of a variable: ReadVariableOp, a dereference */
+/* What is known of the outputs stays as the pass that made the node set it. */
+tn_code tn_infer_kept(tn_infer *c, tn_error *err);
 extern const tn_op tn_pseudo_feed, tn_pseudo_arg, tn_pseudo_constant, tn_pseudo_handle, tn_pseudo_read_ref,
     tn_pseudo_copy, tn_pseudo_dead;
 

@@ -5,24 +5,17 @@
  */
 #include "plan.h"
 
-static tn_code keep_info(tn_infer *c, tn_error *err)
+tn_code tn_infer_kept(tn_infer *c, tn_error *err)
 {
     (void)c, (void)err;
     return TN_OK; /* known since lowering */
 }
 
-static tn_code variable_info(tn_infer *c, tn_error *err)
-{
-    (void)err;
-    (void)c; /* set from the variable when the plan is bound */
-    return TN_OK;
-}
-
-const tn_op tn_pseudo_feed = {.name = "_Feed", .infer = keep_info};
-const tn_op tn_pseudo_arg = {.name = "_Argument", .infer = keep_info};
-const tn_op tn_pseudo_constant = {.name = "_Constant", .infer = keep_info};
-const tn_op tn_pseudo_handle = {.name = "_Handle", .infer = keep_info};
-const tn_op tn_pseudo_read_ref = {.name = "_ReadRef", .infer = variable_info, .flags = TN_STATEFUL, .reads = TN_BIT(0)};
+const tn_op tn_pseudo_feed = {.name = "_Feed", .infer = tn_infer_kept};
+const tn_op tn_pseudo_arg = {.name = "_Argument", .infer = tn_infer_kept};
+const tn_op tn_pseudo_constant = {.name = "_Constant", .infer = tn_infer_kept};
+const tn_op tn_pseudo_handle = {.name = "_Handle", .infer = tn_infer_kept};
+const tn_op tn_pseudo_read_ref = {.name = "_ReadRef", .infer = tn_infer_kept, .flags = TN_STATEFUL, .reads = TN_BIT(0)};
 /* A value of a branch that was not taken. */
 static tn_code no_value(tn_run *r, tn_error *err)
 {
