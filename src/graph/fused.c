@@ -60,4 +60,5 @@ static tn_code pointwise_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-const tn_op tn_fused_pointwise = {.name = "_Pointwise", .infer = tn_infer_kept, .run = pointwise_run, .flags = TN_INPLACE};
+const tn_op tn_fused_pointwise = {
+    .name = "_Pointwise", .infer = tn_infer_kept, .run = pointwise_run, .flags = TN_INPLACE};

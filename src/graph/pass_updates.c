@@ -151,4 +151,5 @@ static tn_code run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-const tn_op tn_fused_updates = {.name = "_Updates", .infer = tn_infer_kept, .prepare = prepare, .run = run, .writes = ~0u};
+const tn_op tn_fused_updates = {
+    .name = "_Updates", .infer = tn_infer_kept, .prepare = prepare, .run = run, .writes = ~0u};
