@@ -46,29 +46,25 @@ static void digits(tn_data *d, const char *images, const char *labels)
 }
 static void training(tn_data *d, const tn_settings *s)
 {
-    (void)s;
-    digits(d, "data/train-images-idx3-ubyte.gz", "data/train-labels-idx1-ubyte.gz");
+    (void)s, digits(d, "data/train-images-idx3-ubyte.gz", "data/train-labels-idx1-ubyte.gz");
     tn_data_slice(d, 0, TRAINING);
     tn_data_map(d, shift);
 }
 static void validation(tn_data *d, const tn_settings *s)
 {
-    (void)s;
-    digits(d, "data/train-images-idx3-ubyte.gz", "data/train-labels-idx1-ubyte.gz");
+    (void)s, digits(d, "data/train-images-idx3-ubyte.gz", "data/train-labels-idx1-ubyte.gz");
     tn_data_slice(d, TRAINING, -1);
 }
 static void test(tn_data *d, const tn_settings *s)
 {
-    (void)s;
-    digits(d, "data/test-images-idx3-ubyte.gz", "data/test-labels-idx1-ubyte.gz");
+    (void)s, digits(d, "data/test-images-idx3-ubyte.gz", "data/test-labels-idx1-ubyte.gz");
 }
 
 /* ==== the network ==== */
 
 static void serving(tn_inputs *in, const tn_settings *s)
 {
-    (void)s;
-    tn_serving_input(in, "image", TN_UINT8, TN_SHAPE(-1, SIDE, SIDE));
+    (void)s, tn_serving_input(in, "image", TN_UINT8, TN_SHAPE(-1, SIDE, SIDE));
 }
 /* Bytes -> [batch, 28, 28, 1] from 0 to 1; part of the served model, too. */
 static void preprocess(tn_builder *b, const tn_settings *s, tn_mode mode, const tn_features *raw, tn_features *out)
@@ -88,8 +84,7 @@ static void model(tn_builder *b, const tn_settings *s, tn_mode mode, const tn_fe
 }
 static void postprocess(tn_builder *b, const tn_settings *s, const tn_outputs *model, tn_outputs *out)
 {
-    (void)s;
-    tn_output(out, "digit", tn_argmax(b, model->x, 1), TN_DEFAULT_OUTPUT);
+    (void)s, tn_output(out, "digit", tn_argmax(b, model->x, 1), TN_DEFAULT_OUTPUT);
     tn_output(out, "probabilities", tn_activate(b, model->x, TN_SOFTMAX), TN_DEFAULT_OUTPUT);
 }
 
@@ -106,31 +101,17 @@ static tn_operation *optimizer(tn_builder *b, const tn_settings *s, tn_node loss
 }
 static void metrics(tn_builder *b, const tn_settings *s, const tn_results *r, tn_outputs *out)
 {
-    (void)s;
-    tn_metric_accuracy(out, "accuracy", r->label, tn_argmax(b, r->y, 1));
+    (void)s, tn_metric_accuracy(out, "accuracy", r->label, tn_argmax(b, r->y, 1));
     tn_metric_top_k(out, "top_2", r->label, r->y, 2);
 }
 static void summaries(tn_builder *b, const tn_settings *s, const tn_results *r, tn_outputs *out)
 {
-    (void)b, (void)s;
-    tn_summary_image(out, "images", r->inputs->x, 8);
+    (void)b, (void)s, tn_summary_image(out, "images", r->inputs->x, 8);
     tn_summary_histogram(out, "logits", r->y);
 }
 
-TN_EXPERIMENT = {
-    .name = "digits",
-    .help = "handwritten digits with a convolutional network",
-    .options = options,
-    .run = {.batch_size = 64, .eval_batch_size = 200, .epochs = 20, .log_every = 110, .threads = 1},
-    .train = training,
-    .validate = validation,
-    .test = test,
-    .serving = serving,
-    .preprocess = preprocess,
-    .model = model,
-    .postprocess = postprocess,
-    .loss = loss,
-    .optimizer = optimizer,
-    .metrics = metrics,
-    .summaries = summaries,
-};
+TN_EXPERIMENT = {.name = "digits", .help = "handwritten digits with a convolutional network", .options = options,
+                 .run = {.batch_size = 64, .eval_batch_size = 200, .epochs = 20, .log_every = 110, .threads = 1},
+                 .train = training, .validate = validation, .test = test, .serving = serving,
+                 .preprocess = preprocess, .model = model, .postprocess = postprocess, .loss = loss,
+                 .optimizer = optimizer, .metrics = metrics, .summaries = summaries};

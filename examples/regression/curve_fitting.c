@@ -56,22 +56,8 @@ static void metrics(tn_builder *b, const tn_settings *s, const tn_results *r, tn
     tn_metric_mae(out, "mean_error", r->label, r->y);
 }
 
-TN_EXPERIMENT = {
-    .name = "curve_fitting",
-    .help = "sin(3x) from noisy points",
-    .options = options,
-    .run = {.batch_size = 64,
-            .max_steps = 10000,
-            .validate_every = 1000,
-            .validate_unit = "steps",
-            .log_every = 1000,
-            .last_batch = "wrap"},
-    .train = points,
-    .validate = grid,
-    .test = grid,
-    .serving = one_number,
-    .model = model,
-    .loss = squared_error,
-    .optimizer = adam,
-    .metrics = metrics,
-};
+TN_EXPERIMENT = {.name = "curve_fitting", .help = "sin(3x) from noisy points", .options = options,
+                 .run = {.batch_size = 64, .max_steps = 10000, .validate_every = 1000, .validate_unit = "steps",
+                         .log_every = 1000, .last_batch = "wrap"},
+                 .train = points, .validate = grid, .test = grid, .serving = one_number,
+                 .model = model, .loss = squared_error, .optimizer = adam, .metrics = metrics};
