@@ -22,13 +22,7 @@ static tn_code move_value(tn_run_context *c, int from, int to, tn_error *err)
         return TN_OK;
     }
     TN_TRY(tn_tensor_keep(src, &kept, err));
-    tn_buffer *old = dst->buffer;
-    dst->dtype = kept->dtype;
-    dst->shape = kept->shape;
-    dst->data = kept->data;
-    dst->buffer = kept->buffer ? tn_buffer_ref(kept->buffer) : NULL;
-    tn_tensor_unref(kept);
-    tn_buffer_unref(old);
+    tn_value_take(dst, kept);
     return TN_OK;
 }
 
@@ -36,21 +30,15 @@ static tn_code move_value(tn_run_context *c, int from, int to, tn_error *err)
 static void lend_value(tn_run_context *c, int from, int to)
 {
     tn_tensor *src = &c->values[from], *dst = &c->values[to];
-    dst->shape = src->shape; /* of a bounded value it is known only now */
-    if (!on_heap(c, to)) return;
-    tn_buffer *old = dst->buffer;
-    dst->dtype = src->dtype;
-    dst->data = src->data;
-    dst->buffer = src->buffer ? tn_buffer_ref(src->buffer) : NULL;
-    tn_buffer_unref(old);
+    if (on_heap(c, to)) tn_value_share(dst, src);
+    else dst->shape = src->shape; /* of a bounded value it is known only now */
 }
 
 static void drop(tn_run_context *c, int slot)
 {
     if (!on_heap(c, slot)) return;
-    tn_buffer_unref(c->values[slot].buffer);
-    c->values[slot].buffer = NULL;
-    c->values[slot].data = NULL;
+    tn_value_drop(&c->values[slot]);
+    c->values[slot].data = NULL; /* a borrowed one, too */
 }
 
 /* TensorFlow's ToBool: a scalar's value, else whether there are elements. */
@@ -92,17 +80,8 @@ static tn_code next_iteration(tn_run_context *c, const tn_code_range *body, tn_e
             code = tn_tensor_keep(&c->values[body->rets[i]], &taken[i], err);
     for (int i = 0; code == TN_OK && i < body->n_rets; i++)
         if (body->rets[i] != body->args[i]) drop(c, body->rets[i]);
-    for (int i = 0; taken && i < body->n_rets; i++) {
-        if (!taken[i]) continue;
-        tn_tensor *dst = &c->values[body->args[i]];
-        tn_buffer *old = dst->buffer;
-        dst->dtype = taken[i]->dtype;
-        dst->shape = taken[i]->shape;
-        dst->data = taken[i]->data;
-        dst->buffer = taken[i]->buffer ? tn_buffer_ref(taken[i]->buffer) : NULL;
-        tn_tensor_unref(taken[i]);
-        tn_buffer_unref(old);
-    }
+    for (int i = 0; taken && i < body->n_rets; i++)
+        if (taken[i]) tn_value_take(&c->values[body->args[i]], taken[i]);
     tn_free(taken);
     return code;
 }

@@ -399,7 +399,7 @@ static tn_code emit_branching(body *b, tn_operation *op, const char *const *name
     n->sub = TN_ARRAY(b->l->arena, n_sub, tn_region *);
     if (!n->sub) return no_memory(err);
     for (int i = 0; i < n_sub; i++) TN_TRY(new_branch(b, op, n, first, names[i], &n->sub[i], err));
-    for (int i = 0; i < n_sub; i++) n->effect |= tn_pnode_has_writes(n);
+    n->effect = tn_pnode_has_writes(n);
     for (int i = 0; i < n_sub && !n->effect; i++)
         for (int j = 0; j < n->sub[i]->n_nodes; j++) n->effect |= n->sub[i]->nodes[j]->effect;
     return TN_OK;

@@ -241,6 +241,10 @@ tn_code tn_evaluate(const tn_op *op, const char *name, const tn_attrs *attrs, co
                     int n_in, tn_tensor **out, int n_out, const tn_dtype *out_dtypes, tn_error *err);
 
 /* exec functions, one a kind of step */
+/* A context's value lets go of its buffer; takes over what a counted tensor holds; looks at another's. */
+void tn_value_drop(tn_tensor *v);
+void tn_value_take(tn_tensor *v, tn_tensor *t);
+void tn_value_share(tn_tensor *v, const tn_tensor *from);
 /* The steps of a region, in order. */
 tn_code tn_run_range(tn_run_context *c, const tn_code_range *range, tn_error *err);
 tn_code tn_exec_static(tn_run_context *c, const tn_step *s, tn_error *err);

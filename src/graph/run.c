@@ -13,7 +13,7 @@
 
 /* ==== values ==== */
 
-static void drop_value(tn_tensor *v)
+void tn_value_drop(tn_tensor *v)
 {
     if (!v->buffer) return;
     tn_buffer_unref(v->buffer);
@@ -21,8 +21,7 @@ static void drop_value(tn_tensor *v)
     v->data = NULL;
 }
 
-/* The view takes over what a counted tensor holds. */
-static void take_value(tn_tensor *v, tn_tensor *t)
+void tn_value_take(tn_tensor *v, tn_tensor *t)
 {
     tn_buffer *old = v->buffer;
     v->dtype = t->dtype;
@@ -33,7 +32,7 @@ static void take_value(tn_tensor *v, tn_tensor *t)
     tn_buffer_unref(old);
 }
 
-static void share_value(tn_tensor *v, const tn_tensor *from)
+void tn_value_share(tn_tensor *v, const tn_tensor *from)
 {
     tn_buffer *old = v->buffer;
     v->dtype = from->dtype;
@@ -55,7 +54,7 @@ static tn_code heap_value(tn_tensor *v, tn_dtype t, const tn_shape *shape, tn_er
     }
     tn_tensor *fresh;
     TN_TRY(tn_tensor_alloc(t, shape, &fresh, err));
-    take_value(v, fresh);
+    tn_value_take(v, fresh);
     return TN_OK;
 }
 
@@ -158,7 +157,7 @@ static void dynamic_free(tn_dynamic *d)
 
 void tn_context_clear(tn_run_context *c)
 {
-    for (int i = 0; i < c->program->n_slots; i++) drop_value(&c->values[i]);
+    for (int i = 0; i < c->program->n_slots; i++) tn_value_drop(&c->values[i]);
 }
 
 void tn_context_free(tn_run_context *c)
@@ -248,7 +247,7 @@ tn_code tn_run_output_share(tn_run *r, int o, const tn_tensor *t, tn_error *err)
         return TN_OK;
     }
     TN_TRY(tn_tensor_keep(t, &kept, err));
-    take_value(r->out[o], kept);
+    tn_value_take(r->out[o], kept);
     return TN_OK;
 }
 
@@ -274,7 +273,7 @@ tn_code tn_run_new_resource(tn_run *r, int o, tn_resource *res, tn_error *err)
     tn_tensor *handle;
     tn_code code = tn_resource_tensor(res, &handle, err);
     tn_resource_unref(res);
-    if (code == TN_OK) take_value(r->out[o], handle);
+    if (code == TN_OK) tn_value_take(r->out[o], handle);
     return code;
 }
 
@@ -359,7 +358,7 @@ bool tn_run_variable_initialized(const tn_run *r, int i)
 
 void tn_run_forward_ref(tn_run *r, int o, int i)
 {
-    share_value(r->out[o], r->in[i]);
+    tn_value_share(r->out[o], r->in[i]);
 }
 
 static void advance(uint32_t counter[4], uint64_t n)
@@ -445,8 +444,8 @@ tn_code tn_exec_read(tn_run_context *c, const tn_step *s, tn_error *err)
     pthread_mutex_lock(&v->store->lock);
     tn_code code = TN_OK;
     if (!v->value) code = uninitialized(v, err);
-    else if (c->program->passes & TN_PASS(ALIAS)) share_value(out, v->value);
-    else if ((code = tn_tensor_copy(v->value, &copy, err)) == TN_OK) take_value(out, copy);
+    else if (c->program->passes & TN_PASS(ALIAS)) tn_value_share(out, v->value);
+    else if ((code = tn_tensor_copy(v->value, &copy, err)) == TN_OK) tn_value_take(out, copy);
     pthread_mutex_unlock(&v->store->lock);
     return code;
 }
@@ -572,10 +571,10 @@ static tn_code alias_value(const tn_run_context *c, const tn_tensor *in, tn_tens
 {
     tn_tensor *copy;
     if (c->program->passes & TN_PASS(ALIAS)) {
-        share_value(out, in);
+        tn_value_share(out, in);
     } else {
         TN_TRY(tn_tensor_copy(in, &copy, err));
-        take_value(out, copy);
+        tn_value_take(out, copy);
     }
     out->shape = *shape;
     return TN_OK;
@@ -628,7 +627,7 @@ tn_code tn_run_range(tn_run_context *c, const tn_code_range *range, tn_error *er
             if (!err || strstr(err->message, "[[{{node")) return code;
             return tn_note(err, "[[{{node %s}}]]", s->name);
         }
-        for (int k = 0; k < s->n_release; k++) drop_value(&c->values[s->release[k]]);
+        for (int k = 0; k < s->n_release; k++) tn_value_drop(&c->values[s->release[k]]);
     }
     return TN_OK;
 }

@@ -41,13 +41,11 @@ struct tn_session {
 static uint64_t system_seed(void)
 {
     uint64_t seed = 0;
-    tn_buf b = {.limit = 64};
     FILE *f = fopen("/dev/urandom", "rb");
     if (f) {
         if (fread(&seed, sizeof seed, 1, f) != 1) seed = 0;
         fclose(f);
     }
-    tn_buf_free(&b);
     return seed ? seed : (uint64_t)tn_now_us();
 }
 
