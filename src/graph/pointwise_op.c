@@ -92,6 +92,9 @@ tn_code tn_pointwise_prepare(tn_prepare *p, tn_error *err)
     tn_dtype t = operand_dtype(op, p);
     if (!tn_pw_supported(op, t))
         return tn_fail(err, TN_UNIMPLEMENTED, "%s of %s is not supported", p->op->name, tn_dtype_name(t));
+    if (p->out[0]->dtype != tn_pw_result(op, t))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%s of %s gives no %s", p->op->name, tn_dtype_name(t),
+                       tn_dtype_name(p->out[0]->dtype));
     const tn_shape *shapes[3] = {NULL};
     for (int i = 0; i < p->n_in; i++) shapes[i] = &p->in[i]->shape;
     float attr = 0;

@@ -23,7 +23,7 @@ fi
 export TF_CPP_MIN_LOG_LEVEL=3 TF_ENABLE_ONEDNN_OPTS=0 PYTHONDONTWRITEBYTECODE=1 PYTHONWARNINGS=ignore CUDA_VISIBLE_DEVICES=
 log=$build/interop.log
 status=0
-TURNERY=$build/turnery "$TF_PYTHON" -m unittest discover -v -s tests/interop -p 'test_*.py' 2>&1 | tee "$log" || true
+TURNERY=$build/turnery GOLDEN_CASES=$build/tests/golden_cases "$TF_PYTHON" -m unittest discover -v -s tests/interop -p 'test_*.py' 2>&1 | tee "$log" || true
 [ "${PIPESTATUS[0]}" = 0 ] || status=1
 awk -v status=$status '
 / \.\.\. ok$|^ok$/ { passed++ }
