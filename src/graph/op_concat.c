@@ -509,9 +509,17 @@ static tn_code split_prepare(tn_prepare *p, tn_error *err)
     return split_blocks(p, 1, 0, err);
 }
 
+/* ConcatV2 takes two values at least. */
+static tn_code put_together(tn_grad *g, tn_node axis, int to, tn_error *err)
+{
+    if (g->op->n_out > 1) return joined_grad(g, "ConcatV2", g->op->n_out, axis, NULL, 0, to, err);
+    tn_grad_set(g, to, tn_grad_dy(g, 0));
+    return TN_OK;
+}
+
 static tn_code split_grad(tn_grad *g, tn_error *err)
 {
-    return joined_grad(g, "ConcatV2", g->op->n_out, tn_grad_in(g, 0), NULL, 0, 1, err);
+    return put_together(g, tn_grad_in(g, 0), 1, err);
 }
 
 const tn_op tn_op_Split = {
@@ -585,7 +593,7 @@ static tn_code split_v_prepare(tn_prepare *p, tn_error *err)
 
 static tn_code split_v_grad(tn_grad *g, tn_error *err)
 {
-    return joined_grad(g, "ConcatV2", g->op->n_out, tn_grad_in(g, 2), NULL, 0, 0, err);
+    return put_together(g, tn_grad_in(g, 2), 0, err);
 }
 
 const tn_op tn_op_SplitV = {

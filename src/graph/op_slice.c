@@ -152,7 +152,7 @@ static tn_code shrink_one(const index_entry *e, int k, int64_t dim, spec *s, tn_
     }
     if (e->begin == TN_UNKNOWN_INT || dim < 0) return TN_OK;
     if (e->begin < -dim || e->begin >= dim)
-        return tn_fail(err, TN_OUT_OF_RANGE, "slice index %lld of dimension %d out of bounds.",
+        return tn_fail(err, TN_INVALID_ARGUMENT, "slice index %lld of dimension %d out of bounds.",
                        (long long)e->begin, k);
     s->begin.dim[k] = e->begin < 0 ? e->begin + dim : e->begin;
     return TN_OK;

@@ -361,6 +361,7 @@ static tn_code roll_run(tn_run *r, tn_error *err)
     int rank = in->shape.rank, last = 0;
     int64_t shift[TN_MAX_RANK] = {0}, strides[TN_MAX_RANK], at[TN_MAX_RANK] = {0};
     TN_TRY(roll_shifts(r, shift, err));
+    if (tn_tensor_count(in) == 0) return TN_OK;
     tn_shape_strides(&in->shape, strides);
     for (int k = 0; k < rank; k++)
         if (shift[k]) last = k;

@@ -195,7 +195,7 @@ def run(c, known, rng):
             try:
                 got = s.run(outs, feed)
             except tf.errors.OpError as e:
-                if "No OpKernel was registered" in e.message:
+                if e.error_code == tf.errors.UNIMPLEMENTED or "No OpKernel was registered" in e.message:
                     raise TypeError(says(e)) from e  # no kernel for these dtypes is no behaviour
                 got, rec["error"], rec["says"] = None, error_code(e), says(e)
         rec["in"] = {"in_%d" % k: record(x) for k, x in enumerate(c.inputs)}
@@ -206,7 +206,10 @@ def run(c, known, rng):
             if c.grad:
                 seeds, grads = add_gradients(c, ph, outs, got, rng)
                 with v1.Session(graph=g, config=config()) as s:
-                    values = s.run(grads, {**feed, **seeds})
+                    try:
+                        values = s.run(grads, {**feed, **seeds})
+                    except tf.errors.OpError as e:
+                        raise TypeError("gradient: " + says(e)) from e
                 rec["seed"] = {p.op.name: record(x) for p, x in seeds.items()}
                 rec["grad"] = {"grad_%d" % k: record(x) for k, x in values.items()}
         rec["graph"] = text_format.MessageToString(g.as_graph_def(), as_one_line=True)

@@ -27,7 +27,7 @@ UNARY = {
 }
 ARGUMENT = {"ZerosLike": "x", "OnesLike": "x", "Relu": "features", "Relu6": "features", "Selu": "features", "Softplus": "features",
             "Softsign": "features", "Elu": "features", "Real": "input", "Imag": "input", "Angle": "input", "Conj": "input"}
-NOT_AT_EDGES = {"Digamma", "Lgamma", "Ndtri", "Erfinv", "Acosh", "Asinh", "Atanh", "Cosh", "Sinh", "Tan", "Sin", "Cos"}
+NOT_AT_EDGES = {"Erf", "Digamma", "Lgamma", "Ndtri", "Erfinv", "Acosh", "Asinh", "Atanh", "Cosh", "Sinh", "Tan", "Sin", "Cos"}
 
 ORDERED = FLOATS + INTS
 # name -> (dtypes, low, high, which inputs are differentiable)

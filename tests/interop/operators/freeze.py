@@ -3,8 +3,9 @@
 """Writes the goldens of families of operators, tests/golden/cases/FAMILY.jsonl, with the answers of the TensorFlow that is
 installed. Not needed to build or test.
 
-usage: freeze.py FAMILY...
+usage: freeze.py [--seed N --to FOLDER] FAMILY...     (other cases, elsewhere: to try)
 """
+import argparse
 import importlib
 import os
 import sys
@@ -13,9 +14,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import case  # noqa: E402
 
-for name in sys.argv[1:]:
-    lines, refused = case.lines(importlib.import_module(name), 7)
-    with open(os.path.join(HERE, "..", "..", "golden", "cases", name + ".jsonl"), "w") as f:
+args = argparse.ArgumentParser()
+args.add_argument("--seed", type=int, default=7)
+args.add_argument("--to", default=os.path.join(HERE, "..", "..", "golden", "cases"))
+args.add_argument("families", nargs="+")
+args = args.parse_args()
+for name in args.families:
+    lines, refused = case.lines(importlib.import_module(name), args.seed)
+    with open(os.path.join(args.to, name + ".jsonl"), "w") as f:
         f.writelines(line + "\n" for line in lines)
     print("%s: %d cases" % (name, len(lines)))
     for why in refused:
