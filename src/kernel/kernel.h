@@ -80,6 +80,19 @@ void tn_gemm_pack_b(const tn_gemm_plan *plan, const void *b, void *packed);
 void tn_gemm_run_packed(const tn_gemm_plan *plan, const void *a, const void *packed, const void *bias,
                         void *c, void *scratch);
 
+/* ==== a sparse matrix times a dense one (sparse_gemm.c) ==== */
+
+/* c[rows, cols] = op(a) * op(b)[inner, cols]; op(a)[rows, inner] has `count` elements, values[e] at index[e][2]
+ * (of a itself: row, column). adjoint: transposed and, complex, conjugated. */
+typedef struct tn_sparse_gemm {
+    tn_dtype dtype, index; /* float, double, int32, int64, complex64, complex128; int32 or int64 */
+    int64_t rows, inner, cols, count;
+    bool adjoint_a, adjoint_b;
+} tn_sparse_gemm;
+/* INVALID_ARGUMENT names the first index outside; then c is as it was. */
+tn_code tn_sparse_gemm_run(const tn_sparse_gemm *d, const void *index, const void *values, const void *b, void *c,
+                           tn_error *err);
+
 /* ==== convolution (onednn_conv.c, conv_direct.c) ==== */
 
 typedef enum tn_conv_kind { TN_CONV_FORWARD, TN_CONV_BACKWARD_DATA, TN_CONV_BACKWARD_FILTER } tn_conv_kind;
