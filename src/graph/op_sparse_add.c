@@ -17,10 +17,12 @@ typedef struct both {
 static tn_code same_shape(const both *u, tn_error *err)
 {
     if (u->s[0].rank != u->s[1].rank)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "operands' ranks do not match: %d and %d", u->s[0].rank, u->s[1].rank);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "operands' ranks do not match: %d and %d", u->s[0].rank,
+                       u->s[1].rank);
     for (int k = 0; k < u->s[0].rank; k++)
         if (u->s[0].dim[k] != u->s[1].dim[k])
-            return tn_fail(err, TN_INVALID_ARGUMENT, "operands' shapes do not match: got %lld and %lld for dimension %d",
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "operands' shapes do not match: got %lld and %lld for dimension %d",
                            (long long)u->s[0].dim[k], (long long)u->s[1].dim[k], k);
     return TN_OK;
 }
@@ -41,7 +43,8 @@ static tn_code read_both(tn_run *r, both *u, tn_arena *a, tn_error *err)
     TN_TRY(same_shape(u, err));
     int64_t most = u->s[0].n + u->s[1].n + 1;
     for (int k = 0; k < 2; k++)
-        if (!(u->at[k] = TN_ARRAY(a, most, int64_t))) return tn_no_memory(err, (size_t)most * sizeof(int64_t));
+        if (!(u->at[k] = TN_ARRAY(a, most, int64_t)))
+            return tn_no_memory(err, (size_t)most * sizeof(int64_t));
     unite(u, u->s[0].index, u->s[0].n, u->s[1].index, u->s[1].n, u->s[0].rank);
     return TN_OK;
 }
@@ -53,7 +56,8 @@ static tn_code spread(const both *u, int side, tn_arena *a, char **out, tn_error
     if (!(*out = tn_arena_array(a, (size_t)u->n + 1, size))) return tn_no_memory(err, (size_t)u->n * size);
     for (int64_t i = 0; i < u->n; i++)
         if (u->at[side][i] >= 0)
-            memcpy(*out + (size_t)i * size, (const char *)u->s[side].values->data + (size_t)u->at[side][i] * size, size);
+            memcpy(*out + (size_t)i * size,
+                   (const char *)u->s[side].values->data + (size_t)u->at[side][i] * size, size);
     return TN_OK;
 }
 
@@ -137,8 +141,9 @@ static tn_code add_grad(tn_grad *g, tn_error *err)
 
 const tn_op tn_op_SparseAdd = {
     .name = "SparseAdd",
-    .sig = "a_indices:int64 a_values:T a_shape:int64 b_indices:int64 b_values:T b_shape:int64 thresh:Treal -> "
-           "sum_indices:int64 sum_values:T sum_shape:int64; T:type{numbertype} Treal:type{realnumbertype}",
+    .sig =
+        "a_indices:int64 a_values:T a_shape:int64 b_indices:int64 b_values:T b_shape:int64 thresh:Treal -> "
+        "sum_indices:int64 sum_values:T sum_shape:int64; T:type{numbertype} Treal:type{realnumbertype}",
     .infer = both_infer,
     .run = add_run,
     .grad = add_grad,
@@ -171,7 +176,8 @@ static tn_code add_back_run(tn_run *r, tn_error *err)
 
 static tn_code add_back_prepare(tn_prepare *p, tn_error *err)
 {
-    const tn_shape *dy = &p->in[0]->shape, *a = &p->in[1]->shape, *b = &p->in[2]->shape, *sum = &p->in[3]->shape;
+    const tn_shape *dy = &p->in[0]->shape, *a = &p->in[1]->shape, *b = &p->in[2]->shape,
+                   *sum = &p->in[3]->shape;
     if (dy->rank == 1 && a->rank == 2 && b->rank == 2 && sum->rank == 2 && a->dim[1] == sum->dim[1] &&
         b->dim[1] == sum->dim[1] && dy->dim[0] == sum->dim[0])
         return TN_OK;
@@ -188,8 +194,9 @@ static tn_code add_back_infer(tn_infer *c, tn_error *err)
 
 const tn_op tn_op_SparseAddGrad = {
     .name = "SparseAddGrad",
-    .sig = "backprop_val_grad:T a_indices:int64 b_indices:int64 sum_indices:int64 -> a_val_grad:T b_val_grad:T; "
-           "T:type{numbertype}",
+    .sig =
+        "backprop_val_grad:T a_indices:int64 b_indices:int64 sum_indices:int64 -> a_val_grad:T b_val_grad:T; "
+        "T:type{numbertype}",
     .infer = add_back_infer,
     .prepare = add_back_prepare,
     .run = add_back_run,
@@ -209,14 +216,14 @@ static tn_code extreme(tn_run *r, tn_arena *a, tn_error *err)
 }
 TN_RUN_IN_ARENA(extreme_run, extreme)
 
-#define EXTREME(Name, Types)                                                                                 \
-    const tn_op tn_op_##Name = {                                                                             \
-        .name = #Name,                                                                                       \
-        .sig = "a_indices:int64 a_values:T a_shape:int64 b_indices:int64 b_values:T b_shape:int64 -> "       \
-               "output_indices:int64 output_values:T; T:type{" Types "}",                                    \
-        .infer = both_infer,                                                                                 \
-        .run = extreme_run,                                                                                  \
-        .dynamic = TN_BIT(0) | TN_BIT(1),                                                                    \
+#define EXTREME(Name, Types)                                                                           \
+    const tn_op tn_op_##Name = {                                                                       \
+        .name = #Name,                                                                                 \
+        .sig = "a_indices:int64 a_values:T a_shape:int64 b_indices:int64 b_values:T b_shape:int64 -> " \
+               "output_indices:int64 output_values:T; T:type{" Types "}",                              \
+        .infer = both_infer,                                                                           \
+        .run = extreme_run,                                                                            \
+        .dynamic = TN_BIT(0) | TN_BIT(1),                                                              \
     }
 EXTREME(SparseSparseMaximum, "realnumbertype");
 EXTREME(SparseSparseMinimum, "numbertype");

@@ -27,9 +27,10 @@ static tn_code matmul_infer(tn_infer *c, tn_error *err)
     tn_infer_ints(c, 2, &a);
     if (a.rank != 2)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Tensor 'a_shape' must have 2 elements, got %d", a.rank);
-    if (b->rank == 2) TN_TRY(tn_infer_merge_dim(ta ? a.dim[0] : a.dim[1], tb ? b->dim[1] : b->dim[0], &inner, err));
-    c->out[0].shape = (tn_shape){.rank = 2, .dim = {ta ? a.dim[1] : a.dim[0],
-                                                    b->rank == 2 ? (tb ? b->dim[0] : b->dim[1]) : -1}};
+    if (b->rank == 2)
+        TN_TRY(tn_infer_merge_dim(ta ? a.dim[0] : a.dim[1], tb ? b->dim[1] : b->dim[0], &inner, err));
+    c->out[0].shape = (tn_shape){
+        .rank = 2, .dim = {ta ? a.dim[1] : a.dim[0], b->rank == 2 ? (tb ? b->dim[0] : b->dim[1]) : -1}};
     return TN_OK;
 }
 
@@ -43,8 +44,10 @@ static tn_code matmul_desc(const tn_run *r, tn_sparse_gemm *d, tn_error *err)
     TN_TRY(tn_sparse_of(index, r->in[1], shape, &s, err));
     *d = (tn_sparse_gemm){b->dtype, index->dtype, s.dim[ta], s.dim[!ta], b->shape.dim[!tb], s.n, ta, tb};
     if (d->inner != b->shape.dim[tb])
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot multiply A and B because inner dimension does not match: %lld "
-                       "vs. %lld.  Did you forget a transpose?", (long long)d->inner, (long long)b->shape.dim[tb]);
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Cannot multiply A and B because inner dimension does not match: %lld "
+                       "vs. %lld.  Did you forget a transpose?",
+                       (long long)d->inner, (long long)b->shape.dim[tb]);
     return TN_OK;
 }
 
@@ -115,7 +118,8 @@ static tn_code matmul_grad(tn_grad *g, tn_error *err)
 
 const tn_op tn_op_SparseTensorDenseMatMul = {
     .name = "SparseTensorDenseMatMul",
-    .sig = "a_indices:Tindices a_values:T a_shape:int64 b:T -> product:T; T:type Tindices:type{int32,int64}=int64 "
+    .sig = "a_indices:Tindices a_values:T a_shape:int64 b:T -> product:T; T:type "
+           "Tindices:type{int32,int64}=int64 "
            "adjoint_a:bool=false adjoint_b:bool=false",
     .infer = matmul_infer,
     .run = matmul_run,
@@ -129,19 +133,26 @@ static tn_code add_run(tn_run *r, tn_error *err)
 {
     const tn_tensor *indices = r->in[0], *values = r->in[1], *shape = r->in[2], *dense = r->in[3];
     int rank = dense->shape.rank;
-    if (indices->shape.rank != 2 || values->shape.rank != 1 || indices->shape.dim[0] != values->shape.dim[0] ||
-        indices->shape.dim[1] != rank || tn_tensor_count(shape) != rank)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "a sparse tensor of %lld dimensions cannot be added to a dense one of %d",
+    if (indices->shape.rank != 2 || values->shape.rank != 1 ||
+        indices->shape.dim[0] != values->shape.dim[0] || indices->shape.dim[1] != rank ||
+        tn_tensor_count(shape) != rank)
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "a sparse tensor of %lld dimensions cannot be added to a dense one of %d",
                        (long long)tn_tensor_count(shape), rank);
     for (int k = 0; k < rank; k++)
         if (tn_tensor_int(shape, k) != dense->shape.dim[k])
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Dimension %d does not equal (no broadcasting is supported): sparse "
-                           "side %lld vs dense side %lld", k, (long long)tn_tensor_int(shape, k),
-                           (long long)dense->shape.dim[k]);
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "Dimension %d does not equal (no broadcasting is supported): sparse "
+                           "side %lld vs dense side %lld",
+                           k, (long long)tn_tensor_int(shape, k), (long long)dense->shape.dim[k]);
     TN_TRY(tn_check_points(indices, rank, &dense->shape, "shape", err));
     TN_TRY(tn_move_row(r->out[0], 0, dense, 0, tn_tensor_count(dense), err));
-    tn_scatter_desc d = {.op = TN_SCATTER_ADD, .dtype = dense->dtype, .index = indices->dtype,
-                         .n = tn_tensor_count(dense), .inner = 1, .count = values->shape.dim[0]};
+    tn_scatter_desc d = {.op = TN_SCATTER_ADD,
+                         .dtype = dense->dtype,
+                         .index = indices->dtype,
+                         .n = tn_tensor_count(dense),
+                         .inner = 1,
+                         .count = values->shape.dim[0]};
     if (d.count == 0) return TN_OK;
     return tn_scatter_nd(&d, &dense->shape, rank, indices->data, values->data, r->out[0]->data, err);
 }
@@ -177,11 +188,14 @@ static tn_code check_broadcast(const tn_sparse *s, const tn_shape *dense, tn_err
 {
     int missing = s->rank - dense->rank;
     bool fits = missing >= 0;
-    for (int k = 0; fits && k < dense->rank; k++) fits = dense->dim[k] == 1 || dense->dim[k] == s->dim[missing + k];
+    for (int k = 0; fits && k < dense->rank; k++)
+        fits = dense->dim[k] == 1 || dense->dim[k] == s->dim[missing + k];
     if (fits) return TN_OK;
     char a[128];
-    return tn_fail(err, TN_INVALID_ARGUMENT, "SparseDenseBinaryOpShared broadcasts dense to sparse only; got incompatible "
-                   "shapes: a sparse tensor of %d dimensions vs. dense %s", s->rank, tn_shape_text(dense, a, sizeof a));
+    return tn_fail(err, TN_INVALID_ARGUMENT,
+                   "SparseDenseBinaryOpShared broadcasts dense to sparse only; got incompatible "
+                   "shapes: a sparse tensor of %d dimensions vs. dense %s",
+                   s->rank, tn_shape_text(dense, a, sizeof a));
 }
 
 static tn_code cwise(tn_run *r, tn_arena *a, tn_error *err)
@@ -205,7 +219,8 @@ static tn_code cwise(tn_run *r, tn_arena *a, tn_error *err)
     }
     const char *name = r->op->name;
     tn_pw_op op = strstr(name, "Add") ? TN_PW_ADD : strstr(name, "Mul") ? TN_PW_MUL : TN_PW_DIV;
-    return tn_pw_flat(op, dense->dtype, 0, s.n, (const void *const[]){s.values->data, with}, r->out[0]->data, 1, err);
+    return tn_pw_flat(op, dense->dtype, 0, s.n, (const void *const[]){s.values->data, with}, r->out[0]->data,
+                      1, err);
 }
 TN_RUN_IN_ARENA(cwise_run, cwise)
 
@@ -217,7 +232,8 @@ static tn_code cwise_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
-/* The dense operand's indices of the sparse one's elements: leading columns dropped, 0 where it is broadcast. */
+/* The dense operand's indices of the sparse one's elements: leading columns dropped, 0 where it is broadcast.
+ */
 static tn_node dense_indices(tn_grad *g, tn_node dense_shape)
 {
     tn_builder *b = g->b;
@@ -242,13 +258,13 @@ static tn_code cwise_grad(tn_grad *g, tn_error *err)
     return TN_OK;
 }
 
-#define CWISE(Name, Grad)                                                                                     \
-    const tn_op tn_op_##Name = {                                                                              \
-        .name = #Name,                                                                                        \
-        .sig = "sp_indices:int64 sp_values:T sp_shape:int64 dense:T -> output:T; T:type{numbertype}",         \
-        .infer = cwise_infer,                                                                                 \
-        .run = cwise_run,                                                                                     \
-        .grad = Grad,                                                                                         \
+#define CWISE(Name, Grad)                                                                             \
+    const tn_op tn_op_##Name = {                                                                      \
+        .name = #Name,                                                                                \
+        .sig = "sp_indices:int64 sp_values:T sp_shape:int64 dense:T -> output:T; T:type{numbertype}", \
+        .infer = cwise_infer,                                                                         \
+        .run = cwise_run,                                                                             \
+        .grad = Grad,                                                                                 \
     }
 CWISE(SparseDenseCwiseAdd, NULL);
 CWISE(SparseDenseCwiseMul, cwise_grad);
@@ -258,8 +274,8 @@ CWISE(SparseDenseCwiseDiv, cwise_grad);
 
 typedef struct product {
     tn_gemm_plan gemm;
-    int64_t n[2];     /* elements of the operands */
-    size_t at[3];     /* in scratch: a and b as floats, the product's own */
+    int64_t n[2]; /* elements of the operands */
+    size_t at[3]; /* in scratch: a and b as floats, the product's own */
 } product;
 
 static tn_code dense_infer(tn_infer *c, tn_error *err)
@@ -268,7 +284,8 @@ static tn_code dense_infer(tn_infer *c, tn_error *err)
     bool ta = attr(c->attrs, "transpose_a"), tb = attr(c->attrs, "transpose_b");
     int64_t inner;
     for (int i = 0; i < 2; i++) TN_TRY(tn_infer_rank(c, i, 2, err));
-    c->out[0].shape = (tn_shape){.rank = 2, .dim = {a->rank == 2 ? a->dim[ta] : -1, b->rank == 2 ? b->dim[!tb] : -1}};
+    c->out[0].shape =
+        (tn_shape){.rank = 2, .dim = {a->rank == 2 ? a->dim[ta] : -1, b->rank == 2 ? b->dim[!tb] : -1}};
     if (a->rank != 2 || b->rank != 2) return TN_OK;
     return tn_infer_merge_dim(a->dim[!ta], b->dim[tb], &inner, err);
 }
@@ -277,7 +294,9 @@ static tn_code dense_prepare(tn_prepare *p, tn_error *err)
 {
     const tn_shape *a = &p->in[0]->shape, *b = &p->in[1]->shape;
     TN_PARAMS(p, product, d);
-    tn_gemm_desc desc = {.dtype = TN_FLOAT, .ta = attr(p->attrs, "transpose_a"), .tb = attr(p->attrs, "transpose_b"),
+    tn_gemm_desc desc = {.dtype = TN_FLOAT,
+                         .ta = attr(p->attrs, "transpose_a"),
+                         .tb = attr(p->attrs, "transpose_b"),
                          .threads = p->threads};
     desc.m = a->dim[desc.ta];
     desc.k = a->dim[!desc.ta];
@@ -304,7 +323,8 @@ static tn_code dense_run(tn_run *r, tn_error *err)
         TN_TRY(tn_cast(r->in[i]->dtype, TN_FLOAT, d->n[i], x[i], to, false, 1, err));
         x[i] = to;
     }
-    tn_gemm_run(&d->gemm, x[0], x[1], NULL, r->out[0]->data, d->gemm.scratch ? (char *)r->scratch + d->at[2] : NULL);
+    tn_gemm_run(&d->gemm, x[0], x[1], NULL, r->out[0]->data,
+                d->gemm.scratch ? (char *)r->scratch + d->at[2] : NULL);
     return TN_OK;
 }
 

@@ -34,8 +34,8 @@ static tn_code reorder_grad(tn_grad *g, tn_error *err)
     tn_node zero = tn_grad_int(b, TN_INT32, 0), one = tn_grad_int(b, TN_INT32, 1);
     tn_node n = tn_op(b, "Size", TN_INPUTS(tn_grad_in(g, 1)), TN_NO_ATTRS);
     tn_node numbers = tn_op(b, "Range", TN_INPUTS(zero, n, one), TN_NO_ATTRS);
-    tn_operation *sorted = tn_add_operation(b, "SparseReorder", NULL,
-                                            TN_INPUTS(tn_grad_in(g, 0), numbers, tn_grad_in(g, 2)), TN_NO_ATTRS);
+    tn_operation *sorted = tn_add_operation(
+        b, "SparseReorder", NULL, TN_INPUTS(tn_grad_in(g, 0), numbers, tn_grad_in(g, 2)), TN_NO_ATTRS);
     tn_node where = tn_op(b, "InvertPermutation", TN_INPUTS(tn_output_of(sorted, 1)), TN_NO_ATTRS);
     tn_grad_set(g, 1, tn_op(b, "GatherV2", TN_INPUTS(tn_grad_dy(g, 1), where, zero), TN_NO_ATTRS));
     return TN_OK;
@@ -43,7 +43,8 @@ static tn_code reorder_grad(tn_grad *g, tn_error *err)
 
 const tn_op tn_op_SparseReorder = {
     .name = "SparseReorder",
-    .sig = "input_indices:int64 input_values:T input_shape:int64 -> output_indices:int64 output_values:T; T:type",
+    .sig = "input_indices:int64 input_values:T input_shape:int64 -> output_indices:int64 output_values:T; "
+           "T:type",
     .infer = reorder_infer,
     .run = reorder_run,
     .grad = reorder_grad,
@@ -70,12 +71,14 @@ static tn_code read_parts(tn_run *r, joined *j, tn_arena *a, tn_error *err)
         j->total += s->n;
         if (i == 0) j->rank = s->rank;
         if (s->rank != j->rank)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Ranks of all input tensors must match: expected %d but got %d at "
-                           "position %d", j->rank, s->rank, i);
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "Ranks of all input tensors must match: expected %d but got %d at "
+                           "position %d",
+                           j->rank, s->rank, i);
     }
     if (axis < -j->rank || axis >= j->rank)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Concat dimension must be in range [%d, %d), got %lld", -j->rank,
-                       j->rank, (long long)axis);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Concat dimension must be in range [%d, %d), got %lld",
+                       -j->rank, j->rank, (long long)axis);
     j->axis = (int)(axis < 0 ? axis + j->rank : axis);
     return TN_OK;
 }
@@ -89,8 +92,10 @@ static tn_code join_shapes(joined *j, tn_error *err)
             if (k == j->axis && __builtin_add_overflow(j->dim[k], d, &j->dim[k]))
                 return tn_fail(err, TN_INVALID_ARGUMENT, "the dimensions' sum is too large");
             if (k != j->axis && d != j->dim[k])
-                return tn_fail(err, TN_INVALID_ARGUMENT, "Input shapes must match: expected %lld for dimension %d but "
-                               "got %lld at position %d", (long long)j->dim[k], k, (long long)d, i);
+                return tn_fail(err, TN_INVALID_ARGUMENT,
+                               "Input shapes must match: expected %lld for dimension %d but "
+                               "got %lld at position %d",
+                               (long long)j->dim[k], k, (long long)d, i);
         }
     return TN_OK;
 }
@@ -117,7 +122,8 @@ static tn_code join_write(tn_run *r, const joined *j, const int64_t *order, tn_a
     TN_TRY(tn_sparse_output(r, 0, 1, j->total, j->rank, err));
     for (int64_t i = 0; i < j->total; i++) {
         int64_t from = j->from[order[i]];
-        memcpy(TN_INT64S(r->out[0]) + i * j->rank, j->index + order[i] * j->rank, (size_t)j->rank * sizeof *j->index);
+        memcpy(TN_INT64S(r->out[0]) + i * j->rank, j->index + order[i] * j->rank,
+               (size_t)j->rank * sizeof *j->index);
         TN_TRY(tn_move_row(r->out[1], i, j->part[from].values, order[i] - first[from], 1, err));
     }
     return tn_sparse_output_shape(r, 2, j->dim, j->rank, err);
@@ -157,7 +163,8 @@ static tn_code concat_infer(tn_infer *c, tn_error *err)
 
 const tn_op tn_op_SparseConcat = {
     .name = "SparseConcat",
-    .sig = "indices:N*int64 values:N*T shapes:N*int64 -> output_indices:int64 output_values:T output_shape:int64; "
+    .sig = "indices:N*int64 values:N*T shapes:N*int64 -> output_indices:int64 output_values:T "
+           "output_shape:int64; "
            "concat_dim:int N:int>=2 T:type",
     .infer = concat_infer,
     .run = concat_run,
@@ -189,7 +196,8 @@ static tn_code cut(tn_run *r, const tn_sparse *s, const int64_t *start, const in
     return tn_sparse_output_shape(r, out[2], size, s->rank, err);
 }
 
-static tn_code box(const tn_sparse *s, tn_arena *a, int64_t **start, int64_t **size, int64_t **which, tn_error *err)
+static tn_code box(const tn_sparse *s, tn_arena *a, int64_t **start, int64_t **size, int64_t **which,
+                   tn_error *err)
 {
     *start = TN_ARRAY(a, s->rank + 1, int64_t);
     *size = TN_ARRAY(a, s->rank + 1, int64_t);
@@ -206,12 +214,14 @@ static tn_code split(tn_run *r, tn_arena *a, tn_error *err)
     TN_TRY(tn_int_of(r->in[0], "split_dim", &axis, err));
     TN_TRY(tn_sparse_read(r, 1, &s, err));
     if (axis < -s.rank || axis >= s.rank)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Input split_dim should be in range [0, %d), got %lld", s.rank,
-                       (long long)axis);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Input split_dim should be in range [0, %d), got %lld",
+                       s.rank, (long long)axis);
     if (axis < 0) axis += s.rank;
     if (parts < 1 || parts > s.dim[axis])
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Input num_split should be between 1 and the splitting dimension size "
-                       "(%lld), got %lld", (long long)s.dim[axis], (long long)parts);
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Input num_split should be between 1 and the splitting dimension size "
+                       "(%lld), got %lld",
+                       (long long)s.dim[axis], (long long)parts);
     TN_TRY(tn_sparse_check(&s, false, err));
     TN_TRY(box(&s, a, &start, &size, &which, err));
     int64_t each = s.dim[axis] / parts, longer = s.dim[axis] % parts;
@@ -247,15 +257,17 @@ static tn_code slice(tn_run *r, tn_arena *a, tn_error *err)
     tn_sparse s;
     int64_t *start, *size, *which;
     TN_TRY(tn_sparse_read(r, 0, &s, err));
-    if (tn_tensor_count(r->in[3]) != s.rank || tn_tensor_count(r->in[4]) != s.rank || r->in[3]->shape.rank != 1 ||
-        r->in[4]->shape.rank != 1)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Expected start and size to be vectors of length %d, got %lld and %lld",
-                       s.rank, (long long)tn_tensor_count(r->in[3]), (long long)tn_tensor_count(r->in[4]));
+    if (tn_tensor_count(r->in[3]) != s.rank || tn_tensor_count(r->in[4]) != s.rank ||
+        r->in[3]->shape.rank != 1 || r->in[4]->shape.rank != 1)
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Expected start and size to be vectors of length %d, got %lld and %lld", s.rank,
+                       (long long)tn_tensor_count(r->in[3]), (long long)tn_tensor_count(r->in[4]));
     TN_TRY(box(&s, a, &start, &size, &which, err));
     for (int k = 0; k < s.rank; k++) {
         int64_t from = TN_INT64S(r->in[3])[k], many = TN_INT64S(r->in[4])[k];
         if (many < 0)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Expected a non-negative size, got %lld", (long long)many);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Expected a non-negative size, got %lld",
+                           (long long)many);
         int64_t rest; /* a start before the origin moves the elements away from it */
         if (__builtin_sub_overflow(s.dim[k], from, &rest)) rest = INT64_MAX;
         start[k] = from;
@@ -285,8 +297,9 @@ static tn_code slice_grad(tn_grad *g, tn_error *err)
 
 const tn_op tn_op_SparseSlice = {
     .name = "SparseSlice",
-    .sig = "indices:int64 values:T shape:int64 start:int64 size:int64 -> output_indices:int64 output_values:T "
-           "output_shape:int64; T:type",
+    .sig =
+        "indices:int64 values:T shape:int64 start:int64 size:int64 -> output_indices:int64 output_values:T "
+        "output_shape:int64; T:type",
     .infer = slice_infer,
     .run = slice_run,
     .grad = slice_grad,
@@ -307,15 +320,17 @@ static tn_code slice_back_run(tn_run *r, tn_error *err)
         if (same) TN_TRY(tn_move_row(r->out[0], i, dy, at++, 1, err));
     }
     if (at == cut_out->shape.dim[0]) return TN_OK;
-    return tn_fail(err, TN_INTERNAL, "Elements of backprop_val_grad aren't all propagated. Num elements:%lld, used: %lld",
+    return tn_fail(err, TN_INTERNAL,
+                   "Elements of backprop_val_grad aren't all propagated. Num elements:%lld, used: %lld",
                    (long long)cut_out->shape.dim[0], (long long)at);
 }
 
 static tn_code slice_back_prepare(tn_prepare *p, tn_error *err)
 {
-    const tn_shape *dy = &p->in[0]->shape, *all = &p->in[1]->shape, *s = &p->in[2]->shape, *cut_out = &p->in[3]->shape;
-    if (dy->rank == 1 && all->rank == 2 && cut_out->rank == 2 && s->rank == 1 && cut_out->dim[1] == all->dim[1] &&
-        dy->dim[0] == cut_out->dim[0] && s->dim[0] == all->dim[1])
+    const tn_shape *dy = &p->in[0]->shape, *all = &p->in[1]->shape, *s = &p->in[2]->shape,
+                   *cut_out = &p->in[3]->shape;
+    if (dy->rank == 1 && all->rank == 2 && cut_out->rank == 2 && s->rank == 1 &&
+        cut_out->dim[1] == all->dim[1] && dy->dim[0] == cut_out->dim[0] && s->dim[0] == all->dim[1])
         return TN_OK;
     return tn_fail(err, TN_INVALID_ARGUMENT, "SparseSliceGrad: the inputs' shapes do not fit");
 }

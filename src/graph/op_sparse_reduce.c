@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_sparse_reduce.c - what is computed of groups of a sparse tensor's elements: SparseReduceSum and -Max, with
- * dense or sparse results, and SparseSoftmax over the last dimension.
+ * op_sparse_reduce.c - what is computed of groups of a sparse tensor's elements: SparseReduceSum and -Max,
+ * with dense or sparse results, and SparseSoftmax over the last dimension.
  */
 #include <math.h>
 
@@ -23,12 +23,14 @@ static tn_code read_axes(tn_run *r, const tn_sparse *s, tn_arena *a, axes *x, tn
     x->reduced = TN_ARRAY(a, s->rank + 1, bool);
     x->kept = TN_ARRAY(a, s->rank + 1, int);
     if (!x->reduced || !x->kept) return tn_no_memory(err, (size_t)s->rank * sizeof *x->kept);
-    if (t->shape.rank > 1) return tn_fail(err, TN_INVALID_ARGUMENT, "reduction_axes must be a scalar or a vector");
+    if (t->shape.rank > 1)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "reduction_axes must be a scalar or a vector");
     for (int64_t i = 0; i < tn_tensor_count(t); i++) {
         int axis;
         if (tn_axis_check(TN_INT32S(t)[i], s->rank, &axis, NULL) != TN_OK)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Invalid reduction dimension %d, for input with %d dimensions.",
-                           TN_INT32S(t)[i], s->rank);
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "Invalid reduction dimension %d, for input with %d dimensions.", TN_INT32S(t)[i],
+                           s->rank);
         x->reduced[axis] = true;
     }
     for (int k = 0; k < s->rank; k++)
@@ -100,7 +102,8 @@ static tn_code max_group(const groups *g, int64_t k, char *out, size_t size, tn_
     return TN_OK;
 }
 
-static tn_code reduce_group(const tn_run *r, const groups *g, int64_t k, char *out, size_t size, tn_error *err)
+static tn_code reduce_group(const tn_run *r, const groups *g, int64_t k, char *out, size_t size,
+                            tn_error *err)
 {
     return (strstr(r->op->name, "Max") ? max_group : sum_group)(g, k, out, size, err);
 }
@@ -123,7 +126,8 @@ static tn_code reduce_dense(tn_run *r, tn_arena *a, tn_error *err)
         for (int i = 0; i < g.axes.n_kept; i++)
             at = at * (uint64_t)g.s.dim[g.axes.kept[i]] + (uint64_t)p[g.axes.kept[i]];
         if (at >= (uint64_t)tn_tensor_count(r->out[0]))
-            return tn_fail(err, TN_INTERNAL, "Obtained a write index of %lld which is outside of bounds of [0, %lld)",
+            return tn_fail(err, TN_INTERNAL,
+                           "Obtained a write index of %lld which is outside of bounds of [0, %lld)",
                            (long long)at, (long long)tn_tensor_count(r->out[0]));
         TN_TRY(reduce_group(r, &g, k, (char *)r->out[0]->data + at * size, size, err));
     }
@@ -162,12 +166,16 @@ static tn_code reduce_sum_grad(tn_grad *g, tn_error *err)
     tn_builder *b = g->b;
     tn_node shape = tn_grad_in(g, 2), one = tn_grad_int(b, TN_INT64, 1), none = tn_grad_int(b, TN_INT32, -1);
     tn_node rank = tn_op(b, "Size", TN_INPUTS(shape), TN_NO_ATTRS);
-    tn_node axes = tn_op(b, "FloorMod", TN_INPUTS(tn_op(b, "AddV2", TN_INPUTS(tn_grad_in(g, 3), rank), TN_NO_ATTRS),
-                                                  rank), TN_NO_ATTRS);
-    axes = tn_op(b, "Reshape", TN_INPUTS(axes, tn_op(b, "ExpandDims", TN_INPUTS(none, tn_grad_int(b, TN_INT32, 0)),
-                                                     TN_NO_ATTRS)), TN_NO_ATTRS);
+    tn_node axes = tn_op(b, "FloorMod",
+                         TN_INPUTS(tn_op(b, "AddV2", TN_INPUTS(tn_grad_in(g, 3), rank), TN_NO_ATTRS), rank),
+                         TN_NO_ATTRS);
+    axes = tn_op(
+        b, "Reshape",
+        TN_INPUTS(axes, tn_op(b, "ExpandDims", TN_INPUTS(none, tn_grad_int(b, TN_INT32, 0)), TN_NO_ATTRS)),
+        TN_NO_ATTRS);
     tn_node at = tn_op(b, "ExpandDims", TN_INPUTS(axes, none), TN_NO_ATTRS);
-    tn_node ones = tn_op(b, "Fill", TN_INPUTS(tn_op(b, "Shape", TN_INPUTS(axes), TN_NO_ATTRS), one), TN_NO_ATTRS);
+    tn_node ones =
+        tn_op(b, "Fill", TN_INPUTS(tn_op(b, "Shape", TN_INPUTS(axes), TN_NO_ATTRS), one), TN_NO_ATTRS);
     tn_node kept = tn_op(b, "TensorScatterUpdate", TN_INPUTS(shape, at, ones), TN_NO_ATTRS);
     tn_node dy = tn_op(b, "Reshape", TN_INPUTS(tn_grad_dy(g, 0), kept), TN_NO_ATTRS);
     tn_node last = tn_op(b, "Sub", TN_INPUTS(kept, one), TN_NO_ATTRS);
@@ -176,15 +184,15 @@ static tn_code reduce_sum_grad(tn_grad *g, tn_error *err)
     return TN_OK;
 }
 
-#define REDUCE(Name, Types, Grad)                                                                             \
-    const tn_op tn_op_##Name = {                                                                              \
-        .name = #Name,                                                                                        \
-        .sig = "input_indices:int64 input_values:T input_shape:int64 reduction_axes:int32 -> output:T; "      \
-               "keep_dims:bool=false T:type{" Types "}",                                                      \
-        .infer = reduce_infer,                                                                                \
-        .run = reduce_dense_run,                                                                              \
-        .grad = Grad,                                                                                         \
-        .dynamic = TN_BIT(0),                                                                                 \
+#define REDUCE(Name, Types, Grad)                                                                        \
+    const tn_op tn_op_##Name = {                                                                         \
+        .name = #Name,                                                                                   \
+        .sig = "input_indices:int64 input_values:T input_shape:int64 reduction_axes:int32 -> output:T; " \
+               "keep_dims:bool=false T:type{" Types "}",                                                 \
+        .infer = reduce_infer,                                                                           \
+        .run = reduce_dense_run,                                                                         \
+        .grad = Grad,                                                                                    \
+        .dynamic = TN_BIT(0),                                                                            \
     }
 REDUCE(SparseReduceSum, "numbertype", reduce_sum_grad);
 REDUCE(SparseReduceMax, "realnumbertype", NULL);
@@ -211,16 +219,16 @@ static tn_code reduce_sparse(tn_run *r, tn_arena *a, tn_error *err)
 }
 TN_RUN_IN_ARENA(reduce_sparse_run, reduce_sparse)
 
-#define REDUCE_SPARSE(Name, Types)                                                                            \
-    const tn_op tn_op_##Name = {                                                                              \
-        .name = #Name,                                                                                        \
-        .sig = "input_indices:int64 input_values:T input_shape:int64 reduction_axes:int32 -> "                \
-               "output_indices:int64 output_values:T output_shape:int64; keep_dims:bool=false "               \
-               "T:type{" Types "}",                                                                           \
-        .infer = reduce_infer,                                                                                \
-        .run = reduce_sparse_run,                                                                             \
-        .flags = TN_NO_GRADIENT,                                                                              \
-        .dynamic = TN_BIT(0) | TN_BIT(1) | TN_BIT(2),                                                         \
+#define REDUCE_SPARSE(Name, Types)                                                              \
+    const tn_op tn_op_##Name = {                                                                \
+        .name = #Name,                                                                          \
+        .sig = "input_indices:int64 input_values:T input_shape:int64 reduction_axes:int32 -> "  \
+               "output_indices:int64 output_values:T output_shape:int64; keep_dims:bool=false " \
+               "T:type{" Types "}",                                                             \
+        .infer = reduce_infer,                                                                  \
+        .run = reduce_sparse_run,                                                               \
+        .flags = TN_NO_GRADIENT,                                                                \
+        .dynamic = TN_BIT(0) | TN_BIT(1) | TN_BIT(2),                                           \
     }
 REDUCE_SPARSE(SparseReduceSumSparse, "numbertype");
 REDUCE_SPARSE(SparseReduceMaxSparse, "realnumbertype");
@@ -231,12 +239,14 @@ static tn_code softmax_run(tn_run *r, tn_error *err)
 {
     tn_sparse s;
     TN_TRY(tn_sparse_read(r, 0, &s, err));
-    if (s.rank < 2) return tn_fail(err, TN_INVALID_ARGUMENT, "Input should have rank >= 2, but got: %d", s.rank);
+    if (s.rank < 2)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Input should have rank >= 2, but got: %d", s.rank);
     size_t size = tn_dtype_size(s.values->dtype);
     for (int64_t from = 0, to; from < s.n; from = to) {
         const int64_t *p = s.index + from * s.rank;
         for (to = from + 1; to < s.n && !tn_sparse_compare(p, s.index + to * s.rank, NULL, s.rank - 1);) to++;
-        TN_TRY(tn_softmax(s.values->dtype, false, 1, to - from, (const char *)s.values->data + (size_t)from * size,
+        TN_TRY(tn_softmax(s.values->dtype, false, 1, to - from,
+                          (const char *)s.values->data + (size_t)from * size,
                           (char *)r->out[0]->data + (size_t)from * size, 1, err));
     }
     return TN_OK;
@@ -255,12 +265,14 @@ static tn_code softmax_grad(tn_grad *g, tn_error *err)
 {
     (void)err;
     tn_builder *b = g->b;
-    tn_node y = tn_grad_out(g, 0), dy = tn_grad_dy(g, 0), indices = tn_grad_in(g, 0), shape = tn_grad_in(g, 2);
+    tn_node y = tn_grad_out(g, 0), dy = tn_grad_dy(g, 0), indices = tn_grad_in(g, 0),
+            shape = tn_grad_in(g, 2);
     tn_node both = tn_op(b, "Mul", TN_INPUTS(y, dy), TN_NO_ATTRS);
     tn_node sum = tn_op(b, "SparseReduceSum", TN_INPUTS(indices, both, shape, tn_grad_int(b, TN_INT32, -1)),
                         TN_ATTRS(tn_attr_bool("keep_dims", true)));
-    tn_node less = tn_op(b, "SparseDenseCwiseAdd",
-                         TN_INPUTS(indices, dy, shape, tn_op(b, "Neg", TN_INPUTS(sum), TN_NO_ATTRS)), TN_NO_ATTRS);
+    tn_node less =
+        tn_op(b, "SparseDenseCwiseAdd",
+              TN_INPUTS(indices, dy, shape, tn_op(b, "Neg", TN_INPUTS(sum), TN_NO_ATTRS)), TN_NO_ATTRS);
     tn_grad_set(g, 1, tn_op(b, "Mul", TN_INPUTS(less, y), TN_NO_ATTRS));
     return TN_OK;
 }

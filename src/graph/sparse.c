@@ -6,21 +6,23 @@
 
 /* ==== reading ==== */
 
-tn_code tn_sparse_of(const tn_tensor *indices, const tn_tensor *values, const tn_tensor *shape, tn_sparse *out,
-                     tn_error *err)
+tn_code tn_sparse_of(const tn_tensor *indices, const tn_tensor *values, const tn_tensor *shape,
+                     tn_sparse *out, tn_error *err)
 {
     const tn_shape *i = &indices->shape, *v = &values->shape, *s = &shape->shape;
     char a[64], b[64], c[64];
     if (i->rank != 2 || v->rank != 1 || s->rank != 1 || i->dim[0] != v->dim[0] || i->dim[1] != s->dim[0])
-        return tn_fail(err, TN_INVALID_ARGUMENT, "indices %s, values %s and dense_shape %s are no sparse tensor",
-                       tn_shape_text(i, a, sizeof a), tn_shape_text(v, b, sizeof b), tn_shape_text(s, c, sizeof c));
+        return tn_fail(
+            err, TN_INVALID_ARGUMENT, "indices %s, values %s and dense_shape %s are no sparse tensor",
+            tn_shape_text(i, a, sizeof a), tn_shape_text(v, b, sizeof b), tn_shape_text(s, c, sizeof c));
     if (i->dim[1] > INT32_MAX)
         return tn_fail(err, TN_INVALID_ARGUMENT, "a sparse tensor of %lld dimensions", (long long)i->dim[1]);
     int64_t size = 1;
     for (int64_t k = 0; k < s->dim[0]; k++)
         if (TN_INT64S(shape)[k] < 0 || __builtin_mul_overflow(size, TN_INT64S(shape)[k], &size))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "dense_shape[%lld] = %lld is negative, or the shape too large",
-                           (long long)k, (long long)TN_INT64S(shape)[k]);
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "dense_shape[%lld] = %lld is negative, or the shape too large", (long long)k,
+                           (long long)TN_INT64S(shape)[k]);
     *out = (tn_sparse){indices, values, shape, indices->data, shape->data, v->dim[0], (int)i->dim[1]};
     return TN_OK;
 }
@@ -46,13 +48,14 @@ tn_code tn_sparse_check(const tn_sparse *s, bool ordered, tn_error *err)
     for (int64_t i = 0; i < s->n; i++, p += s->rank) {
         for (int k = 0; k < s->rank; k++)
             if (p[k] < 0 || p[k] >= s->dim[k])
-                return tn_fail(err, TN_INVALID_ARGUMENT, "indices[%lld] = %s is out of bounds: need 0 <= index < %s",
-                               (long long)i, point_text(p, s->rank, a, sizeof a),
-                               point_text(s->dim, s->rank, b, sizeof b));
+                return tn_fail(err, TN_INVALID_ARGUMENT,
+                               "indices[%lld] = %s is out of bounds: need 0 <= index < %s", (long long)i,
+                               point_text(p, s->rank, a, sizeof a), point_text(s->dim, s->rank, b, sizeof b));
         int d = ordered && i ? tn_sparse_compare(p - s->rank, p, NULL, s->rank) : -1;
         if (d >= 0)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "indices[%lld] = %s is %s. Many sparse ops require sorted indices.",
-                           (long long)i, point_text(p, s->rank, a, sizeof a), d ? "out of order" : "repeated");
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "indices[%lld] = %s is %s. Many sparse ops require sorted indices.", (long long)i,
+                           point_text(p, s->rank, a, sizeof a), d ? "out of order" : "repeated");
     }
     return TN_OK;
 }

@@ -17,11 +17,11 @@ typedef struct tn_sparse {
 
 /* The three tensors, of ranks 2, 1 and 1 and of sizes that fit, the dense shape not negative and of no more
  * elements than an int64 holds. Indices are not looked at. */
-tn_code tn_sparse_of(const tn_tensor *indices, const tn_tensor *values, const tn_tensor *shape, tn_sparse *out,
-                     tn_error *err);
+tn_code tn_sparse_of(const tn_tensor *indices, const tn_tensor *values, const tn_tensor *shape,
+                     tn_sparse *out, tn_error *err);
 tn_code tn_sparse_read(const tn_run *r, int first, tn_sparse *out, tn_error *err); /* inputs first, +1, +2 */
-/* INVALID_ARGUMENT "indices[1] = [3,0] is out of bounds: need 0 <= index < [3,2]". ordered: also each after the
- * one before ("is out of order", "is repeated"). */
+/* INVALID_ARGUMENT "indices[1] = [3,0] is out of bounds: need 0 <= index < [3,2]". ordered: also each after
+ * the one before ("is out of order", "is repeated"). */
 tn_code tn_sparse_check(const tn_sparse *s, bool ordered, tn_error *err);
 /* Two points by some of their coordinates, in the order of axes (NULL: 0, 1, ...): < 0, 0, > 0. */
 int tn_sparse_compare(const int64_t *a, const int64_t *b, const int *axes, int n);
@@ -46,10 +46,10 @@ void tn_infer_set_sparse(tn_infer *c, int indices, int values, int shape, int64_
 
 /* run with an arena of its own, gone afterwards */
 tn_code tn_run_in_arena(tn_run *r, tn_code (*f)(tn_run *r, tn_arena *a, tn_error *err), tn_error *err);
-#define TN_RUN_IN_ARENA(Name, F)                       \
-    static tn_code Name(tn_run *r, tn_error *err)      \
-    {                                                  \
-        return tn_run_in_arena(r, F, err);             \
+#define TN_RUN_IN_ARENA(Name, F)                  \
+    static tn_code Name(tn_run *r, tn_error *err) \
+    {                                             \
+        return tn_run_in_arena(r, F, err);        \
     }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sparse_gemm.c - products of a sparse matrix with a dense one: an element after the other, in the order given. Rows
- * of the result are summed up in the elements' order, so the same input gives the same bits.
+ * sparse_gemm.c - products of a sparse matrix with a dense one: an element after the other, in the order
+ * given. Rows of the result are summed up in the elements' order, so the same input gives the same bits.
  */
 #include <complex.h>
 
@@ -9,25 +9,26 @@
 
 #define SAME(x) (x)
 
-/* One loop a type. b's row k when it is stored as it is used, else its column, conjugated where it is complex. */
-#define PRODUCT(Name, T, I, CONJ)                                                                             \
-    static void Name##_##I(const tn_sparse_gemm *d, const void *index, const void *value, const void *bp,     \
-                           void *cp)                                                                          \
-    {                                                                                                         \
-        const I *at = index;                                                                                  \
-        const T *v = value, *b = bp;                                                                          \
-        T *c = cp;                                                                                            \
-        for (int64_t e = 0; e < d->count; e++) {                                                              \
-            int64_t row = at[2 * e + d->adjoint_a], k = at[2 * e + !d->adjoint_a];                            \
-            T x = d->adjoint_a ? CONJ(v[e]) : v[e], *to = c + row * d->cols;                                  \
-            if (d->adjoint_b)                                                                                 \
-                for (int64_t j = 0; j < d->cols; j++) to[j] += x * CONJ(b[j * d->inner + k]);                 \
-            else                                                                                              \
-                for (int64_t j = 0; j < d->cols; j++) to[j] += x * b[k * d->cols + j];                        \
-        }                                                                                                     \
+/* One loop a type. b's row k when it is stored as it is used, else its column, conjugated where it is
+ * complex. */
+#define PRODUCT(Name, T, I, CONJ)                                                                         \
+    static void Name##_##I(const tn_sparse_gemm *d, const void *index, const void *value, const void *bp, \
+                           void *cp)                                                                      \
+    {                                                                                                     \
+        const I *at = index;                                                                              \
+        const T *v = value, *b = bp;                                                                      \
+        T *c = cp;                                                                                        \
+        for (int64_t e = 0; e < d->count; e++) {                                                          \
+            int64_t row = at[2 * e + d->adjoint_a], k = at[2 * e + !d->adjoint_a];                        \
+            T x = d->adjoint_a ? CONJ(v[e]) : v[e], *to = c + row * d->cols;                              \
+            if (d->adjoint_b)                                                                             \
+                for (int64_t j = 0; j < d->cols; j++) to[j] += x * CONJ(b[j * d->inner + k]);             \
+            else                                                                                          \
+                for (int64_t j = 0; j < d->cols; j++) to[j] += x * b[k * d->cols + j];                    \
+        }                                                                                                 \
     }
-#define PRODUCTS(Name, T, CONJ)                                                                               \
-    PRODUCT(Name, T, int32_t, CONJ)                                                                           \
+#define PRODUCTS(Name, T, CONJ)     \
+    PRODUCT(Name, T, int32_t, CONJ) \
     PRODUCT(Name, T, int64_t, CONJ)
 PRODUCTS(of_float, float, SAME)
 PRODUCTS(of_double, double, SAME)
@@ -49,13 +50,15 @@ static tn_code check_indices(const tn_sparse_gemm *d, const void *index, tn_erro
     return TN_OK;
 }
 
-tn_code tn_sparse_gemm_run(const tn_sparse_gemm *d, const void *index, const void *values, const void *b, void *c,
-                           tn_error *err)
+tn_code tn_sparse_gemm_run(const tn_sparse_gemm *d, const void *index, const void *values, const void *b,
+                           void *c, tn_error *err)
 {
     bool wide = d->index == TN_INT64;
     TN_TRY(check_indices(d, index, err));
     memset(c, 0, (size_t)(d->rows * d->cols) * tn_dtype_size(d->dtype));
-#define RUN(Name) (wide ? Name##_int64_t : Name##_int32_t)(d, index, values, b, c); return TN_OK
+#define RUN(Name)                                                     \
+    (wide ? Name##_int64_t : Name##_int32_t)(d, index, values, b, c); \
+    return TN_OK
     switch ((int)d->dtype) {
     case TN_FLOAT: RUN(of_float);
     case TN_DOUBLE: RUN(of_double);

@@ -88,15 +88,13 @@ def add(rng):
 
 
 def dense(rng):
-    for t in (F32, F64, I32, C64, C128, BF16):
-        for ta in (False, True):
-            for tb in (False, True):
-                m, k, n = dims(rng, 3)
-                yield case("SparseTensorDenseMatMul", lambda i, v, s, b, ta=ta, tb=tb: raw.SparseTensorDenseMatMul(
-                    a_indices=i, a_values=v, a_shape=s, b=b, adjoint_a=ta, adjoint_b=tb),
-                    *sparse(rng, t, (k, m) if ta else (m, k)), draw(rng, t, *((n, k) if tb else (k, n))),
-                    grad=[1, 3] if t in (F32, F64, C64, C128) else [],
-                    tol=(2e-2, 2e-2) if t == BF16 else (1e-5, 1e-5))
+    for k, t in enumerate([F32, F64, I32, C64, C128, BF16] + 2 * [F32, C64]):
+        ta, tb = [(False, False), (True, False), (False, True), (True, True)][k % 4]
+        m, k, n = dims(rng, 3)
+        yield case("SparseTensorDenseMatMul", lambda i, v, s, b, ta=ta, tb=tb: raw.SparseTensorDenseMatMul(
+            a_indices=i, a_values=v, a_shape=s, b=b, adjoint_a=ta, adjoint_b=tb),
+            *sparse(rng, t, (k, m) if ta else (m, k)), draw(rng, t, *((n, k) if tb else (k, n))),
+            grad=[1, 3] if t in (F32, F64, C64, C128) else [], tol=(2e-2, 2e-2) if t == BF16 else (1e-5, 1e-5))
     i, v, s = sparse(rng, F32, (3, 4))
     mul = lambda i, v, s, b: raw.SparseTensorDenseMatMul(a_indices=i, a_values=v, a_shape=s, b=b)
     yield case("SparseTensorDenseMatMul", mul, i.astype(np.int32), v, s, draw(rng, F32, 4, 2), grad=[1, 3])
@@ -131,12 +129,12 @@ def dense(rng):
         sp_indices=i, sp_values=v, sp_shape=s, dense=d), np.array([[0, 9]]), np.ones(1, np.float32), np.array([2, 3]),
         draw(rng, F32, 2, 3))
     for ta, tb in ((F32, F32), (F32, BF16), (BF16, F32), (BF16, BF16)):
-        for x, y in ((False, False), (True, False), (False, True), (True, True)):
-            m, k, n = dims(rng, 3)
-            yield case("SparseMatMul", lambda a, b, x=x, y=y: raw.SparseMatMul(
-                a=a, b=b, transpose_a=x, transpose_b=y, a_is_sparse=True),
-                draw(rng, ta, *((k, m) if x else (m, k))), draw(rng, tb, *((n, k) if y else (k, n))),
-                grad=[0, 1] if ta == tb == F32 else [], tol=(1e-4, 1e-4))
+        x, y = bool(rng.integers(2)), bool(rng.integers(2))
+        m, k, n = dims(rng, 3)
+        yield case("SparseMatMul", lambda a, b, x=x, y=y: raw.SparseMatMul(
+            a=a, b=b, transpose_a=x, transpose_b=y, a_is_sparse=True),
+            draw(rng, ta, *((k, m) if x else (m, k))), draw(rng, tb, *((n, k) if y else (k, n))),
+            grad=[0, 1] if ta == tb == F32 else [], tol=(1e-4, 1e-4))
 
 
 def reduce(rng):
