@@ -6,6 +6,8 @@
  * Invariants: nodes are added inputs first; only the back edges of version 1 loops (NextIteration into
  * Merge) are closed afterwards. Operators we do not have keep what the file says of them.
  */
+#include <ctype.h>
+
 #include "graphdef.h"
 
 #define MOST_OUTPUTS 65535
@@ -309,6 +311,16 @@ static tn_code set_unknown(importing *m, node *n, tn_operation_spec *spec, tn_at
     return TN_OK;
 }
 
+static bool is_name(tn_view name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        unsigned char c = (unsigned char)name.p[i];
+        if (!isalnum(c) && !strchr("_.\\/>-", c)) return false;
+        if (!c) return false;
+    }
+    return true;
+}
+
 static tn_code add_node(importing *m, node *n, tn_error *err)
 {
     tn_arena *a = m->c->arena;
@@ -316,8 +328,10 @@ static tn_code add_node(importing *m, node *n, tn_error *err)
     char *type = tn_arena_strndup(a, n->def->op.p, n->def->op.n);
     char *device = tn_arena_strndup(a, n->def->device.p, n->def->device.n);
     if (!name || !type || !device) return tn_no_memory(err, n->def->name.n);
-    tn_operation_spec spec = {.name = name, .type = type, .device = device};
+    tn_operation_spec spec = {.name = name, .type = type, .device = device, .is_file = true};
     tn_attrs attrs;
+    if (!is_name(n->def->name))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Node '%s': Node name contains invalid characters", name);
     TN_TRY(set_inputs(m, n, &spec, err));
     tn_code code = tn_attrs_from_proto(&n->def->attr, a, &attrs, err);
     if (code != TN_OK) {

@@ -114,8 +114,7 @@ static tn_code numbers_from(const tn_TensorProto *p, tn_dtype t, const tn_shape 
     if (content && (p->tensor_content.n % size || p->tensor_content.n / size != (uint64_t)count))
         return tn_fail(err, TN_INVALID_ARGUMENT, "tensor_content has %zu bytes for %lld elements of %zu",
                        p->tensor_content.n, (long long)count, size);
-    if (!content && v.n > (uint64_t)count)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "%zu values for %lld elements", v.n, (long long)count);
+    v.n = TN_MIN(v.n, (uint64_t)count); /* what is too much is not looked at, as in TensorFlow */
     if (!content && v.n < (uint64_t)count) TN_TRY(check_fill(count, size, limit, err));
     tn_tensor *r;
     TN_TRY(tn_tensor_new(t, shape, &r, err));
@@ -167,9 +166,6 @@ static tn_code strings_from(const tn_TensorProto *p, const tn_shape *shape, int6
                             tn_tensor **out, tn_error *err)
 {
     tn_view content = p->tensor_content;
-    if (p->string_val.n > (uint64_t)count)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "%u strings for %lld elements", (unsigned)p->string_val.n,
-                       (long long)count);
     if (content.n && (uint64_t)count > content.n)
         return tn_fail(err, TN_INVALID_ARGUMENT, "tensor_content has %zu bytes for %lld strings", content.n,
                        (long long)count);

@@ -188,6 +188,9 @@ static tn_code emit_plain(emitter *e, tn_pnode *n, bool lenient, tn_error *err)
         if (n->op->flags & TN_ALIAS) s->dynamic = e->p->n_dynamic++;
         return TN_OK;
     }
+    if (!n->op->run && n->n_out)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%s stands outside of the loop or conditional it belongs to "
+                       "[[{{node %s}}]]", n->op->name, n->name);
     if (!(s = add_step(e, n, tn_exec_static))) return no_memory(err);
     if (!tn_pnode_is_static(e->b, n) || !outputs_in_block(e, s)) {
         make_dynamic(e, s);

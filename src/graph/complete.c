@@ -118,7 +118,7 @@ static tn_code check_given(completion *c, tn_error *err)
         const tn_sig_attr *d = declared(c->sig, a->name);
         if (d)
             TN_TRY(check_attr(d, a, err));
-        else if (a->name[0] != '_') {
+        else if (a->name[0] != '_' && !c->spec->is_file) {
             return tn_fail(err, TN_INVALID_ARGUMENT, "mentions attr '%s' not in Op<name=%s; signature=%s>",
                            a->name, c->def->name, c->def->sig);
         }

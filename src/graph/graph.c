@@ -164,7 +164,7 @@ tn_code tn_graph_value(const tn_graph *g, const char *name, tn_node *out, tn_err
         return absent(g, short_name, err);
     }
     if (index >= op->n_out) {
-        return tn_fail(err, TN_NOT_FOUND, "operation '%s' (%s) has %d outputs; there is no '%s'", op->name,
+        return tn_fail(err, TN_OUT_OF_RANGE, "operation '%s' (%s) has %d outputs; there is no '%s'", op->name,
                        op->type, op->n_out, name);
     }
     *out = tn_output_of(op, index);

@@ -108,6 +108,7 @@ typedef struct tn_operation_spec {
     int n_attrs;
     int n_out;                  /* for operators we do not have: how many outputs, and their dtypes */
     const tn_dtype *out_types;  /* (NULL: unknown); shapes come from an attribute _output_shapes */
+    bool is_file;               /* from a file: attributes that the operator does not have are kept, not refused */
 } tn_operation_spec;
 tn_code tn_graph_add(tn_graph *g, const tn_operation_spec *spec, tn_operation **out, tn_error *err);
 tn_code tn_operation_set_input(tn_operation *op, int i, tn_node value, tn_error *err); /* back edges only */

@@ -11,6 +11,8 @@
 #include "layout.h"
 
 enum { ALIGN = 64, FOREVER = INT32_MAX };
+#define MOST_OF_ONE ((size_t)1 << 40) /* a larger value is no part of the block: it fails when its step is reached */
+#define MOST_OF_ALL ((size_t)1 << 46)
 
 static tn_code no_memory(tn_error *err)
 {
@@ -72,6 +74,7 @@ static bool size_known(const tn_info *o, size_t *bytes)
     if (s.rank > 0 && s.dim[0] < 0 && o->bound >= 0) s.dim[0] = o->bound;
     int64_t count = tn_shape_count(&s);
     if (count < 0 || !tn_dtype_is_pod(tn_dtype_base(o->dtype)) || tn_dtype_is_ref(o->dtype)) return false;
+    if ((size_t)count > MOST_OF_ONE / tn_dtype_size(o->dtype)) return false;
     *bytes = (size_t)count * tn_dtype_size(o->dtype);
     return true;
 }
@@ -109,7 +112,8 @@ bool tn_pnode_is_static(const tn_binding *b, const tn_pnode *n)
 {
     if (!(b->passes & TN_PASS(STATIC)) || n->op->dynamic || !n->op->run) return false;
     for (int i = 0; i < n->n_out; i++) {
-        bool plain = tn_shape_known(&n->out[i].shape) && tn_dtype_is_pod(tn_dtype_base(n->out[i].dtype));
+        size_t bytes;
+        bool plain = tn_shape_known(&n->out[i].shape) && size_known(&n->out[i], &bytes);
         if (!plain && !tn_dtype_is_ref(n->out[i].dtype)) return false;
     }
     for (int i = 0; i < n->n_in; i++) {
@@ -319,6 +323,8 @@ static tn_code assign_offsets(tn_layout *l, tn_error *err)
         if (!reuse(l, &a, s)) mine->offset = best_gap(l, &a, mine->size);
         insert(l, &a, s);
         l->block = TN_MAX(l->block, mine->offset + mine->size);
+        if (l->block > MOST_OF_ALL)
+            return tn_fail(err, TN_RESOURCE_EXHAUSTED, "the graph's values need more than %zu bytes", MOST_OF_ALL);
     }
     for (int i = 0; i < l->n_slots; i++)
         if (l->slots[i].place == TN_PLACE_BLOCK) l->slots[i].offset = l->storages[l->storage_of[i]].offset;

@@ -315,15 +315,39 @@ static tn_code find_function(const body *b, const tn_operation *op, const char *
     return TN_OK;
 }
 
+/* A function's arguments have the dtypes that its caller gives, its results those that the caller expects. */
+static tn_code check_function(const tn_operation *op, const tn_function *f, int first, const tn_info *expected,
+                              int n_expected, tn_error *err)
+{
+    if (f->n_args != op->n_in - first || f->n_rets != n_expected)
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "'%s' has %d arguments and %d results; here it is given %d, and %d are expected [[{{node %s}}]]",
+                       f->name, f->n_args, f->n_rets, op->n_in - first, n_expected, op->name);
+    for (int i = 0; i < f->n_args; i++) {
+        tn_dtype is = tn_dtype_base(op->in[first + i].op->out[op->in[first + i].index].dtype);
+        tn_dtype wants = tn_dtype_base(f->args[i]->out[0].dtype);
+        if (is != wants)
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "{{function_node %s}} Expects arg[%d] to be %s but %s is provided [[{{node %s}}]]",
+                           f->name, i, tn_dtype_name(wants), tn_dtype_name(is), op->name);
+    }
+    for (int i = 0; expected && i < f->n_rets; i++) {
+        tn_dtype is = tn_dtype_base(f->rets[i].op->out[f->rets[i].index].dtype);
+        tn_dtype wants = tn_dtype_base(expected[i].dtype);
+        if (is != wants)
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "{{function_node %s}} Expected type %s for return value %d but got %s [[{{node %s}}]]",
+                           f->name, tn_dtype_name(wants), i, tn_dtype_name(is), op->name);
+    }
+    return TN_OK;
+}
+
 static tn_code emit_call(body *b, tn_operation *op, const char *name, tn_error *err)
 {
     tn_function *f;
     tn_arena *a = b->l->arena;
     TN_TRY(find_function(b, op, name, &f, err));
-    if (f->n_args != op->n_in || f->n_rets != op->n_out)
-        return tn_fail(err, TN_INVALID_ARGUMENT,
-                       "node '%s' calls '%s' with %d inputs and %d outputs; it has %d and %d", op->name,
-                       f->name, op->n_in, op->n_out, f->n_args, f->n_rets);
+    TN_TRY(check_function(op, f, 0, op->out, op->n_out, err));
     tn_pval *args = TN_ARRAY(a, f->n_args + 1, tn_pval), *rets = TN_ARRAY(a, f->n_rets + 1, tn_pval);
     if (!args || !rets) return no_memory(err);
     tn_pnode *holder = tn_pnode_new(a, tn_op_find("NoOp"), full_name(b, op->name), op->n_in, 0);
@@ -348,9 +372,8 @@ static tn_code new_branch(body *b, tn_operation *op, tn_pnode *n, int first, con
     tn_arena *a = b->l->arena;
     TN_TRY(find_function(b, op, name, &f, err));
     int n_args = n->n_in - first;
-    if (f->n_args != n_args)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "node '%s': function '%s' takes %d arguments, not %d",
-                       op->name, f->name, f->n_args, n_args);
+    bool is_condition = tn_pnode_is_loop(n) && out == &n->sub[0];
+    TN_TRY(check_function(op, f, first, is_condition ? NULL : op->out, is_condition ? 1 : op->n_out, err));
     tn_region *r = TN_NEW(a, tn_region);
     tn_pval *args = TN_ARRAY(a, n_args + 1, tn_pval);
     if (!r || !args) return no_memory(err);
@@ -594,6 +617,16 @@ static tn_code find_values(const tn_graph *g, const char *const *names, int n, t
     return TN_OK;
 }
 
+static tn_code check_feeds(const tn_node *fed, int n, tn_error *err)
+{
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < i; k++)
+            if (fed[i].op == fed[k].op && fed[i].index == fed[k].index)
+                return tn_fail(err, TN_INVALID_ARGUMENT, "Endpoint \"%s:%d\" fed more than once.", fed[i].op->name,
+                               fed[i].index);
+    return TN_OK;
+}
+
 static tn_code find_targets(const tn_graph *g, const char *const *names, int n, tn_operation **out, tn_error *err)
 {
     for (int i = 0; i < n; i++) {
@@ -652,6 +685,7 @@ static tn_code lower_into(tn_lowered *l, const char *const *feeds, const char *c
     l->top = TN_NEW(a, tn_region);
     if (!fed || !fetched || !targeted || !l->top) return no_memory(err);
     TN_TRY(find_values(l->graph, feeds, l->n_feeds, fed, err));
+    TN_TRY(check_feeds(fed, l->n_feeds, err));
     TN_TRY(find_values(l->graph, fetches, l->n_fetches, fetched, err));
     TN_TRY(find_targets(l->graph, targets, n_targets, targeted, err));
     body b = {.l = &lo, .g = l->graph, .prefix = "", .fed = fed, .n_fed = l->n_feeds, .region = l->top};

@@ -111,17 +111,14 @@ static void keep_ints(tn_infer *c)
 
 static tn_code reshape_mismatch(const tn_shape *in, const tn_shape *want, tn_error *err)
 {
-    char text[128];
     return tn_fail(err, TN_INVALID_ARGUMENT,
-                   "Input to reshape is a tensor with %lld values, but the requested shape %s has %lld",
-                   (long long)tn_shape_count(in), tn_shape_text(want, text, sizeof text),
-                   (long long)tn_shape_count(want));
+                   "Input to reshape is a tensor with %lld values, but the requested shape has %lld",
+                   (long long)tn_shape_count(in), (long long)tn_shape_count(want));
 }
 
 /* The one -1 of a requested shape that is known otherwise. */
 static tn_code reshape_wildcard(const tn_shape *in, tn_shape *want, int at, tn_error *err)
 {
-    char text[128];
     int64_t n = tn_shape_count(in), rest = 1;
     for (int k = 0; k < want->rank; k++)
         if (k != at && __builtin_mul_overflow(rest, want->dim[k], &rest))
@@ -138,9 +135,8 @@ static tn_code reshape_wildcard(const tn_shape *in, tn_shape *want, int at, tn_e
     }
     if (n % rest)
         return tn_fail(err, TN_INVALID_ARGUMENT,
-                       "Input to reshape is a tensor with %lld values, but the requested shape %s requires a "
-                       "multiple of %lld",
-                       (long long)n, tn_shape_text(want, text, sizeof text), (long long)rest);
+                       "Input to reshape is a tensor with %lld values, but the requested shape requires a multiple of "
+                       "%lld", (long long)n, (long long)rest);
     want->dim[at] = n / rest;
     return TN_OK;
 }

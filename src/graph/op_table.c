@@ -120,7 +120,7 @@ static tn_code insert(tn_map *m, tn_view key, tn_view value, bool unique, tn_err
     cell *old = tn_map_get_view(m, key);
     if (old && unique) {
         if (old->n == value.n && memcmp(old->data, value.p, value.n) == 0) return TN_OK;
-        return tn_fail(err, TN_INVALID_ARGUMENT, "HashTable has different value for same key: %.*s",
+        return tn_fail(err, TN_FAILED_PRECONDITION, "HashTable has different value for same key: %.*s",
                        (int)TN_MIN(key.n, (size_t)200), key.p);
     }
     cell *c = tn_malloc(sizeof *c + value.n);

@@ -439,7 +439,7 @@ tn_code tn_exec_read(tn_run_context *c, const tn_step *s, tn_error *err)
     tn_resource *res = *(tn_resource **)c->values[s->in[0]].data;
     tn_tensor *out = &c->values[s->out[0]], *copy;
     if (res->kind != TN_RES_VARIABLE)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "'%s' reads what is no variable", s->name);
+        return tn_fail(err, TN_FAILED_PRECONDITION, "'%s' reads what is no variable", s->name);
     tn_stored *v = (tn_stored *)res;
     pthread_mutex_lock(&v->store->lock);
     tn_code code = TN_OK;

@@ -134,7 +134,7 @@ static void values_by_name(void **state)
     assert_int_equal(tn_graph_value(g, "scope/input", &n, &err), TN_OK);
     assert_int_equal(tn_graph_value(g, "scope/inptu", &n, &err), TN_NOT_FOUND);
     assert_non_null(strstr(err.message, "scope/input"));
-    assert_int_equal(tn_graph_value(g, "scope/input:1", &n, &err), TN_NOT_FOUND);
+    assert_int_equal(tn_graph_value(g, "scope/input:1", &n, &err), TN_OUT_OF_RANGE);
     assert_int_equal(tn_graph_value(g, "scope/input:", &n, &err), TN_INVALID_ARGUMENT);
     assert_int_equal(tn_graph_value(g, "scope/input:99999999999999999999", &n, &err), TN_INVALID_ARGUMENT);
     assert_int_equal(tn_graph_value(g, "", &n, &err), TN_NOT_FOUND);

@@ -405,7 +405,6 @@ static void test_bad_constants(void **state)
         const char *text;
         tn_code code;
     } cases[] = {
-        {"dtype: DT_FLOAT tensor_shape { dim { size: 1 } } float_val: 1 float_val: 2", TN_INVALID_ARGUMENT},
         {"dtype: DT_FLOAT tensor_content: 'abc'", TN_INVALID_ARGUMENT},
         {"dtype: DT_FLOAT tensor_shape { dim { size: -1 } }", TN_INVALID_ARGUMENT},
         {"dtype: DT_FLOAT tensor_shape { unknown_rank: true }", TN_INVALID_ARGUMENT},

@@ -16,7 +16,7 @@ static void test_shapes(void **state)
         {"Reshape", "", {"int32[0,3]", "int32[2] 0 -1"}, {"int32[0,0]"}},
         {"Reshape", "", {"string[2] a b", "int32[2] 2 1"}, {"string[2,1] a b"}},
         {"Reshape", "", {"float[3] 1 2 3", "int32[1] 4"},
-         {"!Input to reshape is a tensor with 3 values, but the requested shape [4] has 4"}},
+         {"!Input to reshape is a tensor with 3 values, but the requested shape has 4"}},
         {"Reshape", "", {"float[3] 1 2 3", "int32[2] -1 -1"}, {"!Only one input size may be -1"}},
         {"Reshape", "", {"float[3] 1 2 3", "int32[2] 2 -1"}, {"!requires a multiple of 2"}},
         {"Reshape", "", {"float[3] 1 2 3", "int32[1] -2"}, {"!must be non-negative, not -2"}},
