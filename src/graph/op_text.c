@@ -79,18 +79,13 @@ static int put_complex(const as_string *a, const tn_tensor *t, int64_t i, char *
 static int put_integer(const as_string *a, const tn_tensor *t, int64_t i, char *out, size_t n)
 {
     char f[64];
-    bool is_unsigned = t->dtype == TN_UINT64;
+    bool is_unsigned =
+        t->dtype == TN_UINT8 || t->dtype == TN_UINT16 || t->dtype == TN_UINT32 || t->dtype == TN_UINT64;
     snprintf(f, sizeof f, "%%%s%s", a->width, is_unsigned ? "llu" : "lld");
-    if (is_unsigned) return snprintf(out, n, f, (unsigned long long)((const uint64_t *)t->data)[i]);
+    if (t->dtype == TN_UINT64) return snprintf(out, n, f, (unsigned long long)((const uint64_t *)t->data)[i]);
     return snprintf(out, n, f, (long long)tn_tensor_int(t, i));
 }
 
-static int put_word(const as_string *a, const char *word, char *out, size_t n)
-{
-    char f[64];
-    snprintf(f, sizeof f, "%%%ss", a->width);
-    return snprintf(out, n, f, word);
-}
 #pragma GCC diagnostic pop
 
 /* A string, padded to the width. */
@@ -123,7 +118,7 @@ static tn_code as_string_run(tn_run *r, tn_error *err)
             continue;
         }
         if (in->dtype == TN_BOOL)
-            len = put_word(a, ((const bool *)in->data)[i] ? "true" : "false", text, sizeof text);
+            len = snprintf(text, sizeof text, "%s", ((const bool *)in->data)[i] ? "true" : "false");
         else if (tn_dtype_is_complex(in->dtype))
             len = put_complex(a, in, i, text, sizeof text);
         else if (tn_dtype_is_float(in->dtype))

@@ -183,6 +183,17 @@ def says(e):
     return told[-1][:200] if told else ""
 
 
+def gradients(c, g, ph, outs, got, feed, rng):
+    """What the record says of them: nothing where TensorFlow has none."""
+    try:
+        seeds, grads = add_gradients(c, ph, outs, got, rng)
+        with v1.Session(graph=g, config=config()) as s:
+            values = s.run(grads, {**feed, **seeds})
+    except (LookupError, tf.errors.OpError):
+        return {}
+    return {"seed": {p.op.name: record(x) for p, x in seeds.items()}, "grad": {"grad_%d" % k: record(x) for k, x in values.items()}}
+
+
 def run(c, known, rng):
     """The case's record."""
     rec = {"name": c.name}
@@ -204,14 +215,7 @@ def run(c, known, rng):
             rec["out"] = {"out_%d" % k: record(x) for k, x in enumerate(got)}
             rec["tol"] = tolerance(c, got + c.inputs)
             if c.grad:
-                seeds, grads = add_gradients(c, ph, outs, got, rng)
-                with v1.Session(graph=g, config=config()) as s:
-                    try:
-                        values = s.run(grads, {**feed, **seeds})
-                    except tf.errors.OpError as e:
-                        raise TypeError("gradient: " + says(e)) from e
-                rec["seed"] = {p.op.name: record(x) for p, x in seeds.items()}
-                rec["grad"] = {"grad_%d" % k: record(x) for k, x in values.items()}
+                rec.update(gradients(c, g, ph, outs, got, feed, rng))
         rec["graph"] = text_format.MessageToString(g.as_graph_def(), as_one_line=True)
     return rec
 
