@@ -174,7 +174,7 @@ static tn_code backward_run(tn_run *r, tn_error *err)
     float *dhr = (float *)((char *)r->scratch + q->state);
     int64_t cell = q->cell, n = q->batch * cell;
     void *gemm = (char *)r->scratch + q->gemm;
-    if (q->batch * q->in) memset(dx, 0, (size_t)(q->batch * q->in) * sizeof *dx);
+    if (q->batch > 0 && q->in > 0) memset(dx, 0, (size_t)(q->batch * q->in) * sizeof *dx);
     if (n == 0) return TN_OK;
     for (int64_t i = 0; i < n; i++) {
         dc[i] = dh[i] * (1 - u[i]) * (1 - c[i] * c[i]);

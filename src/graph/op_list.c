@@ -5,11 +5,11 @@
  */
 #include "../kernel/kernel.h"
 #include "list.h"
-#include "op.h"
+#include "op_list.h"
 
 /* ==== helpers ==== */
 
-static tn_code put_list(tn_run *r, int o, tn_list *l, tn_error *err)
+tn_code tn_list_put(tn_run *r, int o, tn_list *l, tn_error *err)
 {
     if (!l) return tn_no_memory(err, sizeof *l);
     tn_variant **at = r->out[o]->data;
@@ -19,7 +19,7 @@ static tn_code put_list(tn_run *r, int o, tn_list *l, tn_error *err)
 }
 
 /* An element shape: a scalar -1 for any, or a vector whose -1 are unknown. */
-static tn_code shape_input(const tn_tensor *t, tn_shape *out, tn_error *err)
+tn_code tn_list_shape_input(const tn_tensor *t, tn_shape *out, tn_error *err)
 {
     *out = tn_shape_unknown();
     if (t->shape.rank == 0) {
@@ -37,7 +37,7 @@ static tn_code shape_input(const tn_tensor *t, tn_shape *out, tn_error *err)
     return TN_OK;
 }
 
-static tn_code scalar_input(const tn_run *r, int i, int64_t *out, tn_error *err)
+tn_code tn_list_scalar_input(const tn_run *r, int i, int64_t *out, tn_error *err)
 {
     if (tn_tensor_count(r->in[i]) != 1)
         return tn_fail(err, TN_INVALID_ARGUMENT, "input %d must be a scalar", i);
@@ -45,7 +45,7 @@ static tn_code scalar_input(const tn_run *r, int i, int64_t *out, tn_error *err)
     return TN_OK;
 }
 
-static tn_code list_input(const tn_run *r, const tn_list **out, tn_error *err)
+tn_code tn_list_input(const tn_run *r, const tn_list **out, tn_error *err)
 {
     TN_TRY(tn_list_of(r->in[0], out, err));
     tn_dtype wanted = tn_attr_t(r->attrs, "element_dtype");
@@ -55,7 +55,7 @@ static tn_code list_input(const tn_run *r, const tn_list **out, tn_error *err)
 }
 
 /* What is known of an element's shape from the shape input, at index i. */
-static void infer_element(tn_infer *c, int i, tn_shape *out)
+void tn_list_infer_element(tn_infer *c, int i, tn_shape *out)
 {
     tn_shape ints;
     *out = tn_shape_unknown();
@@ -95,7 +95,7 @@ static tn_code read_element(tn_run *r, int o, const tn_list *l, int64_t i, const
                    tn_shape_text(&item->shape, is, sizeof is), tn_shape_text(asked, wanted, sizeof wanted));
 }
 
-static tn_code check_item(const tn_list *l, const tn_tensor *item, const char *what, tn_error *err)
+tn_code tn_list_check_item(const tn_list *l, const tn_tensor *item, const char *what, tn_error *err)
 {
     if (tn_list_depth(item) >= TN_LIST_MAX_DEPTH) {
         return tn_fail(err, TN_INVALID_ARGUMENT, "lists of lists nested deeper than %d", TN_LIST_MAX_DEPTH);
@@ -116,9 +116,9 @@ static tn_code run_empty(tn_run *r, tn_error *err)
 {
     tn_shape s;
     int64_t most = 0;
-    TN_TRY(shape_input(r->in[0], &s, err));
-    TN_TRY(scalar_input(r, 1, &most, err));
-    return put_list(r, 0, tn_list_new(tn_attr_t(r->attrs, "element_dtype"), &s, most, 0), err);
+    TN_TRY(tn_list_shape_input(r->in[0], &s, err));
+    TN_TRY(tn_list_scalar_input(r, 1, &most, err));
+    return tn_list_put(r, 0, tn_list_new(tn_attr_t(r->attrs, "element_dtype"), &s, most, 0), err);
 }
 
 const tn_op tn_op_EmptyTensorList = {
@@ -133,13 +133,13 @@ static tn_code run_reserve(tn_run *r, tn_error *err)
 {
     tn_shape s;
     int64_t n = 0;
-    TN_TRY(shape_input(r->in[0], &s, err));
-    TN_TRY(scalar_input(r, 1, &n, err));
+    TN_TRY(tn_list_shape_input(r->in[0], &s, err));
+    TN_TRY(tn_list_scalar_input(r, 1, &n, err));
     if (n < 0)
         return tn_fail(err, TN_INVALID_ARGUMENT,
                        "The num_elements to reserve must be a non negative number, but got %lld",
                        (long long)n);
-    return put_list(r, 0, tn_list_new(tn_attr_t(r->attrs, "element_dtype"), &s, -1, n), err);
+    return tn_list_put(r, 0, tn_list_new(tn_attr_t(r->attrs, "element_dtype"), &s, -1, n), err);
 }
 
 const tn_op tn_op_TensorListReserve = {
@@ -151,7 +151,7 @@ const tn_op tn_op_TensorListReserve = {
 };
 
 /* Row i of a tensor, as a tensor of its own. */
-static tn_code row_of(const tn_tensor *t, int64_t i, tn_tensor **out, tn_error *err)
+tn_code tn_list_row(const tn_tensor *t, int64_t i, tn_tensor **out, tn_error *err)
 {
     tn_shape s = t->shape;
     s.rank--;
@@ -165,7 +165,7 @@ static tn_code fill_from(const tn_tensor *t, tn_list **list, tn_error *err)
 {
     for (int64_t i = 0; i < t->shape.dim[0]; i++) {
         tn_tensor *row = NULL;
-        TN_TRY(row_of(t, i, &row, err));
+        TN_TRY(tn_list_row(t, i, &row, err));
         tn_list *next = tn_list_with(*list, i, row);
         tn_tensor_unref(row);
         if (!next) return tn_no_memory(err, tn_tensor_bytes(t));
@@ -179,33 +179,33 @@ static tn_code run_from_tensor(tn_run *r, tn_error *err)
 {
     tn_shape s;
     const tn_tensor *t = r->in[0];
-    TN_TRY(shape_input(r->in[1], &s, err));
+    TN_TRY(tn_list_shape_input(r->in[1], &s, err));
     if (t->shape.rank < 1)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Tensor must be at least a vector, but saw shape: []");
     tn_list *l = tn_list_new(t->dtype, &s, -1, t->shape.dim[0]);
     if (!l) return tn_no_memory(err, sizeof *l);
     tn_code code = fill_from(t, &l, err);
     const tn_tensor *first = !code && l->n ? tn_list_at(l, 0) : NULL;
-    if (first) code = check_item(l, first, "make", err);
-    if (!code) return put_list(r, 0, l, err);
+    if (first) code = tn_list_check_item(l, first, "make", err);
+    if (!code) return tn_list_put(r, 0, l, err);
     tn_variant_unref(&l->head);
     return code;
 }
 
 /* ==== gradients' helpers ==== */
 
-static tn_node list_op(tn_grad *g, const char *type, const tn_node *in, int n_in, tn_dtype t)
+tn_node tn_list_op(tn_grad *g, const char *type, const tn_node *in, int n_in, tn_dtype t)
 {
     return tn_op(g->b, type, in, n_in, TN_ATTRS(tn_attr_type("element_dtype", t)));
 }
 
-static tn_dtype element_type(const tn_grad *g)
+tn_dtype tn_list_element_type(const tn_grad *g)
 {
     return tn_attr_t(&g->op->attrs, "element_dtype");
 }
 
 /* The element shape a list was made with, as int32. */
-static tn_node element_shape_of(tn_grad *g, tn_node list)
+tn_node tn_list_element_shape_of(tn_grad *g, tn_node list)
 {
     return tn_op(g->b, "TensorListElementShape", TN_INPUTS(list),
                  TN_ATTRS(tn_attr_type("shape_type", TN_INT32)));
@@ -215,12 +215,12 @@ static tn_code grad_from_tensor(tn_grad *g, tn_error *err)
 {
     (void)err;
     tn_shape s = tn_node_shape(tn_grad_in(g, 0));
-    tn_node shape = element_shape_of(g, g->dy[0]);
+    tn_node shape = tn_list_element_shape_of(g, g->dy[0]);
     int64_t n = s.rank > 0 ? s.dim[0] : -1;
     tn_grad_set(
         g, 0,
         tn_op(g->b, "TensorListStack", TN_INPUTS(g->dy[0], shape),
-              TN_ATTRS(tn_attr_type("element_dtype", element_type(g)), tn_attr_int("num_elements", n))));
+              TN_ATTRS(tn_attr_type("element_dtype", tn_list_element_type(g)), tn_attr_int("num_elements", n))));
     return TN_OK;
 }
 
@@ -237,14 +237,14 @@ const tn_op tn_op_TensorListFromTensor = {
 static tn_code run_push(tn_run *r, tn_error *err)
 {
     const tn_list *l = NULL;
-    TN_TRY(list_input(r, &l, err));
-    TN_TRY(check_item(l, r->in[1], "append", err));
+    TN_TRY(tn_list_input(r, &l, err));
+    TN_TRY(tn_list_check_item(l, r->in[1], "append", err));
     if (l->most >= 0 && l->n >= l->most) {
         return tn_fail(err, TN_INVALID_ARGUMENT,
                        "Tried to push item into a full list list size: %lld max_num_elements: %lld",
                        (long long)l->n, (long long)l->most);
     }
-    return put_list(r, 0, tn_list_with(l, l->n, r->in[1]), err);
+    return tn_list_put(r, 0, tn_list_with(l, l->n, r->in[1]), err);
 }
 
 /* Popping gives back both: the element's gradient and the list's. */
@@ -252,7 +252,7 @@ static tn_code grad_push(tn_grad *g, tn_error *err)
 {
     (void)err;
     tn_node shape = tn_shape_of(g->b, tn_grad_in(g, 1));
-    tn_node pop = list_op(g, "TensorListPopBack", (tn_node[]){tn_grad_dy(g, 0), shape}, 2, element_type(g));
+    tn_node pop = tn_list_op(g, "TensorListPopBack", (tn_node[]){tn_grad_dy(g, 0), shape}, 2, tn_list_element_type(g));
     tn_grad_set(g, 0, pop);
     if (pop.op) tn_grad_set(g, 1, tn_output_of(pop.op, 1));
     return TN_OK;
@@ -270,7 +270,7 @@ static tn_code infer_pop(tn_infer *c, tn_error *err)
 {
     (void)err;
     c->out[0].shape = TN_SHAPE();
-    infer_element(c, 1, &c->out[1].shape);
+    tn_list_infer_element(c, 1, &c->out[1].shape);
     return TN_OK;
 }
 
@@ -278,11 +278,11 @@ static tn_code run_pop(tn_run *r, tn_error *err)
 {
     const tn_list *l = NULL;
     tn_shape s;
-    TN_TRY(list_input(r, &l, err));
-    TN_TRY(shape_input(r->in[1], &s, err));
+    TN_TRY(tn_list_input(r, &l, err));
+    TN_TRY(tn_list_shape_input(r->in[1], &s, err));
     if (l->n == 0) return tn_fail(err, TN_INVALID_ARGUMENT, "Trying to pop from an empty list.");
     TN_TRY(read_element(r, 1, l, l->n - 1, &s, err));
-    return put_list(r, 0, tn_list_resized(l, l->n - 1), err);
+    return tn_list_put(r, 0, tn_list_resized(l, l->n - 1), err);
 }
 
 static tn_code grad_pop(tn_grad *g, tn_error *err)
@@ -291,11 +291,11 @@ static tn_code grad_pop(tn_grad *g, tn_error *err)
     tn_node list = g->dy[0];
     if (!list.op) {
         tn_node most = tn_scalar(g->b, TN_INT32, -1);
-        list = list_op(g, "EmptyTensorList", (tn_node[]){element_shape_of(g, tn_grad_out(g, 0)), most}, 2,
-                       element_type(g));
+        list = tn_list_op(g, "EmptyTensorList", (tn_node[]){tn_list_element_shape_of(g, tn_grad_out(g, 0)), most}, 2,
+                       tn_list_element_type(g));
     }
     tn_grad_set(g, 0,
-                list_op(g, "TensorListPushBack", (tn_node[]){list, tn_grad_dy(g, 1)}, 2, element_type(g)));
+                tn_list_op(g, "TensorListPushBack", (tn_node[]){list, tn_grad_dy(g, 1)}, 2, tn_list_element_type(g)));
     return TN_OK;
 }
 
@@ -323,12 +323,12 @@ static tn_code run_set(tn_run *r, tn_error *err)
 {
     const tn_list *l = NULL;
     int64_t i = 0;
-    TN_TRY(list_input(r, &l, err));
-    TN_TRY(scalar_input(r, 1, &i, err));
+    TN_TRY(tn_list_input(r, &l, err));
+    TN_TRY(tn_list_scalar_input(r, 1, &i, err));
     bool grows = tn_attr_b(r->attrs, "resize_if_index_out_of_bounds") && i >= l->n;
     if (!grows) TN_TRY(check_index(l, i, "modify", err));
-    TN_TRY(check_item(l, r->in[2], "set", err));
-    return put_list(r, 0, tn_list_with(l, i, r->in[2]), err);
+    TN_TRY(tn_list_check_item(l, r->in[2], "set", err));
+    return tn_list_put(r, 0, tn_list_with(l, i, r->in[2]), err);
 }
 
 /* The list's gradient has nothing where the element was replaced. */
@@ -336,10 +336,10 @@ static tn_code grad_set(tn_grad *g, tn_error *err)
 {
     (void)err;
     tn_node dy = tn_grad_dy(g, 0), index = tn_grad_in(g, 1), item = tn_grad_in(g, 2);
-    tn_dtype t = element_type(g);
+    tn_dtype t = tn_list_element_type(g);
     tn_grad_set(g, 0,
-                list_op(g, "TensorListSetItem", (tn_node[]){dy, index, tn_zeros_like(g->b, item)}, 3, t));
-    tn_grad_set(g, 2, list_op(g, "TensorListGetItem", (tn_node[]){dy, index, tn_shape_of(g->b, item)}, 3, t));
+                tn_list_op(g, "TensorListSetItem", (tn_node[]){dy, index, tn_zeros_like(g->b, item)}, 3, t));
+    tn_grad_set(g, 2, tn_list_op(g, "TensorListGetItem", (tn_node[]){dy, index, tn_shape_of(g->b, item)}, 3, t));
     return TN_OK;
 }
 
@@ -355,7 +355,7 @@ const tn_op tn_op_TensorListSetItem = {
 static tn_code infer_get(tn_infer *c, tn_error *err)
 {
     (void)err;
-    infer_element(c, 2, &c->out[0].shape);
+    tn_list_infer_element(c, 2, &c->out[0].shape);
     return TN_OK;
 }
 
@@ -364,9 +364,9 @@ static tn_code run_get(tn_run *r, tn_error *err)
     const tn_list *l = NULL;
     int64_t i = 0;
     tn_shape s;
-    TN_TRY(list_input(r, &l, err));
-    TN_TRY(scalar_input(r, 1, &i, err));
-    TN_TRY(shape_input(r->in[2], &s, err));
+    TN_TRY(tn_list_input(r, &l, err));
+    TN_TRY(tn_list_scalar_input(r, 1, &i, err));
+    TN_TRY(tn_list_shape_input(r->in[2], &s, err));
     TN_TRY(check_index(l, i, "access", err));
     return read_element(r, 0, l, i, &s, err);
 }
@@ -375,9 +375,9 @@ static tn_code grad_get(tn_grad *g, tn_error *err)
 {
     (void)err;
     tn_node list = tn_grad_in(g, 0), length = tn_op(g->b, "TensorListLength", TN_INPUTS(list), TN_NO_ATTRS);
-    tn_dtype t = element_type(g);
-    tn_node empty = list_op(g, "TensorListReserve", (tn_node[]){element_shape_of(g, list), length}, 2, t);
-    tn_grad_set(g, 0, list_op(g, "TensorListSetItem", (tn_node[]){empty, tn_grad_in(g, 1), g->dy[0]}, 3, t));
+    tn_dtype t = tn_list_element_type(g);
+    tn_node empty = tn_list_op(g, "TensorListReserve", (tn_node[]){tn_list_element_shape_of(g, list), length}, 2, t);
+    tn_grad_set(g, 0, tn_list_op(g, "TensorListSetItem", (tn_node[]){empty, tn_grad_in(g, 1), g->dy[0]}, 3, t));
     return TN_OK;
 }
 
@@ -398,7 +398,7 @@ static tn_code infer_stack(tn_infer *c, tn_error *err)
 {
     (void)err;
     tn_shape element, *out = &c->out[0].shape;
-    infer_element(c, 1, &element);
+    tn_list_infer_element(c, 1, &element);
     if (element.rank < 0 || element.rank == TN_MAX_RANK) return TN_OK;
     out->rank = element.rank + 1;
     out->dim[0] = TN_MAX(tn_attr_i(c->attrs, "num_elements"), -1);
@@ -447,8 +447,8 @@ static tn_code run_stack(tn_run *r, tn_error *err)
     const tn_list *l = NULL;
     tn_shape s, all;
     int64_t wanted = tn_attr_i(r->attrs, "num_elements");
-    TN_TRY(list_input(r, &l, err));
-    TN_TRY(shape_input(r->in[1], &s, err));
+    TN_TRY(tn_list_input(r, &l, err));
+    TN_TRY(tn_list_shape_input(r->in[1], &s, err));
     if (wanted >= 0 && wanted != l->n) {
         return tn_fail(err, TN_INVALID_ARGUMENT,
                        "Operation expected a list with %lld elements but got a list with %lld elements.",
@@ -469,8 +469,8 @@ static tn_code run_stack(tn_run *r, tn_error *err)
 static tn_code grad_stack(tn_grad *g, tn_error *err)
 {
     (void)err;
-    tn_node shape = element_shape_of(g, tn_grad_in(g, 0));
-    tn_grad_set(g, 0, list_op(g, "TensorListFromTensor", (tn_node[]){g->dy[0], shape}, 2, element_type(g)));
+    tn_node shape = tn_list_element_shape_of(g, tn_grad_in(g, 0));
+    tn_grad_set(g, 0, tn_list_op(g, "TensorListFromTensor", (tn_node[]){g->dy[0], shape}, 2, tn_list_element_type(g)));
     return TN_OK;
 }
 
@@ -529,11 +529,11 @@ static tn_code run_resize(tn_run *r, tn_error *err)
     const tn_list *l = NULL;
     int64_t n = 0;
     TN_TRY(tn_list_of(r->in[0], &l, err));
-    TN_TRY(scalar_input(r, 1, &n, err));
+    TN_TRY(tn_list_scalar_input(r, 1, &n, err));
     if (n < 0)
         return tn_fail(err, TN_INVALID_ARGUMENT, "TensorListSlice expects size to be non-negative. Got: %lld",
                        (long long)n);
-    return put_list(r, 0, tn_list_resized(l, n), err);
+    return tn_list_put(r, 0, tn_list_resized(l, n), err);
 }
 
 static tn_code grad_resize(tn_grad *g, tn_error *err)
@@ -555,7 +555,7 @@ const tn_op tn_op_TensorListResize = {
 /* ==== sums ==== */
 
 /* Puts an element into a list that nobody else has yet (takes both; the list is replaced). */
-static tn_code put_item(tn_list **l, int64_t i, tn_tensor *item, tn_error *err)
+tn_code tn_list_put_item(tn_list **l, int64_t i, tn_tensor *item, tn_error *err)
 {
     tn_list *next = tn_list_with(*l, i, item);
     tn_tensor_unref(item);
@@ -575,7 +575,7 @@ static tn_code fill_zeros(const tn_list *from, tn_list **to, tn_error *err)
         tn_tensor *zero = NULL;
         if (!item) continue;
         TN_TRY(tn_tensor_new(from->dtype, &item->shape, &zero, err));
-        TN_TRY(put_item(to, i, zero, err));
+        TN_TRY(tn_list_put_item(to, i, zero, err));
     }
     return TN_OK;
 }
@@ -587,7 +587,7 @@ tn_code tn_list_zeros_like(tn_run *r, tn_error *err)
     tn_list *l = tn_list_new(from->dtype, &from->element_shape, from->most, from->n);
     if (!l) return tn_no_memory(err, sizeof *l);
     tn_code code = fill_zeros(from, &l, err);
-    if (!code) return put_list(r, 0, l, err);
+    if (!code) return tn_list_put(r, 0, l, err);
     tn_variant_unref(&l->head);
     return code;
 }
@@ -602,12 +602,12 @@ static tn_code add_item(tn_list **l, int64_t i, const tn_tensor *item, tn_error 
     }
     if (!old) {
         TN_TRY(tn_tensor_keep(item, &sum, err));
-        return put_item(l, i, sum, err);
+        return tn_list_put_item(l, i, sum, err);
     }
     TN_TRY(tn_tensor_alloc(item->dtype, &item->shape, &sum, err));
     const void *in[] = {old->data, item->data};
     tn_code code = tn_pw_flat(TN_PW_ADD, item->dtype, 0, tn_tensor_count(item), in, sum->data, 1, err);
-    if (!code) return put_item(l, i, sum, err);
+    if (!code) return tn_list_put_item(l, i, sum, err);
     tn_tensor_unref(sum);
     return code;
 }
@@ -640,7 +640,7 @@ tn_code tn_list_add_n(tn_run *r, tn_error *err)
         code = tn_list_of(r->in[i], &next, err);
         if (!code) code = add_lists(next, &l, err);
     }
-    if (!code) return put_list(r, 0, l, err);
+    if (!code) return tn_list_put(r, 0, l, err);
     tn_variant_unref(&l->head);
     return code;
 }
