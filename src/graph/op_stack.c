@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_stack.c - StackV2 and its operators: what TensorFlow 1's loops keep for their gradients.
+ * op_stack.c - stacks: what TensorFlow 1's loops keep for their gradients. The first version's handles are declared as
+ * references to strings, but what stands in them is a resource as well.
  */
 #include "op_move.h"
 
@@ -40,13 +41,21 @@ static tn_code new_run(tn_run *r, tn_error *err)
     s->base = (tn_resource){.kind = TN_RES_STACK, .name = name, .release = release_stack};
     atomic_init(&s->base.refs, 1);
     s->dtype = tn_attr_t(r->attrs, "elem_type");
-    s->most = tn_tensor_int(r->in[0], 0);
+    s->most = r->n_in ? tn_tensor_int(r->in[0], 0) : -1;
     return tn_run_new_resource(r, 0, &s->base, err);
 }
 
 const tn_op tn_op_StackV2 = {
     .name = "StackV2",
     .sig = "max_size:int32 -> handle:resource; elem_type:type stack_name:string=\"\"",
+    .infer = tn_infer_scalar,
+    .run = new_run,
+    .flags = TN_STATEFUL | TN_NO_GRADIENT,
+    .dynamic = TN_BIT(0),
+};
+const tn_op tn_op_Stack = {
+    .name = "Stack",
+    .sig = "-> handle:&string; elem_type:type stack_name:string=\"\"",
     .infer = tn_infer_scalar,
     .run = new_run,
     .flags = TN_STATEFUL | TN_NO_GRADIENT,
@@ -100,6 +109,14 @@ const tn_op tn_op_StackPushV2 = {
     .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
     .dynamic = TN_BIT(0),
 };
+const tn_op tn_op_StackPush = {
+    .name = "StackPush",
+    .sig = "handle:&string elem:T -> output:T; T:type swap_memory:bool=false",
+    .infer = push_infer,
+    .run = push_run,
+    .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
+    .dynamic = TN_BIT(0),
+};
 
 static tn_code pop_run(tn_run *r, tn_error *err)
 {
@@ -124,6 +141,14 @@ const tn_op tn_op_StackPopV2 = {
     .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
     .dynamic = TN_BIT(0),
 };
+const tn_op tn_op_StackPop = {
+    .name = "StackPop",
+    .sig = "handle:&string -> elem:elem_type; elem_type:type",
+    .infer = tn_infer_none,
+    .run = pop_run,
+    .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
+    .dynamic = TN_BIT(0),
+};
 
 static tn_code close_run(tn_run *r, tn_error *err)
 {
@@ -137,6 +162,13 @@ static tn_code close_run(tn_run *r, tn_error *err)
 const tn_op tn_op_StackCloseV2 = {
     .name = "StackCloseV2",
     .sig = "handle:resource -> ;",
+    .infer = tn_infer_none,
+    .run = close_run,
+    .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
+};
+const tn_op tn_op_StackClose = {
+    .name = "StackClose",
+    .sig = "handle:&string -> ;",
     .infer = tn_infer_none,
     .run = close_run,
     .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,

@@ -20,14 +20,14 @@ static void set_flow(tn_tensor *flow)
     *TN_FLOATS(flow) = 0;
 }
 
-static tn_code flow_infer(tn_infer *c, tn_error *err)
+tn_code tn_array_flow_infer(tn_infer *c, tn_error *err)
 {
     return tn_infer_scalar(c, err);
 }
 
 /* ==== making one ==== */
 
-static tn_code new_infer(tn_infer *c, tn_error *err)
+tn_code tn_array_new_infer(tn_infer *c, tn_error *err)
 {
     tn_info *held = TN_NEW(c->arena, tn_info);
     if (!held) return tn_no_memory(err, sizeof *held);
@@ -37,11 +37,11 @@ static tn_code new_infer(tn_infer *c, tn_error *err)
     tn_attr_get_shape(c->attrs, "element_shape", &held->shape);
     c->out[0].shape.rank = 0;
     c->out[0].handle = held;
-    c->out[1].shape.rank = 0;
+    if (c->n_out == 2) c->out[1].shape.rank = 0;
     return TN_OK;
 }
 
-static tn_code new_run(tn_run *r, tn_error *err)
+tn_code tn_array_new_run(tn_run *r, tn_error *err)
 {
     tn_tensor_array *a;
     tn_shape element = tn_shape_unknown();
@@ -50,9 +50,9 @@ static tn_code new_run(tn_run *r, tn_error *err)
                                &a, err));
     a->dynamic = tn_attr_b(r->attrs, "dynamic_size");
     a->clear_after_read = tn_attr_b(r->attrs, "clear_after_read");
-    a->identical = tn_attr_b(r->attrs, "identical_element_shapes");
+    tn_attr_get_bool(r->attrs, "identical_element_shapes", &a->identical);
     TN_TRY(tn_run_new_resource(r, 0, &a->base, err));
-    set_flow(r->out[1]);
+    if (r->n_out == 2) set_flow(r->out[1]);
     return TN_OK;
 }
 
@@ -61,22 +61,22 @@ const tn_op tn_op_TensorArrayV3 = {
     .sig = "size:int32 -> handle:resource flow:float; dtype:type element_shape:shape=unknown "
            "dynamic_size:bool=false clear_after_read:bool=true identical_element_shapes:bool=false "
            "tensor_array_name:string=\"\"",
-    .infer = new_infer,
-    .run = new_run,
+    .infer = tn_array_new_infer,
+    .run = tn_array_new_run,
     .flags = TN_STATEFUL | TN_NO_GRADIENT,
     .dynamic = TN_BIT(0),
 };
 
-static tn_code gradient_infer(tn_infer *c, tn_error *err)
+tn_code tn_array_gradient_infer(tn_infer *c, tn_error *err)
 {
     (void)err;
     c->out[0].shape.rank = 0;
     c->out[0].handle = c->n_in == 2 ? c->in[0]->handle : NULL;
-    c->out[1].shape.rank = 0;
+    if (c->n_out == 2) c->out[1].shape.rank = 0;
     return TN_OK;
 }
 
-static tn_code gradient_run(tn_run *r, tn_error *err)
+tn_code tn_array_gradient_run(tn_run *r, tn_error *err)
 {
     tn_tensor_array *a, *g;
     char source[256] = "";
@@ -89,15 +89,15 @@ static tn_code gradient_run(tn_run *r, tn_error *err)
     TN_TRY(tn_tensor_array_gradient(a, source, r->n_in == 3 ? &prepend : NULL, &g, err));
     atomic_fetch_add(&g->base.refs, 1);
     TN_TRY(tn_run_new_resource(r, 0, &g->base, err));
-    set_flow(r->out[1]);
+    if (r->n_out == 2) set_flow(r->out[1]);
     return TN_OK;
 }
 
 const tn_op tn_op_TensorArrayGradV3 = {
     .name = "TensorArrayGradV3",
     .sig = "handle:resource flow_in:float -> grad_handle:resource flow_out:float; source:string",
-    .infer = gradient_infer,
-    .run = gradient_run,
+    .infer = tn_array_gradient_infer,
+    .run = tn_array_gradient_run,
     .flags = TN_STATEFUL | TN_NO_GRADIENT,
     .dynamic = TN_BIT(0),
 };
@@ -105,8 +105,8 @@ const tn_op tn_op_TensorArrayGradWithShape = {
     .name = "TensorArrayGradWithShape",
     .sig = "handle:resource flow_in:float shape_to_prepend:int32 -> grad_handle:resource flow_out:float; "
            "source:string",
-    .infer = gradient_infer,
-    .run = gradient_run,
+    .infer = tn_array_gradient_infer,
+    .run = tn_array_gradient_run,
     .flags = TN_STATEFUL | TN_NO_GRADIENT,
     .dynamic = TN_BIT(0),
 };
@@ -146,7 +146,7 @@ static gradient_array gradient_of(tn_grad *g, tn_node dy, tn_node flow)
 
 /* ==== write, read ==== */
 
-static tn_code write_run(tn_run *r, tn_error *err)
+tn_code tn_array_write_run(tn_run *r, tn_error *err)
 {
     tn_tensor_array *a;
     TN_TRY(array_of(r, &a, err));
@@ -169,20 +169,20 @@ static tn_code write_grad(tn_grad *g, tn_error *err)
 const tn_op tn_op_TensorArrayWriteV3 = {
     .name = "TensorArrayWriteV3",
     .sig = "handle:resource index:int32 value:T flow_in:float -> flow_out:float; T:type",
-    .infer = flow_infer,
-    .run = write_run,
+    .infer = tn_array_flow_infer,
+    .run = tn_array_write_run,
     .grad = write_grad,
     .flags = TN_STATEFUL,
 };
 
-static tn_code read_infer(tn_infer *c, tn_error *err)
+tn_code tn_array_read_infer(tn_infer *c, tn_error *err)
 {
     (void)err;
     if (c->in[0]->handle) c->out[0].shape = c->in[0]->handle->shape;
     return TN_OK;
 }
 
-static tn_code read_run(tn_run *r, tn_error *err)
+tn_code tn_array_read_run(tn_run *r, tn_error *err)
 {
     tn_tensor_array *a;
     const tn_tensor *value;
@@ -211,8 +211,8 @@ static tn_code read_grad(tn_grad *g, tn_error *err)
 const tn_op tn_op_TensorArrayReadV3 = {
     .name = "TensorArrayReadV3",
     .sig = "handle:resource index:int32 flow_in:float -> value:dtype; dtype:type",
-    .infer = read_infer,
-    .run = read_run,
+    .infer = tn_array_read_infer,
+    .run = tn_array_read_run,
     .grad = read_grad,
     .flags = TN_STATEFUL,
     .dynamic = TN_BIT(0),
@@ -220,16 +220,17 @@ const tn_op tn_op_TensorArrayReadV3 = {
 
 /* ==== gather, scatter: elements stacked along a new first dimension ==== */
 
-static tn_code gather_infer(tn_infer *c, tn_error *err)
+tn_code tn_array_gather_infer(tn_infer *c, tn_error *err)
 {
     tn_shape s = tn_shape_unknown(), known;
     tn_attr_get_shape(c->attrs, "element_shape", &s);
     if (c->in[0]->handle && tn_shape_merge(&s, &c->in[0]->handle->shape, &known, NULL) == TN_OK) s = known;
-    TN_TRY(tn_infer_rank(c, 1, 1, err));
+    bool all = c->n_in == 2;
+    if (!all) TN_TRY(tn_infer_rank(c, 1, 1, err));
     if (s.rank < 0 || s.rank == TN_MAX_RANK) return TN_OK;
     tn_infer_set_rank(c, 0, s.rank + 1);
     memcpy(c->out[0].shape.dim + 1, s.dim, (size_t)s.rank * sizeof *s.dim);
-    if (c->in[1]->shape.rank == 1) c->out[0].shape.dim[0] = c->in[1]->shape.dim[0];
+    if (!all && c->in[1]->shape.rank == 1) c->out[0].shape.dim[0] = c->in[1]->shape.dim[0];
     return TN_OK;
 }
 
@@ -247,11 +248,11 @@ static tn_code gather_empty(tn_run *r, const tn_tensor_array *a, tn_error *err)
     return tn_run_output(r, 0, &out, err);
 }
 
-static tn_code gather_one(tn_run *r, tn_tensor_array *a, int64_t k, int64_t n, tn_error *err)
+/* Element i as row k of n. */
+static tn_code gather_one(tn_run *r, tn_tensor_array *a, int64_t i, int64_t k, int64_t n, tn_error *err)
 {
     const tn_tensor *value;
     char s[128], t[128];
-    int64_t i = tn_tensor_int(r->in[1], k);
     TN_TRY(tn_tensor_array_read(a, i, &value, err));
     tn_shape stacked = value->shape;
     if (k == 0) {
@@ -276,16 +277,17 @@ static tn_code gather_one(tn_run *r, tn_tensor_array *a, int64_t k, int64_t n, t
     return TN_OK;
 }
 
-static tn_code gather_run(tn_run *r, tn_error *err)
+tn_code tn_array_gather_run(tn_run *r, tn_error *err)
 {
     tn_tensor_array *a;
     TN_TRY(array_of(r, &a, err));
-    int64_t n = tn_tensor_count(r->in[1]);
+    bool all = r->n_in == 2; /* TensorArrayPack: without indices */
+    int64_t n = all ? a->n : tn_tensor_count(r->in[1]);
     if (a->dtype != r->out[0]->dtype)
         return tn_fail(err, TN_INVALID_ARGUMENT, "TensorArray dtype is %s but Op requested dtype %s.",
                        tn_dtype_name(a->dtype), tn_dtype_name(r->out[0]->dtype));
     if (n == 0) return gather_empty(r, a, err);
-    for (int64_t k = 0; k < n; k++) TN_TRY(gather_one(r, a, k, n, err));
+    for (int64_t k = 0; k < n; k++) TN_TRY(gather_one(r, a, all ? k : tn_tensor_int(r->in[1], k), k, n, err));
     return TN_OK;
 }
 
@@ -304,8 +306,8 @@ const tn_op tn_op_TensorArrayGatherV3 = {
     .name = "TensorArrayGatherV3",
     .sig = "handle:resource indices:int32 flow_in:float -> value:dtype; dtype:type "
            "element_shape:shape=unknown",
-    .infer = gather_infer,
-    .run = gather_run,
+    .infer = tn_array_gather_infer,
+    .run = tn_array_gather_run,
     .grad = gather_grad,
     .flags = TN_STATEFUL,
     .dynamic = TN_BIT(0),
@@ -332,7 +334,7 @@ static tn_code write_rows(tn_tensor_array *a, int64_t i, const tn_tensor *value,
     return code;
 }
 
-static tn_code scatter_run(tn_run *r, tn_error *err)
+tn_code tn_array_scatter_run(tn_run *r, tn_error *err)
 {
     tn_tensor_array *a;
     const tn_tensor *indices = r->in[1], *value = r->in[2];
@@ -345,6 +347,25 @@ static tn_code scatter_run(tn_run *r, tn_error *err)
     for (int64_t k = 0; k < n; k++) most = TN_MAX(most, tn_tensor_int(indices, k) + 1);
     if (a->dynamic && most > a->n) TN_TRY(tn_tensor_array_reserve(a, most, err));
     for (int64_t k = 0; k < n; k++) TN_TRY(write_rows(a, tn_tensor_int(indices, k), value, k, 1, true, err));
+    set_flow(r->out[0]);
+    return TN_OK;
+}
+
+/* TensorArrayUnpack: one row for each element. */
+tn_code tn_array_unpack_run(tn_run *r, tn_error *err)
+{
+    tn_tensor_array *a;
+    const tn_tensor *value = r->in[1];
+    TN_TRY(array_of(r, &a, err));
+    int64_t n = value->shape.rank < 1 ? 0 : value->shape.dim[0];
+    if (value->shape.rank < 1)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Expected value to be at least a vector, but received shape: []");
+    if (a->dynamic && n > a->n) TN_TRY(tn_tensor_array_reserve(a, n, err));
+    if (a->n != n)
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "TensorArray must have size equal to first dimension of value (%lld vs. %lld)", (long long)a->n,
+                       (long long)n);
+    for (int64_t k = 0; k < n; k++) TN_TRY(write_rows(a, k, value, k, 1, true, err));
     set_flow(r->out[0]);
     return TN_OK;
 }
@@ -364,15 +385,15 @@ static tn_code scatter_grad(tn_grad *g, tn_error *err)
 const tn_op tn_op_TensorArrayScatterV3 = {
     .name = "TensorArrayScatterV3",
     .sig = "handle:resource indices:int32 value:T flow_in:float -> flow_out:float; T:type",
-    .infer = flow_infer,
-    .run = scatter_run,
+    .infer = tn_array_flow_infer,
+    .run = tn_array_scatter_run,
     .grad = scatter_grad,
     .flags = TN_STATEFUL,
 };
 
 /* ==== concat, split: elements side by side along their first dimension ==== */
 
-static tn_code concat_infer(tn_infer *c, tn_error *err)
+tn_code tn_array_concat_infer(tn_infer *c, tn_error *err)
 {
     (void)err;
     tn_shape s = tn_shape_unknown();
@@ -409,7 +430,7 @@ static tn_code concat_shape(tn_tensor_array *a, tn_shape *s, int64_t *lengths, t
     return TN_OK;
 }
 
-static tn_code concat_run(tn_run *r, tn_error *err)
+tn_code tn_array_concat_run(tn_run *r, tn_error *err)
 {
     tn_tensor_array *a;
     tn_shape s = tn_shape_unknown(), n;
@@ -454,14 +475,14 @@ const tn_op tn_op_TensorArrayConcatV3 = {
     .name = "TensorArrayConcatV3",
     .sig = "handle:resource flow_in:float -> value:dtype lengths:int64; dtype:type "
            "element_shape_except0:shape=unknown",
-    .infer = concat_infer,
-    .run = concat_run,
+    .infer = tn_array_concat_infer,
+    .run = tn_array_concat_run,
     .grad = concat_grad,
     .flags = TN_STATEFUL,
     .dynamic = TN_BIT(0) | TN_BIT(1),
 };
 
-static tn_code split_run(tn_run *r, tn_error *err)
+tn_code tn_array_split_run(tn_run *r, tn_error *err)
 {
     tn_tensor_array *a;
     const tn_tensor *value = r->in[1], *lengths = r->in[2];
@@ -511,15 +532,15 @@ static tn_code split_grad(tn_grad *g, tn_error *err)
 const tn_op tn_op_TensorArraySplitV3 = {
     .name = "TensorArraySplitV3",
     .sig = "handle:resource value:T lengths:int64 flow_in:float -> flow_out:float; T:type",
-    .infer = flow_infer,
-    .run = split_run,
+    .infer = tn_array_flow_infer,
+    .run = tn_array_split_run,
     .grad = split_grad,
     .flags = TN_STATEFUL,
 };
 
 /* ==== size, close ==== */
 
-static tn_code size_run(tn_run *r, tn_error *err)
+tn_code tn_array_size_run(tn_run *r, tn_error *err)
 {
     tn_tensor_array *a;
     TN_TRY(array_of(r, &a, err));
@@ -530,12 +551,12 @@ static tn_code size_run(tn_run *r, tn_error *err)
 const tn_op tn_op_TensorArraySizeV3 = {
     .name = "TensorArraySizeV3",
     .sig = "handle:resource flow_in:float -> size:int32;",
-    .infer = flow_infer,
-    .run = size_run,
+    .infer = tn_array_flow_infer,
+    .run = tn_array_size_run,
     .flags = TN_STATEFUL | TN_NO_GRADIENT,
 };
 
-static tn_code close_run(tn_run *r, tn_error *err)
+tn_code tn_array_close_run(tn_run *r, tn_error *err)
 {
     tn_tensor_array *a;
     TN_TRY(array_of(r, &a, err));
@@ -547,6 +568,6 @@ const tn_op tn_op_TensorArrayCloseV3 = {
     .name = "TensorArrayCloseV3",
     .sig = "handle:resource -> ;",
     .infer = tn_infer_none,
-    .run = close_run,
+    .run = tn_array_close_run,
     .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
 };

@@ -38,4 +38,23 @@ void tn_tensor_array_done(tn_tensor_array *a, int64_t i);
 tn_code tn_tensor_array_reserve(tn_tensor_array *a, int64_t n, tn_error *err);
 void tn_tensor_array_close(tn_tensor_array *a);
 
+/* ==== the operators, by their newest names (op_tensor_array.c); the older ones are op_tensor_array_old.c's ==== */
+tn_code tn_array_new_infer(tn_infer *c, tn_error *err);
+tn_code tn_array_gradient_infer(tn_infer *c, tn_error *err);
+tn_code tn_array_flow_infer(tn_infer *c, tn_error *err);
+tn_code tn_array_read_infer(tn_infer *c, tn_error *err);
+tn_code tn_array_gather_infer(tn_infer *c, tn_error *err);
+tn_code tn_array_concat_infer(tn_infer *c, tn_error *err);
+tn_code tn_array_new_run(tn_run *r, tn_error *err);
+tn_code tn_array_gradient_run(tn_run *r, tn_error *err);
+tn_code tn_array_write_run(tn_run *r, tn_error *err);
+tn_code tn_array_read_run(tn_run *r, tn_error *err);
+tn_code tn_array_gather_run(tn_run *r, tn_error *err);
+tn_code tn_array_scatter_run(tn_run *r, tn_error *err);
+tn_code tn_array_concat_run(tn_run *r, tn_error *err);
+tn_code tn_array_split_run(tn_run *r, tn_error *err);
+tn_code tn_array_size_run(tn_run *r, tn_error *err);
+tn_code tn_array_close_run(tn_run *r, tn_error *err);
+tn_code tn_array_unpack_run(tn_run *r, tn_error *err);
+
 #endif

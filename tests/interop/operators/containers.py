@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists, arrays, stacks, maps and queues of tensors."""
+from tensorflow.core.framework import types_pb2
+
 from case import *
 
 
@@ -114,9 +116,171 @@ def batches(rng):
     yield case("TensorListPushBackBatch", pushed, a, draw(rng, F32, 3, 3), shapes="unknown")
 
 
+def old_nodes(producer, inputs, fetch, nodes):
+    """Nodes of operators that new graphs may not have: lines "name op input... | attr=value ..." in a graph of their time."""
+    g = v1.GraphDef()
+    g.versions.producer = producer
+    for line in nodes.strip().splitlines():
+        head, _, attrs = line.strip().partition("|")
+        name, op, *more = head.split()
+        node = g.node.add(name=name, op=op, input=more)
+        for a in attrs.split():
+            k, v = a.split("=")
+            if v in ("true", "false"):
+                node.attr[k].b = v == "true"
+            elif v.startswith("DT_"):
+                node.attr[k].type = getattr(types_pb2, v)
+            else:
+                node.attr[k].s = v.encode()
+    return tf.import_graph_def(g, inputs, fetch, name="")
+
+
+ARRAY = """
+ta {kind} n | dtype=DT_FLOAT clear_after_read=false dynamic_size={dynamic}
+w0 TensorArrayWrite{v} ta zero a f | T=DT_FLOAT
+w1 TensorArrayWrite{v} ta one b w0 | T=DT_FLOAT
+r TensorArrayRead{v} ta one w1 | dtype=DT_FLOAT
+g TensorArrayGather{v} ta both w1 | dtype=DT_FLOAT
+c TensorArrayConcat{v} ta w1 | dtype=DT_FLOAT
+s TensorArraySize{v} ta w1
+"""
+SPREAD = """
+ta {kind} n | dtype=DT_FLOAT clear_after_read=false dynamic_size=false
+w0 TensorArrayScatter{v} ta both x f | T=DT_FLOAT
+g TensorArrayGather{v} ta both w0 | dtype=DT_FLOAT
+"""
+SPLIT = """
+ta {kind} n | dtype=DT_FLOAT clear_after_read=false dynamic_size=false
+w0 TensorArraySplit{v} ta x lengths f | T=DT_FLOAT
+c TensorArrayConcat{v} ta w0 | dtype=DT_FLOAT
+"""
+PACK = """
+ta TensorArray n | dtype=DT_FLOAT clear_after_read=false dynamic_size=false
+w0 TensorArrayUnpack ta x f | T=DT_FLOAT
+p TensorArrayPack ta w0 | dtype=DT_FLOAT
+"""
+GRADIENT = """
+ta {kind} n | dtype=DT_FLOAT clear_after_read=false dynamic_size=false
+w0 TensorArrayWrite{v} ta zero a f | T=DT_FLOAT
+d {grad} ta w0 | source=gradients
+d0 TensorArrayWrite{v} d zero a w0 | T=DT_FLOAT
+d1 TensorArrayWrite{v} d zero b d0 | T=DT_FLOAT
+r TensorArrayRead{v} d zero d1 | dtype=DT_FLOAT
+"""
+STACK = """
+s Stack | elem_type=DT_FLOAT
+p StackPush s a | T=DT_FLOAT
+q StackPush s b ^p | T=DT_FLOAT
+r StackPop s ^q | elem_type=DT_FLOAT
+t StackPop s ^r | elem_type=DT_FLOAT
+c StackClose s ^t
+u Identity t ^c | T=DT_FLOAT
+"""
+
+
+def old(rng):
+    x, a, b = draw(rng, F32, 2, 3), draw(rng, F32, 3), draw(rng, F32, 3)
+    def inputs(**kw):
+        known = dict(n=np.int32(2), zero=np.int32(0), one=np.int32(1), f=np.float32(0), both=np.array([1, 0], I32),
+                     lengths=np.array([2, 0], I64))
+        return {**{k: tf.constant(v) for k, v in known.items()}, **kw}
+    def only(text, **kw):
+        used = {w for line in text.splitlines() for w in line.partition("|")[0].split()[2:]}
+        return {k: v for k, v in inputs(**kw).items() if k in used}
+    def run(producer, text, fetch, **kw):
+        return old_nodes(producer, only(text, **kw), fetch, text)
+    for kind, v, producer in (("TensorArrayV2", "V2", 20), ("TensorArray", "", 10)):
+        text = ARRAY.format(kind=kind, v=v, dynamic="false")
+        yield case(kind, lambda a, b, t=text, p=producer: run(p, t, ["r:0", "g:0", "c:0", "c:1", "s:0"], a=a, b=b), a, b)
+        text2 = SPREAD.format(kind=kind, v=v)
+        yield case(kind + "Scatter", lambda x, t=text2, p=producer: run(p, t, ["g:0"], x=x), x)
+        text3 = SPLIT.format(kind=kind, v=v)
+        yield case(kind + "Split", lambda x, t=text3, p=producer: run(p, t, ["c:0", "c:1"], x=x), x)
+        text4 = GRADIENT.format(kind=kind, v=v, grad="TensorArrayGrad" + v)
+        yield case(kind + "Grad", lambda a, b, t=text4, p=producer: run(p, t, ["r:0"], a=a, b=b), a, b)
+    yield case("TensorArrayPack", lambda x: run(10, PACK, ["p:0"], x=x), x)
+    yield case("TensorArrayPack", lambda x: run(10, PACK, ["p:0"], x=x), draw(rng, F32, 3, 2))
+    yield case("Stack", lambda a, b: run(10, STACK, ["r:0", "u:0"], a=a, b=b), a, b)
+
+
+class Line:
+    """Operators one after another."""
+    def __init__(self):
+        self.last = []
+
+    def __call__(self, op, **kw):
+        with v1.control_dependencies(self.last):
+            out = op(**kw)
+        one = out[0] if isinstance(out, (list, tuple)) else out
+        self.last = [one.op if hasattr(one, "op") else one]
+        return out
+
+
+QUEUES = dict(FIFOQueueV2={}, PaddingFIFOQueueV2={}, RandomShuffleQueueV2=dict(seed=3, seed2=5), PriorityQueueV2={})
+
+
+def queue(kind, types, shapes, **kw):
+    return getattr(raw, kind)(component_types=types, shapes=shapes, **{**QUEUES[kind], **kw})
+
+
+def queues(rng):
+    for kind in ("FIFOQueueV2", "RandomShuffleQueueV2", "FIFOQueueV2", "RandomShuffleQueueV2"):
+        n = int(rng.integers(4, 8))
+        x, y = draw(rng, F32, n, 2), texts(rng, ["a", "bc"], n)
+        def all_forms(x, y, kind=kind, n=n, a=int(rng.integers(0, 3))):
+            do, q = Line(), queue(kind, [tf.float32, tf.string], [[2], []])
+            do(raw.QueueEnqueueV2, handle=q, components=[x[0], y[0]])
+            do(raw.QueueEnqueueManyV2, handle=q, components=[x[1:], y[1:]])
+            one = do(raw.QueueDequeueV2, handle=q, component_types=[tf.float32, tf.string])
+            size = do(raw.QueueSizeV2, handle=q)
+            some = do(raw.QueueDequeueManyV2, handle=q, n=a, component_types=[tf.float32, tf.string])
+            open_ = do(raw.QueueIsClosedV2, handle=q)
+            do(raw.QueueCloseV2, handle=q)
+            closed = do(raw.QueueIsClosedV2, handle=q)
+            rest = do(raw.QueueDequeueUpToV2, handle=q, n=9, component_types=[tf.float32, tf.string])
+            return [*one, size, *some, open_, closed, *rest]
+        yield case(kind, all_forms, x, y, shapes="known")
+    def padded(a, b, c):
+        do, q = Line(), queue("PaddingFIFOQueueV2", [tf.float32], [[None, 2]])
+        for v in (a, b, c):
+            do(raw.QueueEnqueueV2, handle=q, components=[v])
+        return do(raw.QueueDequeueManyV2, handle=q, n=3, component_types=[tf.float32])
+    yield case("PaddingFIFOQueueV2", padded, *[draw(rng, F32, int(rng.integers(0, 4)), 2) for _ in range(3)])
+    def by_priority(p, x):
+        do, q = Line(), queue("PriorityQueueV2", [tf.float32], [[]])
+        do(raw.QueueEnqueueManyV2, handle=q, components=[p, x])
+        return do(raw.QueueDequeueManyV2, handle=q, n=3, component_types=[tf.int64, tf.float32])
+    yield case("PriorityQueueV2", by_priority, rng.permutation(4), draw(rng, F32, 4))
+    x = draw(rng, F32, 2)
+    def refused(first, then, shapes=[[2]], close=False):
+        def build(x):
+            do, q = Line(), queue("FIFOQueueV2", [tf.float32], shapes)
+            if first is not None:
+                do(raw.QueueEnqueueV2, handle=q, components=[first(x)])
+            if close:
+                do(raw.QueueCloseV2, handle=q)
+            return then(do, q, x)
+        return build
+    one = lambda do, q, x: do(raw.QueueDequeueV2, handle=q, component_types=[tf.float32])
+    many = lambda n: lambda do, q, x: do(raw.QueueDequeueManyV2, handle=q, n=n, component_types=[tf.float32])
+    def again(do, q, x):
+        do(raw.QueueEnqueueV2, handle=q, components=[x])
+        return do(raw.QueueSizeV2, handle=q)
+    def two(do, q, x):
+        one(do, q, x)
+        return one(do, q, x)
+    for name, build in (("a", refused(lambda x: x, two, close=True)), ("b", refused(lambda x: x[0], one)),
+                        ("c", refused(lambda x: x, again, close=True)), ("d", refused(lambda x: x, many(1), [])),
+                        ("e", refused(lambda x: x, many(-1))), ("f", refused(lambda x: x, many(2), close=True)),
+                        ("g", refused(lambda x: tf.cast(x, tf.float64), one)), ("h", refused(lambda x: x, many(0)))):
+        yield case("FIFOQueueV2", build, x)
+
+
 def cases(rng):
     yield from gathers(rng)
     yield from scatters(rng)
     yield from splits(rng)
     yield from concats(rng)
     yield from batches(rng)
+    yield from old(rng)
+    yield from queues(rng)

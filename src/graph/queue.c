@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * queue.c - TensorFlow 1's queues of tuples of tensors.
+ */
+#include "queue.h"
+
+#include <errno.h>
+#include <time.h>
+
+enum { PATIENCE_MS = 1000, LOOK_MS = 20 };
+
+/* ==== making ==== */
+
+static void release(tn_resource *self)
+{
+    tn_queue *q = (tn_queue *)self;
+    for (int64_t i = 0; i < q->n * q->width; i++) tn_tensor_unref(q->items[q->first * q->width + i]);
+    pthread_cond_destroy(&q->changed);
+    pthread_mutex_destroy(&q->lock);
+    tn_free(q->items);
+    tn_free(q->types);
+    tn_free(q->shapes);
+    tn_free((char *)q->base.name);
+    tn_free(q);
+}
+
+tn_queue *tn_queue_new(const char *name, tn_queue_kind kind, int width, const tn_dtype *types, const tn_shape *shapes,
+                       int64_t capacity)
+{
+    tn_queue *q = tn_calloc(1, sizeof *q);
+    if (!q) return NULL;
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->changed, NULL);
+    q->base = (tn_resource){.kind = TN_RES_QUEUE, .name = tn_strdup(name), .release = release};
+    atomic_init(&q->base.refs, 1);
+    q->kind = kind;
+    q->width = width;
+    q->capacity = capacity;
+    q->used = 4;
+    q->types = tn_calloc((size_t)width, sizeof *q->types);
+    q->shapes = shapes ? tn_calloc((size_t)width, sizeof *q->shapes) : NULL;
+    if (!q->base.name || !q->types || (shapes && !q->shapes)) {
+        release(&q->base);
+        return NULL;
+    }
+    memcpy(q->types, types, (size_t)width * sizeof *types);
+    if (shapes) memcpy(q->shapes, shapes, (size_t)width * sizeof *shapes);
+    return q;
+}
+
+static const char *kind_name(const tn_queue *q)
+{
+    static const char *const names[] = {"FIFOQueue", "PaddingFIFOQueue", "RandomShuffleQueue", "PriorityQueue"};
+    return names[q->kind];
+}
+
+/* ==== waiting ==== */
+
+/* Until something changes; *waited counts milliseconds. */
+static tn_code wait_a_moment(tn_queue *q, const tn_run *r, int *waited, const char *what, tn_error *err)
+{
+    struct timespec until;
+    if (tn_run_cancelled(r)) return tn_fail(err, TN_CANCELLED, "the run was cancelled");
+    if (*waited >= PATIENCE_MS)
+        return tn_fail(err, TN_DEADLINE_EXCEEDED, "%s '%s' is %s and nobody changes that (%lld elements)", kind_name(q),
+                       q->base.name, what, (long long)q->n);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += LOOK_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_nsec -= 1000000000L;
+        until.tv_sec++;
+    }
+    if (pthread_cond_timedwait(&q->changed, &q->lock, &until) == ETIMEDOUT) *waited += LOOK_MS;
+    return TN_OK;
+}
+
+/* ==== putting ==== */
+
+static tn_code make_room(tn_queue *q, int64_t n, tn_error *err)
+{
+    int64_t w = q->width;
+    if (q->first && q->first + q->n + n > q->cap) {
+        memmove(q->items, q->items + q->first * w, (size_t)(q->n * w) * sizeof *q->items);
+        q->first = 0;
+    }
+    if (q->first + q->n + n <= q->cap) return TN_OK;
+    int64_t cap = TN_MAX(2 * q->cap, q->n + n);
+    tn_tensor **items = tn_realloc(q->items, (size_t)(cap * w) * sizeof *items);
+    if (!items) return tn_no_memory(err, (size_t)(cap * w) * sizeof *items);
+    q->items = items;
+    q->cap = cap;
+    return TN_OK;
+}
+
+static tn_code put_locked(tn_queue *q, const tn_run *r, tn_tensor *const *tuples, int64_t n, tn_error *err)
+{
+    int waited = 0;
+    for (;;) {
+        if (q->closed) return tn_fail(err, TN_CANCELLED, "%s '%s' is closed.", kind_name(q), q->base.name);
+        if (q->capacity < 0 || q->n + n <= q->capacity) break;
+        TN_TRY(wait_a_moment(q, r, &waited, "full", err));
+    }
+    TN_TRY(make_room(q, n, err));
+    tn_tensor **to = q->items + (q->first + q->n) * q->width;
+    for (int64_t i = 0; i < n * q->width; i++) to[i] = tn_tensor_ref(tuples[i]);
+    q->n += n;
+    pthread_cond_broadcast(&q->changed);
+    return TN_OK;
+}
+
+tn_code tn_queue_put(tn_queue *q, const tn_run *r, tn_tensor *const *tuples, int64_t n, tn_error *err)
+{
+    pthread_mutex_lock(&q->lock);
+    tn_code code = put_locked(q, r, tuples, n, err);
+    pthread_mutex_unlock(&q->lock);
+    return code;
+}
+
+/* ==== taking ==== */
+
+static uint32_t draw(tn_queue *q)
+{
+    if (q->used == 4) {
+        tn_philox_next(&q->random, q->group);
+        q->used = 0;
+    }
+    return q->group[q->used++];
+}
+
+static int64_t most_urgent(const tn_queue *q)
+{
+    int64_t best = 0;
+    for (int64_t i = 1; i < q->n; i++)
+        if (tn_tensor_int(q->items[(q->first + i) * q->width], 0) <
+            tn_tensor_int(q->items[(q->first + best) * q->width], 0))
+            best = i;
+    return best;
+}
+
+static void take_one(tn_queue *q, tn_tensor **out)
+{
+    int64_t w = q->width, last = q->n - 1;
+    tn_tensor **v = q->items + q->first * w;
+    int64_t at = q->kind == TN_QUEUE_SHUFFLE ? draw(q) % q->n : q->kind == TN_QUEUE_PRIORITY ? most_urgent(q) : 0;
+    memcpy(out, v + at * w, (size_t)w * sizeof *v);
+    q->n--;
+    if (q->kind == TN_QUEUE_SHUFFLE)
+        memmove(v + at * w, v + last * w, (size_t)w * sizeof *v);
+    else if (q->kind == TN_QUEUE_PRIORITY)
+        memmove(v + at * w, v + (at + 1) * w, (size_t)((last - at) * w) * sizeof *v);
+    else
+        q->first = q->n ? q->first + 1 : 0;
+}
+
+/* How many may be taken at least: all of them once it is closed. */
+static int64_t ready(const tn_queue *q)
+{
+    return q->closed ? q->n : TN_MAX(q->n - q->min_after_dequeue, 0);
+}
+
+static tn_code take_locked(tn_queue *q, const tn_run *r, int64_t n, bool less, tn_tensor **out, int64_t *taken,
+                           tn_error *err)
+{
+    int waited = 0;
+    while (ready(q) < n) {
+        if (q->closed && less && q->n > 0) {
+            n = q->n;
+            break;
+        }
+        if (q->closed)
+            return tn_fail(err, TN_OUT_OF_RANGE,
+                           "%s '%s' is closed and has insufficient elements (requested %lld, current size %lld)",
+                           kind_name(q), q->base.name, (long long)n, (long long)q->n);
+        TN_TRY(wait_a_moment(q, r, &waited, "empty", err));
+    }
+    for (int64_t i = 0; i < n; i++) take_one(q, out + i * q->width);
+    *taken = n;
+    pthread_cond_broadcast(&q->changed);
+    return TN_OK;
+}
+
+tn_code tn_queue_take(tn_queue *q, const tn_run *r, int64_t n, bool less, tn_tensor **out, int64_t *taken, tn_error *err)
+{
+    pthread_mutex_lock(&q->lock);
+    tn_code code = take_locked(q, r, n, less, out, taken, err);
+    pthread_mutex_unlock(&q->lock);
+    return code;
+}
+
+/* ==== looking, closing ==== */
+
+int64_t tn_queue_size(tn_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    int64_t n = q->n;
+    pthread_mutex_unlock(&q->lock);
+    return n;
+}
+
+bool tn_queue_is_closed(tn_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    bool closed = q->closed;
+    pthread_mutex_unlock(&q->lock);
+    return closed;
+}
+
+void tn_queue_close(tn_queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    q->closed = true;
+    pthread_cond_broadcast(&q->changed);
+    pthread_mutex_unlock(&q->lock);
+}
