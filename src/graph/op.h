@@ -94,7 +94,9 @@ tn_code tn_run_output_share(tn_run *r, int o, const tn_tensor *t, tn_error *err)
 bool tn_run_cancelled(const tn_run *r); /* long loops look at it */
 
 /* ==== state: what inputs of dtype resource, or references, point to (state.c) ==== */
-typedef enum { TN_RES_VARIABLE, TN_RES_TENSOR_ARRAY, TN_RES_STACK, TN_RES_TABLE, TN_RES_RNG, TN_RES_QUEUE } tn_resource_kind;
+typedef enum {
+    TN_RES_VARIABLE, TN_RES_TENSOR_ARRAY, TN_RES_STACK, TN_RES_TABLE, TN_RES_RNG, TN_RES_QUEUE
+} tn_resource_kind;
 typedef struct tn_resource { /* counted; a resource tensor's element points to it and owns a reference */
     tn_resource_kind kind;
     const char *name;

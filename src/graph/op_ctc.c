@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_ctc.c - connectionist temporal classification: the loss with its gradient. Decoding is op_ctc_decode.c's.
+ * op_ctc.c - connectionist temporal classification: the loss with its gradient. Decoding is
+ * op_ctc_decode.c's.
  *
- * A batch entry's labels l1 l2 .. become the states blank l1 blank l2 .. blank; alpha and beta are the logarithms of the
- * probabilities of all paths up to, and after, a state at a time. Invariant: nothing is written before all checks.
+ * A batch entry's labels l1 l2 .. become the states blank l1 blank l2 .. blank; alpha and beta are the
+ * logarithms of the probabilities of all paths up to, and after, a state at a time. Invariant: nothing is
+ * written before all checks.
  */
 #include <math.h>
 
@@ -32,7 +34,8 @@ typedef struct labels { /* of all entries, one after another */
 
 static tn_code check_shapes(const tn_run *r, tn_error *err)
 {
-    const tn_shape *x = &r->in[0]->shape, *at = &r->in[1]->shape, *v = &r->in[2]->shape, *n = &r->in[3]->shape;
+    const tn_shape *x = &r->in[0]->shape, *at = &r->in[1]->shape, *v = &r->in[2]->shape,
+                   *n = &r->in[3]->shape;
     if (x->rank != 3) return tn_fail(err, TN_INVALID_ARGUMENT, "inputs is not a 3-Tensor");
     if (n->rank != 1) return tn_fail(err, TN_INVALID_ARGUMENT, "sequence_length is not a vector");
     if (at->rank != 2) return tn_fail(err, TN_INVALID_ARGUMENT, "labels_indices is not a matrix");
@@ -46,9 +49,10 @@ static tn_code check_shapes(const tn_run *r, tn_error *err)
                        "len(sequence_length) != batch_size.  len(sequence_length):  %lld batch_size: %lld",
                        (long long)n->dim[0], (long long)x->dim[1]);
     if (at->dim[0] != v->dim[0])
-        return tn_fail(err, TN_INVALID_ARGUMENT,
-                       "labels_indices and labels_values must contain the same number of rows, but saw %lld and %lld",
-                       (long long)at->dim[0], (long long)v->dim[0]);
+        return tn_fail(
+            err, TN_INVALID_ARGUMENT,
+            "labels_indices and labels_values must contain the same number of rows, but saw %lld and %lld",
+            (long long)at->dim[0], (long long)v->dim[0]);
     return TN_OK;
 }
 
@@ -76,7 +80,8 @@ static tn_code check_lengths(const tn_run *r, tn_error *err)
         int64_t n = TN_INT32S(r->in[3])[b];
         if (n < 0) return tn_fail(err, TN_INVALID_ARGUMENT, "seq_len(%lld) < 0", (long long)b);
         if (n > most)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "sequence_length(%lld) <= %lld", (long long)b, (long long)most);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "sequence_length(%lld) <= %lld", (long long)b,
+                           (long long)most);
     }
     return TN_OK;
 }
@@ -84,16 +89,16 @@ static tn_code check_lengths(const tn_run *r, tn_error *err)
 /* ==== labels ==== */
 
 /* Appends label number i of those in [from, to) unless it repeats or ends the sequence. */
-static tn_code take_label(const options *o, int64_t b, int64_t classes, const int32_t *v, int64_t i, bool *ended,
-                          labels *l, tn_error *err)
+static tn_code take_label(const options *o, int64_t b, int64_t classes, const int32_t *v, int64_t i,
+                          bool *ended, labels *l, tn_error *err)
 {
     if (i && o->collapse && v[i] == v[i - 1]) return TN_OK;
     if (v[i] < 0)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "All labels must be nonnegative integers, batch: %lld label: %d",
-                       (long long)b, v[i]);
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "All labels must be nonnegative integers, batch: %lld label: %d", (long long)b, v[i]);
     if (o->v2 && v[i] >= classes)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "No label may be greater than num_classes. batch: %lld label: %d",
-                       (long long)b, v[i]);
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "No label may be greater than num_classes. batch: %lld label: %d", (long long)b, v[i]);
     if (o->v2 ? v[i] == 0 : v[i] >= classes - 1) {
         *ended = true;
         return TN_OK;
@@ -191,7 +196,8 @@ static void compute_beta(const entry *e)
     int64_t n = e->states, from, to;
     for (int64_t i = 0; i < n * e->time; i++) e->beta[i] = -INFINITY;
     for (int64_t u = TN_MAX(0, n - 2); u < n; u++) e->beta[(e->time - 1) * n + u] = 0;
-    /* Where all labels are null TensorFlow also lets paths end one step early: as it does, so that losses agree. */
+    /* Where all labels are null TensorFlow also lets paths end one step early: as it does, so that losses
+     * agree. */
     if (n == 1 && e->time > 1) e->beta[e->time - 2] = 0;
     for (int64_t t = e->time - 2; t >= 0; t--) {
         const double *after = e->beta + (t + 1) * n;
@@ -244,12 +250,14 @@ static void probabilities(const entry *e, const tn_tensor *x, int64_t b)
         int64_t at = (t * batch + b) * e->classes;
         double *y = e->y + t * e->classes, most = -INFINITY, sum = 0;
         for (int64_t k = 0; k < e->classes; k++) most = fmax(most, tn_tensor_number(x, at + k));
-        for (int64_t k = 0; k < e->classes; k++) sum += y[k] = rounded(exp(tn_tensor_number(x, at + k) - most), x->dtype);
+        for (int64_t k = 0; k < e->classes; k++)
+            sum += y[k] = rounded(exp(tn_tensor_number(x, at + k) - most), x->dtype);
         for (int64_t k = 0; k < e->classes; k++) y[k] = rounded(y[k] / sum, x->dtype);
     }
 }
 
-static tn_code make_entry(const tn_run *r, const labels *l, tn_arena *a, entry *e, int64_t **label, tn_error *err)
+static tn_code make_entry(const tn_run *r, const labels *l, tn_arena *a, entry *e, int64_t **label,
+                          tn_error *err)
 {
     const tn_shape *x = &r->in[0]->shape;
     int64_t states = 2 * l->longest + 1;
@@ -284,7 +292,8 @@ static void do_entry(tn_run *r, const options *o, const labels *l, entry *e, int
 
 static tn_code loss_in(tn_run *r, tn_arena *a, tn_error *err)
 {
-    options o = {tn_attr_b(r->attrs, "preprocess_collapse_repeated"), tn_attr_b(r->attrs, "ctc_merge_repeated"),
+    options o = {tn_attr_b(r->attrs, "preprocess_collapse_repeated"),
+                 tn_attr_b(r->attrs, "ctc_merge_repeated"),
                  tn_attr_b(r->attrs, "ignore_longer_outputs_than_inputs"), !strcmp(r->op->name, "CTCLossV2")};
     labels l = {0};
     entry e = {0};
@@ -326,17 +335,18 @@ static tn_code loss_grad(tn_grad *g, tn_error *err)
 {
     (void)err;
     tn_builder *b = g->b;
-    tn_node known = tn_op(b, "PreventGradient", TN_INPUTS(tn_grad_out(g, 1)),
-                          TN_ATTRS(tn_attr_str("message", "Currently there is no way to take the second derivative of "
-                                                          "ctc_loss")));
+    tn_node known =
+        tn_op(b, "PreventGradient", TN_INPUTS(tn_grad_out(g, 1)),
+              TN_ATTRS(tn_attr_str("message", "Currently there is no way to take the second derivative of "
+                                              "ctc_loss")));
     tn_node dy = tn_g2(b, "ExpandDims", tn_grad_dy(g, 0), tn_g_int(b, 0));
     dy = tn_g2(b, "ExpandDims", dy, tn_g_int(b, -1));
     tn_grad_set(g, 0, tn_g2(b, "Mul", dy, known));
     return TN_OK;
 }
 
-#define LOSS(Name, Sig)                                                                                            \
-    const tn_op tn_op_##Name = {                                                                                   \
+#define LOSS(Name, Sig)          \
+    const tn_op tn_op_##Name = { \
         .name = #Name, .sig = Sig, .infer = loss_infer, .run = loss_run, .grad = loss_grad}
 LOSS(CTCLoss, "inputs:T labels_indices:int64 labels_values:int32 sequence_length:int32 -> loss:T gradient:T; "
               "preprocess_collapse_repeated:bool=false ctc_merge_repeated:bool=true "

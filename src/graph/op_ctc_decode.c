@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_ctc_decode.c - CTCGreedyDecoder and CTCBeamSearchDecoder: the most probable labels of sequences of logits, as
- * sparse tensors. A beam is a node of a tree of prefixes; nodes stay when their beam is lost, since their children may
- * be kept and they may come back.
+ * op_ctc_decode.c - CTCGreedyDecoder and CTCBeamSearchDecoder: the most probable labels of sequences of
+ * logits, as sparse tensors. A beam is a node of a tree of prefixes; nodes stay when their beam is lost,
+ * since their children may be kept and they may come back.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -189,7 +189,8 @@ static void push(search *s, beam *b)
         return;
     }
     int64_t i = s->n++;
-    for (; i && s->heap[(i - 1) / 2]->is.total > b->is.total; i = (i - 1) / 2) s->heap[i] = s->heap[(i - 1) / 2];
+    for (; i && s->heap[(i - 1) / 2]->is.total > b->is.total; i = (i - 1) / 2)
+        s->heap[i] = s->heap[(i - 1) / 2];
     s->heap[i] = b;
 }
 
@@ -301,7 +302,8 @@ static tn_code beam_entry(tn_run *r, search *s, int64_t b, int64_t paths, decode
         read_step(s, r->in[0], (t * x->dim[1] + b) * s->classes);
         TN_TRY(advance(s, err));
     }
-    if (s->n < paths) return tn_fail(err, TN_INVALID_ARGUMENT, "Less leaves in the beam search than requested.");
+    if (s->n < paths)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Less leaves in the beam search than requested.");
     qsort(s->heap, (size_t)s->n, sizeof *s->heap, more_likely);
     for (int64_t k = 0; k < paths; k++) {
         TN_TRY(spell(s->heap[k], b, tn_attr_b(r->attrs, "merge_repeated"), &d[k], err));
@@ -337,7 +339,8 @@ static tn_code beam_run(tn_run *r, tn_error *err)
         return tn_fail(err, TN_INVALID_ARGUMENT, "requested more paths than the beam width.");
     decoded *d = tn_calloc((size_t)paths, sizeof *d);
     s.arena = tn_arena_new(0);
-    tn_code code = d && s.arena ? search_in(r, &s, paths, d, err) : tn_no_memory(err, (size_t)paths * sizeof *d);
+    tn_code code =
+        d && s.arena ? search_in(r, &s, paths, d, err) : tn_no_memory(err, (size_t)paths * sizeof *d);
     for (int64_t k = 0; d && k < paths; k++) decoded_free(&d[k]);
     tn_arena_free(s.arena);
     tn_free(d);

@@ -39,14 +39,16 @@ static tn_code want(const tn_prepare *p, int i, int64_t a, int64_t b, tn_error *
     char text[128];
     bool fits = a < 0 ? s->rank == 1 && s->dim[0] == b : s->rank == 2 && s->dim[0] == a && s->dim[1] == b;
     if (fits) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "%s has shape %s, but [%lld,%lld] is needed", tn_op_sig(p->op)->in[i].name,
-                   tn_shape_text(s, text, sizeof text), (long long)a, (long long)b);
+    return tn_fail(err, TN_INVALID_ARGUMENT, "%s has shape %s, but [%lld,%lld] is needed",
+                   tn_op_sig(p->op)->in[i].name, tn_shape_text(s, text, sizeof text), (long long)a,
+                   (long long)b);
 }
 
 static tn_code read_shapes(const tn_prepare *p, gru *q, tn_error *err)
 {
     const tn_shape *x = &p->in[0]->shape, *h = &p->in[1]->shape;
-    if (x->rank != 2 || h->rank != 2) return tn_fail(err, TN_INVALID_ARGUMENT, "x and h_prev must be matrices");
+    if (x->rank != 2 || h->rank != 2)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "x and h_prev must be matrices");
     q->batch = x->dim[0];
     q->in = x->dim[1];
     q->cell = h->dim[1];
@@ -150,8 +152,8 @@ static tn_code backward_prepare(tn_prepare *p, tn_error *err)
     TN_PARAMS(p, gru, q);
     size_t gemm = 0;
     TN_TRY(read_shapes(p, q, err));
-    tn_gemm_desc d = {.m = q->batch, .n = q->in, .k = 2 * q->cell, .tb = true, .accumulate = true,
-                      .threads = p->threads};
+    tn_gemm_desc d = {
+        .m = q->batch, .n = q->in, .k = 2 * q->cell, .tb = true, .accumulate = true, .threads = p->threads};
     TN_TRY(product_prepare(&q->x_ru, d, &gemm, err));
     d.n = q->cell;
     TN_TRY(product_prepare(&q->h_ru, d, &gemm, err));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_list.h - what the operators on lists share: reading inputs, checking elements, giving back lists. Of op_list.c.
+ * op_list.h - what the operators on lists share: reading inputs, checking elements, giving back lists. Of
+ * op_list.c.
  */
 #ifndef TN_OP_LIST_H
 #define TN_OP_LIST_H
@@ -23,8 +24,8 @@ tn_code tn_list_put_item(tn_list **l, int64_t i, tn_tensor *item, tn_error *err)
 /* What is known of an element's shape from the shape input, at index i. */
 void tn_list_infer_element(tn_infer *c, int i, tn_shape *out);
 
-/* Nodes of gradients: an operator with the attribute element_dtype; that attribute of the forward operator; the
- * element shape a list was made with, as int32. */
+/* Nodes of gradients: an operator with the attribute element_dtype; that attribute of the forward operator;
+ * the element shape a list was made with, as int32. */
 tn_node tn_list_op(tn_grad *g, const char *type, const tn_node *in, int n_in, tn_dtype t);
 tn_dtype tn_list_element_type(const tn_grad *g);
 tn_node tn_list_element_shape_of(tn_grad *g, tn_node list);

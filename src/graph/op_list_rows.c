@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_list_rows.c - lists of tensors from and to rows: gathered, scattered, split, concatenated; and lists by batches.
+ * op_list_rows.c - lists of tensors from and to rows: gathered, scattered, split, concatenated; and lists by
+ * batches.
  */
 #include "op_list.h"
 #include "op_math.h"
@@ -19,7 +20,8 @@ static tn_code gathered_shape(const tn_run *r, const tn_list *l, tn_shape *s, tn
             return tn_fail(err, TN_INVALID_ARGUMENT, "Index %lld out o range; list only has %lld elements.",
                            (long long)i, (long long)l->n);
         const tn_tensor *item = tn_list_at(l, i);
-        if (item && tn_shape_merge(s, &item->shape, s, err)) return tn_wrap(err, "element %lld", (long long)i);
+        if (item && tn_shape_merge(s, &item->shape, s, err))
+            return tn_wrap(err, "element %lld", (long long)i);
     }
     if (tn_shape_known(s) && s->rank < TN_MAX_RANK) return TN_OK;
     return tn_fail(err, TN_INVALID_ARGUMENT, "Tried to gather elements with non-fully-defined shape: %s",
@@ -29,7 +31,8 @@ static tn_code gathered_shape(const tn_run *r, const tn_list *l, tn_shape *s, tn
 static tn_code clear_row(tn_tensor *out, int64_t at, int64_t n)
 {
     if (tn_dtype_is_pod(out->dtype) && n)
-        memset((char *)out->data + (size_t)at * tn_dtype_size(out->dtype), 0, (size_t)n * tn_dtype_size(out->dtype));
+        memset((char *)out->data + (size_t)at * tn_dtype_size(out->dtype), 0,
+               (size_t)n * tn_dtype_size(out->dtype));
     return TN_OK;
 }
 
@@ -67,15 +70,18 @@ static tn_code gather_grad(tn_grad *g, tn_error *err)
     (void)err;
     tn_node list = tn_grad_in(g, 0), length = tn_op(g->b, "TensorListLength", TN_INPUTS(list), TN_NO_ATTRS);
     tn_dtype t = tn_list_element_type(g);
-    tn_node empty = tn_list_op(g, "TensorListReserve", TN_INPUTS(tn_list_element_shape_of(g, list), length), t);
-    tn_grad_set(g, 0,
-                tn_list_op(g, "TensorListScatterIntoExistingList", TN_INPUTS(empty, g->dy[0], tn_grad_in(g, 1)), t));
+    tn_node empty =
+        tn_list_op(g, "TensorListReserve", TN_INPUTS(tn_list_element_shape_of(g, list), length), t);
+    tn_grad_set(
+        g, 0,
+        tn_list_op(g, "TensorListScatterIntoExistingList", TN_INPUTS(empty, g->dy[0], tn_grad_in(g, 1)), t));
     return TN_OK;
 }
 
 const tn_op tn_op_TensorListGather = {
     .name = "TensorListGather",
-    .sig = "input_handle:variant indices:int32 element_shape:int32 -> values:element_dtype; element_dtype:type",
+    .sig =
+        "input_handle:variant indices:int32 element_shape:int32 -> values:element_dtype; element_dtype:type",
     .infer = gather_infer,
     .run = gather_run,
     .grad = gather_grad,
@@ -91,13 +97,15 @@ static tn_code check_rows(const tn_tensor *t, const tn_tensor *indices, int64_t 
     if (t->shape.rank < 1)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Tensor must be at least a vector, but saw shape: []");
     if (tn_tensor_count(indices) != t->shape.dim[0])
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Specified a list with %lld indices from a tensor with shape %s",
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Specified a list with %lld indices from a tensor with shape %s",
                        (long long)tn_tensor_count(indices), tn_shape_text(&t->shape, text, sizeof text));
     for (int64_t k = 0; k < tn_tensor_count(indices); k++) {
         int64_t i = tn_tensor_int(indices, k);
         if (i < 0)
             return tn_fail(err, TN_INVALID_ARGUMENT,
-                           "Indices in TensorListScatter must all be non-negative, but got %lld", (long long)i);
+                           "Indices in TensorListScatter must all be non-negative, but got %lld",
+                           (long long)i);
         *most = TN_MAX(*most, i + 1);
     }
     return TN_OK;
@@ -160,7 +168,8 @@ static tn_node row_shape(tn_grad *g, tn_node x)
 {
     tn_node shape = tn_op(g->b, "Shape", TN_INPUTS(x), TN_NO_ATTRS);
     int64_t one = 1, rest = -1;
-    return tn_op(g->b, "Slice", TN_INPUTS(shape, tn_ints(g->b, &one, 1), tn_ints(g->b, &rest, 1)), TN_NO_ATTRS);
+    return tn_op(g->b, "Slice", TN_INPUTS(shape, tn_ints(g->b, &one, 1), tn_ints(g->b, &rest, 1)),
+                 TN_NO_ATTRS);
 }
 
 static tn_code scatter_grad(tn_grad *g, tn_error *err)
@@ -187,7 +196,8 @@ static tn_code scatter_into_grad(tn_grad *g, tn_error *err)
 #define LIST_SHAPES "element_dtype:type shape_type:type{int32,int64}"
 const tn_op tn_op_TensorListScatter = {
     .name = "TensorListScatter",
-    .sig = "tensor:element_dtype indices:int32 element_shape:shape_type -> output_handle:variant; " LIST_SHAPES,
+    .sig =
+        "tensor:element_dtype indices:int32 element_shape:shape_type -> output_handle:variant; " LIST_SHAPES,
     .infer = tn_infer_scalar,
     .run = scatter_run,
     .grad = scatter_grad,
@@ -202,7 +212,8 @@ const tn_op tn_op_TensorListScatterV2 = {
 };
 const tn_op tn_op_TensorListScatterIntoExistingList = {
     .name = "TensorListScatterIntoExistingList",
-    .sig = "input_handle:variant tensor:element_dtype indices:int32 -> output_handle:variant; element_dtype:type",
+    .sig = "input_handle:variant tensor:element_dtype indices:int32 -> output_handle:variant; "
+           "element_dtype:type",
     .infer = tn_infer_scalar,
     .run = scatter_into_run,
     .grad = scatter_into_grad,
@@ -228,7 +239,8 @@ static tn_code check_lengths(const tn_tensor *t, const tn_tensor *lengths, tn_er
         sum += n;
     }
     if (sum == t->shape.dim[0]) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "Unused values in tensor. Length of tensor: %lld Values used: %lld",
+    return tn_fail(err, TN_INVALID_ARGUMENT,
+                   "Unused values in tensor. Length of tensor: %lld Values used: %lld",
                    (long long)t->shape.dim[0], (long long)sum);
 }
 
@@ -239,7 +251,8 @@ static tn_code split_into(tn_list **l, const tn_tensor *t, const tn_tensor *leng
         tn_tensor *part;
         tn_shape s = t->shape;
         s.dim[0] = tn_tensor_int(lengths, k);
-        tn_tensor view = tn_tensor_view(t->dtype, &s, (char *)t->data + (size_t)(at * inner) * tn_dtype_size(t->dtype));
+        tn_tensor view =
+            tn_tensor_view(t->dtype, &s, (char *)t->data + (size_t)(at * inner) * tn_dtype_size(t->dtype));
         TN_TRY(tn_tensor_copy(&view, &part, err));
         TN_TRY(tn_list_put_item(l, k, part, err));
         at += s.dim[0];
@@ -274,14 +287,16 @@ static tn_code split_grad(tn_grad *g, tn_error *err)
     tn_node parts[] = {tn_ints(g->b, &any, 1), row_shape(g, tn_grad_in(g, 0))};
     tn_node in[] = {tn_g_int(g->b, 0), parts[0], parts[1]};
     tn_node shape = tn_op(g->b, "Concat", in, 3, TN_NO_ATTRS);
-    tn_grad_set(g, 0, tn_list_op(g, "TensorListConcatV2", TN_INPUTS(g->dy[0], shape, tn_grad_in(g, 2)),
-                                 tn_list_element_type(g)));
+    tn_grad_set(g, 0,
+                tn_list_op(g, "TensorListConcatV2", TN_INPUTS(g->dy[0], shape, tn_grad_in(g, 2)),
+                           tn_list_element_type(g)));
     return TN_OK;
 }
 
 const tn_op tn_op_TensorListSplit = {
     .name = "TensorListSplit",
-    .sig = "tensor:element_dtype element_shape:shape_type lengths:int64 -> output_handle:variant; " LIST_SHAPES,
+    .sig =
+        "tensor:element_dtype element_shape:shape_type lengths:int64 -> output_handle:variant; " LIST_SHAPES,
     .infer = tn_infer_scalar,
     .run = split_run,
     .grad = split_grad,
@@ -308,24 +323,28 @@ static int64_t rows_of_first(const tn_list *l)
     return -1;
 }
 
-/* How many rows element i has; unset ones as many as leading or the element shape say, or the first that is set has. */
-static tn_code rows_of(const tn_list *l, int64_t i, const tn_shape *asked, const tn_tensor *leading, int64_t *out,
-                       tn_error *err)
+/* How many rows element i has; unset ones as many as leading or the element shape say, or the first that is
+ * set has. */
+static tn_code rows_of(const tn_list *l, int64_t i, const tn_shape *asked, const tn_tensor *leading,
+                       int64_t *out, tn_error *err)
 {
     const tn_tensor *item = tn_list_at(l, i);
     if (item && item->shape.rank < 1)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Concat saw a scalar shape at index %lld but requires at least vectors.",
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Concat saw a scalar shape at index %lld but requires at least vectors.",
                        (long long)i);
-    *out = item ? item->shape.dim[0]
+    *out = item                                      ? item->shape.dim[0]
            : leading && i < tn_tensor_count(leading) ? tn_tensor_int(leading, i)
-           : asked->rank > 0 && asked->dim[0] >= 0 ? asked->dim[0]
-                                                   : rows_of_first(l);
+           : asked->rank > 0 && asked->dim[0] >= 0   ? asked->dim[0]
+                                                     : rows_of_first(l);
     if (*out >= 0) return TN_OK;
     return tn_fail(err, TN_INVALID_ARGUMENT,
-                   "Expected an element with defined leading dimension; found unset element %lld of a list", (long long)i);
+                   "Expected an element with defined leading dimension; found unset element %lld of a list",
+                   (long long)i);
 }
 
-static tn_code concat_shape(const tn_run *r, const tn_list *l, const tn_shape *asked, tn_shape *out, tn_error *err)
+static tn_code concat_shape(const tn_run *r, const tn_list *l, const tn_shape *asked, tn_shape *out,
+                            tn_error *err)
 {
     char text[160];
     tn_shape tail = tail_of(asked);
@@ -338,9 +357,10 @@ static tn_code concat_shape(const tn_run *r, const tn_list *l, const tn_shape *a
         if (tn_shape_merge(&tail, &of_list, &tail, err)) return tn_wrap(err, "element %lld", (long long)i);
     }
     if (!tn_shape_known(&tail) || tail.rank == TN_MAX_RANK)
-        return tn_fail(err, TN_INVALID_ARGUMENT,
-                       "All except the first dimension must be fully defined when concating a list of tensors: %s",
-                       tn_shape_text(&tail, text, sizeof text));
+        return tn_fail(
+            err, TN_INVALID_ARGUMENT,
+            "All except the first dimension must be fully defined when concating a list of tensors: %s",
+            tn_shape_text(&tail, text, sizeof text));
     out->rank = tail.rank + 1;
     out->dim[0] = 0;
     memcpy(out->dim + 1, tail.dim, (size_t)tail.rank * sizeof *tail.dim);
@@ -395,14 +415,16 @@ static tn_code concat_grad(tn_grad *g, tn_error *err)
 {
     (void)err;
     tn_node shape = tn_list_element_shape_of(g, tn_grad_in(g, 0));
-    tn_grad_set(g, 0, tn_list_op(g, "TensorListSplit", TN_INPUTS(tn_grad_dy(g, 0), shape, tn_grad_out(g, 1)),
-                                 tn_list_element_type(g)));
+    tn_grad_set(g, 0,
+                tn_list_op(g, "TensorListSplit", TN_INPUTS(tn_grad_dy(g, 0), shape, tn_grad_out(g, 1)),
+                           tn_list_element_type(g)));
     return TN_OK;
 }
 
 const tn_op tn_op_TensorListConcat = {
     .name = "TensorListConcat",
-    .sig = "input_handle:variant -> tensor:element_dtype lengths:int64; element_dtype:type element_shape:shape=unknown",
+    .sig = "input_handle:variant -> tensor:element_dtype lengths:int64; element_dtype:type "
+           "element_shape:shape=unknown",
     .infer = concat_infer,
     .run = concat_run,
     .grad = concat_grad,
@@ -410,8 +432,8 @@ const tn_op tn_op_TensorListConcat = {
 };
 const tn_op tn_op_TensorListConcatV2 = {
     .name = "TensorListConcatV2",
-    .sig = "input_handle:variant element_shape:shape_type leading_dims:int64 -> tensor:element_dtype lengths:int64; "
-           LIST_SHAPES,
+    .sig = "input_handle:variant element_shape:shape_type leading_dims:int64 -> tensor:element_dtype "
+           "lengths:int64; " LIST_SHAPES,
     .infer = concat_infer,
     .run = concat_run,
     .grad = concat_grad,
@@ -442,8 +464,8 @@ static tn_code push_batch_run(tn_run *r, tn_error *err)
     const tn_tensor *lists = r->in[0], *t = r->in[1];
     int64_t n = tn_tensor_count(lists);
     if (lists->shape.rank != 1 || t->shape.rank < 1 || t->shape.dim[0] != n)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Expected tensor.shape[0] == input_handles.size, but got %lld lists",
-                       (long long)n);
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Expected tensor.shape[0] == input_handles.size, but got %lld lists", (long long)n);
     for (int64_t i = 0; i < n; i++) {
         const tn_list *l;
         tn_tensor *row;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_lstm.c - LSTMs as one operator: a cell (LSTMBlockCell), a sequence (BlockLSTM, BlockLSTMV2) and the operators of
- * their gradients. A cell is a sequence of one step. The products with the inputs, and those of the gradients of the
- * weights, are done for all steps at once. Everything is computed in float; half is converted at both ends.
+ * op_lstm.c - LSTMs as one operator: a cell (LSTMBlockCell), a sequence (BlockLSTM, BlockLSTMV2) and the
+ * operators of their gradients. A cell is a sequence of one step. The products with the inputs, and those of
+ * the gradients of the weights, are done for all steps at once. Everything is computed in float; half is
+ * converted at both ends.
  *
  * Invariant: gates lie side by side in the weights' columns: i, ci, f, o; in V2 i, f, ci, o.
  */
@@ -42,7 +43,8 @@ static tn_code product_prepare(product *p, tn_gemm_desc d, size_t *scratch, tn_e
     return TN_OK;
 }
 
-static void product_run(const product *p, const float *a, const float *b, const float *bias, float *c, void *scratch)
+static void product_run(const product *p, const float *a, const float *b, const float *bias, float *c,
+                        void *scratch)
 {
     if (!p->nothing)
         tn_gemm_run(&p->plan, a, b, bias, c, scratch);
@@ -195,8 +197,8 @@ static tn_code open_floats(tn_run *r, const lstm *q, const float **in, float **o
         in[i] = r->in[i]->data;
         if (!q->convert || r->in[i]->dtype == TN_INT64) continue;
         in[i] = (float *)(base + q->at_in[i]);
-        TN_TRY(tn_cast(r->in[i]->dtype, TN_FLOAT, q->n_in[i], r->in[i]->data, base + q->at_in[i], false, r->threads,
-                       err));
+        TN_TRY(tn_cast(r->in[i]->dtype, TN_FLOAT, q->n_in[i], r->in[i]->data, base + q->at_in[i], false,
+                       r->threads, err));
     }
     for (int o = 0; o < r->n_out; o++) {
         out[o] = q->convert ? (float *)(base + q->at_out[o]) : r->out[o]->data;
@@ -209,7 +211,8 @@ static tn_code open_floats(tn_run *r, const lstm *q, const float **in, float **o
 static tn_code close_floats(tn_run *r, const lstm *q, float *const *out, tn_error *err)
 {
     for (int o = 0; q->convert && o < r->n_out; o++)
-        TN_TRY(tn_cast(TN_FLOAT, r->out[o]->dtype, q->n_out[o], out[o], r->out[o]->data, false, r->threads, err));
+        TN_TRY(tn_cast(TN_FLOAT, r->out[o]->dtype, q->n_out[o], out[o], r->out[o]->data, false, r->threads,
+                       err));
     return TN_OK;
 }
 
@@ -236,7 +239,8 @@ static tn_code act(tn_pw_op op, float *x, int64_t n, int threads, tn_error *err)
 }
 
 /* i, f and ci before their functions, from the products; o without what the peephole adds. */
-static void spread(const lstm *q, const float *gates, const float *const *peep, const float *cs_prev, float *const *y)
+static void spread(const lstm *q, const float *gates, const float *const *peep, const float *cs_prev,
+                   float *const *y)
 {
     int64_t c = q->cell;
     float *i = y[0], *f = y[2], *o = y[3], *ci = y[4];
@@ -337,7 +341,8 @@ static void backward_element(const lstm *q, const back *s, int64_t at, float *d)
 static void backward_step(const lstm *q, const back *s)
 {
     for (int64_t b = 0; b < q->batch; b++)
-        for (int64_t k = 0; k < q->cell; k++) backward_element(q, s, b * q->cell + k, s->dgates + 4 * q->cell * b);
+        for (int64_t k = 0; k < q->cell; k++)
+            backward_element(q, s, b * q->cell + k, s->dgates + 4 * q->cell * b);
 }
 
 /* Step t, from inputs x cs_prev h_prev w wci wcf wco b i cs f o ci co [h] cs_grad h_grad. */
@@ -345,13 +350,21 @@ static back step_of(const lstm *q, const float *const *in, int64_t t)
 {
     int64_t at = t * q->batch * q->cell;
     int grads = q->sequence ? 15 : 14;
-    return (back){.i = in[8] + at, .cs = in[9] + at, .f = in[10] + at, .o = in[11] + at, .ci = in[12] + at,
-                  .co = in[13] + at, .cs_prev = t ? in[9] + at - q->batch * q->cell : in[1],
-                  .cs_grad = in[grads] + at, .h_grad = in[grads + 1] + at, .peep = in + 4};
+    return (back){.i = in[8] + at,
+                  .cs = in[9] + at,
+                  .f = in[10] + at,
+                  .o = in[11] + at,
+                  .ci = in[12] + at,
+                  .co = in[13] + at,
+                  .cs_prev = t ? in[9] + at - q->batch * q->cell : in[1],
+                  .cs_grad = in[grads] + at,
+                  .h_grad = in[grads + 1] + at,
+                  .peep = in + 4};
 }
 
 /* The gradients of the weights and of x, from those of the gates of all steps. */
-static void weight_gradients(const lstm *q, const float *const *in, const float *dgates, float *const *out, void *gemm)
+static void weight_gradients(const lstm *q, const float *const *in, const float *dgates, float *const *out,
+                             void *gemm)
 {
     int64_t wide = 4 * q->cell, n = q->batch * q->cell;
     float *dwh = out[3] + q->in * wide;
@@ -450,47 +463,53 @@ static tn_code sequence_grad(tn_grad *g, tn_error *err)
     in[16] = tn_grad_dy(g, 1);
     in[17] = tn_grad_dy(g, 6);
     tn_attr peephole = tn_attr_bool("use_peephole", tn_attr_b(&g->op->attrs, "use_peephole"));
-    tn_operation *op = tn_add_operation(g->b, v2 ? "BlockLSTMGradV2" : "BlockLSTMGrad", NULL, in, 18, &peephole, 1);
+    tn_operation *op =
+        tn_add_operation(g->b, v2 ? "BlockLSTMGradV2" : "BlockLSTMGrad", NULL, in, 18, &peephole, 1);
     for (int i = 0; op && i < 8; i++) tn_grad_set(g, i + 1, tn_output_of(op, i));
     return TN_OK;
 }
 
-#define FORWARD(Name, Grad, Sig)             \
-    const tn_op tn_op_##Name = {             \
-        .name = #Name,                       \
-        .sig = Sig,                          \
-        .infer = forward_infer,              \
-        .prepare = forward_prepare,          \
-        .run = forward_run,                  \
-        .grad = Grad,                        \
+#define FORWARD(Name, Grad, Sig)    \
+    const tn_op tn_op_##Name = {    \
+        .name = #Name,              \
+        .sig = Sig,                 \
+        .infer = forward_infer,     \
+        .prepare = forward_prepare, \
+        .run = forward_run,         \
+        .grad = Grad,               \
     }
 FORWARD(LSTMBlockCell, NULL,
-        "x:T cs_prev:T h_prev:T w:T wci:T wcf:T wco:T b:T -> i:T cs:T f:T o:T ci:T co:T h:T; forget_bias:float=1.0 "
+        "x:T cs_prev:T h_prev:T w:T wci:T wcf:T wco:T b:T -> i:T cs:T f:T o:T ci:T co:T h:T; "
+        "forget_bias:float=1.0 "
         "cell_clip:float=3.0 use_peephole:bool=false T:type{half,float}");
-FORWARD(BlockLSTM, sequence_grad,
-        "seq_len_max:int64 x:T cs_prev:T h_prev:T w:T wci:T wcf:T wco:T b:T -> i:T cs:T f:T o:T ci:T co:T h:T; "
-        "forget_bias:float=1.0 cell_clip:float=3.0 use_peephole:bool=false T:type{half,float}");
-FORWARD(BlockLSTMV2, sequence_grad,
-        "seq_len_max:int64 x:T cs_prev:T h_prev:T w:T wci:T wcf:T wco:T b:T -> i:T cs:T f:T o:T ci:T co:T h:T; "
-        "cell_clip:float=0.0 use_peephole:bool=false T:type{half,float}");
+FORWARD(
+    BlockLSTM, sequence_grad,
+    "seq_len_max:int64 x:T cs_prev:T h_prev:T w:T wci:T wcf:T wco:T b:T -> i:T cs:T f:T o:T ci:T co:T h:T; "
+    "forget_bias:float=1.0 cell_clip:float=3.0 use_peephole:bool=false T:type{half,float}");
+FORWARD(
+    BlockLSTMV2, sequence_grad,
+    "seq_len_max:int64 x:T cs_prev:T h_prev:T w:T wci:T wcf:T wco:T b:T -> i:T cs:T f:T o:T ci:T co:T h:T; "
+    "cell_clip:float=0.0 use_peephole:bool=false T:type{half,float}");
 
-#define BACKWARD(Name)                                                                                          \
-    const tn_op tn_op_##Name = {                                                                                \
-        .name = #Name,                                                                                          \
-        .sig = "seq_len_max:int64 x:T cs_prev:T h_prev:T w:T wci:T wcf:T wco:T b:T i:T cs:T f:T o:T ci:T co:T " \
-               "h:T cs_grad:T h_grad:T -> x_grad:T cs_prev_grad:T h_prev_grad:T w_grad:T wci_grad:T "           \
-               "wcf_grad:T wco_grad:T b_grad:T; use_peephole:bool T:type{half,float}",                          \
-        .infer = backward_infer,                                                                                \
-        .prepare = backward_prepare,                                                                            \
-        .run = backward_run,                                                                                    \
+#define BACKWARD(Name)                                                                                       \
+    const tn_op tn_op_##Name = {                                                                             \
+        .name = #Name,                                                                                       \
+        .sig =                                                                                               \
+            "seq_len_max:int64 x:T cs_prev:T h_prev:T w:T wci:T wcf:T wco:T b:T i:T cs:T f:T o:T ci:T co:T " \
+            "h:T cs_grad:T h_grad:T -> x_grad:T cs_prev_grad:T h_prev_grad:T w_grad:T wci_grad:T "           \
+            "wcf_grad:T wco_grad:T b_grad:T; use_peephole:bool T:type{half,float}",                          \
+        .infer = backward_infer,                                                                             \
+        .prepare = backward_prepare,                                                                         \
+        .run = backward_run,                                                                                 \
     }
 BACKWARD(BlockLSTMGrad);
 BACKWARD(BlockLSTMGradV2);
 
 const tn_op tn_op_LSTMBlockCellGrad = {
     .name = "LSTMBlockCellGrad",
-    .sig = "x:T cs_prev:T h_prev:T w:T wci:T wcf:T wco:T b:T i:T cs:T f:T o:T ci:T co:T cs_grad:T h_grad:T -> "
-           "cs_prev_grad:T dicfo:T wci_grad:T wcf_grad:T wco_grad:T; use_peephole:bool T:type{half,float}",
+    .sig =
+        "x:T cs_prev:T h_prev:T w:T wci:T wcf:T wco:T b:T i:T cs:T f:T o:T ci:T co:T cs_grad:T h_grad:T -> "
+        "cs_prev_grad:T dicfo:T wci_grad:T wcf_grad:T wco_grad:T; use_peephole:bool T:type{half,float}",
     .infer = cell_backward_infer,
     .prepare = backward_prepare,
     .run = cell_backward_run,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_queue.c - the operators on queues (queue.h). The first version's handles are declared as references to strings,
- * but what stands in them is a resource as well.
+ * op_queue.c - the operators on queues (queue.h). The first version's handles are declared as references to
+ * strings, but what stands in them is a resource as well.
  */
 #include "op_move.h"
 #include "queue.h"
@@ -18,7 +18,8 @@ static tn_queue_kind kind_of(const char *name)
 
 /* The components of a tuple; a priority stands before them. More than there is room for: 0. */
 enum { MOST = 64 };
-static int read_components(const tn_attrs *attrs, tn_queue_kind kind, tn_dtype *types, tn_shape *shapes, bool *shaped)
+static int read_components(const tn_attrs *attrs, tn_queue_kind kind, tn_dtype *types, tn_shape *shapes,
+                           bool *shaped)
 {
     const tn_attr *t = tn_attr_find(attrs, "component_types"), *s = tn_attr_find(attrs, "shapes");
     int n = 0, given = t ? t->n : 0, n_shapes = s ? s->n : 0;
@@ -43,7 +44,8 @@ static tn_resource *make_queue(const tn_run *r)
     bool shaped;
     tn_queue_kind kind = kind_of(r->op->name);
     int n = read_components(r->attrs, kind, types, shapes, &shaped);
-    tn_queue *q = tn_queue_new(r->name, kind, n, types, shaped ? shapes : NULL, tn_attr_i(r->attrs, "capacity"));
+    tn_queue *q =
+        tn_queue_new(r->name, kind, n, types, shaped ? shapes : NULL, tn_attr_i(r->attrs, "capacity"));
     if (!q) return NULL;
     int64_t seed = 0, seed2 = 0;
     tn_attr_get_int(r->attrs, "min_after_dequeue", &q->min_after_dequeue);
@@ -62,19 +64,24 @@ static tn_code new_run(tn_run *r, tn_error *err)
     bool shaped;
     char name[512];
     if (!read_components(r->attrs, kind_of(r->op->name), types, shapes, &shaped))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "a queue of 1 to %d components, with as many shapes or none, is needed",
-                       MOST);
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "a queue of 1 to %d components, with as many shapes or none, is needed", MOST);
     tn_attr_get_string(r->attrs, "shared_name", &shared);
     snprintf(name, sizeof name, "%.*s", (int)TN_MIN(shared.n, sizeof name - 1), shared.p);
     return tn_run_named_resource(r, 0, TN_RES_QUEUE, shared.n ? name : r->name, make_queue, err);
 }
 
-#define QUEUE(Name, Sig)                                                                                          \
-    const tn_op tn_op_##Name = {.name = #Name, .sig = Sig, .infer = tn_infer_scalar, .run = new_run,              \
-                                .flags = TN_STATEFUL | TN_NO_GRADIENT, .dynamic = TN_BIT(0)}
+#define QUEUE(Name, Sig)                                               \
+    const tn_op tn_op_##Name = {.name = #Name,                         \
+                                .sig = Sig,                            \
+                                .infer = tn_infer_scalar,              \
+                                .run = new_run,                        \
+                                .flags = TN_STATEFUL | TN_NO_GRADIENT, \
+                                .dynamic = TN_BIT(0)}
 #define SHARED " capacity:int=-1 container:string=\"\" shared_name:string=\"\""
-#define SHUFFLED \
-    " capacity:int=-1 min_after_dequeue:int=0 seed:int=0 seed2:int=0 container:string=\"\" shared_name:string=\"\""
+#define SHUFFLED                                                                             \
+    " capacity:int=-1 min_after_dequeue:int=0 seed:int=0 seed2:int=0 container:string=\"\" " \
+    "shared_name:string=\"\""
 #define OF "; component_types:list(type)>=1 shapes:list(shape)>=0=[]"
 #define OF_PRIORITY "; component_types:list(type)>=0=[] shapes:list(shape)>=0"
 QUEUE(FIFOQueue, "-> handle:&string" OF SHARED);
@@ -101,22 +108,25 @@ static tn_code check_tuple(const tn_queue *q, const tn_run *r, bool rows, tn_err
 {
     char a[128], b[128];
     if (r->n_in - 1 != q->width)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Wrong number of components in tuple. Expected %d, got %d", q->width,
-                       r->n_in - 1);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Wrong number of components in tuple. Expected %d, got %d",
+                       q->width, r->n_in - 1);
     for (int i = 0; i < q->width; i++) {
         const tn_tensor *t = r->in[i + 1];
         tn_shape s = t->shape;
         if (t->dtype != q->types[i])
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Type mismatch in tuple component %d. Expected %s, got %s", i,
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "Type mismatch in tuple component %d. Expected %s, got %s", i,
                            tn_dtype_name(q->types[i]), tn_dtype_name(t->dtype));
         if (rows && (s.rank < 1 || s.dim[0] != r->in[1]->shape.dim[0]))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "All input tensors must have the same size in the 0th dimension");
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "All input tensors must have the same size in the 0th dimension");
         if (rows) {
             s.rank--;
             memmove(s.dim, s.dim + 1, (size_t)s.rank * sizeof *s.dim);
         }
         if (q->shapes && !tn_shape_compatible(&q->shapes[i], &s))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Shape mismatch in tuple component %d. Expected %s, got %s", i,
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "Shape mismatch in tuple component %d. Expected %s, got %s", i,
                            tn_shape_text(&q->shapes[i], a, sizeof a), tn_shape_text(&s, b, sizeof b));
     }
     return TN_OK;
@@ -167,9 +177,13 @@ static tn_code enqueue_many_run(tn_run *r, tn_error *err)
     return code;
 }
 
-#define ON_QUEUE(Name, Run, Infer, Dynamic, Sig)                                                              \
-    const tn_op tn_op_##Name = {.name = #Name, .sig = Sig, .infer = Infer, .run = Run,                        \
-                                .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT, .dynamic = (Dynamic)}
+#define ON_QUEUE(Name, Run, Infer, Dynamic, Sig)                                   \
+    const tn_op tn_op_##Name = {.name = #Name,                                     \
+                                .sig = Sig,                                        \
+                                .infer = Infer,                                    \
+                                .run = Run,                                        \
+                                .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT, \
+                                .dynamic = (Dynamic)}
 #define PUT " components:[Tcomponents] -> ; Tcomponents:list(type)>=1 timeout_ms:int=-1"
 ON_QUEUE(QueueEnqueue, enqueue_run, tn_infer_none, 0, "handle:&string" PUT);
 ON_QUEUE(QueueEnqueueV2, enqueue_run, tn_infer_none, 0, "handle:resource" PUT);
@@ -181,7 +195,8 @@ ON_QUEUE(QueueEnqueueManyV2, enqueue_many_run, tn_infer_none, 0, "handle:resourc
 static tn_code check_outputs(const tn_queue *q, const tn_run *r, tn_error *err)
 {
     if (r->n_out != q->width)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "%d components are asked for, the queue has %d", r->n_out, q->width);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%d components are asked for, the queue has %d", r->n_out,
+                       q->width);
     for (int i = 0; i < q->width; i++)
         if (r->out[i]->dtype != q->types[i])
             return tn_fail(err, TN_INVALID_ARGUMENT, "Type mismatch between component %d: %s and %s", i,
@@ -206,7 +221,8 @@ static tn_code dequeue_run(tn_run *r, tn_error *err)
 }
 
 /* The shape of component i of a batch: the queue's, where that is unknown the longest. */
-static tn_code batch_shape(const tn_queue *q, int i, tn_tensor *const *tuples, int64_t n, tn_shape *out, tn_error *err)
+static tn_code batch_shape(const tn_queue *q, int i, tn_tensor *const *tuples, int64_t n, tn_shape *out,
+                           tn_error *err)
 {
     const tn_shape *s = &q->shapes[i];
     if (s->rank < 0 || s->rank == TN_MAX_RANK)
@@ -256,9 +272,10 @@ static tn_code check_many(const tn_queue *q, const tn_run *r, int64_t *n, tn_err
         return tn_fail(err, TN_INVALID_ARGUMENT, "DequeueManyOp requested %lld < 0 elements", (long long)*n);
     for (int i = 0; i < q->width; i++)
         if (!q->shapes || (q->kind != TN_QUEUE_PADDING && !tn_shape_known(&q->shapes[i])))
-            return tn_fail(err, TN_INVALID_ARGUMENT,
-                           "DequeueMany and DequeueUpTo of '%s' require the components to have specified shapes.",
-                           q->base.name);
+            return tn_fail(
+                err, TN_INVALID_ARGUMENT,
+                "DequeueMany and DequeueUpTo of '%s' require the components to have specified shapes.",
+                q->base.name);
     if (q->capacity >= 0 && *n > q->capacity - q->min_after_dequeue && !tn_queue_is_closed((tn_queue *)q))
         return tn_fail(err, TN_INVALID_ARGUMENT, "%lld elements can never be in '%s', whose capacity is %lld",
                        (long long)*n, q->base.name, (long long)q->capacity);
@@ -328,4 +345,5 @@ ON_QUEUE(QueueSizeV2, size_run, tn_infer_scalar, 0, "handle:resource -> size:int
 ON_QUEUE(QueueIsClosed, is_closed_run, tn_infer_scalar, 0, "handle:&string -> is_closed:bool;");
 ON_QUEUE(QueueIsClosedV2, is_closed_run, tn_infer_scalar, 0, "handle:resource -> is_closed:bool;");
 ON_QUEUE(QueueClose, close_run, tn_infer_none, 0, "handle:&string -> ; cancel_pending_enqueues:bool=false");
-ON_QUEUE(QueueCloseV2, close_run, tn_infer_none, 0, "handle:resource -> ; cancel_pending_enqueues:bool=false");
+ON_QUEUE(QueueCloseV2, close_run, tn_infer_none, 0,
+         "handle:resource -> ; cancel_pending_enqueues:bool=false");

@@ -24,8 +24,8 @@ static void release(tn_resource *self)
     tn_free(q);
 }
 
-tn_queue *tn_queue_new(const char *name, tn_queue_kind kind, int width, const tn_dtype *types, const tn_shape *shapes,
-                       int64_t capacity)
+tn_queue *tn_queue_new(const char *name, tn_queue_kind kind, int width, const tn_dtype *types,
+                       const tn_shape *shapes, int64_t capacity)
 {
     tn_queue *q = tn_calloc(1, sizeof *q);
     if (!q) return NULL;
@@ -50,7 +50,8 @@ tn_queue *tn_queue_new(const char *name, tn_queue_kind kind, int width, const tn
 
 static const char *kind_name(const tn_queue *q)
 {
-    static const char *const names[] = {"FIFOQueue", "PaddingFIFOQueue", "RandomShuffleQueue", "PriorityQueue"};
+    static const char *const names[] = {"FIFOQueue", "PaddingFIFOQueue", "RandomShuffleQueue",
+                                        "PriorityQueue"};
     return names[q->kind];
 }
 
@@ -62,8 +63,8 @@ static tn_code wait_a_moment(tn_queue *q, const tn_run *r, int *waited, const ch
     struct timespec until;
     if (tn_run_cancelled(r)) return tn_fail(err, TN_CANCELLED, "the run was cancelled");
     if (*waited >= PATIENCE_MS)
-        return tn_fail(err, TN_DEADLINE_EXCEEDED, "%s '%s' is %s and nobody changes that (%lld elements)", kind_name(q),
-                       q->base.name, what, (long long)q->n);
+        return tn_fail(err, TN_DEADLINE_EXCEEDED, "%s '%s' is %s and nobody changes that (%lld elements)",
+                       kind_name(q), q->base.name, what, (long long)q->n);
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_nsec += LOOK_MS * 1000000L;
     if (until.tv_nsec >= 1000000000L) {
@@ -141,7 +142,9 @@ static void take_one(tn_queue *q, tn_tensor **out)
 {
     int64_t w = q->width, last = q->n - 1;
     tn_tensor **v = q->items + q->first * w;
-    int64_t at = q->kind == TN_QUEUE_SHUFFLE ? draw(q) % q->n : q->kind == TN_QUEUE_PRIORITY ? most_urgent(q) : 0;
+    int64_t at = q->kind == TN_QUEUE_SHUFFLE    ? draw(q) % q->n
+                 : q->kind == TN_QUEUE_PRIORITY ? most_urgent(q)
+                                                : 0;
     memcpy(out, v + at * w, (size_t)w * sizeof *v);
     q->n--;
     if (q->kind == TN_QUEUE_SHUFFLE)
@@ -158,8 +161,8 @@ static int64_t ready(const tn_queue *q)
     return q->closed ? q->n : TN_MAX(q->n - q->min_after_dequeue, 0);
 }
 
-static tn_code take_locked(tn_queue *q, const tn_run *r, int64_t n, bool less, tn_tensor **out, int64_t *taken,
-                           tn_error *err)
+static tn_code take_locked(tn_queue *q, const tn_run *r, int64_t n, bool less, tn_tensor **out,
+                           int64_t *taken, tn_error *err)
 {
     int waited = 0;
     while (ready(q) < n) {
@@ -168,9 +171,10 @@ static tn_code take_locked(tn_queue *q, const tn_run *r, int64_t n, bool less, t
             break;
         }
         if (q->closed)
-            return tn_fail(err, TN_OUT_OF_RANGE,
-                           "%s '%s' is closed and has insufficient elements (requested %lld, current size %lld)",
-                           kind_name(q), q->base.name, (long long)n, (long long)q->n);
+            return tn_fail(
+                err, TN_OUT_OF_RANGE,
+                "%s '%s' is closed and has insufficient elements (requested %lld, current size %lld)",
+                kind_name(q), q->base.name, (long long)n, (long long)q->n);
         TN_TRY(wait_a_moment(q, r, &waited, "empty", err));
     }
     for (int64_t i = 0; i < n; i++) take_one(q, out + i * q->width);
@@ -179,7 +183,8 @@ static tn_code take_locked(tn_queue *q, const tn_run *r, int64_t n, bool less, t
     return TN_OK;
 }
 
-tn_code tn_queue_take(tn_queue *q, const tn_run *r, int64_t n, bool less, tn_tensor **out, int64_t *taken, tn_error *err)
+tn_code tn_queue_take(tn_queue *q, const tn_run *r, int64_t n, bool less, tn_tensor **out, int64_t *taken,
+                      tn_error *err)
 {
     pthread_mutex_lock(&q->lock);
     tn_code code = take_locked(q, r, n, less, out, taken, err);
