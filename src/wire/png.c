@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * png.c - PNG images <-> 8-bit pixels, through libpng.
+ * png.c - PNG images <-> pixels of 8 or 16 bits, through libpng.
  *
  * libpng leaves by longjmp. So everything that must survive it lies in a `job`, the functions that call
  * setjmp have no local of their own that changes, and nothing is freed but by the job's owner.
@@ -23,6 +23,9 @@ typedef struct job {
     png_bytepp rows;
     size_t limit;
     int channels; /* asked for; 0: as in the file */
+    int bits;     /* 8 or 16 */
+    int level;
+    bool widen;   /* what is read has 8 bits, 16 are asked for */
     tn_code code; /* why it failed, when not for the file's own fault */
     char message[200];
 } job;
@@ -88,21 +91,34 @@ static tn_code report(const job *j, tn_error *err)
 
 /* ---- reading ---- */
 
-/* Turns whatever the file holds into 8-bit gray, gray and alpha, RGB or RGBA. */
+/* The weights by which colours become gray: red and green, of one. */
+#define RED 0.299
+#define GREEN 0.587
+
+static void set_alpha(job *j, int depth, bool has)
+{
+    bool want = j->channels % 2 == 0;
+    if (has && !want) png_set_strip_alpha(j->png);
+    if (!has && want) png_set_add_alpha(j->png, (1u << depth) - 1, PNG_FILLER_AFTER);
+}
+
+/* Turns whatever the file holds into gray, gray and alpha, RGB or RGBA of 8 or 16 bits. */
 static void set_transforms(job *j)
 {
     int type = png_get_color_type(j->png, j->info), depth = png_get_bit_depth(j->png, j->info);
-    bool transparent = png_get_valid(j->png, j->info, PNG_INFO_tRNS);
-    bool color = type & PNG_COLOR_MASK_COLOR, alpha = (type & PNG_COLOR_MASK_ALPHA) || transparent;
-    if (depth == 16) png_set_strip_16(j->png);
-    if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(j->png);
-    if (type == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(j->png);
+    bool transparent = png_get_valid(j->png, j->info, PNG_INFO_tRNS), palette = type == PNG_COLOR_TYPE_PALETTE;
+    bool color = type & PNG_COLOR_MASK_COLOR;
+    if (!j->channels) j->channels = palette ? 3 + transparent : png_get_channels(j->png, j->info);
+    j->widen = j->bits == 16 && depth <= 8;
+    if (depth == 16 && j->bits == 8) png_set_strip_16(j->png);
+    if (depth == 16 && j->bits == 16 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) png_set_swap(j->png);
+    png_set_packing(j->png);
+    if (palette) png_set_palette_to_rgb(j->png);
+    if (!color && depth < 8) png_set_expand_gray_1_2_4_to_8(j->png);
     if (transparent) png_set_tRNS_to_alpha(j->png);
     if (j->channels >= 3 && !color) png_set_gray_to_rgb(j->png);
-    if (j->channels && j->channels <= 2 && color) png_set_rgb_to_gray(j->png, 1, -1, -1);
-    bool want = j->channels == 2 || j->channels == 4;
-    if (j->channels && want && !alpha) png_set_add_alpha(j->png, 0xff, PNG_FILLER_AFTER);
-    if (j->channels && !want && alpha) png_set_strip_alpha(j->png);
+    if (j->channels <= 2 && color) png_set_rgb_to_gray(j->png, 1, RED, GREEN);
+    set_alpha(j, depth, (type & PNG_COLOR_MASK_ALPHA) || transparent);
     png_set_interlace_handling(j->png);
     png_read_update_info(j->png, j->info);
 }
@@ -110,14 +126,24 @@ static void set_transforms(job *j)
 static void take_pixels(job *j)
 {
     size_t width = png_get_image_width(j->png, j->info), height = png_get_image_height(j->png, j->info);
-    size_t channels = png_get_channels(j->png, j->info), row = png_get_rowbytes(j->png, j->info);
-    if (row != width * channels || (j->channels && channels != (size_t)j->channels))
-        leave(j, TN_DATA_LOSS, "an unknown kind of pixel");
-    if (row > j->limit / height) leave(j, TN_RESOURCE_EXHAUSTED, "the image is over the limit");
-    j->image = (tn_image){(int)width, (int)height, (int)channels, tn_malloc(row * height)};
+    size_t channels = (size_t)j->channels, size = (size_t)j->bits / 8, row = png_get_rowbytes(j->png, j->info);
+    if (row != width * channels * (j->widen ? 1 : size)) leave(j, TN_DATA_LOSS, "an unknown kind of pixel");
+    size_t whole = width * channels * size;
+    if (whole > j->limit / height) leave(j, TN_RESOURCE_EXHAUSTED, "the image is over the limit");
+    j->image = (tn_image){(int)width, (int)height, (int)channels, 1, tn_malloc(whole * height)};
     j->rows = tn_calloc(height, sizeof *j->rows);
     if (!j->image.pixels || !j->rows) leave(j, TN_RESOURCE_EXHAUSTED, "out of memory");
     for (size_t y = 0; y < height; y++) j->rows[y] = j->image.pixels + y * row;
+}
+
+/* 8 bits become 16 in place, from the end. */
+static void widen(tn_image *image)
+{
+    size_t n = (size_t)image->width * (size_t)image->height * (size_t)image->channels;
+    for (size_t i = n; i-- > 0;) {
+        uint16_t v = (uint16_t)(image->pixels[i] * 257);
+        memcpy(image->pixels + 2 * i, &v, 2);
+    }
 }
 
 static bool read_image(job *j)
@@ -137,8 +163,13 @@ static bool read_image(job *j)
 
 tn_code tn_png_decode(tn_view bytes, int channels, size_t limit, tn_image *out, tn_error *err)
 {
+    return tn_png_decode_bits(bytes, channels, 8, limit, out, err);
+}
+
+tn_code tn_png_decode_bits(tn_view bytes, int channels, int bits, size_t limit, tn_image *out, tn_error *err)
+{
     if (channels < 0 || channels > 4) return tn_fail(err, TN_INVALID_ARGUMENT, "PNG: %d channels", channels);
-    job j = {.in = bytes, .channels = channels, .limit = limit ? limit : (size_t)1 << 28};
+    job j = {.in = bytes, .channels = channels, .bits = bits, .limit = limit ? limit : (size_t)1 << 28};
     j.png =
         png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &j, on_error, on_warning, NULL, on_malloc, on_free);
     j.info = j.png ? png_create_info_struct(j.png) : NULL;
@@ -153,6 +184,7 @@ tn_code tn_png_decode(tn_view bytes, int channels, size_t limit, tn_image *out, 
         tn_free(j.image.pixels);
         return report(&j, err);
     }
+    if (j.widen) widen(&j.image);
     *out = j.image;
     return TN_OK;
 }
@@ -165,10 +197,12 @@ static bool write_image(job *j)
                                 PNG_COLOR_TYPE_RGB_ALPHA};
     if (setjmp(png_jmpbuf(j->png))) return false;
     png_set_write_fn(j->png, j, on_write, on_flush);
-    png_set_IHDR(j->png, j->info, (png_uint_32)j->image.width, (png_uint_32)j->image.height, 8,
+    png_set_IHDR(j->png, j->info, (png_uint_32)j->image.width, (png_uint_32)j->image.height, j->bits,
                  types[j->image.channels], PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
                  PNG_FILTER_TYPE_DEFAULT);
+    png_set_compression_level(j->png, j->level);
     png_write_info(j->png, j->info);
+    if (j->bits == 16 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) png_set_swap(j->png);
     png_write_image(j->png, j->rows);
     png_write_end(j->png, NULL);
     return true;
@@ -176,10 +210,16 @@ static bool write_image(job *j)
 
 tn_code tn_png_encode(const uint8_t *pixels, int width, int height, int channels, tn_buf *out, tn_error *err)
 {
+    return tn_png_encode_bits(pixels, width, height, channels, 8, -1, out, err);
+}
+
+tn_code tn_png_encode_bits(const void *pixels, int width, int height, int channels, int bits, int level, tn_buf *out,
+                           tn_error *err)
+{
     if (width < 1 || height < 1 || width > MOST_SIDE || height > MOST_SIDE || channels < 1 || channels > 4)
         return tn_fail(err, TN_INVALID_ARGUMENT, "PNG: an image of %d x %d with %d channels", width, height,
                        channels);
-    job j = {.out = out, .image = {width, height, channels, (uint8_t *)pixels}};
+    job j = {.out = out, .bits = bits, .level = level, .image = {width, height, channels, 1, NULL}};
     j.png =
         png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &j, on_error, on_warning, NULL, on_malloc, on_free);
     j.info = j.png ? png_create_info_struct(j.png) : NULL;
@@ -187,7 +227,7 @@ tn_code tn_png_encode(const uint8_t *pixels, int width, int height, int channels
     size_t before = out->n;
     bool ok = false;
     if (j.info && j.rows) {
-        size_t row = (size_t)width * (size_t)channels;
+        size_t row = (size_t)width * (size_t)channels * (size_t)bits / 8;
         for (size_t y = 0; y < (size_t)height; y++) j.rows[y] = (png_bytep)pixels + y * row;
         ok = write_image(&j);
     } else {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * wire.h - bytes <-> values: numbers and checksums, TFRecord, sorted tables, compression, PNG.
+ * wire.h - bytes <-> values: numbers and checksums, TFRecord, sorted tables, compression, images.
  *
  * Everything here works on bytes in memory; files and sockets are left to others, and so is what the
  * values mean. Protobuf messages are in proto.h.
@@ -93,15 +93,50 @@ tn_code tn_table_writer_new(const tn_table_options *o, tn_buf *out, tn_table_wri
 void tn_table_add(tn_table_writer *w, tn_view key, tn_view value);
 tn_code tn_table_finish(tn_table_writer *w, tn_error *err); /* frees w either way; NULL is OK */
 
-/* ==== images (png.c) ==== */
+/* ==== images (png.c, jpeg.c, gif.c, bmp.c) ==== limit: bytes of pixels, 0: 2^28 */
 
 typedef struct tn_image {
     int width, height, channels; /* 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA */
-    uint8_t *pixels;             /* rows from the top without padding; tn_free */
+    int frames;                  /* pictures one after another */
+    uint8_t *pixels;             /* rows from the top without padding; tn_free. 16-bit ones in native order */
 } tn_image;
-/* channels 0: as in the file; otherwise converted to that many. Palettes and fewer or more than 8 bits
- * come out as 8 bits. limit: bytes of pixels, 0: 2^28. */
+/* channels 0: as in the file (a palette with transparency has 4, other transparent colours none); otherwise
+ * converted to that many. Palettes and fewer or more than 8 bits come out as 8 bits. */
 tn_code tn_png_decode(tn_view bytes, int channels, size_t limit, tn_image *out, tn_error *err);
 tn_code tn_png_encode(const uint8_t *pixels, int width, int height, int channels, tn_buf *out, tn_error *err);
+/* The same with bits 8 or 16, and level -1 (zlib's choice) to 9. */
+tn_code tn_png_decode_bits(tn_view bytes, int channels, int bits, size_t limit, tn_image *out, tn_error *err);
+tn_code tn_png_encode_bits(const void *pixels, int width, int height, int channels, int bits, int level, tn_buf *out,
+                           tn_error *err);
+
+typedef struct tn_jpeg_options {
+    int channels;         /* 0: as in the file; 1 or 3 */
+    int ratio;            /* the image shrunk by 1, 2, 4 or 8 */
+    bool plain_upscaling; /* of the colours: each pixel repeated */
+    bool fast_dct;
+    bool recover;         /* a file that is cut short is taken as far as it goes */
+    float acceptable;     /* else: the part of the lines that is enough; the others are black. 1: all */
+    bool crop;
+    int top, left, height, width; /* of crop */
+    size_t limit;
+} tn_jpeg_options;
+tn_code tn_jpeg_decode(tn_view bytes, const tn_jpeg_options *o, tn_image *out, tn_error *err);
+tn_code tn_jpeg_shape(tn_view bytes, tn_image *out, tn_error *err); /* sizes only, from the header */
+typedef struct tn_jpeg_settings {
+    int quality; /* 0 to 100 */
+    bool progressive, optimize, full_colour; /* full_colour: colours at every pixel */
+    bool per_cm; /* densities per cm instead of inch */
+    int x_density, y_density;
+    tn_view xmp;
+} tn_jpeg_settings;
+/* channels 1 or 3 */
+tn_code tn_jpeg_encode(const uint8_t *pixels, int width, int height, int channels, const tn_jpeg_settings *s,
+                       tn_buf *out, tn_error *err);
+
+/* RGB. The canvas is as large as the largest frame, black where nothing was drawn, and each frame is drawn over
+ * the one before. A damaged file gives the frames before the damage. first: stops after one frame. */
+tn_code tn_gif_decode(tn_view bytes, bool first, size_t limit, tn_image *out, tn_error *err);
+/* Uncompressed ones with 8, 24 or 32 bits. channels 0, 1, 3 or 4. */
+tn_code tn_bmp_decode(tn_view bytes, int channels, size_t limit, tn_image *out, tn_error *err);
 
 #endif
