@@ -60,11 +60,11 @@ static tn_code jpeg_attributes(const tn_attrs *a, tn_jpeg_options *o, tn_error *
     o->plain_upscaling = !tn_attr_b(a, "fancy_upscaling");
     o->recover = tn_attr_b(a, "try_recover_truncated");
     o->acceptable = tn_attr_f(a, "acceptable_fraction");
-    o->fast_dct = tn_attr_is(a, "dct_method", "INTEGER_FAST");
+    o->fast_dct = !tn_attr_is(a, "dct_method", "INTEGER_ACCURATE");
     if (tn_attr_i(a, "ratio") != o->ratio || (o->ratio != 1 && o->ratio != 2 && o->ratio != 4 && o->ratio != 8))
         return tn_fail(err, TN_INVALID_ARGUMENT, "ratio must be 1, 2, 4, or 8, got %lld",
                        (long long)tn_attr_i(a, "ratio"));
-    if (!o->fast_dct && !tn_attr_is(a, "dct_method", "INTEGER_ACCURATE") && !tn_attr_is(a, "dct_method", ""))
+    if (o->fast_dct && !tn_attr_is(a, "dct_method", "INTEGER_FAST") && !tn_attr_is(a, "dct_method", ""))
         return tn_fail(err, TN_INVALID_ARGUMENT, "dct_method must be one of {'', 'INTEGER_FAST', 'INTEGER_ACCURATE'}");
     return TN_OK;
 }
@@ -79,8 +79,12 @@ static tn_code decode_prepare(tn_prepare *p, tn_error *err)
         return tn_fail(err, TN_INVALID_ARGUMENT, "`channels` must be 0, 1, 3 or 4 but got %lld", (long long)channels);
     d->channels = (int)channels;
     d->dtype = p->out[0]->dtype;
-    d->jpeg = (tn_jpeg_options){.channels = (int)channels, .ratio = 1, .acceptable = 1, .limit = MOST_BYTES};
-    if (op_is(p->op, "DecodeGif")) d->animated = true;
+    if (op_is(p->op, "DecodeGif")) {
+        d->animated = true;
+        d->channels = 3;
+    }
+    d->jpeg = (tn_jpeg_options){
+        .channels = d->channels, .ratio = 1, .acceptable = 1, .fast_dct = true, .limit = MOST_BYTES};
     return jpeg_attributes(p->attrs, &d->jpeg, err);
 }
 

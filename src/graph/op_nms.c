@@ -181,9 +181,9 @@ static float similarity(const nms *s, int32_t a, int32_t b)
     return tn_box_overlap(s->boxes + 4 * (int64_t)a, s->boxes + 4 * (int64_t)b, s->half);
 }
 
+/* With a sigma scores are lowered whatever the overlap; the threshold is for the case without. */
 static float weight_of(const nms *s, float overlap)
 {
-    if (!(overlap <= s->iou)) return 0;
     if (s->sigma <= 0) return 1;
     float scale = rounded(-0.5f / s->sigma, s->half);
     return rounded(expf(rounded(rounded(scale * overlap, s->half) * overlap, s->half)), s->half);

@@ -281,11 +281,11 @@ static tn_code draw_frame(const frame *f, size_t limit, tn_image *canvas, int k,
     return code;
 }
 
-/* Counts whole frames and measures the canvas. */
+/* Counts the frames that are whole and measures the canvas; only one is counted when only the first is asked for. */
 static tn_code measure(gif g, bool first, size_t limit, tn_image *canvas, tn_error *err)
 {
     frame f;
-    while (!(first && canvas->frames) && next_frame(&g, &f)) {
+    while (next_frame(&g, &f)) {
         uint8_t *numbers;
         bool whole;
         TN_TRY(expand_frame(&f, limit, &numbers, &whole, err));
@@ -293,7 +293,7 @@ static tn_code measure(gif g, bool first, size_t limit, tn_image *canvas, tn_err
         if (!whole) break;
         canvas->width = TN_MAX(canvas->width, f.width);
         canvas->height = TN_MAX(canvas->height, f.height);
-        canvas->frames++;
+        if (!first || !canvas->frames) canvas->frames++;
         size_t size = 3 * (size_t)canvas->width * (size_t)canvas->height;
         if (size > limit / (size_t)canvas->frames)
             return tn_fail(err, TN_INVALID_ARGUMENT, "GIF: %d frames of %d x %d are over the limit of %zu bytes",

@@ -226,7 +226,7 @@ static bool read_lines(job *j, tn_view bytes)
     choose_output(j);
     jpeg_calc_output_dimensions(&j->in);
     take_memory(j);
-    if (!jpeg_start_decompress(&j->in)) return false;
+    if (!jpeg_start_decompress(&j->in)) leave(j, TN_INVALID_ARGUMENT, "cut short in the passes over the image");
     if (j->options->crop) begin_crop(j);
     for (JSAMPROW row = j->line; j->rows < j->image.height; j->rows++) {
         if (jpeg_read_scanlines(&j->in, &row, 1) != 1) return false;

@@ -134,7 +134,7 @@ tn_code tn_jpeg_encode(const uint8_t *pixels, int width, int height, int channel
                        tn_buf *out, tn_error *err);
 
 /* RGB. The canvas is as large as the largest frame, black where nothing was drawn, and each frame is drawn over
- * the one before. A damaged file gives the frames before the damage. first: stops after one frame. */
+ * the one before. A damaged file gives the frames before the damage. first: only that frame is drawn. */
 tn_code tn_gif_decode(tn_view bytes, bool first, size_t limit, tn_image *out, tn_error *err);
 /* Uncompressed ones with 8, 24 or 32 bits. channels 0, 1, 3 or 4. */
 tn_code tn_bmp_decode(tn_view bytes, int channels, size_t limit, tn_image *out, tn_error *err);
