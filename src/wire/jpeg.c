@@ -245,7 +245,8 @@ tn_code tn_jpeg_decode(tn_view bytes, const tn_jpeg_options *o, tn_image *out, t
     j->in.client_data = j;
     bool ok = read_lines(j, bytes);
     /* What there is of the lines may be enough, unless it failed for a reason of its own. */
-    if (!ok && j->code == TN_OK && j->image.pixels && (float)j->rows / (float)j->image.height >= o->acceptable) ok = true;
+    if (!ok && j->code == TN_OK && j->image.pixels)
+        ok = (float)j->rows / (float)j->image.height >= o->acceptable;
     jpeg_destroy_decompress(&j->in);
     tn_free(j->line);
     tn_code code = ok ? TN_OK : report(j, err);
