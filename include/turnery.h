@@ -900,6 +900,72 @@ TN_API tn_code tn_loaded_find_signature(const tn_loaded *m, const char *name, co
 /* All variables as a checkpoint: PREFIX.index, PREFIX.data-00000-of-00001. */
 TN_API tn_code tn_loaded_save(tn_loaded *m, const char *prefix, tn_error *err);
 
+/* Going on from a model that is there. Paths in an experiment are relative to its file, as its data's are.
+ *
+ * tn_import adds to the builder's graph what some values of another model need, as tf.import_graph_def with
+ * input_map and return_elements. `from`: a SavedModel's folder (or one of numbered versions), a MetaGraph (NAME.meta)
+ * or a bare GraphDef (.pb, .pbtxt). `prefix`: a variable scope for all of it; NULL or "": none.
+ *   in: what takes the place of its inputs (or of any other of its values), of the same dtype and a fitting shape;
+ *   results: the n_results values wanted; out[i] is results[i] in the builder's graph.
+ * Values are called by a signature's key, by their name ("hidden/Relu:0", "hidden/Relu"), inside functions by the
+ * names of calls and operation ("StatefulPartitionedCall/model/hidden/Relu"), or by the end of a name, where just one
+ * operation that the signature needs has it ("hidden/Relu"). Calls of functions that only read are inlined.
+ * Its variables become variables of the builder's graph under the prefix: they are shared where the scope reuses,
+ * trained where they were trainable there, saved and exported, and begin with the checkpoint's values, whatever way
+ * the graph's own restoring part keeps them (by names, by TensorFlow 2's objects, partitioned).
+ * The builder records: NOT_FOUND (no such value: with the nearest name; no such file), INVALID_ARGUMENT (an input of
+ * another dtype or shape; a placeholder that is needed and not given; variables that the checkpoint lacks or has in
+ * another dtype or shape: all of them in one message), UNIMPLEMENTED (it needs a table or another resource). */
+typedef struct tn_input_map {
+    const char *name;
+    tn_node value;
+} tn_input_map;
+typedef struct tn_import_options { /* zeros, or NULL for all of it: as said */
+    const char *tags;       /* of the SavedModel's MetaGraph, separated by commas; NULL: the only one, or "serve" */
+    const char *signature;  /* whose keys are names, too; NULL: "serving_default", where there is such */
+    const char *checkpoint; /* where variables begin; NULL: the SavedModel's own, NAME of NAME.meta when it is there, or
+                             * none; "": none. Without, they begin with the graph's own initial values */
+    unsigned flags;         /* TN_PARTIAL, TN_FROZEN, TN_SLOTS */
+} tn_import_options;
+enum {
+    TN_PARTIAL = 1, /* variables that the checkpoint lacks, or has otherwise, begin as they would without it */
+    TN_FROZEN = 2,  /* none of them is trained */
+    TN_SLOTS = 4    /* optimizers' slots begin with the checkpoint's, too ("w/Adam", "beta1_power": names as TensorFlow
+                     * 1's Saver has them); INVALID_ARGUMENT at the begin of training when it has none of them */
+};
+TN_API void tn_import(tn_builder *b, const char *prefix, const char *from, const tn_input_map *in, int n_in,
+                      const char *const *results, int n_results, tn_node *out, const tn_import_options *o);
+#ifndef __cplusplus
+/* tn_import(b, "base", "model.meta", TN_GIVEN({"image:0", x}), TN_WANTED("hidden/Relu:0"), &hidden, NULL) */
+#define TN_GIVEN(...) (const tn_input_map[]){__VA_ARGS__}, \
+                      (int)(sizeof((const tn_input_map[]){__VA_ARGS__}) / sizeof(tn_input_map))
+#define TN_WANTED(...) (const char *const[]){__VA_ARGS__}, \
+                       (int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
+#endif
+
+/* Variables of the graph begin with a checkpoint's tensors, as tf.train.init_from_checkpoint. A rule takes one tensor
+ * to one variable, or, where both names end in '/', all variables of a scope to the tensors of the same names in
+ * another ("": the outermost). No rules: all variables there are, by their own names. Where several calls name one
+ * variable the last counts. flags: TN_PARTIAL, TN_SLOTS. Only variables that are there at the time of the call; in
+ * graphs for evaluation, serving and for a run that is resumed it does nothing. Recorded: NOT_FOUND (no checkpoint; no
+ * such variable; a scope without variables), INVALID_ARGUMENT (tensors that are absent or of another dtype or shape:
+ * all of them in one message). */
+typedef struct tn_assignment {
+    const char *from, *to; /* in the checkpoint; in the graph */
+} tn_assignment;
+TN_API void tn_init_from_checkpoint(tn_builder *b, const char *checkpoint, const tn_assignment *rules, int n_rules,
+                                    unsigned flags);
+#ifndef __cplusplus
+#define TN_RULES(...) (const tn_assignment[]){__VA_ARGS__}, \
+                      (int)(sizeof((const tn_assignment[]){__VA_ARGS__}) / sizeof(tn_assignment))
+#endif
+/* The variable of this name, or all of the scope ("base/"; "": of the graph), are not trained: tn_minimize makes no
+ * gradient, no update, no slots for them. They are saved and exported as before. NOT_FOUND: there is none. */
+TN_API void tn_freeze(tn_builder *b, const char *name);
+/* For programs with a session of their own: after the initializer, gives variables what they begin with by the two
+ * above. NOT_FOUND, DATA_LOSS: of the checkpoint. `turnery train` does it by itself. */
+TN_API tn_code tn_start_variables(tn_graph *g, tn_session *s, tn_error *err);
+
 /* A checkpoint's tensors. */
 typedef struct tn_bundle tn_bundle;
 TN_API tn_code tn_bundle_open(const char *prefix, tn_bundle **out, tn_error *err);

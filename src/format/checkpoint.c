@@ -5,62 +5,14 @@
  */
 #include "metagraph.h"
 
-#define OBJECT_GRAPH "_CHECKPOINTABLE_OBJECT_GRAPH"
-
 /* ---- restoring ---- */
 
 typedef struct restoring {
-    tn_bundle *bundle;
+    tn_checkpoint *from;
     tn_arena *arena;
-    tn_map *keys; /* an object-based checkpoint's: variable's name -> key; NULL: not looked at yet */
     bool has_restore;
     int missing;
 } restoring;
-
-static tn_code map_objects(restoring *r, const tn_TrackableObjectGraph *g, tn_error *err)
-{
-    for (uint32_t i = 0; i < g->nodes.n; i++) {
-        for (uint32_t k = 0; k < g->nodes.items[i].attributes.n; k++) {
-            const tn_SerializedTensor *t = &g->nodes.items[i].attributes.items[k];
-            char *key = tn_arena_strndup(r->arena, t->checkpoint_key.n ? t->checkpoint_key.p : "",
-                                         t->checkpoint_key.n);
-            if (!key || !tn_map_put_view(r->keys, t->full_name, key))
-                return tn_no_memory(err, t->full_name.n);
-        }
-    }
-    return TN_OK;
-}
-
-/* TensorFlow 2 keeps with a checkpoint the graph of the objects that it is of. */
-static tn_code read_objects(restoring *r, tn_error *err)
-{
-    tn_tensor *t;
-    tn_TrackableObjectGraph *g;
-    if (r->keys) return TN_OK;
-    r->keys = tn_map_new();
-    if (!r->keys) return tn_no_memory(err, 0);
-    if (!tn_bundle_find(r->bundle, OBJECT_GRAPH)) return TN_OK;
-    TN_TRY(tn_bundle_read(r->bundle, OBJECT_GRAPH, &t, err));
-    tn_code code = TN_OK;
-    if (t->dtype == TN_STRING && tn_tensor_count(t) == 1) {
-        code = TN_DECODE(TrackableObjectGraph, ((tn_view){TN_STRINGS(t)->p, TN_STRINGS(t)->n}), r->arena, &g,
-                         err);
-        if (code == TN_OK) code = map_objects(r, g, err);
-    }
-    tn_tensor_unref(t);
-    return code;
-}
-
-static tn_code find_entry(restoring *r, const tn_saved_variable *v, const tn_bundle_entry **out,
-                          tn_error *err)
-{
-    *out = tn_bundle_find(r->bundle, v->key);
-    if (*out || v->restored) return TN_OK;
-    TN_TRY(read_objects(r, err));
-    const char *key = tn_map_get(r->keys, v->name);
-    if (key) *out = tn_bundle_find(r->bundle, key);
-    return TN_OK;
-}
 
 static tn_code check_fit(const tn_saved_variable *v, const tn_tensor *t, tn_error *err)
 {
@@ -79,17 +31,16 @@ static tn_code restore_one(restoring *r, const tn_saved_variable *v, tn_session 
 {
     const tn_bundle_entry *e;
     tn_tensor *t;
-    TN_TRY(find_entry(r, v, &e, err));
+    TN_TRY(tn_checkpoint_find(r->from, v->key, v->restored ? v->key : v->name, &e, err));
     if (!e) {
         bool passed_over = v->local || (r->has_restore && !v->restored);
         if (!passed_over) r->missing++;
         if (passed_over || may_lack) return TN_OK;
-        return tn_bundle_read(r->bundle, v->key, &t, err); /* says what is missing */
+        return tn_bundle_read(tn_checkpoint_bundle(r->from), v->key, &t, err); /* says what is missing */
     }
-    TN_TRY(v->has_slice ? tn_bundle_read_slice(r->bundle, e->name, &v->slice, &t, err)
-                        : tn_bundle_read(r->bundle, e->name, &t, err));
+    TN_TRY(tn_checkpoint_read(r->from, e, v->has_slice ? &v->slice : NULL, &t, err));
     tn_code code = check_fit(v, t, err);
-    if (code != TN_OK) tn_wrap(err, "checkpoint %s", tn_bundle_prefix(r->bundle));
+    if (code != TN_OK) tn_wrap(err, "checkpoint %s", tn_bundle_prefix(tn_checkpoint_bundle(r->from)));
     if (code == TN_OK) code = tn_session_set(s, v->name, t, err);
     tn_tensor_unref(t);
     return code;
@@ -109,12 +60,11 @@ tn_code tn_checkpoint_restore(const char *prefix, const tn_graph *g, const char 
                               int *missing, tn_error *err)
 {
     restoring r = {0};
-    TN_TRY(tn_bundle_open(prefix, &r.bundle, err));
+    TN_TRY(tn_checkpoint_open(prefix, &r.from, err));
     r.arena = tn_arena_new(0);
     tn_code code = r.arena ? restore_all(&r, g, restore_op, s, missing != NULL, err) : tn_no_memory(err, 0);
-    tn_map_free(r.keys);
     tn_arena_free(r.arena);
-    tn_bundle_close(r.bundle);
+    tn_checkpoint_close(r.from);
     if (code == TN_OK && missing) *missing = r.missing;
     return code;
 }

@@ -184,6 +184,17 @@ typedef struct tn_saved_variable {
  * *has_restore (may be NULL): there is such a part. */
 tn_code tn_variables_of(const tn_graph *g, const char *restore_op, tn_arena *a, tn_saved_variable **out,
                         int *n, bool *has_restore, tn_error *err);
+/* A checkpoint in which variables are looked for. */
+typedef struct tn_checkpoint tn_checkpoint;
+tn_code tn_checkpoint_open(const char *prefix, tn_checkpoint **out, tn_error *err);
+void tn_checkpoint_close(tn_checkpoint *c);
+tn_bundle *tn_checkpoint_bundle(const tn_checkpoint *c);
+/* *out NULL: absent. name: in an object-based checkpoint (TensorFlow 2) also the one of the variable that had this
+ * name, or whose key without its ending is `key`; NULL: only the key itself. */
+tn_code tn_checkpoint_find(tn_checkpoint *c, const char *key, const char *name, const tn_bundle_entry **out,
+                           tn_error *err);
+tn_code tn_checkpoint_read(tn_checkpoint *c, const tn_bundle_entry *e, const tn_slice *slice, tn_tensor **out,
+                           tn_error *err); /* slice NULL: all of it */
 /* Sets the session's variables from a checkpoint. A variable that the checkpoint lacks is NOT_FOUND, or,
  * when `missing` is not NULL, counted there and left as it is; but one that the graph's restoring part
  * passes over may always lack. An object-based checkpoint (TensorFlow 2) is found by variables' names. */

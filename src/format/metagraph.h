@@ -28,6 +28,8 @@ tn_code tn_collections_export(const tn_graph *g, tn_arena *a, tn_MetaGraphDef *o
 
 /* variables.c: those to be saved, ascending by key; neighbours may be alike: one variable, two handles. */
 tn_code tn_export_variables(const tn_export *e, tn_arena *a, tn_saved_variable **out, int *n, tn_error *err);
+/* "10 4 0,5:-", "" for a whole variable; NULL: no memory. */
+const char *tn_slice_text(const tn_saved_variable *v, tn_arena *a);
 bool tn_saved_alike(const tn_saved_variable *a, const tn_saved_variable *b);
 
 /* saver_nodes.c: adds the operations of a Saver to the message's graph, and its SaverDef. */

@@ -153,19 +153,7 @@ static void add_file_name(saver *s)
 
 static const char *slice_text(saver *s, const tn_saved_variable *v)
 {
-    tn_buf b = {0};
-    if (!v->has_slice) return "";
-    for (int i = 0; i < v->full.rank; i++) tn_buf_printf(&b, "%lld ", (long long)v->full.dim[i]);
-    for (int i = 0; i < v->slice.rank; i++) {
-        const char *colon = i ? ":" : "";
-        if (v->slice.length[i] < 0)
-            tn_buf_printf(&b, "%s-", colon);
-        else
-            tn_buf_printf(&b, "%s%lld,%lld", colon, (long long)v->slice.start[i],
-                          (long long)v->slice.length[i]);
-    }
-    char *text = tn_buf_check(&b, NULL) == TN_OK ? tn_arena_strndup(s->arena, b.data, b.n) : NULL;
-    tn_buf_free(&b);
+    const char *text = tn_slice_text(v, s->arena);
     check(s, text);
     return text ? text : "";
 }

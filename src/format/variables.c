@@ -285,6 +285,24 @@ tn_code tn_variables_of(const tn_graph *g, const char *restore_op, tn_arena *a, 
     return TN_OK;
 }
 
+const char *tn_slice_text(const tn_saved_variable *v, tn_arena *a)
+{
+    tn_buf b = {0};
+    if (!v->has_slice) return "";
+    for (int i = 0; i < v->full.rank; i++) tn_buf_printf(&b, "%lld ", (long long)v->full.dim[i]);
+    for (int i = 0; i < v->slice.rank; i++) {
+        const char *colon = i ? ":" : "";
+        if (v->slice.length[i] < 0)
+            tn_buf_printf(&b, "%s-", colon);
+        else
+            tn_buf_printf(&b, "%s%lld,%lld", colon, (long long)v->slice.start[i],
+                          (long long)v->slice.length[i]);
+    }
+    char *text = tn_buf_check(&b, NULL) == TN_OK ? tn_arena_strndup(a, b.data, b.n) : NULL;
+    tn_buf_free(&b);
+    return text;
+}
+
 /* ---- those that are saved ---- */
 
 static int by_key(const void *a, const void *b)

@@ -164,9 +164,11 @@ static tn_code prepare_static(emitter *e, const tn_pnode *n, tn_step *s, tn_erro
     return TN_OK;
 }
 
-static void make_dynamic(emitter *e, tn_step *s)
+/* What a pass made of it is known to preparing in each run, too. */
+static void make_dynamic(emitter *e, const tn_pnode *n, tn_step *s)
 {
     s->exec = tn_exec_dynamic;
+    s->params = n->extra;
     s->dynamic = e->p->n_dynamic++;
 }
 
@@ -193,14 +195,14 @@ static tn_code emit_plain(emitter *e, tn_pnode *n, bool lenient, tn_error *err)
                        "[[{{node %s}}]]", n->op->name, n->name);
     if (!(s = add_step(e, n, tn_exec_static))) return no_memory(err);
     if (!tn_pnode_is_static(e->b, n) || !outputs_in_block(e, s)) {
-        make_dynamic(e, s);
+        make_dynamic(e, n, s);
         return TN_OK;
     }
     tn_error local;
     tn_code code = prepare_static(e, n, s, &local);
     if (code == TN_OK) return TN_OK;
     if (lenient && code != TN_RESOURCE_EXHAUSTED) {
-        make_dynamic(e, s);
+        make_dynamic(e, n, s);
         return TN_OK;
     }
     if (err) *err = local;

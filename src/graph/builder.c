@@ -79,6 +79,23 @@ bool tn_builder_got(tn_builder *b, const void *p)
     return false;
 }
 
+/* ==== files that are named ==== */
+
+void tn_builder_set_origin(tn_builder *b, const char *folder, bool values_come)
+{
+    b->folder = folder;
+    b->values_come = values_come;
+}
+
+bool tn_builder_values_come(const tn_builder *b) { return b->values_come; }
+
+const char *tn_builder_path(tn_builder *b, const char *path)
+{
+    bool as_is = !b->folder || path[0] == '/';
+    const char *full = as_is ? tn_arena_strdup(b->arena, path) : tn_path_join(b->arena, b->folder, path);
+    return tn_builder_got(b, full) ? full : NULL;
+}
+
 /* ==== random seeds ==== */
 
 void tn_set_random_seed(tn_builder *b, int64_t seed)

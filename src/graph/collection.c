@@ -66,6 +66,17 @@ tn_code tn_collection_add_bytes(tn_graph *g, const char *name, tn_view item, tn_
     return add(g, name, true, item, err);
 }
 
+tn_code tn_collection_remove(tn_graph *g, const char *name, const char *item, tn_error *err)
+{
+    collection *c = tn_map_get(g->collections, name);
+    TN_TRY(tn_graph_check_open(g, err));
+    int kept = 0;
+    for (int i = 0; c && i < c->n; i++)
+        if (c->is_bytes || !tn_view_is(c->items[i], item)) c->items[kept++] = c->items[i];
+    if (c) c->n = kept;
+    return TN_OK;
+}
+
 static const collection *find(const tn_graph *g, const char *name, bool is_bytes)
 {
     const collection *c = tn_map_get(g->collections, name);

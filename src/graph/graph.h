@@ -123,8 +123,17 @@ int tn_collection_kinds(const tn_graph *g);
 const char *tn_collection_name(const tn_graph *g, int i);
 /* Collections whose items are not names (bytes: VariableDef, ...): kept as they came. */
 tn_code tn_collection_add_bytes(tn_graph *g, const char *collection, tn_view item, tn_error *err);
+/* Takes an item out, every time it is there; absent is fine. */
+tn_code tn_collection_remove(tn_graph *g, const char *collection, const char *name, tn_error *err);
 bool tn_collection_is_bytes(const tn_graph *g, const char *collection);
 tn_view tn_collection_bytes_at(const tn_graph *g, const char *collection, int i);
+
+/* What a variable begins with instead of its initializer's value: a tensor of a checkpoint. */
+typedef struct tn_start {
+    const char *checkpoint, *key; /* prefix of the files, and name in them; NULL: the initializer's value */
+    const char *slice;            /* of a partitioned one, as SaveV2 has it: "10 4 0,5:-"; "" or NULL: all of it */
+    bool slots;                   /* what optimizers keep with it begins there, too */
+} tn_start;
 
 /* ==== variables (variable.c) ==== what a VariableDef holds. The collections "variables", "local_variables" and
  * "trainable_variables" hold their names ("w:0"); the exporter turns these into VariableDefs. */
@@ -136,18 +145,27 @@ typedef struct tn_variable_info {
     bool is_resource, trainable, local;
     tn_operation *op; /* VarHandleOp or VariableV2; found by name when NULL is given */
     tn_view def;      /* the VariableDef's bytes as they came; n = 0: built here */
+    tn_start start;
 } tn_variable_info;
 /* Registers a variable (strings and bytes are copied) and adds its name to the collections it belongs to. */
 tn_code tn_graph_add_variable(tn_graph *g, const tn_variable_info *v, tn_error *err);
 int tn_graph_variable_count(const tn_graph *g);
 const tn_variable_info *tn_graph_variable_at(const tn_graph *g, int i);
 const tn_variable_info *tn_graph_variable(const tn_graph *g, const char *name); /* "scope/w"; NULL: absent */
+/* NOT_FOUND: there is no such variable. */
+tn_code tn_graph_set_trainable(tn_graph *g, const char *name, bool trainable, tn_error *err);
+tn_code tn_graph_set_start(tn_graph *g, const char *name, const tn_start *start, tn_error *err);
 
 /* ==== the builder's insides (builder.c, scope.c) ==== */
 /* The name a variable would get under the variable scopes in force, in the builder's arena. An initializer is
  * built under tn_name_scope(b, "<that name>/Initializer/"): a name scope that ends in '/' is taken as it is. */
 const char *tn_builder_variable_name(tn_builder *b, const char *name);
 tn_arena *tn_builder_arena(tn_builder *b);
+/* Where relative paths begin (NULL: where the process is), and whether the variables will be given values later
+ * anyway: then checkpoints to begin with are not looked for. folder is borrowed. */
+void tn_builder_set_origin(tn_builder *b, const char *folder, bool values_come);
+const char *tn_builder_path(tn_builder *b, const char *path); /* in the builder's arena; NULL: no memory */
+bool tn_builder_values_come(const tn_builder *b);
 tn_code tn_builder_fail_with(tn_builder *b, const tn_error *err);
 bool tn_builder_ok(const tn_builder *b);
 const char *tn_builder_unique(tn_builder *b, const char *name); /* under the scope, made unique */

@@ -78,6 +78,8 @@ struct tn_builder {
     tn_operation **args; /* tn_function_arg */
     const char **arg_names;
     int n_args, cap_args;
+    const char *folder; /* where relative paths begin; NULL: where the process is */
+    bool values_come;   /* from a run's checkpoint: no other is looked for */
 };
 
 /* Records "out of memory" when p is NULL; returns p != NULL. */

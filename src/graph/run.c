@@ -512,7 +512,8 @@ static tn_code prepare_now(tn_dynamic *d, tn_run *r, const tn_step *s, tn_error 
     for (int i = 0; i < r->n_out; i++) r->out[i]->shape = d->out_shapes[i];
     d->prepared = (tn_prepare){.op = r->op, .name = r->name, .attrs = r->attrs, .n_in = r->n_in, .n_out = r->n_out,
                                .in = (const tn_tensor *const *)r->in, .out = (const tn_tensor *const *)r->out,
-                               .is_constant = d->is_constant, .threads = r->threads, .arena = d->arena, .run = s->run};
+                               .is_constant = d->is_constant, .threads = r->threads, .arena = d->arena, .run = s->run,
+                               .params = s->params};
     if (r->op->prepare) TN_TRY(r->op->prepare(&d->prepared, err));
     if (d->prepared.scratch > d->scratch_size) {
         tn_free(d->scratch);

@@ -62,6 +62,41 @@ const tn_variable_info *tn_graph_variable(const tn_graph *g, const char *name)
     return tn_map_get(g->variables, name);
 }
 
+static tn_code find(tn_graph *g, const char *name, tn_variable_info **out, tn_error *err)
+{
+    TN_TRY(tn_graph_check_open(g, err));
+    *out = tn_map_get(g->variables, name);
+    return *out ? TN_OK : tn_fail(err, TN_NOT_FOUND, "the graph has no variable '%s'", name);
+}
+
+tn_code tn_graph_set_trainable(tn_graph *g, const char *name, bool trainable, tn_error *err)
+{
+    tn_variable_info *v;
+    TN_TRY(find(g, name, &v, err));
+    if (v->trainable == trainable) return TN_OK;
+    const char *value = tn_arena_printf(g->arena, "%s:0", v->name);
+    if (!value) return tn_no_memory(err, strlen(v->name));
+    if (trainable)
+        TN_TRY(tn_collection_add(g, TN_TRAINABLE_VARIABLES, value, err));
+    else
+        TN_TRY(tn_collection_remove(g, TN_TRAINABLE_VARIABLES, value, err));
+    v->trainable = trainable;
+    return TN_OK;
+}
+
+tn_code tn_graph_set_start(tn_graph *g, const char *name, const tn_start *start, tn_error *err)
+{
+    tn_variable_info *v;
+    TN_TRY(find(g, name, &v, err));
+    tn_start copy = {.checkpoint = copied(g, start->checkpoint),
+                     .key = copied(g, start->key),
+                     .slice = copied(g, start->slice),
+                     .slots = start->slots};
+    if (!copy.checkpoint || !copy.key || !copy.slice) return tn_no_memory(err, 0);
+    v->start = copy;
+    return TN_OK;
+}
+
 /* ==== reuse ==== */
 
 static void refuse(tn_builder *b, tn_code code, const char *name, const char *why)

@@ -82,11 +82,11 @@ typedef struct targets {
     int n;
 } targets;
 
+/* As in TensorFlow by the handle or the reference, so that every read counts, wherever it stands. */
 static bool find_targets(tn_builder *b, targets *t)
 {
     tn_graph *g = tn_builder_graph(b);
     tn_arena *a = tn_builder_arena(b);
-    tn_error err;
     int all = tn_graph_variable_count(g);
     t->variables = TN_ARRAY(a, all + 1, const tn_variable_info *);
     t->values = TN_ARRAY(a, all + 1, tn_node);
@@ -98,10 +98,7 @@ static bool find_targets(tn_builder *b, targets *t)
     for (int i = 0; i < all; i++) {
         const tn_variable_info *v = tn_graph_variable_at(g, i);
         if (!v->trainable) continue;
-        if (tn_graph_value(g, v->snapshot_name, &t->values[t->n], &err)) {
-            tn_builder_fail_with(b, &err);
-            return false;
-        }
+        t->values[t->n] = tn_output_of(v->op, 0);
         t->variables[t->n++] = v;
     }
     if (!t->n) tn_failf(b, TN_INVALID_ARGUMENT, "minimize: the graph has no trainable variables");
@@ -161,7 +158,8 @@ static void unite(tn_builder *b, tn_gradient *g)
 
 static void make_slots(tn_update *u, const tn_solver_rule *rule)
 {
-    tn_shape shape = tn_node_shape(u->value);
+    tn_shape shape = tn_shape_unknown();
+    tn_attr_get_shape(&u->variable->op->attrs, "shape", &shape);
     unsigned flags = TN_VAR_NOT_TRAINABLE | (u->variable->is_resource ? 0 : TN_VAR_REF);
     for (int k = 0; tn_builder_ok(u->b) && k < rule->n_slots; k++) {
         char suffix[16] = "";
@@ -236,9 +234,8 @@ static int update_all(tn_builder *b, const tn_solver *o, const tn_solver_rule *r
     int n = 0;
     for (int i = 0; tn_builder_ok(b) && i < t->n; i++) {
         tn_update u = {
-            .b = b, .o = o, .variable = t->variables[i], .value = t->values[i], .gradient = t->gradients[i]};
-        u.target = tn_output_of(t->variables[i]->op, 0);
-        u.dtype = tn_dtype_base(tn_node_dtype(u.value));
+            .b = b, .o = o, .variable = t->variables[i], .target = t->values[i], .gradient = t->gradients[i]};
+        u.dtype = tn_attr_t(&u.variable->op->attrs, "dtype");
         make_slots(&u, rule);
         if (o->kind == TN_ADAM) {
             u.beta1_power = tn_cast_to(b, powers[0], u.dtype);

@@ -14,7 +14,6 @@ typedef struct tn_update {
     const tn_solver *o;
     const tn_variable_info *variable;
     tn_node target; /* the handle, or the reference */
-    tn_node value;  /* as read */
     tn_dtype dtype;
     tn_node slots[TN_MAX_SLOTS]; /* handles, or references */
     tn_node slot_values[TN_MAX_SLOTS];

@@ -54,6 +54,22 @@ static void row(tn_buf *out, const tn_graph *g, const char *value)
                   kind_of(g, scope, node.op), tn_shape_text(&s, shape, sizeof shape), (long long)count);
 }
 
+/* Those that begin with another model's values, and how many of them are trained. */
+static void begun_row(tn_buf *out, const tn_graph *g)
+{
+    int64_t all = 0, trained = 0;
+    for (int i = 0; i < tn_graph_variable_count(g); i++) {
+        const tn_variable_info *v = tn_graph_variable_at(g, i);
+        tn_shape s;
+        if (!v->start.checkpoint || !tn_attr_get_shape(&v->op->attrs, "shape", &s) || !tn_shape_known(&s)) continue;
+        all += tn_shape_count(&s);
+        if (v->trainable) trained += tn_shape_count(&s);
+    }
+    if (all)
+        tn_buf_printf(out, "  %lld begin with a checkpoint's values, %lld of them are trained\n", (long long)all,
+                      (long long)trained);
+}
+
 char *tn_model_summary(const tn_graph *g)
 {
     tn_buf out = {0};
@@ -68,5 +84,6 @@ char *tn_model_summary(const tn_graph *g)
             trainable += tn_shape_count(&s);
     }
     tn_buf_printf(&out, "  %-24s %-14s %-22s %12lld\n", "all", "", "", (long long)trainable);
+    begun_row(&out, g);
     return tn_buf_take(&out, NULL);
 }

@@ -26,12 +26,12 @@ static tn_code run_steps(bench *b, int64_t n, tn_error *err)
 static tn_code set_up(const tn_job *j, bench *b, tn_error *err)
 {
     TN_TRY(tn_job_data(j, "train", &b->data, err));
-    TN_TRY(tn_network_new(j, b->data, &b->network, err));
+    TN_TRY(tn_network_new(j, b->data, true, &b->network, err));
     const tn_network *n = b->network;
     TN_TRY(tn_job_session(j, n->graph, &b->session, err));
     TN_TRY(tn_callable_new(b->session, n->feeds, n->n_feeds, &n->loss, 1, &n->train, 1, &b->step, err));
     tn_callable_guard(b->step, 0);
-    TN_TRY(tn_session_run(b->session, NULL, 0, NULL, 0, NULL, &n->init, 1, err));
+    TN_TRY(tn_network_start(n, b->session, err));
     tn_pipeline_options o = {.batch = j->settings.run.batch_size, .repeat = true, .last = TN_LAST_WRAP};
     return tn_pipeline_new(b->data, &o, &b->pipeline, err);
 }

@@ -247,7 +247,7 @@ tn_code tn_job_summary(tn_job *j, char **out, tn_error *err)
     tn_serving *s = NULL;
     TN_TRY(tn_job_data(j, "train", &d, err));
     tn_code code = check_validation(j, d, err);
-    if (code == TN_OK) code = tn_network_new(j, d, &n, err);
+    if (code == TN_OK) code = tn_network_new(j, d, true, &n, err);
     if (code == TN_OK) code = tn_serving_new(j, d, &s, err);
     if (code == TN_OK && !(*out = tn_model_summary(n->graph))) code = tn_no_memory(err, 0);
     tn_serving_free(s);

@@ -176,11 +176,12 @@ static void build_evaluation(const struct tn_job *j, tn_builder *b, const parts 
 
 /* ==== all of it ==== */
 
-static tn_code build(const struct tn_job *j, const tn_data *d, tn_network *n, tn_error *err)
+static tn_code build(const struct tn_job *j, const tn_data *d, bool begins, tn_network *n, tn_error *err)
 {
     parts p = {0};
     tn_builder *b = tn_builder_new(n->graph);
     if (!b) return tn_no_memory(err, 0);
+    tn_builder_set_origin(b, j->folder, !begins);
     tn_set_random_seed(b, j->settings.run.seed);
     make_inputs(b, d, n, &p);
     p.step = tn_global_step(b);
@@ -194,19 +195,25 @@ static tn_code build(const struct tn_job *j, const tn_data *d, tn_network *n, tn
     return code;
 }
 
-tn_code tn_network_new(const struct tn_job *j, const tn_data *data, tn_network **out, tn_error *err)
+tn_code tn_network_new(const struct tn_job *j, const tn_data *data, bool begins, tn_network **out, tn_error *err)
 {
     tn_network *n = tn_calloc(1, sizeof *n);
     if (!n) return tn_no_memory(err, sizeof *n);
     n->arena = tn_arena_new(0);
     n->graph = tn_graph_new();
     n->feeds = n->arena ? TN_ARRAY(n->arena, data->n + 1, const char *) : NULL;
-    tn_code code = n->graph && n->feeds ? build(j, data, n, err) : tn_no_memory(err, 0);
+    tn_code code = n->graph && n->feeds ? build(j, data, begins, n, err) : tn_no_memory(err, 0);
     if (code == TN_OK)
         *out = n;
     else
         tn_network_free(n);
     return tn_job_blame(j, code, err);
+}
+
+tn_code tn_network_start(const tn_network *n, tn_session *s, tn_error *err)
+{
+    TN_TRY(tn_session_run(s, NULL, 0, NULL, 0, NULL, &n->init, 1, err));
+    return tn_start_variables(n->graph, s, err);
 }
 
 void tn_network_free(tn_network *n)

@@ -139,6 +139,7 @@ static tn_code build(const struct tn_job *j, const tn_inputs *in, tn_serving *s,
 {
     tn_builder *b = tn_builder_new(s->graph);
     if (!b) return tn_no_memory(err, 0);
+    tn_builder_set_origin(b, j->folder, true);
     tn_set_random_seed(b, j->settings.run.seed);
     tn_values raw = make_inputs(b, in), out = build_outputs(j, b, &raw);
     tn_code code = tn_builder_check(b, err);

@@ -122,9 +122,12 @@ typedef struct tn_network {
     tn_fetch *metrics, *summaries;          /* of evaluation; metrics[0] is the loss */
     int n_metrics, n_summaries;
 } tn_network;
-/* Training and evaluation in one graph, sharing the variables. `data` gives the columns' dtypes and shapes.
- */
-tn_code tn_network_new(const struct tn_job *j, const tn_data *data, tn_network **out, tn_error *err);
+/* Training and evaluation in one graph, sharing the variables. `data` gives the columns' dtypes and shapes. begins: a
+ * training run is to begin with it, so that checkpoints of other models are looked into; else values come from the
+ * run's own. */
+tn_code tn_network_new(const struct tn_job *j, const tn_data *data, bool begins, tn_network **out, tn_error *err);
+/* What variables begin with: initializers' values, then those of other models. */
+tn_code tn_network_start(const tn_network *n, tn_session *s, tn_error *err);
 void tn_network_free(tn_network *n);
 
 typedef struct tn_serving { /* what is exported */

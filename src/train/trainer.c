@@ -41,9 +41,19 @@ static tn_code plan_length(tn_trainer *t, tn_error *err)
     return TN_OK;
 }
 
+/* A run that was stopped before its first checkpoint begins again. */
+static bool has_checkpoint(const tn_trainer *t)
+{
+    const char *prefix;
+    tn_arena *a = t->options->resume ? tn_arena_new(0) : NULL;
+    bool has = a && tn_run_latest(t->options->resume, a, &prefix, NULL) != TN_NOT_FOUND;
+    tn_arena_free(a);
+    return has;
+}
+
 static tn_code open_network(tn_trainer *t, tn_error *err)
 {
-    TN_TRY(tn_network_new(t->job, t->train, &t->network, err));
+    TN_TRY(tn_network_new(t->job, t->train, !has_checkpoint(t), &t->network, err));
     TN_TRY(tn_serving_new(t->job, t->train, &t->serving, err));
     TN_TRY(tn_job_session(t->job, t->network->graph, &t->session, err));
     const tn_network *n = t->network;
@@ -58,7 +68,7 @@ static tn_code open_network(tn_trainer *t, tn_error *err)
 
 static tn_code initialize(tn_trainer *t, tn_error *err)
 {
-    return tn_session_run(t->session, NULL, 0, NULL, 0, NULL, &t->network->init, 1, err);
+    return tn_network_start(t->network, t->session, err);
 }
 
 static bool is_damage(tn_code code)

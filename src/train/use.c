@@ -57,7 +57,7 @@ tn_code tn_job_test(tn_job *j, const char *run, const char *set, tn_error *err)
     tn_session *s = NULL;
     int64_t step = 0;
     TN_TRY(tn_job_data(j, set, &d, err));
-    tn_code code = tn_network_new(j, d, &n, err);
+    tn_code code = tn_network_new(j, d, false, &n, err);
     if (code == TN_OK) code = tn_restored_session(j, run, n->graph, &s, &step, err);
     if (code == TN_OK) code = tell_metrics(j, n, s, d, run, step, err);
     tn_session_free(s);

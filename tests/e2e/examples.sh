@@ -17,6 +17,13 @@ below 0.6 "$(value accuracy)"; ok "and learns"
 "$T" test digits --json > out 2> err && below 0.6 "$(value accuracy)"; ok "and is tested"
 "$T" predict digits --images "$ROOT/examples/digits/data/test-images-idx3-ubyte.gz" --count 2 > out 2> err && grep -q "digit: " out && grep -q "@" out; ok "and draws what it reads"
 
+"$T" train "$ROOT/examples/finetune/finetune.c" --max_steps=150 --log_every=50 --json > out 2> err && [ ! -s err ]; ok "finetune trains"
+below 0.8 "$(value accuracy)"; ok "and has learnt more than its few examples tell"
+"$T" train --resume finetune --max_steps=170 --json > out 2> err && grep -q '"step":170' out; ok "and goes on"
+"$T" test finetune --json > out 2> err && below 0.8 "$(value accuracy)"; ok "and is tested"
+"$T" predict finetune --images "$ROOT/examples/digits/data/test-images-idx3-ubyte.gz" --count 1 > out 2> err && grep -q "digit: " out; ok "and reads"
+"$T" show "$(run_of runs)/checkpoints/m-170" > out 2> err && grep -q "pretrained/conv1/kernel_1 " out && ! grep -q "conv1/kernel_1/Adam" out; ok "frozen variables are saved, without slots"
+
 for w in w1_curve_fitting w6_digits_cnn; do
     "$T" bench "$ROOT/bench/training/$w.c" --steps 1 --blocks 1 --threads 1 --json > out 2> err && [ ! -s err ]; ok "bench/training/$w.c"
 done

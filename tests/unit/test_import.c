@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_import.c - going on from models that are there: parts of them in a graph of one's own, what variables begin
+ * with, freezing, slots; and everything that can be wrong with it.
+ */
+#include <math.h>
+
+#include "nn/nn.h"
+#include "small_graph.h"
+
+typedef struct work { /* a graph that something is imported into */
+    tn_graph *graph;
+    tn_builder *b;
+    tn_session *session;
+    tn_error err;
+} work;
+
+static work begin(void)
+{
+    work w = {.graph = tn_graph_new()};
+    w.b = tn_builder_new(w.graph);
+    assert_non_null(w.b);
+    return w;
+}
+
+static void end(work *w)
+{
+    tn_session_free(w->session);
+    tn_builder_free(w->b);
+    tn_graph_free(w->graph);
+}
+
+/* Initializer, then what begins elsewhere. */
+static tn_code start(work *w)
+{
+    tn_operation *init = tn_global_variables_initializer(w->b);
+    const char *name = init ? tn_operation_name(init) : NULL;
+    TN_TRY(tn_builder_check(w->b, &w->err));
+    TN_TRY(tn_session_new(w->graph, NULL, &w->session, &w->err));
+    TN_TRY(tn_session_run(w->session, NULL, 0, NULL, 0, NULL, &name, 1, &w->err));
+    return tn_start_variables(w->graph, w->session, &w->err);
+}
+
+static tn_tensor *fetch(work *w, tn_node value, const char *feed, const tn_tensor *x)
+{
+    char name[300];
+    const char *names[] = {name};
+    tn_tensor *out;
+    snprintf(name, sizeof name, "%s:%d", tn_operation_name(value.op), value.index);
+    assert_ok(tn_session_run(w->session, &(tn_feed){feed, x}, feed ? 1 : 0, names, 1, &out, NULL, 0, &w->err), &w->err);
+    return out;
+}
+
+/* y = x w + b of small_graph.h, saved with its .meta: m, w[0][0] = w0. */
+static const char *saved(void **state, float w0)
+{
+    tn_error err;
+    tn_saver *saver;
+    small_graph g = small_graph_new(w0);
+    const char *prefix = in(state, "m");
+    assert_ok(tn_saver_new(prefix, NULL, &saver, &err), &err);
+    assert_ok(tn_saver_save(saver, g.session, &(tn_export){.graph = g.graph}, -1, NULL, &err), &err);
+    tn_saver_free(saver);
+    small_graph_free(&g);
+    return prefix;
+}
+
+static const tn_tensor *ones(void)
+{
+    static tn_tensor *t;
+    if (!t) t = floats(&TN_SHAPE(1, 2), (float[]){1, 1});
+    return t;
+}
+
+static tn_node feed(work *w)
+{
+    return tn_placeholder(w->b, "in", TN_FLOAT, TN_SHAPE(-1, 2));
+}
+
+/* ---- what is there ---- */
+
+static void test_meta_graph(void **state)
+{
+    work w = begin();
+    tn_node y;
+    saved(state, 5);
+    tn_import(w.b, "base", in(state, "m.meta"), TN_GIVEN({"x", feed(&w)}), TN_WANTED("y:0"), &y, NULL);
+    assert_int_equal(tn_collection_count(w.graph, TN_GLOBAL_VARIABLES), 2); /* not the step, nor the local one */
+    assert_int_equal(tn_collection_count(w.graph, TN_TRAINABLE_VARIABLES), 2);
+    assert_string_equal(tn_operation_name(y.op), "base/y");
+    assert_string_equal(tn_operation_type(tn_graph_operation(w.graph, "base/layer/b")), "VariableV2");
+    assert_ok(start(&w), &w.err);
+    tn_tensor *out = fetch(&w, y, "in:0", ones());
+    assert_true(TN_FLOATS(out)[0] == 8.5f && TN_FLOATS(out)[1] == 6.5f);
+    assert_true(variable(w.session, "base/layer/w") == 5);
+    tn_tensor_unref(out);
+    end(&w);
+}
+
+/* Any value can be exchanged, and without a prefix names stay. */
+static void test_inner_value(void **state)
+{
+    work w = begin();
+    tn_node y, x = feed(&w);
+    saved(state, 5);
+    tn_import(w.b, NULL, in(state, "m.meta"), TN_GIVEN({"MatMul:0", x}), TN_WANTED("y"), &y, NULL);
+    assert_int_equal(tn_collection_count(w.graph, TN_GLOBAL_VARIABLES), 1);
+    assert_non_null(tn_graph_operation(w.graph, "layer/b"));
+    assert_null(tn_graph_operation(w.graph, "MatMul"));
+    assert_ok(start(&w), &w.err);
+    tn_tensor *out = fetch(&w, y, "in:0", ones());
+    assert_true(TN_FLOATS(out)[0] == 1.5f);
+    tn_tensor_unref(out);
+    end(&w);
+}
+
+/* A second import in a scope that reuses shares the variables. */
+static void test_reuse(void **state)
+{
+    work w = begin();
+    tn_node y[2], x = feed(&w);
+    saved(state, 5);
+    tn_import(w.b, "base", in(state, "m.meta"), TN_GIVEN({"x", x}), TN_WANTED("y"), &y[0], NULL);
+    tn_name_scope(w.b, "validation");
+    tn_builder_set_reuse(w.b, TN_REUSE);
+    tn_import(w.b, "base", in(state, "m.meta"), TN_GIVEN({"x", tn_scale(w.b, x, 2)}), TN_WANTED("y"), &y[1], NULL);
+    tn_name_scope_end(w.b);
+    assert_int_equal(tn_collection_count(w.graph, TN_GLOBAL_VARIABLES), 2);
+    assert_ok(start(&w), &w.err);
+    tn_tensor *out = fetch(&w, y[1], "in:0", ones());
+    assert_true(TN_FLOATS(out)[0] == 16.5f);
+    tn_tensor_unref(out);
+    end(&w);
+}
+
+static const char *keras(void)
+{
+    static char path[1024];
+    const char *source = getenv("TN_SOURCE");
+    snprintf(path, sizeof path, "%s/examples/finetune/pretrained", source ? source : ".");
+    return path;
+}
+
+static tn_tensor *image(void)
+{
+    tn_error err;
+    tn_tensor *t;
+    assert_ok(tn_tensor_new(TN_FLOAT, &TN_SHAPE(1, 28, 28, 1), &t, &err), &err);
+    for (int i = 0; i < 784; i++) TN_FLOATS(t)[i] = (float)((i * 37) % 101) / 101;
+    return t;
+}
+
+/* A SavedModel of Keras 3: two sets of variables, functions, objects; answers as when it is run by itself. */
+static void test_keras(void **state)
+{
+    (void)state;
+    work w = begin();
+    tn_node y[2];
+    tn_predictor *p;
+    const tn_tensor *want;
+    tn_tensor *x = image();
+    tn_node node = tn_placeholder(w.b, "in", TN_FLOAT, TN_SHAPE(-1, 28, 28, 1));
+    tn_import(w.b, "k", keras(), TN_GIVEN({"image", node}), TN_WANTED("output_0", "features_1/Relu"), y, NULL);
+    assert_ok(start(&w), &w.err);
+    assert_int_equal(tn_collection_count(w.graph, TN_GLOBAL_VARIABLES), 12);
+    assert_int_equal(tn_collection_count(w.graph, TN_TRAINABLE_VARIABLES), 10); /* moving averages are not */
+    assert_ok(tn_predictor_open(keras(), NULL, 1, &p, &w.err), &w.err);
+    assert_ok(tn_predictor_run(p, (const tn_tensor *[]){x}, &want, &w.err), &w.err);
+    tn_tensor *out = fetch(&w, y[0], "in:0", x);
+    assert_int_equal(tn_tensor_count(out), 5);
+    for (int i = 0; i < 5; i++) assert_true(fabsf(TN_FLOATS(out)[i] - TN_FLOATS(want)[i]) < 1e-6f);
+    tn_tensor_unref(out);
+    out = fetch(&w, y[1], "in:0", x);
+    assert_int_equal(tn_tensor_count(out), 32);
+    for (int i = 0; i < tn_graph_function_count(w.graph); i++) fail_msg("a function that nobody calls was imported");
+    tn_tensor_unref(out);
+    tn_tensor_unref(x);
+    tn_predictor_close(p);
+    end(&w);
+}
+
+static double total(work *w, const char *name)
+{
+    tn_tensor *t;
+    double sum = 0;
+    assert_ok(tn_session_get(w->session, name, &t, &w->err), &w->err);
+    for (int64_t i = 0; i < tn_tensor_count(t); i++) sum += tn_tensor_number(t, i);
+    tn_tensor_unref(t);
+    return sum;
+}
+
+/* What is cut off leaves nothing; a frozen part has no gradient and no slots; the rest learns. */
+static void test_frozen(void **state)
+{
+    (void)state;
+    work w = begin();
+    tn_node seen;
+    tn_tensor *x = image();
+    tn_node node = tn_placeholder(w.b, "in", TN_FLOAT, TN_SHAPE(-1, 28, 28, 1));
+    tn_import(w.b, "k", keras(), TN_GIVEN({"image", node}), TN_WANTED("flatten_1/Reshape"), &seen, NULL);
+    assert_int_equal(tn_collection_count(w.graph, TN_GLOBAL_VARIABLES), 8);
+    tn_freeze(w.b, "k/conv1/");
+    tn_freeze(w.b, "k/norm/gamma_1");
+    tn_node loss = tn_reduce_mean(w.b, tn_square(w.b, tn_dense(w.b, "head", seen, 1, TN_LINEAR)), NULL, 0, false);
+    tn_operation *train = tn_minimize(w.b, tn_adam(tn_constant_rate(w.b, 0.01)), loss, TN_NONE);
+    const char *step = train ? tn_operation_name(train) : "";
+    assert_ok(start(&w), &w.err);
+    assert_int_equal(tn_collection_count(w.graph, TN_TRAINABLE_VARIABLES), 3 + 2);
+    assert_null(tn_graph_operation(w.graph, "k/conv1/kernel_1/Adam"));
+    assert_null(tn_graph_operation(w.graph, "k/norm/gamma_1/Adam"));
+    assert_non_null(tn_graph_operation(w.graph, "k/conv2/kernel_1/Adam"));
+    double conv1 = total(&w, "k/conv1/kernel_1"), conv2 = total(&w, "k/conv2/kernel_1");
+    for (int i = 0; i < 3; i++)
+        assert_ok(tn_session_run(w.session, &(tn_feed){"in:0", x}, 1, NULL, 0, NULL, &step, 1, &w.err), &w.err);
+    assert_true(total(&w, "k/conv1/kernel_1") == conv1);
+    assert_true(total(&w, "k/conv2/kernel_1") != conv2);
+    tn_tensor_unref(x);
+    end(&w);
+}
+
+/* The version 1 loop of frames keeps its back edges. */
+static void test_frames(void **state)
+{
+    work w = begin();
+    tn_node y;
+    tn_input_map given[] = {{"data", tn_placeholder(w.b, "in", TN_FLOAT, TN_SHAPE(-1, 6, 8))}};
+    const char *meta = golden(state, "models/gru_recommender_cf1/saver/m.meta");
+    tn_import(w.b, "r", meta, given, TN_COUNT(given), TN_WANTED("rnn_layers/rnn/while/Exit_2"), &y, NULL);
+    assert_ok(start(&w), &w.err);
+    int loops = 0;
+    for (int i = 0; i < tn_graph_count(w.graph); i++)
+        loops += !strcmp(tn_operation_type(tn_graph_at(w.graph, i)), "NextIteration");
+    assert_true(loops > 0);
+    tn_tensor *x, *out;
+    assert_ok(tn_tensor_new(TN_FLOAT, &TN_SHAPE(2, 6, 8), &x, &w.err), &w.err);
+    out = fetch(&w, y, "in:0", x);
+    tn_tensor_unref(x);
+    tn_tensor_unref(out);
+    end(&w);
+}
+
+/* ---- what variables begin with ---- */
+
+static void test_own_initial_values(void **state)
+{
+    work w = begin();
+    tn_node y;
+    saved(state, 5);
+    const tn_import_options o = {.checkpoint = "", .flags = TN_FROZEN};
+    tn_import(w.b, "base", in(state, "m.meta"), TN_GIVEN({"x", feed(&w)}), TN_WANTED("y"), &y, &o);
+    assert_int_equal(tn_collection_count(w.graph, TN_TRAINABLE_VARIABLES), 0);
+    assert_ok(start(&w), &w.err);
+    assert_true(variable(w.session, "base/layer/w") == 5);
+    assert_non_null(tn_graph_operation(w.graph, "base/w0"));
+    end(&w);
+    w = begin();
+    tn_node node = tn_placeholder(w.b, "in", TN_FLOAT, TN_SHAPE(-1, 28, 28, 1));
+    tn_import(w.b, "k", keras(), TN_GIVEN({"image", node}), TN_WANTED("output_0"), &y, &o);
+    assert_code(tn_builder_check(w.b, &w.err), TN_INVALID_ARGUMENT);
+    assert_says(&w.err, "neither a checkpoint nor an initial value");
+    assert_says(&w.err, "more");
+    end(&w);
+}
+
+static tn_node new_variable(work *w, const char *name, tn_shape shape)
+{
+    return tn_get_variable(w->b, name, TN_FLOAT, shape, (tn_initializer){.kind = TN_INIT_ONES}, 0);
+}
+
+static void test_rules(void **state)
+{
+    work w = begin();
+    const char *m = saved(state, 5);
+    new_variable(&w, "mine/w", TN_SHAPE(2, 2));
+    new_variable(&w, "mine/b", TN_SHAPE());
+    new_variable(&w, "other", TN_SHAPE(2, 2));
+    tn_init_from_checkpoint(w.b, m, TN_RULES({"layer/", "mine/"}, {"layer/w", "other"}), 0);
+    assert_ok(start(&w), &w.err);
+    assert_true(variable(w.session, "mine/w") == 5 && variable(w.session, "mine/b") == 0.5);
+    assert_true(variable(w.session, "other") == 5);
+    end(&w);
+}
+
+static void test_rules_that_are_wrong(void **state)
+{
+    static const struct {
+        tn_assignment rule;
+        tn_code code;
+        const char *says;
+    } cases[] = {{{"layer/", "none/"}, TN_NOT_FOUND, "no variables under 'none/'"},
+                 {{"layer/w", "mine/x"}, TN_NOT_FOUND, "did you mean 'mine/w'"},
+                 {{"layer/w", "mine/"}, TN_INVALID_ARGUMENT, "only one of them is a scope"},
+                 {{"layer/v", "mine/w"}, TN_INVALID_ARGUMENT, "no tensor 'layer/v' for the variable 'mine/w'"},
+                 {{"layer/b", "mine/w"}, TN_INVALID_ARGUMENT, "'mine/w' is float [2,3], the tensor 'layer/b' is float []"},
+                 {{"global_step", "mine/w"}, TN_INVALID_ARGUMENT, "is int64 []"},
+                 {{"", "mine/"}, TN_INVALID_ARGUMENT, "'w'"},
+                 {{NULL, "mine/"}, TN_INVALID_ARGUMENT, "without a name"}};
+    const char *m = saved(state, 5);
+    for (size_t i = 0; i < TN_COUNT(cases); i++) {
+        work w = begin();
+        new_variable(&w, "mine/w", TN_SHAPE(2, 3));
+        tn_init_from_checkpoint(w.b, m, &cases[i].rule, 1, 0);
+        assert_code(tn_builder_check(w.b, &w.err), cases[i].code);
+        assert_says(&w.err, cases[i].says);
+        assert_says(&w.err, m);
+        end(&w);
+    }
+    work w = begin();
+    new_variable(&w, "a", TN_SHAPE());
+    tn_init_from_checkpoint(w.b, in(state, "nothing"), NULL, 0, 0);
+    assert_code(tn_builder_check(w.b, &w.err), TN_NOT_FOUND);
+    end(&w);
+}
+
+/* All problems are in one message; with leave, such variables begin as they would. */
+static void test_partial(void **state)
+{
+    work w = begin();
+    const char *m = saved(state, 5);
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass) end(&w), w = begin();
+        new_variable(&w, "layer/w", TN_SHAPE(2, 3));
+        new_variable(&w, "layer/b", TN_SHAPE());
+        new_variable(&w, "layer/c", TN_SHAPE());
+        tn_init_from_checkpoint(w.b, m, NULL, 0, pass ? TN_PARTIAL : 0);
+        if (pass) break;
+        assert_code(tn_builder_check(w.b, &w.err), TN_INVALID_ARGUMENT);
+        assert_says(&w.err, "no tensor 'layer/c'");
+        assert_says(&w.err, "'layer/w' is float [2,3]");
+    }
+    assert_ok(start(&w), &w.err);
+    assert_true(variable(w.session, "layer/w") == 1 && variable(w.session, "layer/b") == 0.5);
+    end(&w);
+}
+
+/* What is imported with a checkpoint of another model: its own initial values where that has none. */
+static void test_other_checkpoint(void **state)
+{
+    tn_error err;
+    tn_bundle_writer *writer;
+    const char *other = in(state, "other");
+    saved(state, 5);
+    tn_tensor *t = floats(&TN_SHAPE(2, 2), (float[]){9, 9, 9, 9});
+    assert_ok(tn_bundle_writer_open(other, &writer, &err), &err);
+    assert_ok(tn_bundle_add(writer, "layer/b", t, &err), &err); /* of another shape */
+    assert_ok(tn_bundle_add(writer, "layer/w", t, &err), &err);
+    assert_ok(tn_bundle_commit(writer, &err), &err);
+    tn_tensor_unref(t);
+    for (int partial = 0; partial < 2; partial++) {
+        work w = begin();
+        tn_node y;
+        tn_import_options o = {.checkpoint = other, .flags = partial ? TN_PARTIAL : 0};
+        tn_import(w.b, "base", in(state, "m.meta"), TN_GIVEN({"x", feed(&w)}), TN_WANTED("y"), &y, &o);
+        if (!partial) {
+            assert_code(tn_builder_check(w.b, &w.err), TN_INVALID_ARGUMENT);
+            assert_says(&w.err, "'layer/b' is float [], the tensor 'layer/b' is float [2,2]");
+        } else {
+            assert_ok(start(&w), &w.err);
+            assert_true(variable(w.session, "base/layer/w") == 9 && variable(w.session, "base/layer/b") == 0.5);
+        }
+        end(&w);
+    }
+}
+
+/* Slots of the same optimizer go on; of another they are missed. */
+static void test_slots(void **state)
+{
+    const char *meta = golden(state, "models/train_mlp_adagrad/saver/model.ckpt.meta");
+    for (int same = 0; same < 2; same++) {
+        work w = begin();
+        tn_node y, x = tn_placeholder(w.b, "in", TN_FLOAT, TN_SHAPE(-1, 7));
+        const tn_import_options o = {.flags = TN_SLOTS};
+        tn_import(w.b, "net", meta, TN_GIVEN({"features", x}), TN_WANTED("head/BiasAdd"), &y, &o);
+        tn_node loss = tn_reduce_mean(w.b, tn_square(w.b, y), NULL, 0, false), rate = tn_constant_rate(w.b, 0.1);
+        tn_minimize(w.b, same ? tn_adagrad(rate) : tn_adam(rate), loss, TN_NONE);
+        if (same) {
+            tn_bundle *b;
+            tn_tensor *t;
+            assert_ok(start(&w), &w.err);
+            assert_ok(tn_bundle_open(golden(state, "models/train_mlp_adagrad/saver/model.ckpt"), &b, &w.err), &w.err);
+            assert_ok(tn_bundle_read(b, "l0/kernel/Adagrad", &t, &w.err), &w.err);
+            assert_true(variable(w.session, "net/l0/kernel/Adagrad") == tn_tensor_number(t, 0));
+            tn_tensor_unref(t);
+            tn_bundle_close(b);
+        } else {
+            assert_code(start(&w), TN_INVALID_ARGUMENT);
+            assert_says(&w.err, "slots");
+        }
+        end(&w);
+    }
+}
+
+/* Graphs whose values come from a run's own checkpoint do not look for others. */
+static void test_values_come(void **state)
+{
+    work w = begin();
+    tn_node y;
+    saved(state, 5);
+    tn_builder_set_origin(w.b, in(state, ""), true);
+    assert_ok(tn_checkpoint_remove(in(state, "m"), &w.err), &w.err);
+    FILE *f = fopen(in(state, "m.meta"), "rb");
+    if (f) fclose(f);
+    tn_init_from_checkpoint(w.b, "gone", NULL, 0, 0);
+    tn_node node = tn_placeholder(w.b, "in", TN_FLOAT, TN_SHAPE(-1, 28, 28, 1));
+    tn_import(w.b, "k", keras(), TN_GIVEN({"image", node}), TN_WANTED("output_0"), &y, NULL);
+    assert_ok(start(&w), &w.err);
+    assert_true(variable(w.session, "k/conv1/kernel_1") == 0);
+    end(&w);
+}
+
+/* ---- what is wrong ---- */
+
+static void test_mistakes(void **state)
+{
+    static const struct {
+        const char *given, *wanted, *from, *signature;
+        tn_code code;
+        const char *says;
+    } cases[] = {{"x", "z", "m.meta", NULL, TN_NOT_FOUND, "no operation 'z'"},
+                 {"x", "layer/v", "m.meta", NULL, TN_NOT_FOUND, "did you mean 'layer/w'"},
+                 {"x", "y:1", "m.meta", NULL, TN_NOT_FOUND, "has 1 outputs"},
+                 {"x", "y:a", "m.meta", NULL, TN_INVALID_ARGUMENT, "not the name of a value"},
+                 {"x", NULL, "m.meta", NULL, TN_INVALID_ARGUMENT, "without a name"},
+                 {"q", "y", "m.meta", NULL, TN_NOT_FOUND, "no operation 'q'"},
+                 {"layer/b", "y", "m.meta", NULL, TN_INVALID_ARGUMENT, "the placeholder 'x' is needed"},
+                 {"x", "y", "m.meta", "s", TN_NOT_FOUND, "no signature 's'"},
+                 {"x", "y", "none.meta", NULL, TN_NOT_FOUND, "none.meta"},
+                 {"x", "y", "none", NULL, TN_NOT_FOUND, "none"},
+                 {"x", "y", "", NULL, TN_NOT_FOUND, "saved_model.pb"},
+                 {"global_step", "y", "m.meta", NULL, TN_INVALID_ARGUMENT, "it is given float"}};
+    saved(state, 5);
+    for (size_t i = 0; i < TN_COUNT(cases); i++) {
+        work w = begin();
+        tn_node y;
+        tn_import_options o = {.signature = cases[i].signature};
+        tn_input_map given = {cases[i].given, feed(&w)};
+        tn_import(w.b, "base", in(state, cases[i].from), &given, 1, &cases[i].wanted, 1, &y, &o);
+        assert_null(y.op);
+        assert_code(tn_builder_check(w.b, &w.err), cases[i].code);
+        assert_says(&w.err, cases[i].says);
+        end(&w);
+    }
+}
+
+static void test_shapes(void **state)
+{
+    work w = begin();
+    tn_node y, wide = tn_placeholder(w.b, "wide", TN_FLOAT, TN_SHAPE(-1, 3));
+    saved(state, 5);
+    tn_import(w.b, "base", in(state, "m.meta"), TN_GIVEN({"x", wide}), TN_WANTED("y"), &y, NULL);
+    assert_code(tn_builder_check(w.b, &w.err), TN_INVALID_ARGUMENT);
+    assert_says(&w.err, "'x' is of shape [?,2], it is given [?,3]");
+    end(&w);
+    w = begin();
+    tn_freeze(w.b, "nobody/");
+    assert_code(tn_builder_check(w.b, &w.err), TN_NOT_FOUND);
+    assert_says(&w.err, "'nobody/'");
+    end(&w);
+    w = begin();
+    tn_node node = tn_placeholder(w.b, "in", TN_FLOAT, TN_SHAPE(-1, 28, 28, 1));
+    tn_import(w.b, "k", keras(), TN_GIVEN({"image", node}), TN_WANTED("Relu"), &y, NULL);
+    assert_code(tn_builder_check(w.b, &w.err), TN_INVALID_ARGUMENT);
+    assert_says(&w.err, "may be");
+    end(&w);
+}
+
+/* A checkpoint that changed, or went, between building and beginning. */
+static void test_checkpoint_changes(void **state)
+{
+    work w = begin();
+    tn_node y;
+    tn_bundle_writer *writer;
+    saved(state, 5);
+    tn_import(w.b, "base", in(state, "m.meta"), TN_GIVEN({"x", feed(&w)}), TN_WANTED("y"), &y, NULL);
+    tn_tensor *t = floats(&TN_SHAPE(3), (float[]){9, 9, 9});
+    assert_ok(tn_bundle_writer_open(in(state, "m"), &writer, &w.err), &w.err);
+    assert_ok(tn_bundle_add(writer, "layer/b", t, &w.err), &w.err);
+    assert_ok(tn_bundle_add(writer, "layer/w", t, &w.err), &w.err);
+    assert_ok(tn_bundle_commit(writer, &w.err), &w.err);
+    tn_tensor_unref(t);
+    assert_code(start(&w), TN_INVALID_ARGUMENT);
+    assert_says(&w.err, "does not fit the variable");
+    assert_ok(tn_checkpoint_remove(in(state, "m"), &w.err), &w.err);
+    assert_code(tn_start_variables(w.graph, w.session, &w.err), TN_NOT_FOUND);
+    end(&w);
+}
+
+/* ---- memory that ends ---- */
+
+static tn_code attempt(void **state, const char *m, const char *meta, work *w)
+{
+    tn_node y;
+    (void)state;
+    w->graph = tn_graph_new();
+    w->b = tn_builder_new(w->graph);
+    if (!w->b) return TN_RESOURCE_EXHAUSTED;
+    tn_node x = tn_placeholder(w->b, "in", TN_FLOAT, TN_SHAPE(-1, 28, 28, 1)), z = feed(w);
+    tn_import(w->b, "k", keras(), TN_GIVEN({"image", x}), TN_WANTED("flatten_1/Reshape"), &y, NULL);
+    tn_import(w->b, "base", meta, TN_GIVEN({"x", z}), TN_WANTED("y"), &y, NULL);
+    tn_init_from_checkpoint(w->b, m, TN_RULES({"layer/", "base/layer/"}), 0);
+    tn_freeze(w->b, "k/");
+    return start(w);
+}
+
+static void test_no_memory(void **state)
+{
+    const char *m = saved(state, 5), *meta = in(state, "m.meta");
+    tn_code code = TN_RESOURCE_EXHAUSTED;
+    int n = 1;
+    for (; code == TN_RESOURCE_EXHAUSTED && n < 100000; n += n < 2000 ? 1 : 7) {
+        work w = {0};
+        tn_malloc_fail_at(n);
+        code = attempt(state, m, meta, &w);
+        tn_malloc_fail_at(0);
+        if (code == TN_OK) assert_true(variable(w.session, "base/layer/w") == 5);
+        if (code && code != TN_RESOURCE_EXHAUSTED) fail_msg("allocation %d: %s", n, w.err.message);
+        end(&w);
+    }
+    assert_int_equal(code, TN_OK);
+    assert_true(n > 500);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_meta_graph),        TEST(test_inner_value), TEST(test_reuse),
+        TEST(test_keras),             TEST(test_frozen),      TEST(test_frames),
+        TEST(test_own_initial_values), TEST(test_rules),      TEST(test_rules_that_are_wrong),
+        TEST(test_partial),           TEST(test_other_checkpoint), TEST(test_slots),
+        TEST(test_values_come),       TEST(test_mistakes),    TEST(test_shapes),
+        TEST(test_checkpoint_changes), TEST(test_no_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
