@@ -259,17 +259,40 @@ static tn_code infer_region(tn_binding *b, tn_region *r, bool lenient, tn_error 
 
 /* ==== constants replace the nodes that made them ==== */
 
-static void commit(tn_region *r)
+/* One of several outputs is known, or a loop's: whoever looks at it looks at a constant of its own. */
+static tn_code commit_output(tn_binding *b, tn_region *r, tn_pnode *n, int k, tn_error *err)
 {
-    for (int i = 0; i < r->n_nodes; i++) {
+    tn_pnode *c = tn_pnode_new(b->arena, &tn_pseudo_constant, n->name, 0, 1);
+    if (!c || !tn_region_add(b->arena, r, c)) return tn_no_memory(err, sizeof *c);
+    c->out[0] = n->out[k];
+    tn_region_replace(r, (tn_pval){n, k}, (tn_pval){c, 0});
+    n->out[k].value = NULL;
+    return TN_OK;
+}
+
+static bool is_source(const tn_pnode *n)
+{
+    return n->op == &tn_pseudo_feed || n->op == &tn_pseudo_handle || n->op == &tn_pseudo_constant;
+}
+
+static tn_code commit(tn_binding *b, tn_region *r, tn_error *err)
+{
+    int n_nodes = r->n_nodes;
+    for (int i = 0; i < n_nodes; i++) {
         tn_pnode *n = r->nodes[i];
-        for (int s = 0; s < n->n_sub; s++) commit(n->sub[s]);
-        bool all = n->n_out > 0 && !n->n_sub && !n->effect && n->op != &tn_pseudo_feed && n->op != &tn_pseudo_handle;
-        for (int k = 0; k < n->n_out; k++) all = all && n->out[k].value;
-        if (!all) continue;
-        n->op = &tn_pseudo_constant;
-        n->n_in = 0;
+        int known = 0;
+        for (int s = 0; s < n->n_sub; s++) TN_TRY(commit(b, n->sub[s], err));
+        if (is_source(n)) continue;
+        for (int k = 0; k < n->n_out; k++) known += n->out[k].value != NULL;
+        if (known && known == n->n_out && !n->n_sub && !n->effect) {
+            n->op = &tn_pseudo_constant;
+            n->n_in = 0;
+            continue;
+        }
+        for (int k = 0; known && k < n->n_out; k++)
+            if (n->out[k].value) TN_TRY(commit_output(b, r, n, k, err));
     }
+    return TN_OK;
 }
 
 static tn_code order_all(tn_binding *b, tn_region *r, tn_error *err)
@@ -288,6 +311,6 @@ tn_code tn_bind_infer(tn_binding *b, tn_region *r, tn_error *err)
         TN_TRY(tn_pass_take_branches(b, r, &again, err));
         if (again) TN_TRY(tn_regular_loops(b, r, err)); /* a branch may have handed arguments through */
     }
-    if (b->passes & TN_PASS(FOLD)) commit(r);
+    if (b->passes & TN_PASS(FOLD)) TN_TRY(commit(b, r, err));
     return order_all(b, r, err);
 }

@@ -10,6 +10,8 @@
  */
 #include "plan.h"
 
+enum { LEAVING = -2 }; /* mark of what is computed when the loop ends */
+
 typedef struct frame {
     const char *name;
     int parent; /* index; -1: the region itself */
@@ -331,27 +333,86 @@ static tn_code new_while(frames *f, const loop *l, tn_pnode **out, tn_error *err
     return TN_OK;
 }
 
-static tn_pval after_exit(const loop *l, tn_pnode *w, tn_pval v)
+/* ==== leaving the frame ==== */
+
+static bool is_flow(const tn_pnode *n)
 {
-    if (!v.node || v.node->mark != l->id || !is_kind(v.node, "Exit")) return v;
-    tn_pnode *n = v.node->in[0].node;
-    if (is_kind(n, "Switch")) n = n->in[0].node;
-    return (tn_pval){w, n->order};
+    static const char *const kinds[] = {"Enter", "Exit", "Merge", "Switch", "NextIteration", "LoopCond"};
+    for (size_t i = 0; i < TN_COUNT(kinds); i++)
+        if (is_kind(n, kinds[i])) return true;
+    return false;
+}
+
+static bool looks_at_the_end(const loop *l, const tn_pnode *p)
+{
+    for (int k = 0; k < p->n_in; k++) {
+        const tn_pnode *in = p->in[k].node;
+        if (in->mark == LEAVING) return true;
+        if (in->mark == l->id && is_kind(in, "Switch") && in->in[1].node == l->cond && p->in[k].index == 0) return true;
+    }
+    return false;
+}
+
+/* What is computed between a Switch's false side and an Exit is computed once, when the loop has ended. */
+static void find_leaving(const frames *f, const loop *l)
+{
+    for (bool again = true; again;) {
+        again = false;
+        for (int i = 0; i < f->r->n_nodes; i++) {
+            tn_pnode *p = f->r->nodes[i];
+            if (p->mark != l->id || is_flow(p) || !looks_at_the_end(l, p)) continue;
+            p->mark = LEAVING;
+            again = true;
+        }
+    }
+}
+
+/* A value of the frame as it is after the loop. */
+static tn_code at_the_end(const loop *l, tn_pnode *w, tn_pval *v, const tn_pnode *user, tn_error *err)
+{
+    tn_pnode *n = v->node;
+    if (!n || n->mark != l->id) return TN_OK;
+    if (is_kind(n, "Switch") && n->in[1].node == l->cond) n = n->in[0].node;
+    bool is_variable = (is_kind(n, "Merge") && is_kind(n->in[0].node, "Enter")) || is_kind(n, "Enter");
+    if (n->mark != l->id || !is_variable)
+        return malformed(user, "a value leaves the frame other than by a Switch", err);
+    *v = (tn_pval){w, n->order};
+    return TN_OK;
+}
+
+static tn_code after_exit(const loop *l, tn_pnode *w, tn_pval *v, tn_error *err)
+{
+    if (!v->node || v->node->mark != l->id) return TN_OK;
+    tn_pnode *exit = v->node;
+    if (!is_kind(exit, "Exit")) return malformed(exit, "a value inside of a loop is asked for from outside", err);
+    *v = exit->in[0];
+    return at_the_end(l, w, v, exit, err);
+}
+
+static tn_code leave(const loop *l, tn_pnode *w, tn_pnode *p, tn_error *err)
+{
+    bool leaving = p->mark == LEAVING;
+    for (int k = 0; k < p->n_in; k++)
+        TN_TRY(leaving ? at_the_end(l, w, &p->in[k], p, err) : after_exit(l, w, &p->in[k], err));
+    for (int k = 0; k < p->n_control; k++)
+        if (p->control[k]->mark == l->id) p->control[k] = w;
+    return TN_OK;
 }
 
 /* Everything outside that looked at an Exit looks at the While; the frame's nodes go. */
 static tn_code replace_frame(frames *f, const loop *l, tn_pnode *w, tn_error *err)
 {
     int n = 0;
+    find_leaving(f, l);
     for (int i = 0; i < f->r->n_nodes; i++) {
         tn_pnode *p = f->r->nodes[i];
         if (p->mark == l->id) continue;
-        for (int k = 0; k < p->n_in; k++) p->in[k] = after_exit(l, w, p->in[k]);
-        for (int k = 0; k < p->n_control; k++)
-            if (p->control[k]->mark == l->id) p->control[k] = w;
+        TN_TRY(leave(l, w, p, err));
         f->r->nodes[n++] = p;
     }
-    for (int i = 0; i < f->r->n_rets; i++) f->r->rets[i] = after_exit(l, w, f->r->rets[i]);
+    for (int i = 0; i < n; i++)
+        if (f->r->nodes[i]->mark == LEAVING) f->r->nodes[i]->mark = f->v[l->id].parent;
+    for (int i = 0; i < f->r->n_rets; i++) TN_TRY(after_exit(l, w, &f->r->rets[i], err));
     f->r->n_nodes = n;
     return tn_region_add(f->a, f->r, w) ? TN_OK : tn_no_memory(err, 0);
 }

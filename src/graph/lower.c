@@ -6,125 +6,13 @@
  * Leaves shapes and values to binding. Invariants: top-level effects are there only if reached; effects
  * inside a called function always are. Functions nest at most MAX_DEPTH deep.
  */
-#include "composite.h"
+#include "lower.h"
 
 enum { MAX_DEPTH = 100 };
-
-typedef struct lowering {
-    tn_arena *arena;
-    const tn_graph *library;
-    tn_store *store;
-    tn_buf missing; /* operators we do not have: "Foo (node 'x'), ..." */
-    int n_missing;
-    int framed; /* calls on the way here that stand among Switches or in frames */
-} lowering;
-
-typedef struct mapped { /* what an operation became */
-    tn_pnode *node;     /* to wait for */
-    tn_pval *outs;
-} mapped;
-
-typedef struct body { /* one instance of a graph or function body */
-    lowering *l;
-    const tn_graph *g;
-    const char *prefix;    /* of names: "" or "call/" */
-    const tn_pval *args;   /* of a function: what its _Arg operations are */
-    tn_pnode *before;      /* the call's control inputs; NULL */
-    mapped *map;           /* by operation id */
-    const tn_node *fed;    /* top level: values that are fed */
-    tn_pnode **feeds;
-    int n_fed;
-    tn_region *region;
-    int depth;
-    bool framed; /* the graph has Switches or frames, in which calls are found by what they wait for */
-} body;
 
 static tn_code no_memory(tn_error *err)
 {
     return tn_no_memory(err, 0);
-}
-
-/* ==== reaching ==== */
-
-static int feed_of(const body *b, tn_node v)
-{
-    for (int i = 0; i < b->n_fed; i++)
-        if (b->fed[i].op == v.op && b->fed[i].index == v.index) return i;
-    return -1;
-}
-
-static bool is_back_edge(const tn_operation *op, const tn_operation *in)
-{
-    return strcmp(in->type, "NextIteration") == 0 && strcmp(op->type, "Merge") == 0;
-}
-
-typedef struct frame {
-    tn_operation *op;
-    int next; /* edge to look at */
-} frame;
-
-/* Depth-first from the roots, inputs before users; explicit stack, since graphs may be very deep. Back
- * edges are followed after everything else (`later`), so that the order is topological without them. */
-typedef struct walk {
-    const body *b;
-    char *seen;
-    frame *stack;
-    int n_stack;
-    tn_operation **order;
-    int n_order;
-    tn_operation **later;
-    int n_later;
-} walk;
-
-static void visit(walk *w, tn_operation *op)
-{
-    if (!op || w->seen[op->id]) return;
-    w->seen[op->id] = 1;
-    w->stack[w->n_stack++] = (frame){op, 0};
-}
-
-static void follow(walk *w, frame *f)
-{
-    tn_operation *op = f->op;
-    int k = f->next++;
-    if (k < op->n_in) {
-        if (feed_of(w->b, op->in[k]) >= 0) return;
-        if (is_back_edge(op, op->in[k].op)) w->later[w->n_later++] = op->in[k].op;
-        else visit(w, op->in[k].op);
-    } else {
-        visit(w, op->control[k - op->n_in]);
-    }
-}
-
-static void walk_from(walk *w, tn_operation *root)
-{
-    visit(w, root);
-    while (w->n_stack) {
-        frame *f = &w->stack[w->n_stack - 1];
-        if (f->next < f->op->n_in + f->op->n_control) {
-            follow(w, f);
-        } else {
-            w->order[w->n_order++] = f->op;
-            w->n_stack--;
-        }
-    }
-}
-
-static bool walk_new(walk *w, const body *b)
-{
-    size_t n = (size_t)tn_graph_count(b->g) + 1;
-    tn_arena *a = b->l->arena;
-    *w = (walk){.b = b,
-                .seen = TN_ARRAY(a, n, char),
-                .stack = TN_ARRAY(a, n, frame),
-                .order = TN_ARRAY(a, n, tn_operation *),
-                .later = TN_ARRAY(a, n, tn_operation *)};
-    return w->seen && w->stack && w->order && w->later;
-}
-
-static void walk_later(walk *w)
-{
-    while (w->n_later) walk_from(w, w->later[--w->n_later]);
 }
 
 /* ==== emitting ==== */
@@ -141,14 +29,46 @@ static tn_pval *outs_of(tn_arena *a, tn_pnode *n)
     return outs;
 }
 
-static bool wants_ref(const tn_operation *op, int i)
+static bool is_one_of(const char *s, const char *const *names)
+{
+    for (; *names; names++)
+        if (strcmp(s, *names) == 0) return true;
+    return false;
+}
+
+/* What a Switch or the Identity of a variable hands out is the variable's own memory, as in TensorFlow: whoever
+ * looks at it sees what is there by then. Predicates are read once. */
+static bool hands_ref_through(const body *b, const tn_operation *op, int i)
+{
+    static const char *const variables[] = {"VariableV2", "Variable", NULL};
+    if (i || tn_body_feed(b, op->in[0]) >= 0 || op->out[0].dtype == TN_BOOL) return false;
+    if (strcmp(op->type, "Switch") == 0) return true;
+    return strcmp(op->type, "Identity") == 0 && is_one_of(op->in[0].op->type, variables);
+}
+
+static bool wants_ref(const body *b, const tn_operation *op, int i)
 {
     const tn_sig *sig = op->def ? tn_op_sig(op->def) : NULL;
+    if (hands_ref_through(b, op, i)) return true;
     if (!sig || !sig->n_in) return false;
     return sig->in[TN_MIN(i, sig->n_in - 1)].is_ref;
 }
 
-/* The value of a reference, read when this user runs: after the user's own control inputs. */
+static bool add_waits(body *b, tn_pnode *r, const tn_pnode *user)
+{
+    static const char *const joins[] = {"Merge", "Enter", NULL};
+    for (int k = 0; k < user->n_control; k++)
+        if (!tn_pnode_add_control(b->l->arena, r, user->control[k])) return false;
+    for (int k = 0; k < user->n_in && !is_one_of(user->op->name, joins); k++) {
+        tn_pnode *in = user->in[k].node;
+        bool is_early = in->op == &tn_pseudo_feed || in->op == &tn_pseudo_handle ||
+                        (in->op == &tn_pseudo_constant && !in->n_control);
+        if (in != r->in[0].node && !is_early && !tn_pnode_add_control(b->l->arena, r, in)) return false;
+    }
+    return true;
+}
+
+/* The value of a reference, read when this user runs: after the user's own control and other inputs. */
 static tn_code deref(body *b, tn_pnode *user, int i, tn_error *err)
 {
     tn_arena *a = b->l->arena;
@@ -156,15 +76,14 @@ static tn_code deref(body *b, tn_pnode *user, int i, tn_error *err)
     if (!r) return no_memory(err);
     r->in[0] = user->in[i];
     r->out[0].dtype = tn_dtype_base(user->in[i].node->out[user->in[i].index].dtype);
-    r->control = user->control;
-    r->n_control = user->n_control;
+    if (!add_waits(b, r, user)) return no_memory(err);
     user->in[i] = (tn_pval){r, 0};
     return tn_region_add(a, b->region, r) ? TN_OK : no_memory(err);
 }
 
 static tn_code value_of(body *b, tn_node v, tn_pval *out, tn_error *err)
 {
-    int f = feed_of(b, v);
+    int f = tn_body_feed(b, v);
     if (f >= 0) {
         *out = (tn_pval){b->feeds[f], 0};
         return TN_OK;
@@ -173,6 +92,18 @@ static tn_code value_of(body *b, tn_node v, tn_pval *out, tn_error *err)
     if (!m->outs)
         return tn_fail(err, TN_INVALID_ARGUMENT, "node '%s' is used before it is defined", v.op->name);
     *out = m->outs[v.index];
+    return TN_OK;
+}
+
+static tn_code read_refs(body *b, tn_operation *op, tn_pnode *n, tn_error *err)
+{
+    for (int i = 0; i < op->n_in; i++) {
+        if (!n->in[i].node) continue; /* a loop's back edge */
+        tn_dtype t = n->in[i].node->out[n->in[i].index].dtype;
+        if (!tn_dtype_is_ref(t)) continue;
+        if (!wants_ref(b, op, i)) TN_TRY(deref(b, n, i, err));
+        for (int o = 0; o < n->n_out && hands_ref_through(b, op, i); o++) n->out[o].dtype = t;
+    }
     return TN_OK;
 }
 
@@ -186,12 +117,10 @@ static tn_code connect(body *b, tn_operation *op, tn_pnode *n, tn_error *err)
     if (b->before && (is_root || n->op->flags & TN_STATEFUL || n->op->writes || n->op->reads))
         if (!tn_pnode_add_control(b->l->arena, n, b->before)) return no_memory(err);
     for (int i = 0; i < op->n_in; i++) {
-        if (is_back_edge(op, op->in[i].op)) continue; /* closed by close_loops */
+        if (tn_is_back_edge(op, op->in[i].op)) continue; /* closed by close_loops */
         TN_TRY(value_of(b, op->in[i], &n->in[i], err));
-        bool is_ref = tn_dtype_is_ref(n->in[i].node->out[n->in[i].index].dtype);
-        if (is_ref && !wants_ref(op, i)) TN_TRY(deref(b, n, i, err));
     }
-    return TN_OK;
+    return read_refs(b, op, n, err);
 }
 
 static tn_code new_node(body *b, tn_operation *op, const tn_op *as, int n_in, tn_pnode **out, tn_error *err)
@@ -206,13 +135,6 @@ static tn_code new_node(body *b, tn_operation *op, const tn_op *as, int n_in, tn
     if (!b->map[op->id].outs || !tn_region_add(b->l->arena, b->region, n)) return no_memory(err);
     *out = n;
     return TN_OK;
-}
-
-static bool is_one_of(const char *s, const char *const *names)
-{
-    for (; *names; names++)
-        if (strcmp(s, *names) == 0) return true;
-    return false;
 }
 
 /* ==== kinds of operations ==== */
@@ -530,7 +452,7 @@ static tn_code close_loops(body *b, const walk *w, tn_error *err)
     for (int k = 0; k < w->n_order; k++) {
         tn_operation *op = w->order[k];
         for (int i = 0; i < op->n_in; i++)
-            if (is_back_edge(op, op->in[i].op) && b->map[op->id].node)
+            if (tn_is_back_edge(op, op->in[i].op) && b->map[op->id].node)
                 TN_TRY(value_of(b, op->in[i], &b->map[op->id].node->in[i], err));
     }
     return TN_OK;
@@ -578,13 +500,13 @@ static tn_code lower_function(lowering *l, const tn_function *f, const char *pre
     body b = {.l = l, .g = f->body, .prefix = prefix, .args = args, .before = before, .region = region, .depth = depth};
     walk w;
     b.map = TN_ARRAY(l->arena, tn_graph_count(f->body) + 1, mapped);
-    if (!b.map || !walk_new(&w, &b)) return no_memory(err);
+    if (!b.map || !tn_walk_new(&w, &b)) return no_memory(err);
     b.framed = is_framed(&b);
     for (int i = 0; i < tn_graph_count(f->body); i++)
-        if (has_effect(tn_graph_at(f->body, i))) walk_from(&w, tn_graph_at(f->body, i));
-    for (int i = 0; i < f->n_control_rets; i++) walk_from(&w, f->control_rets[i]);
-    for (int i = 0; i < f->n_rets; i++) walk_from(&w, f->rets[i].op);
-    walk_later(&w);
+        if (has_effect(tn_graph_at(f->body, i))) tn_walk_from(&w, tn_graph_at(f->body, i));
+    for (int i = 0; i < f->n_control_rets; i++) tn_walk_from(&w, f->control_rets[i]);
+    for (int i = 0; i < f->n_rets; i++) tn_walk_from(&w, f->rets[i].op);
+    tn_walk_later(&w);
     TN_TRY(emit_all(&b, &w, err));
     if (l->n_missing) {
         *done = NULL;
@@ -657,12 +579,12 @@ static tn_code lower_top(body *b, const tn_node *fetches, int n_fetches, tn_oper
     walk w;
     b->map = TN_ARRAY(b->l->arena, tn_graph_count(b->g) + 1, mapped);
     b->region->rets = TN_ARRAY(b->l->arena, n_fetches + 1, tn_pval);
-    if (!b->map || !b->region->rets || !walk_new(&w, b)) return no_memory(err);
+    if (!b->map || !b->region->rets || !tn_walk_new(&w, b)) return no_memory(err);
     b->framed = is_framed(b);
     for (int i = 0; i < n_fetches; i++)
-        if (feed_of(b, fetches[i]) < 0) walk_from(&w, fetches[i].op);
-    for (int i = 0; i < n_targets; i++) walk_from(&w, targets[i]);
-    walk_later(&w);
+        if (tn_body_feed(b, fetches[i]) < 0) tn_walk_from(&w, fetches[i].op);
+    for (int i = 0; i < n_targets; i++) tn_walk_from(&w, targets[i]);
+    tn_walk_later(&w);
     TN_TRY(emit_all(b, &w, err));
     if (b->l->n_missing)
         return tn_fail(err, TN_UNIMPLEMENTED, "Op type not registered: %s",

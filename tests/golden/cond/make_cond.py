@@ -4,6 +4,7 @@
 answers. One folder a case: graph.pb; cases.txt: a line a run: fed value of p, fed value of x (two floats), and for
 each fetched name its float values. Names that are fetched: out_0, out_1, ...; targets first: "init" once a session."""
 import os
+import sys
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import function
@@ -166,11 +167,50 @@ def call_in_loop(p, x):
     return [y, tf1.cond(p, lambda: drawn(x), lambda: x)]
 
 
+def two_loops(p, x):
+    """A loop's results begin another one, conditions in both: between its Switch and its Exit a gradient has an Identity."""
+    def turn(a, b, n):
+        def body(i, a, b):
+            return [i + 1, tf1.cond(p, lambda: tf.sin(b) * x, lambda: b + x), tf1.cond(p, lambda: a - b, lambda: tf.cos(a))]
+
+        return tf1.while_loop(lambda i, a, b: i < n, body, [tf.constant(0), a, b])[1:]
+
+    y, z = turn(*turn(x, x * 2.0, 2), 3)
+    return [y, z] + tf1.gradients(y * z, [x], gate_gradients=True)
+
+
+def seen_late(p, x):
+    """Reads of a variable show what is there when their users run, also through a condition."""
+    v = tf1.get_variable("v", initializer=[1.0, 2.0])
+    read = v.value()
+    with tf.control_dependencies([tf1.assign_add(v, x)]):
+        y = read * 2.0
+        z = tf1.cond(p, lambda: read + 1.0, lambda: read - x)
+    return [y, z]
+
+
+def fed_first(p, x):
+    """To wait for what is fed."""
+    with tf.control_dependencies([x.op, p.op]):
+        return [tf.constant(3.0) * x]
+
+
+def partly_known(p, x):
+    """Of a node's outputs some are known ahead, others are not: what is looked up in a variable has an unknown shape."""
+    v = tf1.get_variable("v", initializer=[[1.0, 2.0], [3.0, 4.0]], use_resource=True)
+    y = tf.concat([tf1.placeholder_with_default(x[:, None] * 2.0, [None, 1]), tf.nn.embedding_lookup(v, [1, 0])], 1)
+    z = tf.matmul(y, tf.constant([[1.0], [2.0], [3.0]]))
+    g, h = tf1.gradients(tf.square(z), [x, v])
+    return [z, g, h.values]
+
+
 CASES = [plain, gradient, one_side, nested, same_predicate, guard, variables, loop_in_cond, cond_in_loop, loops_and_conds,
-         case, many_values, two_towers, nested_loops, arrays, call_in_loop]
+         case, many_values, two_towers, nested_loops, arrays, call_in_loop, two_loops, seen_late, fed_first, partly_known]
 FEEDS = [(True, [0.5, -0.25]), (False, [0.5, -0.25]), (True, [-2.0, 0.75]), (False, [-2.0, 0.75])]
 
 for make in CASES:
+    if sys.argv[1:] and make.__name__ not in sys.argv[1:]:
+        continue
     folder = os.path.join(here, make.__name__)
     os.makedirs(folder, exist_ok=True)
     with tf.Graph().as_default() as g:
