@@ -2,8 +2,9 @@
  *
  * op_hash.c - strings to buckets: StringToHashBucketFast (FarmHash's 64-bit fingerprint), -Strong
  * (SipHash-2-4) and the old one without a name (a 64-bit Murmur hash). The same numbers as TensorFlow's, so
- * that models trained there find their rows here.
+ * that models trained there find their rows here. The hashes are crosses' too.
  */
+#include "hash.h"
 #include "op_move.h"
 
 static uint64_t load64(const char *p)
@@ -121,13 +122,25 @@ static uint64_t print_long(const char *s, size_t n)
     return mix(mix(t.v.a, t.w.a, mul) + fold(t.y) * K0 + t.z, mix(t.v.b, t.w.b, mul) + t.x, mul);
 }
 
-static uint64_t fingerprint(tn_view s, const int64_t *key)
+uint64_t tn_fingerprint(tn_view s)
 {
-    (void)key;
     return s.n <= 16   ? print_to_16(s.p, s.n)
            : s.n <= 32 ? print_to_32(s.p, s.n)
            : s.n <= 64 ? print_to_64(s.p, s.n)
                        : print_long(s.p, s.n);
+}
+
+uint64_t tn_fingerprint_join(uint64_t a, uint64_t b)
+{
+    const uint64_t m = 0xc6a4a7935bd1e995u;
+    uint64_t h = (a ^ m ^ fold(b * m) * m) * m;
+    return fold(fold(h) * m);
+}
+
+static uint64_t fingerprint(tn_view s, const int64_t *key)
+{
+    (void)key;
+    return tn_fingerprint(s);
 }
 
 /* ==== SipHash-2-4 ==== */
@@ -154,7 +167,7 @@ static void sip_word(uint64_t v[4], uint64_t m)
     v[0] ^= m;
 }
 
-static uint64_t sip(tn_view s, const int64_t *key)
+uint64_t tn_keyed_hash(tn_view s, const int64_t key[2])
 {
     uint64_t a = (uint64_t)key[0], b = (uint64_t)key[1], last = (uint64_t)s.n << 56;
     uint64_t v[4] = {a ^ 0x736f6d6570736575u, b ^ 0x646f72616e646f6du, a ^ 0x6c7967656e657261u,
@@ -201,7 +214,7 @@ static tn_code buckets(tn_run *r, uint64_t (*hash)(tn_view, const int64_t *), tn
 {
     const int64_t *key = NULL;
     uint64_t n = (uint64_t)tn_attr_i(r->attrs, "num_buckets");
-    if (hash == sip && tn_attr_list(r->attrs, "key", &key) != 2)
+    if (hash == tn_keyed_hash && tn_attr_list(r->attrs, "key", &key) != 2)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Key must have 2 elements");
     for (int64_t i = 0, count = tn_tensor_count(r->in[0]); i < count; i++) {
         const tn_string *s = TN_STRINGS(r->in[0]) + i;
@@ -215,7 +228,7 @@ static tn_code fast_run(tn_run *r, tn_error *err)
 }
 static tn_code strong_run(tn_run *r, tn_error *err)
 {
-    return buckets(r, sip, err);
+    return buckets(r, tn_keyed_hash, err);
 }
 static tn_code old_run(tn_run *r, tn_error *err)
 {
@@ -227,6 +240,5 @@ static tn_code old_run(tn_run *r, tn_error *err)
         .name = #NAME, .sig = SIG, .infer = like_infer, .run = RUN, .flags = TN_NO_GRADIENT}
 BUCKETS(StringToHashBucketFast, fast_run, "input:string -> output:int64; num_buckets:int>=1");
 BUCKETS(StringToHashBucketStrong, strong_run,
-        "input:string -> output:int64; num_buckets:int>=1 "
-        "key:list(int)");
+        "input:string -> output:int64; num_buckets:int>=1 key:list(int)");
 BUCKETS(StringToHashBucket, old_run, "string_tensor:string -> output:int64; num_buckets:int>=1");
