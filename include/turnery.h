@@ -389,7 +389,8 @@ typedef struct tn_session tn_session;
     X(FUSE_BIAS, "fuse_bias", "bias and activation inside matrix products and convolutions")      \
     X(FUSE_POINTWISE, "fuse_pointwise", "chains of element-wise operations in one pass")          \
     X(FUSE_UPDATES, "fuse_updates", "all optimizer updates in one pass")                          \
-    X(COMPOSITES, "composites", "marked functions as fused kernels")
+    X(COMPOSITES, "composites", "marked functions as fused kernels")                              \
+    X(FREEZE, "freeze", "variables that nobody changes as constants")
 enum {
 #define TN_PASS_ROW(name, text, help) TN_PASS_BIT_##name,
     TN_PASSES(TN_PASS_ROW)

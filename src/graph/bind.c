@@ -309,6 +309,7 @@ static tn_code take_layout(tn_program *p, const tn_layout *l, tn_error *err)
 
 static tn_code run_passes(tn_binding *b, tn_error *err)
 {
+    if (b->passes & TN_PASS(FREEZE)) TN_TRY(tn_pass_freeze(b, b->top, err));
     TN_TRY(tn_pass_composites(b, b->top, err));
     TN_TRY(tn_regular_loops(b, b->top, err));
     TN_TRY(tn_bind_infer(b, b->top, err));
@@ -369,6 +370,8 @@ tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bin
     tn_code code = bind_into(p, &b, l, feeds, err);
     p->owned = b.owned;
     p->n_owned = b.n_owned;
+    p->frozen = b.frozen;
+    p->n_frozen = b.n_frozen;
     if (code != TN_OK) {
         tn_program_free(p);
         return code;

@@ -138,6 +138,11 @@ typedef struct tn_code_range { /* a region as steps [first, last) */
     int n_args, n_rets;
 } tn_code_range;
 
+typedef struct tn_frozen { /* a variable's value that was taken for a constant */
+    tn_stored *variable;
+    const tn_tensor *value;
+} tn_frozen;
+
 struct tn_program {
     tn_arena *arena;
     tn_slot *slots;
@@ -155,6 +160,9 @@ struct tn_program {
     int n_fed_slots;
     tn_tensor **owned;
     int n_owned;
+    tn_frozen *frozen;
+    int n_frozen;
+    atomic_uint_fast64_t checked; /* the store's changes when the frozen ones were last looked at */
     unsigned passes;
     size_t memory_limit;
     pthread_mutex_t lock;
@@ -169,6 +177,8 @@ typedef struct tn_bind_options {
 tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bind_options *o,
                 tn_program **out, tn_error *err);
 void tn_program_free(tn_program *p);
+/* What the program took for constants are still the variables' values; else it must not run again. */
+bool tn_program_is_fresh(tn_program *p);
 
 /* ==== the stages of binding ==== each works on the private copy */
 typedef struct tn_binding {
@@ -180,7 +190,10 @@ typedef struct tn_binding {
     const tn_graph *library;
     tn_tensor **owned; /* constants made by folding */
     int n_owned, cap_owned;
+    tn_frozen *frozen; /* whose values are among the owned */
+    int n_frozen, cap_frozen;
 } tn_binding;
+tn_code tn_pass_freeze(tn_binding *b, tn_region *r, tn_error *err);         /* pass_freeze.c */
 tn_code tn_bind_infer(tn_binding *b, tn_region *r, tn_error *err);          /* infer.. and fold (fold.c) */
 /* Results of loops' bodies that are other arguments (or views of them) are copied (bind.c). */
 tn_code tn_regular_loops(tn_binding *b, tn_region *r, tn_error *err);

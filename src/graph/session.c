@@ -217,12 +217,35 @@ static tn_code check_feeds(const plan *p, const request *q, const tn_tensor *con
     return TN_OK;
 }
 
+/* A program nobody uses whose variables have changed meanwhile. Called with the lock held. */
+static tn_program *take_stale(plan *p)
+{
+    for (int i = 0; i < p->n_bound; i++) {
+        tn_program *gone = p->bound[i]->program;
+        if (p->bound[i]->refs || tn_program_is_fresh(gone)) continue;
+        tn_free(p->bound[i]);
+        p->bound[i] = p->bound[--p->n_bound];
+        return gone;
+    }
+    return NULL;
+}
+
+static void drop_stale(tn_session *s, plan *p)
+{
+    for (tn_program *gone = NULL;; tn_program_free(gone)) {
+        pthread_mutex_lock(&s->lock);
+        gone = take_stale(p);
+        pthread_mutex_unlock(&s->lock);
+        if (!gone) return;
+    }
+}
+
 static bound *find_bound(tn_session *s, plan *p, const tn_tensor *const *feeds)
 {
     bound *found = NULL;
     pthread_mutex_lock(&s->lock);
     for (int i = 0; i < p->n_bound && !found; i++)
-        if (fits(p->bound[i]->program, feeds)) found = p->bound[i];
+        if (fits(p->bound[i]->program, feeds) && tn_program_is_fresh(p->bound[i]->program)) found = p->bound[i];
     if (found) {
         found->refs++;
         found->used = ++s->clock;
@@ -284,6 +307,7 @@ static tn_code get_bound(tn_session *s, plan *p, const tn_tensor *const *feeds, 
                          .memory_limit = s->options.memory_limit};
     tn_program *program;
     tn_code code = TN_OK;
+    drop_stale(s, p);
     pthread_mutex_lock(&p->bind_lock);
     if (!(*out = find_bound(s, p, feeds)) && (code = tn_bind(p->lowered, feeds, &o, &program, err)) == TN_OK)
         code = add_bound(s, p, program, out, err);
@@ -438,7 +462,8 @@ static void set_up_context(tn_callable *c, bool check)
 static tn_code callable_run(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, bool check,
                             tn_error *err)
 {
-    if (!c->context || !fits(c->bound->program, feeds) || !same_dtypes(c, feeds)) TN_TRY(enter_program(c, feeds, err));
+    bool ready = c->context && tn_program_is_fresh(c->bound->program) && fits(c->bound->program, feeds);
+    if (!ready || !same_dtypes(c, feeds)) TN_TRY(enter_program(c, feeds, err));
     set_up_context(c, check);
     if (c->guard >= 0) tn_context_save_random(c->context);
     run_begins(c->session);

@@ -4,6 +4,8 @@
  */
 #include "state.h"
 
+#include <limits.h>
+
 /* ==== resources ==== */
 
 tn_resource *tn_resource_ref(tn_resource *r)
@@ -187,9 +189,16 @@ static tn_code check_fits(const tn_stored *v, const tn_tensor *value, bool any_s
     return TN_OK;
 }
 
+static void note_change(tn_stored *v, int *count)
+{
+    if (*count < INT_MAX) ++*count;
+    atomic_fetch_add_explicit(&v->store->changes, 1, memory_order_release);
+}
+
 tn_code tn_variable_set(tn_stored *v, const tn_tensor *value, bool any_shape, tn_error *err)
 {
     TN_TRY(check_fits(v, value, any_shape, err));
+    note_change(v, &v->sets);
     if (v->value && is_unshared(v->value) && tn_dtype_is_pod(v->dtype) &&
         tn_shape_equal(&v->value->shape, &value->shape)) {
         if (v->value->data != value->data && tn_tensor_bytes(value))
@@ -207,6 +216,7 @@ tn_code tn_variable_unshare(tn_stored *v, tn_tensor **out, tn_error *err)
 {
     if (!v->value)
         return tn_fail(err, TN_FAILED_PRECONDITION, "Attempting to use uninitialized value %s", v->base.name);
+    note_change(v, &v->updates);
     if (!is_unshared(v->value)) {
         tn_tensor *copy;
         TN_TRY(tn_tensor_copy(v->value, &copy, err));

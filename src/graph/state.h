@@ -21,6 +21,8 @@ typedef struct tn_stored {
     tn_dtype dtype;
     tn_shape shape;   /* as declared; unknown: any */
     tn_tensor *value; /* NULL: uninitialised */
+    int sets;         /* how often it was given another value */
+    int updates;      /* how often it was changed in place */
 } tn_stored;
 
 typedef struct tn_rng {
@@ -34,6 +36,7 @@ struct tn_store {
     tn_map *variables, *rngs; /* name -> tn_stored, tn_rng */
     tn_map *named;            /* name -> tn_resource: what operators made for the session */
     uint64_t seed;            /* for generators without one */
+    atomic_uint_fast64_t changes; /* of any variable, so far */
 };
 
 tn_code tn_store_new(uint64_t seed, tn_store **out, tn_error *err);
