@@ -390,7 +390,9 @@ typedef struct tn_session tn_session;
     X(FUSE_POINTWISE, "fuse_pointwise", "chains of element-wise operations in one pass")          \
     X(FUSE_UPDATES, "fuse_updates", "all optimizer updates in one pass")                          \
     X(COMPOSITES, "composites", "marked functions as fused kernels")                              \
-    X(FREEZE, "freeze", "variables that nobody changes as constants")
+    X(FREEZE, "freeze", "variables that nobody changes as constants")                             \
+    X(ARRAYS, "arrays", "lists that loops read or fill as arrays")                                \
+    X(HOIST, "hoist", "products with each row in a loop as one before it")
 enum {
 #define TN_PASS_ROW(name, text, help) TN_PASS_BIT_##name,
     TN_PASSES(TN_PASS_ROW)

@@ -313,6 +313,7 @@ static tn_code run_passes(tn_binding *b, tn_error *err)
     TN_TRY(tn_pass_composites(b, b->top, err));
     TN_TRY(tn_regular_loops(b, b->top, err));
     TN_TRY(tn_bind_infer(b, b->top, err));
+    if ((b->passes & TN_PASS(HOIST)) && (b->passes & TN_PASS(STATIC))) TN_TRY(tn_pass_hoist(b, b->top, err));
     if (b->passes & TN_PASS(MERGE)) TN_TRY(tn_pass_merge(b, b->top, err));
     if (!(b->passes & TN_PASS(STATIC))) return TN_OK;
     if (b->passes & TN_PASS(FUSE_BIAS)) TN_TRY(tn_pass_fuse_bias(b, b->top, err));

@@ -113,6 +113,7 @@ static void infer_read(tn_pnode *n)
 static tn_code infer_plain(tn_binding *b, tn_pnode *n, tn_error *err)
 {
     if (n->op == &tn_pseudo_feed || n->op == &tn_pseudo_constant || n->op == &tn_pseudo_handle) return TN_OK;
+    if (n->op->infer == tn_infer_kept && !tn_pnode_is_read(n)) return TN_OK;
     forget(n);
     if (tn_pnode_is_read(n)) {
         infer_read(n);
@@ -305,10 +306,12 @@ static tn_code order_all(tn_binding *b, tn_region *r, tn_error *err)
 tn_code tn_bind_infer(tn_binding *b, tn_region *r, tn_error *err)
 {
     TN_TRY(order_all(b, r, err));
+    if (b->passes & TN_PASS(FOLD)) tn_region_drop_idle_controls(r);
     for (bool again = true; again;) { /* what a branch gives is known better once it is the only one */
         again = false;
         TN_TRY(infer_region(b, r, false, err));
         TN_TRY(tn_pass_take_branches(b, r, &again, err));
+        TN_TRY(tn_pass_arrays(b, r, &again, err));
         if (again) TN_TRY(tn_regular_loops(b, r, err)); /* a branch may have handed arguments through */
     }
     if (b->passes & TN_PASS(FOLD)) TN_TRY(commit(b, r, err));

@@ -8,6 +8,7 @@
  * storage's offset is a multiple of 64; two storages alive at one time never overlap, but for in-place
  * operators, whose input dies in the very step that makes the output.
  */
+#include "array.h"
 #include "layout.h"
 
 enum { ALIGN = 64, FOREVER = INT32_MAX };
@@ -185,6 +186,10 @@ static tn_code place_plain(tn_layout *l, tn_pnode *n, tn_error *err)
     for (int i = 0; i < n->n_in; i++) touch(l, slot_of(n->in[i]), t);
     if (is_free_view(l, n)) {
         for (int i = 0; i < n->n_out; i++) share_place(l, slot_of(n->in[i]), n->slot + i, &n->out[i]);
+        return TN_OK;
+    }
+    if (n->op == &tn_array_set && l->slots[slot_of(n->in[0])].place == TN_PLACE_BLOCK) {
+        share_place(l, slot_of(n->in[0]), n->slot, &n->out[0]);
         return TN_OK;
     }
     bool view = tn_pnode_is_read(n) || (n->op->flags & TN_ALIAS);

@@ -81,6 +81,9 @@ tn_region *tn_region_copy(tn_arena *a, const tn_region *r);
 void tn_region_replace(tn_region *r, tn_pval from, tn_pval to);
 /* Orders the nodes: data and control first, writers as late as possible; drops what nobody needs. */
 tn_code tn_region_order(tn_arena *a, tn_region *r, tn_error *err);
+/* Nobody waits any more for what does nothing: constants, arguments, and NoOps that wait for nothing else. Nodes
+ * must be in order. */
+void tn_region_drop_idle_controls(tn_region *r);
 bool tn_pnode_is(const tn_pnode *n, const char *op);
 /* The node changes variables, itself or in its regions. */
 bool tn_pnode_has_writes(const tn_pnode *n);
@@ -199,6 +202,9 @@ tn_code tn_bind_infer(tn_binding *b, tn_region *r, tn_error *err);          /* i
 tn_code tn_regular_loops(tn_binding *b, tn_region *r, tn_error *err);
 /* Ifs whose predicates are known give way to their branches (pass_branch.c). */
 tn_code tn_pass_take_branches(tn_binding *b, tn_region *r, bool *changed, tn_error *err);
+/* Lists of loops as arrays (pass_arrays.c); products with a loop's rows before it (pass_hoist.c). */
+tn_code tn_pass_arrays(tn_binding *b, tn_region *r, bool *changed, tn_error *err);
+tn_code tn_pass_hoist(tn_binding *b, tn_region *r, tn_error *err);
 tn_code tn_pass_merge(tn_binding *b, tn_region *r, tn_error *err);          /* pass_merge.c */
 tn_code tn_pass_fuse_bias(tn_binding *b, tn_region *r, tn_error *err);      /* pass_bias.c */
 tn_code tn_pass_fuse_pointwise(tn_binding *b, tn_region *r, tn_error *err); /* pass_pointwise.c */

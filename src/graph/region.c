@@ -294,6 +294,29 @@ tn_code tn_region_order(tn_arena *a, tn_region *r, tn_error *err)
 
 /* ==== for passes ==== */
 
+/* The node does nothing itself that anybody could wait for; an operator that may fail is worth waiting for. */
+static bool does_nothing(const tn_pnode *n)
+{
+    if (n->effect || n->n_sub) return false;
+    return n->op == &tn_pseudo_constant || n->op == &tn_pseudo_handle || n->op == &tn_pseudo_feed ||
+           n->op == &tn_pseudo_arg || tn_pnode_is(n, "NoOp") || tn_pnode_is(n, "Identity");
+}
+
+void tn_region_drop_idle_controls(tn_region *r)
+{
+    for (int i = 0; i < r->n_args; i++) r->args[i]->mark = 0;
+    for (int i = 0; i < r->n_nodes; i++) { /* mark: it, or something before it, does something */
+        tn_pnode *n = r->nodes[i];
+        int kept = 0;
+        for (int k = 0; k < n->n_control; k++)
+            if (n->control[k]->mark) n->control[kept++] = n->control[k];
+        n->n_control = kept;
+        n->mark = kept > 0 || !does_nothing(n);
+        for (int k = 0; k < n->n_in; k++) n->mark |= n->in[k].node->mark;
+        for (int s = 0; s < n->n_sub; s++) tn_region_drop_idle_controls(n->sub[s]);
+    }
+}
+
 void tn_region_count_uses(tn_region *r)
 {
     for (int i = 0; i < r->n_args; i++) r->args[i]->mark = 0;
