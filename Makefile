@@ -23,7 +23,7 @@ help:
 	@echo 'make check          sets up, builds, runs all tests (SAN=address,undefined or SAN=thread: with a sanitizer)'
 	@echo 'make build          build/turnery and build/libturnery.so'
 	@echo 'make install        command, library, header, manual pages, completion (PREFIX, DESTDIR); make uninstall'
-	@echo 'make bench          speed and size, beside TensorFlow and PyTorch where TF_PYTHON and TORCH_PYTHON name them'
+	@echo 'make bench          speed and size, beside TensorFlow, PyTorch and onnxruntime: TF_PYTHON, TORCH_PYTHON, ORT_PYTHON'
 	@echo 'make check-interop  real TensorFlow reads what we write and the other way round (TF_PYTHON, or a venv is made)'
 	@echo 'make fuzz           every parser with libFuzzer (FUZZ_SECONDS each, 20 without)'
 	@echo 'make format         clang-format on all C files;  make lint: cppcheck;  make clean'

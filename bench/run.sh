@@ -5,6 +5,7 @@
 # machine) and prints one table; then starting time and memory of a prediction, sizes, the time of a clean build.
 #
 # usage: bench/run.sh BUILD [ROUNDS]     TF_PYTHON, TORCH_PYTHON: interpreters that have the peers; without: ours alone
+#        ORT_PYTHON: one that has onnxruntime and onnx; with it (and TF_PYTHON, which makes the models) inference, too
 set -eu
 cd "$(dirname "$0")/.."
 build=$(cd "$1" && pwd)
@@ -70,6 +71,13 @@ END {
         printf "\n"
     }
 }' "$out/lines"
+
+# ---- inference, beside onnxruntime on the same weights ----
+if [ -n "${TF_PYTHON:-}" ] && [ -n "${ORT_PYTHON:-}" ]; then
+    ${CC:-cc} -O2 bench/infer/ours.c -Iinclude -L"$build" -lturnery -Wl,-rpath,"$build" -o "$out/ours"
+    "$TF_PYTHON" bench/infer/make_models.py "$out/models" >>"$out/err" 2>&1
+    "$ORT_PYTHON" bench/infer/compare.py "$out/ours" "$out/models"
+fi
 
 # ---- from process start to an answer, and memory: the exported digits network and one image ----
 "$turnery" train examples/digits/digits.c --max_steps=20 --logdir="$out/runs" >"$out/train" 2>&1 || tail -3 "$out/train" >&2

@@ -68,13 +68,14 @@ int main(int argc, char **argv)
     tn_predictor *p = NULL;
     tn_error err;
     if (argc < 4 || argc - 3 > MOST) return 2;
+    int threads = (int)strtol(argv[2], NULL, 10);
     tn_code code = TN_OK;
     for (int i = 3; code == TN_OK && i < argc; i++) {
         tn_tensor *t;
         if ((code = tn_tensor_load(argv[i], &t, &err)) == TN_OK) in[i - 3] = t;
     }
     double start = now_us();
-    if (code == TN_OK) code = tn_predictor_open(argv[1], NULL, atoi(argv[2]), &p, &err);
+    if (code == TN_OK) code = tn_predictor_open(argv[1], NULL, threads, &p, &err);
     double opened = now_us();
     if (code == TN_OK) code = tn_predictor_run(p, in, out, &err);
     double answered = now_us();

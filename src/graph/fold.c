@@ -7,7 +7,7 @@
  */
 #include "plan.h"
 
-enum { FOLD_LIMIT = 1 << 24 };
+enum { FOLD_LIMIT = 1 << 24, ZEROS_LIMIT = 1 << 20 };
 
 static tn_code infer_region(tn_binding *b, tn_region *r, bool lenient, tn_error *err);
 
@@ -46,6 +46,18 @@ static tn_code value_from_ints(tn_binding *b, tn_info *o, tn_error *err)
     if (dt != TN_INT32 && dt != TN_INT64) return TN_OK;
     TN_TRY(tn_tensor_int64s(dt, o->ints.dim, o->ints.rank, &t, err));
     t->shape = o->shape;
+    TN_TRY(tn_binding_own(b, t, err));
+    o->value = t;
+    return TN_OK;
+}
+
+/* ZerosLike looks at a shape only. */
+static tn_code zeros_of_shape(tn_binding *b, tn_info *o, tn_error *err)
+{
+    int64_t count = tn_shape_count(&o->shape);
+    tn_tensor *t;
+    if (count < 0 || !tn_dtype_is_pod(o->dtype) || count > ZEROS_LIMIT / (int64_t)tn_dtype_size(o->dtype)) return TN_OK;
+    TN_TRY(tn_tensor_new(o->dtype, &o->shape, &t, err));
     TN_TRY(tn_binding_own(b, t, err));
     o->value = t;
     return TN_OK;
@@ -123,6 +135,7 @@ static tn_code infer_plain(tn_binding *b, tn_pnode *n, tn_error *err)
     if (!(b->passes & TN_PASS(FOLD))) return TN_OK;
     for (int i = 0; i < n->n_out; i++) TN_TRY(value_from_ints(b, &n->out[i], err));
     if (n->n_out && n->out[0].value) return TN_OK;
+    if (tn_pnode_is(n, "ZerosLike")) return zeros_of_shape(b, &n->out[0], err);
     return may_evaluate(n) ? evaluate(b, n, err) : TN_OK;
 }
 

@@ -12,20 +12,18 @@ static tn_code matmul_prepare(tn_prepare *p, tn_error *err)
 {
     const tn_fused_act *fused = p->params;
     const tn_shape *a = &p->in[0]->shape, *out = &p->out[0]->shape;
-    TN_PARAMS(p, tn_gemm_plan, plan);
+    TN_PARAMS(p, tn_product, q);
     bool ta = tn_attr_b(p->attrs, "transpose_a");
     tn_gemm_desc d = {.dtype = TN_FLOAT, .m = out->dim[0], .n = out->dim[1], .k = a->dim[ta ? 0 : 1], .ta = ta,
                       .tb = tn_attr_b(p->attrs, "transpose_b"), .bias = true, .act = fused->act, .alpha = fused->alpha,
                       .threads = p->threads};
-    TN_TRY(tn_gemm_prepare(&d, plan, err));
-    p->scratch = plan->scratch;
-    return TN_OK;
+    return tn_product_prepare(p, &d, 1, q, err);
 }
 
 static tn_code matmul_run(tn_run *r, tn_error *err)
 {
     (void)err;
-    tn_gemm_run(r->params, r->in[0]->data, r->in[1]->data, r->in[2]->data, r->out[0]->data, r->scratch);
+    tn_product_run(r->params, r->in[0]->data, r->in[1]->data, r->in[2]->data, r->out[0]->data, r->scratch);
     return TN_OK;
 }
 

@@ -62,6 +62,7 @@ typedef struct tn_prepare {
     const bool *is_constant;
     int threads;
     tn_arena *arena; /* for params: lives as long as they do */
+    struct tn_packs *packs; /* where constants are packed (pack.h); NULL: the constants may go before the params do */
     /* results */
     void *params;
     tn_run_fn run;              /* starts as the record's */

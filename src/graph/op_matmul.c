@@ -4,6 +4,7 @@
  * kernel/'s gemm does not know (done in a wider one), gradients.
  */
 #include "op_math.h"
+#include "pack.h"
 
 /* ==== shapes ==== */
 
@@ -94,7 +95,7 @@ static tn_code batch_infer(tn_infer *c, tn_error *err)
 /* ==== running ==== */
 
 typedef struct product {
-    tn_gemm_plan plan;
+    tn_product product;                    /* first */
     tn_dtype work;                         /* what gemm computes in */
     int64_t count[3];                      /* elements of a, b, the result */
     size_t at[3];                          /* where in the scratch their converted forms are */
@@ -160,8 +161,12 @@ static tn_code product_prepare(tn_prepare *p, tn_error *err)
     size_t scratch = 0;
     describe(p, form_of(p->op, p->attrs), &d);
     q->empty_inner = d.k == 0;
-    TN_TRY(tn_gemm_prepare(&d, &q->plan, err));
-    scratch = aligned(q->plan.scratch);
+    if (t[1]->dtype == q->work) {
+        TN_TRY(tn_product_prepare(p, &d, 1, &q->product, err));
+    } else {
+        TN_TRY(tn_gemm_prepare(&d, &q->product.plan, err)); /* what is converted is not the constant itself */
+    }
+    scratch = aligned(q->product.plan.scratch);
     for (int i = 0; i < 3; i++) {
         q->count[i] = tn_shape_count(&t[i]->shape);
         q->convert[i] = tn_dtype_base(t[i]->dtype) != q->work;
@@ -190,7 +195,7 @@ static tn_code product_run(tn_run *r, tn_error *err)
         in[i] = scratch + q->at[i];
     }
     void *out = q->convert[2] ? scratch + q->at[2] : r->out[0]->data;
-    tn_gemm_run(&q->plan, in[0], in[1], NULL, out, scratch);
+    tn_product_run(&q->product, in[0], in[1], NULL, out, scratch);
     if (!q->convert[2]) return TN_OK;
     return tn_cast(q->work, r->out[0]->dtype, q->count[2], out, r->out[0]->data, false, r->threads, err);
 }

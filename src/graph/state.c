@@ -56,6 +56,7 @@ tn_code tn_store_new(uint64_t seed, tn_store **out, tn_error *err)
         return tn_no_memory(err, 0);
     }
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->packs.lock, NULL);
     *out = s;
     return TN_OK;
 }
@@ -69,6 +70,7 @@ void tn_store_free(tn_store *s)
     tn_map_free(s->variables);
     tn_map_free(s->rngs);
     tn_map_free(s->named);
+    pthread_mutex_destroy(&s->packs.lock);
     pthread_mutex_destroy(&s->lock);
     tn_free(s);
 }

@@ -11,7 +11,7 @@
 #ifndef TN_STATE_H
 #define TN_STATE_H
 
-#include "op.h"
+#include "pack.h"
 
 typedef struct tn_store tn_store;
 
@@ -37,6 +37,7 @@ struct tn_store {
     tn_map *named;            /* name -> tn_resource: what operators made for the session */
     uint64_t seed;            /* for generators without one */
     atomic_uint_fast64_t changes; /* of any variable, so far */
+    tn_packs packs;               /* constants as kernels like them */
 };
 
 tn_code tn_store_new(uint64_t seed, tn_store **out, tn_error *err);

@@ -71,12 +71,20 @@ static bool library_wins(const tn_gemm_plan *p)
     return d->m >= 16 && (double)d->m * (double)d->n * (double)d->k >= LIBRARY_FROM;
 }
 
+/* With b packed once: for few rows, but not for so few columns that most of a vector would be idle. Where there are
+ * many rows, the library is as fast and needs no copy. */
+static bool packing_wins(const tn_gemm_plan *p)
+{
+    return p->d.m < 16 && p->d.n >= 8;
+}
+
 static int choose(const tn_gemm_plan *p)
 {
     const tn_gemm_desc *d = &p->d;
     const tn_gemm_type *t = type_of(p);
     /* Read as it lies, so whole vectors only where there is no masked load. */
     const bool turns = d->n == 1 && d->ta && d->ldc == 1 && (d->tb || d->ldb == 1);
+    if (d->packs && packing_wins(p)) return PATH_PACKED;
     if (turns && (t->mask || d->m % t->vl == 0)) return PATH_TURNED;
     if (library_wins(p)) return PATH_LIBRARY;
     if (!d->ta && (d->tb ? d->m <= 4 || d->n <= 4 : d->n <= 4 && d->m > 4 && d->k >= t->vl)) return PATH_DOTS;
@@ -120,9 +128,10 @@ tn_code tn_gemm_prepare(const tn_gemm_desc *desc, tn_gemm_plan *plan, tn_error *
     } else {
         p.path = choose(&p);
         p.kc = p.path == PATH_DIRECT ? direct_depth(d->ldb) : 256;
+        if (d->packs && p.path == PATH_PACKED && d->m <= 2 * type_of(&p)->mr) p.kc = TN_MAX(d->k, 1);
         p.mc = 256;
-        if (p.path == PATH_PACKED || p.path == PATH_LIBRARY) p.packed = packed_size(&p);
-        if (p.path == PATH_PACKED) p.scratch = p.packed;
+        if (p.path == PATH_PACKED || (p.path == PATH_LIBRARY && !d->packs)) p.packed = packed_size(&p);
+        if (p.path == PATH_PACKED && !d->packs) p.scratch = p.packed;
         if (p.path == PATH_DOTS && !d->tb && d->ldb > 1)
             p.scratch = (size_t)(d->n * d->k) * tn_dtype_size(d->dtype);
     }
@@ -136,6 +145,7 @@ tn_code tn_gemm_prepare(const tn_gemm_desc *desc, tn_gemm_plan *plan, tn_error *
 typedef struct operands {
     const char *a, *b, *bias;
     char *c;
+    bool backwards; /* the panels */
 } operands;
 
 /* Rows [m0, m1) of panel j over depths [p0, p1). */
@@ -185,7 +195,8 @@ static void run_block(const tn_gemm_plan *p, const tn_gemm_type *t, const operan
         int64_t to = TN_MIN(i + p->mc, m1), p0 = 0;
         do {
             int64_t p1 = k - p0 <= p->kc + p->kc / 2 ? k : p0 + p->kc;
-            for (int64_t j = j0; j < j1; j++) run_strip(p, t, o, cuts, j, i, to, p0, p1, packed);
+            for (int64_t j = j0; j < j1; j++)
+                run_strip(p, t, o, cuts, o->backwards ? j0 + j1 - 1 - j : j, i, to, p0, p1, packed);
             p0 = p1;
         } while (p0 < k);
         finish(p, o->c, i, to, panel_at(cuts, j0) * t->vl, TN_MIN(panel_at(cuts, j1) * t->vl, p->d.n));
@@ -281,7 +292,7 @@ static void run_dots(const tn_gemm_plan *p, const operands *o, void *scratch, in
             b = scratch;
         }
     }
-    const operands at = {o->a, b, o->bias, o->c};
+    const operands at = {o->a, b, o->bias, o->c, false};
     if (threads == 1) {
         dots_part(p, &at, b_row, 0, 1);
         return;
@@ -303,7 +314,7 @@ static void run_turned(const tn_gemm_plan *p, const operands *o, int threads)
     q.d.act = TN_ACT_NONE;
     q.path = PATH_DIRECT;
     q.kc = direct_depth(q.d.ldb);
-    const operands turned = {o->b, o->a, NULL, o->c};
+    const operands turned = {o->b, o->a, NULL, o->c, false};
     run_tiled(&q, &turned, NULL, NULL, threads);
     if (o->bias) tn_add_scalar(p->d.dtype, o->bias, p->d.m, o->c);
     if (p->d.act != TN_ACT_NONE && p->d.dtype == TN_FLOAT)
@@ -403,7 +414,7 @@ static void run(const tn_gemm_plan *p, const operands *o, const char *packed, vo
 void tn_gemm_run(const tn_gemm_plan *p, const void *a, const void *b, const void *bias, void *c,
                  void *scratch)
 {
-    run(p, &(operands){a, b, bias, c}, NULL, scratch);
+    run(p, &(operands){a, b, bias, c, false}, NULL, scratch);
 }
 
 void tn_gemm_pack_b(const tn_gemm_plan *p, const void *b, void *packed)
@@ -414,7 +425,7 @@ void tn_gemm_pack_b(const tn_gemm_plan *p, const void *b, void *packed)
 }
 
 void tn_gemm_run_packed(const tn_gemm_plan *p, const void *a, const void *packed, const void *bias, void *c,
-                        void *scratch)
+                        void *scratch, bool backwards)
 {
-    run(p, &(operands){a, NULL, bias, c}, packed, scratch);
+    run(p, &(operands){a, NULL, bias, c, backwards}, packed, scratch);
 }

@@ -54,6 +54,7 @@ typedef struct tn_gemm_desc {
     bool accumulate, bias; /* float and double only */
     tn_act act;            /* float only */
     float alpha;           /* LEAKY_RELU's slope */
+    bool packs;            /* b will be packed once, for many runs (no effect where that gains nothing) */
     int threads;
     /* Batches, with broadcasting: batch_rank outer dimensions; strides in elements (0 repeats a
      * matrix). c's batches are dense, one after another. */
@@ -77,8 +78,10 @@ void tn_gemm_run(const tn_gemm_plan *plan, const void *a, const void *b, const v
                  void *scratch);
 /* A b that stays the same over many runs may be packed once (plan->packed bytes, 64-byte aligned). */
 void tn_gemm_pack_b(const tn_gemm_plan *plan, const void *b, void *packed);
+/* backwards: begins at b's other end. The same bits; but who turns round from run to run finds in the cache what
+ * was last used there, when b is larger than the cache. */
 void tn_gemm_run_packed(const tn_gemm_plan *plan, const void *a, const void *packed, const void *bias,
-                        void *c, void *scratch);
+                        void *c, void *scratch, bool backwards);
 
 /* ==== a sparse matrix times a dense one (sparse_gemm.c) ==== */
 

@@ -49,7 +49,7 @@ static void try_gemm(tn_gemm_desc d)
     void *scratch = tn_aligned_alloc(p.scratch + 64), *packed = tn_aligned_alloc(p.packed + 64);
     if (p.packed && !d.accumulate) {
         tn_gemm_pack_b(&p, j.b, packed);
-        tn_gemm_run_packed(&p, j.a, packed, d.bias ? j.bias : NULL, j.c, scratch);
+        tn_gemm_run_packed(&p, j.a, packed, d.bias ? j.bias : NULL, j.c, scratch, false);
         assert_int_equal(first_far(j.c, j.want, d.m * d.n, 1e-5, 1e-6 * (double)(d.k + 4)), -1);
     }
     tn_gemm_run(&p, j.a, j.b, d.bias ? j.bias : NULL, j.c, scratch);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * pack.c - constants packed once for all programs of a store, and matrix products that use them.
+ */
+#include "pack.h"
+
+static tn_pack *find(tn_packs *all, const void *source, const int64_t key[4])
+{
+    for (tn_pack *p = all->first; p; p = p->next)
+        if (p->source == source && memcmp(p->key, key, sizeof p->key) == 0) return p;
+    return NULL;
+}
+
+static tn_pack *make(tn_packs *all, const void *source, const int64_t key[4], size_t bytes)
+{
+    tn_pack *p = tn_calloc(1, sizeof *p);
+    if (!p || !(p->data = tn_aligned_alloc(bytes))) {
+        tn_free(p);
+        return NULL;
+    }
+    p->owner = all;
+    p->source = source;
+    memcpy(p->key, key, sizeof p->key);
+    p->next = all->first;
+    all->first = p;
+    return p;
+}
+
+tn_code tn_pack_take(tn_packs *all, const void *source, const int64_t key[4], size_t bytes,
+                     void (*fill)(const void *how, const void *source, void *to), const void *how, tn_pack **out,
+                     tn_error *err)
+{
+    pthread_mutex_lock(&all->lock);
+    tn_pack *p = find(all, source, key);
+    if (!p && (p = make(all, source, key, bytes))) fill(how, source, p->data);
+    if (p) p->refs++;
+    pthread_mutex_unlock(&all->lock);
+    if (!p) return tn_no_memory(err, bytes);
+    *out = p;
+    return TN_OK;
+}
+
+void tn_pack_release(tn_pack *p)
+{
+    if (!p) return;
+    tn_packs *all = p->owner;
+    pthread_mutex_lock(&all->lock);
+    bool last = --p->refs == 0;
+    for (tn_pack **at = &all->first; last && *at; at = &(*at)->next) {
+        if (*at != p) continue;
+        *at = p->next;
+        break;
+    }
+    pthread_mutex_unlock(&all->lock);
+    if (!last) return;
+    tn_free(p->data);
+    tn_free(p);
+}
+
+/* ==== products ==== */
+
+static void fill_panels(const void *how, const void *source, void *to)
+{
+    tn_gemm_pack_b(how, source, to);
+}
+
+static void done(void *params)
+{
+    tn_product *q = params;
+    tn_pack_release(q->pack);
+    q->pack = NULL;
+}
+
+tn_code tn_product_prepare(tn_prepare *p, const tn_gemm_desc *desc, int b, tn_product *q, tn_error *err)
+{
+    tn_gemm_desc d = *desc;
+    const void *source = p->in[b]->data;
+    d.packs = p->packs && p->is_constant[b] && source && d.batch_rank == 0 && d.k > 0;
+    TN_TRY(tn_gemm_prepare(&d, &q->plan, err));
+    p->scratch = q->plan.scratch;
+    if (!d.packs || !q->plan.packed) return TN_OK;
+    const int64_t key[4] = {d.n, d.k, d.tb, (int64_t)d.dtype << 32 | (q->plan.isa + 1)};
+    TN_TRY(tn_pack_take(p->packs, source, key, q->plan.packed, fill_panels, &q->plan, &q->pack, err));
+    p->done = done;
+    return TN_OK;
+}
+
+void tn_product_run(const tn_product *q, const void *a, const void *b, const void *bias, void *c, void *scratch)
+{
+    if (!q->pack) {
+        tn_gemm_run(&q->plan, a, b, bias, c, scratch);
+        return;
+    }
+    unsigned run = atomic_fetch_add_explicit(&((tn_product *)q)->runs, 1, memory_order_relaxed);
+    tn_gemm_run_packed(&q->plan, a, q->pack->data, bias, c, scratch, run & 1);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * pack.h - constants in the form that a kernel likes, made once for all programs of a store; and the matrix product
+ * whose second operand may be one.
+ *
+ * Invariants: a pack lives as long as somebody holds it; whoever does keeps its source alive, too.
+ */
+#ifndef TN_PACK_H
+#define TN_PACK_H
+
+#include "../kernel/kernel.h"
+#include "op.h"
+
+typedef struct tn_pack {
+    struct tn_packs *owner;
+    struct tn_pack *next;
+    const void *source;
+    int64_t key[4];
+    int refs;
+    void *data;
+} tn_pack;
+
+/* In a store. All zero: none yet. */
+typedef struct tn_packs {
+    pthread_mutex_t lock;
+    tn_pack *first;
+} tn_packs;
+
+/* The pack of source under this key, made by fill(how, source, to) when nobody has it. */
+tn_code tn_pack_take(tn_packs *all, const void *source, const int64_t key[4], size_t bytes,
+                     void (*fill)(const void *how, const void *source, void *to), const void *how, tn_pack **out,
+                     tn_error *err);
+void tn_pack_release(tn_pack *p);
+
+/* A product; when its second operand is a constant, that is packed where it pays. */
+typedef struct tn_product {
+    tn_gemm_plan plan;
+    tn_pack *pack;    /* NULL: b is taken as it is */
+    atomic_uint runs; /* the direction changes from run to run; results do not depend on it */
+} tn_product;
+/* b: the number of the input that is the second operand. Sets p->scratch and p->done, whose params must be q (or begin
+ * with it). */
+tn_code tn_product_prepare(tn_prepare *p, const tn_gemm_desc *d, int b, tn_product *q, tn_error *err);
+void tn_product_run(const tn_product *q, const void *a, const void *b, const void *bias, void *c, void *scratch);
+
+#endif
