@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pass_arrays.c - lists of tensors in loops become arrays, where that cannot be told apart: a list made of a tensor's rows
- * that the loop only reads is that tensor; a reserved list that the loop only sets elements of, and that is stacked
- * afterwards, is the stacked tensor, each element written to its place. The loop's values have known shapes then.
+ * pass_arrays.c - lists of tensors in loops become arrays, where that cannot be told apart: a list made of a
+ * tensor's rows that the loop only reads is that tensor; a reserved list that the loop only sets elements of, and
+ * that is stacked afterwards, is the stacked tensor, each element written to its place. The loop's values have
+ * known shapes then.
  *
  * Invariants: nobody else sees the lists: conditions, other operators and nested regions do not look at them. An
  * element that is never set is zeros, as in a list of known shape.

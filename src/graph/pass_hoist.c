@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pass_hoist.c - a product of one row of an array with a matrix, step by step in a loop that changes neither, is done for
- * all rows at once before the loop, with the bias that is added to it: a recurrent layer's input projection. The loop looks
- * up its row of the result.
+ * pass_hoist.c - a product of one row of an array with a matrix, step by step in a loop that changes neither, is
+ * done for all rows at once before the loop, with the bias that is added to it: a recurrent layer's input
+ * projection. The loop looks up its row of the result.
  *
  * Rows are independent, so it does not matter which of them the loop looks at. Only where a step has few rows itself,
  * and the result is not large.
