@@ -247,8 +247,6 @@ static tn_code conv_desc(tn_prepare *p, const conv *which, tn_conv_kind kind, tn
                        "The %s op currently only supports the NHWC tensor format on the CPU. The op was "
                        "given the format: NCHW",
                        p->op->name);
-    if (!tn_dtype_is_float(t))
-        return tn_fail(err, TN_UNIMPLEMENTED, "%s of %s", p->op->name, tn_dtype_name(t));
     tn_shape want = tn_conv_out_shape(&s);
     char a[128], b[128];
     if (!tn_shape_equal(&want, shape_of(p, which->out)))

@@ -115,14 +115,14 @@ static tn_code scatter_nd_infer(tn_infer *c, tn_error *err)
 
 static tn_code scatter_nd_prepare(tn_prepare *p, tn_error *err)
 {
-    return scatter_prepare(p, TN_SCATTER_ADD, p->in[0], p->in[1], err);
+    /* On a fresh string what is added is what is there. */
+    const bool objects = !tn_dtype_is_pod(p->in[1]->dtype);
+    return scatter_prepare(p, objects ? TN_SCATTER_UPDATE : TN_SCATTER_ADD, p->in[0], p->in[1], err);
 }
 
 static tn_code scatter_nd_run(tn_run *r, tn_error *err)
 {
-    if (!tn_dtype_is_pod(r->out[0]->dtype))
-        return tn_fail(err, TN_UNIMPLEMENTED, "ScatterNd of %s", tn_dtype_name(r->out[0]->dtype));
-    memset(r->out[0]->data, 0, tn_tensor_bytes(r->out[0]));
+    if (tn_dtype_is_pod(r->out[0]->dtype)) memset(r->out[0]->data, 0, tn_tensor_bytes(r->out[0]));
     return scatter_into(r, r->in[0], r->in[1], err);
 }
 

@@ -84,7 +84,8 @@ static bool fits(int64_t batch, int64_t channels, const int64_t *dim, int n)
 
 static tn_code check(const tn_conv_desc *d, tn_error *err)
 {
-    if (d->dtype != TN_FLOAT && d->dtype != TN_DOUBLE && d->dtype != TN_HALF && d->dtype != TN_BFLOAT16)
+    if (d->dtype != TN_FLOAT && d->dtype != TN_DOUBLE && d->dtype != TN_HALF && d->dtype != TN_BFLOAT16 &&
+        d->dtype != TN_INT32)
         return tn_fail(err, TN_UNIMPLEMENTED, "no convolution of %s", tn_dtype_name(d->dtype));
     if (d->spatial < 1 || d->spatial > 3)
         return tn_fail(err, TN_INVALID_ARGUMENT, "a convolution has %d spatial dimensions", d->spatial);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conv_direct.c - convolutions by plain loops, for doubles and as what the fast ones are tested against. The
- * innermost loop runs over the output channels of a group, which lie together in filter and output.
+ * conv_direct.c - convolutions by plain loops, for doubles and integers and as what the fast ones are tested
+ * against. The innermost loop runs over the output channels of a group, which lie together in filter and output.
  */
 #include "conv.h"
 
@@ -125,6 +125,7 @@ static bool meet(const tn_conv_size *s, int64_t o, int64_t k, meeting *m)
     }
 DEFINE_DIRECT(f, float)
 DEFINE_DIRECT(d, double)
+DEFINE_DIRECT(i, uint32_t) /* int32: sums wrap */
 
 void tn_conv_direct(const tn_conv_desc *d, const tn_conv_size *s, void *in, void *filter, void *bias,
                     void *out)
@@ -133,6 +134,8 @@ void tn_conv_direct(const tn_conv_desc *d, const tn_conv_size *s, void *in, void
                      s->batch ? s->out_count / s->batch : 0};
     if (d->dtype == TN_DOUBLE)
         d_run(d, &l, in, filter, bias, out);
+    else if (d->dtype == TN_INT32)
+        i_run(d, &l, in, filter, bias, out);
     else
         f_run(d, &l, in, filter, bias, out);
 }

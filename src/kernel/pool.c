@@ -14,118 +14,78 @@
 #define GET(x) (x)
 #define PUT(x) (x)
 #define NAME(x) f64_##x
+#define POOL f64
 #include "pool_type.h"
-static const tn_pool_type f64 = POOL_TYPE;
-#undef M
-#undef A
-#undef GET
-#undef PUT
-#undef NAME
-#undef POOL_TYPE
 #define M uint16_t
 #define A float
 #define GET(x) tn_half_to_float(x)
 #define PUT(x) tn_float_to_half(x)
 #define NAME(x) f16_##x
+#define POOL f16
 #include "pool_type.h"
-static const tn_pool_type f16 = POOL_TYPE;
-#undef M
-#undef A
-#undef GET
-#undef PUT
-#undef NAME
-#undef POOL_TYPE
 #define M uint16_t
 #define A float
 #define GET(x) tn_bfloat16_to_float(x)
 #define PUT(x) tn_float_to_bfloat16(x)
 #define NAME(x) bf16_##x
+#define POOL bf16
 #include "pool_type.h"
-static const tn_pool_type bf16 = POOL_TYPE;
-#undef M
-#undef A
-#undef GET
-#undef PUT
-#undef NAME
-#undef POOL_TYPE
 #define M int8_t
 #define A int8_t
 #define GET(x) (x)
 #define PUT(x) (int8_t)(x)
 #define NAME(x) i8_##x
+#define POOL i8
 #include "pool_type.h"
-static const tn_pool_type i8 = POOL_TYPE;
-#undef M
-#undef A
-#undef GET
-#undef PUT
-#undef NAME
-#undef POOL_TYPE
 #define M uint8_t
 #define A uint8_t
 #define GET(x) (x)
 #define PUT(x) (uint8_t)(x)
 #define NAME(x) u8_##x
+#define POOL u8
 #include "pool_type.h"
-static const tn_pool_type u8 = POOL_TYPE;
-#undef M
-#undef A
-#undef GET
-#undef PUT
-#undef NAME
-#undef POOL_TYPE
 #define M int16_t
 #define A int16_t
 #define GET(x) (x)
 #define PUT(x) (int16_t)(x)
 #define NAME(x) i16_##x
+#define POOL i16
 #include "pool_type.h"
-static const tn_pool_type i16 = POOL_TYPE;
-#undef M
-#undef A
-#undef GET
-#undef PUT
-#undef NAME
-#undef POOL_TYPE
 #define M uint16_t
 #define A uint16_t
 #define GET(x) (x)
 #define PUT(x) (uint16_t)(x)
 #define NAME(x) u16_##x
+#define POOL u16
 #include "pool_type.h"
-static const tn_pool_type u16 = POOL_TYPE;
-#undef M
-#undef A
-#undef GET
-#undef PUT
-#undef NAME
-#undef POOL_TYPE
 #define M int32_t
 #define A int32_t
 #define GET(x) (x)
 #define PUT(x) (int32_t)(x)
 #define NAME(x) i32_##x
+#define POOL i32
 #include "pool_type.h"
-static const tn_pool_type i32 = POOL_TYPE;
-#undef M
-#undef A
-#undef GET
-#undef PUT
-#undef NAME
-#undef POOL_TYPE
 #define M int64_t
 #define A int64_t
 #define GET(x) (x)
 #define PUT(x) (int64_t)(x)
 #define NAME(x) i64_##x
+#define POOL i64
 #include "pool_type.h"
-static const tn_pool_type i64 = POOL_TYPE;
-#undef M
-#undef A
-#undef GET
-#undef PUT
-#undef NAME
-#undef POOL_TYPE
+#define M uint32_t
+#define A uint32_t
+#define GET(x) (x)
+#define PUT(x) (uint32_t)(x)
+#define NAME(x) u32_##x
+#define POOL u32
+#include "pool_type.h"
+#define M uint64_t
+#define A uint64_t
+#define GET(x) (x)
+#define PUT(x) (uint64_t)(x)
+#define NAME(x) u64_##x
+#define POOL u64
+#include "pool_type.h"
 
 static const tn_pool_type *type_of(tn_dtype t)
 {
@@ -140,6 +100,8 @@ static const tn_pool_type *type_of(tn_dtype t)
     case TN_UINT16: return &u16;
     case TN_INT32: return &i32;
     case TN_INT64: return &i64;
+    case TN_UINT32: return &u32;
+    case TN_UINT64: return &u64;
     default: return NULL;
     }
 }

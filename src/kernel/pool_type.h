@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * pool_type.h - pooling of one element type, vectorised over channels: included once per type with M (in
- * memory), A (for arithmetic), GET, PUT and NAME defined. Deliberately without a guard.
+ * memory), A (for arithmetic), GET, PUT and NAME defined, and POOL for a table of it. Deliberately without a guard.
  */
 #define CHUNK 64 /* channels at a time */
 
@@ -145,3 +145,14 @@ static void NAME(add)(void *sum, int64_t at, const void *x, int64_t i)
         NAME(max_rows), NAME(avg_rows), NAME(max_back), NAME(avg_back), NAME(max_args), NAME(add) \
     }
 #undef CHUNK
+
+#ifdef POOL /* the table's name: then nothing is left defined */
+static const tn_pool_type POOL = POOL_TYPE;
+#undef POOL_TYPE
+#undef M
+#undef A
+#undef GET
+#undef PUT
+#undef NAME
+#undef POOL
+#endif

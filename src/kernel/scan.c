@@ -78,8 +78,17 @@ tn_code tn_scan(bool prod, tn_dtype dtype, int64_t outer, int64_t n, int64_t inn
 
 /* ---- argmax, argmin ---- NaN is never chosen */
 
+static inline void put_index(void *out, int64_t k, int64_t at, int size)
+{
+    switch (size) {
+    case 2: ((int16_t *)out)[k] = (int16_t)at; break;
+    case 4: ((int32_t *)out)[k] = (int32_t)at; break;
+    default: ((int64_t *)out)[k] = at;
+    }
+}
+
 #define DEFINE_ARG(name, M, A, GET)                                                                  \
-    static void arg_##name(bool max, int64_t n, int64_t inner, const void *in, void *out, bool wide) \
+    static void arg_##name(bool max, int64_t n, int64_t inner, const void *in, void *out, int size) \
     {                                                                                                \
         for (int64_t k = 0; k < inner; k++) {                                                        \
             int64_t at = -1;                                                                         \
@@ -90,10 +99,7 @@ tn_code tn_scan(bool prod, tn_dtype dtype, int64_t outer, int64_t n, int64_t inn
                 best = x;                                                                            \
                 at = i;                                                                              \
             }                                                                                        \
-            if (wide)                                                                                \
-                ((int64_t *)out)[k] = TN_MAX(at, 0);                                                 \
-            else                                                                                     \
-                ((int32_t *)out)[k] = (int32_t)TN_MAX(at, 0);                                        \
+            put_index(out, k, TN_MAX(at, 0), size);                                                  \
         }                                                                                            \
     }
 DEFINE_ARG(f32, float, float, SAME)
@@ -109,7 +115,7 @@ DEFINE_ARG(u32, uint32_t, uint32_t, SAME)
 DEFINE_ARG(i64, int64_t, int64_t, SAME)
 DEFINE_ARG(u64, uint64_t, uint64_t, SAME)
 
-typedef void (*arg_fn)(bool, int64_t, int64_t, const void *, void *, bool);
+typedef void (*arg_fn)(bool, int64_t, int64_t, const void *, void *, int);
 static arg_fn arg_of(tn_dtype t)
 {
     switch (t) {
@@ -135,13 +141,13 @@ tn_code tn_argreduce(bool max, tn_dtype dtype, tn_dtype index, int64_t outer, in
 {
     const arg_fn fn = arg_of(dtype);
     if (!fn) return tn_fail(err, TN_UNIMPLEMENTED, "no argmax of %s", tn_dtype_name(dtype));
-    if (index != TN_INT32 && index != TN_INT64)
+    if (index != TN_INT32 && index != TN_INT64 && index != TN_INT16 && index != TN_UINT16)
         return tn_fail(err, TN_UNIMPLEMENTED, "no argmax with %s results", tn_dtype_name(index));
-    const int64_t slice = n * inner * (int64_t)tn_dtype_size(dtype),
-                  row = inner * (index == TN_INT64 ? 8 : 4);
+    const int size = (int)tn_dtype_size(index);
+    const int64_t slice = n * inner * (int64_t)tn_dtype_size(dtype), row = inner * size;
     threads = tn_team(threads, (double)outer * (double)n * (double)inner);
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (int64_t i = 0; i < outer; i++)
-        fn(max, n, inner, (const char *)in + i * slice, (char *)out + i * row, index == TN_INT64);
+        fn(max, n, inner, (const char *)in + i * slice, (char *)out + i * row, size);
     return TN_OK;
 }

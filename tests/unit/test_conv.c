@@ -205,7 +205,7 @@ static void empty_and_wrong(void **state)
     d.batch = INT64_MAX / 2;
     assert_int_equal(tn_conv_new(&d, &c, &err), TN_INVALID_ARGUMENT);
     d = cases(1);
-    d.dtype = TN_INT32;
+    d.dtype = TN_INT64;
     assert_int_equal(tn_conv_new(&d, &c, &err), TN_UNIMPLEMENTED);
 }
 

@@ -124,11 +124,11 @@ def text_of(s):
         return {"b64": base64.b64encode(s).decode()}
 
 
-def record(value):
+def record(value, dtype=None):
     a = np.asarray(value)
     if a.dtype.kind in "OSU":
         return {"t": "string", "s": list(a.shape), "v": [text_of(s) for s in a.astype(object).ravel()]}
-    t = tf.as_dtype(a.dtype).name
+    t = (dtype or tf.as_dtype(a.dtype)).name
     names = {"float16": "half", "float32": "float", "float64": "double"}
     return {"t": names.get(t, t), "s": list(a.shape), "b": base64.b64encode(np.ascontiguousarray(a).tobytes()).decode()}
 
@@ -206,13 +206,13 @@ def run(c, known, rng):
             try:
                 got = s.run(outs, feed)
             except tf.errors.OpError as e:
-                if e.error_code == tf.errors.UNIMPLEMENTED or "No OpKernel was registered" in e.message:
-                    raise TypeError(says(e)) from e  # no kernel for these dtypes is no behaviour
+                if e.error_code in (tf.errors.UNIMPLEMENTED, tf.errors.INTERNAL) or "No OpKernel was registered" in e.message:
+                    raise TypeError(says(e)) from e  # no kernel for these dtypes, a variant fetched
                 got, rec["error"], rec["says"] = None, error_code(e), says(e)
-        rec["in"] = {"in_%d" % k: record(x) for k, x in enumerate(c.inputs)}
+        rec["in"] = {p.op.name: record(x, p.dtype) for p, x in zip(ph, c.inputs)}
         if got is not None:
             got = [np.asarray(x) for x in got]
-            rec["out"] = {"out_%d" % k: record(x) for k, x in enumerate(got)}
+            rec["out"] = {o.op.name: record(x, o.dtype) for o, x in zip(outs, got)}
             rec["tol"] = tolerance(c, got + c.inputs)
             if c.grad:
                 rec.update(gradients(c, g, ph, outs, got, feed, rng))
