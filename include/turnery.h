@@ -187,10 +187,21 @@ TN_API void *tn_tensor_data(const tn_tensor *t);
 TN_API tn_code tn_string_set(tn_tensor *t, int64_t index, const char *p, size_t n, tn_error *err);
 /* Element i as a double (numbers and bool; 0 for others). */
 TN_API double tn_tensor_number(const tn_tensor *t, int64_t i);
+/* The same to be set: v converted to the dtype. int64 beyond 2^53: through tn_tensor_data. */
+TN_API void tn_tensor_set_number(tn_tensor *t, int64_t i, double v);
 /* "[[1 2 3]\n [4 5 6]]" with at most `most` elements shown (numpy's manner); caller releases with
  * tn_text_free. */
 TN_API char *tn_tensor_text(const tn_tensor *t, int64_t most);
 TN_API void tn_text_free(char *text);
+
+/* All numbers of a tensor at one look. min, max, mean and std are of those that are finite (NaN when there are none);
+ * std is the population's. */
+typedef struct tn_stats {
+    int64_t count, nan, inf, zero;
+    double min, max, mean, std;
+} tn_stats;
+/* INVALID_ARGUMENT for strings and complex numbers. */
+TN_API tn_code tn_tensor_stats(const tn_tensor *t, tn_stats *out, tn_error *err);
 
 /* ==== 4 Graphs ============================================================================== */
 
@@ -373,6 +384,19 @@ TN_API tn_operation *tn_call(tn_builder *b, const char *function, const tn_node 
 TN_API tn_operation *tn_while(tn_builder *b, const char *cond, const char *body, const tn_node *in, int n_in);
 TN_API tn_operation *tn_if(tn_builder *b, tn_node cond, const char *then_branch, const char *else_branch,
                            const tn_node *in, int n_in);
+
+/* Operators that a graph brings and that are not there: what does not need them runs; what does, fails before
+ * anything runs. Each node is listed; strings are the graph's. */
+typedef struct tn_missing {
+    const char *type, *node;
+    const char *function; /* the one whose body has the node; NULL: none */
+} tn_missing;
+/* What these fetches and targets need, fed so, through functions, branches and loops; no fetches and targets: all
+ * of the graph. tn_missing_free *out; *n 0: nothing is missing. */
+TN_API tn_code tn_graph_missing(const tn_graph *g, const char *const *feeds, int n_feeds, const char *const *fetches,
+                                int n_fetches, const char *const *targets, int n_targets, tn_missing **out, int *n,
+                                tn_error *err);
+TN_API void tn_missing_free(tn_missing *m);
 
 /* ==== 5 Sessions ============================================================================ */
 
@@ -858,6 +882,8 @@ typedef struct tn_spec {
 TN_API tn_code tn_predictor_open(const char *folder, const char *signature, int threads, tn_predictor **out,
                                  tn_error *err);
 TN_API void tn_predictor_close(tn_predictor *p);
+/* Operators that are not there, of all the model's signatures: this one can run without them. */
+TN_API const tn_missing *tn_predictor_missing(const tn_predictor *p, int *n);
 TN_API int tn_predictor_inputs(const tn_predictor *p);
 TN_API int tn_predictor_outputs(const tn_predictor *p);
 TN_API const tn_spec *tn_predictor_input(const tn_predictor *p, int i);
@@ -881,6 +907,7 @@ typedef struct tn_loaded_value {
     const char *name; /* the graph's value: "x:0" */
     tn_dtype dtype;
     tn_shape shape;
+    const char *values, *indices, *dense_shape; /* of a sparse one, which has no name; else NULL */
 } tn_loaded_value;
 typedef struct tn_loaded_signature {
     const char *name, *method;
@@ -895,6 +922,8 @@ TN_API tn_code tn_load_graph(const char *graph, const tn_session_options *option
 TN_API void tn_loaded_free(tn_loaded *m);
 TN_API tn_graph *tn_loaded_graph(tn_loaded *m);
 TN_API tn_session *tn_loaded_session(tn_loaded *m);
+/* Operators that are not there and that signatures, or else any part of the graph, would need. The others run. */
+TN_API const tn_missing *tn_loaded_missing(const tn_loaded *m, int *n);
 TN_API int tn_loaded_signatures(const tn_loaded *m);
 TN_API const tn_loaded_signature *tn_loaded_signature_at(const tn_loaded *m, int i);
 /* By name; NULL or "": "serving_default". NOT_FOUND lists those there are. */
@@ -976,6 +1005,205 @@ TN_API void tn_bundle_close(tn_bundle *b);
 TN_API int tn_bundle_count(const tn_bundle *b);
 TN_API const char *tn_bundle_name(const tn_bundle *b, int i);
 TN_API tn_code tn_bundle_read(tn_bundle *b, const char *name, tn_tensor **out, tn_error *err);
+
+/* ---- Looking into files: what they hold, as it is. Nothing is restored or run, operators need not be there. What is
+ * given is borrowed until the reader is closed or, where said, asked for the next. ---- */
+
+/* A tensor in a checkpoint's index. One in slices has n_slices > 0; its bytes are theirs together. */
+typedef struct tn_bundle_info {
+    const char *name;
+    tn_dtype dtype; /* TN_INVALID_DTYPE: none of ours */
+    tn_shape shape;
+    int64_t bytes, offset; /* in the shard */
+    int shard, n_slices;
+} tn_bundle_info;
+typedef struct tn_bundle_piece {
+    tn_shape start, shape;
+    int64_t bytes, offset;
+    int shard;
+} tn_bundle_piece;
+TN_API int tn_bundle_shards(const tn_bundle *b);
+TN_API tn_bundle_info tn_bundle_info_at(const tn_bundle *b, int i);
+/* Slice k of tensor i. DATA_LOSS: the index does not have it. */
+TN_API tn_code tn_bundle_piece_at(const tn_bundle *b, int i, int k, tn_bundle_piece *out, tn_error *err);
+
+/* The checkpoints of a folder, oldest first: those of the state file "checkpoint", then others that are there. */
+typedef struct tn_checkpoint_info {
+    const char *prefix;
+    int64_t step;     /* the number after the last "-"; -1: none */
+    int64_t bytes;    /* of its files */
+    double timestamp; /* as the state file says; 0: it does not */
+    bool is_listed, is_there, is_latest;
+} tn_checkpoint_info;
+typedef struct tn_checkpoint_list {
+    const tn_checkpoint_info *v;
+    int n;
+    bool has_state; /* there is a state file */
+    void *memory;
+} tn_checkpoint_list;
+/* DATA_LOSS or INVALID_ARGUMENT, with *out filled from the folder nevertheless: the state file is damaged. */
+TN_API tn_code tn_checkpoint_list_read(const char *folder, tn_checkpoint_list *out, tn_error *err);
+TN_API void tn_checkpoint_list_free(tn_checkpoint_list *list);
+
+/* A SavedModel's folder, a MetaGraph or a GraphDef file (.pb, .pbtxt; by content). A graph that cannot be made use of
+ * is shown as far as its message goes, and `problem` says what is wrong with it. */
+typedef struct tn_graph_node {
+    const char *name, *op, *device;
+    const char *const *inputs; /* as written: "x", "x:1", "^x" */
+    int n_inputs;
+} tn_graph_node;
+typedef struct tn_function_info {
+    const char *name, *gradient; /* gradient: the function that is its; NULL */
+    const tn_graph_node *nodes;
+    int n_nodes, n_inputs, n_outputs;
+} tn_function_info;
+typedef struct tn_operator_count {
+    const char *op;
+    int in_graph, in_functions;
+    bool is_function; /* a call by name */
+    bool is_missing;
+} tn_operator_count;
+typedef struct tn_variable_entry {
+    const char *name, *op, *key; /* key: in a checkpoint */
+    tn_dtype dtype;
+    tn_shape shape;
+    bool is_local, is_slice; /* is_slice: a piece of a partitioned variable */
+} tn_variable_entry;
+typedef struct tn_asset_info {
+    const char *tensor, *filename;
+    int64_t bytes; /* -1: the file is not there */
+} tn_asset_info;
+typedef struct tn_collection_info {
+    const char *name, *kind;  /* kind: "node_list", "bytes_list", "int64_list", "float_list", "any_list" */
+    const char *const *items; /* as text; variables by name */
+    int n;
+} tn_collection_info;
+typedef struct tn_saver_info {
+    const char *filename_tensor, *save_tensor, *restore_op, *version;
+    int max_to_keep;
+    bool sharded;
+    double keep_every_hours;
+} tn_saver_info;
+typedef struct tn_signature_info {
+    tn_loaded_signature signature;
+    const tn_missing *missing; /* operators it needs that are not there */
+    int n_missing;
+    const char *problem; /* other than those: a value that is not in the graph; NULL */
+} tn_signature_info;
+typedef struct tn_meta_graph_info {
+    const char *const *tags;
+    int n_tags;
+    const char *tensorflow_version, *git_version, *init_op;
+    int producer, min_consumer;
+    const tn_graph_node *nodes;
+    int n_nodes;
+    const tn_function_info *functions;
+    int n_functions;
+    const tn_operator_count *ops; /* by name */
+    int n_ops;
+    const tn_signature_info *signatures;
+    int n_signatures;
+    const tn_variable_entry *variables;
+    int n_variables;
+    const tn_asset_info *assets;
+    int n_assets;
+    const tn_collection_info *collections;
+    int n_collections;
+    const tn_saver_info *saver; /* NULL: none */
+    const tn_missing *missing;  /* of all signatures (without any: of the graph) and the initialization */
+    int n_missing;
+    tn_code problem_code;
+    const char *problem; /* why the graph cannot be used; NULL: it can */
+} tn_meta_graph_info;
+typedef enum tn_archive_kind { TN_ARCHIVE_SAVED_MODEL = 1, TN_ARCHIVE_META_GRAPH, TN_ARCHIVE_GRAPH } tn_archive_kind;
+typedef struct tn_archive tn_archive;
+TN_API tn_code tn_archive_open(const char *path, tn_archive **out, tn_error *err);
+TN_API void tn_archive_close(tn_archive *a);
+TN_API tn_archive_kind tn_archive_kind_of(const tn_archive *a);
+TN_API int tn_archive_count(const tn_archive *a); /* MetaGraphs; 1 for other kinds */
+TN_API const tn_meta_graph_info *tn_archive_at(const tn_archive *a, int i);
+
+/* TFRecord files, plain, GZIP or ZLIB (by their content). */
+typedef struct tn_record_file tn_record_file;
+TN_API tn_code tn_record_file_open(const char *path, tn_record_file **out, tn_error *err);
+/* The next record, valid until the one after. OUT_OF_RANGE: the end; DATA_LOSS gives file, record and offset. */
+TN_API tn_code tn_record_file_next(tn_record_file *r, tn_bytes *record, tn_error *err);
+TN_API void tn_record_file_close(tn_record_file *r);
+TN_API const char *tn_record_file_compression(const tn_record_file *r); /* "none", "GZIP", "ZLIB" */
+
+/* A record as a tf.Example or tf.SequenceExample. */
+typedef enum tn_feature_kind { TN_FEATURE_NONE, TN_FEATURE_BYTES, TN_FEATURE_FLOATS, TN_FEATURE_INTS } tn_feature_kind;
+typedef struct tn_feature_value {
+    tn_feature_kind kind;
+    int64_t n;
+    const tn_bytes *bytes;
+    const float *floats;
+    const int64_t *ints;
+} tn_feature_value;
+typedef struct tn_named_feature {
+    const char *name;
+    tn_feature_value value;
+} tn_named_feature;
+typedef struct tn_named_feature_list {
+    const char *name;
+    const tn_feature_value *v;
+    int64_t n;
+} tn_named_feature_list;
+typedef struct tn_example {
+    bool is_sequence;
+    const tn_named_feature *features; /* a sequence's: its context */
+    int n_features;
+    const tn_named_feature_list *lists;
+    int n_lists;
+    void *memory;
+} tn_example;
+/* INVALID_ARGUMENT: the record is neither of them. Bytes are the record's. */
+TN_API tn_code tn_example_read(tn_bytes record, tn_example *out, tn_error *err);
+TN_API void tn_example_free(tn_example *e);
+/* A list of objects, [{"age": [22, 24], "name": ["a"]}, ...], as serialized tf.Examples: strings [n]. Whole numbers
+ * are int64_list, others float_list, strings bytes_list; by the first of each. */
+TN_API tn_code tn_examples_from_json(const char *text, tn_tensor **out, tn_error *err);
+
+/* Event files, as TensorBoard reads them. */
+typedef struct tn_event_histogram {
+    double min, max, num, sum, sum_squares;
+    const double *limits, *counts;
+    int64_t n;
+} tn_event_histogram;
+typedef struct tn_event_value {
+    const char *tag;
+    const char *kind; /* "simple_value", "tensor", "histo", "image", "audio", "obsolete_old_style_histogram", "" */
+    bool has_metadata;
+    const char *plugin, *display_name, *description; /* metadata's */
+    tn_bytes plugin_content;
+    int data_class;
+    float simple_value;
+    const tn_tensor *tensor; /* NULL when it is none, or `problem` says why it cannot be read */
+    const char *problem;
+    tn_event_histogram histogram;
+    tn_bytes encoded; /* of an image or audio */
+    int height, width, colorspace;
+    float sample_rate;
+    int64_t channels, frames;
+    const char *content_type;
+} tn_event_value;
+typedef struct tn_event {
+    double wall_time;
+    int64_t step;
+    const char *what;  /* "file_version", "graph_def", "summary", "session_log", ..., "" */
+    const char *text;  /* the version, the message, a run's tag, a session's status; NULL */
+    const char *path, *message; /* a session log's; NULL */
+    tn_bytes bytes;    /* of a graph_def, meta_graph_def or tagged_run_metadata */
+    const char *const *nodes; /* of a graph_def */
+    int n_nodes;
+    const tn_event_value *values; /* of a summary */
+    int n_values;
+} tn_event;
+typedef struct tn_event_file tn_event_file;
+TN_API tn_code tn_event_file_open(const char *path, tn_event_file **out, tn_error *err);
+/* The next event, valid until the one after. OUT_OF_RANGE: the end; DATA_LOSS gives file, record and offset. */
+TN_API tn_code tn_event_file_next(tn_event_file *f, const tn_event **out, tn_error *err);
+TN_API void tn_event_file_close(tn_event_file *f);
 
 #ifdef __cplusplus
 }

@@ -3,6 +3,7 @@
  * predict.c - `turnery predict`: asks a SavedModel, or a run's newest export; inputs from files, from the
  * command line, or images of an IDX file, which are drawn beside the answer.
  */
+#include "inputs.h"
 #include "job.h"
 
 #include <math.h>
@@ -11,15 +12,14 @@
 #include <sys/stat.h>
 
 typedef struct values {
-    strings inputs;
+    input_values in;
     const char *images, *labels, *index, *signature, *logdir;
     int64_t count, threads;
     bool json;
 } values;
 
 static const flag flags[] = {
-    {"input", FLAG_STRINGS, offsetof(values, inputs), "NAME=VALUE",
-     "an input: a .npy or .json file, or numbers (\"[[1,2],[3,4]]\")"},
+    INPUT_FLAGS(values),
     {"images", FLAG_STRING, offsetof(values, images), "FILE",
      "images of an IDX file as the input, drawn in the terminal"},
     {"labels", FLAG_STRING, offsetof(values, labels), "FILE", "their true classes, shown beside the answers"},
@@ -68,116 +68,21 @@ static int find_input(const tn_predictor *p, const char *name, size_t n)
     return -1;
 }
 
-static bool is_whole(double v, double least, double most)
+static tn_code bind_input(values *v, const tn_predictor *p, const char *text, bool examples, tn_tensor **in,
+                          tn_error *err)
 {
-    return v >= least && v <= most && v == floor(v);
-}
-
-/* Whether the dtype has this value: nothing is cut or wrapped around silently. */
-static bool fits(tn_dtype t, double v)
-{
-    static const double exact = 9007199254740992.0; /* 2^53: what a double holds of whole numbers */
-    switch (t) {
-    case TN_INT32: return is_whole(v, INT32_MIN, INT32_MAX);
-    case TN_INT64: return is_whole(v, -exact, exact);
-    case TN_UINT8: return is_whole(v, 0, UINT8_MAX);
-    case TN_INT8: return is_whole(v, INT8_MIN, INT8_MAX);
-    case TN_BOOL: return is_whole(v, 0, 1);
-    default: return true;
-    }
-}
-
-static tn_code store(const tn_spec *spec, tn_tensor *t, int64_t i, double v, tn_error *err)
-{
-    if (!fits(spec->dtype, v))
-        return usage_error(err, "input '%s': number %lld is %.17g, which is no %s", spec->name, (long long)i,
-                           v, tn_dtype_name(spec->dtype));
-    void *d = tn_tensor_data(t);
-    switch (tn_tensor_dtype(t)) {
-    case TN_FLOAT: ((float *)d)[i] = (float)v; break;
-    case TN_DOUBLE: ((double *)d)[i] = v; break;
-    case TN_INT32: ((int32_t *)d)[i] = (int32_t)v; break;
-    case TN_INT64: ((int64_t *)d)[i] = (int64_t)v; break;
-    case TN_UINT8: ((uint8_t *)d)[i] = (uint8_t)v; break;
-    case TN_INT8: ((int8_t *)d)[i] = (int8_t)v; break;
-    case TN_BOOL: ((bool *)d)[i] = v != 0; break;
-    default: break;
-    }
-    return TN_OK;
-}
-
-static bool can_store(tn_dtype t)
-{
-    return t == TN_FLOAT || t == TN_DOUBLE || t == TN_INT32 || t == TN_INT64 || t == TN_UINT8 ||
-           t == TN_INT8 || t == TN_BOOL;
-}
-
-/* n elements in the input's shape: the first unknown dimension takes what is left, the others are 1. */
-static tn_code new_input(const tn_spec *spec, int64_t n, tn_tensor **out, tn_error *err)
-{
-    tn_shape s = spec->shape;
-    char text[160];
-    int free_dim = -1;
-    int64_t rest = 1;
-    if (s.rank < 0) s = (tn_shape){.rank = 1, .dim = {-1}};
-    for (int i = 0; i < s.rank; i++) {
-        if (s.dim[i] < 0 && free_dim < 0)
-            free_dim = i;
-        else
-            rest *= s.dim[i] = s.dim[i] < 0 ? 1 : s.dim[i];
-    }
-    if (free_dim >= 0 && rest > 0) s.dim[free_dim] = n / rest;
-    if (!can_store(spec->dtype))
-        return usage_error(err, "input '%s' of dtype %s: give a file", spec->name,
-                           tn_dtype_name(spec->dtype));
-    if (tn_shape_count(&s) != n)
-        return usage_error(err, "input '%s' has shape %s; %lld numbers do not fill it", spec->name,
-                           tn_shape_text(&spec->shape, text, sizeof text), (long long)n);
-    return tn_tensor_new(spec->dtype, &s, out, err);
-}
-
-static const char *next_number(const char *p, double *v)
-{
-    char *end;
-    p += strspn(p, "[] ,\t\n");
-    if (!*p) return NULL;
-    *v = strtod(p, &end);
-    return end == p ? NULL : end;
-}
-
-static tn_code literal(const tn_spec *spec, const char *text, tn_tensor **out, tn_error *err)
-{
-    int64_t n = 0;
-    double v;
-    const char *p = text, *last = text;
-    while ((p = next_number(p, &v))) last = p, n++;
-    if (last[strspn(last, "[] ,\t\n")] || !n)
-        return usage_error(err, "input '%s': '%.100s' is neither a file nor numbers", spec->name, text);
-    tn_code code = new_input(spec, n, out, err);
-    p = text;
-    for (int64_t i = 0; code == TN_OK && (p = next_number(p, &v)); i++) code = store(spec, *out, i, v, err);
-    return code;
-}
-
-static bool is_file(const char *name)
-{
-    struct stat st;
-    return !stat(name, &st);
-}
-
-static tn_code bind_input(const tn_predictor *p, const char *text, tn_tensor **in, tn_error *err)
-{
-    const char *equal = strchr(text, '=');
-    size_t n = equal ? (size_t)(equal - text) : 0;
-    int i = equal ? find_input(p, text, n) : tn_predictor_inputs(p) == 1 ? 0 : -1;
-    if (i < 0 && !equal) return usage_error(err, "'%.100s' is not of the form NAME=VALUE", text);
+    size_t n = input_name(text);
+    bool named = n && strcspn(text, "[({\"'") > n; /* an equals sign in quotes or brackets names nothing */
+    int i = named ? find_input(p, text, n) : tn_predictor_inputs(p) == 1 ? 0 : -1;
+    if (i < 0 && !named) return usage_error(err, "'%.100s' is not of the form NAME=VALUE", text);
     if (i < 0)
         return usage_error(err, "the model has no input '%.*s'; its first is '%s'", (int)n, text,
                            tn_predictor_input(p, 0)->name);
-    if (in[i]) return usage_error(err, "input '%s' is given twice", tn_predictor_input(p, i)->name);
-    const char *value = equal ? equal + 1 : text;
-    if (is_file(value)) return tn_tensor_load(value, &in[i], err);
-    return literal(tn_predictor_input(p, i), value, &in[i], err);
+    const tn_spec *spec = tn_predictor_input(p, i);
+    if (in[i]) return usage_error(err, "input '%s' is given twice", spec->name);
+    const char *value = named ? text + n + 1 : text;
+    return examples ? input_examples(spec, value, &in[i], err)
+                    : input_tensor(&v->in, "predict", spec, value, &in[i], err);
 }
 
 /* ==== answers ==== */
@@ -211,13 +116,16 @@ static void print(const values *v, const tn_predictor *p, const tn_tensor *const
     }
 }
 
-static tn_code ask_inputs(const values *v, tn_predictor *p, tn_error *err)
+static tn_code ask_inputs(values *v, tn_predictor *p, tn_error *err)
 {
     int n = tn_predictor_inputs(p);
     tn_tensor **in = calloc((size_t)n + 1, sizeof *in);
     const tn_tensor **out = calloc((size_t)tn_predictor_outputs(p) + 1, sizeof *out);
     tn_code code = in && out ? TN_OK : usage_error(err, "out of memory");
-    for (int i = 0; code == TN_OK && i < v->inputs.n; i++) code = bind_input(p, v->inputs.v[i], in, err);
+    for (int i = 0; code == TN_OK && i < v->in.inputs.n; i++)
+        code = bind_input(v, p, v->in.inputs.v[i], false, in, err);
+    for (int i = 0; code == TN_OK && i < v->in.examples.n; i++)
+        code = bind_input(v, p, v->in.examples.v[i], true, in, err);
     for (int i = 0; code == TN_OK && i < n; i++)
         if (!in[i])
             code = usage_error(err, "the model's input '%s' is not given (--input %s=VALUE)",
@@ -288,12 +196,10 @@ static tn_code ask_image(const values *v, tn_predictor *p, const tn_tensor *imag
     const tn_shape *s = tn_tensor_shape(images);
     tn_tensor *in;
     int64_t each = s->dim[1] * s->dim[2];
-    tn_code code = new_input(tn_predictor_input(p, 0), each, &in, err);
+    tn_code code = input_of_numbers(tn_predictor_input(p, 0), images, image * each, each, &in, err);
     if (code != TN_OK) return code;
-    for (int64_t i = 0; code == TN_OK && i < each; i++)
-        code = store(tn_predictor_input(p, 0), in, i, tn_tensor_number(images, image * each + i), err);
     const tn_tensor *ins[] = {in};
-    if (code == TN_OK) code = tn_predictor_run(p, ins, out, err);
+    code = tn_predictor_run(p, ins, out, err);
     if (code == TN_OK) print_image(v, p, out, images, image, labels);
     tn_tensor_unref(in);
     return code;
@@ -329,13 +235,17 @@ static tn_code ask_images(const values *v, tn_predictor *p, tn_error *err)
 
 static tn_code run(int argc, char **argv, tn_error *err)
 {
-    values v = {.count = 1, .threads = 1};
+    values v = {.in = INPUT_DEFAULTS, .count = 1, .threads = 1};
     strings rest = {.n = 0};
     tn_predictor *p;
     tn_code code = flags_parse(flags, argc, argv, &v, &rest, err);
     if (code != TN_OK) return code;
+    if ((code = inputs_check(&v.in, err)) != TN_OK) return code;
     if (rest.n > 1) return usage_error(err, "one model is wanted, %d are given", rest.n);
     if ((code = open_model(&v, rest.n ? rest.v[0] : "latest", &p, err)) != TN_OK) return code;
+    int n;
+    const tn_missing *missing = tn_predictor_missing(p, &n);
+    warn_missing("predict", missing, n);
     code = v.images ? ask_images(&v, p, err) : ask_inputs(&v, p, err);
     tn_predictor_close(p);
     return code;

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * run.c - `turnery run`: a signature of a SavedModel, values of a GraphDef, or steps of an imported training
- * graph, with inputs from files and outputs into files.
+ * graph, with inputs from files or as they are typed (inputs.c), and outputs into files.
  */
-#include "cmd.h"
+#include "inputs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct values {
+    input_values in;
     const char *tag_set, *signature, *graph, *meta_graph, *checkpoint, *outputs, *save;
-    strings inputs, feeds, fetches, targets;
+    strings feeds, fetches, targets;
     int64_t steps, threads;
 } values;
 
@@ -19,12 +20,11 @@ typedef struct values {
 static const flag flags[] = {
     ROW(tag_set, FLAG_STRING, "TAGS", "of the SavedModel's MetaGraph, separated by commas"),
     ROW(signature, FLAG_STRING, "NAME", "the signature to run (serving_default)"),
-    {"input", FLAG_STRINGS, offsetof(values, inputs), "KEY=FILE",
-     "an input of the signature: .npy, or .json for strings"},
+    INPUT_FLAGS(values),
     ROW(graph, FLAG_STRING, "FILE", "a bare GraphDef, .pb or .pbtxt"),
     ROW(meta_graph, FLAG_STRING, "FILE", "a MetaGraph, .meta"),
     ROW(checkpoint, FLAG_STRING, "PREFIX", "where its variables come from"),
-    {"feed", FLAG_STRINGS, offsetof(values, feeds), "TENSOR=FILE", "a value of the graph"},
+    {"feed", FLAG_STRINGS, offsetof(values, feeds), "TENSOR=VALUE", "a value of the graph, as --input"},
     {"fetch", FLAG_STRINGS, offsetof(values, fetches), "TENSOR", "a value to write"},
     {"target", FLAG_STRINGS, offsetof(values, targets), "OP", "an operation to run"},
     ROW(steps, FLAG_INT, "N", "run the targets N times; fetches are stacked: before, and after each step"),
@@ -36,32 +36,78 @@ static const flag flags[] = {
 
 /* ==== names, files ==== */
 
-typedef struct bindings { /* NAME=FILE, loaded */
+typedef struct bindings { /* NAME=VALUE, made */
     char *names[256];
     tn_feed feeds[256];
     tn_tensor *tensors[256];
     int n;
 } bindings;
 
-static tn_code bind_one(bindings *b, const char *text, tn_error *err)
+/* What a name stands for: an input of the signature, or (s NULL) a value of the graph. *feed: the graph's
+ * name. */
+static tn_code find_spec(tn_loaded *m, const tn_loaded_signature *s, const char *name, tn_spec *spec,
+                         const char **feed, tn_error *err)
 {
-    const char *equal = strchr(text, '=');
-    if (!equal || equal == text) return usage_error(err, "'%s' is not of the form NAME=FILE", text);
-    tn_code code = tn_tensor_load(equal + 1, &b->tensors[b->n], err);
-    if (code != TN_OK) return code;
-    b->names[b->n] = strndup(text, (size_t)(equal - text));
+    tn_node node;
+    *feed = name;
+    if (!s) {
+        tn_code code = tn_graph_value(tn_loaded_graph(m), name, &node, err);
+        if (code == TN_OK) *spec = (tn_spec){name, tn_node_dtype(node), tn_node_shape(node)};
+        if (code == TN_OK && spec->dtype > TN_REF) spec->dtype -= TN_REF;
+        return code;
+    }
+    for (int i = 0; i < s->n_in; i++) {
+        if (strcmp(s->in[i].key, name) != 0) continue;
+        if (!s->in[i].name)
+            return usage_error(err, "input '%s' of signature '%s' is sparse or composite", name, s->name);
+        *spec = (tn_spec){name, s->in[i].dtype, s->in[i].shape};
+        *feed = s->in[i].name;
+        return TN_OK;
+    }
+    return usage_error(err, "signature '%s' has no input '%s'", s->name, name);
+}
+
+static bool is_given(const bindings *in, const char *name)
+{
+    for (int i = 0; i < in->n; i++)
+        if (strcmp(in->names[i], name) == 0) return true;
+    return false;
+}
+
+static tn_code bind_one(values *v, tn_loaded *m, const tn_loaded_signature *s, const char *text,
+                        bool examples, bindings *b, tn_error *err)
+{
+    tn_spec spec;
+    const char *feed = NULL;
+    size_t n = input_name(text);
+    if (!n) return usage_error(err, "'%.100s' is not of the form NAME=VALUE", text);
+    if (b->n == 256) return usage_error(err, "more than %d inputs", b->n);
+    char *name = strndup(text, n);
+    if (!name) return usage_error(err, "out of memory");
+    tn_code code = is_given(b, name) ? usage_error(err, "input '%s' is given twice", name)
+                                     : find_spec(m, s, name, &spec, &feed, err);
+    if (code == TN_OK && examples)
+        code = input_examples(&spec, text + n + 1, &b->tensors[b->n], err);
+    else if (code == TN_OK)
+        code = input_tensor(&v->in, "run", &spec, text + n + 1, &b->tensors[b->n], err);
+    if (code != TN_OK) {
+        free(name);
+        return code;
+    }
+    b->names[b->n] = name;
+    b->feeds[b->n] = (tn_feed){feed, b->tensors[b->n]};
     b->n++;
     return TN_OK;
 }
 
-static tn_code bind_all(bindings *b, const strings *texts, tn_error *err)
+static tn_code bind_all(values *v, tn_loaded *m, const tn_loaded_signature *s, const strings *texts,
+                        bindings *b, tn_error *err)
 {
-    for (int i = 0; i < texts->n; i++) {
-        tn_code code = bind_one(b, texts->v[i], err);
-        if (code != TN_OK) return code;
-    }
-    for (int i = 0; i < b->n; i++) b->feeds[i] = (tn_feed){b->names[i], b->tensors[i]};
-    return TN_OK;
+    tn_code code = TN_OK;
+    for (int i = 0; code == TN_OK && i < texts->n; i++) code = bind_one(v, m, s, texts->v[i], false, b, err);
+    for (int i = 0; s && code == TN_OK && i < v->in.examples.n; i++)
+        code = bind_one(v, m, s, v->in.examples.v[i], true, b, err);
+    return code;
 }
 
 static void drop_bindings(bindings *b)
@@ -94,33 +140,15 @@ static tn_code write_all(const char *dir, const char *const *names, tn_tensor **
 
 /* ==== a signature ==== */
 
-static const char *name_of_key(const tn_loaded_signature *s, const char *key)
+static tn_code all_given(const tn_loaded_signature *s, const bindings *in, tn_error *err)
 {
-    for (int i = 0; i < s->n_in; i++)
-        if (strcmp(s->in[i].key, key) == 0) return s->in[i].name;
-    return NULL;
-}
-
-static bool is_given(const bindings *in, const char *key)
-{
-    for (int i = 0; i < in->n; i++)
-        if (strcmp(in->names[i], key) == 0) return true;
-    return false;
-}
-
-static tn_code name_inputs(const tn_loaded_signature *s, bindings *in, tn_error *err)
-{
-    for (int i = 0; i < in->n; i++) {
-        if (!(in->feeds[i].name = name_of_key(s, in->names[i])))
-            return usage_error(err, "signature '%s' has no input '%s'", s->name, in->names[i]);
-    }
     for (int i = 0; i < s->n_in; i++)
         if (!is_given(in, s->in[i].key))
-            return usage_error(err, "signature '%s' wants --input %s=FILE as well", s->name, s->in[i].key);
+            return usage_error(err, "signature '%s' wants --input %s=VALUE as well", s->name, s->in[i].key);
     return TN_OK;
 }
 
-static tn_code run_signature(tn_loaded *m, const values *v, tn_error *err)
+static tn_code run_signature(tn_loaded *m, values *v, tn_error *err)
 {
     const tn_loaded_signature *s;
     bindings in = {.n = 0};
@@ -128,8 +156,8 @@ static tn_code run_signature(tn_loaded *m, const values *v, tn_error *err)
     tn_tensor *out[256];
     tn_code code = tn_loaded_find_signature(m, v->signature, &s, err);
     if (code == TN_OK && s->n_out > 256) code = usage_error(err, "signature '%s' has more than 256 outputs", s->name);
-    if (code == TN_OK) code = bind_all(&in, &v->inputs, err);
-    if (code == TN_OK) code = name_inputs(s, &in, err);
+    if (code == TN_OK) code = bind_all(v, m, s, &v->in.inputs, &in, err);
+    if (code == TN_OK) code = all_given(s, &in, err);
     if (code == TN_OK) {
         for (int i = 0; i < s->n_out; i++) {
             names[i] = s->out[i].name;
@@ -188,11 +216,11 @@ static tn_code run_steps(tn_session *s, const values *v, const bindings *in, tn_
     return code;
 }
 
-static tn_code run_fetches(tn_loaded *m, const values *v, tn_error *err)
+static tn_code run_fetches(tn_loaded *m, values *v, tn_error *err)
 {
     bindings in = {.n = 0};
     tn_tensor *out[256] = {NULL};
-    tn_code code = bind_all(&in, &v->feeds, err);
+    tn_code code = bind_all(v, m, NULL, &v->feeds, &in, err);
     if (code == TN_OK && v->steps > 0) {
         code = run_steps(tn_loaded_session(m), v, &in, out, err);
         if (code != TN_OK)
@@ -244,19 +272,25 @@ static tn_code check(const values *v, const strings *rest, tn_error *err)
         return usage_error(err, "--feed, --fetch and --target go with --graph or --meta_graph");
     if (v->steps < 0) return usage_error(err, "--steps=%lld is negative", (long long)v->steps);
     if (v->steps && !v->targets.n) return usage_error(err, "--steps wants a --target");
+    if (bare && (v->in.inputs.n || v->in.examples.n))
+        return usage_error(err, "--input goes with a SavedModel; give --feed TENSOR=VALUE");
     if (v->checkpoint && !v->meta_graph) return usage_error(err, "--checkpoint goes with --meta_graph");
     return TN_OK;
 }
 
 static tn_code run(int argc, char **argv, tn_error *err)
 {
-    values v = {0};
+    values v = {.in = INPUT_DEFAULTS};
     strings rest = {.n = 0};
     tn_loaded *m;
     tn_code code = flags_parse(flags, argc, argv, &v, &rest, err);
     if (code == TN_OK) code = check(&v, &rest, err);
+    if (code == TN_OK) code = inputs_check(&v.in, err);
     if (code == TN_OK) code = open_model(&v, &rest, &m, err);
     if (code != TN_OK) return code;
+    int n;
+    const tn_missing *missing = tn_loaded_missing(m, &n);
+    warn_missing("run", missing, n);
     code = v.graph || v.meta_graph ? run_fetches(m, &v, err) : run_signature(m, &v, err);
     tn_loaded_free(m);
     return code;

@@ -201,6 +201,11 @@ const tn_bundle_entry *tn_bundle_find(const tn_bundle *b, const char *name)
     return it ? &it->entry : NULL;
 }
 
+int tn_bundle_shards(const tn_bundle *b)
+{
+    return b->n_shards;
+}
+
 /* ---- tensors ---- */
 
 /* The tensor's bytes in its shard, which is mapped if it was not. */
@@ -371,6 +376,31 @@ static tn_code check_cover(tn_bundle *b, const item *it, tn_error *err)
     return sum == count ? TN_OK
                         : tn_fail(err, TN_DATA_LOSS, "slices hold %lld of %lld elements", (long long)sum,
                                   (long long)count);
+}
+
+tn_bundle_info tn_bundle_info_at(const tn_bundle *b, int i)
+{
+    const item *it = b->visible[i];
+    const tn_bundle_entry *e = &it->entry;
+    tn_bundle_info info = {e->name,        e->dtype, e->shape,    (int64_t)e->size, (int64_t)e->offset,
+                           e->shard, e->n_slices};
+    for (int k = 0; k < e->n_slices; k++) {
+        const item *piece;
+        if (find_piece(b, it, k, &piece, NULL) == TN_OK) info.bytes += (int64_t)piece->entry.size;
+    }
+    return info;
+}
+
+tn_code tn_bundle_piece_at(const tn_bundle *b, int i, int k, tn_bundle_piece *out, tn_error *err)
+{
+    const item *it = b->visible[i], *piece;
+    TN_TRY(find_piece(b, it, k, &piece, err));
+    const tn_bundle_entry *e = &piece->entry;
+    *out = (tn_bundle_piece){
+        .shape = e->shape, .bytes = (int64_t)e->size, .offset = (int64_t)e->offset, .shard = e->shard};
+    out->start.rank = it->slices[k].rank;
+    memcpy(out->start.dim, it->slices[k].start, sizeof out->start.dim);
+    return TN_OK;
 }
 
 static tn_code read_item(tn_bundle *b, const item *it, tn_tensor **out, tn_error *err)

@@ -142,6 +142,12 @@ tn_code tn_metagraph_load(const char *path, tn_metagraph **out, tn_error *err);
 void tn_metagraph_free(tn_metagraph *m);
 const tn_signature *tn_metagraph_signature(const tn_metagraph *m, const char *name); /* NULL: absent */
 
+/* Operators that are not there and that the signatures or the initialization need; without signatures: any of the
+ * graph's. Each node once; tn_missing_free *out (missing_operators.c). */
+tn_code tn_metagraph_missing(const tn_metagraph *m, tn_missing **out, int *n, tn_error *err);
+/* The same of one signature, or (NULL) of the initialization alone. */
+tn_code tn_signature_missing(const tn_metagraph *m, const tn_signature *s, tn_missing **out, int *n, tn_error *err);
+
 /* What is to be exported; zeros: nothing of it. */
 typedef struct tn_export {
     const tn_graph *graph;

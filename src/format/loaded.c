@@ -3,7 +3,7 @@
  * loaded.c - a model as its user sees it: opened from a SavedModel, a MetaGraph or a GraphDef, with a session
  * that holds its variables. Only puts together what the other files of this folder read.
  */
-#include "format.h"
+#include "metagraph.h"
 
 struct tn_loaded {
     tn_metagraph *meta; /* NULL for a bare GraphDef */
@@ -12,14 +12,24 @@ struct tn_loaded {
     tn_arena *arena;
     tn_loaded_signature *signatures;
     int n_signatures;
+    tn_missing *missing;
+    int n_missing;
 };
 
 static const tn_loaded_value *values_of(tn_arena *a, const tn_tensor_info *infos, int n)
 {
     tn_loaded_value *v = TN_ARRAY(a, n + 1, tn_loaded_value);
     for (int i = 0; v && i < n; i++)
-        v[i] = (tn_loaded_value){infos[i].key, infos[i].name, infos[i].dtype, infos[i].shape};
+        v[i] = (tn_loaded_value){infos[i].key,    infos[i].name,    infos[i].dtype,      infos[i].shape,
+                                 infos[i].values, infos[i].indices, infos[i].dense_shape};
     return v;
+}
+
+tn_code tn_loaded_signature_of(const tn_signature *s, tn_arena *a, tn_loaded_signature *out, tn_error *err)
+{
+    *out = (tn_loaded_signature){s->name, s->method, values_of(a, s->in, s->n_in), values_of(a, s->out, s->n_out),
+                                 s->n_in, s->n_out};
+    return out->in && out->out ? TN_OK : tn_no_memory(err, 0);
 }
 
 static tn_code take_signatures(tn_loaded *m, tn_error *err)
@@ -27,14 +37,8 @@ static tn_code take_signatures(tn_loaded *m, tn_error *err)
     int n = m->meta ? m->meta->n_signatures : 0;
     m->signatures = TN_ARRAY(m->arena, n + 1, tn_loaded_signature);
     if (!m->signatures) return tn_no_memory(err, 0);
-    for (int i = 0; i < n; i++) {
-        const tn_signature *s = &m->meta->signatures[i];
-        tn_loaded_signature *to = &m->signatures[m->n_signatures++];
-        *to = (tn_loaded_signature){
-            s->name, s->method, values_of(m->arena, s->in, s->n_in), values_of(m->arena, s->out, s->n_out),
-            s->n_in, s->n_out};
-        if (!to->in || !to->out) return tn_no_memory(err, 0);
-    }
+    for (int i = 0; i < n; i++)
+        TN_TRY(tn_loaded_signature_of(&m->meta->signatures[i], m->arena, &m->signatures[m->n_signatures++], err));
     return TN_OK;
 }
 
@@ -48,12 +52,18 @@ static tn_code model_new(tn_metagraph *meta, tn_graph *graph, const tn_session_o
         m->graph = meta ? meta->graph : graph;
         code = take_signatures(m, err);
     }
+    if (code == TN_OK)
+        code = meta ? tn_metagraph_missing(meta, &m->missing, &m->n_missing, err)
+                    : tn_graph_missing(graph, NULL, 0, NULL, 0, NULL, 0, &m->missing, &m->n_missing, err);
     if (code == TN_OK) code = tn_session_new(m->graph, options, &m->session, err);
     if (code == TN_OK) {
         *out = m;
         return TN_OK;
     }
-    if (m) tn_arena_free(m->arena);
+    if (m) {
+        tn_missing_free(m->missing);
+        tn_arena_free(m->arena);
+    }
     tn_free(m);
     if (meta) tn_metagraph_free(meta);
     else tn_graph_free(graph);
@@ -97,6 +107,7 @@ void tn_loaded_free(tn_loaded *m)
 {
     if (!m) return;
     tn_session_free(m->session);
+    tn_missing_free(m->missing);
     if (m->meta) tn_metagraph_free(m->meta);
     else tn_graph_free(m->graph);
     tn_arena_free(m->arena);
@@ -111,6 +122,12 @@ tn_graph *tn_loaded_graph(tn_loaded *m)
 tn_session *tn_loaded_session(tn_loaded *m)
 {
     return m->session;
+}
+
+const tn_missing *tn_loaded_missing(const tn_loaded *m, int *n)
+{
+    *n = m->n_missing;
+    return m->missing;
 }
 
 int tn_loaded_signatures(const tn_loaded *m)

@@ -74,20 +74,20 @@ static tn_code take_restore_op(tn_metagraph *m, tn_error *err)
     return m->restore_op ? TN_OK : tn_no_memory(err, name.n);
 }
 
-static tn_code take_all(tn_metagraph *m, tn_error *err)
+tn_code tn_metagraph_take(tn_metagraph *m, tn_error *err)
 {
+    tn_signature *signatures;
+    TN_TRY(take_tags(m, err));
+    TN_TRY(take_assets(m, err));
+    TN_TRY(take_restore_op(m, err));
+    TN_TRY(take_init_op(m, err));
+    TN_TRY(tn_signatures_from_proto(m->def, m->arena, &signatures, &m->n_signatures, err));
+    m->signatures = signatures;
     m->graph = tn_graph_new();
     if (!m->graph) return tn_no_memory(err, 0);
     if (m->def->graph_def) TN_TRY(tn_graphdef_import(m->def->graph_def, NULL, m->graph, err));
     m->def->graph_def = NULL;
-    TN_TRY(tn_collections_import(m->def, m->graph, m->arena, err));
-    tn_signature *signatures;
-    TN_TRY(tn_signatures_from_proto(m->def, m->arena, &signatures, &m->n_signatures, err));
-    m->signatures = signatures;
-    TN_TRY(take_tags(m, err));
-    TN_TRY(take_assets(m, err));
-    TN_TRY(take_restore_op(m, err));
-    return take_init_op(m, err);
+    return tn_collections_import(m->def, m->graph, m->arena, err);
 }
 
 tn_code tn_metagraph_of(tn_MetaGraphDef *def, tn_arena *a, tn_buf *bytes, tn_metagraph **out, tn_error *err)
@@ -102,7 +102,7 @@ tn_code tn_metagraph_of(tn_MetaGraphDef *def, tn_arena *a, tn_buf *bytes, tn_met
     m->arena = a;
     m->bytes = *bytes;
     *bytes = (tn_buf){0};
-    tn_code code = take_all(m, err);
+    tn_code code = tn_metagraph_take(m, err);
     if (code != TN_OK) {
         tn_metagraph_free(m);
         return code;

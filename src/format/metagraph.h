@@ -11,6 +11,13 @@
 /* Makes a tn_metagraph of a message; bytes are taken over (and freed), as is the arena. */
 tn_code tn_metagraph_of(tn_MetaGraphDef *def, tn_arena *a, tn_buf *bytes, tn_metagraph **out, tn_error *err);
 
+/* Fills in what m->def says, in m->arena: signatures, tags, assets first, so that they are there when the graph, which
+ * comes last and is freed by the caller, cannot be made. */
+tn_code tn_metagraph_take(tn_metagraph *m, tn_error *err);
+
+/* loaded.c: a signature in the public form */
+tn_code tn_loaded_signature_of(const tn_signature *s, tn_arena *a, tn_loaded_signature *out, tn_error *err);
+
 /* signature.c */
 tn_code tn_signatures_from_proto(const tn_MetaGraphDef *def, tn_arena *a, tn_signature **out, int *n,
                                  tn_error *err);

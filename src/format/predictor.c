@@ -12,6 +12,8 @@ struct tn_predictor {
     tn_callable *callable;
     tn_spec *in, *out;
     int n_in, n_out;
+    tn_missing *missing;
+    int n_missing;
 };
 
 /* The folder itself, or its newest version. */
@@ -75,6 +77,7 @@ static tn_code load(tn_predictor *p, const char *folder, const char *signature, 
     tn_session_options o = {.threads = threads};
     TN_TRY(find_model(folder, p->arena, &folder, err));
     TN_TRY(tn_savedmodel_load(folder, NULL, 0, &p->model, err));
+    TN_TRY(tn_metagraph_missing(p->model, &p->missing, &p->n_missing, err));
     TN_TRY(tn_session_new(p->model->graph, &o, &p->session, err));
     TN_TRY(tn_savedmodel_restore(folder, p->model, p->session, err));
     tn_code code = prepare(p, signature ? signature : TN_DEFAULT_SIGNATURE, err);
@@ -102,9 +105,16 @@ void tn_predictor_close(tn_predictor *p)
     if (!p) return;
     tn_callable_free(p->callable);
     tn_session_free(p->session);
+    tn_missing_free(p->missing);
     tn_metagraph_free(p->model);
     tn_arena_free(p->arena);
     tn_free(p);
+}
+
+const tn_missing *tn_predictor_missing(const tn_predictor *p, int *n)
+{
+    *n = p->n_missing;
+    return p->missing;
 }
 
 int tn_predictor_inputs(const tn_predictor *p)

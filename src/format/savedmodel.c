@@ -143,6 +143,17 @@ static bool does_something(const tn_metagraph *m)
     return op && (op->n_control || op->n_in);
 }
 
+/* An initialization whose operators are not all there cannot run: what needs it will say so, the rest of the model
+ * runs, and tn_metagraph_missing tells of it. */
+static tn_code initialize(const char *folder, const tn_metagraph *m, tn_session *s, tn_arena *a, tn_error *err)
+{
+    tn_missing *missing;
+    int n;
+    TN_TRY(tn_signature_missing(m, NULL, &missing, &n, err));
+    tn_missing_free(missing);
+    return n ? TN_OK : run_init(folder, m, s, a, err);
+}
+
 static tn_code restore_into(const char *folder, const tn_metagraph *m, tn_session *s, tn_arena *a,
                             tn_error *err)
 {
@@ -155,7 +166,7 @@ static tn_code restore_into(const char *folder, const tn_metagraph *m, tn_sessio
     /* A model without variables has no such file; one that has lost it is found out by its restoring part. */
     if (tn_checkpoint_exists(prefix) || (m->restore_op && tn_file_exists(variables)))
         TN_TRY(tn_checkpoint_restore(prefix, m->graph, m->restore_op, s, NULL, err));
-    return does_something(m) ? run_init(folder, m, s, a, err) : TN_OK;
+    return does_something(m) ? initialize(folder, m, s, a, err) : TN_OK;
 }
 
 tn_code tn_savedmodel_restore(const char *folder, const tn_metagraph *m, tn_session *s, tn_error *err)

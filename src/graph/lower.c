@@ -7,6 +7,7 @@
  * inside a called function always are. Functions nest at most MAX_DEPTH deep.
  */
 #include "lower.h"
+#include "missing.h"
 
 enum { MAX_DEPTH = 100 };
 
@@ -318,7 +319,7 @@ static tn_code new_branch(body *b, tn_operation *op, tn_pnode *n, int first, con
     if (!prefix) return no_memory(err);
     TN_TRY(lower_function(b->l, f, prefix, args, NULL, r, b->depth + 1, r->rets, &done, err));
     *out = r;
-    return b->l->n_missing ? TN_OK : make_functional(a, r, err);
+    return make_functional(a, r, err);
 }
 
 /* A composite's call stays one node, with its body, until binding says which of the two runs. */
@@ -388,13 +389,6 @@ static tn_code emit_case(body *b, tn_operation *op, tn_error *err)
     return emit_branching(b, op, names, at->n, 1, err);
 }
 
-static tn_code note_missing(lowering *l, const tn_operation *op)
-{
-    if (l->n_missing++ < 40)
-        tn_buf_printf(&l->missing, "%s'%s' (node %s)", l->n_missing > 1 ? ", " : "", op->type, op->name);
-    return TN_OK;
-}
-
 /* What is not fed is its default, whatever shape others might have fed. */
 static const tn_op *op_of(const tn_operation *op)
 {
@@ -425,7 +419,7 @@ static tn_code emit(body *b, tn_operation *op, tn_error *err)
     static const char *const whiles[] = {"While", "StatelessWhile", NULL};
     static const char *const cases[] = {"Case", "StatelessCase", NULL};
     if (tn_graph_function(b->l->library, op->type)) return emit_call(b, op, op->type, err);
-    if (!op->def) return note_missing(b->l, op);
+    if (!op->def) return tn_fail(err, TN_INTERNAL, "node '%s': '%s' was overlooked", op->name, op->type);
     if (strcmp(op->type, "Const") == 0) return emit_constant(b, op, err);
     if (strcmp(op->type, "_Arg") == 0) return emit_arg(b, op, err);
     if (strcmp(op->type, "Placeholder") == 0 || strcmp(op->type, "PlaceholderV2") == 0) {
@@ -460,14 +454,7 @@ static tn_code close_loops(body *b, const walk *w, tn_error *err)
 
 static tn_code emit_all(body *b, const walk *w, tn_error *err)
 {
-    int missing = b->l->n_missing;
-    for (int i = 0; i < w->n_order; i++) {
-        tn_operation *op = w->order[i];
-        /* once something is missing only the rest of what is missing is looked for */
-        if (b->l->n_missing > missing && (op->def || tn_graph_function(b->l->library, op->type))) continue;
-        TN_TRY(emit(b, op, err));
-    }
-    if (b->l->n_missing > missing) return TN_OK;
+    for (int i = 0; i < w->n_order; i++) TN_TRY(emit(b, w->order[i], err));
     return close_loops(b, w, err);
 }
 
@@ -486,13 +473,6 @@ static tn_code body_done(body *b, const walk *w, const char *name, tn_pnode **ou
     return tn_region_add(b->l->arena, b->region, n) ? TN_OK : no_memory(err);
 }
 
-static bool has_effect(const tn_operation *op)
-{
-    if (!op->def) return false;
-    return op->def->writes || (op->def->flags & TN_EFFECT) || strcmp(op->type, "StatefulPartitionedCall") == 0 ||
-           strcmp(op->type, "If") == 0 || strcmp(op->type, "While") == 0 || strcmp(op->type, "Case") == 0;
-}
-
 static tn_code lower_function(lowering *l, const tn_function *f, const char *prefix, const tn_pval *args,
                               tn_pnode *before, tn_region *region, int depth, tn_pval *rets, tn_pnode **done,
                               tn_error *err)
@@ -503,15 +483,11 @@ static tn_code lower_function(lowering *l, const tn_function *f, const char *pre
     if (!b.map || !tn_walk_new(&w, &b)) return no_memory(err);
     b.framed = is_framed(&b);
     for (int i = 0; i < tn_graph_count(f->body); i++)
-        if (has_effect(tn_graph_at(f->body, i))) tn_walk_from(&w, tn_graph_at(f->body, i));
+        if (tn_is_reached_anyway(tn_graph_at(f->body, i))) tn_walk_from(&w, tn_graph_at(f->body, i));
     for (int i = 0; i < f->n_control_rets; i++) tn_walk_from(&w, f->control_rets[i]);
     for (int i = 0; i < f->n_rets; i++) tn_walk_from(&w, f->rets[i].op);
     tn_walk_later(&w);
     TN_TRY(emit_all(&b, &w, err));
-    if (l->n_missing) {
-        *done = NULL;
-        return TN_OK;
-    }
     for (int i = 0; i < f->n_rets; i++) TN_TRY(value_of(&b, f->rets[i], &rets[i], err));
     return body_done(&b, &w, tn_arena_strdup(l->arena, prefix), done, err);
 }
@@ -586,15 +562,23 @@ static tn_code lower_top(body *b, const tn_node *fetches, int n_fetches, tn_oper
     for (int i = 0; i < n_targets; i++) tn_walk_from(&w, targets[i]);
     tn_walk_later(&w);
     TN_TRY(emit_all(b, &w, err));
-    if (b->l->n_missing)
-        return tn_fail(err, TN_UNIMPLEMENTED, "Op type not registered: %s",
-                       b->l->missing.data ? b->l->missing.data : "");
     for (int i = 0; i < n_fetches; i++) TN_TRY(fetch(b, fetches[i], &b->region->rets[i], err));
     b->region->n_rets = n_fetches;
     for (int i = 0; i < n_targets; i++)
         if (b->map[targets[i]->id].node) b->map[targets[i]->id].node->effect = true;
     TN_TRY(make_functional(b->l->arena, b->region, err));
     return tn_region_order(b->l->arena, b->region, err);
+}
+
+/* Whatever is not there is told at once, before anything is made. */
+static tn_code check_operators(const tn_graph *g, const tn_wanted *w, tn_error *err)
+{
+    tn_missing *missing;
+    int n;
+    TN_TRY(tn_find_missing(g, w, &missing, &n, err));
+    tn_code code = n ? tn_fail_missing(missing, n, err) : TN_OK;
+    tn_missing_free(missing);
+    return code;
 }
 
 static tn_code lower_into(tn_lowered *l, const char *const *feeds, const char *const *fetches,
@@ -610,12 +594,12 @@ static tn_code lower_into(tn_lowered *l, const char *const *feeds, const char *c
     TN_TRY(check_feeds(fed, l->n_feeds, err));
     TN_TRY(find_values(l->graph, fetches, l->n_fetches, fetched, err));
     TN_TRY(find_targets(l->graph, targets, n_targets, targeted, err));
+    tn_wanted wanted = {fed, l->n_feeds, fetched, l->n_fetches, targeted, n_targets};
+    if (l->n_fetches || n_targets) TN_TRY(check_operators(l->graph, &wanted, err));
     body b = {.l = &lo, .g = l->graph, .prefix = "", .fed = fed, .n_fed = l->n_feeds, .region = l->top};
     TN_TRY(new_feeds(&b, fed, l->n_feeds, &b.feeds, err));
     l->feeds = b.feeds;
-    tn_code code = lower_top(&b, fetched, l->n_fetches, targeted, n_targets, err);
-    tn_buf_free(&lo.missing);
-    return code;
+    return lower_top(&b, fetched, l->n_fetches, targeted, n_targets, err);
 }
 
 tn_code tn_lower(const tn_graph *g, tn_store *store, const char *const *feeds, int n_feeds, const char *const *fetches,

@@ -96,7 +96,6 @@ tn_code tn_tensor_int64s(tn_dtype t, const int64_t *v, int64_t n, tn_tensor **ou
                          tn_error *err); /* int32/int64 */
 /* Element as integer: int8..int64, uint8..uint64, bool; floats cut and clamped; 0 for others. */
 int64_t tn_tensor_int(const tn_tensor *t, int64_t i);
-void tn_tensor_set_number(tn_tensor *t, int64_t i, double v); /* numbers and bool, converted */
 
 #define TN_FLOATS(t) ((float *)(t)->data)
 #define TN_INT32S(t) ((int32_t *)(t)->data)

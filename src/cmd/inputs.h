@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * inputs.h - inputs as they are typed, for all commands that feed a model: NAME=VALUE, where VALUE is a file (.npy,
+ * .json), zeros, ones or random, with (2,3) behind it where the shape is to be told, or a literal; and lists of
+ * tf.Examples.
+ */
+#ifndef TN_CMD_INPUTS_H
+#define TN_CMD_INPUTS_H
+
+#include "cmd.h"
+
+typedef struct input_values { /* begins the struct of values of every command that takes inputs */
+    strings inputs, examples;
+    int64_t batch, seed;
+} input_values;
+#define INPUT_DEFAULTS {.batch = 1, .seed = -1}
+#define INPUT_FLAGS(T)                                                                                            \
+    {"input", FLAG_STRINGS, offsetof(T, in.inputs), "NAME=VALUE",                                                 \
+     "an input: FILE.npy, FILE.json (strings), zeros, ones, random, zeros(2,3), or a literal: 3.5, "             \
+     "\"[[1,2],[3,4]]\""},                                                                                        \
+        {"input_examples", FLAG_STRINGS, offsetof(T, in.examples), "NAME=LIST",                                   \
+         "an input of serialized tf.Examples: '[{\"age\":[22],\"name\":[\"a\"]}]', or a file of that"},           \
+        {"batch", FLAG_INT, offsetof(T, in.batch), "N",                                                           \
+         "what unknown dimensions of zeros, ones, random and single numbers are (1)"},                            \
+        {"seed", FLAG_INT, offsetof(T, in.seed), "N", "of random inputs (a new one, which is printed)"}
+
+tn_code inputs_check(input_values *v, tn_error *err); /* batch and seed; chooses a seed where none is given */
+/* The value for an input. command: for what is said of the seed, on stderr, once. */
+tn_code input_tensor(input_values *v, const char *command, const tn_spec *spec, const char *text, tn_tensor **out,
+                     tn_error *err);
+tn_code input_examples(const tn_spec *spec, const char *text, tn_tensor **out, tn_error *err);
+/* n numbers of another tensor from the one at `first` on, in the input's dtype and shape. */
+tn_code input_of_numbers(const tn_spec *spec, const tn_tensor *from, int64_t first, int64_t n, tn_tensor **out,
+                         tn_error *err);
+/* Length of the name before '='; 0: there is none. */
+size_t input_name(const char *text);
+/* A line on stderr for each operator that is not there. */
+void warn_missing(const char *command, const tn_missing *missing, int n);
+
+#endif
