@@ -12,8 +12,6 @@ typedef struct lowering {
     tn_arena *arena;
     const tn_graph *library;
     tn_store *store;
-    tn_buf missing; /* operators we do not have: "Foo (node 'x'), ..." */
-    int n_missing;
     int framed; /* calls on the way here that stand among Switches or in frames */
 } lowering;
 
