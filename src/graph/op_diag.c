@@ -147,3 +147,12 @@ const tn_op tn_op_MatrixBandPart = {
     .grad = band_grad,
     .flags = TN_INPLACE,
 };
+const tn_op tn_op_BatchMatrixBandPart = {
+    .name = "BatchMatrixBandPart",
+    .sig = "input:T num_lower:int64 num_upper:int64 -> band:T; T:type",
+    .infer = band_infer,
+    .prepare = band_prepare,
+    .run = band_run,
+    .grad = band_grad,
+    .flags = TN_INPLACE,
+};

@@ -354,11 +354,14 @@ static tn_code set_grad(tn_grad *g, tn_error *err)
 #define BAND_SIG "diagonal:T k:int32 num_rows:int32 num_cols:int32 padding_value:T -> output:T; T:type"
 
 DIAG(MatrixDiag, "diagonal:T -> output:T; T:type", 0);
+DIAG(BatchMatrixDiag, "diagonal:T -> output:T; T:type", 0);
 DIAG(MatrixDiagV2, BAND_SIG, TN_BIT(1) | TN_BIT(2) | TN_BIT(3));
 DIAG(MatrixDiagV3, BAND_SIG ALIGN, TN_BIT(1) | TN_BIT(2) | TN_BIT(3));
 PART(MatrixDiagPart, "input:T -> diagonal:T; T:type", 0);
+PART(BatchMatrixDiagPart, "input:T -> diagonal:T; T:type", 0);
 PART(MatrixDiagPartV2, "input:T k:int32 padding_value:T -> diagonal:T; T:type", TN_BIT(1));
 PART(MatrixDiagPartV3, "input:T k:int32 padding_value:T -> diagonal:T; T:type" ALIGN, TN_BIT(1));
 SET(MatrixSetDiag, "input:T diagonal:T -> output:T; T:type", 0);
+SET(BatchMatrixSetDiag, "input:T diagonal:T -> output:T; T:type", 0);
 SET(MatrixSetDiagV2, "input:T diagonal:T k:int32 -> output:T; T:type", TN_BIT(2));
 SET(MatrixSetDiagV3, "input:T diagonal:T k:int32 -> output:T; T:type" ALIGN, TN_BIT(2));
