@@ -35,7 +35,7 @@ const tn_op tn_fused_matmul = {
 static tn_code conv2d_prepare(tn_prepare *p, tn_error *err)
 {
     const tn_fused_act *fused = p->params;
-    p->op = tn_op_find("Conv2D"); /* whose attributes these are */
+    p->op = fused->base;
     return tn_conv_prepare_fused(p, true, fused->act, fused->alpha, err);
 }
 

@@ -10,17 +10,20 @@
 #include "plan.h"
 
 typedef struct tn_fused_act {
+    const tn_op *base; /* the operator whose attributes the node has */
     tn_act act;
     float alpha;
 } tn_fused_act;
 
 extern const tn_op tn_fused_matmul; /* a, b, bias; MatMul's attributes; extra: tn_fused_act */
-extern const tn_op tn_fused_conv2d; /* input, filter, bias; Conv2D's attributes; extra: tn_fused_act */
+extern const tn_op tn_fused_conv2d; /* input, filter, bias; its base's attributes; extra: tn_fused_act */
 extern const tn_op tn_fused_pointwise; /* inputs of the program; extra: tn_pw_program */
 extern const tn_op tn_fused_updates;   /* see pass_updates.c */
 
 /* node->mark = how often anything looks at it: inputs, controls, results. */
 void tn_region_count_uses(tn_region *r);
+/* What v looks at through reshapes that nobody else looks at. Uses must be counted. */
+tn_pval tn_region_through_views(tn_pval v);
 /* Every look at `from`'s outputs, and every wait for it, is for `to` instead. */
 void tn_region_replace_node(tn_region *r, tn_pnode *from, tn_pnode *to);
 

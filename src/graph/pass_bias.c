@@ -5,6 +5,7 @@
  *
  * Only float; only a bias of one value a column. The fused operators are the plan's own.
  */
+#include "array.h"
 #include "fused.h"
 
 #include "../kernel/kernel.h"
@@ -25,20 +26,31 @@ static bool is_product(const tn_pnode *n)
     if (n->out[0].dtype != TN_FLOAT || !tn_shape_known(&n->out[0].shape) || n->n_control) return false;
     for (int i = 0; i < n->n_in; i++) /* the fused step must be a static one */
         if (!tn_shape_known(&info_of(n->in[i])->shape)) return false;
-    return tn_pnode_is(n, "MatMul") || (tn_pnode_is(n, "Conv2D") && !tn_attr_is(n->attrs, "data_format", "NCHW"));
+    if (tn_pnode_is(n, "MatMul")) return true;
+    bool conv = tn_pnode_is(n, "Conv2D") || tn_pnode_is(n, "DepthwiseConv2dNative");
+    return conv && !tn_attr_is(n->attrs, "data_format", "NCHW");
 }
 
-/* product + bias: which input is which; false: it is no such node. */
+/* The same numbers, by rows of the same length. */
+static bool same_rows(const tn_shape *a, const tn_shape *b)
+{
+    return a->rank > 0 && b->rank > 0 && a->dim[a->rank - 1] == b->dim[b->rank - 1] &&
+           tn_shape_count(a) == tn_shape_count(b);
+}
+
+/* product + bias, reshapes between them or not: which input is which; false: it is no such node. */
 static bool find_bias(const tn_pnode *n, tn_pval *product, tn_pval *bias)
 {
     bool add = tn_pnode_is(n, "AddV2") || tn_pnode_is(n, "Add");
     if (!add && !(tn_pnode_is(n, "BiasAdd") && !tn_attr_is(n->attrs, "data_format", "NCHW"))) return false;
     for (int i = 0; i < (add ? 2 : 1); i++) {
-        const tn_pnode *p = n->in[i].node;
+        const tn_pval seen = tn_region_through_views(n->in[i]);
+        const tn_pnode *p = seen.node;
         if (p->mark != 1 || p->n_out != 1 || !is_product(p)) continue;
         const tn_shape *s = &p->out[0].shape;
-        if (!is_float_vector(n->in[1 - i], s->dim[s->rank - 1]) || !tn_shape_equal(s, &n->out[0].shape)) continue;
-        *product = n->in[i];
+        if (!is_float_vector(n->in[1 - i], s->dim[s->rank - 1]) || !same_rows(s, &n->out[0].shape)) continue;
+        if (tn_shape_count(&info_of(n->in[i])->shape) != tn_shape_count(s)) continue;
+        *product = seen;
         *bias = n->in[1 - i];
         return true;
     }
@@ -68,16 +80,24 @@ static tn_code fuse(tn_binding *b, tn_region *r, tn_pnode *last, tn_pval product
     tn_pnode *n = tn_pnode_new(b->arena, op, last->name, 3, 1);
     tn_fused_act *extra = TN_NEW(b->arena, tn_fused_act);
     if (!n || !extra || !tn_region_add(b->arena, r, n)) return tn_no_memory(err, 0);
-    *extra = (tn_fused_act){act, alpha};
+    *extra = (tn_fused_act){p->op, act, alpha};
     n->attrs = p->attrs;
     n->extra = extra;
     n->in[0] = p->in[0];
     n->in[1] = p->in[1];
     n->in[2] = bias;
-    n->out[0] = last->out[0];
+    n->out[0] = p->out[0];
     n->control = last->control;
     n->n_control = last->n_control;
-    tn_region_replace_node(r, last, n);
+    tn_pnode *view = n;
+    if (!tn_shape_equal(&p->out[0].shape, &last->out[0].shape)) {
+        view = tn_pnode_new(b->arena, &tn_array_view, last->name, 1, 1);
+        if (!view || !tn_region_add(b->arena, r, view)) return tn_no_memory(err, 0);
+        view->attrs = last->attrs;
+        view->in[0] = (tn_pval){n, 0};
+        view->out[0] = last->out[0];
+    }
+    tn_region_replace_node(r, last, view);
     return TN_OK;
 }
 
@@ -87,7 +107,7 @@ static tn_code look_at(tn_binding *b, tn_region *r, tn_pnode *n, tn_error *err)
     tn_act act = TN_ACT_NONE;
     float alpha = 0;
     if (n->n_in == 1 && find_activation(n, &act, &alpha)) {
-        tn_pnode *add = n->in[0].node;
+        tn_pnode *add = tn_region_through_views(n->in[0]).node;
         if (add->mark != 1 || add->n_control || !find_bias(add, &product, &bias)) return TN_OK;
         return fuse(b, r, n, product, bias, act, alpha, err);
     }

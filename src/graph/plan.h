@@ -206,6 +206,7 @@ tn_code tn_pass_take_branches(tn_binding *b, tn_region *r, bool *changed, tn_err
 tn_code tn_pass_arrays(tn_binding *b, tn_region *r, bool *changed, tn_error *err);
 tn_code tn_pass_hoist(tn_binding *b, tn_region *r, tn_error *err);
 tn_code tn_pass_merge(tn_binding *b, tn_region *r, tn_error *err);          /* pass_merge.c */
+tn_code tn_pass_fuse_scale(tn_binding *b, tn_region *r, tn_error *err);     /* pass_scale.c */
 tn_code tn_pass_fuse_bias(tn_binding *b, tn_region *r, tn_error *err);      /* pass_bias.c */
 tn_code tn_pass_fuse_pointwise(tn_binding *b, tn_region *r, tn_error *err); /* pass_pointwise.c */
 tn_code tn_pass_fuse_updates(tn_binding *b, tn_region *r, tn_error *err);   /* pass_updates.c */

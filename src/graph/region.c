@@ -329,6 +329,16 @@ void tn_region_count_uses(tn_region *r)
     for (int i = 0; i < r->n_rets; i++) r->rets[i].node->mark++;
 }
 
+tn_pval tn_region_through_views(tn_pval v)
+{
+    for (;;) {
+        const tn_pnode *n = v.node;
+        if (!(n->op->flags & TN_ALIAS) || n->n_out != 1 || !n->n_in || n->mark != 1) return v;
+        if (n->n_control || n->effect || !tn_shape_known(&n->out[0].shape)) return v;
+        v = n->in[0];
+    }
+}
+
 void tn_region_replace_node(tn_region *r, tn_pnode *from, tn_pnode *to)
 {
     for (int i = 0; i < r->n_nodes; i++) {

@@ -67,10 +67,17 @@ uint32_t tn_crc32c_portable(uint32_t crc, const void *p, size_t n)
 
 #if defined(__x86_64__)
 
+static inline uint64_t eight(const uint8_t *s)
+{
+    uint64_t v;
+    memcpy(&v, s, sizeof v); /* a call for each eight bytes would take longer than the instruction */
+    return v;
+}
+
 __attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t crc, const uint8_t *s, size_t n)
 {
     uint64_t c = (uint32_t)~crc;
-    for (; n >= 8; n -= 8, s += 8) c = _mm_crc32_u64(c, tn_get64(s));
+    for (; n >= 8; n -= 8, s += 8) c = _mm_crc32_u64(c, eight(s));
     uint32_t rest = (uint32_t)c;
     while (n--) rest = _mm_crc32_u8(rest, *s++);
     return ~rest;
