@@ -12,6 +12,7 @@
  */
 #include <fnmatch.h>
 
+#include "case_tensor.h"
 #include "graph/session.h"
 #include "near.h"
 
@@ -35,52 +36,12 @@ typedef struct golden {
 
 /* ==== reading ==== */
 
-static tn_code read_strings(const tn_json *list, tn_tensor *t, tn_error *err)
-{
-    const tn_json *s = list ? list->child : NULL;
-    for (int64_t i = 0; i < tn_tensor_count(t); i++, s = s ? s->next : NULL) {
-        const tn_json *b64 = s ? tn_json_find(s, "b64") : NULL;
-        tn_buf bytes = {0};
-        if (b64 && !tn_base64_decode(b64->text, &bytes)) return tn_fail(err, TN_DATA_LOSS, "base64");
-        tn_view v = b64 ? (tn_view){bytes.data, bytes.n} : s ? s->text : (tn_view){0};
-        tn_code code = tn_string_set(t, i, v.p ? v.p : "", v.n, err);
-        tn_buf_free(&bytes);
-        TN_TRY(code);
-    }
-    return TN_OK;
-}
-
-static tn_code read_bytes(const tn_json *b64, tn_tensor *t, tn_error *err)
-{
-    tn_buf bytes = {0};
-    bool whole = b64 && tn_base64_decode(b64->text, &bytes) &&
-                 bytes.n == (size_t)tn_tensor_count(t) * tn_dtype_size(t->dtype);
-    if (whole && bytes.n) memcpy(t->data, bytes.data, bytes.n);
-    tn_buf_free(&bytes);
-    return whole ? TN_OK : tn_fail(err, TN_DATA_LOSS, "bytes do not fit the shape");
-}
-
-static tn_code read_tensor(const tn_json *j, tn_tensor **out, tn_error *err)
-{
-    const tn_json *dtype = tn_json_find(j, "t"), *shape = tn_json_find(j, "s");
-    tn_shape s = {0};
-    tn_tensor *t;
-    if (!dtype || !shape) return tn_fail(err, TN_DATA_LOSS, "a tensor needs t and s");
-    for (const tn_json *d = shape->child; d; d = d->next) s.dim[s.rank++] = d->integer;
-    TN_TRY(tn_tensor_new(tn_dtype_named(dtype->text.p), &s, &t, err));
-    tn_code code = t->dtype == TN_STRING ? read_strings(tn_json_find(j, "v"), t, err)
-                                         : read_bytes(tn_json_find(j, "b"), t, err);
-    if (code) tn_tensor_unref(t);
-    else *out = t;
-    return code;
-}
-
 static tn_code read_values(golden *c, const tn_json *j, values *out, tn_error *err)
 {
     for (const tn_json *m = j ? j->child : NULL; m; m = m->next) {
         if (out->n == MOST) return tn_fail(err, TN_DATA_LOSS, "more than %d tensors", MOST);
         out->names[out->n] = tn_arena_printf(c->arena, "%.*s:0", (int)m->key.n, m->key.p);
-        if (read_tensor(m, &out->tensors[out->n], err)) return tn_wrap(err, "%s", out->names[out->n]);
+        if (case_tensor(m, &out->tensors[out->n], err)) return tn_wrap(err, "%s", out->names[out->n]);
         out->n++;
     }
     return TN_OK;
