@@ -930,7 +930,10 @@ TN_API const tn_loaded_signature *tn_loaded_signature_at(const tn_loaded *m, int
 /* By name; NULL or "": "serving_default". NOT_FOUND lists those there are. */
 TN_API tn_code tn_loaded_find_signature(const tn_loaded *m, const char *name, const tn_loaded_signature **out,
                                         tn_error *err);
-/* All variables as a checkpoint: PREFIX.index, PREFIX.data-00000-of-00001. */
+/* Saves it as TensorFlow's Saver does: PREFIX.index, PREFIX.data-00000-of-00001, PREFIX.meta, and the folder's state
+ * file "checkpoint"; all that the graph's own restoring part names, else all variables that are not local. Where the
+ * values came from a checkpoint of objects (TensorFlow 2's tf.train.Checkpoint, a SavedModel of TensorFlow 2) it is
+ * one again, with its object graph and whatever else was in it. FAILED_PRECONDITION: a variable has no value. */
 TN_API tn_code tn_loaded_save(tn_loaded *m, const char *prefix, tn_error *err);
 
 /* Going on from a model that is there. Paths in an experiment are relative to its file, as its data's are.

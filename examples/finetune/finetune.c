@@ -7,12 +7,13 @@
 struct tn_settings {
     int64_t examples, hidden;
     bool frozen;
-    double learning_rate;
+    double dropout, learning_rate;
 };
 static const tn_option options[] = {
     TN_OPTION(tn_settings, examples, .def = "300", .min = 10, .max = 7000, .help = "images to learn from"),
     TN_OPTION(tn_settings, hidden, .def = "48", .min = 1, .max = 4096, .help = "units of the new hidden layer"),
     TN_OPTION(tn_settings, frozen, .def = "true", .help = "the pretrained variables stay as they are"),
+    TN_OPTION(tn_settings, dropout, .def = "0.3", .min = 0, .max = 0.95, .help = "share of hidden units left out"),
     TN_OPTION(tn_settings, learning_rate, .def = "0.002", .min = 0, .max = 1, .help = "Adam's step"),
     TN_OPTIONS_END,
 };
@@ -54,7 +55,7 @@ static void model(tn_builder *b, const tn_settings *s, tn_mode mode, const tn_fe
     /* "image" is a key of its signature; the wanted value is inside, before the layers that tell 0 to 4. */
     tn_import(b, "pretrained", "pretrained", TN_GIVEN({"image", in->x}), TN_WANTED("flatten_1/Reshape"), &seen, NULL);
     if (s->frozen) tn_freeze(b, "pretrained/");
-    tn_node x = tn_dropout(b, mode, tn_dense(b, "hidden", seen, s->hidden, TN_RELU), 0.3);
+    tn_node x = tn_dropout(b, mode, tn_dense(b, "hidden", seen, s->hidden, TN_RELU), s->dropout);
     tn_output(out, "logits", tn_dense(b, "logits", x, 10, TN_LINEAR), TN_DEFAULT_OUTPUT);
 }
 static void postprocess(tn_builder *b, const tn_settings *s, const tn_outputs *model, tn_outputs *out)

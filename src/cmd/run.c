@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * run.c - `turnery run`: a signature of a SavedModel, values of a GraphDef, or steps of an imported training
- * graph, with inputs from files or as they are typed (inputs.c), and outputs into files.
+ * graph, with inputs from files or as they are typed (inputs.c), and outputs into files. Steps are run_steps.c's.
  */
 #include "inputs.h"
+#include "run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,8 @@
 typedef struct values {
     input_values in;
     const char *tag_set, *signature, *graph, *meta_graph, *checkpoint, *outputs, *save;
-    strings feeds, fetches, targets;
-    int64_t steps, threads;
+    strings feeds, fetches, targets, data;
+    int64_t steps, batch_size, shuffle, threads;
 } values;
 
 #define ROW(field, kind, value, help) {#field, kind, offsetof(values, field), value, help}
@@ -27,8 +28,14 @@ static const flag flags[] = {
     {"feed", FLAG_STRINGS, offsetof(values, feeds), "TENSOR=VALUE", "a value of the graph, as --input"},
     {"fetch", FLAG_STRINGS, offsetof(values, fetches), "TENSOR", "a value to write"},
     {"target", FLAG_STRINGS, offsetof(values, targets), "OP", "an operation to run"},
-    ROW(steps, FLAG_INT, "N", "run the targets N times; fetches are stacked: before, and after each step"),
-    ROW(save, FLAG_STRING, "PREFIX", "write the variables as a checkpoint afterwards"),
+    {"data", FLAG_STRINGS, offsetof(values, data), "NAME=FILE",
+     "an input, as --feed or --input, of many examples, one a row: .npy, .json, IDX; each step takes the next ones"},
+    ROW(batch_size, FLAG_INT, "N", "how many of them in a step (32)"),
+    ROW(shuffle, FLAG_INT, "SEED", "take them in an order that is new each time all were used; 0: as they are (0)"),
+    ROW(steps, FLAG_INT, "N",
+        "run the targets, or the signature, N times; what is fetched is stacked: before and after each step, or, with "
+        "--data or a signature, in each step"),
+    ROW(save, FLAG_STRING, "PREFIX", "save it afterwards, as TensorFlow's Saver does"),
     ROW(outputs, FLAG_STRING, "DIR", "where results are written; without it they are printed"),
     ROW(threads, FLAG_INT, "N", "threads of an operation (all cores)"),
     FLAGS_END,
@@ -40,7 +47,7 @@ typedef struct bindings { /* NAME=VALUE, made */
     char *names[256];
     tn_feed feeds[256];
     tn_tensor *tensors[256];
-    int n;
+    int n, n_fixed; /* those from n_fixed on have an example in each row */
 } bindings;
 
 /* What a name stands for: an input of the signature, or (s NULL) a value of the graph. *feed: the graph's
@@ -74,8 +81,22 @@ static bool is_given(const bindings *in, const char *name)
     return false;
 }
 
-static tn_code bind_one(values *v, tn_loaded *m, const tn_loaded_signature *s, const char *text,
-                        bool examples, bindings *b, tn_error *err)
+enum { BIND_INPUT, BIND_EXAMPLES, BIND_DATA };
+
+static bool ends_in(const char *s, const char *end)
+{
+    size_t n = strlen(s), k = strlen(end);
+    return n > k && strcmp(s + n - k, end) == 0;
+}
+
+static tn_code load_data(const char *path, tn_tensor **out, tn_error *err)
+{
+    bool idx = ends_in(path, "-ubyte") || ends_in(path, ".gz") || ends_in(path, ".idx");
+    return idx ? tn_idx_load(path, 0, 0, out, err) : tn_tensor_load(path, out, err);
+}
+
+static tn_code bind_one(values *v, tn_loaded *m, const tn_loaded_signature *s, const char *text, int kind,
+                        bindings *b, tn_error *err)
 {
     tn_spec spec;
     const char *feed = NULL;
@@ -86,7 +107,9 @@ static tn_code bind_one(values *v, tn_loaded *m, const tn_loaded_signature *s, c
     if (!name) return usage_error(err, "out of memory");
     tn_code code = is_given(b, name) ? usage_error(err, "input '%s' is given twice", name)
                                      : find_spec(m, s, name, &spec, &feed, err);
-    if (code == TN_OK && examples)
+    if (code == TN_OK && kind == BIND_DATA)
+        code = load_data(text + n + 1, &b->tensors[b->n], err);
+    else if (code == TN_OK && kind == BIND_EXAMPLES)
         code = input_examples(&spec, text + n + 1, &b->tensors[b->n], err);
     else if (code == TN_OK)
         code = input_tensor(&v->in, "run", &spec, text + n + 1, &b->tensors[b->n], err);
@@ -104,9 +127,12 @@ static tn_code bind_all(values *v, tn_loaded *m, const tn_loaded_signature *s, c
                         bindings *b, tn_error *err)
 {
     tn_code code = TN_OK;
-    for (int i = 0; code == TN_OK && i < texts->n; i++) code = bind_one(v, m, s, texts->v[i], false, b, err);
+    for (int i = 0; code == TN_OK && i < texts->n; i++) code = bind_one(v, m, s, texts->v[i], BIND_INPUT, b, err);
     for (int i = 0; s && code == TN_OK && i < v->in.examples.n; i++)
-        code = bind_one(v, m, s, v->in.examples.v[i], true, b, err);
+        code = bind_one(v, m, s, v->in.examples.v[i], BIND_EXAMPLES, b, err);
+    b->n_fixed = b->n;
+    for (int i = 0; code == TN_OK && i < v->data.n; i++)
+        code = bind_one(v, m, s, v->data.v[i], BIND_DATA, b, err);
     return code;
 }
 
@@ -138,7 +164,32 @@ static tn_code write_all(const char *dir, const char *const *names, tn_tensor **
     return code;
 }
 
-/* ==== a signature ==== */
+/* ==== once, or in steps ==== */
+
+typedef struct wanted {
+    const char *names[256], *keys[256]; /* of the graph; what results are called */
+    int n;
+    const strings *targets; /* NULL: none */
+} wanted;
+
+static tn_code run_wanted(tn_loaded *m, const values *v, const bindings *in, const wanted *w, tn_error *err)
+{
+    static const strings none = {.n = 0};
+    const strings *targets = w->targets ? w->targets : &none;
+    tn_tensor *out[256] = {NULL};
+    tn_session *session = tn_loaded_session(m);
+    steps s = {.session = session, .feeds = in->feeds, .n_feeds = in->n_fixed, .data = in->feeds + in->n_fixed,
+               .n_data = in->n - in->n_fixed, .fetches = w->names, .n_fetches = w->n, .targets = targets->v,
+               .n_targets = targets->n, .n = v->steps, .batch_size = v->batch_size, .shuffle = v->shuffle};
+    tn_code code = v->steps ? run_steps(&s, out, err)
+                            : tn_session_run(session, in->feeds, in->n, w->names, w->n, out, targets->v, targets->n,
+                                             err);
+    if (code == TN_OK)
+        code = write_all(v->outputs, w->keys, out, w->n, err);
+    else
+        for (int i = 0; i < w->n; i++) tn_tensor_unref(out[i]);
+    return code == TN_OK && v->save ? tn_loaded_save(m, v->save, err) : code;
+}
 
 static tn_code all_given(const tn_loaded_signature *s, const bindings *in, tn_error *err)
 {
@@ -152,86 +203,28 @@ static tn_code run_signature(tn_loaded *m, values *v, tn_error *err)
 {
     const tn_loaded_signature *s;
     bindings in = {.n = 0};
-    const char *names[256], *keys[256];
-    tn_tensor *out[256];
+    wanted w = {.n = 0};
     tn_code code = tn_loaded_find_signature(m, v->signature, &s, err);
     if (code == TN_OK && s->n_out > 256) code = usage_error(err, "signature '%s' has more than 256 outputs", s->name);
     if (code == TN_OK) code = bind_all(v, m, s, &v->in.inputs, &in, err);
     if (code == TN_OK) code = all_given(s, &in, err);
-    if (code == TN_OK) {
-        for (int i = 0; i < s->n_out; i++) {
-            names[i] = s->out[i].name;
-            keys[i] = s->out[i].key;
-        }
-        code = tn_session_run(tn_loaded_session(m), in.feeds, in.n, names, s->n_out, out, NULL, 0, err);
+    for (int i = 0; code == TN_OK && i < s->n_out; i++, w.n++) {
+        w.names[i] = s->out[i].name;
+        w.keys[i] = s->out[i].key;
     }
-    if (code == TN_OK) code = write_all(v->outputs, keys, out, s->n_out, err);
+    if (code == TN_OK) code = run_wanted(m, v, &in, &w, err);
     drop_bindings(&in);
-    return code;
-}
-
-/* ==== feeds, fetches, steps ==== */
-
-/* Copies one value as row `row` of a stack that is made at the first. */
-static tn_code stack_row(const tn_tensor *t, int64_t row, int64_t rows, tn_tensor **stack, tn_error *err)
-{
-    if (!*stack) {
-        tn_shape shape = *tn_tensor_shape(t);
-        if (shape.rank == TN_MAX_RANK) return usage_error(err, "a value of rank %d cannot be stacked", shape.rank);
-        memmove(shape.dim + 1, shape.dim, (size_t)shape.rank * sizeof *shape.dim);
-        shape.dim[0] = rows;
-        shape.rank++;
-        tn_code code = tn_tensor_new(tn_tensor_dtype(t), &shape, stack, err);
-        if (code != TN_OK) return code;
-    }
-    size_t bytes = tn_tensor_bytes(t);
-    if (bytes * (size_t)rows != tn_tensor_bytes(*stack)) return usage_error(err, "a fetched value changes its shape");
-    memcpy((char *)tn_tensor_data(*stack) + (size_t)row * bytes, tn_tensor_data(t), bytes);
-    return TN_OK;
-}
-
-static tn_code stack_all(const tn_tensor *const *out, int n, int64_t row, int64_t rows, tn_tensor **stacks,
-                         tn_error *err)
-{
-    tn_code code = TN_OK;
-    for (int i = 0; i < n && code == TN_OK; i++) code = stack_row(out[i], row, rows, &stacks[i], err);
-    return code;
-}
-
-static tn_code run_steps(tn_session *s, const values *v, const bindings *in, tn_tensor **stacks, tn_error *err)
-{
-    const tn_tensor *feeds[256], *out[256];
-    tn_callable *look = NULL, *step = NULL;
-    for (int i = 0; i < in->n; i++) feeds[i] = in->tensors[i];
-    const char *const *names = (const char *const *)in->names;
-    tn_code code = tn_callable_new(s, names, in->n, v->fetches.v, v->fetches.n, NULL, 0, &look, err);
-    if (code == TN_OK) code = tn_callable_new(s, names, in->n, NULL, 0, v->targets.v, v->targets.n, &step, err);
-    for (int64_t i = 0; code == TN_OK && i <= v->steps; i++) {
-        if (i) code = tn_callable_run(step, feeds, NULL, err);
-        if (code == TN_OK) code = tn_callable_run(look, feeds, out, err);
-        if (code == TN_OK) code = stack_all(out, v->fetches.n, i, v->steps + 1, stacks, err);
-    }
-    tn_callable_free(look);
-    tn_callable_free(step);
     return code;
 }
 
 static tn_code run_fetches(tn_loaded *m, values *v, tn_error *err)
 {
     bindings in = {.n = 0};
-    tn_tensor *out[256] = {NULL};
+    wanted w = {.n = v->fetches.n, .targets = &v->targets};
+    for (int i = 0; i < w.n; i++) w.names[i] = w.keys[i] = v->fetches.v[i];
     tn_code code = bind_all(v, m, NULL, &v->feeds, &in, err);
-    if (code == TN_OK && v->steps > 0) {
-        code = run_steps(tn_loaded_session(m), v, &in, out, err);
-        if (code != TN_OK)
-            for (int i = 0; i < v->fetches.n; i++) tn_tensor_unref(out[i]);
-    } else if (code == TN_OK) {
-        code = tn_session_run(tn_loaded_session(m), in.feeds, in.n, v->fetches.v, v->fetches.n, out,
-                              v->targets.v, v->targets.n, err);
-    }
+    if (code == TN_OK) code = run_wanted(m, v, &in, &w, err);
     drop_bindings(&in);
-    if (code == TN_OK) code = write_all(v->outputs, v->fetches.v, out, v->fetches.n, err);
-    if (code == TN_OK && v->save) code = tn_loaded_save(m, v->save, err);
     return code;
 }
 
@@ -271,7 +264,9 @@ static tn_code check(const values *v, const strings *rest, tn_error *err)
     if (!bare && (v->feeds.n || v->fetches.n || v->targets.n))
         return usage_error(err, "--feed, --fetch and --target go with --graph or --meta_graph");
     if (v->steps < 0) return usage_error(err, "--steps=%lld is negative", (long long)v->steps);
-    if (v->steps && !v->targets.n) return usage_error(err, "--steps wants a --target");
+    if (v->batch_size < 1) return usage_error(err, "--batch_size=%lld is less than 1", (long long)v->batch_size);
+    if (v->data.n && !v->steps) return usage_error(err, "--data wants --steps");
+    if (bare && v->steps && !v->targets.n) return usage_error(err, "--steps wants a --target");
     if (bare && (v->in.inputs.n || v->in.examples.n))
         return usage_error(err, "--input goes with a SavedModel; give --feed TENSOR=VALUE");
     if (v->checkpoint && !v->meta_graph) return usage_error(err, "--checkpoint goes with --meta_graph");
@@ -280,7 +275,7 @@ static tn_code check(const values *v, const strings *rest, tn_error *err)
 
 static tn_code run(int argc, char **argv, tn_error *err)
 {
-    values v = {.in = INPUT_DEFAULTS};
+    values v = {.in = INPUT_DEFAULTS, .batch_size = 32};
     strings rest = {.n = 0};
     tn_loaded *m;
     tn_code code = flags_parse(flags, argc, argv, &v, &rest, err);

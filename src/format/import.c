@@ -314,9 +314,8 @@ static bool ends_in(const char *s, const char *end)
 /* The checkpoint that belongs to the model, when it is there. */
 static tn_code take_checkpoint(tn_importing *m, const char *prefix, tn_error *err)
 {
-    const char *index = prefix ? tn_arena_printf(m->arena, "%s.index", prefix) : NULL;
-    if (!index) return tn_no_memory(err, 0);
-    if (tn_file_exists(index)) m->prefix = prefix;
+    if (!prefix) return tn_no_memory(err, 0);
+    if (tn_checkpoint_exists(prefix)) m->prefix = prefix;
     return TN_OK;
 }
 

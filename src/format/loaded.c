@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * loaded.c - a model as its user sees it: opened from a SavedModel, a MetaGraph or a GraphDef, with a session
- * that holds its variables. Only puts together what the other files of this folder read.
+ * that holds its variables. Only puts together what the other files of this folder read. Saving is
+ * loaded_save.c's.
  */
-#include "metagraph.h"
-
-struct tn_loaded {
-    tn_metagraph *meta; /* NULL for a bare GraphDef */
-    tn_graph *graph;
-    tn_session *session;
-    tn_arena *arena;
-    tn_loaded_signature *signatures;
-    int n_signatures;
-    tn_missing *missing;
-    int n_missing;
-};
+#include "loaded.h"
 
 static const tn_loaded_value *values_of(tn_arena *a, const tn_tensor_info *infos, int n)
 {
@@ -77,7 +67,11 @@ tn_code tn_load_saved_model(const char *folder, const char *const *tags, int n_t
     tn_loaded *m;
     TN_TRY(tn_savedmodel_load(folder, tags, n_tags, &meta, err));
     TN_TRY(model_new(meta, NULL, options, &m, err));
+    m->saved_model = true;
     tn_code code = tn_savedmodel_restore(folder, meta, m->session, err);
+    const char *prefix = tn_arena_printf(m->arena, "%s/variables/variables", folder);
+    if (code == TN_OK && !prefix) code = tn_no_memory(err, strlen(folder));
+    if (code == TN_OK && tn_checkpoint_exists(prefix)) m->checkpoint = prefix;
     if (code == TN_OK) *out = m;
     else tn_loaded_free(m);
     return code;
@@ -91,6 +85,8 @@ tn_code tn_load_meta_graph(const char *meta_graph, const char *checkpoint, const
     TN_TRY(tn_metagraph_load(meta_graph, &meta, err));
     TN_TRY(model_new(meta, NULL, options, &m, err));
     tn_code code = checkpoint ? tn_checkpoint_restore(checkpoint, m->graph, NULL, m->session, NULL, err) : TN_OK;
+    if (code == TN_OK && checkpoint && !(m->checkpoint = tn_arena_strdup(m->arena, checkpoint)))
+        code = tn_no_memory(err, strlen(checkpoint));
     if (code == TN_OK) *out = m;
     else tn_loaded_free(m);
     return code;
@@ -151,10 +147,4 @@ tn_code tn_loaded_find_signature(const tn_loaded *m, const char *name, const tn_
     tn_fail(err, TN_NOT_FOUND, "there is no signature '%s'; there %s:", name, m->n_signatures == 1 ? "is" : "are");
     for (int i = 0; i < m->n_signatures; i++) tn_note(err, "%s", m->signatures[i].name);
     return TN_NOT_FOUND;
-}
-
-tn_code tn_loaded_save(tn_loaded *m, const char *prefix, tn_error *err)
-{
-    tn_export e = {.graph = m->graph};
-    return tn_checkpoint_save(prefix, &e, m->session, err);
 }

@@ -45,6 +45,17 @@ run=$(run_of swapped)
 "$T" show "$(ls "$run"/checkpoints/m-*.index | sed 's/.index//')" > out 2> err && grep -q "first/kernel .*\[1,7\]" out; ok "and is what was trained"
 "$T" train --resume "$run" --epochs=2 > out 2> err && cmp other.c "$run/source/other.c" && cmp own.h "$run/source/own.h"; ok "and goes on from the run's own copy"
 
+M=$HERE/../golden/models/train_mlp_adagrad
+feeds="--feed features:0=$M/train/feeds/features.npy --feed labels:0=$M/train/feeds/labels.npy"
+"$T" run --meta_graph "$M/saver/model.ckpt.meta" --checkpoint "$M/saver/model.ckpt" $feeds --target train_op --steps 3 --fetch loss:0 --save on/m2 > out 2> err
+[ -f on/m2.index ] && [ -f on/m2.meta ] && grep -q '^model_checkpoint_path: "m2"' on/checkpoint; ok "run trains on and saves the full set"
+"$T" show on/m2 > out 2> err && grep -q "l0/kernel/Adagrad " out; ok "with the optimizer's slots"
+rows="--data features:0=$M/train/feeds/features.npy --data labels:0=$M/train/feeds/labels.npy"
+"$T" run --meta_graph on/m2.meta --checkpoint on/m2 $rows --batch_size 4 --shuffle 3 --target train_op --steps 6 --fetch loss:0 --outputs rows > out 2> err && [ -f rows/loss_c0.npy ]; ok "run takes the next rows in each step"
+fails "rows want steps" "wants --steps" "$T" run --meta_graph on/m2.meta --checkpoint on/m2 $rows --fetch loss:0
+fails "a batch has examples" "less than 1" "$T" run --meta_graph on/m2.meta --checkpoint on/m2 $rows --fetch loss:0 --steps 1 --target train_op --batch_size 0
+fails "what is not initialised is not saved" "no value" "$T" run --meta_graph on/m2.meta --target save/Const --save on/m3
+
 "$T" bench mine.c --steps 5 --blocks 2 --threads 1 --json > out 2> err && json out && [ "$(wc -l < out)" = 1 ]; ok "bench"
 for k in workload w peer mode steps_per_s samples_per_s best_steps_per_s first_step_s peak_rss_mb final_loss threads ms_per_step; do
     grep -q "\"$k\":" out || echo $k >> missing

@@ -11,6 +11,7 @@ from with_tensorflow import Case, Run, load, our_losses, safe, tensorflow_losses
 
 EXAMPLES = {"curve_fitting": ("examples/regression/curve_fitting.c", "--max_steps=300", "--validate_every=100"),
             "digits": ("examples/digits/digits.c", "--max_steps=120", "--dropout=0", "--summary_every=20"),
+            "finetune": ("examples/finetune/finetune.c", "--max_steps=60", "--dropout=0", "--frozen=false"),
             "normalized": ("tests/interop/normalized.c",)}
 
 

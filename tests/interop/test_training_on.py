@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What we train on and save again, TensorFlow restores and continues, as if it had never been interrupted."""
+import glob
+import json
+import os
+import shutil
+
+import numpy as np
+import tensorflow as tf
+
+from with_tensorflow import ROOT, Case, Run, feeds_of, load, safe, turnery, v1
+
+STEPS = 8
+
+
+def flags_of(feeds, folder, flag="--feed"):
+    os.makedirs(folder, exist_ok=True)
+    argv = []
+    for name, value in feeds.items():
+        file = os.path.join(folder, safe(name) + ".npy")
+        np.save(file, value)
+        argv += [flag, "%s=%s" % (name, file)]
+    return argv
+
+
+def train(s, feeds, loss, step, n):
+    """n steps; the loss before the first and after each."""
+    losses = [s.run(loss, feeds)]
+    for _ in range(n):
+        s.run(step, feeds)
+        losses.append(s.run(loss, feeds))
+    return np.array(losses).reshape(n + 1, -1)
+
+
+def counters():
+    return [v for v in v1.global_variables() if v.op.name == "global_step"]
+
+
+class TrainingOn(Case):
+    def close(self, got, want, what, tolerance=1e-3):
+        np.testing.assert_allclose(np.reshape(got, -1), np.reshape(want, -1), rtol=tolerance, atol=1e-5, err_msg=what)
+
+    def check(self, what, checkpoint, feeds, loss, step, meta=None, tolerance=1e-3):
+        """TensorFlow all the way; TensorFlow, ours, TensorFlow: the same losses, from the same set of files."""
+        meta = meta or checkpoint + ".meta"
+        with tf.Graph().as_default(), v1.Session() as s:
+            v1.train.import_meta_graph(meta).restore(s, checkpoint)
+            whole = train(s, feeds, loss, step, 2 * STEPS)
+            steps = s.run(counters())
+        folder = self.path("saved_" + what)
+        prefix, out = os.path.join(folder, "m2"), os.path.join(folder, "out")
+        turnery("run", "--meta_graph", meta, "--checkpoint", checkpoint, "--target", step, "--steps", str(STEPS), "--fetch",
+                loss, *flags_of(feeds, os.path.join(folder, "feeds")), "--outputs", self.made(out), "--save", prefix)
+        self.close(load(os.path.join(out, safe(loss))), whole[:STEPS + 1], what + ": ours", tolerance)
+        self.assertEqual(tf.train.latest_checkpoint(folder), prefix)
+        shapes = tf.train.load_checkpoint(checkpoint).get_variable_to_shape_map()
+        self.assertEqual(tf.train.load_checkpoint(prefix).get_variable_to_shape_map(), shapes, what)
+        for m in (prefix + ".meta", meta):
+            with tf.Graph().as_default(), v1.Session() as s:
+                v1.train.import_meta_graph(m).restore(s, prefix)
+                self.assertEqual(s.run(v1.report_uninitialized_variables()).tolist(), [], what)
+                self.close(train(s, feeds, loss, step, STEPS), whole[STEPS:], "%s: after ours, by %s" % (what, m), tolerance)
+                self.assertEqual(s.run(counters()), steps, what)
+
+    def made(self, folder):
+        os.makedirs(folder, exist_ok=True)
+        return folder
+
+    def test_goldens(self):
+        for manifest in sorted(glob.glob(os.path.join(ROOT, "tests/golden/models/*/manifest.json"))):
+            folder = os.path.dirname(manifest)
+            with open(manifest) as f:
+                t = json.load(f).get("train")
+            if not t:
+                continue
+            feeds = {k: np.load(os.path.join(folder, v["dir"], v["file"])) for k, v in t["feeds"].items()}
+            with self.subTest(os.path.basename(folder)):
+                self.check(os.path.basename(folder), os.path.join(folder, t["checkpoint"]), feeds, t["loss_tensor"],
+                           t["train_op"], os.path.join(folder, t["meta"]))
+
+    def fresh(self, what, resource, optimizer, **saver):
+        """A graph with partitioned variables and a decaying rate; after three steps."""
+        prefix = os.path.join(self.made(self.path(what)), "model")
+        with tf.Graph().as_default(), v1.Session() as s:
+            v1.set_random_seed(4)
+            x, y = v1.placeholder(tf.float32, [None, 6], name="x"), v1.placeholder(tf.float32, [None, 3], name="y")
+            step = v1.train.get_or_create_global_step()
+            with v1.variable_scope("net", use_resource=resource):
+                w = v1.get_variable("w", [6, 8], partitioner=v1.fixed_size_partitioner(3))
+                h = tf.tanh(tf.matmul(x, tf.convert_to_tensor(w)) + v1.get_variable("b", [8]))
+                out = tf.matmul(h, v1.get_variable("v", [8, 3]))
+            loss = tf.reduce_mean(tf.square(out - y), name="loss")
+            rate = v1.train.exponential_decay(0.05, step, 3, 0.9)
+            train_op = optimizer(rate).minimize(loss, global_step=step, name="train_op")
+            feeds = feeds_of(s.graph, 16)
+            s.run(v1.global_variables_initializer())
+            for _ in range(3):
+                s.run(train_op, feeds)
+            return v1.train.Saver(**saver).save(s, prefix, global_step=step), feeds
+
+    def test_fresh_sessions(self):
+        for what, resource, optimizer in (("adam", False, v1.train.AdamOptimizer),
+                                          ("momentum", True, lambda r: v1.train.MomentumOptimizer(r, 0.9, use_nesterov=True)),
+                                          ("rmsprop", True, lambda r: v1.train.RMSPropOptimizer(r, momentum=0.5, centered=True)),
+                                          ("ftrl", False, v1.train.FtrlOptimizer),
+                                          ("adadelta", True, v1.train.AdadeltaOptimizer)):
+            with self.subTest(what):
+                checkpoint, feeds = self.fresh(what, resource, optimizer, sharded=what == "adam")
+                self.check("fresh_" + what, checkpoint, feeds, "loss:0", "train_op")
+
+    def test_rows_of_data(self):
+        """Batches cut from arrays with an example in each row, in their order, round and round."""
+        checkpoint, _ = self.fresh("rows", False, v1.train.AdamOptimizer)
+        r = np.random.default_rng(8)
+        data = {"x:0": r.uniform(-1, 1, (10, 6)).astype(np.float32), "y:0": r.uniform(-1, 1, (10, 3)).astype(np.float32)}
+        with tf.Graph().as_default(), v1.Session() as s:
+            v1.train.import_meta_graph(checkpoint + ".meta").restore(s, checkpoint)
+            want = []
+            for k in range(12):
+                rows = np.arange(4 * k, 4 * k + 4) % 10
+                want.append(s.run(["loss:0", "train_op"], {n: v[rows] for n, v in data.items()})[0])
+            final = s.run(v1.global_variables())
+            names = [v.op.name for v in v1.global_variables()]
+        folder = self.made(self.path("rows_out"))
+        turnery("run", "--meta_graph", checkpoint + ".meta", "--checkpoint", checkpoint, "--target", "train_op", "--steps", "12",
+                "--batch_size", "4", "--fetch", "loss:0", *flags_of(data, self.path("rows_data"), "--data"), "--outputs",
+                folder, "--save", os.path.join(folder, "m"))
+        self.assertEqual(load(os.path.join(folder, "loss_c0")).shape, (12,))
+        with tf.Graph().as_default(), v1.Session() as s:
+            v1.train.import_meta_graph(os.path.join(folder, "m.meta")).restore(s, os.path.join(folder, "m"))
+            for name, value, v in zip(names, final, s.run(v1.global_variables())):
+                self.close(v, value, name)
+
+    # ---- TensorFlow 2 ----
+
+    class Module(tf.Module):
+        def __init__(self):
+            super().__init__()
+            r = np.random.default_rng(2)
+            self.w = tf.Variable(r.standard_normal((4, 5)).astype(np.float32), name="dense/w")
+            self.layers = [tf.Variable(r.standard_normal((5, 2)).astype(np.float32), name="dense/v")]
+            self.m = {"w": tf.Variable(tf.zeros((4, 5)), trainable=False), "v": tf.Variable(tf.zeros((5, 2)), trainable=False)}
+            self.steps = tf.Variable(0, dtype=tf.int64, name="steps", trainable=False)
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name="x"),
+                                      tf.TensorSpec([None, 2], tf.float32, name="y")])
+        def train(self, x, y):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(tf.square(tf.matmul(tf.tanh(tf.matmul(x, self.w)), self.layers[0]) - y))
+            pairs = [(self.w, self.m["w"]), (self.layers[0], self.m["v"])]
+            for (v, m), g in zip(pairs, tape.gradient(loss, [v for v, _ in pairs])):
+                m.assign(0.9 * m + g)
+                v.assign_sub(0.05 * m)
+            self.steps.assign_add(1)
+            return {"loss": loss}
+
+    def test_objects(self):
+        """A training function of TensorFlow 2: ours runs it, tf.train.Checkpoint takes over."""
+        r = np.random.default_rng(3)
+        feeds = {"x": r.uniform(-1, 1, (9, 4)).astype(np.float32), "y": r.uniform(-1, 1, (9, 2)).astype(np.float32)}
+        x, y = tf.constant(feeds["x"]), tf.constant(feeds["y"])
+        m = self.Module()
+        m.train(x, y)
+        folder = self.path("objects")
+        tf.saved_model.save(m, folder, signatures={"train": m.train})
+        whole = [m.train(x, y)["loss"].numpy() for _ in range(2 * STEPS)]
+        out = self.made(self.path("objects_out"))
+        turnery("run", folder, "--signature", "train", "--steps", str(STEPS), *flags_of(feeds, self.path("objects_feeds"), "--input"),
+                "--outputs", out, "--save", os.path.join(out, "ckpt"))
+        self.close(load(os.path.join(out, "loss")), whole[:STEPS], "ours")
+        again = self.Module()
+        tf.train.Checkpoint(root=again).read(tf.train.latest_checkpoint(out)).assert_existing_objects_matched()
+        self.assertEqual(again.steps.numpy(), STEPS + 1)
+        self.close([again.train(x, y)["loss"].numpy() for _ in range(STEPS)], whole[STEPS:], "after ours")
+        # The same files in the place of the SavedModel's variables.
+        for f in glob.glob(os.path.join(out, "ckpt.*")):
+            shutil.copy(f, os.path.join(folder, "variables", "variables" + f[len(os.path.join(out, "ckpt")):]))
+        loaded = tf.saved_model.load(folder)
+        self.close([loaded.train(x, y)["loss"].numpy() for _ in range(STEPS)], whole[STEPS:], "the SavedModel after ours")
+
+    def test_objects_by_name(self):
+        """A graph of version 1 restored from a checkpoint of objects, and written back as one."""
+        with tf.Graph().as_default():
+            w = v1.get_variable("dense/w", [4, 5], use_resource=True)
+            tf.group(v1.assign_add(w, tf.ones_like(w)), name="grow")
+            saver = v1.train.Saver([w])
+            v1.train.export_meta_graph(self.path("named.meta"), saver_def=saver.as_saver_def())
+        m = self.Module()
+        prefix = tf.train.Checkpoint(net=m).save(self.path("objects2", "c"))
+        out = self.path("named_out", "c")
+        turnery("run", "--meta_graph", self.path("named.meta"), "--checkpoint", prefix, "--target", "grow", "--save", out)
+        again = self.Module()
+        again.layers[0].assign(tf.zeros_like(again.layers[0]))
+        tf.train.Checkpoint(net=again).restore(out).assert_consumed()
+        self.close(again.w.numpy(), m.w.numpy() + 1, "the variable of the graph")
+        self.close(again.layers[0].numpy(), m.layers[0].numpy(), "one that the graph does not have")
+
+    # ---- fine-tuning ----
+
+    def test_fine_tuned(self):
+        """A Keras model's layers under ours: frozen ones are as they were, and TensorFlow serves the whole."""
+        run = Run(self.path("runs"), "examples/finetune/finetune.c", "--max_steps=60")
+        here = tf.train.load_checkpoint(run.checkpoint)
+        there = tf.saved_model.load(os.path.join(ROOT, "examples/finetune/pretrained"))
+        named = {v.name[:-2]: v.numpy() for v in there.signatures["serving_default"].variables}
+        frozen = [k for k in here.get_variable_to_shape_map() if k.startswith("pretrained/")]
+        self.assertEqual(len(frozen), 8)
+        for k in frozen:
+            layer, name = k.split("/")[1:]
+            candidates = [v for n, v in named.items() if n.startswith(layer) and name.replace("_1", "") in n]
+            self.assertTrue(any(np.array_equal(here.get_tensor(k), v) for v in candidates), k)
+        images = np.random.default_rng(5).integers(0, 256, (7, 28, 28)).astype(np.uint8)
+        np.save(self.path("images.npy"), images)
+        out = self.made(self.path("answers"))
+        turnery("run", run.export, "--input", "image=" + self.path("images.npy"), "--outputs", out)
+        want = tf.saved_model.load(run.export).signatures["serving_default"](image=tf.constant(images))
+        self.close(load(os.path.join(out, "probabilities")), want["probabilities"].numpy(), "probabilities", 1e-4)
+        self.assertEqual(load(os.path.join(out, "digit")).tolist(), want["digit"].numpy().tolist())
