@@ -29,8 +29,8 @@ static void shuffle(rows *r)
 {
     for (int64_t i = 0; i < r->n; i++) r->order[i] = i;
     for (int64_t i = r->n - 1; r->s->shuffle && i > 0; i--) {
-        uint64_t random = mixed((uint64_t)r->s->shuffle * 0x9e3779b97f4a7c15u + (uint64_t)r->epoch * 0x632be59bd9b4e019u +
-                                (uint64_t)i);
+        uint64_t epoch = (uint64_t)r->s->shuffle * 0x9e3779b97f4a7c15u + (uint64_t)r->epoch * 0x632be59bd9b4e019u;
+        uint64_t random = mixed(epoch + (uint64_t)i);
         int64_t k = (int64_t)(random % (uint64_t)(i + 1)), other = r->order[k];
         r->order[k] = r->order[i];
         r->order[i] = other;
