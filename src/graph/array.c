@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * array.c - rows of tensors that stand for a loop's lists: read, set in place. Errors are those of lists.
+ * array.c - rows of tensors that stand for a loop's lists: read, set in place; parts looked at where they lie. Errors
+ * are those of lists.
  */
 #include "array.h"
 
@@ -46,6 +47,39 @@ static tn_code row_run(tn_run *r, tn_error *err)
 }
 
 const tn_op tn_array_row = {.name = "_Row", .infer = row_infer, .run = row_run};
+
+/* ==== looks ==== out is in's bytes from an offset on; it keeps them alive where they are counted */
+
+static void look(tn_run_context *c, const tn_step *s, int o, int64_t offset)
+{
+    const int slot = s->out[o];
+    tn_tensor *v = &c->values[slot];
+    tn_value_share(v, &c->values[s->in[0]]);
+    v->data = (char *)v->data + offset;
+    v->shape = c->program->slots[slot].shape;
+}
+
+tn_code tn_exec_look(tn_run_context *c, const tn_step *s, tn_error *err)
+{
+    int64_t i;
+    TN_TRY(row_at(&c->runs[s->index], "access", &i, err));
+    const tn_slot *slot = &c->program->slots[s->out[0]];
+    look(c, s, 0, i * tn_shape_count(&slot->shape) * (int64_t)tn_dtype_size(slot->dtype));
+    return TN_OK;
+}
+
+tn_code tn_exec_piece(tn_run_context *c, const tn_step *s, tn_error *err)
+{
+    const int64_t *offsets = s->params;
+    (void)err;
+    for (int o = 0; o < s->n_out; o++) look(c, s, o, offsets[o]);
+    return TN_OK;
+}
+
+const tn_op tn_array_look = {.name = "_Look", .infer = row_infer};
+const tn_op tn_array_piece = {.name = "_Piece", .infer = tn_infer_kept};
+
+/* ==== rows set ==== */
 
 static tn_code set_run(tn_run *r, tn_error *err)
 {

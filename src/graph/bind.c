@@ -6,6 +6,7 @@
  * Leaves running to run.c. Invariants: a program is immutable once tn_bind returns; inner regions' steps
  * come before the steps of the region that runs them, each region's steps in a row.
  */
+#include "array.h"
 #include "composite.h"
 #include "layout.h"
 
@@ -191,6 +192,11 @@ static tn_code emit_plain(emitter *e, tn_pnode *n, bool lenient, tn_error *err)
         if (n->op->flags & TN_ALIAS) s->dynamic = e->p->n_dynamic++;
         return TN_OK;
     }
+    if (n->op == &tn_array_look || n->op == &tn_array_piece) {
+        if (!(s = add_step(e, n, n->op == &tn_array_look ? tn_exec_look : tn_exec_piece))) return no_memory(err);
+        s->params = n->extra;
+        return TN_OK;
+    }
     if (!n->op->run && n->n_out)
         return tn_fail(err, TN_INVALID_ARGUMENT, "%s stands outside of the loop or conditional it belongs to "
                        "[[{{node %s}}]]", n->op->name, n->name);
@@ -317,6 +323,7 @@ static tn_code run_passes(tn_binding *b, tn_error *err)
     if ((b->passes & TN_PASS(HOIST)) && (b->passes & TN_PASS(STATIC))) TN_TRY(tn_pass_hoist(b, b->top, err));
     if (b->passes & TN_PASS(MERGE)) TN_TRY(tn_pass_merge(b, b->top, err));
     if (!(b->passes & TN_PASS(STATIC))) return TN_OK;
+    if (b->passes & TN_PASS(ALIAS)) TN_TRY(tn_pass_pieces(b, b->top, err));
     if (b->passes & TN_PASS(FUSE_SCALE)) TN_TRY(tn_pass_fuse_scale(b, b->top, err));
     if (b->passes & TN_PASS(FUSE_BIAS)) TN_TRY(tn_pass_fuse_bias(b, b->top, err));
     if (b->passes & TN_PASS(FUSE_POINTWISE)) TN_TRY(tn_pass_fuse_pointwise(b, b->top, err));

@@ -192,10 +192,12 @@ static tn_code place_plain(tn_layout *l, tn_pnode *n, tn_error *err)
         share_place(l, slot_of(n->in[0]), n->slot, &n->out[0]);
         return TN_OK;
     }
-    bool view = tn_pnode_is_read(n) || (n->op->flags & TN_ALIAS);
+    const bool look = n->op == &tn_array_look || n->op == &tn_array_piece;
+    bool view = tn_pnode_is_read(n) || (n->op->flags & TN_ALIAS) || look;
     for (int i = 0; i < n->n_out; i++) TN_TRY(own_place(l, &n->out[i], n->slot + i, !view, t, err));
     for (int i = 0; (n->op->flags & TN_ALIAS) && i < n->n_out; i++) /* keeps alive what it looks at */
         l->storage_of[n->slot + i] = l->storage_of[slot_of(n->in[i])];
+    for (int i = 0; look && i < n->n_out; i++) l->storage_of[n->slot + i] = l->storage_of[slot_of(n->in[0])];
     if (tn_pnode_is_static(l->b, n)) note_inplace(l, n);
     return TN_OK;
 }

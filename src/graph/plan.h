@@ -205,6 +205,7 @@ tn_code tn_pass_take_branches(tn_binding *b, tn_region *r, bool *changed, tn_err
 /* Lists of loops as arrays (pass_arrays.c); products with a loop's rows before it (pass_hoist.c). */
 tn_code tn_pass_arrays(tn_binding *b, tn_region *r, bool *changed, tn_error *err);
 tn_code tn_pass_hoist(tn_binding *b, tn_region *r, tn_error *err);
+tn_code tn_pass_pieces(tn_binding *b, tn_region *r, tn_error *err);         /* pass_pieces.c */
 tn_code tn_pass_merge(tn_binding *b, tn_region *r, tn_error *err);          /* pass_merge.c */
 tn_code tn_pass_fuse_scale(tn_binding *b, tn_region *r, tn_error *err);     /* pass_scale.c */
 tn_code tn_pass_fuse_bias(tn_binding *b, tn_region *r, tn_error *err);      /* pass_bias.c */
@@ -271,6 +272,8 @@ tn_code tn_exec_static(tn_run_context *c, const tn_step *s, tn_error *err);
 tn_code tn_exec_dynamic(tn_run_context *c, const tn_step *s, tn_error *err);
 tn_code tn_exec_copy(tn_run_context *c, const tn_step *s, tn_error *err);
 tn_code tn_exec_alias(tn_run_context *c, const tn_step *s, tn_error *err);
+tn_code tn_exec_look(tn_run_context *c, const tn_step *s, tn_error *err);  /* array.c */
+tn_code tn_exec_piece(tn_run_context *c, const tn_step *s, tn_error *err); /* array.c */
 tn_code tn_exec_read(tn_run_context *c, const tn_step *s, tn_error *err);
 tn_code tn_exec_if(tn_run_context *c, const tn_step *s, tn_error *err);
 tn_code tn_exec_while(tn_run_context *c, const tn_step *s, tn_error *err);

@@ -185,6 +185,88 @@ static void test_errors(void **state)
     }
 }
 
+/* ==== parts looked at where they lie ==== */
+
+/* Halves of one value swap in a loop: what it gives back is copied, what it only looks at is not. */
+static void define_swap(fixture *f)
+{
+    tn_builder *b = tn_builder_new(tn_function_graph(f->g));
+    tn_node i = tn_function_arg(b, NULL, TN_INT32, TN_SHAPE()), x = tn_function_arg(b, NULL, TN_FLOAT, TN_SHAPE(1, 4));
+    tn_node y = tn_function_arg(b, NULL, TN_FLOAT, TN_SHAPE(1, 2));
+    tn_operation *halves = tn_add_operation(b, "Split", NULL, TN_INPUTS(tn_scalar(b, TN_INT32, 1), x),
+                                            TN_ATTRS(tn_attr_int("num_split", 2)));
+    tn_node first = tn_output_of(halves, 0), second = tn_output_of(halves, 1);
+    tn_node turned = OP(b, "ConcatV2", second, OP(b, "AddV2", first, y), tn_scalar(b, TN_INT32, 1));
+    tn_node part = OP(b, "Slice", x, tn_ints(b, (int64_t[]){0, 1}, 2), tn_ints(b, (int64_t[]){1, 2}, 2));
+    const tn_node rets[] = {OP(b, "AddV2", i, tn_scalar(b, TN_INT32, 1)), turned, part};
+    tn_function_define(f->b, "body", b, rets, 3);
+    tn_builder_free(b);
+    b = tn_builder_new(tn_function_graph(f->g));
+    i = tn_function_arg(b, NULL, TN_INT32, TN_SHAPE());
+    tn_function_arg(b, NULL, TN_FLOAT, TN_SHAPE(1, 4));
+    tn_function_arg(b, NULL, TN_FLOAT, TN_SHAPE(1, 2));
+    tn_function_define(f->b, "cond", b, (const tn_node[]){OP(b, "Less", i, tn_scalar(b, TN_INT32, 3))}, 1);
+    tn_builder_free(b);
+}
+
+static void test_pieces_in_loop(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f);
+    define_swap(&f);
+    tn_node in[] = {tn_scalar(f.b, TN_INT32, 0), tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE(1, 4)),
+                    constant_floats(f.b, TN_SHAPE(1, 2), (float[]){10, 20})};
+    tn_operation *loop = tn_while(f.b, "cond", "body", in, 3);
+    give_name(f.b, "y", tn_output_of(loop, 1));
+    give_name(f.b, "z", tn_output_of(loop, 2));
+    tn_tensor *x = floats(TN_SHAPE(1, 4), (float[]){1, 2, 3, 4});
+    for (int mode = 0; mode < PLAN_MODES; mode++) { /* 1 2 3 4, 3 4 11 22, 11 22 5 7, 5 7 15 33 */
+        fixture_session(&f, plan_mode(mode));
+        tn_tensor *y = run_fed(&f, &(tn_feed){"x", x}, 1, "y"), *z = run_fed(&f, &(tn_feed){"x", x}, 1, "z");
+        static const float wanted[] = {5, 7, 15, 33};
+        for (int k = 0; k < 4; k++) assert_float_equal(TN_FLOATS(y)[k], wanted[k], 0);
+        assert_float_equal(TN_FLOATS(z)[0], 22, 0);
+        assert_float_equal(TN_FLOATS(z)[1], 5, 0);
+        tn_tensor_unref(y);
+        tn_tensor_unref(z);
+    }
+    tn_tensor_unref(x);
+    fixture_close(&f);
+}
+
+/* Parts of a feed, of a variable and of what is computed; one that is fetched is there after its feed is gone. */
+static void test_pieces(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f);
+    tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE(-1, 3));
+    tn_node v = tn_variable(f.b, "v", constant_floats(f.b, TN_SHAPE(2, 3), (float[]){1, 2, 3, 4, 5, 6}), 0);
+    tn_node from = tn_ints(f.b, (int64_t[]){1, 0}, 2), size = tn_ints(f.b, (int64_t[]){1, 3}, 2);
+    tn_node row = OP(f.b, "Slice", x, from, size), kept = OP(f.b, "Slice", v, from, size);
+    tn_node column = OP(f.b, "Slice", x, tn_ints(f.b, (int64_t[]){0, 1}, 2), tn_ints(f.b, (int64_t[]){2, 1}, 2));
+    give_name(f.b, "y", OP(f.b, "AddV2", OP(f.b, "Square", row), OP(f.b, "Square", kept)));
+    give_name(f.b, "row", row);
+    give_name(f.b, "c", OP(f.b, "Square", column));
+    tn_operation *init = tn_global_variables_initializer(f.b);
+    for (int mode = 0; mode < PLAN_MODES; mode++) {
+        tn_tensor *feed = floats(TN_SHAPE(2, 3), (float[]){7, 8, 9, 10, 11, 12});
+        fixture_session(&f, plan_mode(mode));
+        run_operation(&f, init);
+        tn_tensor *y = run_fed(&f, &(tn_feed){"x", feed}, 1, "y"), *r = run_fed(&f, &(tn_feed){"x", feed}, 1, "row");
+        tn_tensor *c = run_fed(&f, &(tn_feed){"x", feed}, 1, "c");
+        tn_tensor_unref(feed);
+        assert_float_equal(TN_FLOATS(y)[2], 180, 0);
+        assert_float_equal(TN_FLOATS(r)[0], 10, 0);
+        assert_float_equal(TN_FLOATS(c)[1], 121, 0);
+        tn_tensor_unref(y);
+        tn_tensor_unref(r);
+        tn_tensor_unref(c);
+    }
+    fixture_close(&f);
+}
+
 /* ==== variables taken for constants ==== */
 
 static double ask(fixture *f, tn_callable *c)
@@ -272,6 +354,8 @@ int main(void)
         cmocka_unit_test(test_list_looked_at),
         cmocka_unit_test(test_hoisted),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_pieces_in_loop),
+        cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_variable_changes),
         cmocka_unit_test(test_variable_written_by_plan),
     };
