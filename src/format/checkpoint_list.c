@@ -98,6 +98,7 @@ static tn_code read_list(list *l, tn_checkpoint_list *out, tn_error *err)
     TN_TRY(tn_list_folder(l->folder, l->a, &names, &n, err));
     out->has_state = tn_file_exists(path);
     tn_code damaged = out->has_state ? tn_checkpoint_state_read(l->folder, l->a, &s, err) : TN_OK;
+    if (damaged == TN_RESOURCE_EXHAUSTED) return damaged;
     if (out->has_state && damaged == TN_OK) TN_TRY(add_listed(l, &s, err));
     TN_TRY(add_unlisted(l, names, n, damaged == TN_OK ? err : NULL));
     for (int i = 0; i < l->n; i++) {
