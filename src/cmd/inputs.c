@@ -24,11 +24,72 @@ static bool is_file(const char *name)
     return !stat(name, &st) && !S_ISDIR(st.st_mode);
 }
 
+/* ==== --input_exprs ==== */
+
+/* Up to the next ';' that is in no quotes. */
+static size_t one_expression(const char *s)
+{
+    size_t n = 0;
+    for (char quote = 0; s[n] && (quote || s[n] != ';'); n++) {
+        if (quote && s[n] == '\\' && s[n + 1])
+            n++;
+        else if (quote ? s[n] == quote : s[n] == '"' || s[n] == '\'')
+            quote = quote ? 0 : s[n];
+    }
+    return n;
+}
+
+static const char *after(const char *s, const char *word)
+{
+    size_t n = strlen(word);
+    return strncmp(s, word, n) ? NULL : s + n;
+}
+
+/* An expression as NumPy has it, in place: np.ones((2,3)) is ones((2,3)), np.array([1]) is [1],
+ * np.random.rand(2) is random(2). */
+static const char *plainly(char *s)
+{
+    const char *rest;
+    s += strspn(s, " ");
+    for (size_t n = strlen(s); n && s[n - 1] == ' ';) s[--n] = 0;
+    if ((rest = after(s, "numpy.")) || (rest = after(s, "np."))) s += rest - s;
+    size_t n = strlen(s);
+    if ((rest = after(s, "array(")) && s[n - 1] == ')') {
+        s[n - 1] = 0;
+        return rest;
+    }
+    if ((rest = after(s, "random.rand("))) {
+        s += strlen("rand."); /* "m.rand(" has the room: "random(" ends where it does */
+        memcpy(s, "random", strlen("random"));
+    }
+    return s;
+}
+
+static tn_code take_apart(input_values *v, const char *text, tn_error *err)
+{
+    while (*text) {
+        size_t n = one_expression(text);
+        if (v->inputs.n == (int)(sizeof v->inputs.v / sizeof *v->inputs.v))
+            return usage_error(err, "too many inputs");
+        char *one = strndup(text, n), *equal = one ? strchr(one, '=') : NULL;
+        if (!one) return usage_error(err, "out of memory");
+        if (equal) {
+            const char *value = plainly(equal + 1);
+            memmove(equal + 1, value, strlen(value) + 1);
+        }
+        v->inputs.v[v->inputs.n++] = one;
+        text += n + (text[n] == ';');
+    }
+    return TN_OK;
+}
+
 tn_code inputs_check(input_values *v, tn_error *err)
 {
+    tn_code code = TN_OK;
     if (v->batch < 1) return usage_error(err, "--batch=%lld: at least 1 is wanted", (long long)v->batch);
     if (v->seed < -1) return usage_error(err, "--seed=%lld is negative", (long long)v->seed);
-    return TN_OK;
+    for (int i = 0; code == TN_OK && i < v->exprs.n; i++) code = take_apart(v, v->exprs.v[i], err);
+    return code;
 }
 
 /* ==== what a dtype can hold ==== */
@@ -197,9 +258,10 @@ static tn_code told_shape(const tn_spec *spec, const char *text, tn_shape *out, 
 {
     literal *l;
     tn_code code = literal_parse(text, &l, err);
-    if (code != TN_OK) return code;
+    if (code != TN_OK) return usage_error(err, "input '%s': '%.100s' is no shape", spec->name, text);
     *out = (tn_shape){.rank = 0};
-    for (const literal *d = l->first; d && code == TN_OK; d = d->next) {
+    const literal *dims = l->count == 1 && l->first->kind == LITERAL_LIST ? l->first : l; /* ones((2,3)) */
+    for (const literal *d = dims->first; d && code == TN_OK; d = d->next) {
         if (d->kind != LITERAL_NUMBER || !d->is_int || d->integer < 0 || out->rank == TN_MAX_RANK)
             code = usage_error(err, "input '%s': %s is no shape", spec->name, text);
         else

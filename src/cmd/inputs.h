@@ -10,7 +10,7 @@
 #include "cmd.h"
 
 typedef struct input_values { /* begins the struct of values of every command that takes inputs */
-    strings inputs, examples;
+    strings inputs, examples, exprs;
     int64_t batch, seed;
 } input_values;
 #define INPUT_DEFAULTS {.batch = 1, .seed = -1}
@@ -20,11 +20,14 @@ typedef struct input_values { /* begins the struct of values of every command th
      "\"[[1,2],[3,4]]\""},                                                                                        \
         {"input_examples", FLAG_STRINGS, offsetof(T, in.examples), "NAME=LIST",                                   \
          "an input of serialized tf.Examples: '[{\"age\":[22],\"name\":[\"a\"]}]', or a file of that"},           \
+        {"input_exprs", FLAG_STRINGS, offsetof(T, in.exprs), "NAME=EXPR;...",                                     \
+         "the same as --input, several at once, as saved_model_cli takes them: 'x=np.ones((2,3));y=2'"},          \
         {"batch", FLAG_INT, offsetof(T, in.batch), "N",                                                           \
          "what unknown dimensions of zeros, ones, random and single numbers are (1)"},                            \
         {"seed", FLAG_INT, offsetof(T, in.seed), "N", "of random inputs (a new one, which is printed)"}
 
-tn_code inputs_check(input_values *v, tn_error *err); /* batch and seed; chooses a seed where none is given */
+/* batch and seed; takes --input_exprs apart, into inputs (they live as long as the process). */
+tn_code inputs_check(input_values *v, tn_error *err);
 /* The value for an input. command: for what is said of the seed, on stderr, once. */
 tn_code input_tensor(input_values *v, const char *command, const tn_spec *spec, const char *text, tn_tensor **out,
                      tn_error *err);

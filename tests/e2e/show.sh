@@ -132,6 +132,9 @@ run "$M" --input x=random && grep -q "seed=[0-9]" err; ok "random says its seed"
 seed=$(sed 's/.*--seed=\([0-9]*\).*/\1/' err); cp out first; run "$M" --input x=random --seed "$seed" && cmp out first; ok "which gives the same again"
 run "$M" --signature regress_x_to_y --input_examples 'inputs=[{"x":[2.5]},{"x":4.0}]' && grep -q "3.25" out && grep -q "4. " out; ok "tf.Examples"
 printf '[{"x": [2.5]}]' > e.json; run "$M" --signature regress_x_to_y --input_examples inputs=e.json && grep -q "3.25" out; ok "from a file"
+run "$M" --input_exprs 'x=np.ones((2,1))' && [ "$(grep -c 2.5 out)" = 2 ]; ok "as saved_model_cli takes them"
+run "$M" --input_exprs 'x= np.array([[1.0],[3]]) ' && grep -q "3.5" out; ok "arrays"
+run "$M" --input_exprs 'x=np.random.rand(3,1);' --seed 1 && [ "$(grep -c '\[' out)" = 3 ]; ok "random ones"
 "$T" predict "$M" --input x=random --seed 5 > first 2> err && "$T" run "$M" --input x=random --seed 5 > out 2> err && [ "$(grep -o '[0-9.]*\]' first)" = "$(grep -o '[0-9.]*\]' out)" ]; ok "predict takes the same"
 cat > lookup.pbtxt <<'P'
 node { name: "s" op: "Placeholder" attr { key: "dtype" value { type: DT_STRING } } attr { key: "shape" value { shape { dim { size: -1 } } } } }
