@@ -59,8 +59,7 @@ static void put_quoted(FILE *to, const char *p, size_t n)
 static void before(facts *f, const char *key)
 {
     if (f->depth && f->comma[f->depth]) putc(',', f->to);
-    /* one item of an outer list, one member of the whole a line: for those who read with the eye or with grep
-     */
+    /* One item of an outer list, one member of the whole a line, for those who read with grep. */
     if (f->depth == 1 || (f->depth == 2 && f->open[2] == '[')) putc('\n', f->to);
     f->comma[f->depth] = true;
     if (!key) return;

@@ -22,7 +22,7 @@ static const flag flags[] = {
     ROW(tensor, FLAG_STRING, "NAME", "one tensor of a checkpoint: its values, and statistics"),
     ROW(tag, FLAG_STRING, "TAG", "the values of one tag of event files, step by step"),
     ROW(tag_set, FLAG_STRING, "TAGS", "of the SavedModel's MetaGraph, separated by commas (all MetaGraphs)"),
-    ROW(nodes, FLAG_BOOL, NULL, "list every node of a graph, with its inputs"),
+    ROW(nodes, FLAG_BOOL, NULL, "list every node of a graph and of its functions, with its inputs"),
     ROW(depth, FLAG_INT, "N",
         "levels of a graph's name scopes that are shown (3; with --json, and with 0: all)"),
     ROW(dot, FLAG_BOOL, NULL, "the graph for Graphviz: turnery show GRAPH.pb --dot | dot -Tsvg > graph.svg"),

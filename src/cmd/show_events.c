@@ -22,7 +22,7 @@ typedef struct tag {
 } tag;
 typedef struct tags {
     tag *v;
-    int n, cap;
+    int n, cap, at; /* at: where the one found last is */
     int64_t events;
 } tags;
 
@@ -31,10 +31,15 @@ static const char *kind_of(const tn_event_value *v)
     return *v->plugin ? v->plugin : v->kind;
 }
 
+/* Tags come round in the same order step by step: the search goes on where the last one ended. */
 static tag *tag_of(tags *t, const tn_event_value *v)
 {
-    for (int i = 0; i < t->n; i++)
-        if (!strcmp(t->v[i].name, v->tag)) return &t->v[i];
+    for (int i = 1; i <= t->n; i++) {
+        int k = (t->at + i) % t->n;
+        if (strcmp(t->v[k].name, v->tag)) continue;
+        t->at = k;
+        return &t->v[k];
+    }
     if (t->n == t->cap) {
         int cap = t->cap ? t->cap * 2 : 16;
         tag *more = realloc(t->v, (size_t)cap * sizeof *more);
@@ -45,7 +50,7 @@ static tag *tag_of(tags *t, const tn_event_value *v)
     tag *made = &t->v[t->n];
     *made = (tag){.name = strdup(v->tag), .kind = strdup(kind_of(v))};
     if (!made->name || !made->kind) return free(made->name), free(made->kind), NULL;
-    t->n++;
+    t->at = t->n++;
     return made;
 }
 

@@ -120,22 +120,6 @@ static void operator_facts(const tn_meta_graph_info *g, facts *f)
     facts_end(f);
 }
 
-static void function_facts(const tn_meta_graph_info *g, facts *f)
-{
-    facts_list(f, "functions");
-    for (int i = 0; i < g->n_functions; i++) {
-        const tn_function_info *p = &g->functions[i];
-        facts_object(f, NULL);
-        facts_text(f, "name", p->name);
-        facts_int(f, "inputs", p->n_inputs);
-        facts_int(f, "outputs", p->n_outputs);
-        facts_int(f, "nodes", p->n_nodes);
-        if (p->gradient) facts_text(f, "gradient", p->gradient);
-        facts_end(f);
-    }
-    facts_end(f);
-}
-
 static void asset_facts(const tn_meta_graph_info *g, facts *f)
 {
     facts_list(f, "assets");
@@ -202,6 +186,24 @@ static void node_rows(const tn_graph_node *v, int n, facts *f)
     facts_end(f);
 }
 
+/* With --nodes each with its body. */
+static void function_facts(const show_values *v, const tn_meta_graph_info *g, facts *f)
+{
+    facts_list(f, "functions");
+    for (int i = 0; i < g->n_functions; i++) {
+        const tn_function_info *p = &g->functions[i];
+        facts_object(f, NULL);
+        facts_text(f, "name", p->name);
+        facts_int(f, "inputs", p->n_inputs);
+        facts_int(f, "outputs", p->n_outputs);
+        facts_int(f, "nodes", p->n_nodes);
+        if (p->gradient) facts_text(f, "gradient", p->gradient);
+        if (v->nodes) node_rows(p->nodes, p->n_nodes, f);
+        facts_end(f);
+    }
+    facts_end(f);
+}
+
 static void node_facts(const show_values *v, const tn_meta_graph_info *g, bool bare, facts *f)
 {
     if (bare || v->nodes) scope_facts(v, g->nodes, g->n_nodes, f);
@@ -234,7 +236,7 @@ static void meta_graph_facts(const show_values *v, const tn_meta_graph_info *g, 
     operator_facts(g, f);
     collection_facts(g, f);
     saver_facts(g, f);
-    function_facts(g, f);
+    function_facts(v, g, f);
     node_facts(v, g, bare, f);
 }
 

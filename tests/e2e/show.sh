@@ -67,6 +67,7 @@ said 'sum(o["nodes"] for o in d["meta_graphs"][0]["operators"]) == d["meta_graph
 said '[c["items"] for c in d["meta_graphs"][0]["collections"] if c["name"] == "variables"] == [["a:0","b:0","c:0"]] and d["meta_graphs"][0]["saver"]["sharded"]'; ok "collections and Saver"
 show "$(dirname "$M")" --json && said 'd["kind"] == "versions" and d["versions"][0]["version"] == 1'; ok "a folder of versions"
 show "$M" --tag_set serve && fails "a tag set that is not there" "no MetaGraph has the tags 'serve,gpu'; there is: 'serve'" "$T" show "$M" --tag_set serve,gpu
+show "$G/wire/saved_model.pb" --nodes --json && said 'all(len(f["node_list"]) == f["nodes"] for f in d["meta_graphs"][0]["functions"]) and d["meta_graphs"][0]["functions"]'; ok "functions with their bodies"
 show "$M" --plan --runs 2 && grep -q "^step  kernel" out; ok "a plan"
 show "$M" --plan --runs 0 --json && said '"step" in d["plan"]'; ok "as JSON"
 mkdir cut && head -c 3000 "$M/saved_model.pb" > cut/saved_model.pb && cp -r "$M/variables" cut
