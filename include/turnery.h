@@ -430,7 +430,8 @@ enum {
 typedef struct tn_session_options {
     int threads;              /* intra-op threads; 0: all cores */
     unsigned passes_off;      /* TN_PASS(FOLD) | ...; TN_ALL_PASSES: the plain interpreter */
-    size_t memory_limit;      /* bytes of a run's values; 0: none */
+    size_t memory_limit;      /* bytes of all values that runs make and variables hold; 0: none */
+    double time_limit;        /* seconds that a run may take, else DEADLINE_EXCEEDED; 0: none */
     int max_bound_shapes;     /* plans kept for shapes seen before; 0: 16 */
     uint64_t seed;            /* for random ops without a seed; 0: from the system */
 } tn_session_options;

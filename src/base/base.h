@@ -64,6 +64,26 @@ void tn_malloc_fail_at(int64_t n);
 /* Test hook: how many allocations were asked for since the hook was last set. */
 int64_t tn_malloc_count(void);
 
+/* ==== budgets (budget.c) ==== what a session's values may take together */
+
+typedef struct tn_budget tn_budget;
+tn_budget *tn_budget_new(size_t limit); /* bytes; NULL: no memory */
+tn_budget *tn_budget_keep(tn_budget *b); /* another reference */
+void tn_budget_free(tn_budget *b);       /* it stays until the last charge is gone */
+tn_budget *tn_budget_now(void);          /* what is in force for the calling thread */
+/* Puts a budget (NULL: none) in force for the calling thread; what was before. */
+tn_budget *tn_budget_enter(tn_budget *b);
+size_t tn_budget_limit(const tn_budget *b); /* 0: no budget */
+size_t tn_budget_used(const tn_budget *b);
+/* What something has taken. {0} to begin with; charged to the budget in force at the first add, if there is one. */
+typedef struct tn_charge {
+    tn_budget *budget;
+    size_t n;
+} tn_charge;
+bool tn_charge_add(tn_charge *c, size_t n); /* false: over the limit, nothing is charged */
+void tn_charge_less(tn_charge *c, size_t n);
+void tn_charge_drop(tn_charge *c);
+
 /* ==== arena (arena.c) ==== memory of one phase, freed at once; tn_arena_alloc aborts never: NULL
  * when the system or the arena's limit has no more. Not thread-safe. */
 

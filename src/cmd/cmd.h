@@ -16,7 +16,7 @@ typedef struct command {
     tn_code (*run)(int argc, char **argv, tn_error *err); /* arguments after the command's name */
 } command;
 
-typedef enum flag_kind { FLAG_BOOL, FLAG_INT, FLAG_STRING, FLAG_STRINGS } flag_kind;
+typedef enum flag_kind { FLAG_BOOL, FLAG_INT, FLAG_SIZE, FLAG_SECONDS, FLAG_STRING, FLAG_STRINGS } flag_kind;
 
 typedef struct strings { /* a flag that may be given several times */
     const char *v[256];
@@ -27,7 +27,8 @@ typedef struct strings { /* a flag that may be given several times */
 typedef struct flag {
     const char *name;
     flag_kind kind;
-    size_t offset; /* in the command's own struct of values: bool, int64_t, const char *, strings */
+    size_t offset; /* in the command's own struct of values: bool, int64_t, size_t (bytes), double, const char *,
+                      strings */
     const char *value, *help;
 } flag;
 #define FLAGS_END {.name = NULL}

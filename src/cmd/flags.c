@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 tn_code usage_error(tn_error *err, const char *format, ...)
 {
@@ -59,6 +60,31 @@ static tn_code set_bool(const flag *f, const char *value, bool *out, tn_error *e
     return TN_OK;
 }
 
+/* A number of bytes: "500000", "64kB", "512MB", "2GB"; a kB is 1024 bytes. */
+static tn_code set_size(const flag *f, const char *value, size_t *out, tn_error *err)
+{
+    static const char *const units[] = {"", "kB", "MB", "GB", "TB"};
+    char *end;
+    errno = 0;
+    double n = strtod(value, &end), scale = 1;
+    for (size_t i = 0; i < sizeof units / sizeof *units && end != value; i++, scale *= 1024)
+        if (strcasecmp(end, units[i]) == 0 && n >= 0 && n * scale < 1e18) {
+            *out = (size_t)(n * scale);
+            return TN_OK;
+        }
+    return usage_error(err, "--%s takes a number of bytes (500000, 64kB, 512MB, 2GB), not '%s'", f->name, value);
+}
+
+static tn_code set_seconds(const flag *f, const char *value, double *out, tn_error *err)
+{
+    char *end;
+    double n = strtod(value, &end);
+    if (end == value || *end || !(n >= 0 && n < 1e9))
+        return usage_error(err, "--%s takes seconds, not '%s'", f->name, value);
+    *out = n;
+    return TN_OK;
+}
+
 static tn_code set(const flag *f, const char *value, void *values, tn_error *err)
 {
     void *at = (char *)values + f->offset;
@@ -72,6 +98,8 @@ static tn_code set(const flag *f, const char *value, void *values, tn_error *err
         if (errno || end == value || *end)
             return usage_error(err, "--%s takes a whole number, not '%s'", f->name, value);
         return TN_OK;
+    case FLAG_SIZE: return set_size(f, value, at, err);
+    case FLAG_SECONDS: return set_seconds(f, value, at, err);
     case FLAG_STRING: *(const char **)at = value; return TN_OK;
     case FLAG_STRINGS:
         list = at;

@@ -9,7 +9,9 @@
 
 /* ---- from the message ---- */
 
-tn_code tn_graphdef_import(const tn_GraphDef *def, const char *prefix, tn_graph *g, tn_error *err)
+#define CONSTANTS_LIMIT ((size_t)1 << 31) /* bytes of constants, beyond twice those of the file */
+
+static tn_code import(const tn_GraphDef *def, const char *prefix, tn_graph *g, tn_error *err)
 {
     if (def->versions && def->versions->min_consumer > TN_GRAPH_PRODUCER)
         return tn_fail(err, TN_UNIMPLEMENTED, "the graph needs version %d; this understands %d",
@@ -22,6 +24,23 @@ tn_code tn_graphdef_import(const tn_GraphDef *def, const char *prefix, tn_graph 
     tn_node_import c = {.graph = g, .prefix = scope, .library = def->library, .arena = a};
     tn_code code = scope ? tn_nodes_import(&c, &def->node, err) : tn_no_memory(err, 0);
     tn_arena_free(a);
+    return code;
+}
+
+/* A constant of one repeated value is small in a file, however large it is. All of a graph's are kept below a limit
+ * together: the caller's budget, or one of their own. */
+tn_code tn_graphdef_import(const tn_GraphDef *def, const char *prefix, tn_graph *g, tn_error *err)
+{
+    tn_budget *callers = tn_budget_now(), *mine = NULL;
+    tn_code code = TN_OK;
+    if (!callers) {
+        size_t size = tn_proto_size(tn_proto_named(TN_VIEW("tensorflow.GraphDef")), def);
+        if (!(mine = tn_budget_new(CONSTANTS_LIMIT + 2 * size))) code = tn_no_memory(err, 0);
+    }
+    tn_budget_enter(callers ? callers : mine);
+    if (code == TN_OK) code = import(def, prefix, g, err);
+    tn_budget_enter(callers);
+    tn_budget_free(mine);
     return code;
 }
 

@@ -60,43 +60,81 @@ static tn_code model_new(tn_metagraph *meta, tn_graph *graph, const tn_session_o
     return code;
 }
 
-tn_code tn_load_saved_model(const char *folder, const char *const *tags, int n_tags,
-                            const tn_session_options *options, tn_loaded **out, tn_error *err)
+/* What is to be opened, by one of the three ways. */
+typedef struct source {
+    const char *path, *checkpoint;
+    const char *const *tags;
+    int n_tags;
+    const tn_session_options *options;
+} source;
+
+static tn_code load_saved_model(const source *from, tn_loaded **out, tn_error *err)
 {
     tn_metagraph *meta;
-    tn_loaded *m;
-    TN_TRY(tn_savedmodel_load(folder, tags, n_tags, &meta, err));
-    TN_TRY(model_new(meta, NULL, options, &m, err));
+    TN_TRY(tn_savedmodel_load(from->path, from->tags, from->n_tags, &meta, err));
+    TN_TRY(model_new(meta, NULL, from->options, out, err));
+    tn_loaded *m = *out;
     m->saved_model = true;
-    tn_code code = tn_savedmodel_restore(folder, meta, m->session, err);
-    const char *prefix = tn_arena_printf(m->arena, "%s/variables/variables", folder);
-    if (code == TN_OK && !prefix) code = tn_no_memory(err, strlen(folder));
-    if (code == TN_OK && tn_checkpoint_exists(prefix)) m->checkpoint = prefix;
+    TN_TRY(tn_savedmodel_restore(from->path, meta, m->session, err));
+    const char *prefix = tn_arena_printf(m->arena, "%s/variables/variables", from->path);
+    if (!prefix) return tn_no_memory(err, strlen(from->path));
+    if (tn_checkpoint_exists(prefix)) m->checkpoint = prefix;
+    return TN_OK;
+}
+
+static tn_code load_meta_graph(const source *from, tn_loaded **out, tn_error *err)
+{
+    tn_metagraph *meta;
+    TN_TRY(tn_metagraph_load(from->path, &meta, err));
+    TN_TRY(model_new(meta, NULL, from->options, out, err));
+    tn_loaded *m = *out;
+    if (!from->checkpoint) return TN_OK;
+    TN_TRY(tn_checkpoint_restore(from->checkpoint, m->graph, NULL, m->session, NULL, err));
+    m->checkpoint = tn_arena_strdup(m->arena, from->checkpoint);
+    return m->checkpoint ? TN_OK : tn_no_memory(err, strlen(from->checkpoint));
+}
+
+static tn_code load_graph(const source *from, tn_loaded **out, tn_error *err)
+{
+    tn_graph *g;
+    TN_TRY(tn_graphdef_load(from->path, &g, err));
+    return model_new(NULL, g, from->options, out, err);
+}
+
+/* The limit of the session's memory is one of the graph's constants, too. */
+static tn_code load(const source *from, tn_code (*way)(const source *from, tn_loaded **m, tn_error *err),
+                    tn_loaded **out, tn_error *err)
+{
+    tn_loaded *m = NULL;
+    size_t limit = from->options ? from->options->memory_limit : 0;
+    tn_budget *budget = limit ? tn_budget_new(limit) : NULL;
+    if (limit && !budget) return tn_no_memory(err, 0);
+    tn_budget *before = tn_budget_enter(budget);
+    tn_code code = way(from, &m, err);
+    tn_budget_enter(before);
+    tn_budget_free(budget);
     if (code == TN_OK) *out = m;
     else tn_loaded_free(m);
     return code;
+}
+
+tn_code tn_load_saved_model(const char *folder, const char *const *tags, int n_tags,
+                            const tn_session_options *options, tn_loaded **out, tn_error *err)
+{
+    source from = {.path = folder, .tags = tags, .n_tags = n_tags, .options = options};
+    return load(&from, load_saved_model, out, err);
 }
 
 tn_code tn_load_meta_graph(const char *meta_graph, const char *checkpoint, const tn_session_options *options,
                            tn_loaded **out, tn_error *err)
 {
-    tn_metagraph *meta;
-    tn_loaded *m;
-    TN_TRY(tn_metagraph_load(meta_graph, &meta, err));
-    TN_TRY(model_new(meta, NULL, options, &m, err));
-    tn_code code = checkpoint ? tn_checkpoint_restore(checkpoint, m->graph, NULL, m->session, NULL, err) : TN_OK;
-    if (code == TN_OK && checkpoint && !(m->checkpoint = tn_arena_strdup(m->arena, checkpoint)))
-        code = tn_no_memory(err, strlen(checkpoint));
-    if (code == TN_OK) *out = m;
-    else tn_loaded_free(m);
-    return code;
+    source from = {.path = meta_graph, .checkpoint = checkpoint, .options = options};
+    return load(&from, load_meta_graph, out, err);
 }
 
 tn_code tn_load_graph(const char *graph, const tn_session_options *options, tn_loaded **out, tn_error *err)
 {
-    tn_graph *g;
-    TN_TRY(tn_graphdef_load(graph, &g, err));
-    return model_new(NULL, g, options, out, err);
+    return load(&(source){.path = graph, .options = options}, load_graph, out, err);
 }
 
 void tn_loaded_free(tn_loaded *m)

@@ -353,9 +353,6 @@ static tn_code bind_into(tn_program *p, tn_binding *b, const tn_lowered *l, cons
     TN_TRY(set_feeds(b, p, feeds, l->n_feeds, err));
     TN_TRY(run_passes(b, err));
     TN_TRY(tn_layout_make(b, &layout, err));
-    if (p->memory_limit && layout.block > p->memory_limit)
-        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "the graph's values need %zu bytes; the limit is %zu", layout.block,
-                       p->memory_limit);
     TN_TRY(take_layout(p, &layout, err));
     emitter e = {.b = b, .l = &layout, .p = p, .last_use = TN_ARRAY(b->arena, layout.n_slots + 1, int)};
     if (!e.last_use) return no_memory(err);
@@ -373,7 +370,6 @@ tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bin
     pthread_mutex_init(&p->lock, NULL);
     p->threads = o->threads;
     p->passes = o->passes;
-    p->memory_limit = o->memory_limit;
     p->store = l->store;
     tn_binding b = {.arena = p->arena, .passes = o->passes, .threads = o->threads, .store = l->store,
                     .library = tn_graph_library(l->graph)};

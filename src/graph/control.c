@@ -103,6 +103,7 @@ tn_code tn_exec_while(tn_run_context *c, const tn_step *s, tn_error *err)
     }
     TN_TRY(goes_on(c, cond, &more, err));
     while (more) {
+        TN_TRY(tn_may_go_on(c, err));
         TN_TRY(tn_run_range(c, body, err));
         TN_TRY(next_iteration(c, body, err));
         TN_TRY(goes_on(c, cond, &more, err));

@@ -11,6 +11,7 @@ enum { BITS = 5, WIDTH = 1 << BITS, MAX_LEVELS = 7 }; /* 2^35 elements */
 
 typedef struct tn_list_node {
     atomic_int refs;
+    tn_charge charge;
     void *at[WIDTH]; /* nodes, at level 0 tensors */
 } node;
 
@@ -23,6 +24,7 @@ static void unref(node *n, int level)
         else
             tn_tensor_unref(n->at[i]);
     }
+    tn_charge_drop(&n->charge);
     tn_free(n);
 }
 
@@ -34,8 +36,13 @@ static node *ref(node *n)
 
 static node *copy(const node *from, int level)
 {
-    node *n = tn_calloc(1, sizeof *n);
-    if (!n) return NULL;
+    tn_charge charge = {NULL, 0};
+    node *n = tn_charge_add(&charge, sizeof *n) ? tn_calloc(1, sizeof *n) : NULL;
+    if (!n) {
+        tn_charge_drop(&charge);
+        return NULL;
+    }
+    n->charge = charge;
     atomic_init(&n->refs, 1);
     for (int i = 0; from && i < WIDTH; i++) {
         if (!from->at[i]) continue;

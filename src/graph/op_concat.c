@@ -299,7 +299,8 @@ static tn_code concat_offset_infer(tn_infer *c, tn_error *err)
 
 static tn_code concat_offset_run(tn_run *r, tn_error *err)
 {
-    int64_t given = tn_tensor_int(r->in[0], 0), at = 0;
+    int64_t given, at = 0;
+    TN_TRY(tn_int_of(r->in[0], "concat_dim", &given, err));
     int64_t n = r->in[1]->shape.dim[0];
     int axis;
     TN_TRY(tn_axis_check(given, (int)TN_MIN(n, INT32_MAX), &axis, err));

@@ -285,7 +285,8 @@ static tn_code one_hot_run(tn_run *r, tn_error *err)
 {
     const tn_tensor *in = r->in[0];
     tn_tensor *out = r->out[0];
-    int64_t axis = tn_attr_i(r->attrs, "axis"), depth = tn_tensor_int(r->in[1], 0);
+    int64_t axis = tn_attr_i(r->attrs, "axis"), depth;
+    TN_TRY(tn_int_of(r->in[1], "depth", &depth, err));
     if (axis < 0) axis = in->shape.rank;
     int64_t inner = tn_shape_product(&in->shape, (int)axis, in->shape.rank), n = tn_tensor_count(in);
     TN_TRY(tn_move_fill(out, 0, tn_tensor_count(out), r->in[3], 0, err));

@@ -74,10 +74,12 @@ static tn_code int_run(tn_run *r, tn_error *err)
     tn_philox p;
     int64_t n = tn_tensor_count(r->out[0]);
     if (n == 0) return TN_OK;
+    int64_t least, beyond;
+    TN_TRY(tn_int_of(r->in[1], "minval", &least, err));
+    TN_TRY(tn_int_of(r->in[2], "maxval", &beyond, err));
     TN_TRY(check_range(r->in[1], r->in[2], err));
     TN_TRY(next_state(r, n, &p, err));
-    return tn_random_int(r->out[0]->dtype, &p, tn_tensor_int(r->in[1], 0), tn_tensor_int(r->in[2], 0), n,
-                         r->out[0]->data, r->threads, err);
+    return tn_random_int(r->out[0]->dtype, &p, least, beyond, n, r->out[0]->data, r->threads, err);
 }
 
 #define RANDOM(NAME, RUN, FLAGS, SIG)      \

@@ -6,6 +6,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "op_move.h"
 #include "op_math.h"
 #include "segment.h"
 
@@ -221,7 +222,7 @@ static tn_code sorted_run(tn_run *r, tn_error *err)
     int64_t last = s->count ? tn_tensor_int(r->in[1], s->count - 1) : -1,
             n = last < INT64_MAX ? last + 1 : -1;
     tn_shape shape;
-    if (r->n_in == 3) n = tn_tensor_int(r->in[2], 0);
+    if (r->n_in == 3) TN_TRY(tn_int_of(r->in[2], "num_segments", &n, err));
     if (n < 0) return tn_fail(err, TN_INVALID_ARGUMENT, "segment ids must be >= 0");
     TN_TRY(check_sorted(s, r->in[1], n, err));
     after_first(&r->in[0]->shape, 1, n, &shape);

@@ -5,6 +5,7 @@
  */
 #include <math.h>
 
+#include "op_move.h"
 #include "op_math.h"
 
 typedef enum norm { NORM_NONE, NORM_MEAN, NORM_ROOT } norm;
@@ -137,7 +138,7 @@ static tn_code forward_run(tn_run *r, tn_error *err)
     int64_t last = s->count ? tn_tensor_int(r->in[2], s->count - 1) : -1, start = 0;
     int64_t n = last < INT64_MAX ? last + 1 : -1;
     tn_shape shape = r->in[0]->shape;
-    if (r->n_in == 4) n = tn_tensor_int(r->in[3], 0);
+    if (r->n_in == 4) TN_TRY(tn_int_of(r->in[3], "num_segments", &n, err));
     if (n < 0) return tn_fail(err, TN_INVALID_ARGUMENT, "segment ids must be >= 0");
     TN_TRY(check_ids(r, s, n, r->n_in == 4, err));
     shape.dim[0] = n;

@@ -145,8 +145,12 @@ static tn_code reshape_infer(tn_infer *c, tn_error *err)
 {
     const tn_shape *in = &c->in[0]->shape;
     tn_shape want;
+    char text[128];
+    const tn_shape *v = &c->in[1]->shape;
+    if (v->rank >= 0 && v->rank != 1)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "sizes input must be 1-D, not %s",
+                       tn_shape_text(v, text, sizeof text));
     if (!tn_info_ints(c->in[1], &want)) {
-        const tn_shape *v = &c->in[1]->shape;
         if (v->rank == 1 && v->dim[0] >= 0) tn_infer_set_rank(c, 0, (int)TN_MIN(v->dim[0], TN_MAX_RANK + 1));
         return TN_OK;
     }
@@ -170,7 +174,7 @@ static tn_code reshape_infer(tn_infer *c, tn_error *err)
     if (!minus && unknown == 1 && tn_shape_count(in) > 0) {
         int64_t rest = 1;
         for (int k = 0; k < want.rank; k++)
-            if (k != at) rest *= want.dim[k];
+            if (k != at && __builtin_mul_overflow(rest, want.dim[k], &rest)) return reshape_mismatch(in, &want, err);
         if (rest > 0 && tn_shape_count(in) % rest == 0) want.dim[at] = tn_shape_count(in) / rest;
     }
     if (!unknown && !minus && tn_shape_known(in) && tn_shape_count(in) != tn_shape_count(&want))

@@ -10,6 +10,7 @@ typedef struct stack {
     tn_dtype dtype;
     int64_t n, cap, most; /* most -1: no limit */
     tn_tensor **v;
+    tn_charge charge; /* of v */
     bool closed;
 } stack;
 
@@ -25,12 +26,15 @@ static void release_stack(tn_resource *self)
 {
     stack *s = (stack *)self;
     drop_all(s);
+    tn_charge_drop(&s->charge);
     tn_free((char *)s->base.name);
     tn_free(s);
 }
 
 static tn_code new_run(tn_run *r, tn_error *err)
 {
+    int64_t most = -1;
+    if (r->n_in) TN_TRY(tn_int_of(r->in[0], "Stack size", &most, err));
     stack *s = tn_calloc(1, sizeof *s);
     char *name = tn_strdup(r->name);
     if (!s || !name) {
@@ -41,7 +45,7 @@ static tn_code new_run(tn_run *r, tn_error *err)
     s->base = (tn_resource){.kind = TN_RES_STACK, .name = name, .release = release_stack};
     atomic_init(&s->base.refs, 1);
     s->dtype = tn_attr_t(r->attrs, "elem_type");
-    s->most = r->n_in ? tn_tensor_int(r->in[0], 0) : -1;
+    s->most = most;
     return tn_run_new_resource(r, 0, &s->base, err);
 }
 
@@ -91,6 +95,7 @@ static tn_code push_run(tn_run *r, tn_error *err)
                        (long long)s->most);
     if (s->n == s->cap) {
         int64_t cap = s->cap ? 2 * s->cap : 16;
+        if (!tn_charge_add(&s->charge, (size_t)(cap - s->cap) * sizeof *s->v)) return tn_no_memory(err, (size_t)cap);
         tn_tensor **v = tn_realloc(s->v, (size_t)cap * sizeof *v);
         if (!v) return tn_no_memory(err, (size_t)cap * sizeof *v);
         s->v = v;

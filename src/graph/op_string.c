@@ -294,7 +294,7 @@ static tn_code strip_run(tn_run *r, tn_error *err)
         size_t a = 0, b = s->n;
         while (a < b && is_space(s->p[a])) a++;
         while (b > a && is_space(s->p[b - 1])) b--;
-        TN_TRY(tn_string_set(r->out[0], i, s->p + a, b - a, err));
+        TN_TRY(tn_string_set(r->out[0], i, s->n ? s->p + a : "", b - a, err));
     }
     return TN_OK;
 }
@@ -312,10 +312,13 @@ const tn_op tn_op_StringStrip = {
 static tn_code sharded_run(tn_run *r, tn_error *err)
 {
     const tn_string *base = TN_STRINGS(r->in[0]);
+    int64_t shard, shards;
+    TN_TRY(tn_int_of(r->in[1], "shard", &shard, err));
+    TN_TRY(tn_int_of(r->in[2], "num_shards", &shards, err));
+    if (tn_tensor_count(r->in[0]) != 1) return tn_fail(err, TN_INVALID_ARGUMENT, "basename must be a scalar");
     tn_buf text = {0};
     tn_buf_add(&text, base->p, base->n);
-    tn_buf_printf(&text, "-%05lld-of-%05lld", (long long)tn_tensor_int(r->in[1], 0),
-                  (long long)tn_tensor_int(r->in[2], 0));
+    tn_buf_printf(&text, "-%05lld-of-%05lld", (long long)shard, (long long)shards);
     tn_code code = tn_buf_check(&text, err);
     if (code == TN_OK) code = tn_string_set(r->out[0], 0, text.data, text.n, err);
     tn_buf_free(&text);

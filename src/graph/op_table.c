@@ -5,7 +5,11 @@
  */
 #include "op_move.h"
 
+#define FILE_LIMIT ((size_t)1 << 32)
+enum { KEY_COST = 64 }; /* of an entry, beside its bytes */
+
 typedef struct cell { /* a value: plain bytes, or a string's */
+    tn_charge charge; /* with its key's */
     size_t n;
     char data[];
 } cell;
@@ -20,9 +24,16 @@ typedef struct table {
 
 /* ==== the table ==== */
 
+static void drop_cell(cell *c)
+{
+    if (!c) return;
+    tn_charge_drop(&c->charge);
+    tn_free(c);
+}
+
 static void drop_cells(tn_map *m)
 {
-    for (size_t i = 0; m && i < tn_map_count(m); i++) tn_free(tn_map_value(m, i));
+    for (size_t i = 0; m && i < tn_map_count(m); i++) drop_cell(tn_map_value(m, i));
     tn_map_free(m);
 }
 
@@ -123,15 +134,21 @@ static tn_code insert(tn_map *m, tn_view key, tn_view value, bool unique, tn_err
         return tn_fail(err, TN_FAILED_PRECONDITION, "HashTable has different value for same key: %.*s",
                        (int)TN_MIN(key.n, (size_t)200), key.p);
     }
+    tn_charge charge = {NULL, 0};
+    if (!tn_charge_add(&charge, sizeof *old + KEY_COST + key.n + value.n)) return tn_no_memory(err, value.n);
     cell *c = tn_malloc(sizeof *c + value.n);
-    if (!c) return tn_no_memory(err, value.n);
+    if (!c) {
+        tn_charge_drop(&charge);
+        return tn_no_memory(err, value.n);
+    }
+    c->charge = charge;
     c->n = value.n;
     memcpy(c->data, value.p, value.n);
     if (!tn_map_put_view(m, key, c)) {
-        tn_free(c);
+        drop_cell(c);
         return tn_no_memory(err, key.n);
     }
-    tn_free(old);
+    drop_cell(old);
     return TN_OK;
 }
 
@@ -252,7 +269,7 @@ static tn_code remove_run(tn_run *r, tn_error *err)
     pthread_mutex_lock(&t->lock);
     for (int64_t i = 0, n = tn_tensor_count(r->in[1]); i < n; i++) {
         tn_view key = bytes_of(r->in[1], i);
-        tn_free(tn_map_get_view(t->map, key));
+        drop_cell(tn_map_get_view(t->map, key));
         tn_map_remove_view(t->map, key);
     }
     pthread_mutex_unlock(&t->lock);
@@ -422,7 +439,7 @@ static tn_code from_file(tn_run *r, table *t, const char *path, tn_error *err)
                  tn_attr_i(r->attrs, "vocab_size"), tn_attr_i(r->attrs, "offset"),
                  delimiter.n ? delimiter.p[0] : '\t'};
     tn_map *map = tn_map_new();
-    tn_code code = map ? tn_file_read(path, 0, &text, err) : tn_no_memory(err, 0);
+    tn_code code = map ? tn_file_read(path, FILE_LIMIT, &text, err) : tn_no_memory(err, 0);
     if (code == TN_OK) code = read_lines(t, &text, &c, map, err);
     tn_buf_free(&text);
     if (code == TN_OK) return replace_map(t, map, err);

@@ -45,9 +45,10 @@ tn_code tn_array_new_run(tn_run *r, tn_error *err)
 {
     tn_tensor_array *a;
     tn_shape element = tn_shape_unknown();
+    int64_t size;
     tn_attr_get_shape(r->attrs, "element_shape", &element);
-    TN_TRY(tn_tensor_array_new(r->name, tn_attr_t(r->attrs, "dtype"), &element, tn_tensor_int(r->in[0], 0),
-                               &a, err));
+    TN_TRY(tn_int_of(r->in[0], "TensorArray size", &size, err));
+    TN_TRY(tn_tensor_array_new(r->name, tn_attr_t(r->attrs, "dtype"), &element, size, &a, err));
     a->dynamic = tn_attr_b(r->attrs, "dynamic_size");
     a->clear_after_read = tn_attr_b(r->attrs, "clear_after_read");
     tn_attr_get_bool(r->attrs, "identical_element_shapes", &a->identical);
@@ -149,8 +150,10 @@ static gradient_array gradient_of(tn_grad *g, tn_node dy, tn_node flow)
 tn_code tn_array_write_run(tn_run *r, tn_error *err)
 {
     tn_tensor_array *a;
+    int64_t i;
     TN_TRY(array_of(r, &a, err));
-    TN_TRY(tn_tensor_array_write(a, tn_tensor_int(r->in[1], 0), r->in[2], err));
+    TN_TRY(tn_int_of(r->in[1], "TensorArray index", &i, err));
+    TN_TRY(tn_tensor_array_write(a, i, r->in[2], err));
     set_flow(r->out[0]);
     return TN_OK;
 }
@@ -186,8 +189,9 @@ tn_code tn_array_read_run(tn_run *r, tn_error *err)
 {
     tn_tensor_array *a;
     const tn_tensor *value;
-    int64_t i = tn_tensor_int(r->in[1], 0);
+    int64_t i;
     TN_TRY(array_of(r, &a, err));
+    TN_TRY(tn_int_of(r->in[1], "TensorArray index", &i, err));
     if (a->dtype != r->out[0]->dtype)
         return tn_fail(err, TN_INVALID_ARGUMENT, "TensorArray dtype is %s but Op requested dtype %s.",
                        tn_dtype_name(a->dtype), tn_dtype_name(r->out[0]->dtype));

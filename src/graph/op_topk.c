@@ -4,6 +4,7 @@
  */
 #include <math.h>
 
+#include "op_move.h"
 #include "op_math.h"
 
 /* ==== InTopK ==== */
@@ -43,9 +44,9 @@ static bool in_top(const float *row, int64_t classes, int64_t target, int64_t k)
 static tn_code in_top_k_run(tn_run *r, tn_error *err)
 {
     int64_t rows = r->in[0]->shape.dim[0], classes = r->in[0]->shape.dim[1];
-    int64_t k = r->n_in == 3 ? tn_tensor_int(r->in[2], 0) : tn_attr_i(r->attrs, "k");
+    int64_t k = r->n_in == 3 ? 0 : tn_attr_i(r->attrs, "k");
     bool *y = r->out[0]->data;
-    (void)err;
+    if (r->n_in == 3) TN_TRY(tn_int_of(r->in[2], "k", &k, err));
     for (int64_t i = 0; i < rows; i++)
         y[i] = in_top(TN_FLOATS(r->in[0]) + i * classes, classes, tn_tensor_int(r->in[1], i), k);
     return TN_OK;

@@ -167,7 +167,6 @@ struct tn_program {
     int n_frozen;
     atomic_uint_fast64_t checked; /* the store's changes when the frozen ones were last looked at */
     unsigned passes;
-    size_t memory_limit;
     pthread_mutex_t lock;
     tn_run_context *idle; /* contexts kept for the next run */
 };
@@ -175,7 +174,6 @@ struct tn_program {
 typedef struct tn_bind_options {
     unsigned passes; /* TN_PASS bits that are on */
     int threads;
-    size_t memory_limit;
 } tn_bind_options;
 tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bind_options *o,
                 tn_program **out, tn_error *err);
@@ -223,6 +221,7 @@ typedef struct tn_dynamic { /* what a step whose shapes are found while running 
     bool *is_constant;
     void *scratch;
     size_t scratch_size;
+    tn_charge charge; /* of the scratch */
 } tn_dynamic;
 
 enum { TN_MAX_PINS = 8 };
@@ -234,6 +233,8 @@ struct tn_run_context {
     tn_dynamic *dynamic;
     char *block;
     void *scratch;
+    tn_charge charge; /* of both */
+    int64_t deadline; /* on the clock of tn_now_us; 0: none */
     const atomic_int *cancel;
     tn_tensor *pins[TN_MAX_PINS]; /* variables' values that the present step looks at */
     int n_pins;
@@ -266,6 +267,8 @@ tn_code tn_evaluate(const tn_op *op, const char *name, const tn_attrs *attrs, co
 void tn_value_drop(tn_tensor *v);
 void tn_value_take(tn_tensor *v, tn_tensor *t);
 void tn_value_share(tn_tensor *v, const tn_tensor *from);
+/* CANCELLED, DEADLINE_EXCEEDED: the run is to end. */
+tn_code tn_may_go_on(const tn_run_context *c, tn_error *err);
 /* The steps of a region, in order. */
 tn_code tn_run_range(tn_run_context *c, const tn_code_range *range, tn_error *err);
 tn_code tn_exec_static(tn_run_context *c, const tn_step *s, tn_error *err);

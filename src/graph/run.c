@@ -125,8 +125,9 @@ static tn_run_context *context_new(tn_program *p)
     c->values = tn_calloc((size_t)p->n_slots + 1, sizeof *c->values);
     c->runs = tn_calloc((size_t)p->n_steps + 1, sizeof *c->runs);
     c->dynamic = tn_calloc((size_t)p->n_dynamic + 1, sizeof *c->dynamic);
-    c->block = tn_aligned_alloc(p->block + 64);
-    c->scratch = tn_aligned_alloc(p->scratch + 64);
+    bool affordable = tn_charge_add(&c->charge, p->block + p->scratch + 128);
+    c->block = affordable ? tn_aligned_alloc(p->block + 64) : NULL;
+    c->scratch = affordable ? tn_aligned_alloc(p->scratch + 64) : NULL;
     bool ok = c->values && c->runs && c->dynamic && c->block && c->scratch;
     if (ok) {
         memcpy(c->values, p->values, (size_t)p->n_slots * sizeof *c->values);
@@ -153,6 +154,7 @@ static void dynamic_free(tn_dynamic *d)
     tn_free(d->out_shapes);
     tn_free(d->is_constant);
     tn_free(d->scratch);
+    tn_charge_drop(&d->charge);
 }
 
 void tn_context_clear(tn_run_context *c)
@@ -178,6 +180,7 @@ void tn_context_free(tn_run_context *c)
     tn_free(c->step_ns);
     tn_free(c->rngs);
     tn_free(c->rng_states);
+    tn_charge_drop(&c->charge);
     tn_free(c);
 }
 
@@ -187,16 +190,27 @@ tn_code tn_context_get(tn_program *p, tn_run_context **out, tn_error *err)
     tn_run_context *c = p->idle;
     if (c) p->idle = c->next;
     pthread_mutex_unlock(&p->lock);
-    if (!c && !(c = context_new(p))) return tn_no_memory(err, p->block + p->scratch);
+    if (!c && !(c = context_new(p)))
+        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "OOM when allocating %zu bytes for the values of a run",
+                       p->block + p->scratch);
     c->next = NULL;
     *out = c;
     return TN_OK;
+}
+
+static bool is_tight(const tn_budget *b)
+{
+    return b && tn_budget_used(b) > tn_budget_limit(b) / 2;
 }
 
 void tn_context_put(tn_program *p, tn_run_context *c)
 {
     if (!c) return;
     tn_context_clear(c);
+    if (is_tight(c->charge.budget)) { /* others may need it more */
+        tn_context_free(c);
+        return;
+    }
     pthread_mutex_lock(&p->lock);
     c->next = p->idle;
     p->idle = c;
@@ -217,23 +231,16 @@ static tn_code block_value(const tn_slot *slot, tn_tensor *v, const tn_shape *sh
     return TN_OK;
 }
 
-/* The block was measured against the limit when the program was made; a value beside it is measured here. */
-static tn_code output_value(const tn_program *p, const tn_slot *slot, tn_tensor *v, const tn_shape *shape,
-                            tn_error *err)
+static tn_code output_value(const tn_slot *slot, tn_tensor *v, const tn_shape *shape, tn_error *err)
 {
-    char text[128];
     if (slot->place == TN_PLACE_BLOCK) return block_value(slot, v, shape, err);
-    int64_t count = tn_shape_count(shape);
-    if (p->memory_limit && count > 0 && (size_t)count > p->memory_limit / tn_dtype_size(v->dtype))
-        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "a value of shape %s is more than the limit of %zu bytes",
-                       tn_shape_text(shape, text, sizeof text), p->memory_limit);
     return heap_value(v, v->dtype, shape, err);
 }
 
 tn_code tn_run_output(tn_run *r, int o, const tn_shape *shape, tn_error *err)
 {
     const tn_step *s = r->step;
-    return output_value(r->context->program, &r->context->program->slots[s->out[o]], r->out[o], shape, err);
+    return output_value(&r->context->program->slots[s->out[o]], r->out[o], shape, err);
 }
 
 tn_code tn_run_output_share(tn_run *r, int o, const tn_tensor *t, tn_error *err)
@@ -253,8 +260,7 @@ tn_code tn_run_output_share(tn_run *r, int o, const tn_tensor *t, tn_error *err)
 
 bool tn_run_cancelled(const tn_run *r)
 {
-    const atomic_int *flag = r->context ? r->context->cancel : NULL;
-    return flag && atomic_load_explicit(flag, memory_order_relaxed);
+    return r->context && tn_may_go_on(r->context, NULL) != TN_OK;
 }
 
 tn_code tn_run_resource(const tn_run *r, int i, tn_resource_kind kind, tn_resource **out, tn_error *err)
@@ -467,16 +473,17 @@ static tn_code dynamic_make(tn_dynamic *d, const tn_step *s, tn_error *err)
 }
 
 /* The shapes, and the values that shapes depend on, as bytes. */
-static void make_key(const tn_run *r, tn_buf *key)
+static tn_code make_key(const tn_run *r, tn_buf *key, tn_error *err)
 {
-    tn_buf_clear(key);
     for (int i = 0; i < r->n_in; i++) {
         const tn_tensor *t = r->in[i];
+        if (t->shape.rank < 0) return tn_fail(err, TN_INTERNAL, "input %d of '%s' has no value", i, r->name);
         tn_buf_add(key, &t->shape.rank, sizeof t->shape.rank);
         tn_buf_add(key, t->shape.dim, (size_t)t->shape.rank * sizeof *t->shape.dim);
         if (tn_op_wants_value(r->op, i, r->n_in) && tn_dtype_is_pod(t->dtype))
             tn_buf_add(key, t->data, tn_tensor_bytes(t));
     }
+    return tn_buf_check(key, err);
 }
 
 static tn_code infer_now(tn_dynamic *d, const tn_run *r, tn_error *err)
@@ -506,6 +513,18 @@ static tn_code infer_now(tn_dynamic *d, const tn_run *r, tn_error *err)
     return TN_OK;
 }
 
+static tn_code scratch_for(tn_dynamic *d, size_t size, tn_error *err)
+{
+    if (size <= d->scratch_size) return TN_OK;
+    tn_free(d->scratch);
+    d->scratch = NULL;
+    d->scratch_size = 0;
+    tn_charge_drop(&d->charge);
+    if (!tn_charge_add(&d->charge, size) || !(d->scratch = tn_aligned_alloc(size))) return tn_no_memory(err, size);
+    d->scratch_size = size;
+    return TN_OK;
+}
+
 static tn_code prepare_now(tn_dynamic *d, tn_run *r, const tn_step *s, tn_error *err)
 {
     for (int i = 0; i < r->n_in; i++) d->is_constant[i] = tn_op_wants_value(r->op, i, r->n_in);
@@ -515,14 +534,10 @@ static tn_code prepare_now(tn_dynamic *d, tn_run *r, const tn_step *s, tn_error 
                                .is_constant = d->is_constant, .threads = r->threads, .arena = d->arena, .run = s->run,
                                .params = s->params};
     if (r->op->prepare) TN_TRY(r->op->prepare(&d->prepared, err));
-    if (d->prepared.scratch > d->scratch_size) {
-        tn_free(d->scratch);
-        d->scratch_size = 0;
-        if (!(d->scratch = tn_aligned_alloc(d->prepared.scratch))) return tn_no_memory(err, d->prepared.scratch);
-        d->scratch_size = d->prepared.scratch;
-    }
     d->is_prepared = true;
-    return TN_OK;
+    tn_code code = scratch_for(d, TN_MAX(d->prepared.scratch, 64), err);
+    if (code != TN_OK) dynamic_drop(d);
+    return code;
 }
 
 /* Infers and prepares, unless that was done for the very same shapes and values. */
@@ -530,8 +545,11 @@ static tn_code get_ready(tn_dynamic *d, tn_run *r, const tn_step *s, tn_error *e
 {
     tn_buf key = {0};
     TN_TRY(dynamic_make(d, s, err));
-    make_key(r, &key);
-    TN_TRY(tn_buf_check(&key, err));
+    tn_code code = make_key(r, &key, err);
+    if (code != TN_OK) {
+        tn_buf_free(&key);
+        return code;
+    }
     if (d->is_prepared && key.n == d->key.n && (!key.n || memcmp(key.data, d->key.data, key.n) == 0)) {
         tn_buf_free(&key);
         return TN_OK;
@@ -553,7 +571,7 @@ static tn_code make_outputs(const tn_run_context *c, const tn_dynamic *d, tn_run
         if (v->dtype == TN_RESOURCE) continue; /* made by run */
         if (!tn_shape_known(&d->out_shapes[i]))
             return tn_fail(err, TN_INTERNAL, "%s: the shape of output %d is not known", r->op->name, i);
-        TN_TRY(output_value(c->program, slot, v, &d->out_shapes[i], err));
+        TN_TRY(output_value(slot, v, &d->out_shapes[i], err));
         if (!tn_dtype_is_pod(v->dtype) && v->dtype != TN_STRING) memset(v->data, 0, tn_tensor_bytes(v));
     }
     return TN_OK;
@@ -575,6 +593,10 @@ static tn_code alias_value(const tn_run_context *c, const tn_tensor *in, tn_tens
                            const tn_shape *shape, tn_error *err)
 {
     tn_tensor *copy;
+    char text[128];
+    if (tn_shape_count(shape) != tn_shape_count(&in->shape) || in->shape.rank < 0)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%lld values cannot be seen as %s",
+                       (long long)tn_shape_count(&in->shape), tn_shape_text(shape, text, sizeof text));
     if (c->program->passes & TN_PASS(ALIAS)) {
         tn_value_share(out, in);
     } else {
@@ -620,12 +642,19 @@ static tn_code exec_timed(tn_run_context *c, const tn_step *s, tn_error *err)
     return code;
 }
 
+tn_code tn_may_go_on(const tn_run_context *c, tn_error *err)
+{
+    if (c->cancel && atomic_load_explicit(c->cancel, memory_order_relaxed))
+        return tn_fail(err, TN_CANCELLED, "the run was cancelled");
+    if (c->deadline && tn_now_us() > c->deadline) return tn_fail(err, TN_DEADLINE_EXCEEDED, "Timed out");
+    return TN_OK;
+}
+
 tn_code tn_run_range(tn_run_context *c, const tn_code_range *range, tn_error *err)
 {
     for (int i = range->first; i < range->last; i++) {
         const tn_step *s = &c->program->steps[i];
-        if (c->cancel && atomic_load_explicit(c->cancel, memory_order_relaxed))
-            return tn_fail(err, TN_CANCELLED, "the run was cancelled");
+        TN_TRY(tn_may_go_on(c, err));
         tn_code code = c->step_ns ? exec_timed(c, s, err) : s->exec(c, s, err);
         if (code == TN_OK && c->check_numbers) code = not_finite(c, s, err);
         if (code != TN_OK) {

@@ -60,6 +60,11 @@ tn_code tn_session_new(tn_graph *g, const tn_session_options *options, tn_sessio
     if (s->options.max_bound_shapes <= 0) s->options.max_bound_shapes = 16;
     s->graph = g;
     tn_code code = tn_store_new(s->options.seed ? s->options.seed : system_seed(), &s->store, err);
+    if (code == TN_OK && s->options.memory_limit) {
+        tn_budget *callers = tn_budget_now(); /* what the graph was read within */
+        s->store->budget = callers ? tn_budget_keep(callers) : tn_budget_new(s->options.memory_limit);
+        if (!s->store->budget) code = tn_no_memory(err, 0);
+    }
     if (code == TN_OK && !(s->plans = tn_map_new())) code = tn_no_memory(err, 0);
     if (code != TN_OK) {
         tn_store_free(s->store);
@@ -129,6 +134,15 @@ static void run_ends(tn_session *s)
     pthread_mutex_lock(&s->lock);
     if (--s->active == 0) atomic_store(&s->cancel, 0);
     pthread_mutex_unlock(&s->lock);
+}
+
+static tn_code run_program(tn_session *s, tn_run_context *c, const tn_tensor *const *feeds, tn_error *err)
+{
+    c->deadline = s->options.time_limit > 0 ? tn_now_us() + (int64_t)(s->options.time_limit * 1e6) : 0;
+    run_begins(s);
+    tn_code code = tn_program_run(c, feeds, &s->cancel, err);
+    run_ends(s);
+    return code;
 }
 
 /* ==== plans ==== */
@@ -303,8 +317,7 @@ static tn_code add_bound(tn_session *s, plan *p, tn_program *program, bound **ou
 static tn_code get_bound(tn_session *s, plan *p, const tn_tensor *const *feeds, bound **out, tn_error *err)
 {
     if ((*out = find_bound(s, p, feeds))) return TN_OK;
-    tn_bind_options o = {.passes = TN_ALL_PASSES & ~s->options.passes_off, .threads = s->options.threads,
-                         .memory_limit = s->options.memory_limit};
+    tn_bind_options o = {.passes = TN_ALL_PASSES & ~s->options.passes_off, .threads = s->options.threads};
     tn_program *program;
     tn_code code = TN_OK;
     drop_stale(s, p);
@@ -341,9 +354,7 @@ static tn_code run_once(tn_session *s, bound *b, const tn_tensor *const *feeds, 
 {
     tn_run_context *c;
     TN_TRY(tn_context_get(b->program, &c, err));
-    run_begins(s);
-    tn_code code = tn_program_run(c, feeds, &s->cancel, err);
-    run_ends(s);
+    tn_code code = run_program(s, c, feeds, err);
     if (code == TN_OK) code = copy_fetches(c, n_fetches, out, err);
     tn_context_put(b->program, c);
     return code;
@@ -364,10 +375,12 @@ tn_code tn_session_run(tn_session *s, const tn_feed *feeds, int n_feeds, const c
     }
     request q = {names, fetches, targets, n_feeds, n_fetches, n_targets};
     tn_kernel_thread_init(1);
+    tn_budget *before = tn_budget_enter(s->store->budget);
     if (code == TN_OK) code = get_plan(s, &q, &p, err);
     if (code == TN_OK) code = check_feeds(p, &q, values, err);
     if (code == TN_OK) code = get_bound(s, p, values, &b, err);
     if (code == TN_OK) code = run_once(s, b, values, n_fetches, results, err);
+    tn_budget_enter(before);
     if (code == TN_OK && n_fetches) memcpy(out, results, (size_t)n_fetches * sizeof *out);
     if (b) put_bound(s, b);
     tn_free(names);
@@ -401,7 +414,9 @@ tn_code tn_callable_new(tn_session *s, const char *const *feeds, int n_feeds, co
     c->session = s;
     c->guard = -1;
     c->request = (request){.feeds = (const char *const *)c->names, .n_feeds = n_feeds, .n_fetches = n_fetches};
+    tn_budget *before = tn_budget_enter(s->store->budget);
     tn_code code = get_plan(s, &q, &c->plan, err);
+    tn_budget_enter(before);
     for (int i = 0; code == TN_OK && i < n_feeds; i++)
         if (!(c->names[i] = tn_strdup(feeds[i]))) code = tn_no_memory(err, 0);
     if (code != TN_OK) {
@@ -459,16 +474,14 @@ static void set_up_context(tn_callable *c, bool check)
     }
 }
 
-static tn_code callable_run(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, bool check,
-                            tn_error *err)
+static tn_code run_within_budget(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, bool check,
+                                 tn_error *err)
 {
     bool ready = c->context && tn_program_is_fresh(c->bound->program) && fits(c->bound->program, feeds);
     if (!ready || !same_dtypes(c, feeds)) TN_TRY(enter_program(c, feeds, err));
     set_up_context(c, check);
     if (c->guard >= 0) tn_context_save_random(c->context);
-    run_begins(c->session);
-    tn_code code = tn_program_run(c->context, feeds, &c->session->cancel, err);
-    run_ends(c->session);
+    tn_code code = run_program(c->session, c->context, feeds, err);
     if (code != TN_OK) {
         if (c->guard >= 0) tn_context_restore_random(c->context);
         tn_context_clear(c->context);
@@ -476,6 +489,15 @@ static tn_code callable_run(tn_callable *c, const tn_tensor *const *feeds, const
     }
     for (int i = 0; i < c->request.n_fetches; i++) out[i] = &c->context->values[c->bound->program->top.rets[i]];
     return TN_OK;
+}
+
+static tn_code callable_run(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, bool check,
+                            tn_error *err)
+{
+    tn_budget *before = tn_budget_enter(c->session->store->budget);
+    tn_code code = run_within_budget(c, feeds, out, check, err);
+    tn_budget_enter(before);
+    return code;
 }
 
 tn_code tn_callable_run(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, tn_error *err)
@@ -541,8 +563,10 @@ tn_code tn_session_set(tn_session *s, const char *variable, const tn_tensor *val
 {
     tn_stored *v;
     TN_TRY(tn_store_variable(s->store, variable, value->dtype, &value->shape, &v, err));
+    tn_budget *before = tn_budget_enter(s->store->budget);
     pthread_mutex_lock(&s->store->lock);
     tn_code code = tn_variable_set(v, value, false, err);
     pthread_mutex_unlock(&s->store->lock);
+    tn_budget_enter(before);
     return code;
 }

@@ -72,6 +72,7 @@ void tn_store_free(tn_store *s)
     tn_map_free(s->named);
     pthread_mutex_destroy(&s->packs.lock);
     pthread_mutex_destroy(&s->lock);
+    tn_budget_free(s->budget);
     tn_free(s);
 }
 

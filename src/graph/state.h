@@ -38,6 +38,7 @@ struct tn_store {
     uint64_t seed;            /* for generators without one */
     atomic_uint_fast64_t changes; /* of any variable, so far */
     tn_packs packs;               /* constants as kernels like them */
+    tn_budget *budget;        /* of all that runs make and variables hold; NULL: no limit */
 };
 
 tn_code tn_store_new(uint64_t seed, tn_store **out, tn_error *err);

@@ -27,6 +27,7 @@ static void release_array(tn_resource *self)
         unref_array(g);
     }
     drop_elements(a);
+    tn_charge_drop(&a->charge);
     tn_free((char *)a->base.name);
     tn_free(a);
 }
@@ -37,8 +38,11 @@ tn_code tn_tensor_array_new(const char *name, tn_dtype t, const tn_shape *elemen
     if (n < 0) return tn_fail(err, TN_INVALID_ARGUMENT, "Size should be >= 0, got %lld", (long long)n);
     tn_tensor_array *a = tn_calloc(1, sizeof *a);
     char *copy = tn_strdup(name);
-    tn_array_element *v = tn_calloc((size_t)n + 1, sizeof *v);
+    tn_charge charge = {NULL, 0};
+    bool ok = tn_charge_add(&charge, ((size_t)n + 1) * sizeof(tn_array_element));
+    tn_array_element *v = ok ? tn_calloc((size_t)n + 1, sizeof *v) : NULL;
     if (!a || !copy || !v) {
+        tn_charge_drop(&charge);
         tn_free(a);
         tn_free(copy);
         tn_free(v);
@@ -50,6 +54,7 @@ tn_code tn_tensor_array_new(const char *name, tn_dtype t, const tn_shape *elemen
     a->element = *element;
     a->n = n;
     a->v = v;
+    a->charge = charge;
     *out = a;
     return TN_OK;
 }
@@ -88,6 +93,8 @@ tn_code tn_tensor_array_gradient(tn_tensor_array *a, const char *source, const t
 tn_code tn_tensor_array_reserve(tn_tensor_array *a, int64_t n, tn_error *err)
 {
     if (n <= a->n) return TN_OK;
+    size_t more = (size_t)(n - a->n) * sizeof(tn_array_element);
+    if (!tn_charge_add(&a->charge, more)) return tn_no_memory(err, more);
     tn_array_element *v = tn_realloc(a->v, (size_t)(n + 1) * sizeof *v);
     if (!v) return tn_no_memory(err, (size_t)n * sizeof *v);
     memset(v + a->n, 0, (size_t)(n - a->n) * sizeof *v);

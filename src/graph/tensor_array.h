@@ -21,6 +21,7 @@ typedef struct tn_tensor_array {
     int64_t n;
     tn_array_element *v;
     bool dynamic, clear_after_read, identical, is_gradient, closed;
+    tn_charge charge; /* of v */
     struct tn_tensor_array *gradients, *next; /* of this array, by name of the gradient computation */
 } tn_tensor_array;
 

@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+enum { STRING_COST = 16 }; /* of an element that has bytes, beside them */
+
 tn_code tn_string_set(tn_tensor *t, int64_t index, const char *p, size_t n, tn_error *err)
 {
     if (t->dtype != TN_STRING)
@@ -15,18 +17,25 @@ tn_code tn_string_set(tn_tensor *t, int64_t index, const char *p, size_t n, tn_e
     if (index < 0 || index >= tn_tensor_count(t))
         return tn_fail(err, TN_OUT_OF_RANGE, "element %lld of a tensor of %lld", (long long)index,
                        (long long)tn_tensor_count(t));
-    char *copy = n < SIZE_MAX ? tn_malloc(n + 1) : NULL;
-    if (!copy) return tn_no_memory(err, n);
+    tn_string *s = &TN_STRINGS(t)[index];
+    size_t less = s->p ? s->n + STRING_COST : 0;
+    bool ok = n < SIZE_MAX / 2 && (!t->buffer || tn_charge_add(&t->buffer->charge, n + STRING_COST));
+    char *copy = ok ? tn_malloc(n + 1) : NULL;
+    if (!copy) {
+        if (ok && t->buffer) tn_charge_less(&t->buffer->charge, n + STRING_COST);
+        return tn_no_memory(err, n);
+    }
     if (n) memcpy(copy, p, n);
     copy[n] = 0;
-    tn_string *s = &TN_STRINGS(t)[index];
     tn_free(s->p);
+    if (t->buffer) tn_charge_less(&t->buffer->charge, less);
     *s = (tn_string){copy, n};
     return TN_OK;
 }
 
 double tn_tensor_number(const tn_tensor *t, int64_t i)
 {
+    if (i == 0 && tn_tensor_count(t) <= 0) return 0;
     switch (t->dtype) {
     case TN_FLOAT:
     case TN_DOUBLE:
@@ -63,6 +72,7 @@ static uint64_t clamped_unsigned(double v)
 
 int64_t tn_tensor_int(const tn_tensor *t, int64_t i)
 {
+    if (i == 0 && tn_tensor_count(t) <= 0) return 0; /* whoever thinks that there is one is not to read beyond */
     switch (t->dtype) {
     case TN_INT8:
     case TN_QINT8: return ((const int8_t *)t->data)[i];

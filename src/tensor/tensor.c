@@ -27,12 +27,15 @@ void tn_variant_unref(tn_variant *v)
 
 tn_buffer *tn_buffer_new(size_t size, tn_error *err)
 {
-    tn_buffer *b = size < SIZE_MAX / 2 ? tn_aligned_alloc(size + HEADER) : NULL;
+    tn_charge charge = {NULL, 0};
+    bool ok = size < SIZE_MAX / 2 && tn_charge_add(&charge, size + HEADER);
+    tn_buffer *b = ok ? tn_aligned_alloc(size + HEADER) : NULL;
     if (!b) {
+        tn_charge_drop(&charge);
         tn_no_memory(err, size);
         return NULL;
     }
-    *b = (tn_buffer){.data = (char *)b + HEADER, .size = size};
+    *b = (tn_buffer){.data = (char *)b + HEADER, .size = size, .charge = charge};
     atomic_init(&b->refs, 1);
     return b;
 }
@@ -47,6 +50,7 @@ void tn_buffer_unref(tn_buffer *b)
 {
     if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) return;
     if (b->release) b->release(b);
+    tn_charge_drop(&b->charge);
     tn_free(b);
 }
 
@@ -64,18 +68,25 @@ static void release_variants(tn_buffer *b)
 
 /* ==== tensors ==== */
 
+tn_code tn_tensor_too_large(tn_dtype t, const tn_shape *shape, tn_error *err)
+{
+    char text[256], *to = text;
+    for (const char *p = tn_shape_text(shape, text, sizeof text); *p; p++)
+        if (*p != ' ') *to++ = *p;
+    *to = 0;
+    return tn_fail(err, TN_RESOURCE_EXHAUSTED, "OOM when allocating tensor with shape%s and type %s", text,
+                   tn_dtype_name(t));
+}
+
 /* Bytes that a tensor of this dtype and shape takes. */
 static tn_code bytes_of(tn_dtype t, const tn_shape *shape, size_t *out, tn_error *err)
 {
-    char text[256];
     int64_t count;
     if (tn_dtype_is_ref(t) || tn_dtype_size(t) == 0)
         return tn_fail(err, TN_INVALID_ARGUMENT, "a tensor cannot have dtype %s (%d)", tn_dtype_name(t),
                        (int)t);
     TN_TRY(tn_shape_count_checked(shape, &count, err));
-    if (count > PTRDIFF_MAX / (int64_t)tn_dtype_size(t))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "a %s tensor of shape %s has too many bytes",
-                       tn_dtype_name(t), tn_shape_text(shape, text, sizeof text));
+    if (count > PTRDIFF_MAX / (int64_t)tn_dtype_size(t)) return tn_tensor_too_large(t, shape, err);
     *out = (size_t)count * tn_dtype_size(t);
     return TN_OK;
 }
@@ -99,8 +110,8 @@ tn_code tn_tensor_alloc(tn_dtype t, const tn_shape *shape, tn_tensor **out, tn_e
 {
     size_t size;
     TN_TRY(bytes_of(t, shape, &size, err));
-    tn_buffer *b = tn_buffer_new(size, err);
-    if (!b) return TN_RESOURCE_EXHAUSTED;
+    tn_buffer *b = tn_buffer_new(size, NULL);
+    if (!b) return tn_tensor_too_large(t, shape, err);
     if (!tn_dtype_is_pod(t)) memset(b->data, 0, size);
     if (t == TN_STRING) b->release = release_strings;
     if (t == TN_VARIANT) b->release = release_variants;

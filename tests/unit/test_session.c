@@ -189,6 +189,84 @@ static void test_sessions_are_apart(void **state)
 }
 
 /* The block of values has a limit; another shape may still fit. */
+/* A loop without end: over the list l, which a turn's value is pushed to, or over nothing but its condition. */
+static void add_endless(fixture *f, bool pushes)
+{
+    tn_builder *cond = tn_builder_new(tn_function_graph(f->g)), *body = tn_builder_new(tn_function_graph(f->g));
+    tn_builder *const both[2] = {cond, body};
+    tn_node args[2][2];
+    for (int i = 0; i < 2; i++) {
+        args[i][0] = tn_function_arg(both[i], "go", TN_BOOL, TN_SHAPE());
+        args[i][1] = tn_function_arg(both[i], "l", pushes ? TN_VARIANT : TN_FLOAT, TN_SHAPE());
+    }
+    tn_function_define(f->b, "cond", cond, &args[0][0], 1);
+    if (pushes) {
+        tn_node item = tn_op(body, "Fill", TN_INPUTS(tn_ints(body, (int64_t[]){100}, 1), tn_scalar(body, TN_FLOAT, 1)), TN_NO_ATTRS);
+        args[1][1] = tn_op(body, "TensorListPushBack", TN_INPUTS(args[1][1], item), TN_NO_ATTRS);
+    }
+    tn_function_define(f->b, "body", body, args[1], 2);
+    tn_builder_free(cond);
+    tn_builder_free(body);
+    tn_node unknown = tn_ints(f->b, (int64_t[]){100}, 1), most = tn_scalar(f->b, TN_INT32, -1);
+    tn_node l = pushes ? tn_op(f->b, "EmptyTensorList", TN_INPUTS(unknown, most), TN_ATTRS(tn_attr_type("element_dtype", TN_FLOAT)))
+                       : tn_scalar(f->b, TN_FLOAT, 1);
+    tn_node in[2] = {tn_placeholder(f->b, "go", TN_BOOL, TN_SHAPE()), l};
+    tn_operation *loop = tn_while(f->b, "cond", "body", in, 2);
+    tn_op_named(f->b, "Identity", "last", TN_INPUTS(tn_output_of(loop, 0)), TN_NO_ATTRS);
+    if (pushes) tn_op_named(f->b, "TensorListLength", "length", TN_INPUTS(tn_output_of(loop, 1)), TN_NO_ATTRS);
+}
+
+static void endless(bool pushes, const char *fetch, tn_code want)
+{
+    fixture f = {0};
+    double v;
+    start(&f);
+    add_endless(&f, pushes);
+    assert_int_equal(tn_builder_check(f.b, &f.err), TN_OK);
+    tn_session_options o = {.threads = 1, .memory_limit = (size_t)1 << 20, .time_limit = pushes ? 0 : 0.01};
+    assert_int_equal(tn_session_new(f.g, &o, &f.s, &f.err), TN_OK);
+    tn_tensor *go;
+    assert_int_equal(tn_tensor_scalar(TN_BOOL, 1, &go, NULL), TN_OK);
+    for (int k = 0; k < 2; k++) /* what the first has taken is free again */
+        assert_int_equal(fetch_one(f.s, &(tn_feed){"go:0", go}, 1, fetch, &v, &f.err), want);
+    ((bool *)go->data)[0] = false;
+    assert_int_equal(fetch_one(f.s, &(tn_feed){"go:0", go}, 1, fetch, &v, &f.err), TN_OK);
+    tn_tensor_unref(go);
+    finish(&f);
+}
+
+static void test_loops_without_end(void **state)
+{
+    (void)state;
+    endless(true, "length:0", TN_RESOURCE_EXHAUSTED);
+    endless(false, "last:0", TN_DEADLINE_EXCEEDED);
+}
+
+static void test_limit_is_on_the_sum(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    start(&f);
+    tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE(-1)), times = tn_placeholder(f.b, "times", TN_INT32, TN_SHAPE(1));
+    tn_node tiles[3], zero = tn_ints(f.b, (int64_t[]){0}, 1);
+    for (int i = 0; i < 3; i++) tiles[i] = tn_op(f.b, "Tile", TN_INPUTS(tn_scale(f.b, x, i + 2), times), TN_NO_ATTRS);
+    tn_op_named(f.b, "Max", "one", TN_INPUTS(tiles[0], zero), TN_NO_ATTRS);
+    tn_op_named(f.b, "Max", "all", TN_INPUTS(tn_op(f.b, "AddN", TN_INPUTS(tiles[0], tiles[1], tiles[2]), TN_NO_ATTRS), zero), TN_NO_ATTRS);
+    tn_session_options o = {.threads = 1, .memory_limit = 10000};
+    assert_int_equal(tn_session_new(f.g, &o, &f.s, &f.err), TN_OK);
+    tn_tensor *one = vector(1, (float[]){5}), *n;
+    assert_int_equal(tn_tensor_int64s(TN_INT32, (int64_t[]){1000}, 1, &n, NULL), TN_OK); /* 4000 bytes a value */
+    double v;
+    tn_feed feeds[] = {{"x:0", one}, {"times:0", n}};
+    assert_int_equal(fetch_one(f.s, feeds, 2, "one:0", &v, &f.err), TN_OK);
+    assert_int_equal(fetch_one(f.s, feeds, 2, "all:0", &v, &f.err), TN_RESOURCE_EXHAUSTED);
+    assert_non_null(strstr(f.err.message, "OOM when allocating tensor with shape[1000] and type float"));
+    assert_non_null(strstr(f.err.message, "{{node "));
+    tn_tensor_unref(one);
+    tn_tensor_unref(n);
+    finish(&f);
+}
+
 static void test_memory_limit(void **state)
 {
     (void)state;
@@ -200,14 +278,14 @@ static void test_memory_limit(void **state)
     tn_node times = tn_placeholder(f.b, "times", TN_INT32, TN_SHAPE(1));
     tn_node z = tn_op(f.b, "Tile", TN_INPUTS(x, times), TN_NO_ATTRS);
     tn_op_named(f.b, "Max", "z", TN_INPUTS(z, tn_ints(f.b, (int64_t[]){0}, 1)), TN_NO_ATTRS);
-    tn_session_options o = {.threads = 1, .memory_limit = 1000};
+    tn_session_options o = {.threads = 1, .memory_limit = 1500};
     assert_int_equal(tn_session_new(f.g, &o, &f.s, &f.err), TN_OK);
     tn_tensor *small = vector(1, (float[]){5}), *large = vector(4, (float[]){5, 6, 7, 8});
     double v;
     assert_int_equal(fetch_one(f.s, &(tn_feed){"x:0", small}, 1, "y:0", &v, &f.err), TN_OK);
     assert_float_equal(v, 5, 0);
     assert_int_equal(fetch_one(f.s, &(tn_feed){"x:0", large}, 1, "y:0", &v, &f.err), TN_RESOURCE_EXHAUSTED);
-    assert_non_null(strstr(f.err.message, "1000"));
+    assert_non_null(strstr(f.err.message, "OOM when allocating"));
     for (int k = 0; k < 2; k++) { /* a size that only running finds */
         tn_tensor *n;
         assert_int_equal(tn_tensor_int64s(TN_INT32, (int64_t[]){k ? 1000000000 : 7}, 1, &n, NULL), TN_OK);
@@ -258,6 +336,8 @@ int main(void)
         cmocka_unit_test(test_parts_of_a_graph),
         cmocka_unit_test(test_sessions_are_apart),
         cmocka_unit_test(test_memory_limit),
+        cmocka_unit_test(test_limit_is_on_the_sum),
+        cmocka_unit_test(test_loops_without_end),
         cmocka_unit_test(test_callable_after_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
