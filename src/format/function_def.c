@@ -78,7 +78,7 @@ static tn_view entry_value(const tn_StringEntry_list *map, tn_view key)
     return (tn_view){0};
 }
 
-static tn_code add_nodes(making *m, const tn_FunctionDefLibrary *library, tn_error *err)
+static tn_code add_nodes(making *m, const tn_map *signatures, tn_error *err)
 {
     const tn_StringEntry_list *ret = &m->def->ret;
     tn_view *more = TN_ARRAY(m->arena, ret->n + 1, tn_view);
@@ -93,7 +93,7 @@ static tn_code add_nodes(making *m, const tn_FunctionDefLibrary *library, tn_err
     tn_node_import c = {.graph = m->body,
                         .prefix = "",
                         .in_function = true,
-                        .library = library,
+                        .signatures = signatures,
                         .more = more,
                         .more_types = types,
                         .n_more = ret->n,
@@ -154,11 +154,11 @@ static tn_code make_arrays(making *m, tn_error *err)
     return tn_no_memory(err, sig->input_arg.n * sizeof *f->args);
 }
 
-static tn_code make_function(making *m, const tn_FunctionDefLibrary *library, tn_error *err)
+static tn_code make_function(making *m, const tn_map *signatures, tn_error *err)
 {
     TN_TRY(make_arrays(m, err));
     for (int i = 0; i < m->f.n_args; i++) TN_TRY(add_argument(m, (uint32_t)i, err));
-    TN_TRY(add_nodes(m, library, err));
+    TN_TRY(add_nodes(m, signatures, err));
     TN_TRY(set_results(m, err));
     return set_control_results(m, err);
 }
@@ -206,13 +206,13 @@ static tn_code keep_function(making *m, tn_graph *g, bool *taken, tn_error *err)
     return code;
 }
 
-static tn_code import_function(const tn_FunctionDef *def, const tn_FunctionDefLibrary *library, tn_graph *g,
-                               tn_error *err)
+static tn_code import_function(const tn_FunctionDef *def, const tn_FunctionDefLibrary *library,
+                               const tn_map *signatures, tn_graph *g, tn_error *err)
 {
     making m = {.def = def, .body = tn_graph_new_body(g), .arena = tn_arena_new(0)};
     bool taken = false;
     tn_code code = m.body && m.arena ? TN_OK : tn_no_memory(err, 0);
-    if (code == TN_OK) code = make_function(&m, library, err);
+    if (code == TN_OK) code = make_function(&m, signatures, err);
     if (code == TN_OK) code = set_gradient(&m, library, err);
     if (code == TN_OK) code = keep_function(&m, g, &taken, err);
     if (!taken) tn_graph_free(m.body);
@@ -270,15 +270,30 @@ static tn_code order_library(const tn_FunctionDefLibrary *library, tn_map *by_na
     return ok && !no_memory ? TN_OK : tn_no_memory(err, (size_t)n * sizeof(int));
 }
 
+tn_code tn_library_signatures(const tn_FunctionDefLibrary *library, tn_map **out, tn_error *err)
+{
+    tn_map *m = tn_map_new();
+    bool ok = m != NULL;
+    for (uint32_t i = 0; ok && library && i < library->function.n; i++) {
+        const tn_OpDef *sig = library->function.items[i].signature;
+        ok = !sig || tn_map_put_view(m, sig->name, (void *)sig);
+    }
+    if (ok) *out = m;
+    else tn_map_free(m);
+    return ok ? TN_OK : tn_no_memory(err, 0);
+}
+
 tn_code tn_library_import(const tn_FunctionDefLibrary *library, tn_graph *g, tn_error *err)
 {
     tn_arena *a = tn_arena_new(0);
-    tn_map *by_name = tn_map_new();
+    tn_map *by_name = tn_map_new(), *signatures = NULL;
     int *order = a && library->function.n < INT32_MAX / 8 ? TN_ARRAY(a, library->function.n + 1, int) : NULL;
     tn_code code = by_name && order ? order_library(library, by_name, a, order, err)
                                     : tn_no_memory(err, library->function.n);
+    if (code == TN_OK) code = tn_library_signatures(library, &signatures, err);
     for (uint32_t i = 0; code == TN_OK && i < library->function.n; i++)
-        code = import_function(&library->function.items[order[i]], library, g, err);
+        code = import_function(&library->function.items[order[i]], library, signatures, g, err);
+    tn_map_free(signatures);
     tn_map_free(by_name);
     tn_arena_free(a);
     return code;

@@ -21,8 +21,11 @@ static tn_code import(const tn_GraphDef *def, const char *prefix, tn_graph *g, t
     if (!a) return tn_no_memory(err, 0);
     bool has_prefix = prefix && *prefix;
     char *scope = has_prefix ? tn_arena_printf(a, "%s/", prefix) : tn_arena_strdup(a, "");
-    tn_node_import c = {.graph = g, .prefix = scope, .library = def->library, .arena = a};
-    tn_code code = scope ? tn_nodes_import(&c, &def->node, err) : tn_no_memory(err, 0);
+    tn_map *signatures = NULL;
+    tn_code code = scope ? tn_library_signatures(def->library, &signatures, err) : tn_no_memory(err, 0);
+    tn_node_import c = {.graph = g, .prefix = scope, .signatures = signatures, .arena = a};
+    if (code == TN_OK) code = tn_nodes_import(&c, &def->node, err);
+    tn_map_free(signatures);
     tn_arena_free(a);
     return code;
 }

@@ -23,7 +23,7 @@ typedef struct tn_node_import {
     tn_graph *graph;
     const char *prefix;                   /* "" or "scope/" */
     bool in_function;                     /* the form of references */
-    const tn_FunctionDefLibrary *library; /* a node's op may be the name of a function; may be NULL */
+    const tn_map *signatures;             /* of functions by name, which a node's op may be; may be NULL */
     const tn_view *more;                  /* further references into these nodes (a function's results) */
     const tn_dtype *more_types;           /* what they are known to be */
     size_t n_more;
@@ -53,6 +53,8 @@ bool tn_needs_add(tn_needs *e, int on);
 /* Bytes of a message in its text form, not the binary one (guessed). */
 bool tn_is_text_proto(tn_view bytes);
 
+/* The signatures (tn_OpDef) of a library (may be NULL) by name. */
+tn_code tn_library_signatures(const tn_FunctionDefLibrary *library, tn_map **out, tn_error *err);
 tn_code tn_library_import(const tn_FunctionDefLibrary *library, tn_graph *g, tn_error *err);
 tn_code tn_library_export(const tn_graph *g, tn_arena *a, tn_FunctionDefLibrary *out, tn_error *err);
 

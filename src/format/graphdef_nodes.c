@@ -33,8 +33,13 @@ typedef struct importing {
     const tn_node_import *c;
     node *nodes;
     int n;
-    tn_map *by_name, *functions;
+    tn_map *by_name;
 } importing;
+
+static const tn_OpDef *function_named(const importing *m, tn_view name)
+{
+    return m->c->signatures ? tn_map_get_view(m->c->signatures, name) : NULL;
+}
 
 /* ---- references ---- */
 
@@ -172,7 +177,7 @@ static tn_code grow_outputs(importing *m, node *n, tn_error *err)
 /* Notes that this output of an operator we do not have is used, and its dtype when that is known. */
 static tn_code note_output(importing *m, node *n, const ref *r, tn_dtype type, tn_error *err)
 {
-    if (n->function || r->control || tn_map_get_view(m->functions, n->def->op)) return TN_OK;
+    if (n->function || r->control || function_named(m, n->def->op)) return TN_OK;
     if (!m->c->in_function) {
         n->n_out = TN_MAX(n->n_out, r->index + 1);
         return TN_OK;
@@ -372,17 +377,11 @@ static tn_code close_loops(importing *m, tn_error *err)
 
 static tn_code index_nodes(importing *m, const tn_NodeDef_list *nodes, tn_error *err)
 {
-    const tn_FunctionDefLibrary *library = m->c->library;
-    for (uint32_t i = 0; library && i < library->function.n; i++) {
-        const tn_OpDef *sig = library->function.items[i].signature;
-        if (sig && !tn_map_put_view(m->functions, sig->name, (void *)sig))
-            return tn_no_memory(err, sig->name.n);
-    }
     for (int i = 0; i < m->n; i++) {
         node *n = &m->nodes[i];
         n->def = &nodes->items[i];
         n->id = i;
-        n->function = tn_map_get_view(m->functions, n->def->op);
+        n->function = function_named(m, n->def->op);
         tn_view name = n->def->name;
         if (!name.n || name.p[0] == '^')
             return tn_fail(err, TN_INVALID_ARGUMENT, "node %d has the name '%.*s'", i,
@@ -420,13 +419,11 @@ tn_code tn_nodes_import(const tn_node_import *c, const tn_NodeDef_list *nodes, t
     importing m = {.c = c,
                    .n = (int)nodes->n,
                    .by_name = tn_map_new(),
-                   .functions = tn_map_new(),
                    .nodes = TN_ARRAY(c->arena, nodes->n + 1, node)};
-    tn_code code = m.by_name && m.functions && m.nodes ? index_nodes(&m, nodes, err)
+    tn_code code = m.by_name && m.nodes ? index_nodes(&m, nodes, err)
                                                        : tn_no_memory(err, nodes->n * sizeof(node));
     if (code == TN_OK) code = import_ordered(&m, err);
     tn_map_free(m.by_name);
-    tn_map_free(m.functions);
     return code;
 }
 

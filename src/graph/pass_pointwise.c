@@ -9,6 +9,8 @@
  */
 #include "fused.h"
 
+enum { REPLACED = 1 }; /* in a node's slot, for the time of the pass */
+
 typedef struct cluster {
     tn_pnode *nodes[TN_PW_MAX_INSTS]; /* the last first */
     int n;
@@ -211,8 +213,24 @@ static tn_code fuse(tn_binding *b, tn_region *r, cluster *c, tn_error *err)
     memcpy(n->in, c->inputs, (size_t)c->n_inputs * sizeof *n->in);
     n->out[0] = last->out[0];
     for (int i = 0; i < c->n; i++) c->nodes[i]->copy = n;
-    tn_region_replace_node(r, last, n);
+    last->slot = REPLACED;
     return TN_OK;
+}
+
+static tn_pnode *settled(tn_pnode *n)
+{
+    return n->slot == REPLACED ? n->copy : n;
+}
+
+/* Whoever looks at the last of a cluster looks at what it became: all of them at once. */
+static void settle(tn_region *r)
+{
+    for (int i = 0; i < r->n_nodes; i++) {
+        tn_pnode *n = r->nodes[i];
+        for (int k = 0; k < n->n_in; k++) n->in[k].node = settled(n->in[k].node);
+        for (int k = 0; k < n->n_control; k++) n->control[k] = settled(n->control[k]);
+    }
+    for (int i = 0; i < r->n_rets; i++) r->rets[i].node = settled(r->rets[i].node);
 }
 
 tn_code tn_pass_fuse_pointwise(tn_binding *b, tn_region *r, tn_error *err)
@@ -222,6 +240,7 @@ tn_code tn_pass_fuse_pointwise(tn_binding *b, tn_region *r, tn_error *err)
     if (!c) return tn_no_memory(err, sizeof *c);
     for (int i = 0; i < n; i++) {
         r->nodes[i]->copy = NULL;
+        r->nodes[i]->slot = 0;
         for (int s = 0; s < r->nodes[i]->n_sub; s++) TN_TRY(tn_pass_fuse_pointwise(b, r->nodes[i]->sub[s], err));
     }
     tn_region_count_uses(r);
@@ -233,5 +252,6 @@ tn_code tn_pass_fuse_pointwise(tn_binding *b, tn_region *r, tn_error *err)
         }
         if (c->n > 1) TN_TRY(fuse(b, r, c, err));
     }
+    settle(r);
     return tn_region_order(b->arena, r, err);
 }
