@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * op_conv.c - convolutions: Conv2D, Conv3D, DepthwiseConv2dNative, and their gradients by input and by
- * filter. As TensorFlow on a CPU, they run on channels-last activations only; shapes are known for both.
+ * filter. They run on channels-last activations; channels_first.c turns the others round.
  */
 #include "op_conv.h"
 
+#include "channels_first.h"
 #include "op_grads.h"
 #include "op_move.h"
 
@@ -14,8 +15,8 @@ bool tn_image_axes_of(const tn_attrs *a, int spatial, tn_image_axes *out)
 {
     tn_view f = {"", 0};
     bool named = tn_attr_get_string(a, "data_format", &f);
-    bool first = tn_view_is(f, "NCHW") || tn_view_is(f, "NCDHW");
-    if (named && !first && !tn_view_is(f, "NHWC") && !tn_view_is(f, "NDHWC")) return false;
+    bool first = tn_is_channels_first(a), last = tn_view_is(f, "CHANNELS_LAST");
+    if (named && !first && !last && !tn_view_is(f, "NHWC") && !tn_view_is(f, "NDHWC")) return false;
     out->batch = 0;
     out->channel = first ? 1 : spatial + 1;
     for (int k = 0; k < 3; k++) out->space[k] = k < spatial ? k + 1 + first : 0;
@@ -29,6 +30,14 @@ static bool is_depthwise(const tn_op *op)
 static int spatial_of(const tn_op *op)
 {
     return strncmp(op->name, "Conv3D", 6) == 0 ? 3 : 2;
+}
+
+/* The operator Conv takes what its arguments' rank says; -1: not known. */
+static int spatial_by_rank(const tn_op *op, const tn_shape *in, const tn_shape *filter)
+{
+    if (strcmp(op->name, "Conv") != 0) return spatial_of(op);
+    int rank = in->rank >= 0 ? in->rank : filter->rank;
+    return rank < 0 ? -1 : rank - 2;
 }
 
 static tn_code bad_attr(const tn_op *op, const char *name, tn_error *err)
@@ -129,7 +138,9 @@ tn_code tn_conv_sizes_of(const tn_op *op, const tn_attrs *attrs, const tn_shape 
                          tn_conv_sizes *out, tn_error *err)
 {
     tn_conv_sizes s = {.depthwise = is_depthwise(op)};
-    int n = spatial_of(op);
+    int n = spatial_by_rank(op, in, filter);
+    if (n < 1 || n > 3)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%s: input and filter are of rank %d", op->name, n + 2);
     s.d.spatial = n;
     if (!tn_image_axes_of(attrs, n, &s.axes))
         return tn_fail(err, TN_INVALID_ARGUMENT, "%s: Invalid data format string", op->name);
@@ -272,12 +283,17 @@ tn_code tn_conv_prepare_fused(tn_prepare *p, bool bias, tn_act act, float alpha,
     return conv_prepare(p, &which, &d, err);
 }
 
-static tn_code forward_prepare(tn_prepare *p, tn_error *err)
+static tn_code forward_last(tn_prepare *p, tn_error *err)
 {
     return tn_conv_prepare_fused(p, false, TN_ACT_NONE, 0, err);
 }
 
-static tn_code by_input_prepare(tn_prepare *p, tn_error *err)
+static tn_code forward_prepare(tn_prepare *p, tn_error *err)
+{
+    return tn_channels_first(p, TN_BIT(0) | TN_FIRST_OUT, 0, forward_last, err);
+}
+
+static tn_code by_input_last(tn_prepare *p, tn_error *err)
 {
     const conv which = {.in = -1, .filter = 1, .out = 2};
     tn_conv_desc d = {0};
@@ -285,7 +301,12 @@ static tn_code by_input_prepare(tn_prepare *p, tn_error *err)
     return conv_prepare(p, &which, &d, err);
 }
 
-static tn_code by_filter_prepare(tn_prepare *p, tn_error *err)
+static tn_code by_input_prepare(tn_prepare *p, tn_error *err)
+{
+    return tn_channels_first(p, TN_BIT(2) | TN_FIRST_OUT, 0, by_input_last, err);
+}
+
+static tn_code by_filter_last(tn_prepare *p, tn_error *err)
 {
     const conv which = {.in = 0, .filter = -1, .out = 2};
     tn_conv_desc d = {0};
@@ -293,11 +314,17 @@ static tn_code by_filter_prepare(tn_prepare *p, tn_error *err)
     return conv_prepare(p, &which, &d, err);
 }
 
+static tn_code by_filter_prepare(tn_prepare *p, tn_error *err)
+{
+    return tn_channels_first(p, TN_BIT(0) | TN_BIT(2), 0, by_filter_last, err);
+}
+
 /* ==== inference ==== */
 
 static tn_code forward_infer(tn_infer *c, tn_error *err)
 {
     tn_conv_sizes s;
+    if (spatial_by_rank(c->op, &c->in[0]->shape, &c->in[1]->shape) == -1) return TN_OK;
     TN_TRY(tn_conv_sizes_of(c->op, c->attrs, &c->in[0]->shape, &c->in[1]->shape, &s, err));
     c->out[0].shape = tn_conv_out_shape(&s);
     return TN_OK;
@@ -409,6 +436,16 @@ static tn_code by_filter_grad(tn_grad *g, tn_error *err)
         .grad = KIND##_grad,                 \
         .values = VALUES,                    \
     }
+const tn_op tn_op_Conv = {
+    .name = "Conv",
+    .sig = "input:T filter:T -> output:T; T:type{half,bfloat16,float,double,int32} strides:list(int) "
+           "padding:string{SAME,VALID,EXPLICIT} explicit_paddings:list(int)=[] "
+           "data_format:string{CHANNELS_FIRST,CHANNELS_LAST}=\"CHANNELS_LAST\" dilations:list(int)=[] "
+           "batch_dims:int=1 groups:int=1",
+    .infer = forward_infer,
+    .prepare = forward_prepare,
+    .run = conv_run,
+};
 CONV(Conv2D, forward, forward_infer, 0,
      "input:T filter:T -> output:T; T:type{half,bfloat16,float,double,int32} strides:list(int) "
      "use_cudnn_on_gpu:bool=true padding:string{SAME,VALID,EXPLICIT} explicit_paddings:list(int)=[] "

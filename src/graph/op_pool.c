@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_pool.c - MaxPool, AvgPool and the operators of their gradients. Windows over height and width,
- * channels last, as TensorFlow on a CPU; shapes are known for NCHW too.
+ * op_pool.c - MaxPool, AvgPool and the operators of their gradients. Windows over height and width, channels last;
+ * channels_first.c turns the others round.
  */
+#include "channels_first.h"
 #include "op_conv.h"
 #include "op_grads.h"
 #include "op_move.h"
@@ -123,9 +124,6 @@ static tn_code pool_desc(tn_prepare *p, const tn_shape *image, const tn_shape *p
     pool_sizes s = {0};
     char a[128], b[128];
     TN_TRY(pool_sizes_of(p->op, p->attrs, image, ksize, strides, &s, err));
-    if (s.axes.channel == 1)
-        return tn_fail(err, TN_UNIMPLEMENTED, "Default %sOp only supports NHWC on device type CPU",
-                       p->op->name);
     tn_shape want = pooled_shape(&s);
     if (pooled && !tn_shape_equal(&want, pooled))
         return tn_fail(err, TN_INVALID_ARGUMENT, "Expected grad shape to be %s, but got %s",
@@ -156,11 +154,16 @@ static tn_code pool_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
-static tn_code pool_prepare(tn_prepare *p, tn_error *err)
+static tn_code pool_last(tn_prepare *p, tn_error *err)
 {
     bool by_input = p->n_in == 3;
     return pool_desc(p, &p->in[0]->shape, NULL, by_input ? p->in[1] : NULL, by_input ? p->in[2] : NULL,
                      p->in[0]->dtype, NULL, err);
+}
+
+static tn_code pool_prepare(tn_prepare *p, tn_error *err)
+{
+    return tn_channels_first(p, TN_BIT(0) | TN_FIRST_OUT, p->n_in == 3 ? TN_BIT(1) | TN_BIT(2) : 0, pool_last, err);
 }
 
 static tn_code pool_run(tn_run *r, tn_error *err)
@@ -220,11 +223,17 @@ POOL(AvgPool, avg_pool_grad, 0,
 
 /* ==== MaxPoolGrad, AvgPoolGrad ==== */
 
-static tn_code pool_back_prepare(tn_prepare *p, tn_error *err)
+static tn_code pool_back_last(tn_prepare *p, tn_error *err)
 {
     bool by_input = p->n_in == 5;
     return pool_desc(p, &p->in[0]->shape, &p->in[2]->shape, by_input ? p->in[3] : NULL,
                      by_input ? p->in[4] : NULL, p->out[0]->dtype, NULL, err);
+}
+
+static tn_code pool_back_prepare(tn_prepare *p, tn_error *err)
+{
+    return tn_channels_first(p, TN_BIT(0) | TN_BIT(2) | TN_FIRST_OUT, p->n_in == 5 ? TN_BIT(3) | TN_BIT(4) : 0,
+                             pool_back_last, err);
 }
 
 static tn_code pool_back_run(tn_run *r, tn_error *err)
@@ -281,9 +290,14 @@ static tn_code avg_back_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
-static tn_code avg_back_prepare(tn_prepare *p, tn_error *err)
+static tn_code avg_back_last(tn_prepare *p, tn_error *err)
 {
     return pool_desc(p, &p->out[0]->shape, &p->in[1]->shape, NULL, NULL, p->out[0]->dtype, NULL, err);
+}
+
+static tn_code avg_back_prepare(tn_prepare *p, tn_error *err)
+{
+    return tn_channels_first(p, TN_BIT(1) | TN_FIRST_OUT, 0, avg_back_last, err);
 }
 
 static tn_code avg_back_run(tn_run *r, tn_error *err)
@@ -463,7 +477,7 @@ typedef struct grad_grad {
     size_t pooled_at; /* in the scratch, behind the positions */
 } grad_grad;
 
-static tn_code grad_grad_prepare(tn_prepare *p, tn_error *err)
+static tn_code grad_grad_last(tn_prepare *p, tn_error *err)
 {
     tn_pool_desc *d = NULL;
     bool by_input = p->n_in == 5;
@@ -474,6 +488,12 @@ static tn_code grad_grad_prepare(tn_prepare *p, tn_error *err)
     q->pooled_at = ((size_t)tn_tensor_count(p->in[1]) * sizeof(int64_t) + 63) / 64 * 64;
     p->scratch = q->pooled_at + tn_tensor_bytes(p->in[1]);
     return TN_OK;
+}
+
+static tn_code grad_grad_prepare(tn_prepare *p, tn_error *err)
+{
+    return tn_channels_first(p, TN_BIT(0) | TN_BIT(1) | TN_BIT(2) | TN_FIRST_OUT,
+                             p->n_in == 5 ? TN_BIT(3) | TN_BIT(4) : 0, grad_grad_last, err);
 }
 
 static tn_code grad_grad_run(tn_run *r, tn_error *err)

@@ -105,7 +105,7 @@ typedef enum tn_conv_kind { TN_CONV_FORWARD, TN_CONV_BACKWARD_DATA, TN_CONV_BACK
  * arrays is the outermost spatial dimension. */
 typedef struct tn_conv_desc {
     tn_conv_kind kind;
-    tn_dtype dtype; /* float, double, half, bfloat16 */
+    tn_dtype dtype; /* float, double, half, bfloat16, int32 */
     int spatial;    /* 1, 2 or 3 */
     int64_t batch, in_c, out_c, groups;
     int64_t in[3], filter[3], out[3], stride[3], dilation[3], pad_lo[3], pad_hi[3];
@@ -156,6 +156,33 @@ void tn_max_pool_argmax(const tn_pool_desc *d, const void *in, void *out, int64_
 /* The gradient of max pool when the argmax is known; same convention. */
 void tn_max_pool_argmax_backward(const tn_pool_desc *d, const int64_t *argmax, bool include_batch,
                                  const void *grad_out, void *grad_in);
+
+/* ==== pooling of volumes (pool3d.c) ==== floats [batch, depth, h, w, channels] */
+
+typedef struct tn_pool3d_desc {
+    int64_t batch, channels, in[3], out[3], window[3], stride[3], pad_lo[3];
+    int threads;
+} tn_pool3d_desc;
+/* Sizes checked, once. INVALID_ARGUMENT: a window that does not meet the input. */
+tn_code tn_pool3d_check(const tn_pool3d_desc *d, tn_error *err);
+void tn_pool3d_max(const tn_pool3d_desc *d, const float *in, float *out);
+void tn_pool3d_avg(const tn_pool3d_desc *d, const float *in, float *out);
+/* The gradient goes to every element that equals its window's maximum (out: the maxima). */
+void tn_pool3d_max_back(const tn_pool3d_desc *d, const float *in, const float *out, const float *grad, float *grad_in);
+void tn_pool3d_avg_back(const tn_pool3d_desc *d, const float *grad, float *grad_in);
+/* values (of the input's shape) where the first maximum of each window is. */
+void tn_pool3d_take(const tn_pool3d_desc *d, const float *in, const float *values, float *out);
+
+/* ==== dilation (dilation.c) ==== in[batch, h, w, channels], filter[h, w, channels]; all real numbers */
+
+typedef enum tn_dilation_kind { TN_DILATION_FORWARD, TN_DILATION_BY_INPUT, TN_DILATION_BY_FILTER } tn_dilation_kind;
+typedef struct tn_dilation_desc {
+    tn_dilation_kind kind;
+    tn_dtype dtype;
+    int64_t batch, channels, in[2], filter[2], out[2], stride[2], rate[2], pad_lo[2];
+} tn_dilation_desc;
+/* dy: the gradient of the result, of the backward kinds; their results are of the input's or the filter's shape. */
+void tn_dilation(const tn_dilation_desc *d, const void *in, const void *filter, const void *dy, void *out);
 
 /* ==== pointwise (pointwise.c, program.c) ==== */
 

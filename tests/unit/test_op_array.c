@@ -237,8 +237,6 @@ static void test_networks(void **state)
         {"Conv2D", "strides=[1,1,1,1] padding=SAME", {"half[1,1,2,1] 1 2", "half[1,1,1,2] 3 4"}, {"half[1,1,2,2] 3 4 6 8"}},
         {"Conv2D", "strides=[1,1,1,1] padding=SAME", {"float[1,1,1,3] 1 2 3", "float[1,1,2,1] 1 1"},
          {"!input depth must be evenly divisible by filter depth: 3 vs 2"}},
-        {"Conv2D", "strides=[1,1,1,1] padding=SAME data_format=NCHW", {"float[1,1,1,1] 1", "float[1,1,1,1] 1"},
-         {"!currently only supports the NHWC tensor format on the CPU"}},
         {"Conv2DBackpropInput", "strides=[1,2,2,1] padding=SAME",
          {"int32[4] 1 2 2 1", "float[1,1,1,1] 2", "float[1,1,1,1] 3"}, {"float[1,2,2,1] 6 0 0 0"}},
         {"Conv2DBackpropFilter", "strides=[1,1,1,1] padding=SAME",

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Windows over images and volumes: pools, dilation, convolutions of every dtype and number of dimensions."""
+from case import *
+
+
+def window(rng, n, most=3):
+    return [int(rng.integers(1, most + 1)) for _ in range(n)]
+
+
+def image(rng, dtype, n, low=2, most=6, channels=3):
+    return draw(rng, dtype, int(rng.integers(0 if rng.random() < 0.1 else 1, 3)), *[int(v) for v in rng.integers(low, most, n)],
+                int(rng.integers(1, channels + 1)))
+
+
+def pools3d(rng):
+    for dtype in [F32, BF16, F32]:
+        x = image(rng, dtype, 3, low=3)
+        kw = dict(ksize=[1] + window(rng, 3) + [1], strides=[1] + window(rng, 3, 2) + [1], padding=pick(rng, "SAME", "VALID"))
+        if dtype == F32 and rng.integers(0, 2):
+            x = np.round(x * 2)
+        yield case("MaxPool3D", lambda x: raw.MaxPool3D(input=x, **kw), x, grad=[0], shapes="known")
+        yield case("AvgPool3D", lambda x: raw.AvgPool3D(input=x, **kw), x, grad=[0])
+
+        def second(x, d):
+            y = raw.MaxPool3D(input=x, **kw)
+            return raw.MaxPool3DGradGrad(orig_input=x, orig_output=y, grad=d, **kw)
+        if x.size:
+            yield case("MaxPool3DGradGrad", second, x, draw(rng, dtype, *x.shape), grad=[1], shapes="known")
+    x = draw(rng, F32, 1, 3, 3, 3, 2)
+    for ksize in [[1, 0, 1, 1, 1], [1, 4, 1, 1, 1]]:
+        yield case("MaxPool3D", lambda x: raw.MaxPool3D(input=x, ksize=ksize, strides=[1] * 5, padding="VALID"), x)
+
+
+def pools2d(rng):
+    for dtype in [F16, BF16, F32, F64, I8, I16, I32, I64, U8, U16]:
+        x = image(rng, dtype, 2, low=3)
+        kw = dict(ksize=[1] + window(rng, 2) + [1], strides=[1] + window(rng, 2, 2) + [1], padding=pick(rng, "SAME", "VALID"))
+        yield case("MaxPool", lambda x: raw.MaxPool(input=x, **kw), x, grad=[0] if dtype in FLOATS else [])
+        if dtype in FLOATS:
+            yield case("AvgPool", lambda x: raw.AvgPool(value=x, **kw), x, grad=[0])
+
+
+def dilation(rng):
+    for dtype in [F16, BF16, F32, F64, I8, I16, I32, I64, U8, U16]:
+        x = image(rng, dtype, 2, low=3)
+        f = draw(rng, dtype, *window(rng, 2), x.shape[-1])
+        kw = dict(strides=[1] + window(rng, 2, 2) + [1], rates=[1] + window(rng, 2, 2) + [1], padding=pick(rng, "SAME", "VALID"))
+        yield case("Dilation2D", lambda x, f: raw.Dilation2D(input=x, filter=f, **kw), x, f,
+                   grad=[0, 1] if dtype in FLOATS else [])
+    yield case("Dilation2D", lambda x, f: raw.Dilation2D(input=x, filter=f, **kw), x, draw(rng, U16, 2, 2, 7))
+
+
+def convolutions(rng):
+    for dtype in [I32, F32, F64, F16, BF16]:
+        for n in [2, 3]:
+            x, padding = image(rng, dtype, n, low=3, channels=4), pick(rng, "SAME", "VALID")
+            f = draw(rng, dtype, *window(rng, n), x.shape[-1], int(rng.integers(1, 4)))
+            kw = dict(strides=[1] + window(rng, n, 2) + [1], padding=padding)
+            tol = (5e-2, 1e-1) if dtype == BF16 else (1e-2, 1e-2) if dtype == F16 else None
+            yield case("Conv", lambda x, f: raw.Conv(input=x, filter=f, **kw), x, f, shapes="known", tol=tol)
+            kw["dilations"] = [1] * (n + 2) if dtype != F32 or n == 3 else [1] + window(rng, n, 2) + [1]
+            if max(kw["dilations"]) > 1:
+                kw["strides"] = [1] * (n + 2)
+            op = raw.Conv2D if n == 2 else raw.Conv3D
+            if n == 2 or dtype != I32:
+                yield case("Conv%dD" % n, lambda x, f: op(input=x, filter=f, **kw), x, f,
+                           grad=[0, 1] if dtype != I32 else [], tol=tol)
+    dy = draw(rng, I32, 1, 4, 4, 2)
+    yield case("Conv2DBackpropInput", lambda f, d: raw.Conv2DBackpropInput(
+        input_sizes=[1, 4, 4, 3], filter=f, out_backprop=d, strides=[1] * 4, padding="SAME"), draw(rng, I32, 3, 2, 3, 2), dy)
+
+
+def formats(rng):
+    for src, dst in [("NHWC", "NCHW"), ("NCHW", "NHWC"), ("NHWC", "HWNC"), ("NDHWC", "NCDHW"), ("NHWC", "NHW"), ("NHWC", "NHHC")]:
+        dtype = pick(rng, I32, I64)
+        kw = dict(src_format=src, dst_format=dst)
+        n = len(src)
+        yield case("DataFormatDimMap", lambda x: raw.DataFormatDimMap(x=x, **kw), rng.integers(-n, n, (3,)).astype(dtype))
+        for shape in [(n,), (n, 2), (n - 2,), (n - 2, 2), (n + 1,), (n, 3), (n, 2, 1)]:
+            yield case("DataFormatVecPermute", lambda x: raw.DataFormatVecPermute(x=x, **kw), draw(rng, dtype, *shape))
+    yield case("DataFormatDimMap", lambda x: raw.DataFormatDimMap(x=x), I32([4, 0]))
+
+
+def cases(rng):
+    yield from pools3d(rng)
+    yield from pools2d(rng)
+    yield from dilation(rng)
+    yield from convolutions(rng)
+    yield from formats(rng)
