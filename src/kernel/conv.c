@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conv.c - convolutions: checks sizes, chooses who does them (oneDNN for float, plain loops for double and int32, half
+ * conv.c - convolutions: checks sizes, chooses who does them (oneDNN for float, plain loops for double, half
  * and bfloat16 by way of float), handles empty arrays and the activations nobody fused.
  */
 #include "conv.h"

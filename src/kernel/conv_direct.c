@@ -2,9 +2,6 @@
  *
  * conv_direct.c - convolutions by plain loops, for doubles and integers and as what the fast ones are tested
  * against. The innermost loop runs over the output channels of a group, which lie together in filter and output.
- * conv_direct.c - convolutions by plain loops, for doubles and integers (which wrap around), and as what the fast
- * ones are tested against. The innermost loop runs over the output channels of a group, which lie together in filter
- * and output.
  */
 #include "conv.h"
 
@@ -129,7 +126,6 @@ static bool meet(const tn_conv_size *s, int64_t o, int64_t k, meeting *m)
 DEFINE_DIRECT(f, float)
 DEFINE_DIRECT(d, double)
 DEFINE_DIRECT(i, uint32_t) /* int32: sums wrap */
-DEFINE_DIRECT(i, uint32_t)
 
 void tn_conv_direct(const tn_conv_desc *d, const tn_conv_size *s, void *in, void *filter, void *bias,
                     void *out)
