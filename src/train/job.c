@@ -116,6 +116,7 @@ static tn_code give_settings(tn_job *j, const tn_job_options *o, const origin *f
     TN_TRY(tn_settings_new(e, j->model.model, &j->settings, err));
     j->model_settings = j->settings.values[j->model.model ? 1 : 0];
     if (from->settings) TN_TRY(tn_settings_load(&j->settings, from->settings, err));
+    j->changed = from->settings && (o->settings_file || o->n_set || o->model);
     if (o->settings_file) TN_TRY(tn_settings_load(&j->settings, o->settings_file, err));
     for (int i = 0; i < o->n_set; i++) TN_TRY(set_one(j, o->set[i], err));
     return TN_OK;

@@ -183,6 +183,7 @@ struct tn_job {
     const tn_model *the_model;
     tn_all_settings settings;
     const tn_settings *model_settings;
+    bool changed; /* settings, or the model, are others than the run's folder says */
     char *folder; /* that data paths are relative to */
     const tn_listener *listener;
     struct tn_asker *asker; /* of tn_job_ask */

@@ -104,6 +104,7 @@ static tn_code open_folder(tn_trainer *t, tn_error *err)
     if (t->options->resume) {
         TN_TRY(tn_run_folder_open(t->options->resume, true, &t->folder, err));
         TN_TRY(restore(t, err));
+        if (t->job->changed) TN_TRY(tn_run_folder_describe(t->folder, t->job, err));
     } else {
         TN_TRY(initialize(t, err));
         TN_TRY(tn_run_folder_new(t->options->logdir ? t->options->logdir : "runs",

@@ -46,6 +46,11 @@ fails "a damaged checkpoint is named" "m-60" "$T" train --resume "$hurt" --max_s
 "$T" train --resume "$hurt" --max_steps=200 --fall_back > out 2> err; ok "the one before it is taken when that is allowed"
 same "$whole" "$hurt" 200; ok "and the run ends the same"
 
+# settings given on the way
+"$T" train --resume "$cut" --max_steps=205 > out 2> err && grep -q '"max_steps": 205' "$cut/settings.json"; ok "settings given on the way are kept"
+"$T" train --resume "$cut" > out 2> err && grep -q "at step 205" out; ok "and are the run's from then on"
+"$T" train "$HERE/small.c" --logdir=again --max_steps=205 > out 2> err && same "$cut" "$(run_of again)" 205; ok "and nothing else is"
+
 # two processes
 "$T" train "$HERE/small.c" --logdir=held --max_steps=100000 --prefetch=2 --wait=300 > out1 2> err1 &
 pid=$!
