@@ -190,6 +190,9 @@ typedef struct tn_saved_variable {
  * *has_restore (may be NULL): there is such a part. */
 tn_code tn_variables_of(const tn_graph *g, const char *restore_op, tn_arena *a, tn_saved_variable **out,
                         int *n, bool *has_restore, tn_error *err);
+/* Runs what the collection "table_initializer" names: imported tables are empty without. */
+#define TN_TABLE_INITIALIZERS "table_initializer"
+tn_code tn_initialize_tables(const tn_graph *g, tn_session *s, tn_error *err);
 /* A checkpoint in which variables are looked for. */
 typedef struct tn_checkpoint tn_checkpoint;
 tn_code tn_checkpoint_open(const char *prefix, tn_checkpoint **out, tn_error *err);

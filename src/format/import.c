@@ -319,14 +319,26 @@ static tn_code take_checkpoint(tn_importing *m, const char *prefix, tn_error *er
     return TN_OK;
 }
 
-static tn_code open_folder(tn_importing *m, tn_error *err)
+static tn_code take_tags(tn_importing *m, tn_error *err)
 {
-    const char *tags[16];
-    int n = 0;
-    int64_t version;
     char *text = tn_arena_strdup(m->arena, m->o->tags ? m->o->tags : ""), *rest = NULL;
     if (!text) return tn_no_memory(err, 0);
-    for (char *t = strtok_r(text, ",", &rest); t && n < 16; t = strtok_r(NULL, ",", &rest)) tags[n++] = t;
+    m->tags = TN_ARRAY(m->arena, strlen(text) + 1, const char *);
+    if (!m->tags) return tn_no_memory(err, strlen(text));
+    for (char *t = strtok_r(text, ",", &rest); t; t = strtok_r(NULL, ",", &rest)) m->tags[m->n_tags++] = t;
+    return TN_OK;
+}
+
+tn_code tn_import_load(const tn_importing *m, tn_metagraph **out, tn_error *err)
+{
+    return tn_is_folder(m->from) ? tn_savedmodel_load(m->from, m->tags, m->n_tags, out, err)
+                                 : tn_metagraph_load(m->from, out, err);
+}
+
+static tn_code open_folder(tn_importing *m, tn_error *err)
+{
+    int64_t version;
+    TN_TRY(take_tags(m, err));
     char *file = tn_path_join(m->arena, m->from, "saved_model.pb");
     char *textual = tn_path_join(m->arena, m->from, "saved_model.pbtxt");
     if (!file || !textual) return tn_no_memory(err, 0);
@@ -335,14 +347,14 @@ static tn_code open_folder(tn_importing *m, tn_error *err)
     if (code != TN_OK && code != TN_NOT_FOUND) return code;
     if (code == TN_OK) m->from = tn_arena_printf(m->arena, "%s/%lld", m->from, (long long)version);
     if (!m->from) return tn_no_memory(err, 0);
-    TN_TRY(tn_savedmodel_load(m->from, tags, n, &m->meta, err));
+    TN_TRY(tn_import_load(m, &m->meta, err));
     return take_checkpoint(m, tn_arena_printf(m->arena, "%s/variables/variables", m->from), err);
 }
 
 static tn_code open_meta(tn_importing *m, tn_error *err)
 {
     TN_TRY(take_checkpoint(m, tn_arena_strndup(m->arena, m->from, strlen(m->from) - strlen(".meta")), err));
-    return tn_metagraph_load(m->from, &m->meta, err);
+    return tn_import_load(m, &m->meta, err);
 }
 
 static tn_code choose_signature(tn_importing *m, tn_error *err)
@@ -380,6 +392,7 @@ static tn_code copy_wanted(tn_importing *m, const char *const *results, int n, t
     if (!wanted) return tn_no_memory(err, (size_t)n * sizeof *wanted);
     for (int i = 0; i < n; i++) TN_TRY(find_value(m, results[i], false, &wanted[i], err));
     for (int i = 0; i < n; i++) TN_TRY(tn_import_need(m, wanted[i], err));
+    TN_TRY(tn_import_tables(m, err));
     TN_TRY(tn_import_functions(m, err));
     TN_TRY(tn_import_copy(m, m->top, err));
     TN_TRY(tn_problems_end(&m->problems, TN_INVALID_ARGUMENT, "it cannot be imported so", err));
@@ -404,6 +417,7 @@ static tn_code import(tn_importing *m, const tn_input_map *in, int n_in, const c
 static void close_model(tn_importing *m)
 {
     tn_buf_free(&m->problems.text);
+    tn_import_drop_tables(m);
     tn_checkpoint_close(m->checkpoint);
     if (m->meta)
         tn_metagraph_free(m->meta);

@@ -56,6 +56,11 @@ typedef struct tn_swap {
     tn_node value; /* of the builder's graph */
 } tn_swap;
 
+typedef struct tn_table_content {
+    const tn_operation *op;
+    tn_tensor *keys, *values;
+} tn_table_content;
+
 typedef struct tn_importing {
     tn_builder *b;
     tn_arena *arena;
@@ -79,7 +84,14 @@ typedef struct tn_importing {
     const char *prefix;        /* the checkpoint's; NULL: none */
     tn_checkpoint *checkpoint; /* NULL: none, or not needed */
     tn_problems problems;
+    const char **tags; /* of the SavedModel's MetaGraph */
+    int n_tags;
+    tn_table_content *tables; /* that are needed */
+    int n_tables;
 } tn_importing;
+
+/* The model read once more. */
+tn_code tn_import_load(const tn_importing *m, tn_metagraph **out, tn_error *err);
 
 /* Through functions' arguments and results, to the operation that makes the value; *swap: what takes its place, or
  * NULL. */
@@ -101,5 +113,13 @@ tn_code tn_import_list_variables(tn_importing *m, tn_error *err);
 tn_code tn_import_need_initial(tn_importing *m, const tn_operation *op, tn_error *err);
 /* The variable of the builder's graph that stands for this operation. */
 tn_code tn_import_variable(tn_importing *m, const tn_operation *op, tn_operation **out, tn_error *err);
+
+/* ==== import_tables.c ==== */
+bool tn_import_is_table(const tn_operation *op);
+/* Reads what is in the tables that are needed. */
+tn_code tn_import_tables(tn_importing *m, tn_error *err);
+void tn_import_drop_tables(tn_importing *m);
+/* The table of the builder's graph that stands for this one. */
+tn_code tn_import_table(tn_importing *m, const tn_operation *op, tn_operation **out, tn_error *err);
 
 #endif

@@ -105,6 +105,7 @@ static tn_code copy_one(tn_importing *m, tn_frame *f, const tn_operation *op, tn
         tn_problems_add(&m->problems, "the placeholder '%.150s' is needed, and nothing is given for it", op->name);
         return TN_OK;
     }
+    if (tn_import_is_table(op) && !f->f) return tn_import_table(m, op, &f->copies[op->id], err);
     if (makes_resource(op))
         return tn_fail(err, TN_UNIMPLEMENTED, "'%s%s' (%s) holds what an initialization of the model fills", f->path,
                        op->name, op->type);

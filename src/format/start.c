@@ -286,5 +286,5 @@ tn_code tn_start_variables(tn_graph *g, tn_session *session, tn_error *err)
         if (begins_anywhere(tn_graph_variable_at(g, i))) code = start_one(&s, tn_graph_variable_at(g, i), err);
     if (code == TN_OK) code = start_slots(&s, err);
     tn_checkpoint_close(s.from);
-    return code;
+    return code == TN_OK ? tn_initialize_tables(g, session, err) : code;
 }

@@ -12,6 +12,7 @@ tn_code tn_export_step(const tn_serving *s, tn_session *values, const char *base
     tn_export e = {.graph = s->graph,
                    .signatures = s->signatures,
                    .n_signatures = s->n_signatures,
+                   .init_op = s->init,
                    .tags = tags,
                    .n_tags = 1};
     TN_TRY(tn_savedmodel_save(base, step, &e, values, &kept, err));

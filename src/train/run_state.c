@@ -109,6 +109,7 @@ tn_code tn_state_restore(const char *prefix, const tn_network *n, tn_session *s,
 {
     tn_bundle *b;
     TN_TRY(tn_checkpoint_restore(prefix, n->graph, NULL, s, NULL, err));
+    TN_TRY(tn_initialize_tables(n->graph, s, err));
     TN_TRY(tn_bundle_open(prefix, &b, err));
     tn_code code = read_ours(b, s, state, err);
     tn_bundle_close(b);

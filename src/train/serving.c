@@ -135,6 +135,19 @@ static tn_code add_signatures(tn_serving *s, const tn_values *in, const tn_value
     return ok ? TN_OK : tn_no_memory(err, 0);
 }
 
+/* All that fills tables, as one operation. */
+static void group_tables(tn_serving *s, tn_builder *b)
+{
+    int n = tn_collection_count(s->graph, TN_TABLE_INITIALIZERS);
+    tn_operation **ops = TN_ARRAY(s->arena, n + 1, tn_operation *);
+    if (!n || !tn_builder_ok(b)) return;
+    for (int i = 0; ops && i < n; i++)
+        ops[i] = tn_graph_operation(s->graph, tn_collection_at(s->graph, TN_TABLE_INITIALIZERS, i));
+    tn_operation *init = ops ? tn_group(b, "init_all_tables", n, ops) : NULL;
+    if (init) s->init = tn_operation_name(init);
+    else tn_failf(b, TN_RESOURCE_EXHAUSTED, "out of memory");
+}
+
 static tn_code build(const struct tn_job *j, const tn_inputs *in, tn_serving *s, tn_error *err)
 {
     tn_builder *b = tn_builder_new(s->graph);
@@ -142,6 +155,7 @@ static tn_code build(const struct tn_job *j, const tn_inputs *in, tn_serving *s,
     tn_builder_set_origin(b, j->folder, true);
     tn_set_random_seed(b, j->settings.run.seed);
     tn_values raw = make_inputs(b, in), out = build_outputs(j, b, &raw);
+    group_tables(s, b);
     tn_code code = tn_builder_check(b, err);
     if (code != TN_OK) tn_wrap(err, "the served graph");
     if (code == TN_OK) code = add_signatures(s, &raw, &out, err);

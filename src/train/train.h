@@ -135,6 +135,7 @@ typedef struct tn_serving { /* what is exported */
     tn_arena *arena;
     tn_signature *signatures; /* "serving_default" first */
     int n_signatures;
+    const char *init; /* fills tables; NULL: there are none */
 } tn_serving;
 /* data may be NULL when the experiment says what it serves. */
 tn_code tn_serving_new(const struct tn_job *j, const tn_data *data, tn_serving **out, tn_error *err);

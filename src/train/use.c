@@ -16,6 +16,7 @@ tn_code tn_restored_session(const tn_job *j, const char *run, tn_graph *g, tn_se
     tn_code code = tn_run_latest(run, a, &prefix, err);
     if (code == TN_OK) code = tn_job_session(j, g, &s, err);
     if (code == TN_OK) code = tn_checkpoint_restore(prefix, g, NULL, s, NULL, err);
+    if (code == TN_OK) code = tn_initialize_tables(g, s, err);
     if (code == TN_OK && step) *step = tn_checkpoint_step(prefix);
     tn_arena_free(a);
     if (code == TN_OK)

@@ -216,3 +216,60 @@ class TrainingOn(Case):
         want = tf.saved_model.load(run.export).signatures["serving_default"](image=tf.constant(images))
         self.close(load(os.path.join(out, "probabilities")), want["probabilities"].numpy(), "probabilities", 1e-4)
         self.assertEqual(load(os.path.join(out, "digit")).tolist(), want["digit"].numpy().tolist())
+
+    def test_words(self):
+        """A vocabulary from a file becomes part of what is trained and served; the file is not needed any more."""
+        class Words(tf.Module):
+            def __init__(self, file):
+                super().__init__()
+                kv = tf.lookup.TextFileInitializer(file, tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64,
+                                                   tf.lookup.TextFileIndex.LINE_NUMBER)
+                self.table = tf.lookup.StaticVocabularyTable(kv, 1)
+                self.rows = tf.Variable(np.random.default_rng(6).standard_normal((4, 3)).astype(np.float32), name="rows")
+
+            @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="word")])
+            def serve(self, word):
+                return {"row": tf.gather(self.rows, self.table.lookup(word))}
+
+        with open(self.path("vocabulary.txt"), "w") as f:
+            f.write("red\ngreen\nblue\n")
+        m = Words(self.path("vocabulary.txt"))
+        tf.saved_model.save(m, self.path("words"), signatures={"serving_default": m.serve})
+        run = Run(self.path("word_runs"), "tests/interop/words.c", "--from=" + self.path("words"))
+        turnery("train", "--resume", run.path, "--max_steps=210")
+        shutil.rmtree(self.path("words"))
+        os.remove(self.path("vocabulary.txt"))
+        words = [b"green", b"red", b"beige", b"blue"]
+        f = tf.saved_model.load(run.export).signatures["serving_default"]
+        want = f(word=tf.constant(words))["y"].numpy()
+        self.close(want, [0.25, 0, 0.75, 0.5], "what was learnt", 0.05)
+        with open(self.path("words.json"), "w") as file:
+            json.dump([w.decode() for w in words], file)
+        out = self.made(self.path("word_answers"))
+        turnery("run", run.export, "--input", "word=" + self.path("words.json"), "--outputs", out)
+        self.close(load(os.path.join(out, "y")), want, "answers", 1e-5)
+        with tf.Graph().as_default(), v1.Session() as s:
+            v1.train.import_meta_graph(run.checkpoint + ".meta").restore(s, run.checkpoint)
+            s.run(v1.tables_initializer())
+            self.assertEqual(s.run(v1.report_uninitialized_variables()).tolist(), [])
+
+    def test_rules_from_objects(self):
+        """Values of a tf.train.Checkpoint for variables of ours: by the path of the object, by the name it had."""
+        m = self.Module()
+        prefix = tf.train.Checkpoint(net=m).save(self.path("objects3", "c"))
+        source = self.path("rules.c")
+        with open(os.path.join(ROOT, "tests/interop/words.c")) as f:
+            text = f.read().replace('.name = "words"', '.name = "rules"')
+        start, end = text.index("    tn_import("), text.index("    tn_output(out")
+        text = text[:start] + """    tn_node w = tn_get_variable(b, "mine/w", TN_FLOAT, TN_SHAPE(4, 5), (tn_initializer){.kind = TN_INIT_ZEROS}, 0);
+    tn_node v = tn_get_variable(b, "other", TN_FLOAT, TN_SHAPE(5, 2), (tn_initializer){.kind = TN_INIT_ZEROS}, 0);
+    tn_init_from_checkpoint(b, s->from, TN_RULES({"net/", "mine/"}, {"dense/v", "other"}), 0);
+    tn_node n = tn_cast_to(b, tn_op(b, "StringLength", TN_INPUTS(in->x), TN_NO_ATTRS), TN_FLOAT);
+    row = tn_matmul(b, tn_matmul(b, tn_reshape(b, tn_join(b, (tn_node[]){n, n, n, n}, 4, 0), TN_SHAPE(-1, 4)), w), v);
+""" + text[end:]
+        with open(source, "w") as f:
+            f.write(text)
+        run = Run(self.path("rule_runs"), source, "--from=" + prefix, "--max_steps=1", "--batch_size=4")
+        got = tf.train.load_checkpoint(run.checkpoint)
+        for key, value in (("mine/w", m.w.numpy()), ("other", m.layers[0].numpy())):
+            self.assertLess(np.abs(got.get_tensor(key) - value).max(), 0.051, key)  # one step of Adam

@@ -485,17 +485,91 @@ static void test_checkpoint_changes(void **state)
     end(&w);
 }
 
+/* ---- tables ---- */
+
+/* y = numbers of words, by a table that an initialization fills; as a SavedModel, a MetaGraph, a bare graph. */
+static void save_words(void **state)
+{
+    tn_error err;
+    tn_session *s;
+    work w = begin();
+    tn_tensor *words, *numbers;
+    static const char *const texts[] = {"one", "two", "three"};
+    assert_ok(tn_tensor_new(TN_STRING, &TN_SHAPE(3), &words, &err), &err);
+    for (int i = 0; i < 3; i++) assert_ok(tn_string_set(words, i, texts[i], strlen(texts[i]), &err), &err);
+    assert_ok(tn_tensor_of(TN_INT64, &TN_SHAPE(3), (int64_t[]){1, 2, 3}, &numbers, &err), &err);
+    tn_node x = tn_placeholder(w.b, "x", TN_STRING, TN_SHAPE(-1));
+    tn_node table = tn_op_named(w.b, "HashTableV2", "words", TN_NO_INPUTS,
+                                TN_ATTRS(tn_attr_type("key_dtype", TN_STRING), tn_attr_type("value_dtype", TN_INT64),
+                                         tn_attr_str("shared_name", "somebody's")));
+    tn_node none = tn_scalar(w.b, TN_INT64, -1);
+    tn_op_named(w.b, "LookupTableFindV2", "y", TN_INPUTS(table, x, none), TN_NO_ATTRS);
+    tn_operation *fill = tn_add_operation(
+        w.b, "LookupTableImportV2", "fill",
+        TN_INPUTS(table, tn_constant(w.b, "k", words), tn_constant(w.b, "v", numbers)), TN_NO_ATTRS);
+    tn_group(w.b, "init", 1, &fill);
+    assert_ok(tn_builder_check(w.b, &err), &err);
+    assert_ok(tn_collection_add(w.graph, "table_initializer", "fill", &err), &err);
+    assert_ok(tn_session_new(w.graph, NULL, &s, &err), &err);
+    tn_export e = {.graph = w.graph, .init_op = "init"};
+    assert_ok(tn_savedmodel_save(in(state, "words"), -1, &e, s, NULL, &err), &err);
+    assert_ok(tn_metagraph_save(&(tn_export){.graph = w.graph}, in(state, "words.meta"), &err), &err);
+    assert_ok(tn_graphdef_save(w.graph, in(state, "words.pb"), &err), &err);
+    tn_session_free(s);
+    tn_tensor_unref(words);
+    tn_tensor_unref(numbers);
+    end(&w);
+}
+
+static int64_t number_of(work *w, tn_node y, const char *word)
+{
+    tn_tensor *x;
+    assert_ok(tn_tensor_new(TN_STRING, &TN_SHAPE(1), &x, &w->err), &w->err);
+    assert_ok(tn_string_set(x, 0, word, strlen(word), &w->err), &w->err);
+    tn_tensor *out = fetch(w, y, "in:0", x);
+    int64_t n = TN_INT64S(out)[0];
+    tn_tensor_unref(x);
+    tn_tensor_unref(out);
+    return n;
+}
+
+static void test_tables(void **state)
+{
+    static const char *const from[] = {"words", "words.meta"};
+    save_words(state);
+    for (int k = 0; k < 2; k++) {
+        work w = begin();
+        tn_node y[2], x = tn_placeholder(w.b, "in", TN_STRING, TN_SHAPE(-1));
+        tn_import(w.b, "t", in(state, from[k]), TN_GIVEN({"x", x}), TN_WANTED("y"), &y[0], NULL);
+        tn_builder_set_reuse(w.b, TN_REUSE);
+        tn_import(w.b, "t", in(state, from[k]), TN_GIVEN({"x", x}), TN_WANTED("y"), &y[1], NULL);
+        assert_int_equal(tn_collection_count(w.graph, "table_initializer"), 1); /* shared, as variables are */
+        assert_ok(start(&w), &w.err);
+        assert_int_equal(number_of(&w, y[0], "two"), 2);
+        assert_int_equal(number_of(&w, y[1], "three"), 3);
+        assert_int_equal(number_of(&w, y[1], "four"), -1);
+        end(&w);
+    }
+    work w = begin();
+    tn_node y, x = tn_placeholder(w.b, "in", TN_STRING, TN_SHAPE(-1));
+    tn_import(w.b, "t", in(state, "words.pb"), TN_GIVEN({"x", x}), TN_WANTED("y"), &y, NULL);
+    assert_code(tn_builder_check(w.b, &w.err), TN_UNIMPLEMENTED);
+    assert_says(&w.err, "does not say what fills it");
+    end(&w);
+}
+
 /* ---- memory that ends ---- */
 
 static tn_code attempt(void **state, const char *m, const char *meta, work *w)
 {
     tn_node y;
-    (void)state;
     w->graph = tn_graph_new();
     w->b = tn_builder_new(w->graph);
     if (!w->b) return TN_RESOURCE_EXHAUSTED;
     tn_node x = tn_placeholder(w->b, "in", TN_FLOAT, TN_SHAPE(-1, 28, 28, 1)), z = feed(w);
     tn_import(w->b, "k", keras(), TN_GIVEN({"image", x}), TN_WANTED("flatten_1/Reshape"), &y, NULL);
+    tn_node words = tn_placeholder(w->b, "words", TN_STRING, TN_SHAPE(-1));
+    tn_import(w->b, "t", in(state, "words"), TN_GIVEN({"x", words}), TN_WANTED("y"), &y, NULL);
     tn_import(w->b, "base", meta, TN_GIVEN({"x", z}), TN_WANTED("y"), &y, NULL);
     tn_init_from_checkpoint(w->b, m, TN_RULES({"layer/", "base/layer/"}), 0);
     tn_freeze(w->b, "k/");
@@ -507,6 +581,7 @@ static void test_no_memory(void **state)
     const char *m = saved(state, 5), *meta = in(state, "m.meta");
     tn_code code = TN_RESOURCE_EXHAUSTED;
     int n = 1;
+    save_words(state);
     for (; code == TN_RESOURCE_EXHAUSTED && n < 100000; n += n < 2000 ? 1 : 7) {
         work w = {0};
         tn_malloc_fail_at(n);
@@ -528,7 +603,8 @@ int main(void)
         TEST(test_own_initial_values), TEST(test_rules),      TEST(test_rules_that_are_wrong),
         TEST(test_partial),           TEST(test_other_checkpoint), TEST(test_slots),
         TEST(test_values_come),       TEST(test_mistakes),    TEST(test_shapes),
-        TEST(test_checkpoint_changes), TEST(test_no_memory),
+        TEST(test_checkpoint_changes), TEST(test_tables),
+        TEST(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
