@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * import_tables.c - tables of a model that is imported, with what is in them as constants: however the model fills
- * them (from files, from arrays), they need none of that afterwards. A second copy of the model is run for it, as far as
- * its initialization goes.
+ * import_tables.c - tables of a model that is imported, with what is in them as constants: however the model
+ * fills them (from files, from arrays), they need none of that afterwards. A second copy of the model is run
+ * for it, as far as its initialization goes.
  */
 #include "graphdef.h"
 #include "import.h"
@@ -42,7 +42,8 @@ static tn_code list_tables(tn_importing *m, tn_error *err)
 
 static const char *export_name(tn_arena *a, int i, int output)
 {
-    return output < 0 ? tn_arena_printf(a, "turnery_table_%d", i) : tn_arena_printf(a, "turnery_table_%d:%d", i, output);
+    return output < 0 ? tn_arena_printf(a, "turnery_table_%d", i)
+                      : tn_arena_printf(a, "turnery_table_%d:%d", i, output);
 }
 
 /* Adds to the second copy what reads the tables. */
