@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * checkpoint.c - between a checkpoint and a session: a graph's variables are set from a bundle, or put
- * into one. Which key is whose is variables.c's.
+ * into one. Which key is whose is variables.c's; tables are saved_tables.c's.
  */
 #include "metagraph.h"
 
@@ -53,7 +53,7 @@ static tn_code restore_all(restoring *r, const tn_graph *g, const char *restore_
     int n;
     TN_TRY(tn_variables_of(g, restore_op, r->arena, &v, &n, &r->has_restore, err));
     for (int i = 0; i < n; i++) TN_TRY(restore_one(r, &v[i], s, may_lack, err));
-    return TN_OK;
+    return tn_saved_tables_restore(tn_checkpoint_bundle(r->from), g, s, may_lack, r->arena, err);
 }
 
 tn_code tn_checkpoint_restore(const char *prefix, const tn_graph *g, const char *restore_op, tn_session *s,
@@ -92,7 +92,7 @@ static tn_code add_all(tn_bundle_writer *w, const tn_export *e, tn_session *s, t
     TN_TRY(tn_export_variables(e, a, &v, &n, err));
     for (int i = 0; i < n; i++)
         if (i == 0 || !tn_saved_alike(&v[i - 1], &v[i])) TN_TRY(add_one(w, &v[i], s, err));
-    return TN_OK;
+    return e->variables ? TN_OK : tn_saved_tables_add(w, e->graph, s, a, err);
 }
 
 tn_code tn_checkpoint_add(tn_bundle_writer *w, const tn_export *e, tn_session *s, tn_error *err)

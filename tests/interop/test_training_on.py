@@ -131,6 +131,27 @@ class TrainingOn(Case):
             for name, value, v in zip(names, final, s.run(v1.global_variables())):
                 self.close(v, value, name)
 
+    def test_mutable_table(self):
+        """What is in a MutableHashTable goes with the variables, here and back."""
+        from tensorflow.python.ops import lookup_ops
+        prefix = os.path.join(self.made(self.path("table")), "m")
+        with tf.Graph().as_default(), v1.Session() as s:
+            table = lookup_ops.MutableHashTable(tf.string, tf.int64, -1, name="t")
+            tf.group(table.insert(tf.constant(["b", "c"]), tf.constant([20, 30], tf.int64)), name="insert")
+            tf.identity(table.lookup(tf.constant(["a", "b", "c", "d"])), name="y")
+            first = table.insert(tf.constant(["a", "b"]), tf.constant([1, 2], tf.int64))
+            v1.get_variable("w", [2])
+            s.run(v1.global_variables_initializer())
+            s.run(first)
+            v1.train.Saver().save(s, prefix)
+        out = self.made(self.path("table_out"))
+        turnery("run", "--meta_graph", prefix + ".meta", "--checkpoint", prefix, "--target", "insert", "--steps", "1", "--fetch",
+                "y:0", "--outputs", out, "--save", os.path.join(out, "m2"))
+        self.assertEqual(load(os.path.join(out, "y_c0")).tolist(), [[1, 2, -1, -1], [1, 20, 30, -1]])
+        with tf.Graph().as_default(), v1.Session() as s:
+            v1.train.import_meta_graph(os.path.join(out, "m2.meta")).restore(s, os.path.join(out, "m2"))
+            self.assertEqual(s.run("y:0").tolist(), [1, 20, 30, -1])
+
     # ---- TensorFlow 2 ----
 
     class Module(tf.Module):

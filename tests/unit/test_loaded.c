@@ -157,6 +157,85 @@ static void test_malformed_objects(void **state)
     assert_true(code == TN_DATA_LOSS || code == TN_INVALID_ARGUMENT);
 }
 
+/* ---- tables ---- */
+
+static tn_node strings_of(tn_builder *b, const char *name, const char *first, const char *second)
+{
+    tn_tensor *t;
+    tn_error err;
+    assert_ok(tn_tensor_new(TN_STRING, &TN_SHAPE(2), &t, &err), &err);
+    assert_ok(tn_string_set(t, 0, first, strlen(first), &err), &err);
+    assert_ok(tn_string_set(t, 1, second, strlen(second), &err), &err);
+    tn_node n = tn_constant(b, name, t);
+    tn_tensor_unref(t);
+    return n;
+}
+
+/* A table that TensorFlow's Saver keeps, with the parts that it adds for it. */
+static void save_table_graph(void **state)
+{
+    tn_error err;
+    tn_graph *g = tn_graph_new();
+    tn_builder *b = tn_builder_new(g);
+    const tn_dtype types[] = {TN_STRING, TN_INT64};
+    tn_node table = tn_op_named(b, "MutableHashTableV2", "t", TN_NO_INPUTS,
+                                TN_ATTRS(tn_attr_type("key_dtype", TN_STRING), tn_attr_type("value_dtype", TN_INT64)));
+    tn_op_named(b, "LookupTableFindV2", "y",
+                TN_INPUTS(table, strings_of(b, "k", "a", "b"), tn_scalar(b, TN_INT64, -1)), TN_NO_ATTRS);
+    tn_tensor *numbers;
+    assert_ok(tn_tensor_of(TN_INT64, &TN_SHAPE(2), (int64_t[]){5, 6}, &numbers, &err), &err);
+    tn_add_operation(b, "LookupTableInsertV2", "insert",
+                     TN_INPUTS(table, strings_of(b, "new", "b", "c"), tn_constant(b, "numbers", numbers)), TN_NO_ATTRS);
+    tn_add_operation(b, "LookupTableExportV2", "export", TN_INPUTS(table),
+                     TN_ATTRS(tn_attr_type("Tkeys", TN_STRING), tn_attr_type("Tvalues", TN_INT64)));
+    tn_operation *restore = tn_add_operation(
+        b, "RestoreV2", "save/RestoreV2",
+        TN_INPUTS(strings_of(b, "file", "f", ""), strings_of(b, "save/names", "t-keys", "t-values"),
+                  strings_of(b, "save/slices", "", "")),
+        TN_ATTRS(tn_attr_types("dtypes", types, 2)));
+    tn_add_operation(b, "LookupTableImportV2", "save/import",
+                     TN_INPUTS(table, tn_output_of(restore, 0), tn_output_of(restore, 1)), TN_NO_ATTRS);
+    assert_ok(tn_builder_check(b, &err), &err);
+    assert_ok(tn_metagraph_save(&(tn_export){.graph = g, .no_saver = true}, in(state, "t.meta"), &err), &err);
+    tn_builder_free(b);
+    tn_graph_free(g);
+    tn_tensor_unref(numbers);
+}
+
+static int64_t looked_up(tn_loaded *m, int i)
+{
+    tn_tensor *y;
+    tn_error err;
+    const char *name = "y:0";
+    assert_ok(tn_session_run(tn_loaded_session(m), NULL, 0, &name, 1, &y, NULL, 0, &err), &err);
+    int64_t v = TN_INT64S(y)[i];
+    tn_tensor_unref(y);
+    return v;
+}
+
+static void test_tables(void **state)
+{
+    tn_error err;
+    tn_loaded *m;
+    tn_bundle *b;
+    const char *insert = "insert";
+    save_table_graph(state);
+    assert_ok(tn_load_meta_graph(in(state, "t.meta"), NULL, NULL, &m, &err), &err);
+    assert_ok(tn_session_run(tn_loaded_session(m), NULL, 0, NULL, 0, NULL, &insert, 1, &err), &err);
+    assert_int_equal(looked_up(m, 0) * 100 + looked_up(m, 1), -100 + 5);
+    assert_ok(tn_loaded_save(m, in(state, "t2"), &err), &err);
+    tn_loaded_free(m);
+    assert_ok(tn_bundle_open(in(state, "t2"), &b, &err), &err);
+    assert_int_equal(tn_bundle_count(b), 2);
+    tn_bundle_close(b);
+    m = loaded(state, "t2.meta", "t2");
+    assert_int_equal(looked_up(m, 1), 5);
+    tn_loaded_free(m);
+    save_small(state, "m", 3);
+    assert_code(tn_load_meta_graph(in(state, "t.meta"), in(state, "m"), NULL, &m, &err), TN_NOT_FOUND);
+    assert_says(&err, "table 't'");
+}
+
 /* ---- what fails ---- */
 
 static void test_full_disk(void **state)
@@ -204,7 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_full_set),        TEST(test_without_values), TEST(test_objects),
-        TEST(test_malformed_objects), TEST(test_full_disk),      TEST(test_no_memory),
+        TEST(test_malformed_objects), TEST(test_tables), TEST(test_full_disk), TEST(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
