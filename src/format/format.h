@@ -13,6 +13,7 @@
 #define TN_FORMAT_H
 
 #include "../graph/graph.h"
+#include "../graph/tensorproto.h"
 #include "../wire/proto.h"
 #include "../wire/wire.h"
 
@@ -30,16 +31,6 @@
 char *tn_tensor_path(tn_arena *a, const char *dir, const char *name, tn_dtype t);
 tn_code tn_tensor_from_json(const tn_json *json, tn_tensor **out, tn_error *err); /* strings */
 tn_code tn_tensor_to_json(const tn_tensor *t, tn_buf *out, tn_error *err);        /* strings */
-
-/* ==== TensorProto and friends (tensorproto.c) ==== */
-
-/* All of TensorProto's forms. The last value given fills up the rest: then at most `limit` bytes
- * (0: 2^30). */
-tn_code tn_tensor_from_proto(const tn_TensorProto *p, size_t limit, tn_tensor **out, tn_error *err);
-/* Borrows t's bytes (tensor_content; string_val for strings): t outlives the message. */
-tn_code tn_tensor_to_proto(const tn_tensor *t, tn_arena *a, tn_TensorProto *out, tn_error *err);
-tn_code tn_shape_from_proto(const tn_TensorShapeProto *p, tn_shape *out, tn_error *err); /* NULL: a scalar */
-tn_code tn_shape_to_proto(const tn_shape *s, tn_arena *a, tn_TensorShapeProto *out, tn_error *err);
 
 /* ==== tensor bundles (bundle.c, bundle_read.c, bundle_write.c) ==== PREFIX.index and .data-00000-of-00001 */
 

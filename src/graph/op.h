@@ -96,7 +96,8 @@ bool tn_run_cancelled(const tn_run *r); /* long loops look at it */
 
 /* ==== state: what inputs of dtype resource, or references, point to (state.c) ==== */
 typedef enum {
-    TN_RES_VARIABLE, TN_RES_TENSOR_ARRAY, TN_RES_STACK, TN_RES_TABLE, TN_RES_RNG, TN_RES_QUEUE
+    TN_RES_VARIABLE, TN_RES_TENSOR_ARRAY, TN_RES_STACK, TN_RES_TABLE, TN_RES_RNG, TN_RES_QUEUE,
+    TN_RES_SPARSE_MAP
 } tn_resource_kind;
 typedef struct tn_resource { /* counted; a resource tensor's element points to it and owns a reference */
     tn_resource_kind kind;
@@ -112,6 +113,10 @@ tn_code tn_run_new_resource(tn_run *r, int o, tn_resource *res, tn_error *err);
  * as long as the session. make gives one with one reference, NULL: no memory. */
 tn_code tn_run_named_resource(tn_run *r, int o, tn_resource_kind kind, const char *name,
                               tn_resource *(*make)(const tn_run *r), tn_error *err);
+
+/* The same without a handle: a reference on it. */
+tn_code tn_run_session_resource(const tn_run *r, tn_resource_kind kind, const char *name,
+                                tn_resource *(*make)(const tn_run *r), tn_resource **out, tn_error *err);
 
 /* A variable's value, borrowed for the time of this step. FAILED_PRECONDITION "... uninitialized". */
 tn_code tn_run_variable(const tn_run *r, int i, const tn_tensor **out, tn_error *err);

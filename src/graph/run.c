@@ -283,8 +283,8 @@ tn_code tn_run_new_resource(tn_run *r, int o, tn_resource *res, tn_error *err)
     return code;
 }
 
-tn_code tn_run_named_resource(tn_run *r, int o, tn_resource_kind kind, const char *name,
-                              tn_resource *(*make)(const tn_run *r), tn_error *err)
+tn_code tn_run_session_resource(const tn_run *r, tn_resource_kind kind, const char *name,
+                                tn_resource *(*make)(const tn_run *r), tn_resource **out, tn_error *err)
 {
     tn_store *s = r->context->program->store;
     pthread_mutex_lock(&s->lock);
@@ -296,9 +296,18 @@ tn_code tn_run_named_resource(tn_run *r, int o, tn_resource_kind kind, const cha
     tn_resource_ref(res);
     pthread_mutex_unlock(&s->lock);
     if (!res) return tn_no_memory(err, 0);
-    if (res->kind == kind) return tn_run_new_resource(r, o, res, err);
+    *out = res;
+    if (res->kind == kind) return TN_OK;
     tn_resource_unref(res);
     return tn_fail(err, TN_INVALID_ARGUMENT, "'%s' is the name of two kinds of resources", name);
+}
+
+tn_code tn_run_named_resource(tn_run *r, int o, tn_resource_kind kind, const char *name,
+                              tn_resource *(*make)(const tn_run *r), tn_error *err)
+{
+    tn_resource *res;
+    TN_TRY(tn_run_session_resource(r, kind, name, make, &res, err));
+    return tn_run_new_resource(r, o, res, err);
 }
 
 static tn_code variable_of(const tn_run *r, int i, tn_stored **out, tn_error *err)

@@ -124,8 +124,13 @@ def text_of(s):
         return {"b64": base64.b64encode(s).decode()}
 
 
+def array(x):
+    """A single string stays bytes: numpy's own would lose zeros at its end."""
+    return np.asarray(x, object) if isinstance(x, (bytes, str)) else np.asarray(x)
+
+
 def record(value, dtype=None):
-    a = np.asarray(value)
+    a = array(value)
     if a.dtype.kind in "OSU":
         return {"t": "string", "s": list(a.shape), "v": [text_of(s) for s in a.astype(object).ravel()]}
     t = (dtype or tf.as_dtype(a.dtype)).name
@@ -211,7 +216,7 @@ def run(c, known, rng):
                 got, rec["error"], rec["says"] = None, error_code(e), says(e)
         rec["in"] = {p.op.name: record(x, p.dtype) for p, x in zip(ph, c.inputs)}
         if got is not None:
-            got = [np.asarray(x) for x in got]
+            got = [array(x) for x in got]
             rec["out"] = {o.op.name: record(x, o.dtype) for o, x in zip(outs, got)}
             rec["tol"] = tolerance(c, got + c.inputs)
             if c.grad:

@@ -138,6 +138,102 @@ def sequences(rng):
         yield case("ParseSingleSequenceExample", single, np.array(s, object))
 
 
+def csv(rng):
+    lines = strings('1,2.5,"x, ""y""",7', "3,,abc,\n", ' -4 ,1e3,"",12', "5,nan,NA,1")
+    defaults = lambda a, b, c, d: dict(record_defaults=[np.array(a, np.int32), np.array(b, np.float32), np.array(c, object),
+                                                        np.array(d, np.int64)])
+    decode = lambda x, **kw: raw.DecodeCSV(records=x, **kw)
+    for d in (defaults([0], [1.5], ["none"], [9]), defaults([], [0], [""], [0]), defaults([1], [], ["a"], [2]),
+              defaults(1, 2, "s", 3)):
+        yield case("DecodeCSV", lambda x, d=d: decode(x, **d), lines)
+        yield case("DecodeCSV", lambda x, d=d: decode(x, na_value="NA", **d), lines.reshape(2, 2))
+    some = dict(record_defaults=[np.array([0], np.float64), np.array(["d"], object)])
+    for columns in ([1, 2], [0, 3], [2, 1], [0, 9], [0]):
+        yield case("DecodeCSV", lambda x, c=columns: decode(x, select_cols=c, **some), strings("1,2,3,4", "5,,7,8"))
+    two = dict(record_defaults=[np.array(["x"], object)] * 2)
+    for line in ("a,b", "a", "a,b,c", "a,", ",", "", '"a,b', 'a"b,c', '"a"b,c', '"a",b', '"a\nb",c', "\na,b\r\n", 'a,"', 'a,""',
+                 "a;b", '"a"";b"";",c', "\n"):
+        yield case("DecodeCSV", lambda x: decode(x, **two), strings(line))
+        yield case("DecodeCSV", lambda x: decode(x, use_quote_delim=False, **two), strings(line))
+        yield case("DecodeCSV", lambda x: decode(x, field_delim=";", **two), strings(line))
+    for t in (np.int32, np.int64, np.float32, np.float64):
+        for text in ("12", "-1", "2147483648", "9223372036854775808", "1.5", "x", " 3 ", "+4", "1e400", "inf", "0x10"):
+            yield case("DecodeCSV", lambda x, t=t: decode(x, record_defaults=[np.array([0], t)]), strings(text))
+
+
+def as_bytes(rng):
+    for s in ("YWI", "YWI=", "YWIj", "YWIj=", "Y", "YW==", "YW=", "YR", "-_", "+/", "a=b", "====", "", "YW I"):
+        yield case("DecodeBase64", lambda x: raw.DecodeBase64(input=x), strings(s, "YQ"))
+    words = strings(b"", b"a", b"ab", b"abc", b"\xff\xfe\xfb\xbf").reshape(1, 5)
+    for pad in (True, False):
+        yield case("EncodeBase64", lambda x, p=pad: raw.EncodeBase64(input=x, pad=p), words)
+    import gzip
+    import zlib
+    for kind, f in (("", bytes), ("ZLIB", zlib.compress), ("GZIP", gzip.compress)):
+        good = strings(f(b"hello" * 20), f(b""))
+        yield case("DecodeCompressed", lambda x, k=kind: raw.DecodeCompressed(bytes=x, compression_type=k), good)
+    for n in (6, 0, -4, 3, 8):
+        for t in (tf.int16, tf.uint8, tf.float32, tf.bfloat16):
+            yield case("DecodePaddedRaw", lambda x, n=n, t=t: raw.DecodePaddedRaw(input_bytes=x, fixed_length=n, out_type=t),
+                       strings("abcd", "abcdefghi", ""))
+    for t in (tf.int16, tf.int32, tf.uint8, tf.float64):
+        yield case("DecodePaddedRaw", lambda x, t=t: raw.DecodePaddedRaw(
+            input_bytes=x, fixed_length=8, out_type=t, little_endian=False), strings("abcd", "abc", ""))
+    for x in (texts(rng, WORDS, 3), texts(rng, WORDS + ["x" * 70], 2, 3), draw(rng, I64, 2, 3), draw(rng, F32, 4), draw(rng, U8, 3, 40),
+              np.array(3), np.zeros((0, 2))):
+        yield case("Fingerprint", lambda x: raw.Fingerprint(data=x, method="farmhash64"), x)
+    yield case("Fingerprint", lambda x: raw.Fingerprint(data=x, method="other"), draw(rng, I64, 2))
+
+
+def json(rng):
+    """Fed to ParseExample, since the order of a map's bytes is nobody's."""
+    read = lambda x: flat(raw.ParseExample, serialized=raw.DecodeJSONExample(json_examples=x), names=tf.zeros([0], tf.string),
+                          sparse_keys=["f", "i", "s"], dense_keys=[], dense_defaults=[], dense_shapes=[],
+                          sparse_types=[tf.float32, tf.int64, tf.string])
+    f = lambda inner: '{"features":{"feature":{%s}}}' % inner
+    for text in (f('"f":{"floatList":{"value":[1,"NaN",2.5,"Infinity"]}},"i":{"int64_list":{"value":[1,"2",-3]}}'),
+                 f('"s":{"bytesList":{"value":["YWI=","","-_8="]}}'), f('"f":{}'), f('"f":{"floatList":{}}'), "{}", '{"features":{}}',
+                 '{"features":null}', '{"x":1}', f('"f":{"floatList":{"value":["x"]}}'), "nope", "", "[]", f('"f":{"floatList":{"value":1}}'),
+                 f('"i":{"int64List":{"value":[1.5]}}'), f('"i":{"int64List":{"value":[2.0]}}'), f('"s":{"bytesList":{"value":["?"]}}'), f('"s":{"other":{}}')):
+        yield case("DecodeJSONExample", read, strings(text))
+
+
+def tensors(rng):
+    from sparse import sparse
+    for t in (F32, F64, F16, I8, I16, I32, I64, U8, U16, U32, U64, BOOL, C64, STRING):
+        x = texts(rng, WORDS, 2, 3) if t == STRING else draw(rng, t, *shape_of(rng, int(rng.integers(0, 3))))
+        yield case("SerializeTensor", lambda x: raw.SerializeTensor(tensor=x), x)
+        yield case("ParseTensor", lambda s, t=x.dtype: raw.ParseTensor(serialized=s, out_type=tf.string if t == object else t),
+                   np.array(tf.make_tensor_proto(x).SerializeToString(), object))
+    for s in (b"\x08\x01", b"", b"xx", tf.make_tensor_proto([1, 2]).SerializeToString()):
+        yield case("ParseTensor", lambda s: raw.ParseTensor(serialized=s, out_type=tf.float32), np.array(s, object))
+    for t in (F32, I64, STRING):
+        one, many = sparse(rng, t, (2, 3)), sparse(rng, t, (3, 2, 2))
+        make = lambda op, i, v, s, **kw: op(sparse_indices=i, sparse_values=v, sparse_shape=s, **kw)
+        yield case("SerializeSparse", lambda *x: make(raw.SerializeSparse, *x), *one)
+        yield case("SerializeManySparse", lambda *x: make(raw.SerializeManySparse, *x), *many)
+        of = tf.string if t == STRING else tf.as_dtype(t)
+        for out in (tf.string, tf.variant):
+            yield case("DeserializeSparse", lambda *x, o=out, of=of: raw.DeserializeSparse(
+                serialized_sparse=make(raw.SerializeSparse, *x, out_type=o), dtype=of), *one)
+            yield case("DeserializeSparse", lambda *x, o=out, of=of: raw.DeserializeSparse(
+                serialized_sparse=make(raw.SerializeManySparse, *x, out_type=o), dtype=of), *many)
+        yield case("DeserializeManySparse", lambda *x, of=of: raw.DeserializeManySparse(
+            serialized_sparse=make(raw.SerializeManySparse, *x), dtype=of), *many)
+        yield case("DeserializeManySparse", lambda *x: raw.DeserializeManySparse(
+            serialized_sparse=make(raw.SerializeManySparse, *x), dtype=tf.float64), *many)
+        for shared in ("", "name"):
+            yield case("TakeManySparseFromTensorsMap", lambda *x, of=of, s=shared: raw.TakeManySparseFromTensorsMap(
+                sparse_handles=make(raw.AddManySparseToTensorsMap, *x, shared_name=s or "m%d" % len(x)), dtype=of,
+                shared_name=s or "m%d" % len(x)), *many)
+            yield case("TakeManySparseFromTensorsMap", lambda *x, of=of, s=shared: raw.TakeManySparseFromTensorsMap(
+                sparse_handles=tf.expand_dims(make(raw.AddSparseToTensorsMap, *x, shared_name="q"), 0), dtype=of,
+                shared_name="q"), *one)
+    for i in ([[1, 0], [0, 0]], [[0, 0], [5, 0]], [[0], [1]]):
+        yield case("SerializeManySparse", lambda *x: make(raw.SerializeManySparse, *x), np.array(i), np.ones(2, np.float32),
+                   np.full(len(i[0]), 3))
+
+
 def cases(rng):
-    for part in (examples, sequences):
+    for part in (examples, sequences, csv, as_bytes, json, tensors):
         yield from part(rng)

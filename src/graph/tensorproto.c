@@ -5,7 +5,9 @@
  * Invariants: a tensor is no larger than the bytes that were given, unless its last value is repeated:
  * that is limited. A bool is 0 or 1 whatever the bytes were.
  */
-#include "format.h"
+#include "tensorproto.h"
+
+#include "../wire/wire.h"
 
 #define FILL_LIMIT ((size_t)1 << 30)
 
