@@ -362,7 +362,7 @@ static tn_code sequence_infer(tn_infer *c, tn_error *err)
     "feature_list_sparse_values:[feature_list_sparse_types] " \
     "feature_list_sparse_shapes:Nfeature_list_sparse*int64 "  \
     "feature_list_dense_values:[feature_list_dense_types] "
-#define LENGTHS_OUT "feature_list_dense_lengths:Nfeature_list_dense*int64 "
+#define LENGTHS_OUT " feature_list_dense_lengths:Nfeature_list_dense*int64"
 #define VALUE_TYPES "list(type){float,int64,string}>=0=[] "
 #define SPLIT_TYPES "list(type){int32,int64}>=0=[] "
 SEQUENCE(ParseSequenceExample, v1_run,
@@ -382,7 +382,7 @@ SEQUENCE(ParseSequenceExampleV2, v2_run,
          "context_dense_defaults:[Tcontext_dense] -> " CONTEXT_OUT
          "context_ragged_values:[context_ragged_value_types] "
          "context_ragged_row_splits:[context_ragged_split_types] " LISTS_OUT LENGTHS_OUT
-         "feature_list_ragged_values:[feature_list_ragged_value_types] "
+         " feature_list_ragged_values:[feature_list_ragged_value_types] "
          "feature_list_ragged_outer_splits:[feature_list_ragged_split_types] "
          "feature_list_ragged_inner_splits:[feature_list_ragged_split_types]; Ncontext_sparse:int>=0=0 "
          "Tcontext_dense:" VALUE_TYPES "context_sparse_types:" VALUE_TYPES
