@@ -361,7 +361,7 @@ static tn_code sequence_infer(tn_infer *c, tn_error *err)
     "feature_list_sparse_indices:Nfeature_list_sparse*int64 " \
     "feature_list_sparse_values:[feature_list_sparse_types] " \
     "feature_list_sparse_shapes:Nfeature_list_sparse*int64 "  \
-    "feature_list_dense_values:[feature_list_dense_types] "
+    "feature_list_dense_values:[feature_list_dense_types]"
 #define LENGTHS_OUT " feature_list_dense_lengths:Nfeature_list_dense*int64"
 #define VALUE_TYPES "list(type){float,int64,string}>=0=[] "
 #define SPLIT_TYPES "list(type){int32,int64}>=0=[] "
