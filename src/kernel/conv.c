@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conv.c - convolutions: checks sizes, chooses who does them (oneDNN for float, plain loops for double, half
- * and bfloat16 by way of float), handles empty arrays and the activations nobody fused.
+ * conv.c - convolutions: checks sizes, chooses who does them (oneDNN for float, our own for images of one or two
+ * channels, plain loops for the other types; half and bfloat16 by way of float), handles empty arrays and the
+ * activations nobody fused.
  */
 #include "conv.h"
 #include "gemm.h"
@@ -11,6 +12,7 @@ struct tn_conv {
     tn_conv_size s;
     tn_onednn *onednn; /* NULL: plain loops */
     tn_conv *wide;     /* half, bfloat16: the float convolution */
+    bool thin;         /* conv_thin.c's */
     int isa;
 };
 
@@ -121,6 +123,8 @@ tn_code tn_conv_new(const tn_conv_desc *d, tn_conv **out, tn_error *err)
         tn_conv_desc wide = c->d;
         wide.dtype = TN_FLOAT;
         code = tn_conv_new(&wide, &c->wide, err);
+    } else if (tn_conv_is_thin(&c->d, &c->s)) {
+        c->thin = true;
     } else if (d->dtype == TN_FLOAT && !d->portable && c->s.in_count > 0 && c->s.out_count > 0) {
         code = tn_onednn_new(&c->d, &c->onednn, err);
         if (code == TN_UNIMPLEMENTED) code = TN_OK; /* the plain loops do what oneDNN does not */
@@ -160,6 +164,7 @@ static places places_of(const tn_conv_size *s)
 size_t tn_conv_scratch(const tn_conv *c)
 {
     if (c->wide) return places_of(&c->s).rest + tn_conv_scratch(c->wide);
+    if (c->thin) return tn_conv_thin_scratch(&c->d, &c->s);
     return c->onednn ? tn_onednn_scratch(c->onednn) : 0;
 }
 size_t tn_conv_packed(const tn_conv *c)
@@ -223,12 +228,14 @@ tn_code tn_conv_run(const tn_conv *c, const tn_conv_args *a, tn_error *err)
         }
     }
     if (c->wide) return run_wide(c, a, err);
-    if (c->onednn)
+    if (c->thin)
+        tn_conv_thin(&c->d, &c->s, c->isa, a);
+    else if (c->onednn)
         TN_TRY(tn_onednn_run(c->onednn, a, err));
     else
         tn_conv_direct(&c->d, &c->s, a->in, a->filter, c->d.bias ? a->bias : NULL, a->out);
     if (c->d.kind == TN_CONV_FORWARD && c->d.act != TN_ACT_NONE && c->d.dtype == TN_FLOAT &&
-        !(c->onednn && tn_onednn_does_act(c->d.act)))
+        !(c->onednn && tn_onednn_does_act(c->d.act)) && !(c->thin && c->d.act == TN_ACT_RELU))
         tn_bias_act(a->out, NULL, c->s.out_count / c->s.out_c, c->s.out_c, c->d.act, c->d.alpha,
                     c->d.threads);
     return TN_OK;

@@ -18,6 +18,11 @@ tn_conv_size tn_conv_size_of(const tn_conv_desc *d);
 void tn_conv_direct(const tn_conv_desc *d, const tn_conv_size *s, void *in, void *filter, void *bias,
                     void *out);
 
+/* Forward, float, very few channels; bias and RELU inside. */
+bool tn_conv_is_thin(const tn_conv_desc *d, const tn_conv_size *s);
+size_t tn_conv_thin_scratch(const tn_conv_desc *d, const tn_conv_size *s);
+void tn_conv_thin(const tn_conv_desc *d, const tn_conv_size *s, int isa, const tn_conv_args *a);
+
 /* oneDNN, float. */
 typedef struct tn_onednn tn_onednn;
 tn_code tn_onednn_new(const tn_conv_desc *d, tn_onednn **out, tn_error *err);

@@ -22,15 +22,18 @@ static inline __attribute__((always_inline)) void NAME(tile)(const tn_gemm_strip
     for (int i = 0; i < rows; i++) ap[i] = (const T *)s->a + (i0 + i) * s->a_row;
     for (int i = 0; i < rows; i++)
         for (int v = 0; v < nv; v++) acc[i][v] = (VEC){0};
-    for (int64_t p = 0; p < k; p++) {
-        VEC bv[3];
-        for (int v = 0; v < nv; v++)
-            bv[v] = partial && v == nv - 1 ? PART(b + v * VL, last) : NAME(load)(b + v * VL);
-        for (int i = 0; i < rows; i++) {
-            T x = ap[i][p * col];
-            for (int v = 0; v < nv; v++) acc[i][v] += x * bv[v];
+    for (int64_t q = 0; q < k; q += s->segment) {
+        for (int64_t p = 0; p < s->segment; p++) {
+            VEC bv[3];
+            for (int v = 0; v < nv; v++)
+                bv[v] = partial && v == nv - 1 ? PART(b + v * VL, last) : NAME(load)(b + v * VL);
+            for (int i = 0; i < rows; i++) {
+                T x = ap[i][p * col];
+                for (int v = 0; v < nv; v++) acc[i][v] += x * bv[v];
+            }
+            b += brow;
         }
-        b += brow;
+        for (int i = 0; i < rows; i++) ap[i] += s->a_segment;
     }
     for (int v = 0; v < nv; v++) {
         const T *bias = s->bias;

@@ -12,8 +12,9 @@
 typedef struct tn_gemm_strip {
     int64_t m, k;
     int cols, vecs; /* columns that count; vectors that hold them */
-    const void *a;  /* element (i, p) at a[i * a_row + p * a_col] */
+    const void *a;  /* element (i, p) at a[i * a_row + p / segment * a_segment + p % segment * a_col] */
     int64_t a_row, a_col;
+    int64_t segment, a_segment; /* segment divides k; k itself: one */
     const void *b; /* row p at b + p * b_row */
     int64_t b_row;
     bool b_padded;    /* b may be read to the end of its last vector */

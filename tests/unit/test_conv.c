@@ -112,10 +112,17 @@ static tn_conv_desc cases(int i)
         return d;
     }
     case 12: return desc(2, 2, 16, 16, 16, 20, 5, 2, 1, true);
+    case 13: return desc(2, 3, 2, 53, 1, 21, 5, 2, 1, true); /* few channels in, a border, several panels */
+    case 14: return desc(1, 2, 1, 19, 1, 30, 4, 3, 1, true);
+    case 15: { /* few channels, a border on one side only */
+        tn_conv_desc d = desc(2, 2, 1, 16, 1, 40, 3, 1, 1, false);
+        d.pad_hi[0] = 2, d.out[0] += 2;
+        return d;
+    }
     default: return desc(2, 2, 3, 3, 1, 5, 5, 5, 1, false);
     }
 }
-enum { CASES = 14 };
+enum { CASES = 17 };
 
 static void plain_is_the_definition(void **state)
 {
