@@ -25,20 +25,46 @@ static tn_code take_tags(tn_metagraph *m, tn_error *err)
     return TN_OK;
 }
 
+/* TensorFlow 1 has them in a collection. */
+static tn_code assets_in_collection(const tn_MetaGraphDef *def, tn_arena *a, tn_AssetFileDef_list *out, tn_error *err)
+{
+    const tn_CollectionDefEntry *e = TN_FIND(&def->collection_def, TN_ASSETS_COLLECTION);
+    if (!e || e->value->kind_case != TN_CollectionDef_any_list) return TN_OK;
+    for (uint32_t i = 0; i < e->value->any_list->value.n; i++) {
+        tn_AssetFileDef *p, *to = TN_PUSH(a, out);
+        if (!to) return tn_no_memory(err, sizeof *to);
+        TN_TRY(TN_DECODE(AssetFileDef, e->value->any_list->value.items[i].value, a, &p, err));
+        *to = *p;
+    }
+    return TN_OK;
+}
+
+/* One that is there twice counts once, the last time. */
+static tn_code take_asset(tn_metagraph *m, const tn_AssetFileDef *p, tn_asset *assets, tn_map *by_tensor, tn_error *err)
+{
+    tn_asset asset = {text(m->arena, p->tensor_info ? p->tensor_info->name : (tn_view){0}),
+                      text(m->arena, p->filename)};
+    if (!asset.tensor || !asset.filename) return tn_no_memory(err, p->filename.n);
+    tn_asset *to = tn_map_get(by_tensor, asset.tensor);
+    if (!to) to = &assets[m->n_assets++];
+    *to = asset;
+    return tn_map_put(by_tensor, asset.tensor, to) ? TN_OK : tn_no_memory(err, 0);
+}
+
 static tn_code take_assets(tn_metagraph *m, tn_error *err)
 {
+    tn_AssetFileDef_list collected = {0};
     const tn_AssetFileDef_list *list = &m->def->asset_file_def;
+    if (!list->n) TN_TRY(assets_in_collection(m->def, m->arena, &collected, err));
+    if (!list->n) list = &collected;
     tn_asset *assets = TN_ARRAY(m->arena, list->n + 1, tn_asset);
-    if (!assets) return tn_no_memory(err, list->n * sizeof *assets);
-    for (uint32_t i = 0; i < list->n; i++) {
-        const tn_AssetFileDef *p = &list->items[i];
-        assets[i].tensor = text(m->arena, p->tensor_info ? p->tensor_info->name : (tn_view){0});
-        assets[i].filename = text(m->arena, p->filename);
-        if (!assets[i].tensor || !assets[i].filename) return tn_no_memory(err, p->filename.n);
-    }
+    tn_map *by_tensor = tn_map_new();
+    tn_code code = assets && by_tensor ? TN_OK : tn_no_memory(err, list->n * sizeof *assets);
+    for (uint32_t i = 0; code == TN_OK && i < list->n; i++)
+        code = take_asset(m, &list->items[i], assets, by_tensor, err);
+    tn_map_free(by_tensor);
     m->assets = assets;
-    m->n_assets = (int)list->n;
-    return TN_OK;
+    return code;
 }
 
 static tn_view init_op_in(const tn_MetaGraphDef *def, const char *collection)

@@ -42,48 +42,51 @@ tn_code tn_signature_missing(const tn_metagraph *m, const tn_signature *s, tn_mi
     return code;
 }
 
-static bool has(const tn_missing *all, int n, const tn_missing *m)
-{
-    for (int i = 0; i < n; i++) /* strings are the graph's: one node, one pointer */
-        if (all[i].node == m->node && all[i].function == m->function) return true;
-    return false;
-}
+typedef struct list { /* each node once */
+    tn_missing *v;
+    int n;
+    tn_map *seen; /* by the name's address: strings are the graph's, one node has one */
+} list;
 
-static tn_code add(tn_missing **all, int *n_all, const tn_missing *more, int n, tn_error *err)
+static tn_code add(list *all, const tn_missing *more, int n, tn_error *err)
 {
-    tn_missing *grown = tn_realloc(*all, (size_t)(*n_all + n + 1) * sizeof *grown);
-    if (!grown) return tn_no_memory(err, (size_t)(*n_all + n + 1) * sizeof *grown);
-    *all = grown;
-    for (int i = 0; i < n; i++)
-        if (!has(*all, *n_all, &more[i])) (*all)[(*n_all)++] = more[i];
+    tn_missing *grown = tn_realloc(all->v, (size_t)(all->n + n + 1) * sizeof *grown);
+    if (!grown) return tn_no_memory(err, (size_t)(all->n + n + 1) * sizeof *grown);
+    all->v = grown;
+    for (int i = 0; i < n; i++) {
+        tn_view address = {(const char *)&more[i].node, sizeof more[i].node};
+        if (tn_map_get_view(all->seen, address)) continue;
+        if (!tn_map_put_view(all->seen, address, (void *)more[i].node)) return tn_no_memory(err, 0);
+        all->v[all->n++] = more[i];
+    }
     return TN_OK;
 }
 
-static tn_code add_signature(const tn_metagraph *m, const tn_signature *s, tn_missing **all, int *n_all,
-                             tn_error *err)
+static tn_code add_signature(const tn_metagraph *m, const tn_signature *s, list *all, tn_error *err)
 {
     tn_missing *more;
     int n;
     TN_TRY(tn_signature_missing(m, s, &more, &n, err));
-    tn_code code = add(all, n_all, more, n, err);
+    tn_code code = add(all, more, n, err);
     tn_missing_free(more);
     return code;
 }
 
 tn_code tn_metagraph_missing(const tn_metagraph *m, tn_missing **out, int *n, tn_error *err)
 {
-    tn_missing *all = NULL;
-    int n_all = 0;
     if (!m->n_signatures) return tn_graph_missing(m->graph, NULL, 0, NULL, 0, NULL, 0, out, n, err);
-    tn_code code = m->init_op ? add_signature(m, NULL, &all, &n_all, err) : TN_OK;
+    list all = {.seen = tn_map_new()};
+    tn_code code = all.seen ? TN_OK : tn_no_memory(err, 0);
+    if (code == TN_OK && m->init_op) code = add_signature(m, NULL, &all, err);
     for (int i = 0; code == TN_OK && i < m->n_signatures; i++)
         /* one that names values which are not there is refused when it is run */
-        if ((code = add_signature(m, &m->signatures[i], &all, &n_all, err)) == TN_NOT_FOUND) code = TN_OK;
+        if ((code = add_signature(m, &m->signatures[i], &all, err)) == TN_NOT_FOUND) code = TN_OK;
+    tn_map_free(all.seen);
     if (code != TN_OK) {
-        tn_missing_free(all);
+        tn_missing_free(all.v);
         return code;
     }
-    *out = all;
-    *n = n_all;
+    *out = all.v;
+    *n = all.n;
     return TN_OK;
 }

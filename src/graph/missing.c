@@ -8,6 +8,8 @@
  */
 #include "missing.h"
 
+enum { MOST_TOLD = 10 }; /* operators in one message */
+
 typedef struct search {
     const tn_graph *library;
     tn_map *functions; /* seen: name -> anything */
@@ -142,8 +144,32 @@ static tn_code reach_top(search *s, const tn_graph *g, const tn_wanted *w, tn_er
     return code;
 }
 
+static bool lacks(const tn_graph *g, const tn_graph *library)
+{
+    for (int i = 0; i < tn_graph_count(g); i++) {
+        const tn_operation *op = tn_graph_at(g, i);
+        if (!op->def && !tn_graph_function(library, op->type)) return true;
+    }
+    return false;
+}
+
+/* Whether anything is missing anywhere: mostly not, and then nothing has to be reached. */
+static bool lacks_anything(const tn_graph *g)
+{
+    const tn_graph *library = tn_graph_library(g);
+    bool any = lacks(g, library);
+    for (int i = 0; !any && i < tn_graph_function_count(library); i++)
+        any = lacks(tn_graph_function_at(library, i)->body, library);
+    return any;
+}
+
 tn_code tn_find_missing(const tn_graph *g, const tn_wanted *w, tn_missing **out, int *n, tn_error *err)
 {
+    if (!lacks_anything(g)) {
+        *out = NULL;
+        *n = 0;
+        return TN_OK;
+    }
     search s = {.library = tn_graph_library(g), .functions = tn_map_new()};
     s.todo = tn_calloc((size_t)tn_graph_function_count(s.library) + 1, sizeof *s.todo);
     tn_code code = s.functions && s.todo ? reach_top(&s, g, w, err) : tn_no_memory(err, 0);
@@ -175,16 +201,20 @@ static int nodes_of(const tn_missing *m, int n, const char *type)
     return count;
 }
 
+/* As many as a message has room for; tn_graph_missing has them all. */
 tn_code tn_fail_missing(const tn_missing *m, int n, tn_error *err)
 {
+    int nodes = 0, kinds = 0;
     tn_fail(err, TN_NOT_FOUND, "Op type not registered");
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && kinds < MOST_TOLD; i++) {
         if (told(m, i)) continue;
         int more = nodes_of(m, n, m[i].type) - 1;
-        tn_note(err, "%s'%s' [[{{node %s}}]]", i ? "and " : "", m[i].type, m[i].node);
+        tn_note(err, "%s'%s' [[{{node %s}}]]", kinds++ ? "and " : "", m[i].type, m[i].node);
         if (m[i].function) tn_note(err, "in function '%s'", m[i].function);
         if (more) tn_note(err, "(%d more)", more);
+        nodes += 1 + more;
     }
+    if (nodes < n) tn_note(err, "and others at %d nodes", n - nodes);
     tn_note(err, "in binary running here (turnery %s)", TN_VERSION);
     return TN_NOT_FOUND;
 }

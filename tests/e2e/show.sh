@@ -157,6 +157,10 @@ fails "an input given twice" "'x' is given twice" "$T" run "$M" --input x=1 --in
 fails "Examples that are none" "example 1: feature 'x': numbers are mixed" "$T" run "$M" --signature regress_x_to_y --input_examples 'inputs=[{"x":[1.5]},{"x":[1,"a"]}]'
 fails "Examples for numbers" "tf.Examples are strings" "$T" run "$M" --input_examples 'x=[{}]'
 
+# ---- a vocabulary that a model of TensorFlow 1 brings: found in the model, not where it was when it was exported
+run "$G/assets_v1" --input 'x=["pear","fig","apple"]' && grep -q "\[1 2 0\]" out; ok "a vocabulary of TensorFlow 1"
+show "$G/assets_v1" --json && said 'd["meta_graphs"][0]["assets"] == [{"file": "vocab.txt", "tensor": "Const:0", "bytes": 11}]'; ok "is told"
+
 # ---- operators that are not there: in the graph, in a function, in a branch of it
 T_ATTR='attr { key: "T" value { type: DT_FLOAT } }'
 IN='attr { key: "Tin" value { list { type: DT_FLOAT } } } attr { key: "Tout" value { list { type: DT_FLOAT } } }'
