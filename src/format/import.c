@@ -9,7 +9,7 @@
 #include "import.h"
 
 enum { CALL_DEPTH = 16, MOST_HOPS = 100000 };
-#define MOST_INSTANCES 20000000 /* operations in all frames */
+#define MOST_INSTANCES 5000000 /* operations in all frames */
 
 /* ==== frames ==== */
 
