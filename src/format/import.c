@@ -232,10 +232,9 @@ static void forget_needs(tn_frame *f)
         if (f->children[i]) forget_needs(f->children[i]);
 }
 
-/* Of what the signature needs (or, without any, of all operations) the one whose name ends so. */
-static tn_code find_ending(tn_importing *m, const char *name, size_t n, tn_place *out, tn_error *err)
+/* Marks what the signature needs, or, without any, everything. */
+static tn_code mark_named(tn_importing *m, tn_error *err)
 {
-    ending e = {.name = name, .n = n};
     m->looking = true;
     for (int i = 0; m->signature && i < m->signature->n_out; i++) {
         tn_place p = {m->top, {NULL, 0}};
@@ -244,9 +243,17 @@ static tn_code find_ending(tn_importing *m, const char *name, size_t n, tn_place
     }
     for (int i = 0; !m->signature && i < tn_graph_count(m->graph); i++)
         TN_TRY(tn_import_need(m, (tn_place){m->top, {tn_graph_at(m->graph, i), 0}}, err));
+    m->looking = false;
+    return TN_OK;
+}
+
+/* Of these operations the one whose name ends so. */
+static tn_code find_ending(tn_importing *m, const char *name, size_t n, tn_place *out, tn_error *err)
+{
+    ending e = {.name = name, .n = n};
+    TN_TRY(mark_named(m, err));
     look_for_ending(m->top, &e);
     forget_needs(m->top);
-    m->looking = false;
     if (e.other.node.op)
         return tn_fail(err, TN_INVALID_ARGUMENT, "'%.*s' may be '%s%s' or '%s%s'", (int)n, name, e.found.frame->path,
                        e.found.node.op->name, e.other.frame->path, e.other.node.op->name);
@@ -259,6 +266,38 @@ static const char *keyed(const tn_tensor_info *infos, int n, const char *key)
     for (int i = 0; i < n; i++)
         if (infos[i].name && !strcmp(infos[i].key, key)) return infos[i].name;
     return key;
+}
+
+/* Names inside that end in the same word: "Relu" of "hiden/Relu". */
+static void note_alike(const tn_frame *f, const char *word, int *left, tn_error *err)
+{
+    for (int i = 0; i < tn_graph_count(f->graph) && *left > 0; i++) {
+        const char *name = tn_graph_at(f->graph, i)->name, *slash = strrchr(name, '/');
+        if (f->children[i]) note_alike(f->children[i], word, left, err);
+        if (!f->f || !f->needed[i] || !slash || strcmp(slash + 1, word) != 0) continue;
+        tn_note(err, "'%s'", name);
+        --*left;
+    }
+}
+
+/* What there is instead: something near, the signature's keys, operations in its functions. */
+static tn_code no_value(tn_importing *m, const char *name, size_t n, bool input, tn_error *err)
+{
+    tn_node none;
+    int left = 4;
+    const tn_signature *s = m->signature;
+    const char *word = name + n;
+    while (word > name && word[-1] != '/') word--;
+    const char *last = tn_arena_strndup(m->arena, word, (size_t)(name + n - word));
+    TN_TRY(mark_named(m, err));
+    tn_graph_value(m->graph, name, &none, err);
+    if (s) tn_note(err, "(signature '%s' has:", s->name);
+    for (int i = 0; s && i < TN_MIN(input ? s->n_in : s->n_out, 8); i++)
+        tn_note(err, "'%s'", (input ? &s->in[i] : &s->out[i])->key);
+    if (s && last && !input) note_alike(m->top, last, &left, err);
+    if (s) tn_note(err, ")");
+    forget_needs(m->top);
+    return TN_NOT_FOUND;
 }
 
 /* A key of the signature, a name, a path through calls, the end of a name. */
@@ -274,7 +313,7 @@ static tn_code find_value(tn_importing *m, const char *text, bool input, tn_plac
     *out = (tn_place){NULL, {NULL, 0}};
     TN_TRY(find_path(m, m->top, name, n, out, err));
     if (!out->node.op) TN_TRY(find_ending(m, name, n, out, err));
-    if (!out->node.op) return tn_graph_value(m->graph, name, &out->node, err); /* says what is near */
+    if (!out->node.op) return no_value(m, name, n, input, err);
     if (index >= out->node.op->n_out)
         return tn_fail(err, TN_NOT_FOUND, "operation '%s' (%s) has %d outputs; there is no '%s'", out->node.op->name,
                        out->node.op->type, out->node.op->n_out, name);

@@ -462,6 +462,13 @@ static void test_shapes(void **state)
     assert_code(tn_builder_check(w.b, &w.err), TN_INVALID_ARGUMENT);
     assert_says(&w.err, "may be");
     end(&w);
+    w = begin();
+    node = tn_placeholder(w.b, "in", TN_FLOAT, TN_SHAPE(-1, 28, 28, 1));
+    tn_import(w.b, "k", keras(), TN_GIVEN({"image", node}), TN_WANTED("faltten/Reshape"), &y, NULL);
+    assert_code(tn_builder_check(w.b, &w.err), TN_NOT_FOUND);
+    assert_says(&w.err, "'output_0'");
+    assert_says(&w.err, "'functional_1/flatten_1/Reshape'");
+    end(&w);
 }
 
 /* A checkpoint that changed, or went, between building and beginning. */
