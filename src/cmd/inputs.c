@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+enum { MOST_WARNINGS = 40 };
+
 size_t input_name(const char *text)
 {
     const char *equal = strchr(text, '=');
@@ -156,7 +158,7 @@ static tn_code set_literal(const tn_spec *spec, tn_tensor *t, int64_t i, const l
         return usage_error(err, "input '%s' is of %s: neither a file nor numbers are given", spec->name,
                            tn_dtype_name(type));
     double v = l->kind == LITERAL_BOOL ? l->boolean : l->number;
-    if (type == TN_INT64 && l->is_int) {
+    if (l->is_int && (type == TN_INT64 || (type == TN_UINT64 && l->integer >= 0))) { /* to the unit */
         ((int64_t *)tn_tensor_data(t))[i] = l->integer;
         return TN_OK;
     }
@@ -456,8 +458,13 @@ tn_code input_examples(const tn_spec *spec, const char *text, tn_tensor **out, t
 
 void warn_missing(const char *command, const tn_missing *missing, int n)
 {
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n && i < MOST_WARNINGS; i++)
         fprintf(stderr, "turnery %s: warning: operator '%s' is not there; node '%s'%s%s%s needs it\n",
                 command, missing[i].type, missing[i].node, missing[i].function ? " in function '" : "",
                 missing[i].function ? missing[i].function : "", missing[i].function ? "'" : "");
+    if (n > MOST_WARNINGS)
+        fprintf(stderr,
+                "turnery %s: warning: %d more nodes need operators that are not there (turnery show lists "
+                "them)\n",
+                command, n - MOST_WARNINGS);
 }

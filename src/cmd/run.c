@@ -284,8 +284,8 @@ static tn_code run(int argc, char **argv, tn_error *err)
     strings rest = {.n = 0};
     tn_loaded *m;
     tn_code code = flags_parse(flags, argc, argv, &v, &rest, err);
-    if (code == TN_OK) code = check(&v, &rest, err);
     if (code == TN_OK) code = inputs_check(&v.in, err);
+    if (code == TN_OK) code = check(&v, &rest, err);
     if (code == TN_OK) code = open_model(&v, &rest, &m, err);
     if (code != TN_OK) return code;
     int n;

@@ -147,6 +147,7 @@ run --graph lookup.pbtxt --feed 's=["a","b c"]' --fetch up && grep -q "'A'  *b'B
 run --graph lookup.pbtxt --feed s=word --fetch up && grep -q "WORD" out; ok "a word"
 run --graph lookup.pbtxt --feed n=9007199254740993 --fetch neg && grep -q -- "-9007199254740993" out; ok "a large number, to the unit"
 run --graph lookup.pbtxt --feed 'n=zeros(2,0,3)' --fetch neg; ok "of any shape"
+fails "an input of a graph" "give --feed" "$T" run --graph lookup.pbtxt --input_exprs n=1 --fetch neg
 fails "a number that the dtype has not" "1.5, which is no int64" "$T" run --graph lookup.pbtxt --feed n=1.5 --fetch neg
 fails "no shape" "zeros(2,3)" "$T" run --graph lookup.pbtxt --feed n=zeros --fetch neg
 fails "another shape" "has shape \[?,1\]; a literal of shape \[1,2\] does not fit" "$T" run "$M" --input 'x=[[1,2]]'
