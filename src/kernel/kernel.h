@@ -409,6 +409,14 @@ tn_code tn_scatter(const tn_scatter_desc *d, const void *indices, const void *up
 tn_code tn_scatter_nd(const tn_scatter_desc *d, const tn_shape *dst_shape, int depth, const void *indices,
                       const void *updates, void *dst, tn_error *err);
 
+/* ==== Fourier transforms (fft.c) ==== of any length, of n complex doubles in place; the inverse is not divided */
+
+typedef struct tn_fft tn_fft;
+tn_code tn_fft_new(int64_t n, tn_fft **out, tn_error *err);
+void tn_fft_free(tn_fft *f);
+size_t tn_fft_scratch(const tn_fft *f);
+void tn_fft_run(const tn_fft *f, bool inverse, double *x, void *scratch);
+
 /* ==== batch normalisation (batch_norm.c) ==== FusedBatchNorm, [rows, channels] */
 
 typedef struct tn_batch_norm {
