@@ -52,6 +52,56 @@ def projections(rng):
             images=x, transforms=t, output_shape=s, **kw), x, t, I32(size), shapes="unknown")
 
 
+def resizing(rng):
+    for dtype in [I8, U8, I16, U16, I32, I64, F16, BF16, F32, F64, F32]:
+        x = draw(rng, dtype, int(rng.integers(1, 3)), int(rng.integers(1, 8)), int(rng.integers(1, 8)), int(rng.integers(1, 4)))
+        size, corners = I32(rng.integers(1, 10, 2)), bool(rng.integers(0, 2))
+        yield case("ResizeArea", lambda x, s: raw.ResizeArea(images=x, size=s, align_corners=corners), x, size, tol=(1e-4, 1e-4))
+        kw = dict(kernel_type=pick(rng, "lanczos1", "lanczos3", "lanczos5", "gaussian", "box", "triangle", "keyscubic", "mitchellcubic"),
+                  antialias=bool(rng.integers(0, 2)))
+        yield case("ScaleAndTranslate", lambda x, s, c, t: raw.ScaleAndTranslate(images=x, size=s, scale=c, translation=t, **kw),
+                   x, size, F32(rng.uniform(0.3, 2, 2)), F32(rng.uniform(-2, 2, 2)), grad=[0] if dtype == F32 else [], tol=(1e-3, 1e-3))
+    x = draw(rng, F32, 1, 3, 3, 1)
+    for size in [[0, 2], [-1, 2], [2], [2, 2, 2]]:
+        yield case("ResizeArea", lambda x, s: raw.ResizeArea(images=x, size=s), x, I32(size), shapes="unknown")
+    for kw in [dict(kernel_type="none", scale=[1., 1.]), dict(kernel_type="box", scale=[0., 1.]), dict(kernel_type="box", scale=[1.])]:
+        yield case("ScaleAndTranslate", lambda x: raw.ScaleAndTranslate(images=x, size=[2, 2], translation=[0., 0.], **kw), x)
+
+
+def drawing(rng):
+    for dtype in [F32, F16, F32]:
+        n, h, w, c = int(rng.integers(1, 3)), int(rng.integers(2, 9)), int(rng.integers(2, 9)), int(rng.choice([1, 3, 4]))
+        x, boxes = draw(rng, dtype, n, h, w, c), np.sort(rng.uniform(-0.3, 1.3, (n, 3, 2, 2)), 2).astype(F32).reshape(n, 3, 4)
+        yield case("DrawBoundingBoxes", lambda x, b: raw.DrawBoundingBoxes(images=x, boxes=b), x, boxes)
+        yield case("DrawBoundingBoxesV2", lambda x, b, c: raw.DrawBoundingBoxesV2(images=x, boxes=b, colors=c), x, boxes,
+                   draw(rng, F32, int(rng.integers(0, 4)), c))
+    yield case("DrawBoundingBoxes", lambda x, b: raw.DrawBoundingBoxes(images=x, boxes=b), x[..., :1].repeat(2, -1), boxes)
+    yield case("DrawBoundingBoxes", lambda x, b: raw.DrawBoundingBoxes(images=x, boxes=b), x, boxes[..., :3], shapes="unknown")
+
+
+def sampling(rng):
+    for n in [1, 3, 0, 2]:
+        boxes = np.sort(rng.uniform(0, 1, (1, n, 2, 2)), 2).astype(F32).reshape(1, n, 4)
+        size = rng.integers(1, 120, 3).astype(pick(rng, I8, I16, I32, I64))
+        least, area = F32(rng.uniform(0, 1)), sorted(float(v) for v in rng.uniform(0.05, 1, 2))
+        kw = dict(area_range=area, aspect_ratio_range=sorted(float(v) for v in rng.uniform(0.4, 2, 2)),
+                  max_attempts=int(rng.integers(1, 30)), use_image_if_no_bounding_boxes=bool(n or rng.integers(0, 2)))
+        seeds = [int(v) for v in rng.integers(1, 1000, 2)]
+        yield case("SampleDistortedBoundingBox", lambda s, b: raw.SampleDistortedBoundingBox(
+            image_size=s, bounding_boxes=b, min_object_covered=float(least), seed=seeds[0], seed2=seeds[1], **kw), size, boxes)
+        yield case("SampleDistortedBoundingBoxV2", lambda s, b, m: raw.SampleDistortedBoundingBoxV2(
+            image_size=s, bounding_boxes=b, min_object_covered=m, seed=seeds[0], seed2=seeds[1], **kw), size, boxes, least)
+        yield case("StatelessSampleDistortedBoundingBox", lambda s, b, m: raw.StatelessSampleDistortedBoundingBox(
+            image_size=s, bounding_boxes=b, min_object_covered=m, seed=seeds, **kw), size, boxes, least)
+    for kw in [dict(max_attempts=0), dict(area_range=[0., 1.]), dict(area_range=[.1, 1.1]), dict(aspect_ratio_range=[0., 1.]),
+               dict(area_range=[.1]), dict(min_object_covered=-1.), dict(image_size=[10, 10]), dict(bounding_boxes=boxes * 3 + 1)]:
+        kw = {**dict(image_size=I32([10, 20, 3]), bounding_boxes=boxes, min_object_covered=0.1, seed=[1, 2]), **kw}
+        yield case("StatelessSampleDistortedBoundingBox", lambda: raw.StatelessSampleDistortedBoundingBox(**kw))
+
+
 def cases(rng):
+    yield from sampling(rng)
+    yield from resizing(rng)
+    yield from drawing(rng)
     yield from colours(rng)
     yield from projections(rng)

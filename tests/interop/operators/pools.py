@@ -81,7 +81,20 @@ def formats(rng):
     yield case("DataFormatDimMap", lambda x: raw.DataFormatDimMap(x=x), I32([4, 0]))
 
 
+def fractional(rng):
+    for dtype in [F32, F64, I32, I64, F32, F32]:
+        x = draw(rng, dtype, int(rng.integers(1, 3)), int(rng.integers(4, 12)), int(rng.integers(4, 12)), int(rng.integers(1, 3)))
+        kw = dict(pooling_ratio=[1.0, float(rng.uniform(1, 3)), float(rng.uniform(1, 3)), 1.0], pseudo_random=bool(rng.integers(0, 2)),
+                  overlapping=bool(rng.integers(0, 2)), deterministic=True, seed=int(rng.integers(1, 99)), seed2=int(rng.integers(1, 99)))
+        for op in ["FractionalMaxPool", "FractionalAvgPool"]:
+            yield case(op, lambda x: getattr(raw, op)(value=x, **kw), x, shapes="known",
+                       grad=[0] if dtype in FLOATS else [])
+    for ratio in [[1.0, 0.9, 1.0, 1.0], [1.0, 50.0, 1.0, 1.0]]:
+        yield case("FractionalMaxPool", lambda x: raw.FractionalMaxPool(value=x, pooling_ratio=ratio), x)
+
+
 def cases(rng):
+    yield from fractional(rng)
     yield from pools3d(rng)
     yield from pools2d(rng)
     yield from dilation(rng)
