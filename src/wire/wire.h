@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * wire.h - bytes <-> values: numbers and checksums, TFRecord, sorted tables, compression, images.
+ * wire.h - bytes <-> values: numbers and checksums, TFRecord, sorted tables, compression, images, sound.
  *
  * Everything here works on bytes in memory; files and sockets are left to others, and so is what the
  * values mean. Protobuf messages are in proto.h.
@@ -138,5 +138,16 @@ tn_code tn_jpeg_encode(const uint8_t *pixels, int width, int height, int channel
 tn_code tn_gif_decode(tn_view bytes, bool first, size_t limit, tn_image *out, tn_error *err);
 /* Uncompressed ones with 8, 24 or 32 bits. channels 0, 1, 3 or 4. */
 tn_code tn_bmp_decode(tn_view bytes, int channels, size_t limit, tn_image *out, tn_error *err);
+
+/* ==== sound (wav.c) ==== WAV files of 16-bit samples */
+
+typedef struct tn_wav {
+    int channels;
+    uint32_t rate;       /* samples a second */
+    int64_t count;       /* of each channel */
+    const char *samples; /* in the file: little endian, the channels of a moment together */
+} tn_wav;
+tn_code tn_wav_decode(tn_view bytes, tn_wav *out, tn_error *err);
+tn_code tn_wav_encode(const int16_t *samples, int64_t count, int channels, uint32_t rate, tn_buf *out, tn_error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_images.c - JPEG, GIF and BMP files read, JPEG written: sizes, limits, damage. That the pixels are TensorFlow's
+ * test_images.c - JPEG, GIF and BMP files read, JPEG written, and WAV files: sizes, limits, damage. That the pixels are TensorFlow's
  * is the goldens' business (tests/golden/cases/imagefiles.jsonl).
  */
 #include "golden.h"
@@ -149,6 +149,28 @@ static void bmp_is_read(void **state)
     }
 }
 
+static void wav_comes_back(void **state)
+{
+    (void)state;
+    static const int16_t samples[] = {1, -2, 300, -32768, 32767, 0};
+    tn_error err = {0};
+    tn_buf b = {0};
+    tn_wav w;
+    assert_ok(tn_wav_encode(samples, 3, 2, 8000, &b, &err), &err);
+    assert_ok(tn_wav_decode(view_of(&b), &w, &err), &err);
+    assert_int_equal(w.channels * 100 + (int)w.count, 203);
+    assert_int_equal(w.rate, 8000);
+    assert_memory_equal(w.samples, "\1\0\xfe\xff\x2c\1\0\x80\xff\x7f\0\0", 12);
+    for (size_t n = 0; n < b.n; n++) {
+        char *cut = exact_copy(b.data, n);
+        assert_code(tn_wav_decode((tn_view){cut, n}, &w, &err), TN_INVALID_ARGUMENT);
+        free(cut);
+    }
+    assert_code(tn_wav_encode(samples, 3, 0, 8000, &b, &err), TN_INVALID_ARGUMENT);
+    assert_code(tn_wav_encode(samples, INT64_MAX, 1, 8000, &b, &err), TN_INVALID_ARGUMENT);
+    tn_buf_free(&b);
+}
+
 static void limits_are_kept(void **state)
 {
     (void)state;
@@ -210,6 +232,7 @@ int main(void)
         cmocka_unit_test(cut_jpeg_is_told),
         cmocka_unit_test(gif_is_drawn),
         cmocka_unit_test(bmp_is_read),
+        cmocka_unit_test(wav_comes_back),
         cmocka_unit_test(limits_are_kept),
         cmocka_unit_test(failing_memory_is_told),
     };
