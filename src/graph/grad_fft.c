@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * grad_fft.c - gradients of Fourier transforms. A transform's gradient is the other one, up to its size; of real ones
- * the half that is not stored has its share.
+ * grad_fft.c - gradients of Fourier transforms. A transform's gradient is the other one, up to its size; of
+ * real ones the half that is not stored has its share.
  */
 #include "op_fft.h"
 #include "op_grads.h"
@@ -49,8 +49,10 @@ static tn_node pad_to(tn_builder *b, tn_node x, tn_node sizes, int n)
     tn_node missing = tn_g2(b, "Sub", sizes, last_sizes(b, x, n));
     tn_node none = tn_g1(b, "ZerosLike", missing), pair[2] = {none, missing};
     tn_node pairs = tn_grad_pack(b, pair, 2, 1);
-    tn_node before[2] = {tn_g2(b, "Sub", tn_grad_rank(b, x), tn_grad_int(b, TN_INT32, n)), tn_grad_int(b, TN_INT32, 2)};
-    tn_node rows = tn_op(b, "Fill", TN_INPUTS(tn_grad_pack(b, before, 2, 0), tn_grad_int(b, TN_INT32, 0)), TN_NO_ATTRS);
+    tn_node before[2] = {tn_g2(b, "Sub", tn_grad_rank(b, x), tn_grad_int(b, TN_INT32, n)),
+                         tn_grad_int(b, TN_INT32, 2)};
+    tn_node rows =
+        tn_op(b, "Fill", TN_INPUTS(tn_grad_pack(b, before, 2, 0), tn_grad_int(b, TN_INT32, 0)), TN_NO_ATTRS);
     tn_node all[2] = {rows, pairs};
     return tn_op(b, "Pad", TN_INPUTS(x, tn_grad_concat(b, all, 2, 0)), TN_NO_ATTRS);
 }
@@ -79,8 +81,10 @@ tn_code tn_irfft_grad(tn_grad *g, tn_error *err)
     tn_builder *b = g->b;
     tn_node dy = tn_grad_dy(g, 0), y = tn_grad_in(g, 0), length = tn_grad_in(g, 1);
     tn_dtype t = tn_dtype_base(tn_node_dtype(y)), real = real_of(t);
-    tn_node spectrum = tn_op(b, g->op->type + 1, TN_INPUTS(dy, length), TN_ATTRS(tn_attr_type("Tcomplex", t)));
-    tn_node last = tn_grad_element(b, length, n - 1), two = tn_grad_int(b, TN_INT32, 2), one = tn_grad_int(b, TN_INT32, 1);
+    tn_node spectrum =
+        tn_op(b, g->op->type + 1, TN_INPUTS(dy, length), TN_ATTRS(tn_attr_type("Tcomplex", t)));
+    tn_node last = tn_grad_element(b, length, n - 1), two = tn_grad_int(b, TN_INT32, 2),
+            one = tn_grad_int(b, TN_INT32, 1);
     tn_node stored = tn_g2(b, "AddV2", tn_g2(b, "FloorDiv", last, two), one);
     tn_node k = tn_g3(b, "Range", tn_grad_int(b, TN_INT32, 0), stored, one);
     tn_node first = as_type(b, tn_g2(b, "Equal", k, tn_g1(b, "ZerosLike", k)), real);

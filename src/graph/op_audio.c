@@ -12,10 +12,12 @@
 
 static tn_code decode_infer(tn_infer *c, tn_error *err)
 {
-    int64_t channels = tn_attr_i(c->attrs, "desired_channels"), samples = tn_attr_i(c->attrs, "desired_samples");
+    int64_t channels = tn_attr_i(c->attrs, "desired_channels"),
+            samples = tn_attr_i(c->attrs, "desired_samples");
     TN_TRY(tn_infer_rank(c, 0, 0, err));
     if (channels < -1 || samples < -1)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "desired channels and samples must be non-negative, got %lld, %lld",
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "desired channels and samples must be non-negative, got %lld, %lld",
                        (long long)channels, (long long)samples);
     tn_infer_set_rank(c, 0, 2);
     c->out[0].shape.dim[0] = samples;
@@ -33,7 +35,8 @@ static float sample_at(const tn_wav *w, int64_t i, int64_t channel)
 static tn_code decode_run(tn_run *r, tn_error *err)
 {
     const tn_string *s = TN_STRINGS(r->in[0]);
-    int64_t channels = tn_attr_i(r->attrs, "desired_channels"), samples = tn_attr_i(r->attrs, "desired_samples");
+    int64_t channels = tn_attr_i(r->attrs, "desired_channels"),
+            samples = tn_attr_i(r->attrs, "desired_samples");
     tn_wav w;
     TN_TRY(tn_wav_decode((tn_view){s->p, s->n}, &w, err));
     if (channels < 0) channels = w.channels;
@@ -69,7 +72,8 @@ static tn_code encode_prepare(tn_prepare *p, tn_error *err)
 {
     int64_t channels = p->in[0]->shape.dim[1];
     if (channels < 1 || channels > 65535)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "num_channels must be in (0, 2^16), got: %lld", (long long)channels);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "num_channels must be in (0, 2^16), got: %lld",
+                       (long long)channels);
     p->scratch = (size_t)tn_tensor_count(p->in[0]) * sizeof(int16_t);
     return TN_OK;
 }
@@ -87,8 +91,10 @@ static tn_code encode_run(tn_run *r, tn_error *err)
     int16_t *samples = r->scratch;
     int32_t rate = *TN_INT32S(r->in[1]);
     tn_buf b = {0};
-    if (rate <= 0) return tn_fail(err, TN_INVALID_ARGUMENT, "sample_rate must be in (0, 2^32), got: %d", rate);
-    for (int64_t i = 0, n = tn_tensor_count(r->in[0]); i < n; i++) samples[i] = as_sample(TN_FLOATS(r->in[0])[i]);
+    if (rate <= 0)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "sample_rate must be in (0, 2^32), got: %d", rate);
+    for (int64_t i = 0, n = tn_tensor_count(r->in[0]); i < n; i++)
+        samples[i] = as_sample(TN_FLOATS(r->in[0])[i]);
     tn_code code = tn_wav_encode(samples, s->dim[0], (int)s->dim[1], (uint32_t)rate, &b, err);
     if (code == TN_OK) code = tn_string_set(r->out[0], 0, b.data, b.n, err);
     tn_buf_free(&b);
@@ -118,7 +124,8 @@ static tn_code spectrogram_sizes(const tn_attrs *a, spectrogram *s, tn_error *er
     s->stride = tn_attr_i(a, "stride");
     s->squared = tn_attr_b(a, "magnitude_squared");
     if (s->window < 2 || s->stride < 1 || s->window > 1 << 24)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Spectrogram initialization failed for window size %lld and stride %lld",
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Spectrogram initialization failed for window size %lld and stride %lld",
                        (long long)s->window, (long long)s->stride);
     for (s->length = 2; s->length < s->window;) s->length *= 2;
     return TN_OK;
@@ -175,8 +182,8 @@ static tn_code spectrogram_run(tn_run *r, tn_error *err)
     (void)err;
     for (int64_t c = 0; c < out->dim[0]; c++)
         for (int64_t f = 0; f < out->dim[1]; f++)
-            one_frame(s, TN_FLOATS(r->in[0]) + f * s->stride * out->dim[0] + c, out->dim[0], x, x + 2 * s->length,
-                      TN_FLOATS(r->out[0]) + (c * out->dim[1] + f) * out->dim[2]);
+            one_frame(s, TN_FLOATS(r->in[0]) + f * s->stride * out->dim[0] + c, out->dim[0], x,
+                      x + 2 * s->length, TN_FLOATS(r->out[0]) + (c * out->dim[1] + f) * out->dim[2]);
     return TN_OK;
 }
 
@@ -225,10 +232,12 @@ static tn_code mfcc_prepare(tn_prepare *p, tn_error *err)
     m->coefficients = tn_attr_i(p->attrs, "dct_coefficient_count");
     m->low = (double)tn_attr_f(p->attrs, "lower_frequency_limit");
     m->high = (double)tn_attr_f(p->attrs, "upper_frequency_limit");
-    if (m->bins < 2 || m->bands < 1 || m->coefficients < 1 || m->coefficients > m->bands || m->bands > 1 << 20 ||
-        !(m->low >= 0) || !(m->high > m->low))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Mfcc initialization failed for channel count %lld and "
-                       "filterbank_channel_count %lld", (long long)m->bins, (long long)m->bands);
+    if (m->bins < 2 || m->bands < 1 || m->coefficients < 1 || m->coefficients > m->bands ||
+        m->bands > 1 << 20 || !(m->low >= 0) || !(m->high > m->low))
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Mfcc initialization failed for channel count %lld and "
+                       "filterbank_channel_count %lld",
+                       (long long)m->bins, (long long)m->bands);
     p->scratch = (size_t)(2 * m->bands + 1 + m->bins) * sizeof(double) + (size_t)m->bins * sizeof(int);
     return TN_OK;
 }
@@ -275,7 +284,8 @@ static tn_code mfcc_run(tn_run *r, tn_error *err)
 {
     mfcc m = *(const mfcc *)r->params;
     int32_t rate = *TN_INT32S(r->in[1]);
-    if (rate <= 0) return tn_fail(err, TN_INVALID_ARGUMENT, "Mfcc initialization failed for sample rate %d", rate);
+    if (rate <= 0)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Mfcc initialization failed for sample rate %d", rate);
     m.centre = r->scratch;
     m.energy = m.centre + m.bands + 1;
     m.weight = m.energy + m.bands;

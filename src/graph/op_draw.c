@@ -6,9 +6,9 @@
 
 #define N_COLOURS 10
 /* The colours taken in turn when none are given; images of one channel are drawn on in white. */
-static const float colours[N_COLOURS][4] = {{1, 1, 0, 1},       {0, 0, 1, 1},    {1, 0, 0, 1},    {0, 1, 0, 1},
-                                            {0.5f, 0, 0.5f, 1}, {0.5f, 0.5f, 0, 1}, {0.5f, 0, 0, 1}, {0, 0, 0.5f, 1},
-                                            {0, 1, 1, 1},       {1, 0, 1, 1}};
+static const float colours[N_COLOURS][4] = {
+    {1, 1, 0, 1},       {0, 0, 1, 1},    {1, 0, 0, 1},    {0, 1, 0, 1}, {0.5f, 0, 0.5f, 1},
+    {0.5f, 0.5f, 0, 1}, {0.5f, 0, 0, 1}, {0, 0, 0.5f, 1}, {0, 1, 1, 1}, {1, 0, 1, 1}};
 
 static tn_code draw_infer(tn_infer *c, tn_error *err)
 {
@@ -25,12 +25,13 @@ static tn_code draw_prepare(tn_prepare *p, tn_error *err)
     int64_t depth = images->dim[3];
     if (depth != 4 && depth != 1 && depth != 3)
         return tn_fail(err, TN_INVALID_ARGUMENT,
-                       "Channel depth should be either 1 (GRY), 3 (RGB), or 4 (RGBA), is %lld", (long long)depth);
+                       "Channel depth should be either 1 (GRY), 3 (RGB), or 4 (RGBA), is %lld",
+                       (long long)depth);
     if (boxes->dim[0] != images->dim[0] || boxes->dim[2] != 4)
         return tn_fail(err, TN_INVALID_ARGUMENT, "boxes must be [%lld, n, 4]", (long long)images->dim[0]);
     if (p->n_in > 2 && tn_tensor_count(p->in[2]) && p->in[2]->shape.dim[1] < depth)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "colors must have at least %lld channels, has %lld", (long long)depth,
-                       (long long)p->in[2]->shape.dim[1]);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "colors must have at least %lld channels, has %lld",
+                       (long long)depth, (long long)p->in[2]->shape.dim[1]);
     return TN_OK;
 }
 
@@ -87,13 +88,13 @@ static tn_code draw_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-#define DRAW(NAME, ARG)                                                                               \
-    const tn_op tn_op_##NAME = {                                                                      \
-        .name = #NAME,                                                                                \
-        .sig = "images:T boxes:float" ARG " -> output:T; T:type{float,half}=float",                   \
-        .infer = draw_infer,                                                                          \
-        .prepare = draw_prepare,                                                                      \
-        .run = draw_run,                                                                              \
+#define DRAW(NAME, ARG)                                                             \
+    const tn_op tn_op_##NAME = {                                                    \
+        .name = #NAME,                                                              \
+        .sig = "images:T boxes:float" ARG " -> output:T; T:type{float,half}=float", \
+        .infer = draw_infer,                                                        \
+        .prepare = draw_prepare,                                                    \
+        .run = draw_run,                                                            \
     }
 DRAW(DrawBoundingBoxes, "");
 DRAW(DrawBoundingBoxesV2, " colors:float");

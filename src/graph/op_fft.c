@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_fft.c - Fourier transforms over the last one to three dimensions: FFT, IFFT, RFFT, IRFFT and their 2D and 3D
- * kinds. One item (the last dimensions) at a time is computed in double precision; kernel/fft.c does the lines.
+ * op_fft.c - Fourier transforms over the last one to three dimensions: FFT, IFFT, RFFT, IRFFT and their 2D
+ * and 3D kinds. One item (the last dimensions) at a time is computed in double precision; kernel/fft.c does
+ * the lines.
  */
 #include "op_fft.h"
 
@@ -42,11 +43,14 @@ static tn_code fft_infer(tn_infer *c, tn_error *err)
     for (int i = out->rank - k.rank; i < out->rank; i++) out->dim[i] = -1;
     if (!tn_infer_ints(c, 1, &size)) return TN_OK;
     if (size.rank != k.rank)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "fft_length must have shape [%d], has %d values", k.rank, size.rank);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "fft_length must have shape [%d], has %d values", k.rank,
+                       size.rank);
     for (int i = 0; i < k.rank; i++) {
         int64_t n = size.dim[i];
         bool halved = !k.inverse && i == k.rank - 1;
-        if (n < -1) return tn_fail(err, TN_INVALID_ARGUMENT, "fft_length[%d] must >= 0, but got: %lld", i, (long long)n);
+        if (n < -1)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "fft_length[%d] must >= 0, but got: %lld", i,
+                           (long long)n);
         out->dim[out->rank - k.rank + i] = n <= 0 || !halved ? n : n / 2 + 1;
     }
     return TN_OK;
@@ -58,7 +62,8 @@ static tn_code fft_infer(tn_infer *c, tn_error *err)
 
 typedef struct transform {
     kind k;
-    int64_t items, in[MOST], size[MOST], out[MOST]; /* of an item: as read, transformed, written; outermost first */
+    int64_t items, in[MOST], size[MOST],
+        out[MOST]; /* of an item: as read, transformed, written; outermost first */
     int64_t in_count, count, out_count;
     tn_fft *line[MOST];
     size_t work, line_at; /* bytes of a thread's part of scratch */
@@ -86,8 +91,9 @@ static tn_code read_sizes(tn_prepare *p, transform *t, tn_error *err)
         int64_t need = k.inverse && k.real && i == MOST - 1 ? t->size[i] / 2 + 1 : t->size[i];
         bool none = in->rank && tn_tensor_count(p->in[0]) == 0;
         if (k.real && !none && t->in[i] < need)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Input dimension %d must have length of at least %lld but got: %lld",
-                           at, (long long)need, (long long)t->in[i]);
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "Input dimension %d must have length of at least %lld but got: %lld", at,
+                           (long long)need, (long long)t->in[i]);
         t->in_count *= t->in[i];
         t->count *= t->size[i];
         t->out_count *= t->out[i];
@@ -241,14 +247,14 @@ static tn_code fft_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-#define FFT(NAME)                                                                                              \
-    const tn_op tn_op_##NAME = {                                                                               \
-        .name = #NAME,                                                                                         \
-        .sig = "input:Tcomplex -> output:Tcomplex; Tcomplex:type{complex64,complex128}=complex64",             \
-        .infer = fft_infer,                                                                                    \
-        .prepare = fft_prepare,                                                                                \
-        .run = fft_run,                                                                                        \
-        .grad = tn_fft_grad,                                                                                   \
+#define FFT(NAME)                                                                                  \
+    const tn_op tn_op_##NAME = {                                                                   \
+        .name = #NAME,                                                                             \
+        .sig = "input:Tcomplex -> output:Tcomplex; Tcomplex:type{complex64,complex128}=complex64", \
+        .infer = fft_infer,                                                                        \
+        .prepare = fft_prepare,                                                                    \
+        .run = fft_run,                                                                            \
+        .grad = tn_fft_grad,                                                                       \
     }
 FFT(FFT);
 FFT(FFT2D);
@@ -256,16 +262,16 @@ FFT(FFT3D);
 FFT(IFFT);
 FFT(IFFT2D);
 FFT(IFFT3D);
-#define REAL(NAME, IN, OUT, GRAD)                                                                              \
-    const tn_op tn_op_##NAME = {                                                                               \
-        .name = #NAME,                                                                                         \
-        .sig = "input:" IN " fft_length:int32 -> output:" OUT                                                  \
-               "; Treal:type{float,double}=float Tcomplex:type{complex64,complex128}=complex64",               \
-        .infer = fft_infer,                                                                                    \
-        .prepare = fft_prepare,                                                                                \
-        .run = fft_run,                                                                                        \
-        .grad = GRAD,                                                                                          \
-        .values = TN_BIT(1),                                                                                   \
+#define REAL(NAME, IN, OUT, GRAD)                                                                \
+    const tn_op tn_op_##NAME = {                                                                 \
+        .name = #NAME,                                                                           \
+        .sig = "input:" IN " fft_length:int32 -> output:" OUT                                    \
+               "; Treal:type{float,double}=float Tcomplex:type{complex64,complex128}=complex64", \
+        .infer = fft_infer,                                                                      \
+        .prepare = fft_prepare,                                                                  \
+        .run = fft_run,                                                                          \
+        .grad = GRAD,                                                                            \
+        .values = TN_BIT(1),                                                                     \
     }
 REAL(RFFT, "Treal", "Tcomplex", tn_rfft_grad);
 REAL(RFFT2D, "Treal", "Tcomplex", tn_rfft_grad);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_fractional.c - FractionalMaxPool, FractionalAvgPool and their gradients: windows of two sizes in an order drawn at
- * random, so that an image shrinks by a ratio that is no whole number.
+ * op_fractional.c - FractionalMaxPool, FractionalAvgPool and their gradients: windows of two sizes in an
+ * order drawn at random, so that an image shrinks by a ratio that is no whole number.
  */
 #include <math.h>
 
@@ -21,7 +21,8 @@ static tn_code ratios_of(const tn_op *op, const tn_attrs *a, float *out, tn_erro
             return tn_fail(err, TN_INVALID_ARGUMENT, "pooling_ratio cannot be smaller than 1, got: %g",
                            (double)v->fs[k]);
     if (v->fs[0] != 1 || v->fs[3] != 1)
-        return tn_fail(err, TN_UNIMPLEMENTED, "%s is not yet supported on the batch nor channel dimension.", op->name);
+        return tn_fail(err, TN_UNIMPLEMENTED, "%s is not yet supported on the batch nor channel dimension.",
+                       op->name);
     memcpy(out, v->fs + 1, 2 * sizeof *out);
     return TN_OK;
 }
@@ -38,9 +39,11 @@ static tn_code pool_infer(tn_infer *c, tn_error *err)
     for (int k = 0; k < 2; k++) {
         int64_t n = in->dim[k + 1], out = n < 0 ? -1 : (int64_t)floorf((float)n / ratio[k]);
         if (n >= 0 && out <= 0)
-            return tn_fail(err, TN_INVALID_ARGUMENT,
-                           "Pooling ratio is higher than input dimension size for dimension %d. Input dim size: %lld "
-                           "pooling ratio: %g", k + 1, (long long)n, (double)ratio[k]);
+            return tn_fail(
+                err, TN_INVALID_ARGUMENT,
+                "Pooling ratio is higher than input dimension size for dimension %d. Input dim size: %lld "
+                "pooling ratio: %g",
+                k + 1, (long long)n, (double)ratio[k]);
         c->out[0].shape.dim[k + 1] = out;
         c->out[k + 1].shape.dim[0] = out < 0 ? -1 : out + 1;
     }
@@ -72,7 +75,8 @@ static tn_code even_places(tn_run *r, int64_t length, int64_t n, int64_t *at, tn
     TN_TRY(tn_words_of(r, 1, &w, err));
     double ratio = (double)length / (double)n;
     int64_t whole = length / n;
-    double most = (double)(whole + 2) / ratio - 1, other = (double)(length + 1 - whole) / ratio - (double)(n - 1);
+    double most = (double)(whole + 2) / ratio - 1,
+           other = (double)(length + 1 - whole) / ratio - (double)(n - 1);
     double start = tn_word_double(&w) * fmin(most, other);
     at[0] = 0;
     for (int64_t i = 1; i < n; i++) at[i] = (int64_t)ceil(ratio * ((double)i + start)) - 1;
@@ -91,7 +95,8 @@ typedef struct window {
     int64_t from[2], to[2]; /* rows and columns, to is included */
 } window;
 
-static window window_at(const int64_t *rows, const int64_t *cols, int64_t y, int64_t x, bool overlap, int64_t h, int64_t w)
+static window window_at(const int64_t *rows, const int64_t *cols, int64_t y, int64_t x, bool overlap,
+                        int64_t h, int64_t w)
 {
     int64_t bottom = overlap ? rows[y + 1] : rows[y + 1] - 1, right = overlap ? cols[x + 1] : cols[x + 1] - 1;
     return (window){{rows[y], cols[x]}, {TN_MIN(bottom, h - 1), TN_MIN(right, w - 1)}};
@@ -103,8 +108,8 @@ static double number(const tn_tensor *t, int64_t i)
 }
 
 /* int64 numbers beyond 2^53 are compared as what they are. */
-static double pooled(const tn_tensor *in, const window *b, int64_t image, int64_t w, int64_t c, int64_t ch, bool max,
-                     int64_t *where)
+static double pooled(const tn_tensor *in, const window *b, int64_t image, int64_t w, int64_t c, int64_t ch,
+                     bool max, int64_t *where)
 {
     double sum = 0, best = 0;
     int64_t n = 0;
@@ -153,13 +158,15 @@ static tn_code pool_run(tn_run *r, tn_error *err)
 
 static tn_node grad_of(tn_grad *g, const char *type, const tn_node *in, int n)
 {
-    return tn_op(g->b, type, in, n, TN_ATTRS(tn_attr_bool("overlapping", tn_attr_b(&g->op->attrs, "overlapping"))));
+    return tn_op(g->b, type, in, n,
+                 TN_ATTRS(tn_attr_bool("overlapping", tn_attr_b(&g->op->attrs, "overlapping"))));
 }
 
 static tn_code max_grad(tn_grad *g, tn_error *err)
 {
     (void)err;
-    tn_node in[] = {tn_grad_in(g, 0), tn_grad_out(g, 0), tn_grad_dy(g, 0), tn_grad_out(g, 1), tn_grad_out(g, 2)};
+    tn_node in[] = {tn_grad_in(g, 0), tn_grad_out(g, 0), tn_grad_dy(g, 0), tn_grad_out(g, 1),
+                    tn_grad_out(g, 2)};
     tn_grad_set(g, 0, grad_of(g, "FractionalMaxPoolGrad", in, 5));
     return TN_OK;
 }
@@ -167,22 +174,23 @@ static tn_code max_grad(tn_grad *g, tn_error *err)
 static tn_code avg_grad(tn_grad *g, tn_error *err)
 {
     (void)err;
-    tn_node shape = tn_op(g->b, "Shape", TN_INPUTS(tn_grad_in(g, 0)), TN_ATTRS(tn_attr_type("out_type", TN_INT64)));
+    tn_node shape =
+        tn_op(g->b, "Shape", TN_INPUTS(tn_grad_in(g, 0)), TN_ATTRS(tn_attr_type("out_type", TN_INT64)));
     tn_node in[] = {shape, tn_grad_dy(g, 0), tn_grad_out(g, 1), tn_grad_out(g, 2)};
     tn_grad_set(g, 0, grad_of(g, "FractionalAvgPoolGrad", in, 4));
     return TN_OK;
 }
 
-#define POOL(NAME, GRAD)                                                                                          \
-    const tn_op tn_op_##NAME = {                                                                                  \
-        .name = #NAME,                                                                                            \
-        .sig = "value:T -> output:T row_pooling_sequence:int64 col_pooling_sequence:int64; "                      \
-               "pooling_ratio:list(float)>=4 pseudo_random:bool=false overlapping:bool=false "                    \
-               "deterministic:bool=false seed:int=0 seed2:int=0 T:type{float,double,int32,int64}",                \
-        .infer = pool_infer,                                                                                      \
-        .run = pool_run,                                                                                          \
-        .grad = GRAD,                                                                                             \
-        .flags = TN_STATEFUL,                                                                                     \
+#define POOL(NAME, GRAD)                                                                           \
+    const tn_op tn_op_##NAME = {                                                                   \
+        .name = #NAME,                                                                             \
+        .sig = "value:T -> output:T row_pooling_sequence:int64 col_pooling_sequence:int64; "       \
+               "pooling_ratio:list(float)>=4 pseudo_random:bool=false overlapping:bool=false "     \
+               "deterministic:bool=false seed:int=0 seed2:int=0 T:type{float,double,int32,int64}", \
+        .infer = pool_infer,                                                                       \
+        .run = pool_run,                                                                           \
+        .grad = GRAD,                                                                              \
+        .flags = TN_STATEFUL,                                                                      \
     }
 POOL(FractionalAvgPool, avg_grad);
 POOL(FractionalMaxPool, max_grad);
@@ -253,21 +261,24 @@ static tn_code avg_back_infer(tn_infer *c, tn_error *err)
     TN_TRY(tn_infer_rank(c, 1, 4, err));
     tn_infer_set_rank(c, 0, 4);
     if (!tn_infer_ints(c, 0, &s)) return TN_OK;
-    if (s.rank != 4) return tn_fail(err, TN_INVALID_ARGUMENT, "original input shape must have 4 values, has %d", s.rank);
+    if (s.rank != 4)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "original input shape must have 4 values, has %d", s.rank);
     c->out[0].shape = s;
     return TN_OK;
 }
 
 const tn_op tn_op_FractionalMaxPoolGrad = {
     .name = "FractionalMaxPoolGrad",
-    .sig = "orig_input:T orig_output:T out_backprop:T row_pooling_sequence:int64 col_pooling_sequence:int64 -> output:T; "
+    .sig = "orig_input:T orig_output:T out_backprop:T row_pooling_sequence:int64 col_pooling_sequence:int64 "
+           "-> output:T; "
            "overlapping:bool=false T:type{float,double,int32,int64}",
     .infer = max_back_infer,
     .run = max_back_run,
 };
 const tn_op tn_op_FractionalAvgPoolGrad = {
     .name = "FractionalAvgPoolGrad",
-    .sig = "orig_input_tensor_shape:int64 out_backprop:T row_pooling_sequence:int64 col_pooling_sequence:int64 -> "
+    .sig = "orig_input_tensor_shape:int64 out_backprop:T row_pooling_sequence:int64 "
+           "col_pooling_sequence:int64 -> "
            "output:T; overlapping:bool=false T:type{float,double,int32,int64}",
     .infer = avg_back_infer,
     .run = avg_back_run,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_glimpse.c - ExtractGlimpse and V2: a window of each image around a point, and noise where it lies outside.
+ * op_glimpse.c - ExtractGlimpse and V2: a window of each image around a point, and noise where it lies
+ * outside.
  */
 #include <math.h>
 
@@ -27,7 +28,8 @@ static tn_code glimpse_infer(tn_infer *c, tn_error *err)
     tn_infer_set_rank(c, 0, 4);
     if (in->rank == 4) c->out[0].shape.dim[0] = in->dim[0], c->out[0].shape.dim[3] = in->dim[3];
     if (!tn_infer_ints(c, 1, &size)) return TN_OK;
-    if (size.rank != 2) return tn_fail(err, TN_INVALID_ARGUMENT, "size must have two elements, has %d", size.rank);
+    if (size.rank != 2)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "size must have two elements, has %d", size.rank);
     for (int k = 0; k < 2; k++) c->out[0].shape.dim[k + 1] = size.dim[k];
     return TN_OK;
 }
@@ -40,23 +42,26 @@ static tn_code glimpse_prepare(tn_prepare *p, tn_error *err)
     g->centered = tn_attr_b(p->attrs, "centered");
     g->normalized = tn_attr_b(p->attrs, "normalized");
     g->second = strcmp(p->op->name, "ExtractGlimpseV2") == 0;
-    g->noise = tn_attr_is(p->attrs, "noise", "uniform") ? NOISE_UNIFORM
-               : tn_attr_is(p->attrs, "noise", "gaussian") ? NOISE_GAUSSIAN : NOISE_ZERO;
+    g->noise = tn_attr_is(p->attrs, "noise", "uniform")    ? NOISE_UNIFORM
+               : tn_attr_is(p->attrs, "noise", "gaussian") ? NOISE_GAUSSIAN
+                                                           : NOISE_ZERO;
     if (uniform && g->noise != NOISE_UNIFORM)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "The uniform_noise and noise could not be specified at the same time");
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "The uniform_noise and noise could not be specified at the same time");
     if (g->noise == NOISE_ZERO && !tn_attr_is(p->attrs, "noise", "zero"))
         return tn_fail(err, TN_INVALID_ARGUMENT, "ExtractGlimpse: noise must be uniform, gaussian or zero");
     for (int k = 1; k < 3; k++)
         if (p->out[0]->shape.dim[k] < 0 || in->dim[k] > INT32_MAX)
             return tn_fail(err, TN_INVALID_ARGUMENT, "glimpse sizes must not be negative");
     if (offsets->dim[0] != in->dim[0] || offsets->dim[1] != 2)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "offsets must have a point of two values for each of %lld images",
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "offsets must have a point of two values for each of %lld images",
                        (long long)in->dim[0]);
     return TN_OK;
 }
 
-/* Where the window begins along a dimension of `in` lines. Offsets are the window's middle; in the second version only
- * those that are normalized and count from the image's centre are, others are its beginning. */
+/* Where the window begins along a dimension of `in` lines. Offsets are the window's middle; in the second
+ * version only those that are normalized and count from the image's centre are, others are its beginning. */
 static int64_t begin_of(const glimpse *g, float offset, int64_t in, int64_t out)
 {
     float at = g->normalized ? offset * (float)in : offset, middle = (float)in / 2.0f;
@@ -114,21 +119,23 @@ static tn_code glimpse_run(tn_run *r, tn_error *err)
     tn_words w = {.used = 4};
     (void)err;
     /* The operator has no seed: its noise depends on where it looks. */
-    tn_philox_stateless(&w.p, tn_hash(r->in[2]->data, tn_tensor_bytes(r->in[2])), (uint64_t)r->in[0]->shape.dim[1]);
+    tn_philox_stateless(&w.p, tn_hash(r->in[2]->data, tn_tensor_bytes(r->in[2])),
+                        (uint64_t)r->in[0]->shape.dim[1]);
     for (int64_t i = 0; i < r->in[0]->shape.dim[0]; i++) one_glimpse(g, r, i, &w);
     return TN_OK;
 }
 
-#define GLIMPSE(NAME)                                                                                             \
-    const tn_op tn_op_##NAME = {                                                                                  \
-        .name = #NAME,                                                                                            \
-        .sig = "input:float size:int32 offsets:float -> glimpse:float; centered:bool=true normalized:bool=true "  \
-               "uniform_noise:bool=true noise:string=\"uniform\"",                                                \
-        .infer = glimpse_infer,                                                                                   \
-        .prepare = glimpse_prepare,                                                                               \
-        .run = glimpse_run,                                                                                       \
-        .flags = TN_NO_GRADIENT,                                                                                   \
-        .values = TN_BIT(1),                                                                                      \
+#define GLIMPSE(NAME)                                                                       \
+    const tn_op tn_op_##NAME = {                                                            \
+        .name = #NAME,                                                                      \
+        .sig = "input:float size:int32 offsets:float -> glimpse:float; centered:bool=true " \
+               "normalized:bool=true "                                                      \
+               "uniform_noise:bool=true noise:string=\"uniform\"",                          \
+        .infer = glimpse_infer,                                                             \
+        .prepare = glimpse_prepare,                                                         \
+        .run = glimpse_run,                                                                 \
+        .flags = TN_NO_GRADIENT,                                                            \
+        .values = TN_BIT(1),                                                                \
     }
 GLIMPSE(ExtractGlimpse);
 GLIMPSE(ExtractGlimpseV2);

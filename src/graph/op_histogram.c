@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_histogram.c - HistogramFixedWidth: how many values lie in each of some ranges of one width; NearestNeighbors: of
- * each point the centers that are nearest.
+ * op_histogram.c - HistogramFixedWidth: how many values lie in each of some ranges of one width;
+ * NearestNeighbors: of each point the centers that are nearest.
  */
 #include <math.h>
 
@@ -19,7 +19,8 @@ static tn_code histogram_infer(tn_infer *c, tn_error *err)
         return tn_fail(err, TN_INVALID_ARGUMENT, "value_range should be a vector of 2 elements.");
     if (!tn_infer_int(c, 2, &n)) return TN_OK;
     if (n <= 0)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "nbins should be a positive number, but got '%lld'", (long long)n);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "nbins should be a positive number, but got '%lld'",
+                       (long long)n);
     c->out[0].shape.dim[0] = n;
     return TN_OK;
 }
@@ -32,7 +33,8 @@ static tn_code histogram_run(tn_run *r, tn_error *err)
     bool narrow = r->in[0]->dtype == TN_FLOAT;
     if (!(low < high))
         return tn_fail(err, TN_INVALID_ARGUMENT,
-                       "value_range should satisfy value_range[0] < value_range[1], but got '[%g, %g]'", low, high);
+                       "value_range should satisfy value_range[0] < value_range[1], but got '[%g, %g]'", low,
+                       high);
     double step = (narrow ? (double)((float)high - (float)low) : high - low) / (double)n;
     memset(r->out[0]->data, 0, tn_tensor_bytes(r->out[0]));
     for (int64_t i = 0, m = tn_tensor_count(r->in[0]); i < m; i++) {
@@ -79,7 +81,8 @@ static tn_code nearest_infer(tn_infer *c, tn_error *err)
 static tn_code nearest_prepare(tn_prepare *p, tn_error *err)
 {
     if (p->in[0]->shape.dim[1] != p->in[1]->shape.dim[1])
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Expected point_dimensions == center_dimensions: %lld vs %lld.",
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Expected point_dimensions == center_dimensions: %lld vs %lld.",
                        (long long)p->in[0]->shape.dim[1], (long long)p->in[1]->shape.dim[1]);
     return TN_OK;
 }
@@ -122,7 +125,8 @@ static tn_code nearest_run(tn_run *r, tn_error *err)
 
 const tn_op tn_op_NearestNeighbors = {
     .name = "NearestNeighbors",
-    .sig = "points:float centers:float k:int64 -> nearest_center_indices:int64 nearest_center_distances:float;",
+    .sig =
+        "points:float centers:float k:int64 -> nearest_center_indices:int64 nearest_center_distances:float;",
     .infer = nearest_infer,
     .prepare = nearest_prepare,
     .run = nearest_run,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_projective.c - ImageProjectiveTransformV2 and V3: each pixel of the result is read from where eight numbers say
- * that it lies in the image.
+ * op_projective.c - ImageProjectiveTransformV2 and V3: each pixel of the result is read from where eight
+ * numbers say that it lies in the image.
  */
 #include <math.h>
 
@@ -45,7 +45,8 @@ static tn_code read_words(const tn_attrs *a, transform *t, tn_error *err)
     for (int k = 0; k < 4; k++)
         if (tn_attr_is(a, "fill_mode", modes[k])) t->mode = (fill_mode)k, known = true;
     if (!known)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Invalid mode. Supported types: REFLECT, WRAP, CONSTANT, NEAREST");
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Invalid mode. Supported types: REFLECT, WRAP, CONSTANT, NEAREST");
     return TN_OK;
 }
 
@@ -63,8 +64,8 @@ static tn_code transform_prepare(tn_prepare *p, tn_error *err)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Input transform should be num_images x 8 or 1 x 8, is %s",
                        tn_shape_text(by, text, sizeof text));
     if (t->out[0] <= 0 || t->out[1] <= 0)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "new dimensions must be positive: %lld x %lld", (long long)t->out[0],
-                       (long long)t->out[1]);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "new dimensions must be positive: %lld x %lld",
+                       (long long)t->out[0], (long long)t->out[1]);
     return TN_OK;
 }
 
@@ -122,7 +123,8 @@ static void put(tn_tensor *out, int64_t i, double v)
         tn_tensor_set_number(out, i, v);
 }
 
-static void transform_pixel(const tn_run *r, const transform *t, int64_t image, int64_t oy, int64_t ox, int64_t at)
+static void transform_pixel(const tn_run *r, const transform *t, int64_t image, int64_t oy, int64_t ox,
+                            int64_t at)
 {
     const float *m = TN_FLOATS(r->in[1]) + (t->shared ? 0 : 8 * image), fx = (float)ox, fy = (float)oy;
     float scale = m[6] * fx + m[7] * fy + 1;
@@ -151,14 +153,18 @@ static tn_code transform_run(tn_run *r, tn_error *err)
 /* Rows of eight numbers as 3 x 3 matrices whose last element is 1, inverted, and back. */
 static tn_node inverted(tn_builder *b, tn_node rows)
 {
-    static const int64_t square[] = {-1, 3, 3}, flat[] = {-1, 9}, zero[] = {0, 0}, eight[] = {-1, 8}, last[] = {0, 8},
-                         one[] = {-1, 1};
-    tn_node ones = tn_g1(b, "OnesLike", tn_op(b, "Slice", TN_INPUTS(rows, tn_grad_ints(b, TN_INT32, zero, 2),
-                                                                  tn_grad_ints(b, TN_INT32, one, 2)), TN_NO_ATTRS));
+    static const int64_t square[] = {-1, 3, 3}, flat[] = {-1, 9}, zero[] = {0, 0}, eight[] = {-1, 8},
+                         last[] = {0, 8}, one[] = {-1, 1};
+    tn_node ones =
+        tn_g1(b, "OnesLike",
+              tn_op(b, "Slice",
+                    TN_INPUTS(rows, tn_grad_ints(b, TN_INT32, zero, 2), tn_grad_ints(b, TN_INT32, one, 2)),
+                    TN_NO_ATTRS));
     tn_node whole[2] = {rows, ones};
     tn_node m = tn_g2(b, "Reshape", tn_grad_concat(b, whole, 2, 1), tn_grad_ints(b, TN_INT32, square, 3));
     tn_node f = tn_g2(b, "Reshape", tn_g1(b, "MatrixInverse", m), tn_grad_ints(b, TN_INT32, flat, 2));
-    tn_node scale = tn_g3(b, "Slice", f, tn_grad_ints(b, TN_INT32, last, 2), tn_grad_ints(b, TN_INT32, one, 2));
+    tn_node scale =
+        tn_g3(b, "Slice", f, tn_grad_ints(b, TN_INT32, last, 2), tn_grad_ints(b, TN_INT32, one, 2));
     return tn_g3(b, "Slice", tn_g2(b, "RealDiv", f, scale), tn_grad_ints(b, TN_INT32, zero, 2),
                  tn_grad_ints(b, TN_INT32, eight, 2));
 }
@@ -174,17 +180,17 @@ static tn_code transform_grad(tn_grad *g, tn_error *err)
     return TN_OK;
 }
 
-#define TRANSFORM(NAME, ARG)                                                                                      \
-    const tn_op tn_op_##NAME = {                                                                                  \
-        .name = #NAME,                                                                                            \
-        .sig = "images:dtype transforms:float output_shape:int32" ARG " -> transformed_images:dtype; "            \
-               "dtype:type{uint8,int32,int64,half,bfloat16,float,double} interpolation:string "                   \
-               "fill_mode:string=\"CONSTANT\"",                                                                   \
-        .infer = transform_infer,                                                                                 \
-        .prepare = transform_prepare,                                                                             \
-        .run = transform_run,                                                                                     \
-        .grad = transform_grad,                                                                                   \
-        .values = TN_BIT(2),                                                                                      \
+#define TRANSFORM(NAME, ARG)                                                                           \
+    const tn_op tn_op_##NAME = {                                                                       \
+        .name = #NAME,                                                                                 \
+        .sig = "images:dtype transforms:float output_shape:int32" ARG " -> transformed_images:dtype; " \
+               "dtype:type{uint8,int32,int64,half,bfloat16,float,double} interpolation:string "        \
+               "fill_mode:string=\"CONSTANT\"",                                                        \
+        .infer = transform_infer,                                                                      \
+        .prepare = transform_prepare,                                                                  \
+        .run = transform_run,                                                                          \
+        .grad = transform_grad,                                                                        \
+        .values = TN_BIT(2),                                                                           \
     }
 TRANSFORM(ImageProjectiveTransformV2, "");
 TRANSFORM(ImageProjectiveTransformV3, " fill_value:float");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_resize_area.c - ResizeArea, ScaleAndTranslate and the gradient of that: each line of the result is a weighted sum of
- * some lines of the image, along height and along width. The weights are found once for each run, per line.
+ * op_resize_area.c - ResizeArea, ScaleAndTranslate and the gradient of that: each line of the result is a
+ * weighted sum of some lines of the image, along height and along width. The weights are found once for each
+ * run, per line.
  */
 #include <float.h>
 #include <math.h>
@@ -63,9 +64,10 @@ static tn_code place(tn_prepare *p, resizing *q, const tn_tensor *image, tn_erro
     for (int k = 0; k < 2; k++) {
         size_t weights;
         q->most[k] = TN_MAX(q->s.in[k], 1);
-        if (__builtin_mul_overflow((size_t)q->most[k] * sizeof(float), (size_t)q->s.out[k], &weights) || weights >> 40)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "resizing %lld lines to %lld is too large", (long long)q->s.in[k],
-                           (long long)q->s.out[k]);
+        if (__builtin_mul_overflow((size_t)q->most[k] * sizeof(float), (size_t)q->s.out[k], &weights) ||
+            weights >> 40)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "resizing %lld lines to %lld is too large",
+                           (long long)q->s.in[k], (long long)q->s.out[k]);
         q->spans_at[k] = p->scratch;
         p->scratch += aligned((size_t)q->s.out[k] * sizeof(span));
         q->weights_at[k] = p->scratch;
@@ -80,7 +82,8 @@ static span *spans_of(const tn_run *r, const resizing *q, int k, float **weights
     return (span *)(void *)((char *)r->scratch + q->spans_at[k]);
 }
 
-static tn_code image_of(const tn_run *r, const resizing *q, const tn_tensor *t, const float **out, tn_error *err)
+static tn_code image_of(const tn_run *r, const resizing *q, const tn_tensor *t, const float **out,
+                        tn_error *err)
 {
     *out = t->data;
     if (t->dtype == TN_FLOAT) return TN_OK;
@@ -112,18 +115,21 @@ static tn_code resize_infer(tn_infer *c, tn_error *err)
     if (c->in[0]->shape.rank == 4)
         c->out[0].shape.dim[0] = c->in[0]->shape.dim[0], c->out[0].shape.dim[3] = c->in[0]->shape.dim[3];
     if (!tn_infer_ints(c, 1, &size)) return TN_OK;
-    if (size.rank != 2) return tn_fail(err, TN_INVALID_ARGUMENT, "size must have two elements, has %d", size.rank);
+    if (size.rank != 2)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "size must have two elements, has %d", size.rank);
     for (int k = 0; k < 2; k++) c->out[0].shape.dim[k + 1] = size.dim[k];
     return TN_OK;
 }
 
 static tn_code read_sizes(const tn_shape *image, const tn_shape *result, sizes *s, tn_error *err)
 {
-    *s = (sizes){image->dim[0], {image->dim[1], image->dim[2]}, {result->dim[1], result->dim[2]}, image->dim[3]};
+    *s = (sizes){
+        image->dim[0], {image->dim[1], image->dim[2]}, {result->dim[1], result->dim[2]}, image->dim[3]};
     for (int k = 0; k < 2; k++)
         if (s->out[k] <= 0 || s->in[k] <= 0)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "image and output dimensions must be positive: %lld to %lld",
-                           (long long)s->in[k], (long long)s->out[k]);
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "image and output dimensions must be positive: %lld to %lld", (long long)s->in[k],
+                           (long long)s->out[k]);
     return TN_OK;
 }
 
@@ -186,9 +192,15 @@ const tn_op tn_op_ResizeArea = {
 
 /* ==== ScaleAndTranslate ==== images size scale translation */
 
-static const struct { const char *name; kernel_kind kind; float radius; } kernels[] = {
-    {"lanczos1", LANCZOS, 1}, {"lanczos3", LANCZOS, 3}, {"lanczos5", LANCZOS, 5}, {"gaussian", GAUSSIAN, 1.5f},
-    {"box", BOX, 0.5f}, {"triangle", TRIANGLE, 1}, {"keyscubic", KEYS, 2}, {"mitchellcubic", MITCHELL, 2},
+static const struct {
+    const char *name;
+    kernel_kind kind;
+    float radius;
+} kernels[] = {
+    {"lanczos1", LANCZOS, 1}, {"lanczos3", LANCZOS, 3},
+    {"lanczos5", LANCZOS, 5}, {"gaussian", GAUSSIAN, 1.5f},
+    {"box", BOX, 0.5f},       {"triangle", TRIANGLE, 1},
+    {"keyscubic", KEYS, 2},   {"mitchellcubic", MITCHELL, 2},
 };
 
 static float cubic(const float *near, const float *far, float x)
@@ -286,7 +298,8 @@ static tn_code scale_grad(tn_grad *g, tn_error *err)
 const tn_op tn_op_ScaleAndTranslate = {
     .name = "ScaleAndTranslate",
     .sig = "images:T size:int32 scale:float translation:float -> resized_images:float; "
-           "T:type{int8,uint8,int16,uint16,int32,int64,bfloat16,half,float,double} kernel_type:string=\"lanczos3\" "
+           "T:type{int8,uint8,int16,uint16,int32,int64,bfloat16,half,float,double} "
+           "kernel_type:string=\"lanczos3\" "
            "antialias:bool=true",
     .infer = resize_infer,
     .prepare = scale_prepare,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_sample_box.c - SampleDistortedBoundingBox, V2 and StatelessSampleDistortedBoundingBox: a random part of an image
- * that shows enough of one of the objects in it. The numbers drawn are TensorFlow's, in its order.
+ * op_sample_box.c - SampleDistortedBoundingBox, V2 and StatelessSampleDistortedBoundingBox: a random part of
+ * an image that shows enough of one of the objects in it. The numbers drawn are TensorFlow's, in its order.
  */
 #include <math.h>
 
@@ -45,7 +45,8 @@ static tn_code sample_prepare(tn_prepare *p, tn_error *err)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Area range must be less then or equal to 1.0: [%g, %g]",
                        (double)s->area[0], (double)s->area[1]);
     if (s->attempts <= 0 || s->attempts > INT32_MAX)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Max attempts must be non-negative: %lld", (long long)s->attempts);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Max attempts must be non-negative: %lld",
+                       (long long)s->attempts);
     return TN_OK;
 }
 
@@ -113,8 +114,8 @@ static bool shows_one(const box *part, float covered, const box *objects, int64_
 
 /* ==== running ==== image_size bounding_boxes (min_object_covered) (seed) */
 
-static tn_code read_boxes(const sampling *s, const tn_tensor *boxes, int width, int height, box *out, int64_t *n,
-                          tn_error *err)
+static tn_code read_boxes(const sampling *s, const tn_tensor *boxes, int width, int height, box *out,
+                          int64_t *n, tn_error *err)
 {
     char text[96];
     const float *v = TN_FLOATS(boxes);
@@ -122,9 +123,10 @@ static tn_code read_boxes(const sampling *s, const tn_tensor *boxes, int width, 
     *n = tn_tensor_count(boxes) / 4;
     if (*n == 0) {
         if (!s->whole)
-            return tn_fail(err, TN_INVALID_ARGUMENT,
-                           "No bounding boxes provided as input. One must enable use_image_if_no_bounding_boxes if you "
-                           "wish to not provide any bounding boxes.");
+            return tn_fail(
+                err, TN_INVALID_ARGUMENT,
+                "No bounding boxes provided as input. One must enable use_image_if_no_bounding_boxes if you "
+                "wish to not provide any bounding boxes.");
         out[(*n)++] = (box){0, 0, (float)width, (float)height};
         return TN_OK;
     }
@@ -134,8 +136,8 @@ static tn_code read_boxes(const sampling *s, const tn_tensor *boxes, int width, 
     for (int64_t i = 0; i < *n; i++, v += 4) {
         for (int k = 0; k < 4; k++)
             if (!(v[k] >= 0 && v[k] <= 1))
-                return tn_fail(err, TN_INVALID_ARGUMENT, "All bounding box coordinates must be in [0.0, 1.0]: %g",
-                               (double)v[k]);
+                return tn_fail(err, TN_INVALID_ARGUMENT,
+                               "All bounding box coordinates must be in [0.0, 1.0]: %g", (double)v[k]);
         out[i] = (box){floorf(v[1] * (float)width), floorf(v[0] * (float)height), floorf(v[3] * (float)width),
                        floorf(v[2] * (float)height)};
     }
@@ -193,7 +195,8 @@ static tn_code sample_run(tn_run *r, tn_error *err)
     sampling s = *(const sampling *)r->params;
     if (!tn_attr_get_float(r->attrs, "min_object_covered", &s.covered)) s.covered = *TN_FLOATS(r->in[2]);
     if (!(s.covered >= 0))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Min object covered must be non-negative: %g", (double)s.covered);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Min object covered must be non-negative: %g",
+                       (double)s.covered);
     if (r->in[0]->shape.rank != 1 || tn_tensor_count(r->in[0]) != 3)
         return tn_fail(err, TN_INVALID_ARGUMENT, "image_size must contain 3 elements, has %lld",
                        (long long)tn_tensor_count(r->in[0]));
@@ -205,20 +208,21 @@ static tn_code sample_run(tn_run *r, tn_error *err)
     return code;
 }
 
-#define SAMPLE(NAME, FLAGS, ARGS, ATTRS)                                                                          \
-    const tn_op tn_op_##NAME = {                                                                                  \
-        .name = #NAME,                                                                                            \
-        .sig = "image_size:T bounding_boxes:float" ARGS " -> begin:T size:T bboxes:float; "                       \
-               "T:type{uint8,int8,int16,int32,int64} " ATTRS                                                      \
-               "aspect_ratio_range:list(float)=[0.75,1.3300000429153442] "                                        \
-               "area_range:list(float)=[0.05000000074505806,1.0] max_attempts:int=100 "                           \
-               "use_image_if_no_bounding_boxes:bool=false",                                                       \
-        .infer = sample_infer,                                                                                    \
-        .prepare = sample_prepare,                                                                                \
-        .run = sample_run,                                                                                        \
-        .flags = FLAGS | TN_NO_GRADIENT,                                                                          \
+#define SAMPLE(NAME, FLAGS, ARGS, ATTRS)                                                    \
+    const tn_op tn_op_##NAME = {                                                            \
+        .name = #NAME,                                                                      \
+        .sig = "image_size:T bounding_boxes:float" ARGS " -> begin:T size:T bboxes:float; " \
+               "T:type{uint8,int8,int16,int32,int64} " ATTRS                                \
+               "aspect_ratio_range:list(float)=[0.75,1.3300000429153442] "                  \
+               "area_range:list(float)=[0.05000000074505806,1.0] max_attempts:int=100 "     \
+               "use_image_if_no_bounding_boxes:bool=false",                                 \
+        .infer = sample_infer,                                                              \
+        .prepare = sample_prepare,                                                          \
+        .run = sample_run,                                                                  \
+        .flags = FLAGS | TN_NO_GRADIENT,                                                    \
     }
 SAMPLE(SampleDistortedBoundingBox, TN_STATEFUL, "",
        "seed:int=0 seed2:int=0 min_object_covered:float=0.10000000149011612 ");
 SAMPLE(SampleDistortedBoundingBoxV2, TN_STATEFUL, " min_object_covered:float", "seed:int=0 seed2:int=0 ");
-SAMPLE(StatelessSampleDistortedBoundingBox, 0, " min_object_covered:float seed:Tseed", "Tseed:type{int32,int64} ");
+SAMPLE(StatelessSampleDistortedBoundingBox, 0, " min_object_covered:float seed:Tseed",
+       "Tseed:type{int32,int64} ");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_volume_patches.c - ExtractVolumePatches: the windows of volumes [batch, planes, rows, columns, depth], each as one
- * long row of depths.
+ * op_volume_patches.c - ExtractVolumePatches: the windows of volumes [batch, planes, rows, columns, depth],
+ * each as one long row of depths.
  */
 #include "../kernel/kernel.h"
 #include "op_grads.h"
@@ -29,8 +29,8 @@ static tn_code read_sizes(const tn_attrs *a, const tn_shape *in, patches *out, t
         if (p.size[k] < 1 || p.stride[k] < 1 || p.size[k] > INT32_MAX || p.stride[k] > INT32_MAX)
             return tn_fail(err, TN_INVALID_ARGUMENT, "ksizes and strides must be at least 1");
         if (p.in[k] >= 0)
-            tn_window_size(p.in[k], p.size[k], p.stride[k], 1, tn_attr_is(a, "padding", "SAME"), &p.out[k], &p.pad[k],
-                           &high);
+            tn_window_size(p.in[k], p.size[k], p.stride[k], 1, tn_attr_is(a, "padding", "SAME"), &p.out[k],
+                           &p.pad[k], &high);
     }
     int64_t each;
     if (__builtin_mul_overflow(p.size[0] * p.size[1], p.size[2], &each))
@@ -97,7 +97,8 @@ static tn_code patches_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-/* A patch is a convolution whose filter has a channel for each element of the window: its gradient is that one's. */
+/* A patch is a convolution whose filter has a channel for each element of the window: its gradient is that
+ * one's. */
 static tn_code patches_grad(tn_grad *g, tn_error *err)
 {
     static const char *const attrs[] = {"strides", "padding"};
@@ -105,12 +106,14 @@ static tn_code patches_grad(tn_grad *g, tn_error *err)
     tn_shape s = tn_node_shape(x), out = tn_node_shape(dy);
     patches p;
     if (s.rank != 5 || s.dim[4] < 0 || out.rank != 5 || out.dim[4] < 0)
-        return tn_fail(err, TN_UNIMPLEMENTED, "the gradient of ExtractVolumePatches needs the number of channels");
+        return tn_fail(err, TN_UNIMPLEMENTED,
+                       "the gradient of ExtractVolumePatches needs the number of channels");
     TN_TRY(read_sizes(&g->op->attrs, &s, &p, err));
     int64_t n = out.dim[4], shape[] = {p.size[0], p.size[1], p.size[2], p.depth, n};
     tn_node one = tn_scalar(g->b, tn_dtype_base(tn_node_dtype(x)), 1);
     tn_node ones = tn_op(g->b, "Fill", TN_INPUTS(tn_grad_ints(g->b, TN_INT32, &n, 1), one), TN_NO_ATTRS);
-    tn_node filter = tn_g2(g->b, "Reshape", tn_g1(g->b, "MatrixDiag", ones), tn_grad_ints(g->b, TN_INT32, shape, 5));
+    tn_node filter =
+        tn_g2(g->b, "Reshape", tn_g1(g->b, "MatrixDiag", ones), tn_grad_ints(g->b, TN_INT32, shape, 5));
     tn_node in[] = {tn_grad_shape(g->b, x, TN_INT32), filter, dy};
     tn_grad_set(g, 0, tn_grad_op_like(g, "Conv3DBackpropInputV2", in, 3, attrs, 2));
     return TN_OK;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fft.c - discrete Fourier transforms of any length, in double precision: mixed radix where the length's factors are
- * small, else by a convolution of the next power of two (Bluestein).
+ * fft.c - discrete Fourier transforms of any length, in double precision: mixed radix where the length's
+ * factors are small, else by a convolution of the next power of two (Bluestein).
  *
- * A transform of mixed radix goes from array to array, factor by factor (Stockham's order), so that no reversal of
- * digits is needed. The inverse is the forward transform of swapped parts; nothing is divided.
+ * A transform of mixed radix goes from array to array, factor by factor (Stockham's order), so that no
+ * reversal of digits is needed. The inverse is the forward transform of swapped parts; nothing is divided.
  */
 #include <math.h>
 
@@ -20,7 +20,7 @@ typedef struct cplx {
 struct tn_fft {
     int64_t n;
     int n_factors, factor[MOST_FACTORS];
-    cplx *roots; /* exp(-2 pi i k / n) */
+    cplx *roots;   /* exp(-2 pi i k / n) */
     tn_fft *inner; /* Bluestein: the power of two */
     cplx *chirp;   /* exp(-pi i k^2 / n) */
     cplx *filter;  /* the transform of what is convolved with */
@@ -97,7 +97,8 @@ static void pass(const tn_fft *f, int r, int64_t done, const cplx *in, cplx *out
             cplx v[LARGEST_RADIX];
             for (int q = 0; q < r; q++) v[q] = in[k + done * (j + m * q)];
             small(f, v, r);
-            for (int q = 0; q < r; q++) out[k + done * (r * j + q)] = mul(v[q], f->roots[q * j * done % f->n]);
+            for (int q = 0; q < r; q++)
+                out[k + done * (r * j + q)] = mul(v[q], f->roots[q * j * done % f->n]);
         }
 }
 
@@ -129,8 +130,7 @@ static void by_convolution(const tn_fft *f, cplx *x, cplx *space)
         a[k] = (cplx){t.im, t.re};
     }
     mixed(f->inner, a, rest);
-    for (int64_t k = 0; k < n; k++)
-        x[k] = mul((cplx){a[k].im / (double)m, a[k].re / (double)m}, f->chirp[k]);
+    for (int64_t k = 0; k < n; k++) x[k] = mul((cplx){a[k].im / (double)m, a[k].re / (double)m}, f->chirp[k]);
 }
 
 static tn_code make_chirp(tn_fft *f, tn_error *err)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * wav.c - sound as WAV files of 16-bit samples, read and written. Of the format's many chunks only those TensorFlow
- * reads are allowed before the samples.
+ * wav.c - sound as WAV files of 16-bit samples, read and written. Of the format's many chunks only those
+ * TensorFlow reads are allowed before the samples.
  */
 #include "wire.h"
 
 static tn_code take(tn_view *in, size_t n, const char **out, tn_error *err)
 {
-    if (in->n < n) return tn_fail(err, TN_INVALID_ARGUMENT, "WAV: the data are too short: %zu bytes, %zu needed", in->n, n);
+    if (in->n < n)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "WAV: the data are too short: %zu bytes, %zu needed", in->n,
+                       n);
     *out = in->p;
     *in = (tn_view){in->p + n, in->n - n};
     return TN_OK;
@@ -32,17 +34,20 @@ static tn_code read_format(tn_view *in, tn_wav *w, tn_error *err)
     TN_TRY(take(in, 4, &p, err));
     uint32_t size = tn_get32(p);
     if (size != 16 && size != 18)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Bad format chunk size for WAV: Expected 16 or 18, but got %u", size);
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Bad format chunk size for WAV: Expected 16 or 18, but got %u", size);
     TN_TRY(take(in, size, &p, err));
     int kind = word_at(p), bits = word_at(p + 14), block = word_at(p + 12);
     w->channels = word_at(p + 2);
     w->rate = tn_get32(p + 4);
     if (kind != 1)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Bad audio format for WAV: Expected 1 (PCM), but got %d", kind);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Bad audio format for WAV: Expected 1 (PCM), but got %d",
+                       kind);
     if (bits != 16)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Can only read 16-bit WAV files, but received %d", bits);
     if (w->channels < 1)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Bad number of channels for WAV: Expected at least 1, but got 0");
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Bad number of channels for WAV: Expected at least 1, but got 0");
     if (block != 2 * w->channels)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Bad bytes per sample in WAV header: Expected %d but got %d",
                        2 * w->channels, block);
@@ -93,12 +98,13 @@ static void put_word(char *p, unsigned v)
     p[1] = (char)(v >> 8 & 255);
 }
 
-tn_code tn_wav_encode(const int16_t *samples, int64_t count, int channels, uint32_t rate, tn_buf *out, tn_error *err)
+tn_code tn_wav_encode(const int16_t *samples, int64_t count, int channels, uint32_t rate, tn_buf *out,
+                      tn_error *err)
 {
     char head[44];
     if (channels < 1 || channels > 65535 || rate == 0 || count < 0 || count > (INT32_MAX - 44) / 2 / channels)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "WAV: %lld samples of %d channels, %u a second", (long long)count,
-                       channels, rate);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "WAV: %lld samples of %d channels, %u a second",
+                       (long long)count, channels, rate);
     uint32_t size = (uint32_t)count * (uint32_t)channels * 2;
     memcpy(head, "RIFF....WAVEfmt ....", 20);
     tn_put32(head + 4, size + 36);
