@@ -23,5 +23,7 @@ tn_node tn_grad_cast(tn_builder *b, tn_node x, tn_dtype t);   /* x itself when i
 /* Node with the same kind of attributes as the forward operation: those named are copied. */
 tn_node tn_grad_op_like(tn_grad *g, const char *type, const tn_node *in, int n_in, const char *const *attrs,
                         int n_attrs);
+/* The gradient of FusedBatchNormGrad, V2 and V3 (grad_batch_norm.c). */
+tn_code tn_batch_norm_grad_grad(tn_grad *g, tn_error *err);
 
 #endif

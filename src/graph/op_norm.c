@@ -301,6 +301,7 @@ static tn_code back_run(tn_run *r, tn_error *err)
         .infer = back_infer,     \
         .prepare = back_prepare, \
         .run = back_run,         \
+        .grad = tn_batch_norm_grad_grad, \
     }
 NORM_BACK(FusedBatchNormGrad,
           "y_backprop:T x:T scale:T reserve_space_1:T reserve_space_2:T -> x_backprop:T scale_backprop:T "

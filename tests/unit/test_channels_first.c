@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_channels_first.c - convolutions and pools whose channels come before their space, and their gradients.
+ * test_channels_first.c - what TensorFlow at hand does not run on a processor or no more: convolutions and pools whose
+ * channels come before their space, and their gradients; the batch normalization of its first versions.
  */
 #include "op_case.h"
 
@@ -46,8 +47,30 @@ static void channels_first(void **state)
     check_cases(cases, TN_COUNT(cases));
 }
 
+#define NORM "variance_epsilon=1 scale_after_normalization=true"
+
+static void global_normalization(void **state)
+{
+    (void)state;
+    static const op_case cases[] = {
+        {"BatchNormWithGlobalNormalization", NORM,
+         {"float[1,1,2,2] 1 2 3 4", "float[2] 1 2", "float[2] 3 0", "float[2] 10 20", "float[2] 2 3"},
+         {"float[1,1,2,2] 10 20 12 26"}},
+        {"BatchNormWithGlobalNormalization", "variance_epsilon=1 scale_after_normalization=false",
+         {"double[1,1,2,1] 1 5", "double[1] 1", "double[1] 3", "double[1] 10", "double[1] 9"},
+         {"double[1,1,2,1] 10 12"}},
+        {"BatchNormWithGlobalNormalization", NORM,
+         {"float[1,1,1,2] 1 2", "float[1] 1", "float[2] 3 0", "float[2] 10 20", "float[2] 2 3"},
+         {"!1 values for 2 channels"}},
+        {"BatchNormWithGlobalNormalizationGrad", NORM,
+         {"float[1,1,2,1] 1 5", "float[1] 1", "float[1] 3", "float[1] 2", "float[1,1,2,1] 1 3"},
+         {"float[1,1,2,1] 1 3", "float[1] -4", "float[1] -1.5"}},
+    };
+    check_cases(cases, TN_COUNT(cases));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(channels_first)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(channels_first), cmocka_unit_test(global_normalization)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

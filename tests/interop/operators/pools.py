@@ -93,7 +93,22 @@ def fractional(rng):
         yield case("FractionalMaxPool", lambda x: raw.FractionalMaxPool(value=x, pooling_ratio=ratio), x)
 
 
+def normalization(rng):
+    """The second derivatives of batch normalization."""
+    for training in [True, False, True]:
+        x = draw(rng, F32, 2, int(rng.integers(2, 4)), int(rng.integers(1, 4)), int(rng.integers(1, 4)))
+        c = x.shape[3]
+        mean, variance = draw(rng, F32, c), draw(rng, F32, c, low=0.5, high=2)
+
+        def first(x, d, scale):
+            return raw.FusedBatchNormGradV3(y_backprop=d, x=x, scale=scale, reserve_space_1=mean, reserve_space_2=variance,
+                                            reserve_space_3=mean, epsilon=0.01, is_training=training)[:3]
+        yield case("FusedBatchNormGradV3", first, x, draw(rng, F32, *x.shape), draw(rng, F32, c), grad=[0, 1, 2], shapes="known",
+                   tol=(1e-3, 1e-3))
+
+
 def cases(rng):
+    yield from normalization(rng)
     yield from fractional(rng)
     yield from pools3d(rng)
     yield from pools2d(rng)
