@@ -50,6 +50,7 @@ static tn_shape turned_shape(const tn_shape *s)
 static bool turn_list(tn_arena *a, tn_attr *list, int each)
 {
     int rank = list->n / each;
+    if (list->n % each) return true; /* the operator itself refuses it */
     int64_t *v = TN_ARRAY(a, TN_MAX(list->n, 1), int64_t);
     if (!v) return false;
     for (int i = 0; i < list->n; i++) v[i] = list->is[from_first(i / each, rank) * each + i % each];

@@ -107,7 +107,25 @@ def normalization(rng):
                    tol=(1e-3, 1e-3))
 
 
+def fused(rng):
+    for dtype in [F32, F64, F16, F32]:
+        # of several images TensorFlow pads the second with the first
+        x = draw(rng, dtype, 1, int(rng.integers(3, 6)), int(rng.integers(3, 6)), int(rng.integers(1, 3)))
+        f = draw(rng, dtype, *window(rng, 2), x.shape[3], int(rng.integers(1, 3)))
+        pads = I32([[0, 0], rng.integers(0, 3, 2), rng.integers(0, 3, 2), [0, 0]])
+        kw = dict(mode=pick(rng, "REFLECT", "SYMMETRIC"), strides=[1] + [int(rng.integers(1, 3))] * 2 + [1], padding=pick(rng, "SAME", "VALID"))
+        tol = (1e-2, 2e-2) if dtype == F16 else (1e-4, 1e-4)
+        yield case("FusedPadConv2D", lambda x, p, f: raw.FusedPadConv2D(input=x, paddings=p, filter=f, **kw), x, pads, f, tol=tol)
+        if dtype != F16:
+            corners, size = bool(rng.integers(0, 2)), I32(rng.integers(3, 8, 2))
+            yield case("FusedResizeAndPadConv2D", lambda x, s, p, f: raw.FusedResizeAndPadConv2D(
+                input=x, size=s, paddings=p, filter=f, resize_align_corners=corners, **kw), x, size, pads, f, tol=tol)
+    for pads in [[[0, 0], [9, 0], [0, 0], [0, 0]], [[1, 0], [0, 0], [0, 0], [0, 0]], [[0, 0], [-1, 0], [0, 0], [0, 0]]]:
+        yield case("FusedPadConv2D", lambda x, p, f: raw.FusedPadConv2D(input=x, paddings=p, filter=f, **kw), x, I32(pads), f)
+
+
 def cases(rng):
+    yield from fused(rng)
     yield from normalization(rng)
     yield from fractional(rng)
     yield from pools3d(rng)
