@@ -102,7 +102,7 @@ tn_list *tn_list_new(tn_dtype t, const tn_shape *element_shape, int64_t most, in
     l->most = most;
     l->n = n;
     l->levels = levels_for(n);
-    l->depth = 1;
+    l->head.depth = 1;
     return l;
 }
 
@@ -135,7 +135,7 @@ static tn_list *same(const tn_list *l, int64_t n)
     tn_list *r = tn_list_new(l->dtype, &l->element_shape, l->most, l->n);
     if (!r) return NULL;
     r->levels = l->levels;
-    r->depth = l->depth;
+    r->head.depth = l->head.depth;
     r->root = ref(l->root);
     r->n = n;
     while (r->levels < levels_for(n)) {
@@ -159,7 +159,7 @@ tn_list *tn_list_with(const tn_list *l, int64_t i, const tn_tensor *item)
     tn_list *r = same(l, TN_MAX(l->n, i + 1));
     if (!r) return NULL;
     if (tn_tensor_keep(item, &kept, NULL) || !set(r, i, kept)) return fail(r);
-    r->depth = TN_MAX(r->depth, 1 + tn_list_depth(item));
+    r->head.depth = TN_MAX(r->head.depth, 1 + tn_list_depth(item));
     return r;
 }
 
@@ -178,7 +178,7 @@ int tn_list_depth(const tn_tensor *t)
     if (t->dtype != TN_VARIANT) return 0;
     for (int64_t i = 0; i < tn_tensor_count(t); i++) {
         const tn_variant *v = ((tn_variant **)t->data)[i];
-        if (v && v->release == release) depth = TN_MAX(depth, ((const tn_list *)v)->depth);
+        if (v) depth = TN_MAX(depth, v->depth);
     }
     return depth;
 }

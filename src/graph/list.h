@@ -16,7 +16,6 @@ typedef struct tn_list {
     int64_t most;           /* elements it may hold; -1: any number */
     int64_t n;
     int levels; /* of the tree: its leaves hold elements at level 0 */
-    int depth;  /* of lists in lists: 1 where no element is a list */
     struct tn_list_node *root;
 } tn_list;
 
@@ -25,15 +24,24 @@ tn_list *tn_list_new(tn_dtype t, const tn_shape *element_shape, int64_t most, in
 const tn_tensor *tn_list_at(const tn_list *l, int64_t i);                  /* NULL: not set yet */
 tn_list *tn_list_with(const tn_list *l, int64_t i, const tn_tensor *item); /* i == n appends; item is kept */
 tn_list *tn_list_resized(const tn_list *l, int64_t n);
-/* How deep the lists in a tensor are nested; 0: none there. */
+/* How deep the variants in a tensor are nested; 0: none there. */
 int tn_list_depth(const tn_tensor *t);
 enum { TN_LIST_MAX_DEPTH = 64 };
 /* The list in a scalar variant tensor. INVALID_ARGUMENT: there is none. */
 tn_code tn_list_of(const tn_tensor *t, const tn_list **out, tn_error *err);
 
-/* ZerosLike and AddN of scalar variants that hold lists: element by element. */
+/* Optionals: some tensors, or none (n = 0). */
+typedef struct tn_optional {
+    tn_variant head;
+    int n;
+    tn_tensor *at[];
+} tn_optional;
+tn_optional *tn_optional_new(const tn_tensor *const *values, int n); /* keeps them; NULL: no memory */
+const tn_optional *tn_optional_of(const tn_variant *v);              /* NULL: it is none */
+
+/* ZerosLike and AddN of variants: element by element of lists and optionals. */
 struct tn_run;
-tn_code tn_list_zeros_like(struct tn_run *r, tn_error *err);
-tn_code tn_list_add_n(struct tn_run *r, tn_error *err);
+tn_code tn_variant_zeros_like(struct tn_run *r, tn_error *err);
+tn_code tn_variant_add_n(struct tn_run *r, tn_error *err);
 
 #endif

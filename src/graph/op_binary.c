@@ -160,7 +160,7 @@ static tn_code add_n_prepare(tn_prepare *p, tn_error *err)
 {
     tn_dtype t = tn_dtype_base(p->in[0]->dtype);
     if (t == TN_VARIANT) {
-        p->run = tn_list_add_n;
+        p->run = tn_variant_add_n;
         return TN_OK;
     }
     if (!tn_pw_supported(TN_PW_ADD, t))

@@ -77,7 +77,7 @@ static tn_code zeros_like_run(tn_run *r, tn_error *err)
         memset(out->data, 0, tn_tensor_bytes(out));
         return TN_OK;
     }
-    if (out->dtype == TN_VARIANT) return tn_list_zeros_like(r, err);
+    if (out->dtype == TN_VARIANT) return tn_variant_zeros_like(r, err);
     if (out->dtype != TN_STRING)
         return tn_fail(err, TN_UNIMPLEMENTED, "ZerosLike of %s", tn_dtype_name(out->dtype));
     for (int64_t i = 0, n = tn_tensor_count(out); i < n; i++) TN_TRY(tn_string_set(out, i, "", 0, err));

@@ -18,6 +18,17 @@ tn_code tn_list_put(tn_run *r, int o, tn_list *l, tn_error *err)
     return TN_OK;
 }
 
+/* Puts an element into a list that nobody else has yet (takes both; the list is replaced). */
+tn_code tn_list_put_item(tn_list **l, int64_t i, tn_tensor *item, tn_error *err)
+{
+    tn_list *next = tn_list_with(*l, i, item);
+    tn_tensor_unref(item);
+    if (!next) return tn_no_memory(err, sizeof *next);
+    tn_variant_unref(&(*l)->head);
+    *l = next;
+    return TN_OK;
+}
+
 /* An element shape: a scalar -1 for any, or a vector whose -1 are unknown. */
 tn_code tn_list_shape_input(const tn_tensor *t, tn_shape *out, tn_error *err)
 {
@@ -551,96 +562,3 @@ const tn_op tn_op_TensorListResize = {
     .run = run_resize,
     .grad = grad_resize,
 };
-
-/* ==== sums ==== */
-
-/* Puts an element into a list that nobody else has yet (takes both; the list is replaced). */
-tn_code tn_list_put_item(tn_list **l, int64_t i, tn_tensor *item, tn_error *err)
-{
-    tn_list *next = tn_list_with(*l, i, item);
-    tn_tensor_unref(item);
-    if (!next) return tn_no_memory(err, sizeof *next);
-    tn_variant_unref(&(*l)->head);
-    *l = next;
-    return TN_OK;
-}
-
-static tn_code fill_zeros(const tn_list *from, tn_list **to, tn_error *err)
-{
-    if (!tn_dtype_is_pod(from->dtype)) {
-        return tn_fail(err, TN_UNIMPLEMENTED, "ZerosLike of a list of %s", tn_dtype_name(from->dtype));
-    }
-    for (int64_t i = 0; i < from->n && from->root; i++) {
-        const tn_tensor *item = tn_list_at(from, i);
-        tn_tensor *zero = NULL;
-        if (!item) continue;
-        TN_TRY(tn_tensor_new(from->dtype, &item->shape, &zero, err));
-        TN_TRY(tn_list_put_item(to, i, zero, err));
-    }
-    return TN_OK;
-}
-
-tn_code tn_list_zeros_like(tn_run *r, tn_error *err)
-{
-    const tn_list *from = NULL;
-    TN_TRY(tn_list_of(r->in[0], &from, err));
-    tn_list *l = tn_list_new(from->dtype, &from->element_shape, from->most, from->n);
-    if (!l) return tn_no_memory(err, sizeof *l);
-    tn_code code = fill_zeros(from, &l, err);
-    if (!code) return tn_list_put(r, 0, l, err);
-    tn_variant_unref(&l->head);
-    return code;
-}
-
-static tn_code add_item(tn_list **l, int64_t i, const tn_tensor *item, tn_error *err)
-{
-    tn_tensor *sum = NULL;
-    const tn_tensor *old = tn_list_at(*l, i);
-    if (old && !tn_shape_equal(&old->shape, &item->shape)) {
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Trying to add lists whose elements %lld differ in shape",
-                       (long long)i);
-    }
-    if (!old) {
-        TN_TRY(tn_tensor_keep(item, &sum, err));
-        return tn_list_put_item(l, i, sum, err);
-    }
-    TN_TRY(tn_tensor_alloc(item->dtype, &item->shape, &sum, err));
-    const void *in[] = {old->data, item->data};
-    tn_code code = tn_pw_flat(TN_PW_ADD, item->dtype, 0, tn_tensor_count(item), in, sum->data, 1, err);
-    if (!code) return tn_list_put_item(l, i, sum, err);
-    tn_tensor_unref(sum);
-    return code;
-}
-
-static tn_code add_lists(const tn_list *from, tn_list **l, tn_error *err)
-{
-    if (from->n != (*l)->n || from->dtype != (*l)->dtype) {
-        return tn_fail(err, TN_INVALID_ARGUMENT,
-                       "Trying to add two lists of tensors with different lengths or dtypes: %lld, %lld",
-                       (long long)(*l)->n, (long long)from->n);
-    }
-    if (!tn_pw_supported(TN_PW_ADD, from->dtype)) {
-        return tn_fail(err, TN_UNIMPLEMENTED, "AddN of lists of %s", tn_dtype_name(from->dtype));
-    }
-    for (int64_t i = 0; i < from->n && from->root; i++) {
-        const tn_tensor *item = tn_list_at(from, i);
-        if (item) TN_TRY(add_item(l, i, item, err));
-    }
-    return TN_OK;
-}
-
-tn_code tn_list_add_n(tn_run *r, tn_error *err)
-{
-    const tn_list *first = NULL, *next = NULL;
-    TN_TRY(tn_list_of(r->in[0], &first, err));
-    tn_list *l = tn_list_resized(first, first->n);
-    if (!l) return tn_no_memory(err, sizeof *l);
-    tn_code code = TN_OK;
-    for (int i = 1; !code && i < r->n_in; i++) {
-        code = tn_list_of(r->in[i], &next, err);
-        if (!code) code = add_lists(next, &l, err);
-    }
-    if (!code) return tn_list_put(r, 0, l, err);
-    tn_variant_unref(&l->head);
-    return code;
-}

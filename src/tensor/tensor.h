@@ -38,6 +38,7 @@ struct tn_tensor {
 typedef struct tn_variant {
     atomic_int refs;
     void (*release)(struct tn_variant *self); /* frees the whole object */
+    int depth; /* of variants in variants: 1 where it holds none */
 } tn_variant;
 tn_variant *tn_variant_ref(tn_variant *v);
 void tn_variant_unref(tn_variant *v);
