@@ -138,7 +138,7 @@ static tn_code sum_of_variants(const tn_variant *x, const tn_variant *y, tn_vari
     if (!o->n != !p->n)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot add optionals because one has a value and the other doesn't.");
     if (o->n != p->n)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot add optionals because they have different numbers of components.");
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot add optionals of %d and %d components", o->n, p->n);
     return each_component(o, p, out, err);
 }
 

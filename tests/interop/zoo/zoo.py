@@ -335,7 +335,7 @@ def main():
             kind, text = reason(e)
             if kind == "broken" and verbose:
                 import traceback
-                traceback.print_exc(limit=-3)
+                print("    " + "\n    ".join(traceback.format_exc(limit=-3, chain=False)[:1500].split("\n")))
             if kind == "lacks":
                 lacks.update(text.split())
         counts[kind] += 1
