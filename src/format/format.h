@@ -175,6 +175,7 @@ typedef struct tn_saved_variable {
     bool has_slice; /* it is a piece of a partitioned tensor: */
     tn_shape full;
     tn_slice slice;
+    bool twin; /* restored as another one that began as a copy of it */
 } tn_saved_variable;
 /* All of the graph's variables, in the graph's order. Keys are what the graph's restoring part says (its
  * RestoreV2 operations, in functions too; those that `restore_op` runs, NULL: all), else their names.

@@ -268,6 +268,33 @@ static tn_code find_keys(finder *f, const tn_graph *g, const char *restore_op, t
     return TN_OK;
 }
 
+/* The variable that an assignment in the graph gives another one's value to begin with, or the one it reads; NULL: it
+ * is of another kind. */
+static tn_saved_variable *variable_at(const finder *f, const tn_operation *op, int i)
+{
+    const tn_operation *from = op->in[i].op;
+    if (i == 1) from = !strcmp(from->type, "ReadVariableOp") ? from->in[0].op : NULL;
+    return from && !strcmp(from->type, "VarHandleOp") ? tn_map_get(f->by_op, from->name) : NULL;
+}
+
+/* Files of Keras have two nodes for some variables: one that functions use, and one that is saved, which begins as a
+ * copy of the other. What is restored into the second is the first's value too. */
+static void find_twins(const finder *f, const tn_graph *g)
+{
+    for (int i = 0; i < tn_graph_count(g); i++) {
+        const tn_operation *op = tn_graph_at(g, i);
+        if (strcmp(op->type, "AssignVariableOp") != 0 || op->n_in < 2) continue;
+        const tn_saved_variable *saved = variable_at(f, op, 0);
+        tn_saved_variable *used = variable_at(f, op, 1);
+        if (!saved || !used || !saved->restored || saved->twin || used->restored || saved->dtype != used->dtype) continue;
+        used->key = saved->key;
+        used->has_slice = saved->has_slice;
+        used->slice = saved->slice;
+        used->full = saved->full;
+        used->restored = used->twin = true;
+    }
+}
+
 tn_code tn_variables_of(const tn_graph *g, const char *restore_op, tn_arena *a, tn_saved_variable **out,
                         int *n, bool *has_restore, tn_error *err)
 {
@@ -276,6 +303,7 @@ tn_code tn_variables_of(const tn_graph *g, const char *restore_op, tn_arena *a, 
     int count = 0;
     tn_code code = f.by_op && f.known ? list_variables(&f, g, &v, &count, err) : tn_no_memory(err, 0);
     if (code == TN_OK) code = find_keys(&f, g, restore_op, err);
+    if (code == TN_OK) find_twins(&f, g);
     tn_map_free(f.by_op);
     tn_map_free(f.known);
     if (code != TN_OK) return code;
@@ -305,18 +333,26 @@ const char *tn_slice_text(const tn_saved_variable *v, tn_arena *a)
 
 /* ---- those that are saved ---- */
 
-static int by_key(const void *a, const void *b)
+static int compare_keys(const tn_saved_variable *x, const tn_saved_variable *y)
 {
-    const tn_saved_variable *x = a, *y = b;
     int c = strcmp(x->key, y->key);
     for (int i = 0; !c && x->has_slice && y->has_slice && i < TN_MIN(x->slice.rank, y->slice.rank); i++)
         c = (x->slice.start[i] > y->slice.start[i]) - (x->slice.start[i] < y->slice.start[i]);
+    return c;
+}
+
+/* Of twins the one first that functions use: its value is saved. */
+static int by_key(const void *a, const void *b)
+{
+    const tn_saved_variable *x = a, *y = b;
+    int c = compare_keys(x, y);
+    if (!c) c = (int)y->twin - (int)x->twin;
     return c ? c : strcmp(x->name, y->name);
 }
 
 bool tn_saved_alike(const tn_saved_variable *a, const tn_saved_variable *b)
 {
-    return by_key(a, b) == 0;
+    return compare_keys(a, b) == 0 && (a->twin != b->twin || !strcmp(a->name, b->name));
 }
 
 static bool is_chosen(const tn_export *e, const tn_saved_variable *v, bool has_restore)
