@@ -250,6 +250,53 @@ static void test_tensorflows_meta(void **state)
     tn_metagraph_free(m);
 }
 
+static tn_node text(tn_builder *b, const char *s)
+{
+    tn_tensor *t;
+    tn_error err;
+    assert_ok(tn_tensor_new(TN_STRING, &TN_SHAPE(1), &t, &err), &err);
+    assert_ok(tn_string_set(t, 0, s, strlen(s), &err), &err);
+    tn_node n = tn_constant(b, NULL, t);
+    tn_tensor_unref(t);
+    return n;
+}
+
+static tn_node handle(tn_builder *b, const char *name)
+{
+    tn_attr attrs[] = {tn_attr_type("dtype", TN_FLOAT), tn_attr_shape("shape", TN_SHAPE()), tn_attr_str("shared_name", name)};
+    return tn_output_of(tn_add_operation(b, "VarHandleOp", name, NULL, 0, attrs, 3), 0);
+}
+
+/* Two nodes for one variable: functions use one, the other one, which begins as its copy, is saved and restored. */
+static void test_twins(void **state)
+{
+    tn_graph *g = tn_graph_new();
+    tn_builder *b = tn_builder_new(g);
+    tn_error err;
+    tn_session *s, *again;
+    tn_node used = handle(b, "used"), saved = handle(b, "another");
+    tn_attr type = tn_attr_type("dtype", TN_FLOAT);
+    tn_dtype types = TN_FLOAT;
+    tn_node copy = tn_op(b, "ReadVariableOp", TN_INPUTS(used), &type, 1);
+    tn_add_operation(b, "AssignVariableOp", "begin", TN_INPUTS(saved, copy), TN_NO_ATTRS);
+    tn_node value = tn_op(b, "RestoreV2", TN_INPUTS(text(b, ""), text(b, "w"), text(b, "")),
+                          TN_ATTRS(tn_attr_types("dtypes", &types, 1)));
+    tn_add_operation(b, "AssignVariableOp", "restore", TN_INPUTS(saved, value), TN_NO_ATTRS);
+    assert_ok(tn_builder_check(b, &err), &err);
+    assert_ok(tn_session_new(g, NULL, &s, &err), &err);
+    set_variable(s, "used", 3);
+    set_variable(s, "another", 1);
+    assert_ok(tn_checkpoint_save(in(state, "twins"), &(tn_export){.graph = g}, s, &err), &err);
+    assert_ok(tn_session_new(g, NULL, &again, &err), &err);
+    assert_ok(tn_checkpoint_restore(in(state, "twins"), g, NULL, again, NULL, &err), &err);
+    assert_float_equal(variable(again, "used"), 3, 0);
+    assert_float_equal(variable(again, "another"), 3, 0);
+    tn_session_free(s);
+    tn_session_free(again);
+    tn_builder_free(b);
+    tn_graph_free(g);
+}
+
 /* ---- failures ---- */
 
 static void test_full_disk(void **state)
@@ -287,6 +334,7 @@ int main(void)
         TEST(test_restore_finds_faults),
         TEST(test_uninitialised_is_not_saved),
         TEST(test_tensorflows_meta),
+        TEST(test_twins),
         TEST(test_full_disk),
     };
     return cmocka_run_group_tests_name("saver", tests, NULL, NULL);
