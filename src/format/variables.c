@@ -286,7 +286,8 @@ static void find_twins(const finder *f, const tn_graph *g)
         if (strcmp(op->type, "AssignVariableOp") != 0 || op->n_in < 2) continue;
         const tn_saved_variable *saved = variable_at(f, op, 0);
         tn_saved_variable *used = variable_at(f, op, 1);
-        if (!saved || !used || !saved->restored || saved->twin || used->restored || saved->dtype != used->dtype) continue;
+        if (!saved || !used || !saved->restored || saved->twin || used->restored) continue;
+        if (saved->dtype != used->dtype) continue;
         used->key = saved->key;
         used->has_slice = saved->has_slice;
         used->slice = saved->slice;

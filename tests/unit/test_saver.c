@@ -263,7 +263,8 @@ static tn_node text(tn_builder *b, const char *s)
 
 static tn_node handle(tn_builder *b, const char *name)
 {
-    tn_attr attrs[] = {tn_attr_type("dtype", TN_FLOAT), tn_attr_shape("shape", TN_SHAPE()), tn_attr_str("shared_name", name)};
+    tn_attr attrs[] = {tn_attr_type("dtype", TN_FLOAT), tn_attr_shape("shape", tn_shape_unknown()),
+                       tn_attr_str("shared_name", name)};
     return tn_output_of(tn_add_operation(b, "VarHandleOp", name, NULL, 0, attrs, 3), 0);
 }
 
