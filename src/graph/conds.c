@@ -8,22 +8,16 @@
  * itself. What a later level needs of an earlier one's branch comes out of that If as one more result, for which
  * the other branch has a stand-in. Loops became functional before, so a loop in a branch is a node like others.
  *
- * Invariants: afterwards the region and those inside it have no Switch and no Merge; conditions nest (else
- * UNIMPLEMENTED). Working fields: mark is the condition, slot a Switch's conditions or
- * a node's If, order a predicate's list of conditions and then the level.
+ * Invariants: afterwards the region and those inside it have no Switch and no Merge. Conditions that overlap are made
+ * to nest first, Merges of many values to be Merges of two (conds_nest.c). Working fields: mark is the condition, slot a
+ * Switch's conditions or a node's If, order a predicate's list of conditions and then the level.
  */
-#include "plan.h"
+#include "conds.h"
 
-enum { MOST_NESTED = 200 };
+typedef tn_conds conds;
+typedef tn_condition condition;
 
-typedef struct condition {
-    int parent, depth, branch;
-    tn_pval pred;
-    int next; /* of the same predicate's node; -1 */
-    int ifs;  /* of side 0: the newest of its Ifs; -1 */
-} condition;
-
-typedef struct selection { /* an If being made: both branches of one predicate at one level */
+typedef struct tn_selection { /* an If being made: both branches of one predicate at one level */
     tn_pnode *node;
     int id, side, level, next; /* side: the condition that the predicate is false */
     tn_region *branch[2];
@@ -34,32 +28,22 @@ typedef struct selection { /* an If being made: both branches of one predicate a
     int n_in, cap_in, n_out, cap_out;
 } selection;
 
-typedef struct conds {
-    tn_arena *a;
-    tn_region *r;
-    condition *c;
-    int n, cap;
-    selection **s;
-    int n_s, cap_s;
-    int depth; /* that is being converted */
-} conds;
-
 static tn_code no_memory(tn_error *err)
 {
     return tn_no_memory(err, 0);
 }
 
-static tn_code unsupported(const tn_pnode *n, const char *why, tn_error *err)
+tn_code tn_cond_unsupported(const tn_pnode *n, const char *why, tn_error *err)
 {
     return tn_fail(err, TN_UNIMPLEMENTED, "conditional: %s [[{{node %s}}]]", why, n->name);
 }
 
-static bool is_switch(const tn_pnode *n)
+bool tn_is_switch(const tn_pnode *n)
 {
     return tn_pnode_is(n, "Switch") || tn_pnode_is(n, "RefSwitch");
 }
 
-static bool is_merge(const tn_pnode *n)
+bool tn_is_merge(const tn_pnode *n)
 {
     return tn_pnode_is(n, "Merge") || tn_pnode_is(n, "RefMerge");
 }
@@ -79,59 +63,62 @@ static bool grow(tn_arena *a, void *array, int n, int *cap, size_t size)
 
 /* ==== conditions ==== */
 
+/* Equal predicates are one, by whatever ways they come. */
 static tn_pval predicate(tn_pval v)
 {
-    while (tn_pnode_is(v.node, "Identity")) v = v.node->in[0];
+    while (tn_pnode_is(v.node, "Identity") || tn_is_switch(v.node) || (tn_is_merge(v.node) && v.node->n_in == 1))
+        v = v.node->in[0];
     return v;
 }
 
 /* The first of the two conditions that a predicate makes under another condition; -1: not met yet. */
-static int find_condition(const conds *c, int parent, tn_pval pred)
+static int find_condition(const conds *c, int parent, tn_pval key)
 {
-    for (int i = pred.node->order; i >= 0; i = c->c[i].next)
-        if (c->c[i].parent == parent && c->c[i].pred.index == pred.index) return i;
+    for (int i = key.node->order; i >= 0; i = c->c[i].next)
+        if (c->c[i].parent == parent && c->c[i].key.index == key.index) return i;
     return -1;
 }
 
 /* Both sides of a Switch: conditions sw->slot and the one after. */
 static tn_code switch_conditions(conds *c, tn_pnode *sw, tn_error *err)
 {
-    tn_pval pred = predicate(sw->in[1]);
+    tn_pval key = predicate(sw->in[1]);
     int parent = sw->mark;
-    if ((sw->slot = find_condition(c, parent, pred)) >= 0) return TN_OK;
-    if (c->c[parent].depth >= MOST_NESTED) return unsupported(sw, "conditions nest too deep", err);
+    if ((sw->slot = find_condition(c, parent, key)) >= 0) return TN_OK;
+    if (c->c[parent].depth >= TN_MOST_NESTED) return tn_cond_unsupported(sw, "conditions nest too deep", err);
     for (int k = 0; k < 2; k++) {
         if (!grow(c->a, &c->c, c->n, &c->cap, sizeof *c->c)) return no_memory(err);
-        c->c[c->n++] = (condition){parent, c->c[parent].depth + 1, k, pred, pred.node->order, -1};
+        c->c[c->n++] = (condition){parent, c->c[parent].depth + 1, k, key, sw->in[1], key.node->order, -1};
     }
-    sw->slot = pred.node->order = c->n - 2;
+    sw->slot = key.node->order = c->n - 2;
     return TN_OK;
 }
 
-static int condition_of(tn_pval v)
+int tn_condition_of(tn_pval v)
 {
-    return is_switch(v.node) ? v.node->slot + v.index : v.node->mark;
+    return tn_is_switch(v.node) ? v.node->slot + v.index : v.node->mark;
 }
 
-static bool is_within(const conds *c, int inner, int outer)
+bool tn_condition_within(const conds *c, int inner, int outer)
 {
     while (c->c[inner].depth > c->c[outer].depth) inner = c->c[inner].parent;
     return inner == outer;
 }
 
-static tn_code narrow(conds *c, tn_pnode *n, int by, tn_error *err)
+/* Whether n may live under the condition too: one of the two is within the other. */
+static bool narrow(const conds *c, tn_pnode *n, int by)
 {
-    if (is_within(c, by, n->mark)) n->mark = by;
-    else if (!is_within(c, n->mark, by)) return unsupported(n, "conditions overlap without nesting", err);
-    return TN_OK;
+    if (tn_condition_within(c, by, n->mark)) n->mark = by;
+    else if (!tn_condition_within(c, n->mark, by)) return false;
+    return true;
 }
 
 static tn_code merge_condition(conds *c, tn_pnode *n, tn_error *err)
 {
-    if (n->n_in != 2) return unsupported(n, "a Merge of other than two values", err);
-    const condition *x = &c->c[condition_of(n->in[0])], *y = &c->c[condition_of(n->in[1])];
-    bool sides = x->depth && (x->branch ? y + 1 == x : x + 1 == y);
-    if (!sides) return unsupported(n, "a Merge joins other than the two sides of one condition", err);
+    const condition *x = &c->c[tn_condition_of(n->in[0])];
+    const condition *y = n->n_in > 1 ? &c->c[tn_condition_of(n->in[1])] : NULL;
+    bool sides = n->n_in == 2 && x->depth && (x->branch ? y + 1 == x : x + 1 == y);
+    if (!sides && (n->n_in != 1 || !x->depth)) return tn_cond_split_merge(c, n, err);
     n->mark = x->parent;
     return TN_OK;
 }
@@ -139,17 +126,21 @@ static tn_code merge_condition(conds *c, tn_pnode *n, tn_error *err)
 static tn_code find_node_condition(conds *c, tn_pnode *n, tn_error *err)
 {
     n->mark = 0;
-    if (is_merge(n)) return merge_condition(c, n, err);
+    if (tn_is_merge(n)) return merge_condition(c, n, err);
     if (tn_pnode_is(n, "ControlTrigger")) return TN_OK; /* runs whether or not what it waits for did */
-    for (int i = 0; i < n->n_in; i++) TN_TRY(narrow(c, n, condition_of(n->in[i]), err));
-    for (int i = 0; i < n->n_control; i++) TN_TRY(narrow(c, n, n->control[i]->mark, err));
-    return is_switch(n) ? switch_conditions(c, n, err) : TN_OK;
+    for (int i = 0; i < n->n_in; i++)
+        if (!narrow(c, n, tn_condition_of(n->in[i]))) TN_TRY(tn_cond_nest_input(c, n, i, err));
+    for (int i = 0, most = n->n_control; i < most; i++)
+        if (!narrow(c, n, n->control[i]->mark)) TN_TRY(tn_cond_nest_control(c, n, i, err));
+    return tn_is_switch(n) ? switch_conditions(c, n, err) : TN_OK;
 }
 
 /* Marks every node; the deepest condition that anything lives under becomes c->depth. */
 static tn_code find_conditions(conds *c, tn_error *err)
 {
     c->n = c->n_s = c->depth = 0;
+    c->again = false;
+    int n_nodes = c->r->n_nodes; /* those that are added wait for the next time */
     if (!grow(c->a, &c->c, 0, &c->cap, sizeof *c->c)) return no_memory(err);
     c->c[c->n++] = (condition){.parent = -1, .next = -1, .ifs = -1};
     for (int i = 0; i < c->r->n_args; i++) {
@@ -157,12 +148,16 @@ static tn_code find_conditions(conds *c, tn_error *err)
         c->r->args[i]->order = -1;
     }
     for (int i = 0; i < c->r->n_nodes; i++) c->r->nodes[i]->order = -1;
-    for (int i = 0; i < c->r->n_nodes; i++) {
+    for (int i = 0; i < n_nodes && !c->again; i++) {
         tn_pnode *n = c->r->nodes[i];
         TN_TRY(find_node_condition(c, n, err));
-        c->depth = TN_MAX(c->depth, c->c[n->mark].depth + is_merge(n)); /* it may join Switches' outputs themselves */
+        int depth = c->c[n->mark].depth + tn_is_merge(n); /* it may join Switches' outputs themselves */
+        c->depth = TN_MAX(c->depth, depth);
     }
-    for (int i = 0; i < c->r->n_rets; i++) c->depth = TN_MAX(c->depth, c->c[condition_of(c->r->rets[i])].depth);
+    for (int i = 0; i < c->r->n_rets && !c->again; i++) {
+        int side = tn_condition_of(c->r->rets[i]);
+        c->depth = TN_MAX(c->depth, c->c[side].depth);
+    }
     return TN_OK;
 }
 
@@ -171,18 +166,19 @@ static tn_code find_conditions(conds *c, tn_error *err)
 /* It moves into a branch now. */
 static bool moves(const conds *c, const tn_pnode *n)
 {
-    return c->c[n->mark].depth == c->depth && !is_switch(n) && !is_merge(n);
+    return c->c[n->mark].depth == c->depth && !tn_is_switch(n) && !tn_is_merge(n);
 }
 
 /* It joins branches that are made now. */
 static bool joins(const conds *c, const tn_pnode *n)
 {
-    return is_merge(n) && c->c[n->mark].depth == c->depth - 1;
+    return tn_is_merge(n) && c->c[n->mark].depth == c->depth - 1;
 }
 
 static int level_after(const conds *c, const tn_pnode *before, const tn_pnode *n)
 {
-    return before->order + (joins(c, before) || (moves(c, before) && !moves(c, n) && !is_switch(n) && !is_merge(n)));
+    bool leaves = moves(c, before) && !moves(c, n) && !tn_is_switch(n) && !tn_is_merge(n);
+    return before->order + (joins(c, before) || leaves);
 }
 
 static void find_levels(conds *c)
@@ -233,7 +229,7 @@ static tn_code move_nodes(conds *c, tn_error *err)
         tn_pnode *n = c->r->nodes[i];
         selection *s;
         if (!moves(c, n) && !joins(c, n)) continue;
-        int side = joins(c, n) ? condition_of(n->in[0]) : n->mark;
+        int side = joins(c, n) ? tn_condition_of(n->in[0]) : n->mark;
         TN_TRY(find_selection(c, side, n->order, n, &s, err));
         n->slot = s->id;
         if (moves(c, n) && !tn_region_add(c->a, s->branch[c->c[n->mark].branch], n)) return no_memory(err);
@@ -262,7 +258,7 @@ static tn_dtype dtype_of(const conds *c, tn_pval v)
 /* Through Switches whose outputs live under conditions of the present depth. */
 static tn_pval through(const conds *c, tn_pval v)
 {
-    while (is_switch(v.node) && c->c[v.node->mark].depth == c->depth - 1) v = v.node->in[0];
+    while (tn_is_switch(v.node) && c->c[v.node->mark].depth == c->depth - 1) v = v.node->in[0];
     return v;
 }
 
@@ -343,10 +339,12 @@ static tn_code inside(conds *c, selection *s, int k, tn_pval v, tn_pval *out, tn
     return TN_OK;
 }
 
-/* Which of a Merge's inputs is branch k's. */
+/* Which of a Merge's inputs is branch k's; -1: none, of one that brings a value out of its branch. */
 static int input_of_branch(const conds *c, const tn_pnode *merge, int k)
 {
-    return c->c[condition_of(merge->in[0])].branch == k ? 0 : 1;
+    bool first = c->c[tn_condition_of(merge->in[0])].branch == k;
+    if (merge->n_in == 1) return first ? 0 : -1;
+    return first ? 0 : 1;
 }
 
 static tn_code index_constant(conds *c, const tn_pnode *merge, tn_region *r, int index, tn_pval *out, tn_error *err)
@@ -377,6 +375,8 @@ static tn_code joined(conds *c, tn_pval v, tn_pval *out, tn_error *err)
     }
     for (int k = 0; k < 2 && known[v.index] < 0; k++) {
         int i = input_of_branch(c, merge, k);
+        both[k] = (tn_pval){0};
+        if (i < 0) continue;
         if (v.index == 1) TN_TRY(index_constant(c, merge, s->branch[k], i, &both[k], err));
         else TN_TRY(inside(c, s, k, merge->in[i], &both[k], err));
     }
@@ -390,7 +390,7 @@ static tn_code joined(conds *c, tn_pval v, tn_pval *out, tn_error *err)
 /* What to wait for in place of n: the If it has become part of; Switches' own inputs. */
 static tn_pnode *stands_for(conds *c, tn_pnode *n)
 {
-    while (is_switch(n)) n = n->in[0].node;
+    while (tn_is_switch(n)) n = n->in[0].node;
     return joins(c, n) || moves(c, n) ? c->s[n->slot]->node : n;
 }
 
@@ -439,7 +439,7 @@ static tn_code rewrite_node(conds *c, tn_pnode *n, tn_error *err)
 /* A result of the whole that lives in a branch: whoever fetches it when the branch is not taken gets an error. */
 static tn_code rewrite_ret(conds *c, tn_pval *ret, tn_error *err)
 {
-    int side = condition_of(*ret);
+    int side = tn_condition_of(*ret);
     tn_pval v = through(c, *ret);
     if (c->c[side].depth < c->depth || moves(c, v.node)) {
         if (moves(c, v.node)) return residual(c, v, true, ret, err);
@@ -462,8 +462,9 @@ static tn_code stand_in(conds *c, tn_region *r, tn_pval for_value, bool dead, tn
     tn_attrs *attrs = TN_NEW(c->a, tn_attrs);
     tn_attr *v = TN_ARRAY(c->a, 2, tn_attr);
     if (!n || !attrs || !v || !tn_region_add(c->a, r, n)) return no_memory(err);
+    bool is_pred = info_of(for_value)->dtype == TN_BOOL; /* flags are computed of these */
     v[0] = tn_attr_type("dtype", info_of(for_value)->dtype);
-    v[1] = tn_attr_shape("shape", tn_shape_unknown());
+    v[1] = tn_attr_shape("shape", is_pred ? TN_SHAPE() : tn_shape_unknown());
     *attrs = (tn_attrs){v, 2};
     n->attrs = attrs;
     n->out[0].dtype = info_of(for_value)->dtype;
@@ -512,7 +513,7 @@ static tn_code convert(conds *c, tn_error *err)
 {
     int n = c->r->n_nodes, kept = 0;
     find_levels(c);
-    for (int i = 0; i < n; i++) c->r->nodes[i]->extra = is_merge(c->r->nodes[i]) ? NULL : c->r->nodes[i]->extra;
+    for (int i = 0; i < n; i++) c->r->nodes[i]->extra = tn_is_merge(c->r->nodes[i]) ? NULL : c->r->nodes[i]->extra;
     TN_TRY(move_nodes(c, err));
     for (int i = 0; i < n; i++) TN_TRY(rewrite_node(c, c->r->nodes[i], err));
     for (int i = 0; i < c->r->n_rets; i++) TN_TRY(rewrite_ret(c, &c->r->rets[i], err));
@@ -529,7 +530,7 @@ static tn_code convert(conds *c, tn_error *err)
 static bool has_conds(const tn_region *r)
 {
     for (int i = 0; i < r->n_nodes; i++)
-        if (is_switch(r->nodes[i]) || is_merge(r->nodes[i])) return true;
+        if (tn_is_switch(r->nodes[i]) || tn_is_merge(r->nodes[i])) return true;
     return false;
 }
 
@@ -538,9 +539,11 @@ tn_code tn_make_conds_functional(tn_arena *a, tn_region *r, tn_error *err)
     conds c = {.a = a, .r = r};
     for (int i = 0; i < r->n_nodes; i++)
         for (int s = 0; s < r->nodes[i]->n_sub; s++) TN_TRY(tn_make_conds_functional(a, r->nodes[i]->sub[s], err));
+    TN_TRY(tn_cond_split_switches(a, r, err));
     while (has_conds(r)) {
         TN_TRY(tn_region_order(a, r, err));
         TN_TRY(find_conditions(&c, err));
+        if (c.again) continue;
         if (!c.depth) break;
         TN_TRY(convert(&c, err));
     }

@@ -200,7 +200,7 @@ static tn_code emit_arg(body *b, tn_operation *op, tn_error *err)
 
 static bool is_framed(const body *b)
 {
-    static const char *const kinds[] = {"Switch", "RefSwitch", "Enter", "RefEnter", NULL};
+    static const char *const kinds[] = {"Switch", "RefSwitch", "_SwitchN", "Enter", "RefEnter", NULL};
     for (int i = 0; i < tn_graph_count(b->g); i++)
         if (is_one_of(tn_graph_at(b->g, i)->type, kinds)) return true;
     return false;

@@ -116,8 +116,16 @@ static tn_code infer_merge(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
+static tn_code infer_switch_n(tn_infer *c, tn_error *err)
+{
+    (void)err;
+    for (int i = 0; i < c->n_out; i++) c->out[i].shape = c->in[0]->shape;
+    return TN_OK;
+}
+
 FLOW(Switch, "data:T pred:bool -> output_false:T output_true:T; T:type", tn_infer_like_first, NULL, 0);
 FLOW(RefSwitch, "data:&T pred:bool -> output_false:&T output_true:&T; T:type", tn_infer_like_first, NULL, 0);
+FLOW(_SwitchN, "data:T output_index:int32 -> outputs:num_outs*T; num_outs:int>=1 T:type", infer_switch_n, NULL, 0);
 FLOW(Merge, "inputs:N*T -> output:T value_index:int32; T:type N:int>=1", infer_merge, NULL, 0);
 FLOW(RefMerge, "inputs:&N*T -> output:&T value_index:int32; T:type N:int>=1", infer_merge, NULL, 0);
 #define ENTER_ATTRS "; T:type frame_name:string is_constant:bool=false parallel_iterations:int=10"

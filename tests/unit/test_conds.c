@@ -169,7 +169,7 @@ int main(void)
         CASE(plain), CASE(gradient), CASE(one_side), CASE(nested), CASE(same_predicate), CASE(guard), CASE(variables),
         CASE(loop_in_cond), CASE(cond_in_loop), CASE(loops_and_conds), CASE(case), CASE(many_values), CASE(two_towers),
         CASE(nested_loops), CASE(arrays), CASE(call_in_loop), CASE(two_loops), CASE(seen_late),
-        CASE(fed_first), CASE(partly_known),
+        CASE(fed_first), CASE(partly_known), CASE(overlapping), CASE(second_gradient), CASE(switch_n),
         cmocka_unit_test(test_fetch_of_a_branch),
         cmocka_unit_test(test_memory_ends),
     };

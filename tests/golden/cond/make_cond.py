@@ -13,6 +13,7 @@ tf1 = tf.compat.v1
 tf1.disable_eager_execution()
 tf1.disable_control_flow_v2()
 tf1.disable_resource_variables()
+v1_attr = tf1.AttrValue
 here = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -204,8 +205,41 @@ def partly_known(p, x):
     return [z, g, h.values]
 
 
+def overlapping(p, x):
+    """Conditions of which neither is within the other; Merges of what lives under both, and of more than two values."""
+    q = x[0] > 0.0
+    pf, pt = tf.raw_ops.Switch(data=x, pred=p)
+    qf, qt = tf.raw_ops.Switch(data=x * 3.0, pred=q)
+    nf, nt = tf.raw_ops.Switch(data=tf.exp(pf), pred=q)
+    with tf.control_dependencies([tf.identity(qf)]):
+        waits = tf.identity(pt) * 7.0
+    y, i = tf.raw_ops.Merge(inputs=[pt + qt, waits, pf * qf, pf - qt])
+    z, k = tf.raw_ops.Merge(inputs=[nf, pt, nt + 0.5])
+    return [y, tf.cast(i, tf.float32), z, tf.cast(k, tf.float32)]
+
+
+def second_gradient(p, x):
+    """The gradient of a gradient: what one branch computed is wanted in branches of later conditionals."""
+    q = tf.reduce_sum(x) > 0.0
+    y = tf1.cond(p, lambda: tf1.cond(q, lambda: tf.exp(x), lambda: x * x * x), lambda: tf.sin(x)) * x
+    g, = tf1.gradients(y, [x])
+    return [g] + tf1.gradients(g, [x])
+
+
+def switch_n(p, x):
+    """As a Case becomes when its control flow is lowered."""
+    k = tf.cast(x[0] * 2.0, tf.int32) + tf.cast(p, tf.int32)
+    def branches(v):
+        return tf1.get_default_graph().create_op("_SwitchN", [v, k], [tf.float32] * 3, name="switch",
+                                                 attrs={"num_outs": v1_attr(i=3), "T": v1_attr(type=1)}).outputs
+    a, b = branches(x), branches(x * x)
+    y, i = tf.raw_ops.Merge(inputs=[a[0] + b[0], b[1] * 2.0, -a[2]])
+    return [y, tf.cast(i, tf.float32)]
+
+
 CASES = [plain, gradient, one_side, nested, same_predicate, guard, variables, loop_in_cond, cond_in_loop, loops_and_conds,
-         case, many_values, two_towers, nested_loops, arrays, call_in_loop, two_loops, seen_late, fed_first, partly_known]
+         case, many_values, two_towers, nested_loops, arrays, call_in_loop, two_loops, seen_late, fed_first, partly_known, overlapping,
+         second_gradient, switch_n]
 FEEDS = [(True, [0.5, -0.25]), (False, [0.5, -0.25]), (True, [-2.0, 0.75]), (False, [-2.0, 0.75])]
 
 for make in CASES:
