@@ -9,8 +9,8 @@
  * the other branch has a stand-in. Loops became functional before, so a loop in a branch is a node like others.
  *
  * Invariants: afterwards the region and those inside it have no Switch and no Merge. Conditions that overlap are made
- * to nest first, Merges of many values to be Merges of two (conds_nest.c). Working fields: mark is the condition, slot a
- * Switch's conditions or a node's If, order a predicate's list of conditions and then the level.
+ * to nest first, Merges of many values to be Merges of two (conds_nest.c). Working fields: mark is the condition, slot
+ * a Switch's conditions or a node's If, order a predicate's list of conditions and then the level.
  */
 #include "conds.h"
 
