@@ -79,7 +79,8 @@ static tn_code picked_prepare(tn_prepare *p, tn_error *err)
     s->inner = 1;
     for (int i = 1; i < data->rank; i++) s->inner *= data->dim[i];
     s->row = (size_t)s->inner * tn_dtype_size(s->dtype);
-    p->scratch = (size_t)s->rows * sizeof(int64_t); /* backward: rows of each segment */
+    /* backward: rows of each segment; then the indices, sorted */
+    p->scratch = ((size_t)s->rows + (size_t)s->count) * sizeof(int64_t);
     return TN_OK;
 }
 
@@ -187,6 +188,58 @@ static tn_code backward_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
+/* ==== backward, of the rows that were picked only ==== */
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The indices in order, each once; how many. */
+static int64_t sort_indices(const tn_run *r, const picked *s, int64_t *sorted)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < s->count; i++) sorted[i] = tn_tensor_int(r->in[1], i);
+    qsort(sorted, (size_t)s->count, sizeof *sorted, by_value);
+    for (int64_t i = 0; i < s->count; i++)
+        if (!n || sorted[i] != sorted[n - 1]) sorted[n++] = sorted[i];
+    return n;
+}
+
+static tn_code backward_rows_run(tn_run *r, tn_error *err)
+{
+    const picked *s = r->params;
+    int64_t *size = r->scratch, *sorted = size + s->rows, dim0;
+    tn_shape shape = r->in[0]->shape;
+    TN_TRY(tn_int_of(r->in[3], "dense_output_dim0", &dim0, err));
+    TN_TRY(count_segments(r, s, dim0, size, err));
+    shape.dim[0] = sort_indices(r, s, sorted);
+    tn_shape rows = tn_shape_vector(shape.dim[0]);
+    TN_TRY(tn_run_output(r, 0, &shape, err));
+    TN_TRY(tn_run_output(r, 1, &rows, err));
+    memset(r->out[0]->data, 0, tn_tensor_bytes(r->out[0]));
+    for (int64_t i = 0; i < rows.dim[0]; i++) {
+        if (r->out[1]->dtype == TN_INT64) ((int64_t *)r->out[1]->data)[i] = sorted[i];
+        else ((int32_t *)r->out[1]->data)[i] = (int32_t)sorted[i];
+    }
+    for (int64_t i = 0; i < s->count; i++) {
+        int64_t id = tn_tensor_int(r->in[2], i), index = tn_tensor_int(r->in[1], i);
+        const int64_t *at = bsearch(&index, sorted, (size_t)rows.dim[0], sizeof *sorted, by_value);
+        char *into = (char *)r->out[0]->data + (size_t)(at - sorted) * s->row;
+        const char *row = (const char *)r->in[0]->data + (size_t)id * s->row;
+        TN_TRY(add_row(s, into, row, scale_of(s->norm, size[id]), err));
+    }
+    return TN_OK;
+}
+
+static tn_code backward_rows_infer(tn_infer *c, tn_error *err)
+{
+    TN_TRY(tn_infer_rank(c, 3, 0, err));
+    tn_infer_set_rank(c, 1, 1);
+    return rows_infer(c, -1, err);
+}
+
 static tn_code forward_grad(tn_grad *g, tn_error *err)
 {
     static const char *const types[] = {"SparseSegmentSumGrad", "SparseSegmentMeanGrad",
@@ -243,3 +296,17 @@ FORWARD(SparseSegmentSqrtN, T_REAL);
 BACKWARD(SparseSegmentSumGrad);
 BACKWARD(SparseSegmentMeanGrad);
 BACKWARD(SparseSegmentSqrtNGrad);
+
+#define BACKWARD_ROWS(Name)                                                                                  \
+    const tn_op tn_op_##Name = {                                                                             \
+        .name = #Name,                                                                                       \
+        .sig = "grad:T indices:Tidx segment_ids:Tsegmentids dense_output_dim0:int32 -> "                     \
+               "output:T sorted_unique_indices:Tidx; T:type{" T_REAL "}" IDS SEGMENT_IDS,                    \
+        .infer = backward_rows_infer,                                                                        \
+        .prepare = picked_prepare,                                                                           \
+        .run = backward_rows_run,                                                                            \
+        .dynamic = TN_BIT(0) | TN_BIT(1),                                                                    \
+    }
+BACKWARD_ROWS(SparseSegmentSumGradV2);
+BACKWARD_ROWS(SparseSegmentMeanGradV2);
+BACKWARD_ROWS(SparseSegmentSqrtNGradV2);

@@ -296,8 +296,8 @@ def reason(e):
     if isinstance(e, Differs):
         return "differs", str(e)
     if isinstance(e, Refused):
-        missing = re.findall(r"'(\w+)' \(node", str(e))
-        return ("lacks", " ".join(sorted(set(missing)))) if "not registered" in str(e) else ("error", str(e))
+        missing = sorted(set(re.findall(r"operator '(\w+)' is not there", str(e))))
+        return ("lacks", " ".join(missing)) if missing else ("error", str(e))
     if isinstance(e, subprocess.TimeoutExpired):
         return "error", "no answer in time"
     return "broken", "%s: %s" % (type(e).__name__, str(e).strip()[-300:])

@@ -26,7 +26,9 @@ def app_saved_and_frozen(z):
     m = keras.applications.MobileNetV2(weights=None, input_shape=(32, 32, 3), classes=5, alpha=0.35)
     x = z.f32(1, 32, 32, 3)
     z.tol = (1e-3, 1e-4)
-    z.function(lambda x: {"y": m(x, training=False)}, x, specs=[tf.TensorSpec([None, 32, 32, 3], tf.float32, "x")], module=tf.Module())
+    module = tf.Module()
+    module.m = m
+    z.function(lambda x: {"y": m(x, training=False)}, x, specs=[tf.TensorSpec([None, 32, 32, 3], tf.float32, "x")], module=module)
     z.frozen(lambda x: m(x, training=False), x)
 
 
@@ -168,7 +170,7 @@ def unet(z):
     b = L.Conv2D(8, 3, padding="same", activation="relu")(L.MaxPooling2D()(a))
     c = L.Conv2D(8, 3, padding="same", activation="relu", dilation_rate=2)(L.MaxPooling2D()(b))
     u = L.Concatenate()([L.Conv2DTranspose(8, 2, 2)(c), b])
-    u = L.Concatenate()([L.UpSampling2D(interpolation="bilinear")(L.Conv2D(4, 3, padding="same")(u)), a])
+    u = L.Concatenate()([L.UpSampling2D()(L.Conv2D(4, 3, padding="same")(u)), a])
     z.keras(keras.Model(x, L.Conv2D(2, 1, activation="softmax")(L.BatchNormalization()(u))), [z.f32(1, 16, 16, 1), z.f32(2, 8, 12, 1)])
 
 
@@ -278,7 +280,7 @@ def nerf(z):
 
 @entry
 def fusion_bifpn(z):
-    xs = [keras.Input((s, s, 4)) for s in (8, 4, 2)]
+    xs = [keras.Input((s, s, 4), name="x%d" % s) for s in (8, 4, 2)]
 
     class Fuse(L.Layer):
         def build(self, shapes):
@@ -290,7 +292,7 @@ def fusion_bifpn(z):
     up = Fuse()([xs[1], L.UpSampling2D()(xs[2])])
     top = Fuse()([xs[0], L.UpSampling2D()(up)])
     down = Fuse()([xs[1], up, L.MaxPooling2D(3, 2, "same")(top)])
-    z.keras(keras.Model(xs, [L.SeparableConv2D(4, 3, padding="same", activation="swish")(v) for v in (top, down, xs[2])]), tuple(z.f32(1, s, s, 4) for s in (8, 4, 2)))
+    z.keras(keras.Model(xs, [L.SeparableConv2D(4, 3, padding="same", activation="swish")(v) for v in (top, down, xs[2])]), {"x%d" % s: z.f32(1, s, s, 4) for s in (8, 4, 2)})
 
 
 @entry
@@ -363,7 +365,7 @@ def train_cnn(z):
 @old
 def train_conv1d_3d(z):
     x, v = v1.placeholder(tf.float32, [2, 10, 3]), v1.placeholder(tf.float32, [1, 4, 4, 4, 2])
-    a = tf.nn.conv1d(x, v1.get_variable("a", [3, 3, 4]), 1, "SAME", dilations=2)
+    a = tf.nn.conv1d(x, v1.get_variable("a", [3, 3, 4]), 1, "SAME")
     b = tf.nn.conv3d(v, v1.get_variable("b", [2, 2, 2, 2, 3]), [1, 1, 1, 1, 1], "SAME")
     c = tf.nn.conv3d_transpose(b, v1.get_variable("c", [2, 2, 2, 2, 3]), [1, 8, 8, 8, 2], 2)
     loss = tf.reduce_mean(tf.square(tf.nn.relu(a) - 1)) + tf.reduce_mean(tf.square(c - 0.5)) + tf.reduce_mean(tf.nn.max_pool1d(a, 2, 2, "VALID"))
@@ -379,7 +381,7 @@ def train_transformer(z):
     x = x * 8 ** 0.5 + tf.where(tf.equal(tf.range(8) % 2, 0)[None] & tf.ones([t, 1], tf.bool), tf.sin(pos), tf.cos(pos))
     for i in range(2):
         with v1.variable_scope("block%d" % i):
-            q, k, v = tf.unstack(tf.transpose(tf.reshape(dense(tf.reshape(x, [-1, 8]), 24, "qkv"), [b, t, 3, 2, 4]), [2, 0, 3, 1, 4]))
+            q, k, v = tf.unstack(tf.transpose(tf.reshape(tf.matmul(tf.reshape(x, [-1, 8]), v1.get_variable("qkv", [8, 24])), [b, t, 3, 2, 4]), [2, 0, 3, 1, 4]))
             w = tf.nn.softmax(tf.matmul(q, k, transpose_b=True) * 0.5 + (1 - tf.linalg.band_part(tf.ones([t, t]), -1, 0)) * -1e9)
             o = dense(tf.reshape(tf.transpose(tf.matmul(w, v), [0, 2, 1, 3]), [-1, 8]), 8, "out")
             x = x + tf.reshape(o, [b, t, 8])
