@@ -23,6 +23,8 @@ SPECIAL(Igamma, "a:T x:T -> z:T; T:type{" T_REAL "}", tn_igamma(v[0], v[1]), gra
 TN_GRAD_BROADCAST(grad_Igammac, "x y IgammaGradA dy Mul Neg", DENSITY " Neg")
 SPECIAL(Igammac, "a:T x:T -> z:T; T:type{" T_REAL "}", tn_igammac(v[0], v[1]), grad_Igammac, 0);
 SPECIAL(IgammaGradA, "a:T x:T -> z:T; T:type{float,double}", tn_igamma_grad_a(v[0], v[1]), NULL, 0);
+SPECIAL(RandomGammaGrad, "alpha:T sample:T -> output:T; T:type{float,double}", tn_gamma_sample_grad(v[0], v[1]), NULL,
+        TN_NO_GRADIENT);
 TN_GRAD_BROADCAST(grad_Polygamma, NULL, "x 1 AddV2 y Polygamma dy Mul")
 SPECIAL(Polygamma, "a:T x:T -> z:T; T:type{float,double}", tn_polygamma(v[0], v[1]), grad_Polygamma, 0);
 TN_GRAD_BROADCAST(grad_Zeta, NULL, "x Neg x 1 AddV2 y Zeta Mul dy Mul")

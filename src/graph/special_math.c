@@ -184,3 +184,11 @@ double tn_betainc(double a, double b, double x)
     if (x < (a + 1) / (a + b + 2)) return front * beta_fraction(a, b, x) / a;
     return 1 - front * beta_fraction(b, a, 1 - x) / b;
 }
+
+double tn_gamma_sample_grad(double a, double x)
+{
+    int sign;
+    if (x == 0) return 0;
+    if (!(x > 0) || !(a > 0)) return NAN;
+    return -tn_igamma_grad_a(a, x) / exp((a - 1) * log(x) - x - lgamma_r(a, &sign));
+}

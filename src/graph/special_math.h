@@ -11,6 +11,7 @@ double tn_polygamma(double n, double x);     /* n-th derivative of digamma */
 double tn_igamma(double a, double x);        /* regularized lower incomplete gamma function */
 double tn_igammac(double a, double x);       /* the upper one */
 double tn_igamma_grad_a(double a, double x); /* d igamma / da */
+double tn_gamma_sample_grad(double a, double x); /* dx / da of a gamma-distributed x that keeps its igamma */
 double tn_betainc(double a, double b, double x);
 
 #endif

@@ -461,6 +461,10 @@ void tn_philox_init(tn_philox *p, uint64_t seed, uint64_t seed2);       /* as th
 void tn_philox_stateless(tn_philox *p, uint64_t seed0, uint64_t seed1); /* as stateless ops' seed[2] */
 void tn_philox_skip(tn_philox *p, uint64_t count);                      /* in groups of four numbers */
 void tn_philox_next(tn_philox *p, uint32_t out[4]);
+/* Numbers from words: uniform in [0, 1); two of the normal distribution from four words. */
+double tn_unit_double(uint32_t high, uint32_t low);
+float tn_unit_float(uint32_t word);
+void tn_normal_pair_double(const uint32_t w[4], double out[2]);
 /* The step by which a stateful op's generator moves on after count results: 256 groups reserved for each. */
 void tn_philox_reserve(tn_philox *p, uint64_t count);
 /* count results from *p, which is not moved. half, bfloat16, float, double. */

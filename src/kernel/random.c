@@ -65,7 +65,7 @@ typedef struct job {
     uint64_t lo, range; /* integers; range 0: all bits */
 } job;
 
-static double unit_double(uint32_t high, uint32_t low)
+double tn_unit_double(uint32_t high, uint32_t low)
 {
     union {
         uint64_t u;
@@ -73,7 +73,7 @@ static double unit_double(uint32_t high, uint32_t low)
     } v = {0x3ff0000000000000u | (uint64_t)(high & 0xfffffu) << 32 | low};
     return v.d - 1.0;
 }
-static float unit_float(uint32_t w)
+float tn_unit_float(uint32_t w)
 {
     union {
         uint32_t u;
@@ -84,14 +84,14 @@ static float unit_float(uint32_t w)
 
 static void normal_pair(const uint32_t w[2], double out[2])
 {
-    const float u = unit_float(w[0]), v = (float)(2.0 * M_PI * (double)unit_float(w[1]));
+    const float u = tn_unit_float(w[0]), v = (float)(2.0 * M_PI * (double)tn_unit_float(w[1]));
     const float r = sqrtf(-2.0f * logf(u < 1.0e-7f ? 1.0e-7f : u));
     out[0] = (double)(sinf(v) * r);
     out[1] = (double)(cosf(v) * r);
 }
-static void normal_pair_double(const uint32_t w[4], double out[2])
+void tn_normal_pair_double(const uint32_t w[4], double out[2])
 {
-    const double u = unit_double(w[0], w[1]), v = 2 * M_PI * unit_double(w[2], w[3]),
+    const double u = tn_unit_double(w[0], w[1]), v = 2 * M_PI * tn_unit_double(w[2], w[3]),
                  r = sqrt(-2.0 * log(u < 1.0e-7 ? 1.0e-7 : u));
     out[0] = sin(v) * r;
     out[1] = cos(v) * r;
@@ -109,7 +109,7 @@ static void truncated_group(const job *j, int64_t group, double *out)
         double pair[2];
         if (used == 4) tn_philox_next(&p, w), used = 0;
         if (wide) {
-            normal_pair_double(w, pair);
+            tn_normal_pair_double(w, pair);
             used = 4;
         } else {
             normal_pair(w + used, pair);
@@ -162,9 +162,9 @@ static void chunk_of_doubles(const job *j, const tn_philox *p, int64_t first, in
     for (int64_t g = 0; g < groups; g++, out += 2) {
         const uint32_t *x = w + 4 * g;
         if (j->kind == TN_RANDOM_UNIFORM)
-            out[0] = unit_double(x[0], x[1]), out[1] = unit_double(x[2], x[3]);
+            out[0] = tn_unit_double(x[0], x[1]), out[1] = tn_unit_double(x[2], x[3]);
         else if (j->kind == TN_RANDOM_NORMAL)
-            normal_pair_double(x, out);
+            tn_normal_pair_double(x, out);
         else
             truncated_group(j, first + g, out);
     }

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * op_random_state.c - generators whose state is a variable: three 64-bit numbers, counter and key of Philox.
+ * The operators that draw from one, those that move it on, and where any operator's numbers begin.
+ */
+#include "op_move.h"
+#include "random_source.h"
+
+#include <unistd.h>
+
+enum { PHILOX = 1, AUTOMATIC = 3, WORDS = 3, RESERVED = 256 };
+
+static void from_words(const uint64_t counter[2], uint64_t key, tn_philox *p)
+{
+    for (int k = 0; k < 2; k++) {
+        p->key[k] = (uint32_t)(key >> (32 * k));
+        p->counter[k] = (uint32_t)(counter[0] >> (32 * k));
+        p->counter[2 + k] = (uint32_t)(counter[1] >> (32 * k));
+    }
+}
+
+static tn_code check_algorithm(const tn_tensor *t, const char *name, tn_error *err)
+{
+    int64_t algorithm;
+    if (tn_shape_count(&t->shape) != 1 || t->shape.rank != 0)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%s must be of shape [], not %lld elements", name,
+                       (long long)tn_tensor_count(t));
+    TN_TRY(tn_int_of(t, name, &algorithm, err));
+    if (algorithm == PHILOX || algorithm == AUTOMATIC) return TN_OK;
+    return tn_fail(err, TN_INVALID_ARGUMENT, "Unsupported algorithm id: %lld", (long long)algorithm);
+}
+
+/* The state in input 0, which then moves on by as many groups. */
+static tn_code take_state(tn_run *r, uint64_t groups, tn_philox *out, uint64_t before[WORDS], tn_error *err)
+{
+    tn_tensor *v;
+    TN_TRY(tn_run_variable_writable(r, 0, &v, err));
+    if (v->dtype != TN_INT64 || v->shape.rank != 1)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "RNG state must have one and only one dimension, of int64");
+    if (v->shape.dim[0] < WORDS)
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "For the Philox algorithm, the size of state must be at least %d; got %lld", WORDS,
+                       (long long)v->shape.dim[0]);
+    uint64_t *state = v->data;
+    memcpy(before, state, WORDS * sizeof *state);
+    from_words(state, state[2], out);
+    tn_philox next = *out;
+    tn_philox_skip(&next, groups);
+    for (int k = 0; k < 2; k++) state[k] = (uint64_t)next.counter[2 * k + 1] << 32 | next.counter[2 * k];
+    return TN_OK;
+}
+
+/* ==== where numbers begin ==== */
+
+static int input_named(const tn_run *r, const char *name)
+{
+    const tn_sig *sig = tn_op_sig(r->op);
+    for (int i = 0; i < sig->n_in; i++)
+        if (!strcmp(sig->in[i].name, name)) return i;
+    return -1;
+}
+
+static tn_code from_seeds(const tn_tensor *seed, tn_philox *out, tn_error *err)
+{
+    char text[64];
+    if (seed->shape.rank != 1 || seed->shape.dim[0] != 2)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "seed must have shape [2], not %s",
+                       tn_shape_text(&seed->shape, text, sizeof text));
+    tn_philox_stateless(out, (uint64_t)tn_tensor_int(seed, 0), (uint64_t)tn_tensor_int(seed, 1));
+    return TN_OK;
+}
+
+static tn_code from_key(const tn_run *r, int key, tn_philox *out, tn_error *err)
+{
+    TN_TRY(check_algorithm(r->in[key + 2], "alg", err));
+    if (tn_tensor_count(r->in[key]) < 1 || tn_tensor_count(r->in[key + 1]) < 2)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "key must have shape [1] and counter [2]");
+    from_words(r->in[key + 1]->data, *(const uint64_t *)r->in[key]->data, out);
+    return TN_OK;
+}
+
+tn_code tn_random_source(tn_run *r, int64_t count, tn_philox *out, tn_error *err)
+{
+    int seed = input_named(r, "seed"), key = input_named(r, "key"), variable = input_named(r, "resource");
+    uint64_t groups, before[WORDS];
+    tn_philox_state s;
+    if (seed >= 0) return from_seeds(r->in[seed], out, err);
+    if (key >= 0) return from_key(r, key, out, err);
+    if (__builtin_mul_overflow((uint64_t)count, (uint64_t)RESERVED, &groups))
+        return tn_no_memory(err, SIZE_MAX);
+    if (variable >= 0) {
+        int algorithm = input_named(r, "algorithm");
+        if (algorithm >= 0) TN_TRY(check_algorithm(r->in[algorithm], "algorithm", err));
+        return take_state(r, groups, out, before, err);
+    }
+    TN_TRY(tn_run_random(r, groups, &s, err));
+    memcpy(out->counter, s.counter, sizeof out->counter);
+    memcpy(out->key, s.key, sizeof out->key);
+    return TN_OK;
+}
+
+/* ==== numbers ==== */
+
+static tn_code shape_infer(tn_infer *c, tn_error *err)
+{
+    tn_shape s;
+    int i = !strcmp(c->op->name, "StatefulStandardNormal") ? 1
+            : !strcmp(c->op->name, "NonDeterministicInts") ? 0
+                                                           : 2;
+    TN_TRY(tn_infer_rank(c, i, 1, err));
+    if (!tn_infer_ints(c, i, &s)) return TN_OK;
+    for (int k = 0; k < s.rank && c->in[i]->value; k++)
+        if (s.dim[k] < 0)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Dimension %d must be >= 0, got %lld", k,
+                           (long long)s.dim[k]);
+    c->out[0].shape = s;
+    return TN_OK;
+}
+
+static tn_code floats_of(tn_run *r, tn_random_kind kind, tn_error *err)
+{
+    tn_philox p;
+    int64_t n = tn_tensor_count(r->out[0]);
+    TN_TRY(tn_random_source(r, n, &p, err));
+    return n ? tn_random(kind, r->out[0]->dtype, &p, n, r->out[0]->data, r->threads, err) : TN_OK;
+}
+static tn_code uniform_run(tn_run *r, tn_error *err)
+{
+    return floats_of(r, TN_RANDOM_UNIFORM, err);
+}
+static tn_code normal_run(tn_run *r, tn_error *err)
+{
+    return floats_of(r, TN_RANDOM_NORMAL, err);
+}
+static tn_code truncated_run(tn_run *r, tn_error *err)
+{
+    return floats_of(r, TN_RANDOM_TRUNCATED, err);
+}
+
+static tn_code bits_run(tn_run *r, tn_error *err)
+{
+    tn_philox p;
+    int64_t n = tn_tensor_count(r->out[0]);
+    TN_TRY(tn_random_source(r, n, &p, err));
+    return n ? tn_random_bits(r->out[0]->dtype, &p, n, r->out[0]->data, r->threads, err) : TN_OK;
+}
+
+static tn_code int_run(tn_run *r, tn_error *err)
+{
+    tn_philox p;
+    int64_t n = tn_tensor_count(r->out[0]), low, high;
+    TN_TRY(tn_int_of(r->in[3], "minval", &low, err));
+    TN_TRY(tn_int_of(r->in[4], "maxval", &high, err));
+    bool less = r->in[3]->dtype == TN_UINT64 ? (uint64_t)low < (uint64_t)high : low < high;
+    if (!less)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Need minval < maxval, got %lld >= %lld", (long long)low,
+                       (long long)high);
+    TN_TRY(tn_random_source(r, n, &p, err));
+    return n ? tn_random_int(r->out[0]->dtype, &p, low, high, n, r->out[0]->data, r->threads, err) : TN_OK;
+}
+
+#define DRAWING(NAME, RUN, SHAPE, SIG)                                             \
+    const tn_op tn_op_##NAME = {.name = #NAME,                                     \
+                                .sig = SIG,                                        \
+                                .infer = shape_infer,                              \
+                                .run = RUN,                                        \
+                                .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT, \
+                                .values = TN_BIT(SHAPE),                           \
+                                .writes = TN_BIT(0)}
+DRAWING(StatefulUniform, uniform_run, 2,
+        "resource:resource algorithm:int64 shape:shape_dtype -> output:dtype; dtype:type=float "
+        "shape_dtype:type=int64");
+DRAWING(StatefulStandardNormal, normal_run, 1,
+        "resource:resource shape:shape_dtype -> output:dtype; dtype:type=float shape_dtype:type=int64");
+DRAWING(StatefulStandardNormalV2, normal_run, 2,
+        "resource:resource algorithm:int64 shape:shape_dtype -> output:dtype; dtype:type=float "
+        "shape_dtype:type=int64");
+DRAWING(StatefulTruncatedNormal, truncated_run, 2,
+        "resource:resource algorithm:int64 shape:shape_dtype -> output:dtype; dtype:type=float "
+        "shape_dtype:type=int64");
+DRAWING(StatefulUniformFullInt, bits_run, 2,
+        "resource:resource algorithm:int64 shape:shape_dtype -> output:dtype; dtype:type=uint64 "
+        "shape_dtype:type=int64");
+DRAWING(StatefulUniformInt, int_run, 2,
+        "resource:resource algorithm:int64 shape:shape_dtype minval:dtype maxval:dtype -> output:dtype; "
+        "dtype:type=int64 shape_dtype:type=int64");
+
+/* From the system, in pieces of at most 256 bytes. */
+static tn_code entropy_run(tn_run *r, tn_error *err)
+{
+    char *p = r->out[0]->data;
+    for (size_t left = tn_tensor_bytes(r->out[0]); left;) {
+        size_t n = TN_MIN(left, (size_t)256);
+        if (getentropy(p, n) != 0) return tn_fail(err, TN_UNAVAILABLE, "the system has no random numbers");
+        p += n;
+        left -= n;
+    }
+    return TN_OK;
+}
+
+const tn_op tn_op_NonDeterministicInts = {
+    .name = "NonDeterministicInts",
+    .sig = "shape:shape_dtype -> output:dtype; dtype:type=int64 shape_dtype:type=int64",
+    .infer = shape_infer,
+    .run = entropy_run,
+    .flags = TN_STATEFUL | TN_NO_GRADIENT,
+    .values = TN_BIT(0),
+};
+
+/* ==== moving on ==== */
+
+static tn_code skip_run(tn_run *r, tn_error *err)
+{
+    tn_philox p;
+    uint64_t before[WORDS];
+    TN_TRY(check_algorithm(r->in[1], tn_op_sig(r->op)->in[1].name, err));
+    if (tn_tensor_count(r->in[2]) != 1) return tn_fail(err, TN_INVALID_ARGUMENT, "delta must be of shape []");
+    TN_TRY(take_state(r, (uint64_t)tn_tensor_int(r->in[2], 0) * RESERVED, &p, before, err));
+    if (r->n_out) memcpy(r->out[0]->data, before, sizeof before);
+    return TN_OK;
+}
+
+static tn_code skip_infer(tn_infer *c, tn_error *err)
+{
+    (void)err;
+    if (c->n_out) c->out[0].shape = tn_shape_vector(WORDS);
+    return TN_OK;
+}
+
+#define SKIPPING(NAME, SIG)                                                        \
+    const tn_op tn_op_##NAME = {.name = #NAME,                                     \
+                                .sig = SIG,                                        \
+                                .infer = skip_infer,                               \
+                                .run = skip_run,                                   \
+                                .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT, \
+                                .writes = TN_BIT(0)}
+SKIPPING(RngSkip, "resource:resource algorithm:int64 delta:int64 -> ;");
+SKIPPING(RngReadAndSkip, "resource:resource alg:int32 delta:uint64 -> value:int64;");

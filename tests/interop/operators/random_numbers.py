@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random numbers that TensorFlow draws one after another: the very same ones are wanted."""
+from case import *
+
+CLOSE = {F16: (2e-3, 1e-6), F32: (2e-6, 1e-7), F64: (1e-13, 1e-14), I32: (0, 0), I64: (0, 0)}
+
+
+def seeds(rng):
+    return dict(seed=int(rng.integers(1, 1000)), seed2=int(rng.integers(1, 1000)))
+
+
+def gammas(rng):
+    for t in (F16, F32, F64):
+        alpha = np.array([0.3, 1.0, 2.5, 30.0], t)[: int(rng.integers(1, 5))]
+        shape = np.array(shape_of(rng, int(rng.integers(0, 3)), 4, 0.1), I32)
+        yield case("RandomGamma", lambda s, a, k=seeds(rng): raw.RandomGamma(shape=s, alpha=a, **k), shape, alpha,
+                   grad=[1] if t != F16 else [], tol=CLOSE[t] if t == F16 else (1e-4, 1e-5))
+        whole = np.array(list(shape) + [len(alpha)], I32)
+        pair = rng.integers(0, 1000, 2).astype(I64)
+        yield case("StatelessRandomGammaV2", lambda s, k, a: raw.StatelessRandomGammaV2(shape=s, seed=k, alpha=a), whole, pair, alpha,
+                   grad=[2] if t != F16 else [], tol=CLOSE[t] if t == F16 else (1e-4, 1e-5))
+        key, counter = rng.integers(0, 2 ** 60, 1).astype(U64), rng.integers(0, 2 ** 60, 2).astype(U64)
+        yield case("StatelessRandomGammaV3", lambda s, k, c, a: raw.StatelessRandomGammaV3(shape=s, key=k, counter=c, alg=1, alpha=a),
+                   whole, key, counter, alpha, tol=CLOSE[t])
+    yield case("StatelessRandomGammaV2", lambda s, k, a: raw.StatelessRandomGammaV2(shape=s, seed=k, alpha=a), np.array([3, 2], I32), pair,
+               np.ones(3, F32), shapes="unknown")
+    for t in (F32, F64):
+        a = rng.uniform(0.2, 8, 12).astype(t)
+        yield case("RandomGammaGrad", lambda a, x: raw.RandomGammaGrad(alpha=a, sample=x), a, (a * rng.uniform(0.3, 2, 12)).astype(t),
+                   tol=(1e-4, 1e-5) if t == F32 else (1e-6, 1e-7))
+
+
+def poissons(rng):
+    for t in (F16, F32, F64, I32, I64):
+        rate = np.array([1, 3, 12, 40]).astype(t)[int(rng.integers(0, 2)):]
+        shape = np.array(shape_of(rng, int(rng.integers(0, 3)), 4, 0.1), I32)
+        out = pick(rng, tf.float32, tf.int32, tf.int64, tf.float64)
+        yield case("RandomPoissonV2", lambda s, a, k=seeds(rng), o=out: raw.RandomPoissonV2(shape=s, rate=a, dtype=o, **k), shape, rate, tol=(0, 0))
+        pair = rng.integers(0, 1000, 2).astype(I64)
+        whole = np.array(list(shape) + [len(rate)], I32)
+        yield case("StatelessRandomPoisson", lambda s, k, a, o=out: raw.StatelessRandomPoisson(shape=s, seed=k, lam=a, dtype=o), whole, pair, rate,
+                   tol=(0, 0))
+
+
+def binomials(rng):
+    for t in (F32, F64, I32):
+        counts = np.array([[3.0], [50.0], [200.0]]).astype(t)
+        probs = np.array([0.1, 0.4, 0.8, 0.95]).astype(t) if t != I32 else np.array([0, 1]).astype(t)
+        pair = rng.integers(0, 1000, 2).astype(I64)
+        shape = np.array([int(rng.integers(1, 4)), 3, len(probs)], I32)
+        yield case("StatelessRandomBinomial", lambda s, k, n, p: raw.StatelessRandomBinomial(shape=s, seed=k, counts=n, probs=p, dtype=tf.int64),
+                   shape, pair, counts, probs)
+    def stateful(s, n, p, state):
+        v = Resources()
+        h = v.new(state)
+        x = v.run(raw.StatefulRandomBinomial, resource=h, algorithm=np.int64(1), shape=s, counts=n, probs=p, dtype=tf.float64)
+        return [x, v.read(h)]
+    yield case("StatefulRandomBinomial", stateful, np.array([2, 3, 4], I32), np.array([[3.0], [50.0], [200.0]]), np.array([0.1, 0.4, 0.8, 0.95]),
+               rng.integers(0, 2 ** 40, 3).astype(I64), shapes="known")
+
+
+def multinomials(rng):
+    for t in (F32, F64, F16, I32):
+        x = draw(rng, t, int(rng.integers(1, 4)), int(rng.integers(1, 7)), low=-2, high=3)
+        n = np.int32(rng.integers(0, 9))
+        yield case("Multinomial", lambda x, n, k=seeds(rng): raw.Multinomial(logits=x, num_samples=n, **k), x, n)
+        yield case("StatelessMultinomial", lambda x, n, k: raw.StatelessMultinomial(logits=x, num_samples=n, seed=k, output_dtype=tf.int32), x, n,
+                   rng.integers(0, 1000, 2).astype(I64))
+    x = np.array([[1, np.inf, 2, -np.inf]], F32)
+    yield case("Multinomial", lambda x, n: raw.Multinomial(logits=x, num_samples=n, seed=1, seed2=2), x, np.int32(6))
+    for x, n in ((np.zeros((2, 0), F32), 3), (np.zeros((2, 3), F32), -1)):
+        yield case("Multinomial", lambda x, n: raw.Multinomial(logits=x, num_samples=n, seed=1, seed2=2), x, np.int32(n), shapes="unknown")
+
+
+def states(rng):
+    def build(op, shape_first=False, **kw):
+        def run(s, state):
+            v = Resources()
+            h = v.new(state)
+            extra = dict(algorithm=np.int64(1))
+            out = [v.run(op, resource=h, shape=s, **extra, **kw), v.run(op, resource=h, shape=s, **extra, **kw)]
+            return out + [v.read(h)]
+        return run
+    for op, kw in ((raw.StatefulUniform, dict(dtype=tf.float32)), (raw.StatefulUniform, dict(dtype=tf.float64)),
+                   (raw.StatefulStandardNormalV2, dict(dtype=tf.float32)), (raw.StatefulTruncatedNormal, dict(dtype=tf.float32)),
+                   (raw.StatefulUniformFullInt, dict(dtype=tf.int64)), (raw.StatefulUniformFullInt, dict(dtype=tf.uint32)),
+                   (raw.StatefulUniformInt, dict(minval=np.int32(-3), maxval=np.int32(9)))):
+        yield case("Stateful", build(op, **kw), np.array(shape_of(rng, int(rng.integers(0, 3)), 5, 0), I64),
+                   rng.integers(0, 2 ** 62, 3).astype(I64), tol=(1e-5, 1e-6), shapes="known")
+    def skip(state):
+        v = Resources()
+        h = v.new(state)
+        v.run(raw.RngSkip, resource=h, algorithm=np.int64(1), delta=np.int64(5))
+        x = v.run(raw.RngReadAndSkip, resource=h, alg=np.int32(1), delta=np.uint64(7))
+        return [x, v.read(h)]
+    yield case("RngSkip", skip, np.array([2 ** 62, 7, 9], I64), shapes="known")
+    yield case("RngSkip", skip, np.array([7, 9], I64), shapes="known")
+
+
+def samplers(rng):
+    for name in ("UniformCandidateSampler", "LogUniformCandidateSampler", "LearnedUnigramCandidateSampler", "ThreadUnsafeUnigramCandidateSampler",
+                 "FixedUnigramCandidateSampler"):
+        for unique in (False, True):
+            size, n, columns = int(rng.integers(6, 40)), int(rng.integers(1, 6)), int(rng.integers(1, 4))
+            more = dict(unigrams=[float(x) for x in rng.integers(1, 9, size - 1)], num_reserved_ids=1, distortion=0.75) if name[0] == "F" else {}
+            yield case(name, lambda t, k=seeds(rng), name=name, unique=unique, size=size, n=n, columns=columns, more=more: list(getattr(raw, name)(
+                true_classes=t, num_true=columns, num_sampled=n, unique=unique, range_max=size, **more, **k)),
+                rng.integers(0, size, (int(rng.integers(1, 4)), columns)), tol=(1e-5, 1e-6))
+    yield case("AllCandidateSampler", lambda t: list(raw.AllCandidateSampler(true_classes=t, num_true=2, num_sampled=5, unique=True, seed=1, seed2=1)),
+               rng.integers(0, 5, (3, 2)))
+    for t, kw in (([[1, 9]], dict(range_max=4)), ([[1, 2]], dict(range_max=4, unique=True)), ([[1, -1]], dict(range_max=9))):
+        yield case("UniformCandidateSampler", lambda t, kw=kw: list(raw.UniformCandidateSampler(
+            true_classes=t, num_true=2, num_sampled=5, seed=1, seed2=2, **{"unique": False, **kw})), np.array(t, I64), shapes="unknown")
+    for _ in range(3):
+        yield case("ComputeAccidentalHits", lambda t, d: list(raw.ComputeAccidentalHits(true_classes=t, sampled_candidates=d, num_true=2)),
+                   rng.integers(0, 6, (3, 2)), rng.integers(0, 6, 5))
+
+
+def cases(rng):
+    yield from gammas(rng)
+    yield from poissons(rng)
+    yield from binomials(rng)
+    yield from multinomials(rng)
+    yield from states(rng)
+    yield from samplers(rng)
