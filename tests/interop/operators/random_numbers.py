@@ -52,7 +52,7 @@ def binomials(rng):
                    shape, pair, counts, probs)
     def stateful(s, n, p, state):
         v = Resources()
-        h = v.new(state)
+        h = v.new(state + np.int64(0))  # TensorFlow changes it in place
         x = v.run(raw.StatefulRandomBinomial, resource=h, algorithm=np.int64(1), shape=s, counts=n, probs=p, dtype=tf.float64)
         return [x, v.read(h)]
     yield case("StatefulRandomBinomial", stateful, np.array([2, 3, 4], I32), np.array([[3.0], [50.0], [200.0]]), np.array([0.1, 0.4, 0.8, 0.95]),
