@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * op_quantize.c - numbers rounded to integers of a range and back: QuantizeAndDequantize (in floats),
+ * QuantizeV2 and Dequantize (with the quantised dtypes). One range for all elements, or one for each slice
+ * along an axis.
+ */
+#include "op_math.h"
+#include "op_move.h"
+
+#include <float.h>
+#include <math.h>
+
+/* Slices along an axis: [outer, n, inner]; without one everything is one slice. */
+typedef struct slices {
+    int64_t outer, n, inner;
+} slices;
+
+static tn_code slices_of(const tn_shape *s, int64_t axis, slices *out, tn_error *err)
+{
+    if (axis < -1 || axis >= s->rank)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Axis should be at least -1 and less than the rank %d: %lld",
+                       s->rank, (long long)axis);
+    *out = axis < 0 ? (slices){1, 1, tn_shape_count(s)}
+                    : (slices){tn_shape_product(s, 0, (int)axis), s->dim[axis],
+                               tn_shape_product(s, (int)axis + 1, s->rank)};
+    return TN_OK;
+}
+
+static tn_code check_ends(const tn_tensor *const *in, int64_t n, bool axis, tn_error *err)
+{
+    for (int i = 0; i < 2; i++)
+        if (axis ? in[i]->shape.rank != 1 || in[i]->shape.dim[0] != n : tn_tensor_count(in[i]) != 1)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "%s has %lld elements, not %lld",
+                           i ? "input_max" : "input_min", (long long)tn_tensor_count(in[i]), (long long)n);
+    return TN_OK;
+}
+
+static float half_away(float x)
+{
+    return roundf(x);
+}
+
+/* ==== quantised and back ==== computed in floats, for double in double */
+
+typedef struct steps {
+    double low, high, scale, inverse;
+    bool clamp;
+    int round; /* 0: half to even, 1: half up */
+} steps;
+
+static double in_type(double x, bool single)
+{
+    return single ? (float)x : x;
+}
+
+/* From the ends of the range: the greatest scale with which both ends fit. */
+static void fit(steps *s, double min, double max, int bits, bool is_signed, bool narrow, bool single)
+{
+    double last = is_signed ? ldexp(1, bits - 1) - 1 : ldexp(1, bits) - 1,
+           first = is_signed ? -last - !narrow : 0;
+    double most = single ? FLT_MAX : DBL_MAX;
+    double by_min = first * min > 0 ? in_type(first / min, single) : most;
+    double by_max = last * max > 0 ? in_type(last / max, single) : most;
+    s->low = min;
+    s->high = max;
+    if (by_min < by_max) {
+        s->scale = by_min;
+        s->inverse = in_type(min / first, single);
+        s->high = in_type(last * s->inverse, single);
+    } else {
+        s->scale = by_max;
+        s->inverse = in_type(max / last, single);
+        s->low = in_type(first * s->inverse, single);
+    }
+}
+
+static double stepped(const steps *s, double x, bool single)
+{
+    double y = s->clamp ? fmin(fmax(x, s->low), s->high) : x;
+    if (isnan(x)) return x;
+    y = in_type(y * s->scale, single);
+    y = s->round ? floor(in_type(y + 0.5, single)) : rint(y);
+    return in_type(y * s->inverse, single);
+}
+
+typedef struct qd {
+    int64_t bits, axis;
+    bool is_signed, given, narrow;
+    int round;
+    slices s;
+} qd;
+
+static tn_code qd_bits(const qd *q, int64_t bits, tn_error *err)
+{
+    if (bits > 0 && bits < (q->is_signed ? 62 : 63)) return TN_OK;
+    return tn_fail(err, TN_INVALID_ARGUMENT, "num_bits is out of range: %lld with signed_input_ %d",
+                   (long long)bits, q->is_signed);
+}
+
+static tn_code qd_prepare(tn_prepare *p, tn_error *err)
+{
+    TN_PARAMS(p, qd, q);
+    q->axis = -1;
+    q->is_signed = tn_attr_b(p->attrs, "signed_input");
+    q->given = tn_attr_b(p->attrs, "range_given");
+    tn_attr_get_bool(p->attrs, "narrow_range", &q->narrow);
+    tn_attr_get_int(p->attrs, "axis", &q->axis);
+    tn_view mode;
+    if (tn_attr_get_string(p->attrs, "round_mode", &mode)) q->round = tn_view_is(mode, "HALF_UP");
+    q->bits = -1;
+    if (tn_attr_get_int(p->attrs, "num_bits", &q->bits)) TN_TRY(qd_bits(q, q->bits, err));
+    return slices_of(&p->in[0]->shape, q->axis, &q->s, err);
+}
+
+static void ends_of(const tn_tensor *x, const slices *s, int64_t k, double *min, double *max)
+{
+    *min = INFINITY;
+    *max = -INFINITY;
+    for (int64_t o = 0; o < s->outer; o++)
+        for (int64_t i = 0; i < s->inner; i++) {
+            double v = tn_tensor_number(x, (o * s->n + k) * s->inner + i);
+            *min = fmin(*min, v);
+            *max = fmax(*max, v);
+        }
+}
+
+static tn_code qd_slice(tn_run *r, const qd *q, int64_t bits, int64_t k, tn_error *err)
+{
+    const tn_tensor *x = r->in[0];
+    bool single = x->dtype != TN_DOUBLE;
+    steps s = {.clamp = q->given, .round = q->round};
+    double min, max;
+    if (!q->given) {
+        ends_of(x, &q->s, k, &min, &max);
+    } else if (r->n_in == 1) {
+        min = (double)tn_attr_f(r->attrs, "input_min");
+        max = (double)tn_attr_f(r->attrs, "input_max");
+    } else {
+        min = tn_tensor_number(r->in[1], k);
+        max = tn_tensor_number(r->in[2], k);
+    }
+    if (q->given && !(min <= max))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Invalid range: input_min %g > input_max %g", min, max);
+    fit(&s, min, max, (int)bits, q->is_signed, q->narrow, single);
+    for (int64_t o = 0; o < q->s.outer; o++)
+        for (int64_t i = 0; i < q->s.inner; i++) {
+            int64_t at = (o * q->s.n + k) * q->s.inner + i;
+            tn_tensor_set_number(r->out[0], at, stepped(&s, tn_tensor_number(x, at), single));
+        }
+    return TN_OK;
+}
+
+static tn_code qd_run(tn_run *r, tn_error *err)
+{
+    const qd *q = r->params;
+    int64_t bits = q->bits;
+    if (r->n_in == 4) {
+        TN_TRY(tn_int_of(r->in[3], "num_bits", &bits, err));
+        TN_TRY(qd_bits(q, bits, err));
+    }
+    if (r->n_in > 1 && q->given) TN_TRY(check_ends(r->in + 1, q->s.n, q->axis >= 0, err));
+    if (tn_tensor_count(r->in[0]) == 0) return TN_OK;
+    for (int64_t k = 0; k < q->s.n; k++) TN_TRY(qd_slice(r, q, bits, k, err));
+    return TN_OK;
+}
+
+/* Rounding counts as the identity. */
+static tn_code qd_grad(tn_grad *g, tn_error *err)
+{
+    (void)err;
+    tn_grad_set(g, 0, tn_grad_dy(g, 0));
+    return TN_OK;
+}
+
+static tn_code qd_grad_4(tn_grad *g, tn_error *err)
+{
+    (void)err;
+    tn_node in[] = {tn_grad_dy(g, 0), tn_grad_in(g, 0), tn_grad_in(g, 1), tn_grad_in(g, 2)};
+    tn_attr axis = tn_attr_int("axis", tn_attr_i(&g->op->attrs, "axis"));
+    tn_operation *op = tn_add_operation(g->b, "QuantizeAndDequantizeV4Grad", NULL, in, 4, &axis, 1);
+    for (int i = 0; op && i < 3; i++) tn_grad_set(g, i, tn_output_of(op, i));
+    return TN_OK;
+}
+
+#define T_FLOATS "T:type{bfloat16,half,float,double}"
+#define ROUND " round_mode:string{HALF_TO_EVEN,HALF_UP}=\"HALF_TO_EVEN\" narrow_range:bool=false axis:int=-1"
+#define QD(Name, Grad, Sig)                                   \
+    const tn_op tn_op_##Name = {.name = #Name,                \
+                                .sig = Sig,                   \
+                                .infer = tn_infer_like_first, \
+                                .prepare = qd_prepare,        \
+                                .run = qd_run,                \
+                                .grad = Grad}
+QD(QuantizeAndDequantize, qd_grad,
+   "input:T -> output:T; signed_input:bool=true num_bits:int=8 range_given:bool=false input_min:float=0.0 "
+   "input_max:float=0.0 " T_FLOATS);
+QD(QuantizeAndDequantizeV2, qd_grad,
+   "input:T input_min:T input_max:T -> output:T; signed_input:bool=true num_bits:int=8 "
+   "range_given:bool=false " T_FLOATS ROUND);
+QD(QuantizeAndDequantizeV3, qd_grad,
+   "input:T input_min:T input_max:T num_bits:int32 -> output:T; signed_input:bool=true "
+   "range_given:bool=true " T_FLOATS " narrow_range:bool=false axis:int=-1");
+QD(QuantizeAndDequantizeV4, qd_grad_4,
+   "input:T input_min:T input_max:T -> output:T; signed_input:bool=true num_bits:int=8 "
+   "range_given:bool=false " T_FLOATS ROUND);
+
+static tn_code qd_back_infer(tn_infer *c, tn_error *err)
+{
+    TN_TRY(tn_shape_merge(&c->in[0]->shape, &c->in[1]->shape, &c->out[0].shape, err));
+    for (int o = 1; o < 3; o++) c->out[o].shape = c->in[o + 1]->shape;
+    return TN_OK;
+}
+
+static tn_code qd_back_run(tn_run *r, tn_error *err)
+{
+    slices s;
+    int64_t axis = tn_attr_i(r->attrs, "axis");
+    TN_TRY(slices_of(&r->in[1]->shape, axis, &s, err));
+    TN_TRY(check_ends(r->in + 2, s.n, axis >= 0, err));
+    for (int64_t k = 0; k < s.n; k++) { /* the ends have none, as in TensorFlow */
+        double min = tn_tensor_number(r->in[2], k), max = tn_tensor_number(r->in[3], k);
+        for (int64_t j = 0; j < s.outer * s.inner; j++) {
+            int64_t at = (j / s.inner * s.n + k) * s.inner + j % s.inner;
+            double x = tn_tensor_number(r->in[1], at);
+            tn_tensor_set_number(r->out[0], at, x >= min && x <= max ? tn_tensor_number(r->in[0], at) : 0);
+        }
+        tn_tensor_set_number(r->out[1], k, 0);
+        tn_tensor_set_number(r->out[2], k, 0);
+    }
+    return TN_OK;
+}
+
+const tn_op tn_op_QuantizeAndDequantizeV4Grad = {
+    .name = "QuantizeAndDequantizeV4Grad",
+    .sig = "gradients:T input:T input_min:T input_max:T -> input_backprop:T input_min_backprop:T "
+           "input_max_backprop:T; " T_FLOATS " axis:int=-1",
+    .infer = qd_back_infer,
+    .run = qd_back_run,
+};
+
+/* ==== QuantizeV2 ==== */
+
+typedef enum mode { MIN_COMBINED, MIN_FIRST, SCALED } mode;
+
+typedef struct integers { /* of a quantised dtype */
+    double first, last;
+    int bits;
+} integers;
+
+static integers integers_of(tn_dtype t)
+{
+    switch (t) {
+    case TN_QINT8: return (integers){-128, 127, 8};
+    case TN_QUINT8: return (integers){0, 255, 8};
+    case TN_QINT16: return (integers){-32768, 32767, 16};
+    case TN_QUINT16: return (integers){0, 65535, 16};
+    default: return (integers){INT32_MIN, INT32_MAX, 32};
+    }
+}
+
+static void put(tn_tensor *t, int64_t i, double x)
+{
+    int64_t v = x >= 9.3e18 ? INT64_MAX : x <= -9.3e18 ? INT64_MIN : (int64_t)x;
+    switch (t->dtype) {
+    case TN_QINT8: ((int8_t *)t->data)[i] = (int8_t)v; break;
+    case TN_QUINT8: ((uint8_t *)t->data)[i] = (uint8_t)v; break;
+    case TN_QINT16: ((int16_t *)t->data)[i] = (int16_t)v; break;
+    case TN_QUINT16: ((uint16_t *)t->data)[i] = (uint16_t)v; break;
+    default:
+        ((int32_t *)t->data)[i] =
+            v > INT32_MAX || v < INT32_MIN ? INT32_MIN : (int32_t)v; /* as the processor */
+    }
+}
+
+static int64_t get(const tn_tensor *t, int64_t i)
+{
+    switch (t->dtype) {
+    case TN_QINT8: return ((const int8_t *)t->data)[i];
+    case TN_QUINT8: return ((const uint8_t *)t->data)[i];
+    case TN_QINT16: return ((const int16_t *)t->data)[i];
+    case TN_QUINT16: return ((const uint16_t *)t->data)[i];
+    default: return ((const int32_t *)t->data)[i];
+    }
+}
+
+static mode mode_of(const tn_attrs *attrs)
+{
+    return tn_attr_is(attrs, "mode", "MIN_FIRST") ? MIN_FIRST
+           : tn_attr_is(attrs, "mode", "SCALED")  ? SCALED
+                                                  : MIN_COMBINED;
+}
+
+typedef struct quantizer {
+    mode mode;
+    integers q;
+    bool narrow, to_even;
+    float low, high, scale;
+    double first_scaled, range_scale; /* MIN_FIRST */
+} quantizer;
+
+/* Ends that hold 0 and are some distance apart; *low and *high are what the output says. */
+static void fit_quantizer(quantizer *z, float min, float max, float least, float *low, float *high)
+{
+    z->low = fminf(0, min);
+    z->high = fmaxf(0, fmaxf(max, z->low + fmaxf(1, fmaxf(fabsf(min), fabsf(max))) * least));
+    if (z->mode == SCALED) {
+        float first = (float)(z->q.first + z->narrow), last = (float)z->q.last;
+        float by_min = first * z->low > 0 ? first / z->low : FLT_MAX,
+              by_max = last * z->high > 0 ? last / z->high : FLT_MAX;
+        z->scale = fminf(by_min, by_max);
+        z->low = first / z->scale;
+        z->high = last / z->scale;
+    } else {
+        z->scale = (float)((z->q.last - z->q.first) / (double)(z->high - z->low));
+        double count = ldexp(1, z->q.bits), range = (double)(z->high - z->low) * (count / (count - 1));
+        z->range_scale = count / range;
+        z->first_scaled = round((double)z->low * z->range_scale);
+    }
+    *low = z->low;
+    *high = z->high;
+}
+
+static double quantize_one(const quantizer *z, float x)
+{
+    if (z->mode == MIN_FIRST) {
+        double y = round((double)x * z->range_scale) - z->first_scaled + z->q.first;
+        double last = z->q.bits == 32 ? 2147483520.0 : z->q.last; /* the greatest float below */
+        return y < z->q.first ? z->q.first : y > last ? last : y;
+    }
+    float y = fminf(fmaxf(x, z->low), z->high);
+    if (z->mode == SCALED) return (double)(z->to_even ? rintf(y * z->scale) : half_away(y * z->scale));
+    y = (y - z->low) * z->scale;
+    if (z->q.first < 0) y -= (float)((z->q.last - z->q.first + 1) / 2);
+    return (double)half_away(y);
+}
+
+static tn_code quantize_run(tn_run *r, tn_error *err)
+{
+    slices s;
+    int64_t axis = tn_attr_i(r->attrs, "axis");
+    float least = tn_attr_f(r->attrs, "ensure_minimum_range");
+    quantizer z = {.mode = mode_of(r->attrs),
+                   .q = integers_of(r->out[0]->dtype),
+                   .narrow = tn_attr_b(r->attrs, "narrow_range"),
+                   .to_even = tn_attr_is(r->attrs, "round_mode", "HALF_TO_EVEN")};
+    TN_TRY(slices_of(&r->in[0]->shape, axis, &s, err));
+    TN_TRY(check_ends(r->in + 1, s.n, axis >= 0, err));
+    for (int64_t k = 0; k < s.n; k++) {
+        float min = TN_FLOATS(r->in[1])[k], max = TN_FLOATS(r->in[2])[k];
+        if (!(min <= max))
+            return tn_fail(err, TN_INVALID_ARGUMENT, "input_max_range must be larger than input_min_range.");
+        fit_quantizer(&z, min, max, least, &TN_FLOATS(r->out[1])[k], &TN_FLOATS(r->out[2])[k]);
+        for (int64_t j = 0; j < s.outer * s.inner; j++) {
+            int64_t at = (j / s.inner * s.n + k) * s.inner + j % s.inner;
+            put(r->out[0], at, quantize_one(&z, TN_FLOATS(r->in[0])[at]));
+        }
+    }
+    return TN_OK;
+}
+
+static tn_code quantize_infer(tn_infer *c, tn_error *err)
+{
+    (void)err;
+    const tn_shape *s = &c->in[0]->shape;
+    int64_t axis = tn_attr_i(c->attrs, "axis");
+    c->out[0].shape = *s;
+    for (int o = 1; o < 3; o++)
+        c->out[o].shape = axis < 0                         ? TN_SHAPE()
+                          : s->rank >= 0 && axis < s->rank ? tn_shape_vector(s->dim[axis])
+                                                           : tn_shape_vector(-1);
+    return TN_OK;
+}
+
+#define T_QUANTIZED "T:type{qint8,quint8,qint32,qint16,quint16}"
+const tn_op tn_op_QuantizeV2 = {
+    .name = "QuantizeV2",
+    .sig =
+        "input:float min_range:float max_range:float -> output:T output_min:float "
+        "output_max:float; " T_QUANTIZED " mode:string{MIN_COMBINED,MIN_FIRST,SCALED}=\"MIN_COMBINED\" "
+        "round_mode:string{HALF_AWAY_FROM_ZERO,HALF_TO_EVEN}=\"HALF_AWAY_FROM_ZERO\" narrow_range:bool=false "
+        "axis:int=-1 ensure_minimum_range:float=0.009999999776482582",
+    .infer = quantize_infer,
+    .run = quantize_run,
+    .flags = TN_NO_GRADIENT,
+};
+
+/* ==== Dequantize ==== */
+
+static float dequantize_one(mode m, integers q, bool narrow, float min, float max, int64_t v)
+{
+    if (m == SCALED) {
+        float by_max = max / (float)q.last;
+        float scale = q.first == 0 ? by_max : fmaxf(min / (float)(q.first + narrow), by_max);
+        return (float)v * scale;
+    }
+    if (m == MIN_FIRST) {
+        float scale = (float)((double)(max - min) / (ldexp(1, q.bits) - 1));
+        float first = max == min ? min : roundf(min / scale) * scale;
+        return (float)((double)first + ((double)v - q.first) * (double)scale);
+    }
+    float half = q.first < 0 ? (float)((q.last - q.first + 1) / 2) : 0;
+    float scale = (float)((double)(max - min) / (q.last - q.first));
+    return ((float)v + half) * scale + min;
+}
+
+static tn_code dequantize_run(tn_run *r, tn_error *err)
+{
+    slices s;
+    int64_t axis = tn_attr_i(r->attrs, "axis");
+    mode m = mode_of(r->attrs);
+    integers q = integers_of(r->in[0]->dtype);
+    bool narrow = tn_attr_b(r->attrs, "narrow_range");
+    TN_TRY(slices_of(&r->in[0]->shape, axis, &s, err));
+    TN_TRY(check_ends(r->in + 1, s.n, axis >= 0, err));
+    for (int64_t k = 0; k < s.n; k++) {
+        float min = TN_FLOATS(r->in[1])[k], max = TN_FLOATS(r->in[2])[k];
+        for (int64_t j = 0; j < s.outer * s.inner; j++) {
+            int64_t at = (j / s.inner * s.n + k) * s.inner + j % s.inner;
+            float x = dequantize_one(m, q, narrow, min, max, get(r->in[0], at));
+            tn_tensor_set_number(r->out[0], at, (double)x);
+        }
+    }
+    return TN_OK;
+}
+
+const tn_op tn_op_Dequantize = {
+    .name = "Dequantize",
+    .sig = "input:T min_range:float max_range:float -> output:dtype; " T_QUANTIZED
+           " mode:string{MIN_COMBINED,MIN_FIRST,SCALED}=\"MIN_COMBINED\" narrow_range:bool=false axis:int=-1 "
+           "dtype:type{bfloat16,float}=float",
+    .infer = tn_infer_like_first,
+    .run = dequantize_run,
+    .flags = TN_NO_GRADIENT,
+};

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Numbers rounded to integers of a range, in floats and with the quantised dtypes."""
+from case import *
+
+ROUND = (1e-6, 1e-6)
+
+
+def fake(rng):
+    for _ in range(4):
+        kw = dict(num_bits=int(rng.integers(2, 17)), narrow_range=bool(rng.integers(2)))
+        x = draw(rng, F32, *shape_of(rng, int(rng.integers(0, 4)), 5), low=-8, high=8)
+        low, high = F32(rng.uniform(-5, 1)), F32(rng.uniform(1.5, 6))
+        yield case("FakeQuantWithMinMaxArgs", lambda x, kw=kw, a=float(low), b=float(high): raw.FakeQuantWithMinMaxArgs(inputs=x, min=a, max=b, **kw),
+                   x, grad=[0], tol=ROUND)
+        yield case("FakeQuantWithMinMaxVars", lambda x, a, b, kw=kw: raw.FakeQuantWithMinMaxVars(inputs=x, min=a, max=b, **kw), x, low, high,
+                   grad=[0, 1, 2], tol=(1e-5, 1e-5))
+        n = int(rng.integers(1, 5))
+        y = draw(rng, F32, *shape_of(rng, int(rng.integers(0, 4)), 4), n, low=-8, high=8)
+        yield case("FakeQuantWithMinMaxVarsPerChannel", lambda x, a, b, kw=kw: raw.FakeQuantWithMinMaxVarsPerChannel(inputs=x, min=a, max=b, **kw),
+                   y, draw(rng, F32, n, low=-5, high=0), draw(rng, F32, n, low=0.5, high=5), grad=[0, 1, 2], tol=(1e-5, 1e-5))
+    x = np.array([-10, -1.3, 0, 0.5, 1.2, 9], F32)
+    for a, b in ((0, 0), (3, -3), (1, 7), (-7, -2)):
+        yield case("FakeQuantWithMinMaxVars", lambda x, a, b: raw.FakeQuantWithMinMaxVars(inputs=x, min=a, max=b), x, F32(a), F32(b),
+                   grad=[0, 1, 2] if a <= b else [], tol=ROUND)
+    yield case("FakeQuantWithMinMaxVars", lambda x, a, b: raw.FakeQuantWithMinMaxVars(inputs=x, min=a, max=b, num_bits=1), x, F32(-1), F32(1))
+    yield case("FakeQuantWithMinMaxArgs", lambda x: raw.FakeQuantWithMinMaxArgs(inputs=x, min=2.0, max=1.0), x)
+    yield case("FakeQuantWithMinMaxVarsPerChannel", lambda x, a, b: raw.FakeQuantWithMinMaxVarsPerChannel(inputs=x, min=a, max=b), x,
+               np.zeros(3, F32), np.ones(3, F32), shapes="unknown")
+
+
+def there_and_back(rng):
+    for t in (F32, F64, F32, F64, F16, BF16):
+        kw = dict(signed_input=bool(rng.integers(2)), range_given=bool(rng.integers(2)), narrow_range=bool(rng.integers(2)))
+        bits, mode = int(rng.integers(2, 17)), pick(rng, "HALF_TO_EVEN", "HALF_UP")
+        shape = tuple(int(n) for n in rng.integers(1, 5, 2))
+        axis = -1 if kw["range_given"] else int(rng.integers(-1, 2))
+        ends = (shape[axis],) if axis >= 0 else ()
+        v = [draw(rng, t, *shape, low=-4, high=4), draw(rng, t, *ends, low=-3, high=0), draw(rng, t, *ends, low=0.5, high=4)]
+        tol = {F32: (2e-6, 1e-6), F64: (1e-12, 1e-12)}.get(t, (2e-2, 2e-2))
+        yield case("QuantizeAndDequantizeV2", lambda x, a, b, kw=kw, n=bits, m=mode, k=axis: raw.QuantizeAndDequantizeV2(
+            input=x, input_min=a, input_max=b, num_bits=n, round_mode=m, axis=k, **kw), *v, grad=[0], tol=tol)
+        yield case("QuantizeAndDequantizeV3", lambda x, a, b, n, kw=kw, k=axis: raw.QuantizeAndDequantizeV3(
+            input=x, input_min=a, input_max=b, num_bits=n, axis=k, **kw), *v, np.int32(bits), grad=[0], tol=tol)
+        yield case("QuantizeAndDequantizeV4", lambda x, a, b, kw=kw, n=bits, m=mode, k=axis: raw.QuantizeAndDequantizeV4(
+            input=x, input_min=a, input_max=b, num_bits=n, round_mode=m, axis=k, **kw), *v, grad=[0, 1, 2], tol=tol)
+    x = draw(rng, F32, 5)
+    for a, b, n in ((2, -7, 8), (-1, 1, 64), (-1, 1, 0)):
+        yield case("QuantizeAndDequantizeV3", lambda x, a, b, n: raw.QuantizeAndDequantizeV3(input=x, input_min=a, input_max=b, num_bits=n),
+                   x, F32(a), F32(b), np.int32(n))
+
+
+def integers(rng):
+    for t in (tf.quint8, tf.qint8, tf.quint16, tf.qint16, tf.qint32):
+        for mode in ("MIN_COMBINED", "MIN_FIRST", "SCALED"):
+            big = t == tf.qint32
+            if big and mode == "MIN_COMBINED":
+                continue
+            x = draw(rng, F32, *shape_of(rng, int(rng.integers(0, 3)), 4), low=-4, high=4)
+            kw = dict(mode=mode, narrow_range=mode == "SCALED" and bool(rng.integers(2)))
+            even = pick(rng, "HALF_AWAY_FROM_ZERO", "HALF_TO_EVEN") if mode == "SCALED" else "HALF_AWAY_FROM_ZERO"
+            def quantize(x, a, b, t=t, kw=kw, even=even):
+                q, low, high = raw.QuantizeV2(input=x, min_range=a, max_range=b, T=t, round_mode=even, **kw)
+                return [tf.bitcast(q, {1: tf.int8 if "q" + "int8" == t.name else tf.uint8, 2: tf.uint16, 4: tf.int32}[t.size]), low, high]
+            def back(x, a, b, t=t, kw=kw):
+                q, low, high = raw.QuantizeV2(input=x, min_range=a, max_range=b, T=t, **kw)
+                return raw.Dequantize(input=q, min_range=low, max_range=high, **kw)
+            ends = [F32(rng.uniform(-3, 0.5)), F32(rng.uniform(1, 3))]
+            if not big:
+                yield case("QuantizeV2", quantize, x, *ends, tol=ROUND)
+            yield case("Dequantize", back, x, *ends, tol=(1e-5, 1e-5))
+    x = draw(rng, F32, 3, 4)
+    def by_axis(x, a, b):
+        q, low, high = raw.QuantizeV2(input=x, min_range=a, max_range=b, T=tf.qint8, axis=0, mode="SCALED")
+        return [tf.bitcast(q, tf.int8), low, high, raw.Dequantize(input=q, min_range=low, max_range=high, axis=0, mode="SCALED")]
+    yield case("QuantizeV2", by_axis, x, draw(rng, F32, 3, low=-3, high=0), draw(rng, F32, 3, low=1, high=3), tol=ROUND, shapes="known")
+    for a, b in ((1, -7), (0, 0), (1, 7)):
+        yield case("QuantizeV2", lambda x, a, b: tf.bitcast(raw.QuantizeV2(input=x, min_range=a, max_range=b, T=tf.quint8).output, tf.uint8),
+                   x, F32(a), F32(b))
+
+
+def cases(rng):
+    yield from fake(rng)
+    yield from there_and_back(rng)
+    yield from integers(rng)
