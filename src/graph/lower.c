@@ -413,7 +413,7 @@ static tn_code emit_plain(body *b, tn_operation *op, tn_error *err)
 
 static tn_code emit(body *b, tn_operation *op, tn_error *err)
 {
-    static const char *const variables[] = {"VarHandleOp", "VariableV2", "Variable", NULL};
+    static const char *const variables[] = {"VarHandleOp", "VariableV2", "Variable", "TemporaryVariable", NULL};
     static const char *const calls[] = {"PartitionedCall", "StatefulPartitionedCall", NULL};
     static const char *const ifs[] = {"If", "StatelessIf", NULL};
     static const char *const whiles[] = {"While", "StatelessWhile", NULL};

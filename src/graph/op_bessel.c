@@ -1,21 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_bessel.c - operators of special functions of one argument (special_bessel.c and libm), element by element in double.
+ * op_bessel.c - operators of special functions of one argument (special_bessel.c and libm), element by
+ * element in double.
  */
 #include <math.h>
 
 #include "op_math.h"
 #include "special_bessel.h"
 
-#define FUNCTION(Name, Call, Formula)                                                                         \
-    static double compute_##Name(const double *v) { return Call; }                                            \
-    static tn_code prepare_##Name(tn_prepare *p, tn_error *err)                                               \
-    {                                                                                                         \
-        return tn_slow_prepare(p, compute_##Name, err);                                                       \
-    }                                                                                                         \
-    TN_GRAD_FORMULA(grad_##Name, Formula)                                                                     \
-    const tn_op tn_op_##Name = {.name = #Name, .sig = "x:T -> y:T; T:type{" T_REAL "}",                       \
-                                .infer = tn_infer_like_first, .prepare = prepare_##Name, .run = tn_slow_run,  \
+#define FUNCTION(Name, Call, Formula)                                    \
+    static double compute_##Name(const double *v)                        \
+    {                                                                    \
+        return Call;                                                     \
+    }                                                                    \
+    static tn_code prepare_##Name(tn_prepare *p, tn_error *err)          \
+    {                                                                    \
+        return tn_slow_prepare(p, compute_##Name, err);                  \
+    }                                                                    \
+    TN_GRAD_FORMULA(grad_##Name, Formula)                                \
+    const tn_op tn_op_##Name = {.name = #Name,                           \
+                                .sig = "x:T -> y:T; T:type{" T_REAL "}", \
+                                .infer = tn_infer_like_first,            \
+                                .prepare = prepare_##Name,               \
+                                .run = tn_slow_run,                      \
                                 .grad = grad_##Name}
 
 FUNCTION(BesselI0, tn_bessel_i(0, v[0], false), "dy x BesselI1 Mul");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_search.c - operators that look for places: LowerBound and UpperBound in sorted rows, NthElement, UnravelIndex; and
- * small ones about single values: PopulationCount, ToBool, Timestamp, DeviceIndex.
+ * op_search.c - operators that look for places: LowerBound and UpperBound in sorted rows, NthElement,
+ * UnravelIndex; and small ones about single values: PopulationCount, ToBool, Timestamp, DeviceIndex.
  */
 #include "op_math.h"
 #include "op_move.h"
@@ -33,12 +33,14 @@ static tn_code bound_infer(tn_infer *c, tn_error *err)
     TN_TRY(tn_infer_rank(c, 1, 2, err));
     c->out[0].shape = c->in[1]->shape;
     if (c->in[0]->shape.rank != 2 || c->in[1]->shape.rank != 2) return TN_OK;
-    if (tn_infer_merge_dim(c->in[0]->shape.dim[0], c->in[1]->shape.dim[0], &both, NULL) == TN_OK) return TN_OK;
+    if (tn_infer_merge_dim(c->in[0]->shape.dim[0], c->in[1]->shape.dim[0], &both, NULL) == TN_OK)
+        return TN_OK;
     return tn_fail(err, TN_INVALID_ARGUMENT, "Leading dim_size of both tensors must match.");
 }
 
 /* The first place in the row whose element is not less than (upper: is greater than) the value. */
-static int64_t place_of(const tn_tensor *row, int64_t at, int64_t n, const tn_tensor *v, int64_t i, bool upper)
+static int64_t place_of(const tn_tensor *row, int64_t at, int64_t n, const tn_tensor *v, int64_t i,
+                        bool upper)
 {
     int64_t low = 0, high = n;
     while (low < high) {
@@ -61,11 +63,13 @@ static tn_code bound_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-#define BOUND(Name)                                                                                             \
-    const tn_op tn_op_##Name = {                                                                                \
-        .name = #Name,                                                                                          \
-        .sig = "sorted_inputs:T values:T -> output:out_type; T:type out_type:type{int32,int64}=int32",          \
-        .infer = bound_infer, .run = bound_run, .flags = TN_NO_GRADIENT}
+#define BOUND(Name)                                                                                    \
+    const tn_op tn_op_##Name = {                                                                       \
+        .name = #Name,                                                                                 \
+        .sig = "sorted_inputs:T values:T -> output:out_type; T:type out_type:type{int32,int64}=int32", \
+        .infer = bound_infer,                                                                          \
+        .run = bound_run,                                                                              \
+        .flags = TN_NO_GRADIENT}
 BOUND(LowerBound);
 BOUND(UpperBound);
 
@@ -78,7 +82,8 @@ static tn_code nth_infer(tn_infer *c, tn_error *err)
     TN_TRY(tn_infer_rank_at_least(c, 0, 1, err));
     TN_TRY(tn_infer_rank(c, 1, 0, err));
     if (tn_infer_int(c, 1, &n)) {
-        if (n < 0) return tn_fail(err, TN_INVALID_ARGUMENT, "n must be non-negative but is %lld", (long long)n);
+        if (n < 0)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "n must be non-negative but is %lld", (long long)n);
         if (s->rank > 0 && s->dim[s->rank - 1] >= 0 && s->dim[s->rank - 1] <= n)
             return tn_fail(err, TN_INVALID_ARGUMENT, "Input must have last dimension > n = %lld but is %lld",
                            (long long)n, (long long)s->dim[s->rank - 1]);
@@ -175,13 +180,15 @@ static tn_code unravel_run(tn_run *r, tn_error *err)
     for (int64_t k = 0; k < rank; k++) {
         int64_t d = tn_tensor_int(dims, k);
         if (d <= 0)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Input dims cannot contain a dim of zero: dims[%lld] = %lld",
-                           (long long)k, (long long)d);
-        if (__builtin_mul_overflow(all, d, &all)) return tn_fail(err, TN_INVALID_ARGUMENT, "dims are too large");
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "Input dims cannot contain a dim of zero: dims[%lld] = %lld", (long long)k,
+                           (long long)d);
+        if (__builtin_mul_overflow(all, d, &all))
+            return tn_fail(err, TN_INVALID_ARGUMENT, "dims are too large");
     }
     for (int64_t i = 0; i < n; i++) {
         int64_t x = tn_tensor_int(indices, i);
-        if (x < 0 || x >= all) return tn_fail(err, TN_INVALID_ARGUMENT, "index is out of bound as with dims");
+        if (x >= all) return tn_fail(err, TN_INVALID_ARGUMENT, "index is out of bound as with dims");
         for (int64_t k = rank - 1; k >= 0; k--) {
             int64_t d = tn_tensor_int(dims, k);
             tn_tensor_set_number(r->out[0], k * n + i, (double)(x % d));

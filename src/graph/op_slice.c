@@ -5,6 +5,7 @@
  */
 #include "op_grads.h"
 #include "op_move.h"
+#include "slice_move.h"
 
 /* ==== Slice ==== */
 
@@ -305,6 +306,30 @@ static tn_code prepare_spec(tn_prepare *p, int first, const tn_shape *in, spec *
     for (int i = 0; i < 3; i++) TN_TRY(tn_ints_of(p->in[first + i], names[i], &v[i], err));
     masks m = masks_of(p->attrs);
     return resolve(&m, v[0].rank, in, &v[0], &v[1], &v[2], s, err);
+}
+
+tn_code tn_slice_into(const tn_attrs *attrs, const tn_tensor *const *index, const tn_shape *whole, tn_dtype t,
+                      tn_move *m, tn_shape *slice, tn_error *err)
+{
+    static const char *const names[] = {"begin", "end", "strides"};
+    masks k = masks_of(attrs);
+    tn_shape v[3];
+    int64_t to[TN_MAX_RANK], from[TN_MAX_RANK];
+    spec s;
+    for (int i = 0; i < 3; i++) TN_TRY(tn_ints_of(index[i], names[i], &v[i], err));
+    if (v[1].rank != v[0].rank || v[2].rank != v[0].rank)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Expected begin, end, and strides to be 1D equal size tensors");
+    TN_TRY(resolve(&k, v[0].rank, whole, &v[0], &v[1], &v[2], &s, err));
+    *slice = s.out;
+    if (tn_shape_count(slice) == 0) return TN_OK;
+    tn_shape_strides(whole, to);
+    tn_shape_strides(&s.size, from);
+    for (int d = 0; d < s.size.rank; d++) {
+        m->out0 += s.begin.dim[d] * to[d];
+        tn_move_dim(m, s.size.dim[d], to[d] * s.step.dim[d], from[d]);
+    }
+    if (s.size.rank == 0) tn_move_dim(m, 1, 1, 1);
+    return tn_move_ready(m, t, 1, err);
 }
 
 static tn_code strided_slice_prepare(tn_prepare *p, tn_error *err)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_update.c - parts of tensors and variables replaced: strided slices of both kinds of variables and of values, rows in
- * place (Inplace*); references chosen or handed on; values that are copied or made for something to be written into.
+ * op_update.c - parts of tensors and variables replaced: strided slices of both kinds of variables and of
+ * values, rows in place (Inplace*); references chosen or handed on; values that are copied or made for
+ * something to be written into.
  */
 #include "op_math.h"
 #include "op_move.h"
@@ -34,7 +35,8 @@ static tn_code put_slice(tn_run *r, tn_tensor *target, tn_error *err)
     tn_shape_strides(&slice, out);
     tn_shape_strides(&v->shape, in);
     for (int k = 0; k < slice.rank; k++)
-        tn_move_dim(&repeat, slice.dim[k], out[k], k < lead || v->shape.dim[k - lead] == 1 ? 0 : in[k - lead]);
+        tn_move_dim(&repeat, slice.dim[k], out[k],
+                    k < lead || v->shape.dim[k - lead] == 1 ? 0 : in[k - lead]);
     tn_code code = tn_move_ready(&repeat, v->dtype, 1, err);
     if (code == TN_OK) code = tn_move_run(&repeat, whole, v, err);
     if (code == TN_OK) code = tn_move_run(&m, target, whole, err);
@@ -64,7 +66,8 @@ static tn_code like_first_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
-static const char *const masks[] = {"begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask"};
+static const char *const masks[] = {"begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask",
+                                    "shrink_axis_mask"};
 
 static tn_node masked(tn_grad *g, const char *type, const tn_node *in, int n)
 {
@@ -85,8 +88,8 @@ static tn_code update_slice_grad(tn_grad *g, tn_error *err)
     return TN_OK;
 }
 
-#define MASKS                                                                                              \
-    "T:type Index:type{int32,int64} begin_mask:int=0 end_mask:int=0 ellipsis_mask:int=0 "                  \
+#define MASKS                                                                             \
+    "T:type Index:type{int32,int64} begin_mask:int=0 end_mask:int=0 ellipsis_mask:int=0 " \
     "new_axis_mask:int=0 shrink_axis_mask:int=0"
 const tn_op tn_op_TensorStridedSliceUpdate = {
     .name = "TensorStridedSliceUpdate",
@@ -122,7 +125,8 @@ static tn_code check_rows(const tn_run *r, tn_error *err)
         return tn_fail(err, TN_INVALID_ARGUMENT, "x and v shape doesn't match (ranks differ)");
     for (int k = 0; k < x->rank; k++)
         if (v->dim[k] != (k ? x->dim[k] : i->dim[0]))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "%s and v shape doesn't match at index %d", k ? "x" : "i", k);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "%s and v shape doesn't match at index %d",
+                           k ? "x" : "i", k);
     return TN_OK;
 }
 
@@ -140,7 +144,8 @@ static tn_code change_row(tn_run *r, int64_t row, int64_t k, int64_t inner, tn_e
 static tn_code rows_run(tn_run *r, tn_error *err)
 {
     TN_TRY(check_rows(r, err));
-    int64_t rows = r->in[0]->shape.dim[0], inner = tn_shape_product(&r->in[0]->shape, 1, r->in[0]->shape.rank);
+    int64_t rows = r->in[0]->shape.dim[0],
+            inner = tn_shape_product(&r->in[0]->shape, 1, r->in[0]->shape.rank);
     TN_TRY(tn_move_row(r->out[0], 0, r->in[0], 0, rows * inner, err));
     for (int64_t k = 0; k < tn_tensor_count(r->in[1]) && rows; k++) {
         int64_t row = TN_INT32S(r->in[1])[k] % rows;
@@ -149,9 +154,12 @@ static tn_code rows_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-#define ROWS(Name)                                                                                              \
-    const tn_op tn_op_##Name = {.name = #Name, .sig = "x:T i:int32 v:T -> y:T; T:type",                         \
-                                .infer = like_first_infer, .run = rows_run, .flags = TN_NO_GRADIENT}
+#define ROWS(Name)                                                       \
+    const tn_op tn_op_##Name = {.name = #Name,                           \
+                                .sig = "x:T i:int32 v:T -> y:T; T:type", \
+                                .infer = like_first_infer,               \
+                                .run = rows_run,                         \
+                                .flags = TN_NO_GRADIENT}
 ROWS(InplaceAdd);
 ROWS(InplaceSub);
 ROWS(InplaceUpdate);
@@ -178,8 +186,8 @@ static tn_code choose_ref_run(tn_run *r, tn_error *err)
     int64_t i;
     TN_TRY(tn_int_of(r->in[0], "index", &i, err));
     if (i < 0 || i >= r->n_in - 1)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Index must be in the range [0, %d) but got %lld", r->n_in - 1,
-                       (long long)i);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Index must be in the range [0, %d) but got %lld",
+                       r->n_in - 1, (long long)i);
     tn_run_forward_ref(r, 0, 1 + (int)i);
     return TN_OK;
 }
@@ -225,9 +233,9 @@ static tn_code same_grad(tn_grad *g, tn_error *err)
     return TN_OK;
 }
 
-#define COPY(Name, Sig)                                                                                        \
-    const tn_op tn_op_##Name = {.name = #Name, .sig = Sig, .infer = tn_infer_like_first, .run = tn_run_copy,   \
-                                .grad = same_grad}
+#define COPY(Name, Sig)          \
+    const tn_op tn_op_##Name = { \
+        .name = #Name, .sig = Sig, .infer = tn_infer_like_first, .run = tn_run_copy, .grad = same_grad}
 COPY(Copy, "input:T -> output:T; T:type tensor_name:string=\"\" debug_ops_spec:list(string)=[]");
 COPY(CopyHost, "input:T -> output:T; T:type tensor_name:string=\"\" debug_ops_spec:list(string)=[]");
 COPY(DeepCopy, "x:T -> y:T; T:type");
@@ -248,7 +256,8 @@ static tn_code empty_infer(tn_infer *c, tn_error *err)
     if (!tn_infer_ints(c, 0, &s)) return TN_OK;
     for (int k = 0; k < s.rank && c->in[0]->value; k++)
         if (s.dim[k] < 0)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Dimension %d must be >= 0, got %lld", k, (long long)s.dim[k]);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Dimension %d must be >= 0, got %lld", k,
+                           (long long)s.dim[k]);
     c->out[0].shape = s;
     return TN_OK;
 }
@@ -268,7 +277,8 @@ static tn_code join_infer(tn_infer *c, tn_error *err)
     tn_shape whole, row;
     tn_attr_get_shape(c->attrs, "shape", &whole);
     if (!tn_shape_known(&whole) || whole.rank < 1 || whole.dim[0] != c->n_in)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Op requires one of dimension 0 of the shape for each value: %s",
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Op requires one of dimension 0 of the shape for each value: %s",
                        tn_shape_text(&whole, a, sizeof a));
     row = whole;
     row.dim[0] = 1;

@@ -7,9 +7,9 @@
 
 #include "op_move.h"
 
-/* The move of a dense value of the slice's shape into the slice that begin, end and strides (index[3]) and the masks
- * among the attributes say, of a tensor of shape `whole`. */
-tn_code tn_slice_into(const tn_attrs *attrs, const tn_tensor *const *index, const tn_shape *whole, tn_dtype t, tn_move *m,
-                      tn_shape *slice, tn_error *err);
+/* The move of a dense value of the slice's shape into the slice that begin, end and strides (index[3]) and
+ * the masks among the attributes say, of a tensor of shape `whole`. */
+tn_code tn_slice_into(const tn_attrs *attrs, const tn_tensor *const *index, const tn_shape *whole, tn_dtype t,
+                      tn_move *m, tn_shape *slice, tn_error *err);
 
 #endif

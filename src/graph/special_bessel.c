@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * special_bessel.c - Bessel functions, Dawson's, Fresnel's and exponential integrals, the dilogarithm: series near 0,
- * asymptotic expansions and continued fractions far from it.
+ * special_bessel.c - Bessel functions, Dawson's, Fresnel's and exponential integrals, the dilogarithm: series
+ * near 0, asymptotic expansions and continued fractions far from it.
  */
 #include "special_bessel.h"
 
@@ -44,7 +44,8 @@ double tn_bessel_i(int order, double x, bool scaled)
     return order && x < 0 ? -y : y;
 }
 
-/* The integral of e^(-x (cosh t - 1)) cosh(order t) by the trapezoidal rule, which is exact to the last digits here. */
+/* The integral of e^(-x (cosh t - 1)) cosh(order t) by the trapezoidal rule, which is exact to the last
+ * digits here. */
 double tn_bessel_k(int order, double x, bool scaled)
 {
     const double step = 0.0625;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * special_bessel.h - Bessel functions and integrals in double that libm does not have. `scaled`: times e^-|x|, for K e^x.
+ * special_bessel.h - Bessel functions and integrals in double that libm does not have. `scaled`: times
+ * e^-|x|, for K e^x.
  */
 #ifndef TN_SPECIAL_BESSEL_H
 #define TN_SPECIAL_BESSEL_H
