@@ -949,20 +949,28 @@ TN_API tn_code tn_loaded_save(tn_loaded *m, const char *prefix, tn_error *err);
  * operation that the signature needs has it ("hidden/Relu"). Calls of functions that only read are inlined.
  * Its variables become variables of the builder's graph under the prefix: they are shared where the scope reuses,
  * trained where they were trainable there, saved and exported, and begin with the checkpoint's values, whatever way
- * the graph's own restoring part keeps them (by names, by TensorFlow 2's objects, partitioned).
+ * the graph's own restoring part keeps them (by names, by TensorFlow 2's objects, partitioned). Its tables come with what
+ * is in them, as constants; what fills them is in the collection "table_initializer".
  * The builder records: NOT_FOUND (no such value: with the nearest name; no such file), INVALID_ARGUMENT (an input of
  * another dtype or shape; a placeholder that is needed and not given; variables that the checkpoint lacks or has in
- * another dtype or shape: all of them in one message), UNIMPLEMENTED (it needs a table or another resource). */
+ * another dtype or shape: all of them in one message), UNIMPLEMENTED (it needs another resource, or a table of a bare
+ * GraphDef). */
 typedef struct tn_input_map {
     const char *name;
     tn_node value;
 } tn_input_map;
+typedef struct tn_assignment {
+    const char *from, *to; /* in the checkpoint; in the graph */
+} tn_assignment;
 typedef struct tn_import_options { /* zeros, or NULL for all of it: as said */
     const char *tags;       /* of the SavedModel's MetaGraph, separated by commas; NULL: the only one, or "serve" */
     const char *signature;  /* whose keys are names, too; NULL: "serving_default", where there is such */
     const char *checkpoint; /* where variables begin; NULL: the SavedModel's own, NAME of NAME.meta when it is there, or
                              * none; "": none. Without, they begin with the graph's own initial values */
-    unsigned flags;         /* TN_PARTIAL, TN_FROZEN, TN_SLOTS */
+    const tn_assignment *rules; /* where the checkpoint has other names than the model (to: a variable of the model, or a
+                                 * scope), as tn_init_from_checkpoint's; those that no rule names have their own */
+    int n_rules;
+    unsigned flags; /* TN_PARTIAL, TN_FROZEN, TN_SLOTS */
 } tn_import_options;
 enum {
     TN_PARTIAL = 1, /* variables that the checkpoint lacks, or has otherwise, begin as they would without it */
@@ -987,9 +995,6 @@ TN_API void tn_import(tn_builder *b, const char *prefix, const char *from, const
  * graphs for evaluation, serving and for a run that is resumed it does nothing. Recorded: NOT_FOUND (no checkpoint; no
  * such variable; a scope without variables), INVALID_ARGUMENT (tensors that are absent or of another dtype or shape:
  * all of them in one message). */
-typedef struct tn_assignment {
-    const char *from, *to; /* in the checkpoint; in the graph */
-} tn_assignment;
 TN_API void tn_init_from_checkpoint(tn_builder *b, const char *checkpoint, const tn_assignment *rules, int n_rules,
                                     unsigned flags);
 #ifndef __cplusplus
@@ -1000,7 +1005,7 @@ TN_API void tn_init_from_checkpoint(tn_builder *b, const char *checkpoint, const
  * gradient, no update, no slots for them. They are saved and exported as before. NOT_FOUND: there is none. */
 TN_API void tn_freeze(tn_builder *b, const char *name);
 /* For programs with a session of their own: after the initializer, gives variables what they begin with by the two
- * above. NOT_FOUND, DATA_LOSS: of the checkpoint. `turnery train` does it by itself. */
+ * above, and fills imported tables. NOT_FOUND, DATA_LOSS: of the checkpoint. `turnery train` does it by itself. */
 TN_API tn_code tn_start_variables(tn_graph *g, tn_session *s, tn_error *err);
 
 /* A checkpoint's tensors. */

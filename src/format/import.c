@@ -434,6 +434,7 @@ static tn_code copy_wanted(tn_importing *m, const char *const *results, int n, t
     TN_TRY(tn_import_tables(m, err));
     TN_TRY(tn_import_functions(m, err));
     TN_TRY(tn_import_copy(m, m->top, err));
+    TN_TRY(tn_import_check_rules(m, true, err));
     TN_TRY(tn_problems_end(&m->problems, TN_INVALID_ARGUMENT, "it cannot be imported so", err));
     for (int i = 0; i < n; i++) {
         TN_TRY(tn_import_value(m, wanted[i], &out[i], err));
@@ -449,6 +450,7 @@ static tn_code import(tn_importing *m, const tn_input_map *in, int n_in, const c
     m->swaps = TN_ARRAY(m->arena, n_in + 1, tn_swap);
     if (!m->swaps) return tn_no_memory(err, (size_t)n_in * sizeof *m->swaps);
     TN_TRY(tn_import_list_variables(m, err));
+    TN_TRY(tn_import_check_rules(m, false, err));
     for (int i = 0; i < n_in; i++) TN_TRY(add_swap(m, &in[i], err));
     return copy_wanted(m, results, n_results, out, err);
 }

@@ -31,6 +31,9 @@ typedef struct tn_wanted { /* of a checkpoint, for a variable */
 tn_code tn_start_find(tn_checkpoint *from, const tn_wanted *w, tn_problems *problems, const tn_bundle_entry **out,
                       tn_shape *shape, tn_error *err);
 
+bool tn_is_scope(const char *name); /* ends in '/', or is empty */
+tn_code tn_check_rule(const tn_assignment *rule, tn_error *err);
+
 /* ==== import.c ==== */
 
 /* A part of the model: its graph, or the body of a function at a call of it. */
@@ -86,6 +89,7 @@ typedef struct tn_importing {
     tn_problems problems;
     const char **tags; /* of the SavedModel's MetaGraph */
     int n_tags;
+    bool *rule_used;
     tn_table_content *tables; /* that are needed */
     int n_tables;
 } tn_importing;
@@ -109,6 +113,7 @@ tn_code tn_import_functions(tn_importing *m, tn_error *err);
 
 /* ==== import_variables.c ==== */
 tn_code tn_import_list_variables(tn_importing *m, tn_error *err);
+tn_code tn_import_check_rules(tn_importing *m, bool done, tn_error *err);
 /* Marks what the initial values of needed variables need: those that begin with no checkpoint. */
 tn_code tn_import_need_initial(tn_importing *m, const tn_operation *op, tn_error *err);
 /* The variable of the builder's graph that stands for this operation. */

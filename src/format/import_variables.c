@@ -58,6 +58,38 @@ static const tn_variable_info *shared(tn_importing *m, const tn_operation *op)
     return full && tn_builder_reuse(m->b) != TN_REUSE_INHERIT ? tn_graph_variable(tn_builder_graph(m->b), full) : NULL;
 }
 
+/* The name in the checkpoint that the caller's rules give a variable of the model; the last that matches counts. */
+static tn_code ruled(tn_importing *m, const char *name, const char **out, tn_error *err)
+{
+    *out = NULL;
+    for (int i = 0; i < m->o->n_rules; i++) {
+        const tn_assignment *rule = &m->o->rules[i];
+        size_t n = strlen(rule->to);
+        bool scope = tn_is_scope(rule->to);
+        if (scope ? strncmp(name, rule->to, n) : strcmp(name, rule->to)) continue;
+        m->rule_used[i] = true;
+        *out = scope ? tn_arena_printf(m->arena, "%s%s", rule->from, name + n) : rule->from;
+        if (!*out) return tn_no_memory(err, n);
+    }
+    return TN_OK;
+}
+
+/* Rules that are malformed, and, once all is copied, those that no variable obeyed. */
+tn_code tn_import_check_rules(tn_importing *m, bool done, tn_error *err)
+{
+    m->rule_used = done ? m->rule_used : TN_ARRAY(m->arena, m->o->n_rules + 1, bool);
+    if (!m->rule_used) return tn_no_memory(err, (size_t)m->o->n_rules);
+    bool asked = m->checkpoint && !tn_builder_values_come(m->b) && tn_builder_reuse(m->b) == TN_REUSE_INHERIT;
+    for (int i = 0; i < m->o->n_rules; i++) {
+        const tn_assignment *rule = &m->o->rules[i];
+        if (!done) TN_TRY(tn_check_rule(rule, err));
+        if (done && asked && !m->rule_used[i])
+            tn_problems_add(&m->problems, "the rule '%.80s' -> '%.80s' names no variable that is needed", rule->from,
+                            rule->to);
+    }
+    return TN_OK;
+}
+
 /* Its tensor in the checkpoint; *e NULL: none, or none that fits. */
 static tn_code find_start(tn_importing *m, const tn_saved_variable *v, bool tell, const tn_bundle_entry **e,
                           tn_shape *shape, tn_error *err)
@@ -67,7 +99,10 @@ static tn_code find_start(tn_importing *m, const tn_saved_variable *v, bool tell
     if (!m->checkpoint) return TN_OK;
     const char *slice = tn_slice_text(v, m->arena);
     if (!slice) return tn_no_memory(err, 0);
-    tn_wanted w = {v->op, v->dtype, v->shape, v->key, v->restored ? v->key : v->name, slice};
+    const char *rule;
+    TN_TRY(ruled(m, v->op, &rule, err));
+    const char *key = rule ? rule : v->key;
+    tn_wanted w = {v->op, v->dtype, v->shape, key, rule || v->restored ? key : v->name, slice};
     return tn_start_find(m->checkpoint, &w, tell && !(m->o->flags & TN_PARTIAL) ? &m->problems : NULL, e, shape, err);
 }
 

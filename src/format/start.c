@@ -95,10 +95,18 @@ static tn_code begin_at(tn_graph *g, const tn_variable_info *v, tn_checkpoint *f
 
 /* ==== rules ==== */
 
-static bool is_scope(const char *name)
+bool tn_is_scope(const char *name)
 {
     size_t n = strlen(name);
     return !n || name[n - 1] == '/';
+}
+
+tn_code tn_check_rule(const tn_assignment *rule, tn_error *err)
+{
+    if (!rule->from || !rule->to) return tn_fail(err, TN_INVALID_ARGUMENT, "a rule without a name");
+    if (tn_is_scope(rule->from) == tn_is_scope(rule->to)) return TN_OK;
+    return tn_fail(err, TN_INVALID_ARGUMENT, "rule '%s' -> '%s': only one of them is a scope, which ends in '/'",
+                   rule->from, rule->to);
 }
 
 static tn_code apply_scope(tn_builder *b, tn_checkpoint *from, const tn_assignment *rule, unsigned flags,
@@ -134,11 +142,8 @@ static tn_code apply_rule(tn_builder *b, tn_checkpoint *from, const tn_assignmen
                           tn_error *err)
 {
     tn_graph *g = tn_builder_graph(b);
-    if (!rule->from || !rule->to) return tn_fail(err, TN_INVALID_ARGUMENT, "a rule without a name");
-    if (is_scope(rule->from) != is_scope(rule->to))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "rule '%s' -> '%s': only one of them is a scope, which ends in '/'",
-                       rule->from, rule->to);
-    if (is_scope(rule->to)) return apply_scope(b, from, rule, flags, p, err);
+    TN_TRY(tn_check_rule(rule, err));
+    if (tn_is_scope(rule->to)) return apply_scope(b, from, rule, flags, p, err);
     const tn_variable_info *v = tn_graph_variable(g, rule->to);
     return v ? begin_at(g, v, from, rule->from, flags, p, err) : no_variable(g, rule->to, err);
 }
@@ -175,7 +180,7 @@ void tn_freeze(tn_builder *b, const char *name)
     int frozen = 0;
     if (!tn_builder_ok(b)) return;
     tn_graph *g = tn_builder_graph(b);
-    bool scope = is_scope(name);
+    bool scope = tn_is_scope(name);
     for (int i = 0; i < tn_graph_variable_count(g); i++) {
         const tn_variable_info *v = tn_graph_variable_at(g, i);
         if (scope ? strncmp(v->name, name, strlen(name)) : strcmp(v->name, name)) continue;

@@ -333,6 +333,44 @@ static void test_partial(void **state)
     end(&w);
 }
 
+/* The checkpoint has other names than the model. */
+static void test_import_by_rules(void **state)
+{
+    static const struct {
+        tn_assignment rule;
+        tn_code code;
+        const char *says;
+    } cases[] = {{{"old/", "layer/"}, TN_OK, ""},
+                 {{"old/w", "layer/w"}, TN_INVALID_ARGUMENT, "no tensor 'layer/b'"},
+                 {{"odl/", "layer/"}, TN_INVALID_ARGUMENT, "no tensor 'odl/w' for the variable 'layer/w'"},
+                 {{"old/", "lyaer/"}, TN_INVALID_ARGUMENT, "the rule 'old/' -> 'lyaer/' names no variable"},
+                 {{"old", "layer/"}, TN_INVALID_ARGUMENT, "only one of them is a scope"}};
+    tn_error err;
+    tn_bundle_writer *writer;
+    saved(state, 5);
+    tn_tensor *w0 = floats(&TN_SHAPE(2, 2), (float[]){9, 9, 9, 9}), *b0 = floats(&TN_SHAPE(), (float[]){4});
+    assert_ok(tn_bundle_writer_open(in(state, "old"), &writer, &err), &err);
+    assert_ok(tn_bundle_add(writer, "old/b", b0, &err), &err);
+    assert_ok(tn_bundle_add(writer, "old/w", w0, &err), &err);
+    assert_ok(tn_bundle_commit(writer, &err), &err);
+    tn_tensor_unref(w0);
+    tn_tensor_unref(b0);
+    for (size_t i = 0; i < TN_COUNT(cases); i++) {
+        work w = begin();
+        tn_node y;
+        tn_import_options o = {.checkpoint = in(state, "old"), .rules = &cases[i].rule, .n_rules = 1};
+        tn_import(w.b, "base", in(state, "m.meta"), TN_GIVEN({"x", feed(&w)}), TN_WANTED("y"), &y, &o);
+        if (cases[i].code == TN_OK) {
+            assert_ok(start(&w), &w.err);
+            assert_true(variable(w.session, "base/layer/w") == 9 && variable(w.session, "base/layer/b") == 4);
+        } else {
+            assert_code(tn_builder_check(w.b, &w.err), cases[i].code);
+            assert_says(&w.err, cases[i].says);
+        }
+        end(&w);
+    }
+}
+
 /* What is imported with a checkpoint of another model: its own initial values where that has none. */
 static void test_other_checkpoint(void **state)
 {
@@ -388,6 +426,45 @@ static void test_slots(void **state)
         }
         end(&w);
     }
+}
+
+static tn_tensor *fed(void **state, const char *name)
+{
+    tn_tensor *t;
+    tn_error err;
+    char path[200];
+    snprintf(path, sizeof path, "models/train_mlp_adagrad/train/%s.npy", name);
+    assert_ok(tn_tensor_load(golden(state, path), &t, &err), &err);
+    return t;
+}
+
+/* The loss of a training graph, with gradients and updates of ours and the slots that were there: the losses that
+ * TensorFlow had. */
+static void test_goes_on(void **state)
+{
+    work w = begin();
+    tn_tensor *x = fed(state, "feeds/features"), *labels = fed(state, "feeds/labels"), *want = fed(state, "losses"), *out;
+    tn_node y[2], in[2] = {tn_placeholder(w.b, "x", TN_FLOAT, TN_SHAPE(-1, 7)),
+                           tn_placeholder(w.b, "labels", labels->dtype, labels->shape)};
+    tn_import(w.b, "net", golden(state, "models/train_mlp_adagrad/saver/model.ckpt.meta"),
+              TN_GIVEN({"features", in[0]}, {"labels", in[1]}), TN_WANTED("loss", "apply/learning_rate"), y,
+              &(tn_import_options){.flags = TN_SLOTS});
+    tn_solver o = tn_adagrad(y[1]);
+    o.clip_global_norm = 0.2;
+    tn_operation *train = tn_minimize(w.b, o, y[0], TN_NONE);
+    const char *step = train ? tn_operation_name(train) : "", *loss = "net/loss:0";
+    const tn_feed feeds[] = {{"x:0", x}, {"labels:0", labels}};
+    assert_ok(start(&w), &w.err);
+    for (int64_t i = 0; i < tn_tensor_count(want); i++) {
+        if (i) assert_ok(tn_session_run(w.session, feeds, 2, NULL, 0, NULL, &step, 1, &w.err), &w.err);
+        assert_ok(tn_session_run(w.session, feeds, 2, &loss, 1, &out, NULL, 0, &w.err), &w.err);
+        assert_true(fabs(tn_tensor_number(out, 0) - tn_tensor_number(want, i)) < 1e-4);
+        tn_tensor_unref(out);
+    }
+    tn_tensor_unref(x);
+    tn_tensor_unref(labels);
+    tn_tensor_unref(want);
+    end(&w);
 }
 
 /* Graphs whose values come from a run's own checkpoint do not look for others. */
@@ -608,7 +685,7 @@ int main(void)
         TEST(test_meta_graph),        TEST(test_inner_value), TEST(test_reuse),
         TEST(test_keras),             TEST(test_frozen),      TEST(test_frames),
         TEST(test_own_initial_values), TEST(test_rules),      TEST(test_rules_that_are_wrong),
-        TEST(test_partial),           TEST(test_other_checkpoint), TEST(test_slots),
+        TEST(test_partial),           TEST(test_import_by_rules), TEST(test_other_checkpoint), TEST(test_slots), TEST(test_goes_on),
         TEST(test_values_come),       TEST(test_mistakes),    TEST(test_shapes),
         TEST(test_checkpoint_changes), TEST(test_tables),
         TEST(test_no_memory),
