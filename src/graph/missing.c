@@ -201,21 +201,21 @@ static int nodes_of(const tn_missing *m, int n, const char *type)
     return count;
 }
 
-/* As many as a message has room for; tn_graph_missing has them all. */
+/* As many as a message has room for; tn_graph_missing has them all. TensorFlow tells one, and of none of the nodes. */
 tn_code tn_fail_missing(const tn_missing *m, int n, tn_error *err)
 {
     int nodes = 0, kinds = 0;
-    tn_fail(err, TN_NOT_FOUND, "Op type not registered");
+    tn_fail(err, TN_NOT_FOUND, "Op type not registered '%s' in binary running turnery %s:", m[0].type, TN_VERSION);
     for (int i = 0; i < n && kinds < MOST_TOLD; i++) {
         if (told(m, i)) continue;
         int more = nodes_of(m, n, m[i].type) - 1;
-        tn_note(err, "%s'%s' [[{{node %s}}]]", kinds++ ? "and " : "", m[i].type, m[i].node);
+        if (kinds++) tn_note(err, "and '%s'", m[i].type);
+        tn_note(err, "[[{{node %s}}]]", m[i].node);
         if (m[i].function) tn_note(err, "in function '%s'", m[i].function);
         if (more) tn_note(err, "(%d more)", more);
         nodes += 1 + more;
     }
     if (nodes < n) tn_note(err, "and others at %d nodes", n - nodes);
-    tn_note(err, "in binary running here (turnery %s)", TN_VERSION);
     return TN_NOT_FOUND;
 }
 

@@ -222,9 +222,9 @@ static void test_missing(void **state)
     assert_true(tn_tensor_number(out[0], 0) == -2);
     tn_tensor_unref(out[0]);
     assert_code(tn_session_run(s, &feed, 1, &after, 1, out, NULL, 0, &err), TN_NOT_FOUND);
-    assert_says(&err, "Op type not registered 'Odd' [[{{node odd}}]] and 'Later' [[{{node late}}]] in binary");
+    assert_says(&err, "Op type not registered 'Odd' in binary running turnery " TN_VERSION ": [[{{node odd}}]] and 'Later' [[{{node late}}]]");
     assert_code(tn_session_run(s, &feed, 1, &loop, 1, out, NULL, 0, &err), TN_NOT_FOUND);
-    assert_says(&err, "'Worse' [[{{node n}}]] in function 'bad'");
+    assert_says(&err, "'Worse' in binary running turnery " TN_VERSION ": [[{{node n}}]] in function 'bad'");
     tn_tensor_unref(two);
     tn_session_free(s);
     tn_graph_free(g);
