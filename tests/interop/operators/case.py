@@ -104,16 +104,16 @@ class Resources(Refs):
 # ==== making ====
 
 class Case:
-    def __init__(self, name, build, inputs, grad, tol, shapes):
-        self.name, self.build, self.grad, self.tol, self.shapes = name, build, grad, tol, shapes
+    def __init__(self, name, build, inputs, grad, tol, shapes, ours):
+        self.name, self.build, self.grad, self.tol, self.shapes, self.ours = name, build, grad, tol, shapes, ours
         self.inputs = [np.asarray(x, object) if np.asarray(x).dtype.kind in "SU" else np.asarray(x) for x in inputs]
 
 
-def case(name, build, *inputs, grad=(), tol=None, shapes="any"):
+def case(name, build, *inputs, grad=(), tol=None, shapes="any", ours=True):
     """build(placeholders) gives one result or several. grad: the inputs to differentiate by. tol: (relative, absolute), by
     dtype when not given. shapes: what the graph knows of its inputs' shapes, "known", "unknown" or "any" (the case's own
-    choice)."""
-    return Case(name, build, inputs, list(grad), tol, shapes)
+    choice). ours: gradients can be added by tn_gradients, too."""
+    return Case(name, build, inputs, list(grad), tol, shapes, ours)
 
 
 def text_of(s):
@@ -196,7 +196,7 @@ def gradients(c, g, ph, outs, got, feed, rng):
             values = s.run(grads, {**feed, **seeds})
     except (LookupError, tf.errors.OpError):
         return {}
-    return {"seed": {p.op.name: record(x) for p, x in seeds.items()}, "grad": {"grad_%d" % k: record(x) for k, x in values.items()}}
+    return {"ours": c.ours, "seed": {p.op.name: record(x) for p, x in seeds.items()}, "grad": {"grad_%d" % k: record(x) for k, x in values.items()}}
 
 
 def run(c, known, rng):
