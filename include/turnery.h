@@ -949,8 +949,8 @@ TN_API tn_code tn_loaded_save(tn_loaded *m, const char *prefix, tn_error *err);
  * operation that the signature needs has it ("hidden/Relu"). Calls of functions that only read are inlined.
  * Its variables become variables of the builder's graph under the prefix: they are shared where the scope reuses,
  * trained where they were trainable there, saved and exported, and begin with the checkpoint's values, whatever way
- * the graph's own restoring part keeps them (by names, by TensorFlow 2's objects, partitioned). Its tables come with what
- * is in them, as constants; what fills them is in the collection "table_initializer".
+ * the graph's own restoring part keeps them (by names, by TensorFlow 2's objects, partitioned). Its tables come with
+ * what is in them, as constants; what fills them is in the collection "table_initializer".
  * The builder records: NOT_FOUND (no such value: with the nearest name; no such file), INVALID_ARGUMENT (an input of
  * another dtype or shape; a placeholder that is needed and not given; variables that the checkpoint lacks or has in
  * another dtype or shape: all of them in one message), UNIMPLEMENTED (it needs another resource, or a table of a bare
@@ -967,8 +967,8 @@ typedef struct tn_import_options { /* zeros, or NULL for all of it: as said */
     const char *signature;  /* whose keys are names, too; NULL: "serving_default", where there is such */
     const char *checkpoint; /* where variables begin; NULL: the SavedModel's own, NAME of NAME.meta when it is there, or
                              * none; "": none. Without, they begin with the graph's own initial values */
-    const tn_assignment *rules; /* where the checkpoint has other names than the model (to: a variable of the model, or a
-                                 * scope), as tn_init_from_checkpoint's; those that no rule names have their own */
+    const tn_assignment *rules; /* where the checkpoint has other names than the model (to: a variable of the model,
+                                 * or a scope), as tn_init_from_checkpoint's; those that no rule names have their own */
     int n_rules;
     unsigned flags; /* TN_PARTIAL, TN_FROZEN, TN_SLOTS */
 } tn_import_options;
