@@ -14,7 +14,7 @@ TESTS ?=
 ninja := ninja -C $(BUILD) -j $(JOBS)
 san_options := $(if $(SAN),-Db_sanitize=$(SAN) -Db_lundef=false --buildtype=debugoptimized)
 
-.PHONY: all help setup build check demo install uninstall bench fuzz check-interop format lint clean
+.PHONY: all help setup build check demo install uninstall bench fuzz check-interop check-large format lint clean
 
 all: build
 
@@ -25,6 +25,7 @@ help:
 	@echo 'make install        command, library, header, manual pages, completion (PREFIX, DESTDIR); make uninstall'
 	@echo 'make bench          speed and size, beside TensorFlow, PyTorch and onnxruntime: TF_PYTHON, TORCH_PYTHON, ORT_PYTHON'
 	@echo 'make check-interop  real TensorFlow reads what we write and the other way round (TF_PYTHON, or a venv is made)'
+	@echo 'make check-large    models of more than a gigabyte (needs 2 GB of disk)'
 	@echo 'make fuzz           every parser with libFuzzer (FUZZ_SECONDS each, 20 without)'
 	@echo 'make format         clang-format on all C files;  make lint: cppcheck;  make clean'
 
@@ -59,6 +60,9 @@ uninstall:
 
 bench: build
 	bench/run.sh $(BUILD)
+
+check-large: build
+	$(ninja) check-large
 
 check-interop: build
 	tests/interop/run.sh $(BUILD)

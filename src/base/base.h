@@ -159,8 +159,15 @@ tn_code tn_file_read(const char *path, size_t limit, tn_buf *out, tn_error *err)
 typedef struct tn_mapped { /* a whole file mapped for reading; n = 0 has data NULL */
     const uint8_t *data;
     size_t n;
+    bool is_copy; /* what was read into memory instead */
 } tn_mapped;
 tn_code tn_file_map(const char *path, tn_mapped *out, tn_error *err);
+/* n > 0 bytes of a file, which may be changed in memory, where nobody else sees it; *at is where they begin. */
+tn_code tn_file_map_part(const char *path, uint64_t offset, size_t n, tn_mapped *out, void **at, tn_error *err);
+/* A file of at most limit bytes: a large one is mapped; a small one, or what is no regular file, is read. */
+tn_code tn_file_map_limited(const char *path, size_t limit, tn_mapped *out, tn_error *err);
+/* What was looked at is no longer kept in memory; looking again brings it back. */
+void tn_file_forget(const tn_mapped *m);
 void tn_file_unmap(tn_mapped *m);
 /* Replaces path by the bytes given, whole or not at all: temporary name in the same folder, fsync,
  * rename, fsync of the folder. */

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define LEAST_MAPPED (1 << 20) /* by tn_file_map_limited */
 #define DEFAULT_LIMIT ((size_t)1 << 40)
 #define READ_STEP ((size_t)64 << 10)
 #define WRITE_STEP ((size_t)256 << 10)
@@ -96,17 +97,64 @@ tn_code tn_file_map(const char *path, tn_mapped *out, tn_error *err)
             close(fd);
             return tn_fail_errno(err, errnum, "%s: cannot map %zu bytes", path, (size_t)st.st_size);
         }
-        m = (tn_mapped){p, (size_t)st.st_size};
+        m = (tn_mapped){.data = p, .n = (size_t)st.st_size};
     }
     close(fd);
     *out = m;
     return TN_OK;
 }
 
+tn_code tn_file_map_limited(const char *path, size_t limit, tn_mapped *out, tn_error *err)
+{
+    struct stat st;
+    tn_mapped m;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < LEAST_MAPPED) {
+        tn_buf bytes = {0};
+        TN_TRY(tn_file_read(path, limit, &bytes, err));
+        m = (tn_mapped){.n = bytes.n, .is_copy = true};
+        if (!(m.data = (uint8_t *)tn_buf_take(&bytes, NULL))) return tn_no_memory(err, 0);
+        *out = m;
+        return TN_OK;
+    }
+    TN_TRY(tn_file_map(path, &m, err));
+    if (m.n > limit) {
+        tn_fail(err, TN_RESOURCE_EXHAUSTED, "%s: %zu bytes are over the limit of %zu", path, m.n, limit);
+        tn_file_unmap(&m);
+        return TN_RESOURCE_EXHAUSTED;
+    }
+    *out = m;
+    return TN_OK;
+}
+
+void tn_file_forget(const tn_mapped *m)
+{
+    if (m->data && !m->is_copy) madvise((void *)m->data, m->n, MADV_DONTNEED);
+}
+
+tn_code tn_file_map_part(const char *path, uint64_t offset, size_t n, tn_mapped *out, void **at, tn_error *err)
+{
+    struct stat st;
+    int fd = open_for_reading(path, &st);
+    if (fd < 0) return tn_fail_errno(err, errno, "%s", path);
+    size_t before = (size_t)(offset % (uint64_t)sysconf(_SC_PAGESIZE));
+    bool there = S_ISREG(st.st_mode) && (uint64_t)st.st_size >= offset && (uint64_t)st.st_size - offset >= n;
+    char *p = MAP_FAILED;
+    errno = EINVAL;
+    if (there && n) p = mmap(NULL, before + n, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, (off_t)(offset - before));
+    int errnum = errno;
+    close(fd);
+    if (p == MAP_FAILED)
+        return tn_fail_errno(err, errnum, "%s: cannot map %zu bytes at %llu", path, n, (unsigned long long)offset);
+    *out = (tn_mapped){.data = (uint8_t *)p, .n = before + n};
+    *at = p + before;
+    return TN_OK;
+}
+
 void tn_file_unmap(tn_mapped *m)
 {
     if (!m) return;
-    if (m->data) munmap((void *)m->data, m->n);
+    if (m->is_copy) tn_free((void *)m->data);
+    else if (m->data) munmap((void *)m->data, m->n);
     *m = (tn_mapped){0};
 }
 

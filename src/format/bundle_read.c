@@ -16,6 +16,8 @@ typedef struct item {
     tn_slice *slices;
 } item;
 
+#define LEAST_MAPPED ((uint64_t)4 << 20) /* smaller tensors are copied, to where kernels like them */
+
 struct tn_bundle {
     tn_arena *arena;
     char *prefix, *index_path;
@@ -235,6 +237,39 @@ static tn_code crc_differs(tn_bundle *b, const tn_bundle_entry *e, uint32_t got,
         e->crc32c);
 }
 
+static void release_mapping(tn_buffer *self)
+{
+    tn_mapped *m = self->owner;
+    tn_file_unmap(m);
+    tn_free(m);
+}
+
+/* A large tensor stays in the file, in a mapping of its own, so that nobody else sees what becomes of it. */
+static tn_code map_numbers(tn_bundle *b, const tn_bundle_entry *e, tn_tensor **out, tn_error *err)
+{
+    char *path = tn_bundle_shard_path(b->arena, b->prefix, e->shard, b->n_shards);
+    tn_mapped *m = tn_calloc(1, sizeof *m);
+    tn_buffer *buffer = tn_calloc(1, sizeof *buffer);
+    void *at = NULL;
+    tn_code code = path && m && buffer ? tn_file_map_part(path, e->offset, e->size, m, &at, err) : tn_no_memory(err, 0);
+    if (code != TN_OK) {
+        tn_free(m);
+        tn_free(buffer);
+        return code;
+    }
+    *buffer = (tn_buffer){.data = at, .size = e->size, .release = release_mapping, .owner = m};
+    atomic_init(&buffer->refs, 1);
+    uint32_t crc = tn_crc_mask(tn_crc32c(0, at, e->size));
+    code = crc == e->crc32c ? tn_tensor_on(e->dtype, &e->shape, buffer, at, out, err) : crc_differs(b, e, crc, err);
+    tn_buffer_unref(buffer);
+    return code;
+}
+
+static bool is_mappable(const tn_bundle_entry *e)
+{
+    return e->size >= LEAST_MAPPED && e->dtype != TN_BOOL && e->offset % tn_dtype_size(e->dtype) == 0;
+}
+
 static tn_code read_numbers(tn_bundle *b, const tn_bundle_entry *e, tn_view bytes, int64_t count,
                             tn_tensor **out, tn_error *err)
 {
@@ -242,6 +277,7 @@ static tn_code read_numbers(tn_bundle *b, const tn_bundle_entry *e, tn_view byte
     if (bytes.n != want)
         return tn_fail(err, TN_DATA_LOSS, "%zu bytes are stored, the shape wants %llu", bytes.n,
                        (unsigned long long)want);
+    if (is_mappable(e)) return map_numbers(b, e, out, err);
     uint32_t crc = tn_crc_mask(tn_crc32c(0, bytes.p, bytes.n));
     if (crc != e->crc32c) return crc_differs(b, e, crc, err);
     tn_tensor *t;

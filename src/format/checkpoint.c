@@ -40,8 +40,8 @@ static tn_code restore_one(restoring *r, const tn_saved_variable *v, tn_session 
     }
     TN_TRY(tn_checkpoint_read(r->from, e, v->has_slice ? &v->slice : NULL, &t, err));
     tn_code code = check_fit(v, t, err);
-    if (code != TN_OK) tn_wrap(err, "checkpoint %s", tn_bundle_prefix(tn_checkpoint_bundle(r->from)));
-    if (code == TN_OK) code = tn_session_set(s, v->name, t, err);
+    if (code == TN_OK) return tn_session_take(s, v->name, t, err);
+    tn_wrap(err, "checkpoint %s", tn_bundle_prefix(tn_checkpoint_bundle(r->from)));
     tn_tensor_unref(t);
     return code;
 }

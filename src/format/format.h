@@ -126,7 +126,7 @@ typedef struct tn_metagraph {
     const char *init_op;    /* initializes tables and the like after restoring; NULL: none */
     const char *restore_op; /* the Saver's; NULL: none */
     tn_arena *arena;
-    tn_buf bytes; /* def's views point into it */
+    tn_mapped file; /* def's views point into it */
 } tn_metagraph;
 
 tn_code tn_metagraph_load(const char *path, tn_metagraph **out, tn_error *err);

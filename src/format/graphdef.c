@@ -96,12 +96,11 @@ bool tn_is_text_proto(tn_view bytes)
 
 tn_code tn_graphdef_load(const char *path, tn_graph **out, tn_error *err)
 {
-    tn_buf bytes = {0};
-    tn_code code = tn_file_read(path, FILE_LIMIT, &bytes, err);
-    if (code != TN_OK) return code;
-    tn_view view = {bytes.data, bytes.n};
-    code = tn_is_text_proto(view) ? parse_text(view, out, err) : tn_graphdef_decode(view, out, err);
-    tn_buf_free(&bytes);
+    tn_mapped file;
+    TN_TRY(tn_file_map_limited(path, FILE_LIMIT, &file, err));
+    tn_view view = {(const char *)file.data, file.n};
+    tn_code code = tn_is_text_proto(view) ? parse_text(view, out, err) : tn_graphdef_decode(view, out, err);
+    tn_file_unmap(&file);
     if (code != TN_OK) tn_wrap(err, "%s", path);
     return code;
 }

@@ -116,19 +116,20 @@ tn_code tn_metagraph_take(tn_metagraph *m, tn_error *err)
     return tn_collections_import(m->def, m->graph, m->arena, err);
 }
 
-tn_code tn_metagraph_of(tn_MetaGraphDef *def, tn_arena *a, tn_buf *bytes, tn_metagraph **out, tn_error *err)
+tn_code tn_metagraph_of(tn_MetaGraphDef *def, tn_arena *a, tn_mapped *file, tn_metagraph **out, tn_error *err)
 {
     tn_metagraph *m = tn_calloc(1, sizeof *m);
     if (!m) {
         tn_arena_free(a);
-        tn_buf_free(bytes);
+        tn_file_unmap(file);
         return tn_no_memory(err, sizeof *m);
     }
     m->def = def;
     m->arena = a;
-    m->bytes = *bytes;
-    *bytes = (tn_buf){0};
+    m->file = *file;
+    *file = (tn_mapped){0};
     tn_code code = tn_metagraph_take(m, err);
+    tn_file_forget(&m->file); /* constants are copies by now */
     if (code != TN_OK) {
         tn_metagraph_free(m);
         return code;
@@ -142,24 +143,24 @@ void tn_metagraph_free(tn_metagraph *m)
     if (!m) return;
     tn_graph_free(m->graph);
     tn_arena_free(m->arena);
-    tn_buf_free(&m->bytes);
+    tn_file_unmap(&m->file);
     tn_free(m);
 }
 
 static tn_code load_bytes(const char *path, tn_metagraph **out, tn_error *err)
 {
-    tn_buf bytes = {0};
+    tn_mapped file;
     tn_MetaGraphDef *def;
-    TN_TRY(tn_file_read(path, FILE_LIMIT, &bytes, err));
+    TN_TRY(tn_file_map_limited(path, FILE_LIMIT, &file, err));
     tn_arena *a = tn_arena_new(0);
-    tn_view view = {bytes.data, bytes.n};
+    tn_view view = {(const char *)file.data, file.n};
     tn_code code = a ? TN_OK : tn_no_memory(err, 0);
     if (code == TN_OK)
         code = tn_is_text_proto(view) ? TN_PARSE(MetaGraphDef, view, a, &def, err)
                                       : TN_DECODE(MetaGraphDef, view, a, &def, err);
-    if (code == TN_OK) return tn_metagraph_of(def, a, &bytes, out, err);
+    if (code == TN_OK) return tn_metagraph_of(def, a, &file, out, err);
     tn_arena_free(a);
-    tn_buf_free(&bytes);
+    tn_file_unmap(&file);
     return code;
 }
 

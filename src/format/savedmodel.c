@@ -62,15 +62,15 @@ static tn_code choose(const tn_SavedModel *s, const char *const *tags, int n, tn
 
 /* ---- the file ---- */
 
-static tn_code read_file(const char *folder, tn_arena *a, tn_buf *bytes, tn_SavedModel **out, tn_error *err)
+static tn_code read_file(const char *folder, tn_arena *a, tn_mapped *file, tn_SavedModel **out, tn_error *err)
 {
     char *binary = tn_path_join(a, folder, "saved_model.pb"),
          *textual = tn_path_join(a, folder, "saved_model.pbtxt");
     if (!binary || !textual) return tn_no_memory(err, strlen(folder));
     bool as_text = !tn_file_exists(binary) && tn_file_exists(textual);
     const char *path = as_text ? textual : binary;
-    TN_TRY(tn_file_read(path, FILE_LIMIT, bytes, err));
-    tn_view view = {bytes->data, bytes->n};
+    TN_TRY(tn_file_map_limited(path, FILE_LIMIT, file, err));
+    tn_view view = {(const char *)file->data, file->n};
     tn_code code =
         as_text ? TN_PARSE(SavedModel, view, a, out, err) : TN_DECODE(SavedModel, view, a, out, err);
     if (code != TN_OK) tn_wrap(err, "%s", path);
@@ -82,18 +82,18 @@ tn_code tn_savedmodel_load(const char *folder, const char *const *tags, int n_ta
 {
     tn_SavedModel *s = NULL;
     tn_MetaGraphDef *def = NULL;
-    tn_buf bytes = {0};
+    tn_mapped file = {0};
     tn_arena *a = tn_arena_new(0);
     if (!a) return tn_no_memory(err, 0);
-    tn_code code = read_file(folder, a, &bytes, &s, err);
+    tn_code code = read_file(folder, a, &file, &s, err);
     if (code == TN_OK && (code = choose(s, tags, n_tags, &def, err)) != TN_OK) tn_wrap(err, "%s", folder);
     if (code == TN_OK) {
-        code = tn_metagraph_of(def, a, &bytes, out, err);
+        code = tn_metagraph_of(def, a, &file, out, err);
         if (code != TN_OK) tn_wrap(err, "%s", folder);
         return code;
     }
     tn_arena_free(a);
-    tn_buf_free(&bytes);
+    tn_file_unmap(&file);
     return code;
 }
 

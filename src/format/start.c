@@ -224,7 +224,7 @@ static tn_code set_value(starting *s, const tn_variable_info *v, const tn_bundle
     if (!fits(v, t->dtype, &t->shape))
         code = tn_fail(err, TN_INVALID_ARGUMENT, "checkpoint %s: the tensor '%s' does not fit the variable '%s'",
                        tn_bundle_prefix(tn_checkpoint_bundle(s->from)), e->name, v->name);
-    if (code == TN_OK) code = tn_session_set(s->session, v->name, t, err);
+    if (code == TN_OK) return tn_session_take(s->session, v->name, t, err);
     tn_tensor_unref(t);
     return code;
 }

@@ -156,6 +156,11 @@ const tn_variable_info *tn_graph_variable(const tn_graph *g, const char *name); 
 tn_code tn_graph_set_trainable(tn_graph *g, const char *name, bool trainable, tn_error *err);
 tn_code tn_graph_set_start(tn_graph *g, const char *name, const tn_start *start, tn_error *err);
 
+/* ==== variables of a session (session.c) ==== */
+/* As tn_session_set, but the caller's reference becomes the variable's (also when it fails): no copy is made of a
+ * tensor that nobody else holds. */
+tn_code tn_session_take(tn_session *s, const char *variable, tn_tensor *value, tn_error *err);
+
 /* ==== the builder's insides (builder.c, scope.c) ==== */
 /* The name a variable would get under the variable scopes in force, in the builder's arena. An initializer is
  * built under tn_name_scope(b, "<that name>/Initializer/"): a name scope that ends in '/' is taken as it is. */

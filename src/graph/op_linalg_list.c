@@ -31,7 +31,7 @@ static tn_shape after_batch(const tn_infer *c, int i, int more, int64_t a, int64
 static int64_t dim_of(const tn_infer *c, int i, int from_end)
 {
     const tn_shape *s = &c->in[i]->shape;
-    return s->rank < 0 ? -1 : s->dim[s->rank - from_end];
+    return s->rank < from_end ? -1 : s->dim[s->rank - from_end];
 }
 
 static int64_t least(int64_t a, int64_t b)

@@ -93,6 +93,8 @@ static tn_code pad_run(tn_run *r, tn_error *err)
     const padding *p = r->params;
     tn_tensor *out = r->out[0];
     uint64_t zero[2] = {0};
+    if (r->n_in > 2 && tn_tensor_count(r->in[2]) != 1)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "constant_values must be a scalar");
     if (tn_dtype_is_pod(out->dtype)) {
         const void *value = r->n_in > 2 ? r->in[2]->data : zero;
         return tn_pad((int)tn_dtype_size(out->dtype), TN_PAD_CONSTANT, &r->in[0]->shape, p->before, p->after,

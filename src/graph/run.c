@@ -709,7 +709,7 @@ tn_code tn_evaluate(const tn_op *op, const char *name, const tn_attrs *attrs, co
                     .name = name,
                     .attrs = attrs,
                     .in = index,
-                    .out = index + n_in,
+                    .out = index ? index + n_in : NULL,
                     .n_in = n_in,
                     .n_out = n_out,
                     .exec = op->flags & TN_ALIAS ? tn_exec_alias : tn_exec_dynamic};

@@ -559,6 +559,22 @@ tn_code tn_session_get(tn_session *s, const char *variable, tn_tensor **out, tn_
     return TN_OK;
 }
 
+tn_code tn_session_take(tn_session *s, const char *variable, tn_tensor *value, tn_error *err)
+{
+    tn_stored *v;
+    tn_code code = tn_store_variable(s->store, variable, value->dtype, &value->shape, &v, err);
+    if (code == TN_OK) {
+        tn_budget *before = tn_budget_enter(s->store->budget);
+        pthread_mutex_lock(&s->store->lock);
+        code = tn_variable_take(v, value, err);
+        pthread_mutex_unlock(&s->store->lock);
+        tn_budget_enter(before);
+    } else {
+        tn_tensor_unref(value);
+    }
+    return code;
+}
+
 tn_code tn_session_set(tn_session *s, const char *variable, const tn_tensor *value, tn_error *err)
 {
     tn_stored *v;

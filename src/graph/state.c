@@ -198,6 +198,24 @@ static void note_change(tn_stored *v, int *count)
     atomic_fetch_add_explicit(&v->store->changes, 1, memory_order_release);
 }
 
+tn_code tn_variable_take(tn_stored *v, tn_tensor *value, tn_error *err)
+{
+    tn_code code = TN_OK;
+    if (!is_unshared(value) || !value->buffer) {
+        code = tn_variable_set(v, value, false, err);
+        tn_tensor_unref(value);
+        return code;
+    }
+    if ((code = check_fits(v, value, false, err)) != TN_OK) {
+        tn_tensor_unref(value);
+        return code;
+    }
+    note_change(v, &v->sets);
+    tn_tensor_unref(v->value);
+    v->value = value;
+    return TN_OK;
+}
+
 tn_code tn_variable_set(tn_stored *v, const tn_tensor *value, bool any_shape, tn_error *err)
 {
     TN_TRY(check_fits(v, value, any_shape, err));

@@ -52,6 +52,7 @@ tn_code tn_store_rng(tn_store *s, const char *name, int64_t seed, int64_t seed2,
 tn_tensor *tn_variable_value(tn_stored *v);
 /* Both below expect the store's lock to be held by the caller. */
 tn_code tn_variable_set(tn_stored *v, const tn_tensor *value, bool any_shape, tn_error *err);
+tn_code tn_variable_take(tn_stored *v, tn_tensor *value, tn_error *err); /* the caller's reference, in any case */
 tn_code tn_variable_unshare(tn_stored *v, tn_tensor **out, tn_error *err);
 
 tn_resource *tn_resource_ref(tn_resource *r);
