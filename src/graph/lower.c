@@ -9,7 +9,7 @@
 #include "lower.h"
 #include "missing.h"
 
-enum { MAX_DEPTH = 100 };
+enum { MAX_DEPTH = 100, MOST_NODES = 1 << 21, LEAST_NODES = 1 << 12, NODE_COST = 256 };
 
 static tn_code no_memory(tn_error *err)
 {
@@ -418,6 +418,9 @@ static tn_code emit(body *b, tn_operation *op, tn_error *err)
     static const char *const ifs[] = {"If", "StatelessIf", NULL};
     static const char *const whiles[] = {"While", "StatelessWhile", NULL};
     static const char *const cases[] = {"Case", "StatelessCase", NULL};
+    if (++b->l->n_nodes > b->l->most_nodes)
+        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "the plan has more than %zu operations [[{{node %s}}]]",
+                       b->l->most_nodes, op->name);
     if (tn_graph_function(b->l->library, op->type)) return emit_call(b, op, op->type, err);
     if (!op->def) return tn_fail(err, TN_INTERNAL, "node '%s': '%s' was overlooked", op->name, op->type);
     if (strcmp(op->type, "Const") == 0) return emit_constant(b, op, err);
@@ -586,6 +589,8 @@ static tn_code lower_into(tn_lowered *l, const char *const *feeds, const char *c
 {
     tn_arena *a = l->arena;
     lowering lo = {.arena = a, .library = tn_graph_library(l->graph), .store = l->store};
+    size_t limit = tn_budget_limit(l->store ? l->store->budget : NULL);
+    lo.most_nodes = limit ? TN_MIN(TN_MAX(limit / NODE_COST, LEAST_NODES), MOST_NODES) : MOST_NODES;
     tn_node *fed = TN_ARRAY(a, l->n_feeds + 1, tn_node), *fetched = TN_ARRAY(a, l->n_fetches + 1, tn_node);
     tn_operation **targeted = TN_ARRAY(a, n_targets + 1, tn_operation *);
     l->top = TN_NEW(a, tn_region);

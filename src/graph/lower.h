@@ -12,6 +12,7 @@ typedef struct lowering {
     tn_arena *arena;
     const tn_graph *library;
     tn_store *store;
+    size_t n_nodes, most_nodes; /* functions that call functions twice are many in the end */
     int framed; /* calls on the way here that stand among Switches or in frames */
 } lowering;
 

@@ -253,6 +253,10 @@ static tn_code lrn_prepare(tn_prepare *p, tn_error *err)
     const tn_shape *s = &p->in[0]->shape;
     l->rows = tn_shape_product(s, 0, 3);
     l->depth = s->dim[3];
+    for (int i = 1; i < p->n_in; i++)
+        if (!tn_shape_equal(&p->in[i]->shape, s))
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "input_grads, input_image, and out_image should have the same shape");
     l->radius = tn_attr_i(p->attrs, "depth_radius");
     l->bias = tn_attr_f(p->attrs, "bias");
     l->alpha = tn_attr_f(p->attrs, "alpha");

@@ -81,4 +81,14 @@ awk -v F="$F" 'BEGIN {
 }' > calls.pbtxt
 fails "functions that call functions, too deep" "nest more than [0-9]* deep" "$T" run --graph calls.pbtxt --feed x=x.npy --fetch y
 "$T" run --graph calls.pbtxt --feed x=x.npy --fetch z > out 2> err; ok "and not too deep"
+awk -v F="$F" 'BEGIN {
+    print "library {"
+    for (i = 0; i < 60; i++) printf "function { signature { name: \"f%d\" input_arg { name: \"x\" type: DT_FLOAT } output_arg { name: \"y\" type: DT_FLOAT } } " \
+        "node_def { name: \"c\" op: \"PartitionedCall\" input: \"x\" %s attr { key: \"f\" value { func { name: \"f%d\" } } } } " \
+        "node_def { name: \"d\" op: \"PartitionedCall\" input: \"c:output:0\" %s attr { key: \"f\" value { func { name: \"f%d\" } } } } ret { key: \"y\" value: \"d:output:0\" } }\n", i, F, i + 1, F, i + 1
+    print "function { signature { name: \"f60\" input_arg { name: \"x\" type: DT_FLOAT } output_arg { name: \"y\" type: DT_FLOAT } } ret { key: \"y\" value: \"x\" } } }"
+    print "node { name: \"x\" op: \"Placeholder\" attr { key: \"dtype\" value { type: DT_FLOAT } } }"
+    printf "node { name: \"y\" op: \"PartitionedCall\" input: \"x\" %s attr { key: \"f\" value { func { name: \"f0\" } } } }\n", F
+}' > double.pbtxt
+fails "functions that call functions twice" "RESOURCE_EXHAUSTED.*operations" "$T" run --graph double.pbtxt --feed x=x.npy --fetch y --memory_limit=8MB
 done_testing
