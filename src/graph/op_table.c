@@ -69,7 +69,6 @@ TABLE(MutableHashTable, new_run, "-> table_handle:&string; " NAMED TYPES);
 TABLE(MutableHashTableV2, new_run, "-> table_handle:resource; " NAMED TYPES);
 TABLE(MutableHashTableOfTensors, new_run, "-> table_handle:&string; " NAMED TYPES SHAPE);
 TABLE(MutableHashTableOfTensorsV2, new_run, "-> table_handle:resource; " NAMED TYPES SHAPE);
-TABLE(MutableDenseHashTable, new_run, "empty_key:key_dtype -> table_handle:&string; " NAMED TYPES BUCKETS);
 TABLE(MutableDenseHashTableV2, new_run,
       "empty_key:key_dtype deleted_key:key_dtype -> table_handle:resource; " NAMED TYPES BUCKETS);
 TABLE(AnonymousHashTable, anonymous_run, "-> table_handle:resource; " TYPES);
@@ -89,6 +88,7 @@ static tn_code find_infer(tn_infer *c, tn_error *err)
     if (!value && def->rank < 0) return TN_OK;
     tn_shape rest = {.rank = def->rank - keys->rank};
     bool each = !value && keys->rank > 0 && rest.rank >= 0;
+    for (int k = 0; each && k < keys->rank; k++) each = keys->dim[k] == def->dim[k];
     for (int k = 0; each && k < rest.rank; k++) rest.dim[k] = def->dim[keys->rank + k];
     if (!value) value = each ? &rest : def;
     if (keys->rank < 0) return TN_OK;
