@@ -5,7 +5,7 @@
  * Invariants: a record is appended whole or, after a failure, cut short at the end of the file, where
  * every reader stops; what was written before stays readable. Nothing is written after a failure.
  */
-#include "events.h"
+#include "format.h"
 
 #include <unistd.h>
 

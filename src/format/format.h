@@ -13,6 +13,7 @@
 #define TN_FORMAT_H
 
 #include "../graph/graph.h"
+#include "../graph/histogram.h"
 #include "../graph/tensorproto.h"
 #include "../wire/proto.h"
 #include "../wire/wire.h"
@@ -259,7 +260,7 @@ tn_code tn_savedmodel_latest(const char *base, int64_t *version, tn_error *err);
 tn_code tn_savedmodel_save(const char *base, int64_t version, const tn_export *e, tn_session *s, bool *kept,
                            tn_error *err);
 
-/* ==== event files (events.c, event_read.c, histogram.c) ==== */
+/* ==== event files (events.c, event_read.c) ==== */
 
 typedef struct tn_events tn_events;
 typedef enum tn_events_style {
@@ -290,9 +291,6 @@ tn_code tn_event_reader_open(const char *path, tn_event_reader **out, tn_error *
  * cannot be read. */
 tn_code tn_event_reader_next(tn_event_reader *r, const tn_Event **out, tn_error *err);
 void tn_event_reader_close(tn_event_reader *r);
-
-/* TensorFlow's histogram of values: limits are +-1e-12 * 1.1^k. Empty buckets are joined as there. */
-tn_code tn_histogram_of(const tn_tensor *values, tn_arena *a, tn_HistogramProto *out, tn_error *err);
 
 /* ==== data files (idx.c, csv.c, imagefile.c) ==== */
 

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <math.h>
 
-#include "format/events.h"
+#include "format/format.h"
 #include "place.h"
 
 /* ---- TensorFlow's ---- */

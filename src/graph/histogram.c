@@ -3,7 +3,7 @@
  * histogram.c - TensorFlow's histograms: version 1 (HistogramProto, limits growing by a tenth) and version 2
  * (equal buckets between the least and the largest value).
  */
-#include "events.h"
+#include "histogram.h"
 
 #include <float.h>
 #include <math.h>
