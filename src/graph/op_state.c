@@ -49,7 +49,7 @@ static tn_code read_infer(tn_infer *c, tn_error *err)
     const tn_info *held = c->in[0]->handle;
     if (held && held->dtype == tn_dtype_base(c->out[0].dtype))
         c->out[0].shape = held->shape;
-    else if (held)
+    else if (held && held->dtype != TN_INVALID_DTYPE)
         return tn_fail(err, TN_INVALID_ARGUMENT,
                        "Trying to read variable with wrong dtype. Expected %s got %s",
                        tn_dtype_name(c->out[0].dtype), tn_dtype_name(held->dtype));

@@ -36,12 +36,11 @@ static tn_code check_prepare(tn_prepare *p, tn_error *err)
     return TN_OK;
 }
 
-/* What a lookup gives is known by the handle. */
+/* The shape of what a lookup gives is known by the handle; no dtype, since it is no variable's. */
 static tn_code table_infer(tn_infer *c, tn_error *err)
 {
     tn_info *held = TN_NEW(c->arena, tn_info);
     if (!held) return tn_no_memory(err, sizeof *held);
-    held->dtype = tn_attr_t(c->attrs, "value_dtype");
     held->bound = -1;
     tn_attr_get_shape(c->attrs, "value_shape", &held->shape);
     c->out[0].shape.rank = 0;
