@@ -116,7 +116,7 @@ static void put_character(encoding e, uint32_t c, tn_buf *out)
 
 typedef struct manner {
     encoding in, out;
-    bool strict, ignore, controls; /* controls count as errors */
+    bool strict, ignore, controls; /* controls are replaced too (or ignored) */
     int32_t replacement;
 } manner;
 
@@ -143,8 +143,7 @@ static tn_code read_encoding(const tn_attrs *a, const char *attr, encoding *out,
 
 static bool is_character(int64_t c)
 {
-    bool surrogate = c >= 0xd800 && c < 0xe000, none = (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe;
-    return c >= 0 && c <= 0x10ffff && !surrogate && !none;
+    return c >= 0 && c <= 0x10ffff && (c < 0xd800 || c >= 0xe000);
 }
 
 static tn_code manner_prepare(tn_prepare *p, tn_error *err)
@@ -173,7 +172,7 @@ static bool take(const manner *m, tn_view *s, const char **start, int32_t *c, tn
         *start = s->p;
         *s = (tn_view){s->p + used, s->n - used};
         if (*c != MALFORMED && !(m->controls && *c <= 0x1f)) return true;
-        if (m->strict) {
+        if (m->strict && *c == MALFORMED) {
             *code = tn_fail(err, TN_INVALID_ARGUMENT, "Invalid formatting on input string");
             return false;
         }
@@ -300,7 +299,7 @@ static tn_code encode_row(const manner *m, const tn_tensor *values, int64_t from
         if (!is_character(c)) {
             if (m->strict)
                 return tn_fail(err, TN_INVALID_ARGUMENT,
-                               "Code point is out of range for Unicode, or a noncharacter.");
+                               "Code point is out of range for Unicode, or is a surrogate.");
             if (m->ignore) continue;
             c = m->replacement;
         }
