@@ -3,7 +3,9 @@
 time of an answer (median, 99th percentile, least) and how many times longer than ours (of the least times; the median and
 the range over pairs of blocks, by their medians). Outputs are compared too.
 
-usage: compare.py OURS FOLDER [--models W1,W2] [--batch 1,32] [--threads 1,2] [--blocks 9]
+--cpu counts the processor's time instead: for one thread on a machine that is busy otherwise.
+
+usage: compare.py OURS FOLDER [--models W1,W2] [--batch 1,32] [--threads 1,2] [--blocks 9] [--cpu]
 """
 import argparse
 import json
@@ -50,12 +52,12 @@ class Onnx:
         self.s = ort.InferenceSession(model.SerializeToString(), o, providers=["CPUExecutionProvider"])
         self.feed = {"x%d" % k: M.channels_first(name, x) for k, x in enumerate(inputs)}
 
-    def run(self, n):
+    def run(self, n, clock=time.perf_counter_ns):
         us = []
         for _ in range(n):
-            t = time.perf_counter_ns()
+            t = clock()
             self.y = self.s.run(None, self.feed)[0]
-            us.append((time.perf_counter_ns() - t) / 1e3)
+            us.append((clock() - t) / 1e3)
         us.sort()
         return {"p50": us[n // 2], "p99": us[n - 1 - n // 100], "min": us[0]}
 
@@ -76,7 +78,10 @@ def compare(a, name, batch, threads, tmp):
     n = max(3, min(2000, int(a.block_ms * 1e3 / theirs.run(3)["p50"])))
     pairs = []
     for _ in range(a.blocks):
-        pairs.append((ours.ask("run %d" % n), theirs.run(n)))
+        if a.cpu:
+            pairs.append((ours.ask("cpu %d" % n), theirs.run(n, time.process_time_ns)))
+        else:
+            pairs.append((ours.ask("run %d" % n), theirs.run(n)))
         time.sleep(0.01)  # neither side's threads still spin when the other's turn comes
     ours.close()
     us, them = merged([p[0] for p in pairs]), merged([p[1] for p in pairs])
@@ -95,6 +100,7 @@ def main():
     p.add_argument("--batch", default="1,32")
     p.add_argument("--threads", default="1,2")
     p.add_argument("--blocks", type=int, default=9)
+    p.add_argument("--cpu", action="store_true")
     p.add_argument("--block_ms", type=float, default=60)
     a = p.parse_args()
     print("%-5s %5s %7s  %29s  %29s  %6s  %s" % ("", "batch", "threads", "ours: p50, p99, least (us)", "onnxruntime",

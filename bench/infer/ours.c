@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * ours.c - our side of the inference comparison: opens a SavedModel, says how long that and the first answer took,
- * then does what compare.py asks: "run N" times N answers, "save FILE" writes the first output as .npy.
+ * then does what compare.py asks: "run N" times N answers, "cpu N" the processor's time for them, "save FILE" writes
+ * the first output as .npy.
  *
  * usage: ours FOLDER THREADS INPUT.npy...
  */
@@ -13,11 +14,16 @@
 
 enum { MOST = 16 };
 
-static double now_us(void)
+static double read_us(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static double now_us(void)
+{
+    return read_us(CLOCK_MONOTONIC);
 }
 
 static int by_size(const void *a, const void *b)
@@ -26,15 +32,15 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static tn_code time_runs(tn_predictor *p, const tn_tensor *const *in, int n, tn_error *err)
+static tn_code time_runs(tn_predictor *p, const tn_tensor *const *in, int n, clockid_t clock, tn_error *err)
 {
     const tn_tensor *out[MOST];
     double *us = malloc((size_t)n * sizeof *us);
     tn_code code = TN_OK;
     for (int i = 0; us && code == TN_OK && i < n; i++) {
-        double start = now_us();
+        double start = read_us(clock);
         code = tn_predictor_run(p, in, out, err);
-        us[i] = now_us() - start;
+        us[i] = read_us(clock) - start;
     }
     if (us && code == TN_OK) {
         qsort(us, (size_t)n, sizeof *us, by_size);
@@ -52,7 +58,9 @@ static tn_code serve(tn_predictor *p, const tn_tensor *const *in, tn_error *err)
     while (code == TN_OK && fgets(line, sizeof line, stdin)) {
         int n;
         if (sscanf(line, "run %d", &n) == 1 && n > 0) {
-            code = time_runs(p, in, n, err);
+            code = time_runs(p, in, n, CLOCK_MONOTONIC, err);
+        } else if (sscanf(line, "cpu %d", &n) == 1 && n > 0) {
+            code = time_runs(p, in, n, CLOCK_PROCESS_CPUTIME_ID, err);
         } else if (sscanf(line, "save %999s", file) == 1) {
             if ((code = tn_predictor_run(p, in, out, err)) == TN_OK) code = tn_tensor_save(file, out[0], err);
             puts("{}");

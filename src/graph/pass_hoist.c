@@ -8,6 +8,7 @@
  * and the result is not large.
  */
 #include "array.h"
+#include "fused.h"
 
 enum { FEW_ROWS = 128, MOST_BYTES = 1 << 26 };
 
@@ -163,14 +164,31 @@ static bool is_bias(tn_pval v, const tn_pnode *row)
     return o->value && o->dtype == TN_FLOAT && o->shape.rank == 1 && o->shape.dim[0] == row->out[0].shape.dim[1];
 }
 
-/* row + bias, row being of a hoisted product that nobody else looks at. */
+/* n itself, or what it adds something of the same shape to, when that is a row that nobody else looks at. */
+static tn_pnode *row_in(const hoist *h, tn_pnode *n)
+{
+    const tn_region *body = h->loop->sub[1];
+    if (n->n_control || n->n_out != 1 || n->out[0].shape.rank != 2 || uses_of(body, n) != 1) return NULL;
+    if (n->op == &tn_array_row) return n;
+    if (!is_addition(n) || tn_pnode_is(n, "BiasAdd")) return NULL;
+    for (int side = 0; side < 2; side++) {
+        tn_pnode *row = n->in[side].node;
+        if (row->op == &tn_array_row && uses_of(body, row) == 1 &&
+            tn_shape_equal(&row->out[0].shape, &n->out[0].shape) &&
+            tn_shape_equal(&info_of(n->in[1 - side])->shape, &n->out[0].shape))
+            return row;
+    }
+    return NULL;
+}
+
+/* row + bias, or row + something + bias, row being of a hoisted product that nobody else looks at. */
 static tn_code hoist_bias(hoist *h, tn_pnode *add, tn_error *err)
 {
     if (!is_addition(add) || add->n_control || add->n_in != 2) return TN_OK;
-    const int side = add->in[0].node->op == &tn_array_row ? 0 : 1;
-    tn_pnode *row = add->in[side].node;
-    if (row->op != &tn_array_row || row->out[0].shape.rank != 2 || !is_bias(add->in[1 - side], row)) return TN_OK;
-    if (!tn_shape_equal(&row->out[0].shape, &add->out[0].shape) || uses_of(h->loop->sub[1], row) != 1) return TN_OK;
+    const int side = info_of(add->in[0])->value ? 1 : 0;
+    tn_pnode *sum = add->in[side].node, *row = row_in(h, sum);
+    if (!row || !is_bias(add->in[1 - side], row)) return TN_OK;
+    if (!tn_shape_equal(&row->out[0].shape, &add->out[0].shape)) return TN_OK;
     const tn_pval back = outside(h, row->in[0]);
     if (!back.node || back.node->op != &tn_array_view || uses_of(h->loop->sub[1], row->in[0].node) != 2) return TN_OK;
     const tn_pval bias = operand_outside(h, add->in[1 - side]);
@@ -179,9 +197,7 @@ static tn_code hoist_bias(hoist *h, tn_pnode *add, tn_error *err)
     all->in[side] = back.node->in[0];
     all->in[1 - side] = bias;
     back.node->in[0] = (tn_pval){all, 0};
-    add->op = &tn_array_row;
-    add->in[0] = row->in[0];
-    add->in[1] = row->in[1];
+    tn_region_replace_node(h->loop->sub[1], add, sum);
     return TN_OK;
 }
 

@@ -11,4 +11,56 @@
 #define NAME(x) f32_##x
 #include "pool_type.h"
 
-const tn_pool_isa TN_ISA_SYM(tn_isa_pool) = {POOL_TYPE};
+#if defined(__AVX512F__)
+#define VBYTES 64
+#elif defined(__AVX__)
+#define VBYTES 32
+#else
+#define VBYTES 16
+#endif
+typedef float vec __attribute__((vector_size(VBYTES), aligned(4), may_alias));
+typedef int32_t bits __attribute__((vector_size(VBYTES), aligned(4), may_alias));
+enum { VL = VBYTES / sizeof(float) };
+
+/* As everywhere: the first of the greatest, and a NaN gives way to what comes after it. */
+static inline vec greater(vec best, const float *p)
+{
+    const vec g = *(const vec *)p;
+    const bits better = (g > best) | (best != best);
+    return (vec)((better & (bits)g) | (~better & (bits)best));
+}
+
+/* The commonest window, two by two without a border, in registers. */
+static void max_of_four(int64_t c, int64_t row, const float *x, float *out)
+{
+    int64_t i = 0;
+    for (; i + VL <= c; i += VL)
+        *(vec *)(out + i) =
+            greater(greater(greater(*(const vec *)(x + i), x + c + i), x + row + i), x + row + c + i);
+    for (; i < c; i++) {
+        const float *at[] = {x + i, x + c + i, x + row + i, x + row + c + i};
+        float best = *at[0];
+        for (int k = 1; k < 4; k++) best = *at[k] > best || best != best ? *at[k] : best;
+        out[i] = best;
+    }
+}
+
+static void max_rows(const tn_pool_desc *d, const void *in, void *out, int64_t from, int64_t to)
+{
+    bool plain = true;
+    for (int i = 0; i < 2; i++)
+        plain = plain && d->window[i] == 2 && d->stride[i] == 2 && d->pad_lo[i] == 0 && 2 * d->out[i] <= d->in[i];
+    if (!plain) {
+        f32_max_rows(d, in, out, from, to);
+        return;
+    }
+    const int64_t c = d->channels, row = d->in[1] * c;
+    for (int64_t r = from; r < to; r++) {
+        const float *x = (const float *)in + (r / d->out[0] * d->in[0] + 2 * (r % d->out[0])) * row;
+        float *o = (float *)out + r * d->out[1] * c;
+        for (int64_t i = 0; i < d->out[1]; i++) max_of_four(c, row, x + 2 * i * c, o + i * c);
+    }
+}
+
+const tn_pool_isa TN_ISA_SYM(tn_isa_pool) = {
+    {max_rows, f32_avg_rows, f32_max_back, f32_avg_back, f32_max_args, f32_add}};

@@ -9,6 +9,7 @@ enum { STEPS = 4, ROWS = 2, IN = 3, UNITS = 8 };
 typedef struct layer {
     bool peeks;    /* the body looks at what it has collected so far */
     bool weighted; /* the matrix is an argument of the loop, not a constant in it */
+    bool late;     /* the bias comes after the sum */
     int reads_at;  /* of the steps; -1: the counter */
     int64_t asked; /* rows of an element, as the reads state them */
     int limit;     /* of the counter */
@@ -42,10 +43,11 @@ static void define_body(fixture *f, const layer *how)
     tn_node w = tn_function_arg(b, NULL, TN_FLOAT, TN_SHAPE(IN, UNITS));
     tn_node at = how->reads_at < 0 ? i : tn_scalar(b, TN_INT32, how->reads_at);
     tn_node x = LIST(b, "TensorListGetItem", xs, at, element(b, how->asked, IN));
-    tn_node gx = OP(b, "BiasAdd", OP(b, "MatMul", x, how->weighted ? w : ramp(b, TN_SHAPE(IN, UNITS), 0.7)),
-                    ramp(b, TN_SHAPE(UNITS), 0.3));
-    tn_node gh = OP(b, "MatMul", h, ramp(b, TN_SHAPE(UNITS, UNITS), 0.9));
-    tn_node next = OP(b, "Tanh", OP(b, "AddV2", gx, gh));
+    tn_node gx = OP(b, "MatMul", x, how->weighted ? w : ramp(b, TN_SHAPE(IN, UNITS), 0.7));
+    tn_node gh = OP(b, "MatMul", h, ramp(b, TN_SHAPE(UNITS, UNITS), 0.9)), bias = ramp(b, TN_SHAPE(UNITS), 0.3);
+    tn_node sum = how->late ? OP(b, "BiasAdd", OP(b, "AddV2", gx, gh), bias)
+                            : OP(b, "AddV2", OP(b, "BiasAdd", gx, bias), gh);
+    tn_node next = OP(b, "Tanh", sum);
     tn_node kept = how->peeks ? OP(b, "AddV2", next, LIST(b, "TensorListGetItem", ys, i, element(b, -1, UNITS))) : next;
     tn_node list = OP(b, "Identity", LIST(b, "TensorListSetItem", ys, i, kept));
     const tn_node rets[] = {OP(b, "AddV2", i, tn_scalar(b, TN_INT32, 1)), next, xs, list, w};
@@ -135,6 +137,7 @@ static void test_layer(void **state)
     (void)state;
     compare_modes(&(layer){.reads_at = -1, .asked = ROWS, .limit = STEPS}, true, true);
     compare_modes(&(layer){.reads_at = -1, .asked = ROWS, .limit = STEPS, .weighted = true}, true, true);
+    compare_modes(&(layer){.reads_at = -1, .asked = ROWS, .limit = STEPS, .late = true}, true, true);
     compare_modes(&(layer){.reads_at = 2, .asked = -1, .limit = STEPS}, true, true);
     compare_modes(&(layer){.reads_at = -1, .asked = ROWS, .limit = 1}, true, true); /* the rest stays zeros */
 }
