@@ -52,7 +52,9 @@ static tn_code sample_prepare(tn_prepare *p, tn_error *err)
 
 static tn_code sample_infer(tn_infer *c, tn_error *err)
 {
-    (void)err;
+    TN_TRY(tn_infer_rank(c, 0, 1, err));
+    if (c->n_in > 2) TN_TRY(tn_infer_rank(c, 2, 0, err));
+    if (c->n_in > 3) TN_TRY(tn_infer_rank(c, 3, 1, err));
     c->out[0].shape = c->out[1].shape = tn_shape_vector(3);
     c->out[2].shape = (tn_shape){.rank = 3, .dim = {1, 1, 4}};
     return TN_OK;

@@ -8,6 +8,8 @@ static void test_shapes(void **state)
 {
     (void)state;
     static const op_case cases[] = {
+        {"SampleDistortedBoundingBoxV2", "", {"int32[3] 4 5 3", "float[1,1,4] 0 0 1 1", "float[0]"},
+         {"!Shape must be rank 0 but is rank 1"}},
         {"Shape", "", {"float[2,0,3]"}, {"int32[3] 2 0 3"}},
         {"Shape", "out_type=int64", {"string 'x'"}, {"int64[0]"}},
         {"Size", "", {"float[2,0,3]"}, {"int32 0"}},
