@@ -59,6 +59,8 @@ static tn_code stretched(const tn_shape *in, const tn_tensor *size, tn_shape *ou
         out->dim[k + 1] = tn_tensor_int(size, k);
         if (out->dim[k + 1] <= 0)
             return tn_fail(err, TN_INVALID_ARGUMENT, "output dimensions must be positive");
+        if (in->dim[k + 1] == 0)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "input image must be of non-zero size");
     }
     return TN_OK;
 }

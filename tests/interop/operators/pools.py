@@ -122,6 +122,8 @@ def fused(rng):
                 input=x, size=s, paddings=p, filter=f, resize_align_corners=corners, **kw), x, size, pads, f, tol=tol)
     for pads in [[[0, 0], [9, 0], [0, 0], [0, 0]], [[1, 0], [0, 0], [0, 0], [0, 0]], [[0, 0], [-1, 0], [0, 0], [0, 0]]]:
         yield case("FusedPadConv2D", lambda x, p, f: raw.FusedPadConv2D(input=x, paddings=p, filter=f, **kw), x, I32(pads), f)
+    yield case("FusedResizeAndPadConv2D", lambda x, p, f: raw.FusedResizeAndPadConv2D(
+        input=x, size=[4, 4], paddings=p, filter=f, **kw), x[:, :0], I32(np.zeros((4, 2))), f, shapes="unknown")
 
 
 def cases(rng):
