@@ -6,6 +6,7 @@
  */
 #include "op_math.h"
 #include "op_move.h"
+#include "quantized.h"
 
 #include <float.h>
 #include <math.h>
@@ -242,47 +243,6 @@ const tn_op tn_op_QuantizeAndDequantizeV4Grad = {
 
 typedef enum mode { MIN_COMBINED, MIN_FIRST, SCALED } mode;
 
-typedef struct integers { /* of a quantised dtype */
-    double first, last;
-    int bits;
-} integers;
-
-static integers integers_of(tn_dtype t)
-{
-    switch (t) {
-    case TN_QINT8: return (integers){-128, 127, 8};
-    case TN_QUINT8: return (integers){0, 255, 8};
-    case TN_QINT16: return (integers){-32768, 32767, 16};
-    case TN_QUINT16: return (integers){0, 65535, 16};
-    default: return (integers){INT32_MIN, INT32_MAX, 32};
-    }
-}
-
-static void put(tn_tensor *t, int64_t i, double x)
-{
-    int64_t v = x >= 9.3e18 ? INT64_MAX : x <= -9.3e18 ? INT64_MIN : (int64_t)x;
-    switch (t->dtype) {
-    case TN_QINT8: ((int8_t *)t->data)[i] = (int8_t)v; break;
-    case TN_QUINT8: ((uint8_t *)t->data)[i] = (uint8_t)v; break;
-    case TN_QINT16: ((int16_t *)t->data)[i] = (int16_t)v; break;
-    case TN_QUINT16: ((uint16_t *)t->data)[i] = (uint16_t)v; break;
-    default:
-        ((int32_t *)t->data)[i] =
-            v > INT32_MAX || v < INT32_MIN ? INT32_MIN : (int32_t)v; /* as the processor */
-    }
-}
-
-static int64_t get(const tn_tensor *t, int64_t i)
-{
-    switch (t->dtype) {
-    case TN_QINT8: return ((const int8_t *)t->data)[i];
-    case TN_QUINT8: return ((const uint8_t *)t->data)[i];
-    case TN_QINT16: return ((const int16_t *)t->data)[i];
-    case TN_QUINT16: return ((const uint16_t *)t->data)[i];
-    default: return ((const int32_t *)t->data)[i];
-    }
-}
-
 static mode mode_of(const tn_attrs *attrs)
 {
     return tn_attr_is(attrs, "mode", "MIN_FIRST") ? MIN_FIRST
@@ -292,7 +252,7 @@ static mode mode_of(const tn_attrs *attrs)
 
 typedef struct quantizer {
     mode mode;
-    integers q;
+    tn_integers q;
     bool narrow, to_even;
     float low, high, scale;
     double first_scaled, range_scale; /* MIN_FIRST */
@@ -340,7 +300,7 @@ static tn_code quantize_run(tn_run *r, tn_error *err)
     int64_t axis = tn_attr_i(r->attrs, "axis");
     float least = tn_attr_f(r->attrs, "ensure_minimum_range");
     quantizer z = {.mode = mode_of(r->attrs),
-                   .q = integers_of(r->out[0]->dtype),
+                   .q = tn_integers_of(r->out[0]->dtype),
                    .narrow = tn_attr_b(r->attrs, "narrow_range"),
                    .to_even = tn_attr_is(r->attrs, "round_mode", "HALF_TO_EVEN")};
     TN_TRY(slices_of(&r->in[0]->shape, axis, &s, err));
@@ -352,7 +312,7 @@ static tn_code quantize_run(tn_run *r, tn_error *err)
         fit_quantizer(&z, min, max, least, &TN_FLOATS(r->out[1])[k], &TN_FLOATS(r->out[2])[k]);
         for (int64_t j = 0; j < s.outer * s.inner; j++) {
             int64_t at = (j / s.inner * s.n + k) * s.inner + j % s.inner;
-            put(r->out[0], at, quantize_one(&z, TN_FLOATS(r->in[0])[at]));
+            tn_quantized_put(r->out[0], at, quantize_one(&z, TN_FLOATS(r->in[0])[at]));
         }
     }
     return TN_OK;
@@ -386,7 +346,7 @@ const tn_op tn_op_QuantizeV2 = {
 
 /* ==== Dequantize ==== */
 
-static float dequantize_one(mode m, integers q, bool narrow, float min, float max, int64_t v)
+static float dequantize_one(mode m, tn_integers q, bool narrow, float min, float max, int64_t v)
 {
     if (m == SCALED) {
         float by_max = max / (float)q.last;
@@ -408,7 +368,7 @@ static tn_code dequantize_run(tn_run *r, tn_error *err)
     slices s;
     int64_t axis = tn_attr_i(r->attrs, "axis");
     mode m = mode_of(r->attrs);
-    integers q = integers_of(r->in[0]->dtype);
+    tn_integers q = tn_integers_of(r->in[0]->dtype);
     bool narrow = tn_attr_b(r->attrs, "narrow_range");
     TN_TRY(slices_of(&r->in[0]->shape, axis, &s, err));
     TN_TRY(check_ends(r->in + 1, s.n, axis >= 0, err));
@@ -416,7 +376,7 @@ static tn_code dequantize_run(tn_run *r, tn_error *err)
         float min = TN_FLOATS(r->in[1])[k], max = TN_FLOATS(r->in[2])[k];
         for (int64_t j = 0; j < s.outer * s.inner; j++) {
             int64_t at = (j / s.inner * s.n + k) * s.inner + j % s.inner;
-            float x = dequantize_one(m, q, narrow, min, max, get(r->in[0], at));
+            float x = dequantize_one(m, q, narrow, min, max, tn_quantized_get(r->in[0], at));
             tn_tensor_set_number(r->out[0], at, (double)x);
         }
     }

@@ -78,7 +78,63 @@ def integers(rng):
                    x, F32(a), F32(b))
 
 
+def bytes_of(q):
+    return tf.bitcast(q, {tf.qint8: tf.int8, tf.quint8: tf.uint8, tf.qint32: tf.int32}[q.dtype])
+
+
+def quantized(x, t=tf.quint8):
+    """A placeholder's integers as those of a quantised dtype."""
+    return tf.bitcast(x, t)
+
+
+def old_graphs(rng):
+    def ends(*more):
+        return [F32(rng.uniform(-3, -0.1)), F32(rng.uniform(0.2, 4))]
+    for _ in range(3):
+        m, k, n = (int(v) for v in rng.integers(1, 6, 3))
+        ta, tb = bool(rng.integers(2)), bool(rng.integers(2))
+        a, b = draw(rng, U8, *((k, m) if ta else (m, k)), high=256), draw(rng, U8, *((n, k) if tb else (k, n)), high=256)
+        def product(a, b, la, ha, lb, hb, ta=ta, tb=tb):
+            y, low, high = raw.QuantizedMatMul(a=quantized(a), b=quantized(b), min_a=la, max_a=ha, min_b=lb, max_b=hb, transpose_a=ta, transpose_b=tb)
+            s, l2, h2 = raw.QuantizeDownAndShrinkRange(input=y, input_min=low, input_max=high, out_type=tf.quint8)
+            u = raw.RequantizationRange(input=y, input_min=low, input_max=high)
+            q = raw.Requantize(input=y, input_min=low, input_max=high, requested_output_min=u[0], requested_output_max=u[1], out_type=tf.quint8)
+            return [bytes_of(y), low, high, bytes_of(s), l2, h2, *u, bytes_of(q[0]), q[1], q[2]]
+        yield case("QuantizedMatMul", product, a, b, *ends(), *ends(), tol=ROUND)
+        x, f = draw(rng, U8, 2, int(rng.integers(3, 7)), int(rng.integers(3, 7)), 3, high=256), draw(rng, U8, int(rng.integers(1, 4)), int(rng.integers(1, 4)), 3, 2, high=256)
+        pad, stride = pick(rng, "SAME", "VALID"), int(rng.integers(1, 3))
+        def convolution(x, f, la, ha, lb, hb, p=pad, s=stride):
+            y, low, high = raw.QuantizedConv2D(input=quantized(x), filter=quantized(f), min_input=la, max_input=ha, min_filter=lb, max_filter=hb,
+                                               strides=[1, s, s, 1], padding=p)
+            return [bytes_of(y), low, high]
+        yield case("QuantizedConv2D", convolution, x, f, *ends(), *ends(), tol=ROUND)
+        for name in ("QuantizedMaxPool", "QuantizedAvgPool"):
+            def pool(x, la, ha, op=getattr(raw, name), p=pad, s=stride):
+                y, low, high = op(input=quantized(x), min_input=la, max_input=ha, ksize=[1, 2, 3, 1], strides=[1, s, s, 1], padding=p)
+                return [bytes_of(y), low, high]
+            yield case(name, pool, x, *ends(), tol=ROUND)
+        def bias(x, b, la, ha, lb, hb):
+            y, low, high = raw.QuantizedBiasAdd(input=quantized(x), bias=quantized(b), min_input=la, max_input=ha, min_bias=lb, max_bias=hb, out_type=tf.qint32)
+            return [raw.Dequantize(input=y, min_range=low, max_range=high, mode="MIN_FIRST"), low, high]
+        yield case("QuantizedBiasAdd", bias, draw(rng, U8, 3, n, high=256), draw(rng, U8, n, high=256), *ends(), *ends(), tol=(1e-3, 5e-2))
+        def times(x, b, la, ha, lb, hb):
+            y, low, high = raw.QuantizedMul(x=quantized(x), y=quantized(b), min_x=la, max_x=ha, min_y=lb, max_y=hb)
+            return [bytes_of(y), low, high]
+        yield case("QuantizedMul", times, draw(rng, U8, 3, n, high=256), draw(rng, U8, n, high=256), *ends(), *ends(), tol=ROUND)
+    x = draw(rng, U8, 3, 4, high=256)
+    for name, more in (("QuantizedRelu", {}), ("QuantizedRelu6", {}), ("QuantizedReluX", dict(max_value=1.5))):
+        def relu(x, a, b, op=getattr(raw, name), more=more):
+            y, low, high = op(features=quantized(x), min_features=a, max_features=b, **more)
+            return [bytes_of(y), low, high]
+        yield case(name, relu, x, F32(-3), F32(9), tol=ROUND)
+    def reshaped(x, a, b):
+        y, low, high = raw.QuantizedReshape(tensor=quantized(x), shape=[2, -1], input_min=a, input_max=b)
+        return [bytes_of(y), low, high]
+    yield case("QuantizedReshape", reshaped, x, F32(-3), F32(9), tol=ROUND)
+
+
 def cases(rng):
     yield from fake(rng)
     yield from there_and_back(rng)
     yield from integers(rng)
+    yield from old_graphs(rng)

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * quantized.c - elements of the quantised dtypes, and the numbers they stand for.
+ */
+#include "quantized.h"
+
+#include <math.h>
+
+tn_integers tn_integers_of(tn_dtype t)
+{
+    switch (t) {
+    case TN_QINT8: return (tn_integers){-128, 127, 8};
+    case TN_QUINT8: return (tn_integers){0, 255, 8};
+    case TN_QINT16: return (tn_integers){-32768, 32767, 16};
+    case TN_QUINT16: return (tn_integers){0, 65535, 16};
+    default: return (tn_integers){INT32_MIN, INT32_MAX, 32};
+    }
+}
+
+int64_t tn_quantized_get(const tn_tensor *t, int64_t i)
+{
+    switch (t->dtype) {
+    case TN_QINT8: return ((const int8_t *)t->data)[i];
+    case TN_QUINT8: return ((const uint8_t *)t->data)[i];
+    case TN_QINT16: return ((const int16_t *)t->data)[i];
+    case TN_QUINT16: return ((const uint16_t *)t->data)[i];
+    default: return ((const int32_t *)t->data)[i];
+    }
+}
+
+void tn_quantized_put(tn_tensor *t, int64_t i, double x)
+{
+    int64_t v = x >= 9.3e18 ? INT64_MAX : x <= -9.3e18 ? INT64_MIN : (int64_t)x;
+    switch (t->dtype) {
+    case TN_QINT8: ((int8_t *)t->data)[i] = (int8_t)v; break;
+    case TN_QUINT8: ((uint8_t *)t->data)[i] = (uint8_t)v; break;
+    case TN_QINT16: ((int16_t *)t->data)[i] = (int16_t)v; break;
+    case TN_QUINT16: ((uint16_t *)t->data)[i] = (uint16_t)v; break;
+    default:
+        ((int32_t *)t->data)[i] =
+            v > INT32_MAX || v < INT32_MIN ? INT32_MIN : (int32_t)v; /* as the processor */
+    }
+}
+
+double tn_to_quantized(double x, float min, float max, tn_integers q, bool clamp)
+{
+    if (min == max) return q.first;
+    double count = ldexp(1, q.bits), range = (double)(max - min) * (count / (count - 1)),
+           scale = count / range;
+    double y = round(x * scale) - round((double)min * scale) + q.first;
+    return !clamp ? y : y < q.first ? q.first : y > q.last ? q.last : y;
+}
+
+float tn_from_quantized(int64_t v, float min, float max, tn_integers q)
+{
+    if (min == max) return min;
+    double count = ldexp(1, q.bits), scale = (double)(max - min) * (count / (count - 1)) / count;
+    double first = round((double)(min / (float)scale)) * (double)(float)scale;
+    return (float)(first + ((double)v - q.first) * scale);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * quantized.h - the quantised dtypes: which integers they hold, their elements, and what stands for what
+ * within a range.
+ */
+#ifndef TN_QUANTIZED_H
+#define TN_QUANTIZED_H
+
+#include "op.h"
+
+typedef struct tn_integers { /* of a quantised dtype */
+    double first, last;
+    int bits;
+} tn_integers;
+tn_integers tn_integers_of(tn_dtype t);
+int64_t tn_quantized_get(const tn_tensor *t, int64_t i);
+void tn_quantized_put(tn_tensor *t, int64_t i, double x); /* what is too large wraps around */
+
+/* The integer for x where `first` stands for min and `last` for max; and the float for an integer. */
+double tn_to_quantized(double x, float min, float max, tn_integers q, bool clamp);
+float tn_from_quantized(int64_t v, float min, float max, tn_integers q);
+
+#endif
