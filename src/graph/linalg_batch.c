@@ -119,7 +119,8 @@ tn_code tn_linalg_prepare(tn_prepare *p, tn_error *err)
     TN_TRY(read_batch(p, q, err));
     for (int i = 0; i < q->rule->matrices; i++) {
         const tn_shape *s = &p->in[i]->shape;
-        q->per_in[i] = s->dim[s->rank - 2] * s->dim[s->rank - 1];
+        if (__builtin_mul_overflow(s->dim[s->rank - 2], s->dim[s->rank - 1], &q->per_in[i]))
+            return tn_no_memory(err, SIZE_MAX);
         q->job.rows = s->dim[s->rank - 2];
         q->job.k = s->dim[s->rank - 1];
     }

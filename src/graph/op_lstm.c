@@ -111,6 +111,10 @@ static tn_code read_shapes(const tn_prepare *p, lstm *q, tn_error *err)
     q->cell = cs->dim[1];
     if (q->cell > INT32_MAX / 8 || q->in > INT32_MAX / 8)
         return tn_fail(err, TN_INVALID_ARGUMENT, "cells of %lld units", (long long)q->cell);
+    int64_t gates;
+    if (__builtin_mul_overflow(q->steps, q->batch, &gates) || __builtin_mul_overflow(gates, 8 * q->cell, &gates) ||
+        gates > INT64_MAX / 16)
+        return tn_no_memory(err, SIZE_MAX);
     TN_TRY(want("cs_prev", cs, 2, q->batch, q->cell, err));
     TN_TRY(want("h_prev", &in[2]->shape, 2, q->batch, q->cell, err));
     TN_TRY(want("w", &in[3]->shape, 2, q->in + q->cell, 4 * q->cell, err));

@@ -15,9 +15,10 @@ typedef struct window { /* rows, columns */
 static tn_code read_pair(const tn_attrs *attrs, const char *name, int64_t out[2], tn_error *err)
 {
     const int64_t *v;
-    if (tn_attr_list(attrs, name, &v) != 4 || v[0] != 1 || v[3] != 1 || v[1] < 1 || v[2] < 1)
+    if (tn_attr_list(attrs, name, &v) != 4 || v[0] != 1 || v[3] != 1 || v[1] < 1 || v[2] < 1 ||
+        v[1] > INT32_MAX || v[2] > INT32_MAX)
         return tn_fail(err, TN_INVALID_ARGUMENT,
-                       "%s must have 4 positive elements, of which the first and last are 1", name);
+                       "%s must have 4 positive 32-bit elements, of which the first and last are 1", name);
     out[0] = v[1];
     out[1] = v[2];
     return TN_OK;
@@ -84,23 +85,35 @@ typedef struct conv {
     int32_t zero_in, zero_filter;
 } conv;
 
-/* One place: the products of all elements of the window that lie inside. */
+/* The rows (k = 0) or columns of the window at place `at` that lie inside. */
+static void inside(const window *w, int k, int64_t at, int64_t *first, int64_t *from, int64_t *to)
+{
+    *first = at * w->stride[k] - w->pad[k];
+    *from = TN_MAX(*first, 0);
+    *to = TN_MIN(*first + w->size[k], w->in[k]);
+}
+
+/* out[o] += the element times its row of the filter. */
+static void conv_element(const tn_run *r, const conv *q, uint32_t x, int64_t filter_at, uint32_t *out)
+{
+    for (int64_t o = 0; o < q->out_c; o++)
+        out[o] += x * (uint32_t)(tn_quantized_get(r->in[1], filter_at + o) - q->zero_filter);
+}
+
 static void conv_place(const tn_run *r, const conv *q, int64_t b, int64_t y, int64_t x, uint32_t *out)
 {
     const window *w = &q->w;
+    int64_t top, from_row, to_row, left, from_col, to_col;
     memset(out, 0, (size_t)q->out_c * sizeof *out);
-    for (int64_t i = 0; i < w->size[0] * w->size[1]; i++) {
-        int64_t row = y * w->stride[0] - w->pad[0] + i / w->size[1],
-                col = x * w->stride[1] - w->pad[1] + i % w->size[1];
-        if (row < 0 || row >= w->in[0] || col < 0 || col >= w->in[1]) continue;
-        int64_t at = ((b * w->in[0] + row) * w->in[1] + col) * q->in_c;
-        for (int64_t k = 0; k < q->in_c; k++) {
-            uint32_t v = (uint32_t)(tn_quantized_get(r->in[0], at + k) - q->zero_in);
-            int64_t f = (i * q->in_c + k) * q->out_c;
-            for (int64_t o = 0; o < q->out_c; o++)
-                out[o] += v * (uint32_t)(tn_quantized_get(r->in[1], f + o) - q->zero_filter);
+    inside(w, 0, y, &top, &from_row, &to_row);
+    inside(w, 1, x, &left, &from_col, &to_col);
+    for (int64_t row = from_row; row < to_row; row++)
+        for (int64_t i = from_col * q->in_c; i < to_col * q->in_c; i++) {
+            int64_t at = (b * w->in[0] + row) * w->in[1] * q->in_c + i;
+            int64_t f = ((row - top) * w->size[1] - left) * q->in_c + i;
+            uint32_t v = (uint32_t)(tn_quantized_get(r->in[0], at) - q->zero_in);
+            conv_element(r, q, v, f * q->out_c, out);
         }
-    }
 }
 
 static tn_code conv_run(tn_run *r, tn_error *err)
@@ -163,16 +176,17 @@ static tn_code pool_infer(tn_infer *c, tn_error *err)
 static double pool_place(const tn_tensor *t, const window *w, int64_t b, int64_t y, int64_t x, int64_t c,
                          bool mean)
 {
-    int64_t sum = 0, n = 0, most = INT64_MIN, channels = t->shape.dim[3];
-    for (int64_t i = 0; i < w->size[0] * w->size[1]; i++) {
-        int64_t row = y * w->stride[0] - w->pad[0] + i / w->size[1],
-                col = x * w->stride[1] - w->pad[1] + i % w->size[1];
-        if (row < 0 || row >= w->in[0] || col < 0 || col >= w->in[1]) continue;
-        int64_t v = tn_quantized_get(t, ((b * w->in[0] + row) * w->in[1] + col) * channels + c);
-        sum += v;
-        most = TN_MAX(most, v);
-        n++;
-    }
+    int64_t sum = 0, n = 0, most = INT64_MIN, channels = t->shape.dim[3], first, from_row, to_row, from_col,
+            to_col;
+    inside(w, 0, y, &first, &from_row, &to_row);
+    inside(w, 1, x, &first, &from_col, &to_col);
+    for (int64_t row = from_row; row < to_row; row++)
+        for (int64_t col = from_col; col < to_col; col++) {
+            int64_t v = tn_quantized_get(t, ((b * w->in[0] + row) * w->in[1] + col) * channels + c);
+            sum += v;
+            most = TN_MAX(most, v);
+            n++;
+        }
     return (double)(mean ? (n ? sum / n : 0) : most);
 }
 

@@ -288,6 +288,7 @@ static tn_code take_many(tn_run *r, bool less, tn_error *err)
     int64_t n, taken = 0;
     TN_TRY(queue_of(r, &q, err));
     TN_TRY(check_many(q, r, &n, err));
+    if (n > 1 << 26) return tn_fail(err, TN_RESOURCE_EXHAUSTED, "%lld elements at once", (long long)n);
     tn_tensor **tuples = tn_calloc((size_t)(n + 1), (size_t)q->width * sizeof *tuples);
     if (!tuples) return tn_no_memory(err, (size_t)n * sizeof *tuples);
     tn_code code = tn_queue_take(q, r, n, less, tuples, &taken, err);

@@ -129,6 +129,7 @@ static tn_code fixed_prepare(tn_prepare *p, tn_error *err)
     const tn_attr *given = tn_attr_find(p->attrs, "unigrams");
     tn_view file = {"", 0};
     tn_attr_get_string(p->attrs, "vocab_file", &file);
+    if (range > INT32_MAX) return tn_fail(err, TN_INVALID_ARGUMENT, "range_max %lld is too large", (long long)range);
     if ((file.n == 0) == (!given || given->n == 0))
         return tn_fail(err, TN_INVALID_ARGUMENT, "Must provide either vocab_file or unigrams.");
     f->weight = TN_ARRAY(p->arena, range + 1, double);
@@ -153,6 +154,8 @@ static tn_code fixed_prepare(tn_prepare *p, tn_error *err)
 
 /* ==== weights that are learned ==== one for each class to begin with; one more each time that it is true */
 
+enum { MOST_CLASSES = 1 << 30 };
+
 typedef struct learned {
     tn_resource base;
     pthread_mutex_t lock;
@@ -170,6 +173,7 @@ static void release(tn_resource *self)
 static tn_resource *make_learned(const tn_run *r)
 {
     int64_t range = tn_attr_i(r->attrs, "range_max");
+    if (range > MOST_CLASSES) return NULL;
     learned *l = tn_calloc(1, sizeof *l + (size_t)range * sizeof *l->weight);
     char *name = tn_strdup(r->name);
     if (!l || !name) {
