@@ -276,6 +276,28 @@ def queues(rng):
         yield case("FIFOQueueV2", build, x)
 
 
+def maps(rng):
+    def use(k1, k2, x, y):
+        m = raw.TensorMapInsert(input_handle=raw.EmptyTensorMap(), key=k1, value=x)
+        m = raw.TensorMapInsert(input_handle=m, key=k2, value=y)
+        less = raw.TensorMapErase(input_handle=m, key=k1, value_dtype=x.dtype)
+        again = raw.TensorMapInsert(input_handle=m, key=k2, value=x)
+        look = lambda h, k: raw.TensorMapLookup(input_handle=h, key=k, value_dtype=x.dtype)
+        return [look(m, k1), look(m, k2), look(again, k2), raw.TensorMapSize(input_handle=m), raw.TensorMapSize(input_handle=less),
+                raw.TensorMapHasKey(input_handle=less, key=k1), raw.TensorMapHasKey(input_handle=less, key=k2),
+                raw.TensorMapStackKeys(input_handle=less, key_dtype=k1.dtype)]
+    a, b = draw(rng, F32, 2), draw(rng, F32, 3)
+    yield case("TensorMap", use, np.int64(3), np.int64(5), a, b)
+    yield case("TensorMap", use, np.array([1, 2], I32), np.array([1, 3], I32), a, b)
+    yield case("TensorMap", use, np.array(b"k", object), np.array(b"l", object), a, b)
+    for op in ("TensorMapLookup", "TensorMapErase"):
+        def missing(k, x, op=op):
+            m = raw.TensorMapInsert(input_handle=raw.EmptyTensorMap(), key=k, value=x)
+            h = getattr(raw, op)(input_handle=m, key=k + 1, value_dtype=x.dtype)
+            return h if op == "TensorMapLookup" else raw.TensorMapSize(input_handle=h)
+        yield case(op, missing, np.int64(3), a)
+
+
 def cases(rng):
     yield from gathers(rng)
     yield from scatters(rng)
@@ -284,3 +306,4 @@ def cases(rng):
     yield from batches(rng)
     yield from old(rng)
     yield from queues(rng)
+    yield from maps(rng)
