@@ -195,10 +195,19 @@ static tn_code run_wanted(tn_loaded *m, const values *v, const bindings *in, con
     return code == TN_OK && v->save ? tn_loaded_save(m, v->save, err) : code;
 }
 
-static tn_code all_given(const tn_loaded_signature *s, const bindings *in, tn_error *err)
+/* It has a value of its own where none is given. */
+static bool has_default(tn_loaded *m, const tn_loaded_value *v)
+{
+    tn_node n;
+    tn_error err;
+    if (tn_graph_value(tn_loaded_graph(m), v->name, &n, &err) != TN_OK) return false;
+    return strcmp(tn_operation_type(n.op), "PlaceholderWithDefault") == 0;
+}
+
+static tn_code all_given(tn_loaded *m, const tn_loaded_signature *s, const bindings *in, tn_error *err)
 {
     for (int i = 0; i < s->n_in; i++)
-        if (!is_given(in, s->in[i].key))
+        if (!is_given(in, s->in[i].key) && !has_default(m, &s->in[i]))
             return usage_error(err, "signature '%s' wants --input %s=VALUE as well", s->name, s->in[i].key);
     return TN_OK;
 }
@@ -211,7 +220,7 @@ static tn_code run_signature(tn_loaded *m, values *v, tn_error *err)
     tn_code code = tn_loaded_find_signature(m, v->signature, &s, err);
     if (code == TN_OK && s->n_out > 256) code = usage_error(err, "signature '%s' has more than 256 outputs", s->name);
     if (code == TN_OK) code = bind_all(v, m, s, &v->in.inputs, &in, err);
-    if (code == TN_OK) code = all_given(s, &in, err);
+    if (code == TN_OK) code = all_given(m, s, &in, err);
     for (int i = 0; code == TN_OK && i < s->n_out; i++, w.n++) {
         w.names[i] = s->out[i].name;
         w.keys[i] = s->out[i].key;

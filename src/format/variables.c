@@ -38,14 +38,6 @@ static bool is_variable(const tn_operation *op)
            !strcmp(op->type, "Variable");
 }
 
-static const char *session_name(const tn_operation *op, tn_arena *a)
-{
-    tn_view shared;
-    bool resource = !strcmp(op->type, "VarHandleOp");
-    if (!resource || !tn_attr_get_string(&op->attrs, "shared_name", &shared) || !shared.n) return op->name;
-    return tn_arena_strndup(a, shared.p, shared.n);
-}
-
 /* The slice in a VariableDef's save_slice_info_def: a variable that was made by a partitioner. */
 static tn_code set_slice_info(const tn_variable_info *info, tn_arena *a, tn_saved_variable *v, tn_error *err)
 {
@@ -75,7 +67,7 @@ static tn_code describe(const tn_graph *g, const tn_operation *op, tn_arena *a, 
                         tn_error *err)
 {
     const tn_variable_info *info = tn_graph_variable(g, op->name);
-    *v = (tn_saved_variable){.name = session_name(op, a), .op = op->name, .shape = tn_shape_unknown()};
+    *v = (tn_saved_variable){.name = tn_variable_session_name(op, a), .op = op->name, .shape = tn_shape_unknown()};
     if (!v->name) return tn_no_memory(err, 0);
     v->key = v->name;
     v->is_resource = !strcmp(op->type, "VarHandleOp");

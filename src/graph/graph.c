@@ -163,6 +163,8 @@ tn_code tn_graph_value(const tn_graph *g, const char *name, tn_node *out, tn_err
         snprintf(short_name, sizeof short_name, "%.*s", (int)TN_MIN(n, sizeof short_name - 1), name);
         return absent(g, short_name, err);
     }
+    if (index >= op->n_out && !op->def)
+        return tn_fail(err, TN_NOT_FOUND, "Op type not registered '%s' [[{{node %s}}]]", op->type, op->name);
     if (index >= op->n_out) {
         return tn_fail(err, TN_OUT_OF_RANGE, "operation '%s' (%s) has %d outputs; there is no '%s'", op->name,
                        op->type, op->n_out, name);

@@ -149,6 +149,9 @@ typedef struct tn_variable_info {
 } tn_variable_info;
 /* Registers a variable (strings and bytes are copied) and adds its name to the collections it belongs to. */
 tn_code tn_graph_add_variable(tn_graph *g, const tn_variable_info *v, tn_error *err);
+/* What a variable's operation is called in a session: a resource's shared_name (after its container's name, if it has
+ * one), else the operation's own name, which a reference always has. NULL: no memory. */
+const char *tn_variable_session_name(const tn_operation *op, tn_arena *a);
 int tn_graph_variable_count(const tn_graph *g);
 const tn_variable_info *tn_graph_variable_at(const tn_graph *g, int i);
 const tn_variable_info *tn_graph_variable(const tn_graph *g, const char *name); /* "scope/w"; NULL: absent */

@@ -161,15 +161,6 @@ static tn_code emit_constant(body *b, tn_operation *op, tn_error *err)
     return connect(b, op, n, err);
 }
 
-static const char *variable_name(const body *b, const tn_operation *op)
-{
-    tn_view shared;
-    (void)b;
-    if (tn_attr_get_string(&op->attrs, "shared_name", &shared) && shared.n)
-        return tn_arena_strndup(b->l->arena, shared.p, shared.n);
-    return op->name;
-}
-
 static tn_code emit_variable(body *b, tn_operation *op, tn_error *err)
 {
     tn_pnode *n;
@@ -179,7 +170,8 @@ static tn_code emit_variable(body *b, tn_operation *op, tn_error *err)
     tn_attr_get_shape(&op->attrs, "shape", &shape);
     if (strcmp(op->type, "VarHandleOp") != 0 && shape.rank == 0) shape = tn_shape_unknown(); /* TF1: [] may be "any" */
     TN_TRY(new_node(b, op, &tn_pseudo_handle, 0, &n, err));
-    const char *name = strcmp(op->type, "VarHandleOp") == 0 ? variable_name(b, op) : op->name;
+    const char *name = tn_variable_session_name(op, b->l->arena);
+    if (!name) return no_memory(err);
     TN_TRY(tn_store_variable(b->l->store, name, t, &shape, &v, err));
     n->resource = &v->base;
     n->out[0].shape = (tn_shape){.rank = 0};

@@ -278,3 +278,19 @@ tn_operation *tn_global_variables_initializer(tn_builder *b)
     }
     return tn_group(b, "init", n, ops);
 }
+
+/* ==== names in a session ==== */
+
+/* TensorFlow's word for "whatever name, but nobody else's". */
+static const char anonymous[] = "cd2c89b7-88b7-44c8-ad83-06c2a9158347";
+
+const char *tn_variable_session_name(const tn_operation *op, tn_arena *a)
+{
+    tn_view shared, container;
+    if (strcmp(op->type, "VarHandleOp") != 0) return op->name;
+    if (!tn_attr_get_string(&op->attrs, "shared_name", &shared) || !shared.n) return op->name;
+    if (tn_view_is(shared, anonymous)) return op->name;
+    if (!tn_attr_get_string(&op->attrs, "container", &container) || !container.n)
+        return tn_arena_strndup(a, shared.p, shared.n);
+    return tn_arena_printf(a, "%.*s/%.*s", (int)container.n, container.p, (int)shared.n, shared.p);
+}

@@ -2,7 +2,9 @@
 """A zoo of models: each entry builds one with TensorFlow or Keras, saves it in one of TensorFlow's formats and hands out inputs
 with TensorFlow's own answers; the command has to give the same.
 
-usage: zoo.py [-v] [-k] [PATTERN ...]      entries whose names contain a pattern; -v: each one; -k: keep the files
+usage: zoo.py [-v] [-k] [--seconds N] [PATTERN ...]
+    entries whose names contain a pattern, in an order that chance gives; -v: each one; -k: keep the files; none is begun
+    after N seconds
 
 What fails is sorted by why: `lacks` (operators that we do not have, counted), `error` (refused), `differs`, `broken`
 (TensorFlow itself cannot build the entry: the entry's fault)."""
@@ -315,14 +317,18 @@ def load_all():
 def main():
     argv = sys.argv[1:]
     verbose, keep = "-v" in argv, "-k" in argv
+    end = time.time() + float(argv.pop(argv.index("--seconds") + 1)) if "--seconds" in argv else None
     patterns = [a for a in argv if not a.startswith("-")]
     tf.get_logger().setLevel("ERROR")
     load_all()
+    names = [n for n in ENTRIES if not patterns or any(p in n for p in patterns)]
+    if end:
+        np.random.default_rng().shuffle(names)
     counts, lacks = collections.Counter(), collections.Counter()
     work = tempfile.mkdtemp(prefix="zoo-")
-    for name in ENTRIES:
-        if patterns and not any(p in name for p in patterns):
-            continue
+    for name in names:
+        if end and time.time() > end:
+            break
         folder = os.path.join(work, name)
         os.makedirs(folder)
         start = time.time()
@@ -344,12 +350,12 @@ def main():
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
     if keep:
-        print("files: " + work)
+        print("files    " + work)
     else:
         shutil.rmtree(work, ignore_errors=True)
-    print("%d models: %s" % (sum(counts.values()), ", ".join("%d %s" % (n, k) for k, n in counts.most_common())))
     for op, n in lacks.most_common():
-        print("  %-40s %d" % (op, n))
+        print("absent   %-34s %d" % (op, n))
+    print("models   %d of %d: %s" % (sum(counts.values()), len(ENTRIES), ", ".join("%d %s" % (n, k) for k, n in counts.most_common())))
 
 
 if __name__ == "__main__":

@@ -421,7 +421,7 @@ def sparse_signature(z):
     m.f = tf.function(f, input_signature=[tf.SparseTensorSpec([None, 4], tf.float32)])
     tf.saved_model.save(m, z.path("m"), signatures=m.f)
     s = tf.sparse.from_dense(np.float32([[0, 1, 0, 2], [3, 0, 0, 0]]))
-    z.ask(z.path("m"), "serving_default", {"s": s.values, "s_1": s.indices, "s_2": s.dense_shape}, f(s))
+    z.ask(z.path("m"), "serving_default", {"s": s.indices, "s_1": s.values, "s_2": s.dense_shape}, f(s))
 
 
 @entry
