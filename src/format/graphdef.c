@@ -16,13 +16,14 @@ static tn_code import(const tn_GraphDef *def, const char *prefix, tn_graph *g, t
     if (def->versions && def->versions->min_consumer > TN_GRAPH_PRODUCER)
         return tn_fail(err, TN_UNIMPLEMENTED, "the graph needs version %d; this understands %d",
                        (int)def->versions->min_consumer, TN_GRAPH_PRODUCER);
-    if (def->library) TN_TRY(tn_library_import(def->library, g, err));
     tn_arena *a = tn_arena_new(0);
     if (!a) return tn_no_memory(err, 0);
     bool has_prefix = prefix && *prefix;
     char *scope = has_prefix ? tn_arena_printf(a, "%s/", prefix) : tn_arena_strdup(a, "");
     tn_map *signatures = NULL;
-    tn_code code = scope ? tn_library_signatures(def->library, &signatures, err) : tn_no_memory(err, 0);
+    tn_code code = scope ? tn_library_instantiate(def, a, &def, err) : tn_no_memory(err, 0);
+    if (code == TN_OK && def->library) code = tn_library_import(def->library, g, err);
+    if (code == TN_OK) code = tn_library_signatures(def->library, &signatures, err);
     tn_node_import c = {.graph = g, .prefix = scope, .signatures = signatures, .arena = a};
     if (code == TN_OK) code = tn_nodes_import(&c, &def->node, err);
     tn_map_free(signatures);

@@ -53,6 +53,9 @@ bool tn_needs_add(tn_needs *e, int on);
 /* Bytes of a message in its text form, not the binary one (guessed). */
 bool tn_is_text_proto(tn_view bytes);
 
+/* The message with functions of their own for the calls of polymorphic ones (polymorphic.c); *out: it itself, where
+ * there are none. */
+tn_code tn_library_instantiate(const tn_GraphDef *def, tn_arena *a, const tn_GraphDef **out, tn_error *err);
 /* The signatures (tn_OpDef) of a library (may be NULL) by name. */
 tn_code tn_library_signatures(const tn_FunctionDefLibrary *library, tn_map **out, tn_error *err);
 tn_code tn_library_import(const tn_FunctionDefLibrary *library, tn_graph *g, tn_error *err);

@@ -118,6 +118,56 @@ static void test_prefix(void **state)
     tn_arena_free(a);
 }
 
+/* A function whose type is its callers': each type has a function of its own, calls of one type share it. */
+#define T_OPEN "attr { key: 'T' value { placeholder: 'T' } } "
+#define TWICE                                                                                                              \
+    "function { signature { name: 'twice' input_arg { name: 'a' type_attr: 'T' } output_arg { name: 'b' type_attr: 'T' } "  \
+    "attr { name: 'T' type: 'type' default_value { type: DT_FLOAT } } } "                                                  \
+    "node_def { name: 's' op: 'AddV2' input: 'a' input: 'a' " T_OPEN "} ret { key: 'b' value: 's:z:0' } } "
+#define OUTER                                                                                                              \
+    "function { signature { name: 'outer' input_arg { name: 'a' type_attr: 'T' } output_arg { name: 'b' type_attr: 'T' } "  \
+    "attr { name: 'T' type: 'type' } } "                                                                                   \
+    "node_def { name: 's' op: 'twice' input: 'a' " T_OPEN "} ret { key: 'b' value: 's:b:0' } } "
+#define CALL(name, f)                                                                                                      \
+    "node { name: '" name "' op: 'PartitionedCall' input: 'x' attr { key: 'Tin' value { list { type: DT_FLOAT } } } "       \
+    "attr { key: 'Tout' value { list { type: DT_FLOAT } } } attr { key: 'f' value { func { name: '" f "' "                  \
+    "attr { key: 'T' value { type: DT_FLOAT } } } } } } "
+
+static void test_polymorphic(void **state)
+{
+    (void)state;
+    tn_graph *g = parsed(PLACEHOLDER("x") CALL("y", "outer") CALL("z", "twice") "node { name: 'w' op: 'twice' input: 'x' } "
+                         "node { name: 'n' op: 'Const' attr { key: 'dtype' value { type: DT_INT32 } } attr { key: 'value' "
+                         "value { tensor { dtype: DT_INT32 tensor_shape {} int_val: 4 } } } } "
+                         "node { name: 'i' op: 'twice' input: 'n' attr { key: 'T' value { type: DT_INT32 } } } "
+                         "library { " TWICE OUTER "} ");
+    assert_string_equal(tn_attr_get_func(&tn_graph_operation(g, "y")->attrs, "f")->name, "outer_1");
+    const char *twice = tn_attr_get_func(&tn_graph_operation(g, "z")->attrs, "f")->name;
+    assert_string_equal(tn_graph_operation(g, "w")->type, twice);
+    assert_string_not_equal(tn_graph_operation(g, "i")->type, twice);
+    assert_int_equal(tn_graph_operation(g, "i")->out[0].dtype, TN_INT32);
+    assert_int_equal(tn_graph_operation(g, "w")->out[0].dtype, TN_FLOAT);
+    assert_null(tn_graph_function(g, "twice"));
+    check_round_trip(g);
+    tn_graph_free(g);
+}
+
+/* Each instance would need another, larger one. */
+static void test_polymorphic_without_end(void **state)
+{
+    (void)state;
+    tn_graph *g;
+    tn_error err;
+    assert_int_not_equal(
+        parse("node { name: 'y' op: 'f' attr { key: 'g' value { func { name: 'x' } } } } "
+              "library { function { signature { name: 'f' attr { name: 'g' type: 'func' } } "
+              "node_def { name: 's' op: 'f' attr { key: 'g' value { func { name: 'x' attr { key: 'p' value { placeholder: "
+              "'g' } } attr { key: 'q' value { placeholder: 'g' } } } } } } "
+              "node_def { name: 't' op: 'NoOp' attr { key: '_h' value { placeholder: 'g' } } } } }",
+              &g, &err),
+        TN_OK);
+}
+
 /* ---- what we do not have ---- */
 
 static void test_unknown_operators(void **state)
@@ -431,7 +481,7 @@ static void test_bad_constants(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_any_order),         TEST(test_loop),        TEST(test_prefix),
+        TEST(test_any_order),         TEST(test_loop),        TEST(test_prefix), TEST(test_polymorphic), TEST(test_polymorphic_without_end),
         TEST(test_unknown_operators), TEST(test_function),    TEST(test_functions_in_any_order),
         TEST(test_built_graph),       TEST(test_tensorflows), TEST(test_refuses),
         TEST(test_no_memory),         TEST(test_constants),   TEST(test_bad_constants),

@@ -165,3 +165,16 @@ def odd_trained_by_function(z):
     x = v1.placeholder(tf.float32, [None, 3])
     loss = loss_of(x)
     z.train(loss, v1.train.AdamOptimizer(0.05).minimize(loss), {x: z.f32(4, 3)})
+@entry
+def odd_polymorphic_function(z):
+    """A library function whose nodes' types are the caller's."""
+    text = X + 'node { name: "y" op: "twice" input: "x" ' + F + '} node { name: "n" op: "Cast" input: "x" attr { key: "SrcT" value { type: DT_FLOAT } } attr { key: "DstT" value { type: DT_INT32 } } } '
+    text += 'node { name: "m" op: "twice" input: "n" attr { key: "T" value { type: DT_INT32 } } } node { name: "c" op: "PartitionedCall" input: "x" attr { key: "Tin" value { list { type: DT_FLOAT } } } '
+    text += 'attr { key: "Tout" value { list { type: DT_FLOAT } } } attr { key: "f" value { func { name: "outer" attr { key: "U" value { type: DT_FLOAT } } attr { key: "k" value { i: 1 } } } } } } '
+    text += 'versions { producer: 1395 } library { function { signature { name: "twice" input_arg { name: "a" type_attr: "T" } output_arg { name: "b" type_attr: "T" } attr { name: "T" type: "type" } } '
+    text += 'node_def { name: "s" op: "AddV2" input: "a" input: "a" attr { key: "T" value { placeholder: "T" } } } ret { key: "b" value: "s:z:0" } } '
+    text += 'function { signature { name: "outer" input_arg { name: "a" type_attr: "U" } output_arg { name: "b" type_attr: "U" } attr { name: "U" type: "type" } attr { name: "k" type: "int" } } '
+    text += 'node_def { name: "t" op: "twice" input: "a" attr { key: "T" value { placeholder: "U" } } } '
+    text += 'node_def { name: "p" op: "Pack" input: "t:b:0" attr { key: "T" value { placeholder: "U" } } attr { key: "axis" value { placeholder: "k" } } attr { key: "N" value { i: 1 } } } ret { key: "b" value: "p:output:0" } } }'
+    x = z.f32(2, 3)  # (Python does not import such functions, the runtime does)
+    z.graph_def(parsed(text), {"x:0": x}, ["y:0", "m:0", "c:0"], [x + x, x.astype(np.int32) * 2, (x + x)[:, None]])
