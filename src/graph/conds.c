@@ -80,7 +80,7 @@ static int find_condition(const conds *c, int parent, tn_pval key)
 }
 
 /* Both sides of a Switch: conditions sw->slot and the one after. */
-static tn_code switch_conditions(conds *c, tn_pnode *sw, tn_error *err)
+tn_code tn_cond_of_switch(conds *c, tn_pnode *sw, tn_error *err)
 {
     tn_pval key = predicate(sw->in[1]);
     int parent = sw->mark;
@@ -129,10 +129,13 @@ static tn_code find_node_condition(conds *c, tn_pnode *n, tn_error *err)
     if (tn_is_merge(n)) return merge_condition(c, n, err);
     if (tn_pnode_is(n, "ControlTrigger")) return TN_OK; /* runs whether or not what it waits for did */
     for (int i = 0; i < n->n_in; i++)
-        if (!narrow(c, n, tn_condition_of(n->in[i]))) TN_TRY(tn_cond_nest_input(c, n, i, err));
-    for (int i = 0, most = n->n_control; i < most; i++)
+        if (!narrow(c, n, tn_condition_of(n->in[i]))) {
+            TN_TRY(tn_cond_nest_input(c, n, i, err));
+            narrow(c, n, tn_condition_of(n->in[i]));
+        }
+    for (int i = 0; i < n->n_control; i++) /* those that are added too */
         if (!narrow(c, n, n->control[i]->mark)) TN_TRY(tn_cond_nest_control(c, n, i, err));
-    return tn_is_switch(n) ? switch_conditions(c, n, err) : TN_OK;
+    return tn_is_switch(n) ? tn_cond_of_switch(c, n, err) : TN_OK;
 }
 
 /* Marks every node; the deepest condition that anything lives under becomes c->depth. */
@@ -140,7 +143,7 @@ static tn_code find_conditions(conds *c, tn_error *err)
 {
     c->n = c->n_s = c->depth = 0;
     c->again = false;
-    int n_nodes = c->r->n_nodes; /* those that are added wait for the next time */
+    int n_nodes = c->r->n_nodes; /* those that are added have their conditions */
     if (!grow(c->a, &c->c, 0, &c->cap, sizeof *c->c)) return no_memory(err);
     c->c[c->n++] = (condition){.parent = -1, .next = -1, .ifs = -1};
     for (int i = 0; i < c->r->n_args; i++) {
@@ -148,7 +151,7 @@ static tn_code find_conditions(conds *c, tn_error *err)
         c->r->args[i]->order = -1;
     }
     for (int i = 0; i < c->r->n_nodes; i++) c->r->nodes[i]->order = -1;
-    for (int i = 0; i < n_nodes && !c->again; i++) {
+    for (int i = 0; i < n_nodes; i++) {
         tn_pnode *n = c->r->nodes[i];
         TN_TRY(find_node_condition(c, n, err));
         int depth = c->c[n->mark].depth + tn_is_merge(n); /* it may join Switches' outputs themselves */

@@ -27,7 +27,7 @@ typedef struct tn_conds {
     tn_selection **s;
     int n_s, cap_s;
     int depth; /* that is being converted */
-    bool again; /* the region was changed so that conditions nest: they are to be found anew */
+    bool again; /* the region was changed so that conditions nest: order and conditions are to be found anew */
     int changes;
 } tn_conds;
 
@@ -38,7 +38,10 @@ int tn_condition_of(tn_pval v);
 bool tn_condition_within(const tn_conds *c, int inner, int outer);
 tn_code tn_cond_unsupported(const tn_pnode *n, const char *why, tn_error *err);
 
-/* ==== conds_nest.c ==== each changes the region and sets c->again */
+/* The conditions that a Switch makes, by its mark, its own condition. */
+tn_code tn_cond_of_switch(tn_conds *c, tn_pnode *sw, tn_error *err);
+
+/* ==== conds_nest.c ==== each changes the region and sets c->again; nodes that are added have their conditions */
 /* Input i of n, or what its control edge i comes from, lives under a condition beside n's: it is seen through Switches
  * of that condition inside of n's. */
 tn_code tn_cond_nest_input(tn_conds *c, tn_pnode *n, int i, tn_error *err);

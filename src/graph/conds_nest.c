@@ -49,6 +49,7 @@ static tn_code add_constant(tn_arena *a, tn_region *r, const char *name, int val
     *t = tn_tensor_view(TN_INT32, &scalar, data);
     n->out[0] = (tn_info){.dtype = TN_INT32, .shape = scalar, .value = t, .bound = -1};
     n->order = -1;
+    n->mark = 0;
     *out = (tn_pval){n, 0};
     return TN_OK;
 }
@@ -60,7 +61,10 @@ static tn_code add_switch(tn_conds *c, const char *name, tn_pval data, tn_pval p
     tn_pval in[] = {data, pred};
     TN_TRY(add_node(c->a, c->r, "Switch", name, in, 2, 2, &n, err));
     *out = (tn_pval){n, side};
-    return TN_OK;
+    if (!c->n) return TN_OK; /* before conditions are looked for */
+    int x = tn_condition_of(data), y = tn_condition_of(pred);
+    n->mark = c->c[x].depth > c->c[y].depth ? x : y; /* one is within the other */
+    return tn_cond_of_switch(c, n, err);
 }
 
 /* ==== up and down ==== */
@@ -136,13 +140,14 @@ tn_code tn_cond_nest_control(tn_conds *c, tn_pnode *n, int i, tn_error *err)
     tn_pval both;
     TN_TRY(note_change(c, n, err));
     TN_TRY(add_constant(c->a, c->r, n->name, 0, &both, err));
-    both.node->mark = 0;
     TN_TRY(bring(c, n, before->mark, &both, err));
     TN_TRY(add_node(c->a, c->r, "Identity", n->name, &both, 1, 1, &pivot, err));
+    pivot->mark = tn_condition_of(both);
     if (!(trigger = tn_pnode_new(c->a, tn_op_find("ControlTrigger"), n->name, 0, 0)) ||
         !tn_region_add(c->a, c->r, trigger) || !tn_pnode_add_control(c->a, trigger, before) ||
         !tn_pnode_add_control(c->a, n, pivot))
         return no_memory(err);
+    trigger->mark = 0;
     n->control[i] = trigger;
     return TN_OK;
 }
@@ -169,11 +174,13 @@ static bool covers(const tn_conds *c, const tn_pnode *n, int top, int depth)
     return false;
 }
 
-static tn_code combine(tn_conds *c, const char *op, tn_pval x, tn_pval y, tn_pval *out, tn_error *err)
+/* Of flags that are seen under `top`. */
+static tn_code combine(tn_conds *c, const char *op, int top, tn_pval x, tn_pval y, tn_pval *out, tn_error *err)
 {
     tn_pnode *n;
     tn_pval in[] = {x, y};
     TN_TRY(add_node(c->a, c->r, op, x.node->name, in, y.node ? 2 : 1, 1, &n, err));
+    n->mark = top;
     *out = (tn_pval){n, 0};
     return TN_OK;
 }
@@ -186,15 +193,15 @@ static tn_code flag_of(tn_conds *c, int of, int top, tn_pval *out, tn_error *err
         const tn_condition at = c->c[of];
         tn_pval p = at.pred;
         TN_TRY(lift(c, tn_condition_of(p), top, &p, err));
-        if (!at.branch) TN_TRY(combine(c, "LogicalNot", p, (tn_pval){0}, &p, err));
-        if (out->node) TN_TRY(combine(c, "LogicalAnd", p, *out, &p, err));
+        if (!at.branch) TN_TRY(combine(c, "LogicalNot", top, p, (tn_pval){0}, &p, err));
+        if (out->node) TN_TRY(combine(c, "LogicalAnd", top, p, *out, &p, err));
         *out = p;
     }
     return TN_OK;
 }
 
 /* `when` if the flag is set, else `rest`. */
-static tn_code choose(tn_conds *c, const char *name, tn_pval flag, tn_pval when, tn_pval rest,
+static tn_code choose(tn_conds *c, const char *name, int top, tn_pval flag, tn_pval when, tn_pval rest,
                       tn_pval *out, tn_error *err)
 {
     tn_pval in[2];
@@ -203,6 +210,7 @@ static tn_code choose(tn_conds *c, const char *name, tn_pval flag, tn_pval when,
     TN_TRY(add_switch(c, name, when, flag, 1, &in[1], err));
     TN_TRY(add_node(c->a, c->r, "Merge", name, in, 2, 2, &n, err));
     n->out[1].dtype = TN_INT32;
+    n->mark = top;
     *out = (tn_pval){n, 0};
     return TN_OK;
 }
@@ -225,15 +233,15 @@ static tn_code merged(tn_conds *c, const tn_pnode *n, int o, int top, const tn_p
         if (o) TN_TRY(add_constant(c->a, c->r, n->name, i, &v, err));
         else TN_TRY(lift(c, tn_condition_of(v), top, &v, err));
         if (i == n->n_in - 1 || !flags[i].node) *out = v;
-        else TN_TRY(choose(c, n->name, flags[i], v, *out, out, err));
+        else TN_TRY(choose(c, n->name, top, flags[i], v, *out, out, err));
     }
     return TN_OK;
 }
 
-static tn_code any_flag(tn_conds *c, const tn_pnode *n, const tn_pval *flags, tn_pval *out, tn_error *err)
+static tn_code any_flag(tn_conds *c, const tn_pnode *n, int top, const tn_pval *flags, tn_pval *out, tn_error *err)
 {
     *out = flags[0];
-    for (int i = 1; i < n->n_in; i++) TN_TRY(combine(c, "LogicalOr", *out, flags[i], out, err));
+    for (int i = 1; i < n->n_in; i++) TN_TRY(combine(c, "LogicalOr", top, *out, flags[i], out, err));
     return TN_OK;
 }
 
@@ -241,6 +249,7 @@ static tn_code replace_merge(tn_conds *c, tn_pnode *n, int o, tn_pval v, tn_erro
 {
     tn_pnode *last;
     TN_TRY(add_node(c->a, c->r, "Identity", n->name, &v, 1, 1, &last, err));
+    last->mark = tn_condition_of(v);
     for (int i = 0; i < n->n_control; i++)
         if (!tn_pnode_add_control(c->a, last, n->control[i])) return no_memory(err);
     last->effect = n->effect && !o;
@@ -260,7 +269,7 @@ tn_code tn_cond_split_merge(tn_conds *c, tn_pnode *n, tn_error *err)
     for (int i = 1; i < n->n_in; i++) top = common(c, top, tn_condition_of(n->in[i]));
     for (int i = 0; i < n->n_in; i++) TN_TRY(flag_of(c, tn_condition_of(n->in[i]), top, &flags[i], err));
     bool always = covers(c, n, top, 0);
-    if (!always) TN_TRY(any_flag(c, n, flags, &any, err));
+    if (!always) TN_TRY(any_flag(c, n, top, flags, &any, err));
     for (int o = 0; o < 2; o++) {
         if (o && !index_is_used(c->r, n)) continue;
         TN_TRY(merged(c, n, o, top, flags, &out, err));
