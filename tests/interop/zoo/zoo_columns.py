@@ -69,10 +69,6 @@ def columns_linear(z):
     s = v1.placeholder(tf.string, [None], "input_example_tensor")
     features = v1.parse_example(s, fc.make_parse_example_spec(cols))
     y = c1.linear_model(features, cols, units=3, sparse_combiner="mean")
-    for v in v1.global_variables():
-        v1.add_to_collection("init", v1.assign(v, v1.random_normal(v.shape, seed=len(v.name))))
-    with tf.control_dependencies(None):
-        pass
     classes = tf.tile(tf.constant(["a", "b", "c"])[None], [tf.shape(y)[0], 1])
     export(z, s, {"serving_default": ("tensorflow/serving/classify", {"scores": tf.nn.softmax(y), "classes": classes}),
                   "predict": ("tensorflow/serving/predict", {"logits": y, "class_ids": tf.argmax(y, 1)[:, None]}),
@@ -133,7 +129,7 @@ def columns_sparse_by_hand(z):
     ragged = tf.RaggedTensor.from_sparse(words)
     grams = tf.strings.ngrams(ragged, 2, separator=" ")
     hashed = tf.strings.to_hash_bucket_fast(grams, 16)
-    counts = tf.reduce_sum(tf.one_hot(hashed, 16), 1) if False else tf.sparse.to_dense(tf.sparse.reset_shape(hashed.to_sparse() * 0 + hashed.to_sparse()) if False else hashed.to_sparse())
+    counts = tf.sparse.to_dense(hashed.to_sparse())
     length = tf.cast(tf.math.segment_sum(tf.ones_like(words.values, tf.int64), words.indices[:, 0]), tf.int32)
     w = v1.get_variable("w", [16, 2])
     linear = v1.nn.embedding_lookup_sparse(w, hashed.to_sparse(), None, combiner="sum")

@@ -110,9 +110,9 @@ def loop_parallel_arrays(z):
         t = tf.TensorArray(tf.float32, n).unstack(x)
         o = tf.TensorArray(tf.float32, n, element_shape=[None], clear_after_read=False)
         for i in tf.range(n):
-            o = o.write(n - 1 - i, t.read(i) + (o.read(n - i) if i > 0 else tf.zeros_like(t.read(0))) if False else t.read(i) * 3.0)
+            o = o.write(n - 1 - i, t.read(i) * 3.0)
         p = tf.TensorArray(tf.float32, n, infer_shape=False).scatter(tf.range(n), x)
-        return {"o": o.stack(), "c": p.concat() if False else tf.TensorArray(tf.float32, n).unstack(x).concat() if False else p.gather([0, 1])}
+        return {"o": o.stack(), "c": p.gather([0, 1])}
     z.function(f, z.f32(4, 3))
 
 
@@ -120,7 +120,7 @@ def loop_parallel_arrays(z):
 def array_split_concat(z):
     def f(x):
         t = tf.TensorArray(tf.float32, 3, infer_shape=False).split(x, [1, 2, 3])
-        return {"c": t.concat(), "r": t.read(1) if False else t.concat() * 2.0}
+        return {"c": t.concat(), "r": t.concat() * 2.0}
     z.function(f, z.f32(6, 2))
 
 
@@ -454,7 +454,7 @@ def sparse_work(z):
         return {"sum": tf.sparse.reduce_sum(s, 1), "mm": tf.sparse.sparse_dense_matmul(s, k), "d": tf.sparse.to_dense(t), "c": tf.sparse.to_dense(tf.sparse.concat(0, [s, s])),
                 "r": tf.sparse.reshape(s, [-1]).indices, "a": tf.sparse.to_dense(tf.sparse.add(s, s)), "sm": tf.sparse.softmax(s).values,
                 "sl": tf.sparse.slice(s, [0, 1], [2, 2]).values, "f": tf.sparse.fill_empty_rows(s, 9.0)[0].values, "e": tf.sparse.fill_empty_rows(s, 9.0)[1],
-                "m": tf.sparse.to_dense(s * k[0][:, None] if False else s), "mask": tf.sparse.retain(s, s.values > 0.0).values,
+                "m": tf.sparse.to_dense(s), "mask": tf.sparse.retain(s, s.values > 0.0).values,
                 "max": tf.sparse.reduce_max(s, axis=0), "ids": tf.sparse.to_indicator(tf.SparseTensor(s.indices, tf.cast(tf.abs(s.values), tf.int64) % 5, s.dense_shape), 5)}
     z.function(f, np.float32([[0, 1, 0, 2], [3, 0, -4, 0], [0, 0, 0, 0]]), z.f32(4, 2), specs=[S([3, 4], tf.float32, "x"), S([4, 2], tf.float32, "k")])
 
@@ -549,9 +549,9 @@ def strings(z):
     def f(s):
         t = tf.strings.split(s, ",")
         return {"low": tf.strings.lower(s), "up": tf.strings.upper(s, "utf-8"), "len": tf.strings.length(s, "UTF8_CHAR"), "h": tf.strings.to_hash_bucket_fast(s, 17), "hs": tf.strings.to_hash_bucket_strong(s, 17, [1, 2]),
-                "h0": tf.strings.to_hash_bucket(s, 17), "n": tf.strings.to_number(tf.strings.regex_extract(s, "x") if False else tf.strings.regex_replace(s, r"[^0-9]", "") + "1"), "j": tf.strings.reduce_join(s, separator="|"), "rj": tf.strings.reduce_join(t, axis=-1, separator="+"),
+                "h0": tf.strings.to_hash_bucket(s, 17), "n": tf.strings.to_number(tf.strings.regex_replace(s, r"[^0-9]", "") + "1"), "j": tf.strings.reduce_join(s, separator="|"), "rj": tf.strings.reduce_join(t, axis=-1, separator="+"),
                 "v": t.flat_values, "rs": t.row_splits, "st": tf.strings.strip(s), "m": tf.strings.regex_full_match(s, ".*b.*"), "sub": tf.strings.substr(s + "abc", 1, 2),
-                "f": tf.strings.format("{} and {}", (s, tf.size(s))), "a": tf.strings.as_string(tf.strings.length(s), width=5, fill="0"), "b64": tf.io.encode_base64(s), "raw": tf.io.decode_raw(s, tf.uint8, fixed_length=4) if False else tf.io.decode_raw(tf.strings.substr(s + "pad!", 0, 4), tf.int16),
+                "f": tf.strings.format("{} and {}", (s, tf.size(s))), "a": tf.strings.as_string(tf.strings.length(s), width=5, fill="0"), "b64": tf.io.encode_base64(s), "raw": tf.io.decode_raw(tf.strings.substr(s + "pad!", 0, 4), tf.int16),
                 "ng": tf.strings.ngrams(t, 2, separator="_").flat_values, "bs": tf.strings.bytes_split(s).flat_values, "js": tf.strings.join([s, s], "~")}
     z.function(f, np.array([" Ab,c d", "\u00e912,b,", ""], object))
 

@@ -342,13 +342,6 @@ for _name in ("SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax"
     entry(_one)
 
 
-def train_keras(z, model, x, y, loss):
-    """The model in a graph of TensorFlow 1 with v1's optimizer."""
-    p = model(x)
-    value = loss(y, p)
-    return value, v1.train.AdamOptimizer(0.01).minimize(value)
-
-
 @old
 def train_cnn(z):
     x, y = v1.placeholder(tf.float32, [None, 8, 8, 2]), v1.placeholder(tf.int64, [None])
@@ -388,7 +381,7 @@ def train_transformer(z):
             mean, var = tf.nn.moments(x, [-1], keepdims=True)
             x = tf.nn.batch_normalization(x, mean, var, v1.get_variable("beta", [8], initializer=v1.zeros_initializer()), v1.get_variable("gamma", [8], initializer=v1.ones_initializer()), 1e-6)
             x = x + tf.reshape(dense(dense(tf.reshape(x, [-1, 8]), 16, "up", tf.nn.gelu), 8, "down"), [b, t, 8])
-    loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=tf.one_hot(y, 5), logits=dense(x[:, -1] + tf.reduce_max(x, 1) if False else tf.reshape(x[:, -1], [-1, 8]), 5, "head")))
+    loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=tf.one_hot(y, 5), logits=dense(tf.reshape(x[:, -1], [-1, 8]), 5, "head")))
     z.train(loss, v1.train.AdamOptimizer(0.01).minimize(loss), {ids: z.ints(12, 3, 5), y: z.ints(5, 3)})
 
 

@@ -49,7 +49,6 @@ def odd_constants(z):
 
 @entry
 def odd_versions(z):
-    text = X + 'node { name: "y" op: "Relu" input: "^z" input: "x" ' + F + '} node { name: "z" op: "NoOp" } '
     text = X + 'node { name: "y" op: "Relu" input: "x:0" input: "^z" ' + F + '} node { name: "z" op: "NoOp" } '
     for versions in ("", "versions { producer: 21 }", "versions { producer: 2000 min_consumer: 12 }", "versions { producer: 24 bad_consumers: 3 }"):
         run_both(z, parsed(text + versions), {"x:0": z.f32(3)}, ["y:0"])
@@ -67,7 +66,7 @@ def odd_old_operators(z):
                 raw.SparseToDense(sparse_indices=[[0, 1]], output_shape=[2, 2], sparse_values=[3.0], default_value=0.0), raw.StridedSlice(input=x, begin=[0], end=[2], strides=[1]), raw.Max(input=x, axis=[0]), raw.Where(condition=x > 0),
                 raw.Invert(x=i), raw.Cross(a=x, b=x + 1), raw.MatrixBandPart(input=x, num_lower=0, num_upper=1), raw.MatrixDiag(diagonal=x), raw.ResizeBilinear(images=x[None, :, :, None], size=[5, 5]), raw.LRN(input=x[None, :, :, None]),
                 raw.BiasAddV1(value=x, bias=x[0]), raw.MaxPool(input=x[None, :, :, None], ksize=[1, 2, 2, 1], strides=[1, 1, 1, 1], padding="SAME"), raw.FusedBatchNorm(x=x[None, :, :, None], scale=[1.0], offset=[0.0], mean=[0.1], variance=[2.0], is_training=False)[0],
-                raw.BatchNormWithGlobalNormalization(t=x[None, :, :, None], m=[0.1], v=[1.5], beta=[0.2], gamma=[1.1], variance_epsilon=1e-3, scale_after_normalization=True) if False else x, raw.Bitcast(input=x, type=tf.int32),
+                raw.Bitcast(input=x, type=tf.int32),
                 raw.DynamicStitch(indices=[[0, 2], [1]], data=[x[:2], x[2:]]), raw.SpaceToDepth(input=x[None, :2, :2, None], block_size=2), raw.PlaceholderWithDefault(input=x, shape=[None, 3]), raw.Pad(input=x, paddings=[[1, 1], [0, 0]])]
         z.session(outs, {x: z.f32(3, 3)})
 

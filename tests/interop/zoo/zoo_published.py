@@ -11,8 +11,8 @@ from zoo_v1 import dense, old
 
 
 def png(z, h, w):
-    with tf.init_scope():
-        return tf.io.encode_png((z.rng.random((h, w, 3)) * 255).astype(np.uint8)).numpy()
+    with tf.Graph().as_default(), v1.Session() as s:
+        return s.run(tf.io.encode_png((z.rng.random((h, w, 3)) * 255).astype(np.uint8)))
 
 
 @old
@@ -21,9 +21,7 @@ def published_image_bytes(z):
     s = v1.placeholder(tf.string, [None], "image_bytes")
 
     def one(b):
-        x = tf.image.decode_image(b, 3, expand_animations=False) if False else tf.image.decode_png(b, 3)
-        x = tf.image.convert_image_dtype(x, tf.float32)
-        x = tf.image.central_crop(x, 0.875) if False else x
+        x = tf.image.convert_image_dtype(tf.image.decode_png(b, 3), tf.float32)
         x = v1.image.resize_bilinear(x[None], [12, 10], align_corners=False)[0]
         return (x - 0.5) * 2.0
     x = tf.map_fn(one, s, dtype=tf.float32, back_prop=False)
@@ -32,9 +30,10 @@ def published_image_bytes(z):
     p = tf.nn.softmax(dense(tf.reduce_mean(y, [1, 2]), 5, "logits"))
     top = tf.nn.top_k(p, 2)
     names = tf.gather(tf.constant(["a", "b", "c", "d", "e"]), top.indices)
+    images = np.array([png(z, 9, 7), png(z, 20, 16)], object)
     with v1.Session() as session:
         session.run(v1.global_variables_initializer())
-        z.saved_model(session, {"image_bytes": s}, {"probabilities": p, "classes": names, "scores": top.values}, [{"image_bytes": np.array([png(z, 9, 7), png(z, 20, 16)], object)}])
+        z.saved_model(session, {"image_bytes": s}, {"probabilities": p, "classes": names, "scores": top.values}, [{"image_bytes": images}])
 
 
 @old

@@ -91,10 +91,7 @@ def v1_overlapping(z):
 @old
 def v1_switch_n(z):
     x, k = place(tf.float32, [None]), place(tf.int32, [])
-    outs = tf.raw_ops._SwitchN(data=x, output_index=k, num_outs=3) if hasattr(tf.raw_ops, "_SwitchN") else [x, x, x]
-    if not hasattr(tf.raw_ops, "_SwitchN"):
-        z.session([x + tf.cast(k, tf.float32)], {x: z.f32(2), k: 1})
-        return
+    outs = v1.get_default_graph().create_op("_SwitchN", [x, k], [tf.float32] * 3, name="switch", attrs={"num_outs": v1.AttrValue(i=3), "T": v1.AttrValue(type=1)}).outputs
     y, i = tf.raw_ops.Merge(inputs=[outs[0] + 1.0, outs[1] * 2.0, -outs[2]])
     for n in range(3):
         z.session([y, i], {x: z.f32(3), k: n})
@@ -134,8 +131,7 @@ def v1_arrays(z):
     n = tf.shape(x)[0]
     src = tf.TensorArray(tf.float32, n).unstack(x)
     dst = tf.TensorArray(tf.float32, n)
-    _, dst, last = v1.while_loop(lambda i, d, c: i < n, lambda i, d, c: (i + 1, d.write(i, tf.tanh(src.read(i) + c)), src.read(i) * 0.0 + c + 1.0) if False else (
-        i + 1, d.write(i, tf.tanh(c)), c + 1.0), [0, dst, tf.zeros([3])])
+    _, dst, last = v1.while_loop(lambda i, d, c: i < n, lambda i, d, c: (i + 1, d.write(i, tf.tanh(c)), c + 1.0), [0, dst, tf.zeros([3])])
     s = tf.TensorArray(tf.float32, 0, dynamic_size=True, infer_shape=False)
     s = s.write(0, x[:1]).write(1, x)
     z.session([dst.stack(), last, s.concat(), src.gather([1, 0]), dst.size()], {x: z.f32(4, 3)})
@@ -221,14 +217,6 @@ def v1_beam_search(z):
         z.session([t, seqs, scores, done], {steps: n})
 
 
-def gru_cell(x, h, units, scope):
-    with v1.variable_scope(scope, reuse=v1.AUTO_REUSE):
-        g = tf.sigmoid(v1.layers.dense(tf.concat([x, h], 1), 2 * units, name="gates"))
-        r, u = tf.split(g, 2, 1)
-        c = tf.tanh(v1.layers.dense(tf.concat([x, r * h], 1), units, name="candidate"))
-        return u * h + (1 - u) * c
-
-
 def dense(x, units, scope, activation=None):
     with v1.variable_scope(scope, reuse=v1.AUTO_REUSE):
         w = v1.get_variable("kernel", [x.shape[-1], units], initializer=v1.glorot_uniform_initializer(seed=4))
@@ -287,7 +275,7 @@ def v1_attention_decoder(z):
     src, length, tgt = place(tf.int32, [None, None]), place(tf.int32, [None]), place(tf.int32, [None, None])
     table = v1.get_variable("embedding", [12, 5])
     memory, h = recurrent(tf.nn.embedding_lookup(table, src), length, 4, "encoder")
-    keys = v1.layers.dense(memory, 4, use_bias=False, name="keys") if hasattr(v1.layers, "dense") and False else tf.tensordot(memory, v1.get_variable("keys", [4, 4]), 1)
+    keys = tf.tensordot(memory, v1.get_variable("keys", [4, 4]), 1)
     mask = tf.sequence_mask(length, tf.shape(src)[1], tf.float32)
     wa, wo = v1.get_variable("wa", [5 + 4 + 4, 4]), v1.get_variable("wo", [4, 12])
     emb = tf.TensorArray(tf.float32, tf.shape(tgt)[1]).unstack(tf.transpose(tf.nn.embedding_lookup(table, tgt), [1, 0, 2]))
@@ -376,7 +364,7 @@ def v1_moving_average(z):
     train = v1.train.GradientDescentOptimizer(0.05).minimize(loss, step)
     with tf.control_dependencies([train]):
         op = tf.group(ema.apply(v1.trainable_variables()), averaged.apply([loss]))
-    z.train(loss, op, {x: z.f32(4, 3)}, extra=[averaged.average(loss), ema.average(v1.trainable_variables()[0]).read_value() if False else tf.identity(averaged.average(loss))])
+    z.train(loss, op, {x: z.f32(4, 3)}, extra=[averaged.average(loss)])
 
 
 @old
@@ -592,8 +580,7 @@ def v1_saved_model(z):
 @old
 def v1_sharded(z):
     x = place(tf.float32, [2, 3])
-    with tf.device("/job:worker/cpu:0" if False else None):
-        y = dense(dense(x, 4, "a"), 2, "b")
+    y = dense(dense(x, 4, "a"), 2, "b")
     loss = tf.reduce_sum(tf.square(y))
     v1.train.Saver(sharded=True)
     z.train(loss, v1.train.AdamOptimizer().minimize(loss), {x: z.f32(2, 3)})
