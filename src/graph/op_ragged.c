@@ -3,6 +3,8 @@
  * op_ragged.c - ragged tensors as {row splits of each level, values}: RaggedTensorToSparse and
  * RaggedTensorToTensor.
  */
+#include "op_grads.h"
+#include "op_math.h"
 #include "op_move.h"
 
 /* ==== levels ==== */
@@ -117,6 +119,15 @@ static tn_code to_sparse_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
+/* The values come out in the order they went in. */
+static tn_code to_sparse_grad(tn_grad *g, tn_error *err)
+{
+    (void)err;
+    int values = g->op->n_in - 1;
+    tn_grad_set(g, values, tn_grad_reshape_like(g->b, tn_grad_dy(g, 1), tn_grad_in(g, values)));
+    return TN_OK;
+}
+
 const tn_op tn_op_RaggedTensorToSparse = {
     .name = "RaggedTensorToSparse",
     .sig = "rt_nested_splits:RAGGED_RANK*Tsplits rt_dense_values:T -> sparse_indices:int64 "
@@ -124,6 +135,7 @@ const tn_op tn_op_RaggedTensorToSparse = {
            "Tsplits:type{int32,int64}=int64",
     .infer = to_sparse_infer,
     .run = to_sparse_run,
+    .grad = to_sparse_grad,
     .dynamic = TN_BIT(0) | TN_BIT(1) | TN_BIT(2),
 };
 
@@ -260,6 +272,45 @@ static tn_code to_tensor_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
+static bool has_first_size(const tn_grad *g)
+{
+    const tn_attr *types = tn_attr_find(&g->op->attrs, "row_partition_types");
+    return types && types->is_list && types->n &&
+           tn_view_is((tn_view){types->ss[0].p, types->ss[0].n}, "FIRST_DIM_SIZE");
+}
+
+/* The values' numbers, from 1 on, put in the same places; 0 where there is the default. */
+static tn_node numbers_in_place(tn_grad *g, tn_node numbers)
+{
+    tn_builder *b = g->b;
+    tn_node in[TN_MAX_RANK + 3];
+    int n = g->op->n_in, levels = n - 3 - has_first_size(g);
+    for (int i = 0; i < n; i++) in[i] = tn_grad_in(g, i);
+    in[0] = tn_grad_range_of(b, tn_grad_shape(b, tn_grad_out(g, 0), TN_INT64), 0, levels + 1);
+    in[1] = numbers;
+    in[2] = tn_grad_int(b, TN_INT64, 0);
+    const char *const like[] = {"row_partition_types"};
+    return tn_grad_op_like(g, "RaggedTensorToTensor", in, n, like, 1);
+}
+
+/* Each value gets its place's gradient, the default the sum of all that is left. */
+static tn_code to_tensor_grad(tn_grad *g, tn_error *err)
+{
+    tn_builder *b = g->b;
+    if (g->op->n_in > TN_MAX_RANK + 3)
+        return tn_fail(err, TN_UNIMPLEMENTED, "more than %d ragged dimensions", TN_MAX_RANK);
+    tn_node one = tn_grad_int(b, TN_INT64, 1), zero = tn_grad_int(b, TN_INT32, 0);
+    tn_node rows = tn_grad_element(b, tn_grad_shape(b, tn_grad_in(g, 1), TN_INT64), 0);
+    tn_node end = tn_op(b, "AddV2", TN_INPUTS(rows, one), TN_NO_ATTRS);
+    tn_node numbers = tn_op(b, "Range", TN_INPUTS(one, end, one), TN_NO_ATTRS);
+    tn_node sums = tn_op(b, "UnsortedSegmentSum",
+                         TN_INPUTS(tn_grad_dy(g, 0), numbers_in_place(g, numbers), end), TN_NO_ATTRS);
+    tn_node left = tn_op(b, "GatherV2", TN_INPUTS(sums, tn_grad_int(b, TN_INT32, 0), zero), TN_NO_ATTRS);
+    tn_grad_set(g, 1, tn_op(b, "GatherV2", TN_INPUTS(sums, numbers, zero), TN_NO_ATTRS));
+    tn_grad_set(g, 2, tn_g_sum_to(b, left, tn_grad_in(g, 2), left));
+    return TN_OK;
+}
+
 const tn_op tn_op_RaggedTensorToTensor = {
     .name = "RaggedTensorToTensor",
     .sig = "shape:Tshape values:T default_value:T row_partition_tensors:num_row_partition_tensors*Tindex "
@@ -267,5 +318,6 @@ const tn_op tn_op_RaggedTensorToTensor = {
            "num_row_partition_tensors:int>=1 row_partition_types:list(string)",
     .infer = to_tensor_infer,
     .run = to_tensor_run,
+    .grad = to_tensor_grad,
     .dynamic = TN_BIT(0),
 };

@@ -45,6 +45,27 @@ def gathers(rng):
         yield case("RaggedGather", one, np.array(s, np.int64), draw(rng, F32, 3), np.array(i, np.int64))
 
 
+def dense(rng):
+    for t in (F32, F64):
+        for inner in ((), (2,)):
+            for levels in (1, 2):
+                s, v = nested(rng, t, levels, 3, I64, inner)
+                yield case("RaggedTensorToSparse", lambda *x: raw.RaggedTensorToSparse(rt_nested_splits=x[:-1], rt_dense_values=x[-1]),
+                           *s, v, grad=[levels])
+                for d in ((), inner):
+                    shape = [-1] * (1 + levels) + list(inner)
+                    if rng.random() < .5:
+                        shape[1] = int(rng.integers(1, 4))
+                    yield case("RaggedTensorToTensor", lambda *x, n=levels, shape=shape: raw.RaggedTensorToTensor(
+                        shape=tf.constant(shape, tf.int64), values=x[n], default_value=x[n + 1], row_partition_tensors=x[:n],
+                        row_partition_types=["ROW_SPLITS"] * n), *s, v, draw(rng, t, *d), grad=[levels, levels + 1], shapes="known")
+        ids = np.sort(rng.integers(0, 4, 6))
+        yield case("RaggedTensorToTensor", lambda n, ids, v, d: raw.RaggedTensorToTensor(
+            shape=tf.constant(-1, tf.int64), values=v, default_value=d, row_partition_tensors=[n, ids],
+            row_partition_types=["FIRST_DIM_SIZE", "VALUE_ROWIDS"]), np.int64(5), ids, draw(rng, t, 6), draw(rng, t), grad=[2, 3],
+            shapes="known")
+
+
 def cases(rng):
-    for part in (ranges, gathers):
+    for part in (ranges, gathers, dense):
         yield from part(rng)
