@@ -177,7 +177,9 @@ void tn_infer_set_sparse(tn_infer *c, int indices, int values, int shape, int64_
 
 tn_code tn_run_in_arena(tn_run *r, tn_code (*f)(tn_run *r, tn_arena *a, tn_error *err), tn_error *err)
 {
-    tn_arena *a = tn_arena_new(0);
+    const tn_budget *b = tn_budget_now();
+    size_t limit = tn_budget_limit(b), used = tn_budget_used(b);
+    tn_arena *a = tn_arena_new(!limit ? 0 : limit > used ? limit - used : 1);
     if (!a) return tn_no_memory(err, 0);
     tn_code code = f(r, a, err);
     tn_arena_free(a);

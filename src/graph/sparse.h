@@ -44,7 +44,7 @@ tn_code tn_sparse_output_picked(tn_run *r, int indices, int values, const tn_spa
 tn_code tn_infer_sparse(const tn_infer *c, int first, int64_t *n, int64_t *rank, tn_error *err);
 void tn_infer_set_sparse(tn_infer *c, int indices, int values, int shape, int64_t n, int64_t rank);
 
-/* run with an arena of its own, gone afterwards */
+/* run with an arena of its own, gone afterwards, that takes no more than the session's budget has left */
 tn_code tn_run_in_arena(tn_run *r, tn_code (*f)(tn_run *r, tn_arena *a, tn_error *err), tn_error *err);
 #define TN_RUN_IN_ARENA(Name, F)                  \
     static tn_code Name(tn_run *r, tn_error *err) \
