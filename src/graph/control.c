@@ -17,6 +17,7 @@ static tn_code move_value(tn_run_context *c, int from, int to, tn_error *err)
 {
     tn_tensor *src = &c->values[from], *dst = &c->values[to], *kept;
     if (src == dst || (src->data && src->data == dst->data && !on_heap(c, to))) return TN_OK;
+    if (!src->data && tn_tensor_bytes(src)) return TN_OK; /* a stand-in for what the other branch has */
     if (!on_heap(c, to)) {
         if (tn_tensor_bytes(dst)) memcpy(dst->data, src->data, tn_tensor_bytes(dst));
         return TN_OK;

@@ -451,13 +451,14 @@ tn_code tn_exec_copy(tn_run_context *c, const tn_step *s, tn_error *err)
 /* A read is the variable's own buffer, with a reference on it: a writer that comes meanwhile copies. */
 tn_code tn_exec_read(tn_run_context *c, const tn_step *s, tn_error *err)
 {
-    tn_resource *res = *(tn_resource **)c->values[s->in[0]].data;
+    const tn_tensor *handle = &c->values[s->in[0]];
+    tn_resource *res = handle->data && tn_tensor_bytes(handle) ? *(tn_resource **)handle->data : NULL;
     tn_tensor *out = &c->values[s->out[0]], *copy;
-    if (res->kind != TN_RES_VARIABLE && c->program->slots[s->out[0]].dtype == TN_STRING) {
+    if (res && res->kind != TN_RES_VARIABLE && c->program->slots[s->out[0]].dtype == TN_STRING) {
         tn_value_share(out, &c->values[s->in[0]]); /* an old handle, of a type that newer ones declare as a string */
         return TN_OK;
     }
-    if (res->kind != TN_RES_VARIABLE)
+    if (!res || res->kind != TN_RES_VARIABLE)
         return tn_fail(err, TN_FAILED_PRECONDITION, "'%s' reads what is no variable", s->name);
     tn_stored *v = (tn_stored *)res;
     pthread_mutex_lock(&v->store->lock);

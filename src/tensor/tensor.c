@@ -207,6 +207,7 @@ tn_code tn_tensor_copy(const tn_tensor *t, tn_tensor **out, tn_error *err)
 {
     tn_tensor *x;
     tn_code code = TN_OK;
+    if (!t->data && tn_tensor_bytes(t)) return tn_fail(err, TN_INVALID_ARGUMENT, "there is no value");
     TN_TRY(tn_tensor_alloc(t->dtype, &t->shape, &x, err));
     if (t->dtype == TN_STRING)
         code = copy_strings(t, x, err);
