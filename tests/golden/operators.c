@@ -378,6 +378,13 @@ static bool is_quantised(int t)
     return t == TN_QINT8 || t == TN_QUINT8 || t == TN_QINT32 || t == TN_QINT16 || t == TN_QUINT16;
 }
 
+static uint32_t quantised(void)
+{
+    uint32_t bits = 0;
+    for (int t = 0; t < TN_DTYPE_COUNT; t++) bits |= is_quantised(t) ? 1u << t : 0;
+    return bits;
+}
+
 static void print_bits(uint32_t bits)
 {
     const char *between = "";
@@ -393,11 +400,9 @@ static void print_dtypes(const tn_sig *sig, const known *k)
     const char *between = "";
     for (int i = 0; i < sig->n_attrs; i++) {
         if (!names_a_dtype(sig, i)) continue;
-        uint32_t not = sig->attrs[i].allowed_types & ~k->taken[i];
-        for (int t = 0; t < TN_DTYPE_COUNT; t++)
-            if (is_quantised(t)) not &= ~(1u << t);
+        uint32_t not = sig->attrs[i].allowed_types & ~k->taken[i] & ~quantised();
         printf("%s`%s`: ", between, sig->attrs[i].name);
-        print_bits(k->taken[i]);
+        print_bits(k->taken[i] & ~quantised() ? k->taken[i] & ~quantised() : k->taken[i]);
         if (!k->taken[i]) printf("not seen");
         if (not) {
             printf(k->taken[i] ? "; not " : ", of ");
