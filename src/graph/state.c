@@ -195,7 +195,8 @@ static tn_code check_fits(const tn_stored *v, const tn_tensor *value, bool any_s
 static void note_change(tn_stored *v, int *count)
 {
     if (*count < INT_MAX) ++*count;
-    atomic_fetch_add_explicit(&v->store->changes, 1, memory_order_release);
+    atomic_uint_fast64_t *changes = &v->store->changes; /* nobody else counts: the lock is held */
+    atomic_store_explicit(changes, atomic_load_explicit(changes, memory_order_relaxed) + 1, memory_order_release);
 }
 
 tn_code tn_variable_take(tn_stored *v, tn_tensor *value, tn_error *err)
