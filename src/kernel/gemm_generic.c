@@ -77,6 +77,7 @@ static tn_code widened_of(const tn_gemm_plan *p, widened *w, tn_error *err)
     d.dtype = TN_FLOAT;
     d.lda = d.ldb = d.ldc = 0;
     d.batch_rank = 0;
+    d.packs = false; /* nobody packs what is widened anew in each run */
     d.threads = p->batches > 1 ? 1 : d.threads;
     TN_TRY(tn_gemm_prepare(&d, &w->plan, err));
     w->a = 0;

@@ -201,10 +201,27 @@ static void other_types(void **state)
     assert_int_equal(tn_gemm_prepare(&d, &p, NULL), TN_INVALID_ARGUMENT);
 }
 
+/* What is widened in each run cannot be packed once for all: its scratch has room for the panels, too. */
+static void widened_is_not_packed(void **state)
+{
+    (void)state;
+    const tn_dtype types[] = {TN_HALF, TN_BFLOAT16};
+    for (int i = 0; i < 2; i++) {
+        tn_gemm_desc d = {.dtype = types[i], .m = 2, .n = 16, .k = 4, .threads = 1};
+        tn_gemm_plan each, once;
+        tn_error err;
+        assert_int_equal(tn_gemm_prepare(&d, &each, &err), TN_OK);
+        d.packs = true;
+        assert_int_equal(tn_gemm_prepare(&d, &once, &err), TN_OK);
+        assert_int_equal(once.packed, 0);
+        assert_int_equal(once.scratch, each.scratch);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(shapes), cmocka_unit_test(threads_agree),
                                        cmocka_unit_test(doubles), cmocka_unit_test(batches_broadcast),
-                                       cmocka_unit_test(other_types)};
+                                       cmocka_unit_test(other_types), cmocka_unit_test(widened_is_not_packed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
