@@ -169,9 +169,9 @@ static void place_feed(tn_layout *l, tn_pnode *n)
 
 static void note_inplace(tn_layout *l, const tn_pnode *n)
 {
-    int mine = l->storage_of[n->slot], k = 0;
-    if (!(n->op->flags & TN_INPLACE) || !(l->b->passes & TN_PASS(INPLACE)) || mine < 0) return;
-    for (int i = 0; i < n->n_in && k < 3; i++) {
+    int mine = l->storage_of[n->slot], k = 0, most = n->op->flags & TN_INPLACE_FIRST ? 1 : n->n_in;
+    if (!(n->op->flags & (TN_INPLACE | TN_INPLACE_FIRST)) || !(l->b->passes & TN_PASS(INPLACE)) || mine < 0) return;
+    for (int i = 0; i < most && k < 3; i++) {
         const tn_info *in = &n->in[i].node->out[n->in[i].index];
         int s = l->storage_of[slot_of(n->in[i])];
         if (s >= 0 && s != mine && tn_shape_equal(&in->shape, &n->out[0].shape) &&

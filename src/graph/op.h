@@ -156,6 +156,7 @@ enum {
     TN_STATEFUL = 1,   /* never merged, folded or dropped when it has effects: random, state, I/O */
     TN_ALIAS = 2,      /* output k is input k's data under its inferred shape (Reshape, IdentityN, ...): no run */
     TN_INPLACE = 4,    /* run may be given an output that is the memory of an input of the same shape and size */
+    TN_INPLACE_FIRST = 16, /* the same of input 0 alone: the others are read when the output is being written */
     TN_POINTWISE = 8,  /* element-wise float op that the fused program of kernel/ knows (by `pointwise`) */
     TN_EFFECT = 32,    /* runs whenever it is reached in a function body, fetched or not (Assert, writes) */
     TN_NO_GRADIENT = 64, /* TensorFlow gives none (NotDifferentiable): the gradient stops here */

@@ -220,7 +220,7 @@ static tn_code tensor_extreme_grad(tn_grad *g, tn_error *err)
         .prepare = NAME##_prepare,                              \
         .run = tensor_scatter_run,                              \
         .grad = GRAD,                                           \
-        .flags = TN_INPLACE,                                    \
+        .flags = TN_INPLACE_FIRST,                              \
     };
 
 TENSOR_SCATTER(TensorScatterUpdate, TN_SCATTER_UPDATE, tensor_update_grad,

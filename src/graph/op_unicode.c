@@ -117,6 +117,7 @@ static void put_character(encoding e, uint32_t c, tn_buf *out)
 typedef struct manner {
     encoding in, out;
     bool strict, ignore, controls; /* controls are replaced too (or ignored) */
+    bool transcodes;               /* then a strict manner takes controls for malformed, as TensorFlow's does */
     int32_t replacement;
 } manner;
 
@@ -154,6 +155,7 @@ static tn_code manner_prepare(tn_prepare *p, tn_error *err)
          encodes = tn_attr_find(p->attrs, "output_encoding");
     if (decodes) TN_TRY(read_encoding(p->attrs, "input_encoding", &m->in, err));
     if (encodes) TN_TRY(read_encoding(p->attrs, "output_encoding", &m->out, err));
+    m->transcodes = decodes && encodes;
     m->strict = tn_attr_is(p->attrs, "errors", "strict");
     m->ignore = tn_attr_is(p->attrs, "errors", "ignore");
     tn_attr_get_bool(p->attrs, "replace_control_characters", &m->controls);
@@ -172,7 +174,7 @@ static bool take(const manner *m, tn_view *s, const char **start, int32_t *c, tn
         *start = s->p;
         *s = (tn_view){s->p + used, s->n - used};
         if (*c != MALFORMED && !(m->controls && *c <= 0x1f)) return true;
-        if (m->strict && *c == MALFORMED) {
+        if (m->strict && (*c == MALFORMED || m->transcodes)) {
             *code = tn_fail(err, TN_INVALID_ARGUMENT, "Invalid formatting on input string");
             return false;
         }

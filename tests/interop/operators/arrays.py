@@ -138,6 +138,9 @@ def gather(rng):
                            grad=grads(x, 0, 2) if not unique else [])
             if x.dtype.kind != "b":
                 yield case("ScatterNd", lambda i, u, s: raw.ScatterNd(indices=i, updates=u, shape=s), at.astype(t), u, np.array(shape, t), grad=grads(u, 1))
+    four = np.arange(4, dtype=F32)  # updates that are computed, and are as large as what they go into
+    yield case("TensorScatterUpdate", lambda x, u: raw.TensorScatterUpdate(tensor=x, indices=[[2], [0], [3], [1]], updates=-u), four, four + 5)
+    yield case("TensorScatterAdd", lambda x, u: raw.TensorScatterAdd(tensor=x, indices=[[2], [0], [3], [1]], updates=-u), four, four + 5)
     rows = any_of(rng, SOME, 6, *shape[1:])
     part = rng.integers(0, 3, 6).astype(I32)
     yield case("DynamicPartition", lambda x, p: raw.DynamicPartition(data=x, partitions=p, num_partitions=3), rows, part, grad=grads(rows))

@@ -103,3 +103,5 @@ def joined(rng):
 def cases(rng):
     for part in (unicode, distances, formats, joined):
         yield from part(rng)
+    yield case("UnicodeTranscode", lambda x: raw.UnicodeTranscode(input=x, input_encoding="UTF-8", output_encoding="UTF-8", errors="strict",
+                                                                  replace_control_characters=True), np.array([b"a\x01"], object))
