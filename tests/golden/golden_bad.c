@@ -79,9 +79,11 @@ static tn_code load_graph(const tn_json *c, tn_arena *a, tn_graph **out, tn_erro
 {
     void *def;
     TN_TRY(tn_proto_parse(tn_proto_named(tn_view_of("tensorflow.GraphDef")), tn_json_find(c, "graph")->text, a, &def, err));
-    if (!(*out = tn_graph_new())) return tn_no_memory(err, 0);
-    tn_code code = tn_graphdef_import(def, NULL, *out, err);
-    if (code != TN_OK) tn_graph_free(*out);
+    tn_graph *g = tn_graph_new();
+    if (!g) return tn_no_memory(err, 0);
+    tn_code code = tn_graphdef_import(def, NULL, g, err);
+    if (code != TN_OK) tn_graph_free(g);
+    else *out = g;
     return code;
 }
 
@@ -99,6 +101,7 @@ static tn_code run(const tn_json *c, tn_arena *a, unsigned passes_off, tn_error 
         tn_session_free(s);
     }
     if (g && code != TN_OK && err->code != code) code = TN_UNKNOWN;
+    if (g) tn_graph_free(g);
     for (int i = 0; i < MOST; i++) tn_tensor_unref(out[i]);
     for (int i = 0; i < q.n[2]; i++) tn_tensor_unref((tn_tensor *)q.feeds[i].value);
     return code;
