@@ -51,7 +51,7 @@ static tn_code remove_shards(const char *prefix, tn_arena *a, tn_error *err)
 
 static tn_code remove_all(const char *prefix, tn_arena *a, tn_error *err)
 {
-    static const char *const first[] = {".index", ".index" TN_BUNDLE_NEW, ".meta"};
+    static const char *const first[] = {".index", (".index" TN_BUNDLE_NEW), ".meta"};
     for (size_t i = 0; i < TN_COUNT(first); i++) {
         char *path = tn_arena_printf(a, "%s%s", prefix, first[i]);
         if (!path) return tn_no_memory(err, strlen(prefix));
