@@ -3,8 +3,8 @@
 with TensorFlow's own answers; the command has to give the same.
 
 usage: zoo.py [-v] [-k] [--seconds N] [PATTERN ...]
-    entries whose names contain a pattern, in an order that chance gives (the same one each time where CI is set); -v: each one; -k: keep the files; none is begun
-    after N seconds
+    entries whose names contain a pattern, in an order that chance gives (the same one each time where CI is set); none is begun
+    after N seconds; -v: each one; -k: keep the files
 
 What fails is sorted by why: `lacks` (operators that we do not have, counted), `error` (refused), `differs`, `broken`
 (TensorFlow itself cannot build the entry: the entry's fault)."""
