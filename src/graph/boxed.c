@@ -4,6 +4,8 @@
  */
 #include "boxed.h"
 
+#include "list.h"
+
 static void release(tn_variant *v)
 {
     tn_box *b = (tn_box *)v;
@@ -17,7 +19,14 @@ tn_code tn_box_new(const tn_tensor *const *item, int n, tn_box **out, tn_error *
     if (!b) return tn_no_memory(err, sizeof *b);
     atomic_init(&b->head.refs, 1);
     b->head.release = release;
+    b->head.depth = 1;
     for (b->n = 0; b->n < n; b->n++) {
+        int depth = 1 + tn_list_depth(item[b->n]);
+        if (depth > TN_LIST_MAX_DEPTH) {
+            release(&b->head);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "variants nested deeper than %d", TN_LIST_MAX_DEPTH);
+        }
+        b->head.depth = TN_MAX(b->head.depth, depth);
         tn_tensor *kept;
         tn_code code = tn_tensor_keep(item[b->n], &kept, err);
         if (code != TN_OK) {
@@ -30,10 +39,14 @@ tn_code tn_box_new(const tn_tensor *const *item, int n, tn_box **out, tn_error *
     return TN_OK;
 }
 
+const tn_box *tn_box_or_none(const tn_variant *v)
+{
+    return v && v->release == release ? (const tn_box *)v : NULL;
+}
+
 tn_code tn_box_of(const tn_tensor *t, int64_t at, int n, const tn_box **out, tn_error *err)
 {
-    const tn_variant *v = t->dtype == TN_VARIANT ? ((tn_variant **)t->data)[at] : NULL;
-    const tn_box *b = v && v->release == release ? (const tn_box *)v : NULL;
+    const tn_box *b = t->dtype == TN_VARIANT ? tn_box_or_none(((tn_variant **)t->data)[at]) : NULL;
     if (!b || (n >= 0 && b->n != n))
         return tn_fail(err, TN_INVALID_ARGUMENT,
                        "variant element %lld does not hold the tensors that are wanted", (long long)at);

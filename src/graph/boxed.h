@@ -15,6 +15,8 @@ typedef struct tn_box {
 
 /* A new one with one reference that keeps the items. */
 tn_code tn_box_new(const tn_tensor *const *item, int n, tn_box **out, tn_error *err);
+/* The variant as a box; NULL: it is none. */
+const tn_box *tn_box_or_none(const tn_variant *v);
 /* Element at of a variant tensor as a box. INVALID_ARGUMENT: it is none, or not of n items (n < 0: of any).
  */
 tn_code tn_box_of(const tn_tensor *t, int64_t at, int n, const tn_box **out, tn_error *err);

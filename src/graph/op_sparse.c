@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_sparse.c - sparse tensors as {indices, values, shape}: SparseFillEmptyRows and its gradient's operator,
- * SparseReshape.
+ * op_sparse.c - sparse tensors as {indices, values, shape}: SparseFillEmptyRows and its gradient's operator, the same
+ * of ragged tensors (whose indices are rows alone), SparseReshape.
  */
 #include "op_grads.h"
 #include "op_move.h"
@@ -19,12 +19,17 @@ static tn_code check_sparse(const tn_tensor *indices, const tn_tensor *values, c
                    tn_shape_text(&shape->shape, c, sizeof c));
 }
 
-/* ==== SparseFillEmptyRows ==== */
+/* ==== SparseFillEmptyRows, RaggedFillEmptyRows ==== */
+
+static int64_t columns_of(const tn_tensor *indices)
+{
+    return indices->shape.rank == 2 ? indices->shape.dim[1] : 1;
+}
 
 /* next[row]: where its next element goes; next[rows]: how many there are in all. */
 static tn_code row_starts(const tn_tensor *indices, int64_t rows, int64_t *next, bool *empty, tn_error *err)
 {
-    int64_t n = indices->shape.dim[0], columns = indices->shape.dim[1], at = 0;
+    int64_t n = indices->shape.dim[0], columns = columns_of(indices), at = 0;
     memset(next, 0, (size_t)(rows + 1) * sizeof *next);
     for (int64_t i = 0; i < n; i++) {
         int64_t row = TN_INT64S(indices)[i * columns];
@@ -45,11 +50,12 @@ static tn_code row_starts(const tn_tensor *indices, int64_t rows, int64_t *next,
 static tn_code fill_rows(tn_run *r, int64_t rows, int64_t *next, tn_error *err)
 {
     const tn_tensor *indices = r->in[0], *values = r->in[1];
-    int64_t n = indices->shape.dim[0], columns = indices->shape.dim[1];
+    int64_t n = indices->shape.dim[0], columns = columns_of(indices);
     bool *empty = r->out[2]->data;
     TN_TRY(row_starts(indices, rows, next, empty, err));
     int64_t total = next[rows];
-    tn_shape s = {.rank = 2, .dim = {total, columns}}, v = tn_shape_vector(total);
+    tn_shape s = {.rank = indices->shape.rank, .dim = {total, columns}}, v = tn_shape_vector(total);
+    if (rows == 0) s.rank = 2; /* of ragged tensors too */
     TN_TRY(tn_run_output(r, 0, &s, err));
     TN_TRY(tn_run_output(r, 1, &v, err));
     int64_t *out = TN_INT64S(r->out[0]);
@@ -67,10 +73,8 @@ static tn_code fill_rows(tn_run *r, int64_t rows, int64_t *next, tn_error *err)
     return TN_OK;
 }
 
-static tn_code fill_run(tn_run *r, tn_error *err)
+static tn_code fill(tn_run *r, int64_t rows, tn_error *err)
 {
-    TN_TRY(check_sparse(r->in[0], r->in[1], r->in[2], err));
-    int64_t rows = TN_INT64S(r->in[2])[0];
     if (tn_tensor_count(r->in[3]) != 1)
         return tn_fail(err, TN_INVALID_ARGUMENT, "default_value must be a scalar");
     if (rows < 0 || rows > INT64_MAX / 16)
@@ -89,6 +93,29 @@ static tn_code fill_run(tn_run *r, tn_error *err)
     return code;
 }
 
+static tn_code fill_run(tn_run *r, tn_error *err)
+{
+    TN_TRY(check_sparse(r->in[0], r->in[1], r->in[2], err));
+    return fill(r, TN_INT64S(r->in[2])[0], err);
+}
+
+static tn_code fill_ragged_run(tn_run *r, tn_error *err)
+{
+    static const int rank[] = {1, 1, 0, 0};
+    static const char *const what[] = {"value_rowids must be a vector", "values must be a vector",
+                                       "nrows must be a scalar", "default_value must be a scalar"};
+    char a[96];
+    for (int i = 0; i < 4; i++)
+        if (r->in[i]->shape.rank != rank[i])
+            return tn_fail(err, TN_INVALID_ARGUMENT, "%s, saw: %s", what[i],
+                           tn_shape_text(&r->in[i]->shape, a, sizeof a));
+    if (r->in[0]->shape.dim[0] != r->in[1]->shape.dim[0])
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "The length of `values` (%lld) must match the first dimension of `value_rowids` (%lld).",
+                       (long long)r->in[1]->shape.dim[0], (long long)r->in[0]->shape.dim[0]);
+    return fill(r, TN_INT64S(r->in[2])[0], err);
+}
+
 static tn_code fill_infer(tn_infer *c, tn_error *err)
 {
     TN_TRY(tn_infer_rank(c, 0, 2, err));
@@ -104,10 +131,18 @@ static tn_code fill_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
+static tn_code fill_ragged_infer(tn_infer *c, tn_error *err)
+{
+    for (int i = 0; i < 4; i++) TN_TRY(tn_infer_rank(c, i, i < 2, err));
+    for (int o = 1; o < 4; o++) tn_infer_set_rank(c, o, 1);
+    return TN_OK;
+}
+
 static tn_code fill_grad(tn_grad *g, tn_error *err)
 {
     (void)err;
-    tn_operation *op = tn_add_operation(g->b, "SparseFillEmptyRowsGrad", NULL,
+    bool ragged = strcmp(g->op->type, "RaggedFillEmptyRows") == 0;
+    tn_operation *op = tn_add_operation(g->b, ragged ? "RaggedFillEmptyRowsGrad" : "SparseFillEmptyRowsGrad", NULL,
                                         TN_INPUTS(tn_grad_out(g, 3), tn_grad_dy(g, 1)), TN_NO_ATTRS);
     tn_grad_set(g, 1, tn_output_of(op, 0));
     tn_grad_set(g, 3, tn_output_of(op, 1));
@@ -120,6 +155,16 @@ const tn_op tn_op_SparseFillEmptyRows = {
            "output_values:T empty_row_indicator:bool reverse_index_map:int64; T:type",
     .infer = fill_infer,
     .run = fill_run,
+    .grad = fill_grad,
+    .dynamic = TN_BIT(0) | TN_BIT(1) | TN_BIT(2) | TN_BIT(3),
+};
+
+const tn_op tn_op_RaggedFillEmptyRows = {
+    .name = "RaggedFillEmptyRows",
+    .sig = "value_rowids:int64 values:T nrows:int64 default_value:T -> output_value_rowids:int64 output_values:T "
+           "empty_row_indicator:bool reverse_index_map:int64; T:type",
+    .infer = fill_ragged_infer,
+    .run = fill_ragged_run,
     .grad = fill_grad,
     .dynamic = TN_BIT(0) | TN_BIT(1) | TN_BIT(2) | TN_BIT(3),
 };
@@ -153,7 +198,7 @@ static tn_code fill_back_prepare(tn_prepare *p, tn_error *err)
 {
     p->scratch = (size_t)tn_tensor_count(p->in[1]);
     if (tn_dtype_is_pod(p->in[1]->dtype)) return TN_OK;
-    return tn_fail(err, TN_UNIMPLEMENTED, "SparseFillEmptyRowsGrad of %s", tn_dtype_name(p->in[1]->dtype));
+    return tn_fail(err, TN_UNIMPLEMENTED, "%s of %s", p->op->name, tn_dtype_name(p->in[1]->dtype));
 }
 
 static tn_code fill_back_infer(tn_infer *c, tn_error *err)
@@ -165,13 +210,16 @@ static tn_code fill_back_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
-const tn_op tn_op_SparseFillEmptyRowsGrad = {
-    .name = "SparseFillEmptyRowsGrad",
-    .sig = "reverse_index_map:int64 grad_values:T -> d_values:T d_default_value:T; T:type",
-    .infer = fill_back_infer,
-    .prepare = fill_back_prepare,
-    .run = fill_back_run,
-};
+#define FILL_BACK(Name)                                                                      \
+    const tn_op tn_op_##Name = {                                                              \
+        .name = #Name,                                                                        \
+        .sig = "reverse_index_map:int64 grad_values:T -> d_values:T d_default_value:T; T:type", \
+        .infer = fill_back_infer,                                                             \
+        .prepare = fill_back_prepare,                                                         \
+        .run = fill_back_run,                                                                 \
+    }
+FILL_BACK(SparseFillEmptyRowsGrad);
+FILL_BACK(RaggedFillEmptyRowsGrad);
 
 /* ==== SparseReshape ==== */
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * variant_math.c - zeros like variants and sums of them: lists and optionals element by element, variants in them
- * too. What holds variants bounds how deep they nest (TN_LIST_MAX_DEPTH).
+ * variant_math.c - zeros like variants and sums of them: lists and optionals element by element, of ragged tensors
+ * their values, variants in them too. What holds variants bounds how deep they nest (TN_LIST_MAX_DEPTH).
  */
 #include "../kernel/kernel.h"
+#include "boxed.h"
 #include "op_list.h"
 
 static tn_code zeros_of(const tn_tensor *like, tn_tensor **out, tn_error *err);
@@ -48,6 +49,35 @@ static tn_code each_component(const tn_optional *x, const tn_optional *y, tn_var
     return code;
 }
 
+/* A box with `made` (taken) in the place of x's values. */
+static tn_code box_with(const tn_box *x, tn_tensor *made, tn_variant **out, tn_error *err)
+{
+    const tn_tensor *item[TN_MAX_RANK + 1];
+    tn_box *b = NULL;
+    memcpy(item, x->item, (size_t)x->n * sizeof *item);
+    item[x->n - 1] = made;
+    tn_code code = tn_box_new(item, x->n, &b, err);
+    tn_tensor_unref(made);
+    if (code == TN_OK) *out = &b->head;
+    return code;
+}
+
+/* Of a ragged tensor: the splits stay, the values become zeros or (y not NULL) sums. */
+static tn_code each_value(const tn_box *x, const tn_box *y, tn_variant **out, tn_error *err)
+{
+    tn_tensor *made = NULL;
+    if (x->n < 1 || x->n > TN_MAX_RANK + 1 || (y && x->n != y->n))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Can't add RaggedTensorVariants with different ragged rank.");
+    for (int k = 0; y && k < x->n - 1; k++)
+        if (!tn_tensor_equal(x->item[k], y->item[k]))
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Can't add RaggedTensorVariants with different row_splits.");
+    if (y)
+        TN_TRY(sum_of(x->item[x->n - 1], y->item[x->n - 1], &made, err));
+    else
+        TN_TRY(zeros_of(x->item[x->n - 1], &made, err));
+    return box_with(x, made, out, err);
+}
+
 static const tn_list *list_of(const tn_variant *v)
 {
     const tn_list *l;
@@ -62,6 +92,7 @@ static tn_code zeros_of_variant(const tn_variant *v, tn_variant **out, tn_error 
     const tn_optional *o = tn_optional_of(v);
     if (l) return zeros_of_list(l, out, err);
     if (o) return each_component(o, NULL, out, err);
+    if (tn_box_or_none(v)) return each_value(tn_box_or_none(v), NULL, out, err);
     return tn_fail(err, TN_INVALID_ARGUMENT, "ZerosLike of a variant that is neither a list nor an optional");
 }
 
@@ -133,7 +164,9 @@ static tn_code sum_of_variants(const tn_variant *x, const tn_variant *y, tn_vari
 {
     const tn_list *l = list_of(x), *m = list_of(y);
     const tn_optional *o = tn_optional_of(x), *p = tn_optional_of(y);
+    const tn_box *b = tn_box_or_none(x), *c = tn_box_or_none(y);
     if (l && m) return sum_of_lists(l, m, out, err);
+    if (b && c) return each_value(b, c, out, err);
     if (!o || !p) return tn_fail(err, TN_INVALID_ARGUMENT, "AddN of variants that are neither lists nor optionals");
     if (!o->n != !p->n)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot add optionals because one has a value and the other doesn't.");
