@@ -247,6 +247,11 @@ bool tn_base64_decode(tn_view in, tn_buf *out); /* false: malformed */
 void tn_base64_encode(tn_view in, tn_buf *out);
 bool tn_utf8_valid(tn_view s);
 size_t tn_utf8_step(tn_view s); /* bytes of the character s begins with; 0: none or malformed */
+/* The bytes of the character that s, which is not empty, begins with; or of the longest beginning of one, as
+ * the Unicode standard recommends to count errors, and *c is -1. */
+size_t tn_utf8_next(tn_view s, int32_t *c);
+size_t tn_utf8_put(char *to, uint32_t c); /* c <= 0x10ffff as up to 4 bytes; how many */
+void tn_buf_utf8(tn_buf *b, uint32_t c);
 
 /* ==== numbers as text (number.c) ==== the same in every locale */
 

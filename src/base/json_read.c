@@ -72,26 +72,6 @@ static tn_code hex4(reader *r, uint32_t *out)
     return TN_OK;
 }
 
-static char *put_utf8(char *out, uint32_t c)
-{
-    if (c < 0x80) {
-        *out++ = (char)c;
-    } else if (c < 0x800) {
-        *out++ = (char)(0xC0 | c >> 6);
-        *out++ = (char)(0x80 | (c & 0x3F));
-    } else if (c < 0x10000) {
-        *out++ = (char)(0xE0 | c >> 12);
-        *out++ = (char)(0x80 | (c >> 6 & 0x3F));
-        *out++ = (char)(0x80 | (c & 0x3F));
-    } else {
-        *out++ = (char)(0xF0 | c >> 18);
-        *out++ = (char)(0x80 | (c >> 12 & 0x3F));
-        *out++ = (char)(0x80 | (c >> 6 & 0x3F));
-        *out++ = (char)(0x80 | (c & 0x3F));
-    }
-    return out;
-}
-
 /* Behind "\u"; a pair of surrogates is one character, half a pair is none. */
 static tn_code unicode_escape(reader *r, char **out)
 {
@@ -106,7 +86,7 @@ static tn_code unicode_escape(reader *r, char **out)
         if (low < 0xDC00 || low >= 0xE000) return fail_at(r, at, "half of a surrogate pair");
         c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
     }
-    *out = put_utf8(*out, c);
+    *out += tn_utf8_put(*out, c);
     return TN_OK;
 }
 

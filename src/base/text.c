@@ -1,31 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * text.c - UTF-8 checked and base64 both ways.
+ * text.c - UTF-8 and base64, both ways.
  */
 #include "base.h"
 
 /* ==== UTF-8 ==== */
 
-static bool continues(char c)
+size_t tn_utf8_next(tn_view s, int32_t *c)
 {
-    return ((unsigned char)c & 0xC0) == 0x80;
+    const unsigned char *p = (const unsigned char *)s.p;
+    unsigned lead = p[0], low = 0x80, high = 0xbf; /* neither overlong, nor a surrogate, nor too large */
+    size_t more = lead < 0x80 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+    *c = -1;
+    if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4) return 1;
+    if (lead == 0xe0) low = 0xa0;
+    if (lead == 0xed) high = 0x9f;
+    if (lead == 0xf0) low = 0x90;
+    if (lead == 0xf4) high = 0x8f;
+    uint32_t v = more == 0 ? lead : lead & (0x3fu >> more);
+    for (size_t i = 1; i <= more; i++) {
+        if (i >= s.n || p[i] < low || p[i] > high) return i;
+        v = v << 6 | (p[i] & 0x3f);
+        low = 0x80;
+        high = 0xbf;
+    }
+    *c = (int32_t)v;
+    return more + 1;
 }
 
 size_t tn_utf8_step(tn_view s)
 {
-    if (s.n == 0) return 0;
-    unsigned char c = (unsigned char)s.p[0], next = s.n > 1 ? (unsigned char)s.p[1] : 0;
-    if (c < 0x80) return 1;
-    if (c < 0xC2 || s.n < 2 || !continues(s.p[1])) return 0;
-    if (c < 0xE0) return 2;
-    if (s.n < 3 || !continues(s.p[2])) return 0;
-    if (c < 0xF0) { /* neither overlong nor a surrogate */
-        if ((c == 0xE0 && next < 0xA0) || (c == 0xED && next > 0x9F)) return 0;
-        return 3;
-    }
-    if (s.n < 4 || !continues(s.p[3]) || c > 0xF4) return 0;
-    if ((c == 0xF0 && next < 0x90) || (c == 0xF4 && next > 0x8F)) return 0;
-    return 4;
+    int32_t c = -1;
+    size_t n = s.n ? tn_utf8_next(s, &c) : 0;
+    return c < 0 ? 0 : n;
+}
+
+size_t tn_utf8_put(char *to, uint32_t c)
+{
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    static const uint32_t lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    for (size_t i = n - 1; i > 0; i--, c >>= 6) to[i] = (char)(0x80 | (c & 0x3f));
+    to[0] = (char)(lead[n] | c);
+    return n;
+}
+
+void tn_buf_utf8(tn_buf *b, uint32_t c)
+{
+    char bytes[4];
+    tn_buf_add(b, bytes, tn_utf8_put(bytes, c));
 }
 
 bool tn_utf8_valid(tn_view s)

@@ -178,45 +178,6 @@ static tn_code ascii_case(tn_run *r, bool lower, tn_error *err)
     return TN_OK;
 }
 
-/* Bytes of the character that begins with c; 0: none does. */
-static size_t length_from(unsigned char c)
-{
-    if (c < 0x80) return 1;
-    if (c < 0xc2 || c >= 0xf5) return 0;
-    return c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-}
-
-/* The character at p, of *used bytes; NOT_UTF8 for bytes that are none, as many as one cut short has. */
-enum { NOT_UTF8 = 1 << 24 };
-static uint32_t decode(const char *p, size_t n, size_t *used)
-{
-    unsigned char c = (unsigned char)p[0];
-    size_t want = length_from(c), k = 1;
-    uint32_t v = want == 1 ? c : c & (0x7fu >> want);
-    for (; k < want && k < n && is_tail(p[k]); k++) v = v << 6 | ((uint32_t)(unsigned char)p[k] & 0x3f);
-    *used = k;
-    return k < want || want == 0 ? NOT_UTF8 : v;
-}
-
-static void encode(uint32_t c, tn_buf *out)
-{
-    if (c < 0x80) {
-        tn_buf_char(out, (char)c);
-    } else if (c < 0x800) {
-        tn_buf_char(out, (char)(0xc0 | c >> 6));
-        tn_buf_char(out, (char)(0x80 | (c & 0x3f)));
-    } else if (c < 0x10000) {
-        tn_buf_char(out, (char)(0xe0 | c >> 12));
-        tn_buf_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-        tn_buf_char(out, (char)(0x80 | (c & 0x3f)));
-    } else {
-        tn_buf_char(out, (char)(0xf0 | c >> 18));
-        tn_buf_char(out, (char)(0x80 | (c >> 12 & 0x3f)));
-        tn_buf_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-        tn_buf_char(out, (char)(0x80 | (c & 0x3f)));
-    }
-}
-
 /* As TensorFlow's ICU: the text ends at its first zero byte, and what is no UTF-8 becomes U+FFFD, one for a character
  * that was cut short. */
 static void change_text(const tn_string *s, bool lower, locale_t letters, tn_buf *out)
@@ -224,13 +185,14 @@ static void change_text(const tn_string *s, bool lower, locale_t letters, tn_buf
     size_t used, n = strnlen(s->p, s->n);
     tn_buf_clear(out);
     for (size_t k = 0; k < n; k += used) {
-        uint32_t c = decode(s->p + k, n - k, &used);
-        if (c == NOT_UTF8)
-            encode(0xfffd, out);
+        int32_t c;
+        used = tn_utf8_next((tn_view){s->p + k, n - k}, &c);
+        if (c < 0)
+            tn_buf_utf8(out, 0xfffd);
         else if (!lower && c == 0xdf)
             tn_buf_str(out, "SS"); /* the one common letter that becomes two */
         else
-            encode((uint32_t)(lower ? towlower_l((wint_t)c, letters) : towupper_l((wint_t)c, letters)), out);
+            tn_buf_utf8(out, (uint32_t)(lower ? towlower_l((wint_t)c, letters) : towupper_l((wint_t)c, letters)));
     }
 }
 

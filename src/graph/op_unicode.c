@@ -14,37 +14,12 @@
 enum { MALFORMED = -1 };
 typedef enum { UTF8, UTF16_BE, UTF16_LE, UTF32_BE, UTF32_LE, ASCII, LATIN1, N_ENCODINGS } encoding;
 
-/* How many bytes from p are one character, or one error (*c MALFORMED); n > 0. */
-static size_t next_utf8(const unsigned char *p, size_t n, int32_t *c)
-{
-    unsigned lead = p[0], low = 0x80, high = 0xbf;
-    size_t more = lead < 0x80                   ? 0
-                  : lead >= 0xc2 && lead < 0xe0 ? 1
-                  : (lead & 0xf0) == 0xe0       ? 2
-                  : lead >= 0xf0 && lead < 0xf5 ? 3
-                                                : 9;
-    *c = MALFORMED;
-    if (more == 9) return 1;
-    if (lead == 0xe0) low = 0xa0;
-    if (lead == 0xed) high = 0x9f;
-    if (lead == 0xf0) low = 0x90;
-    if (lead == 0xf4) high = 0x8f;
-    uint32_t v = more == 0 ? lead : lead & (0x3fu >> more);
-    for (size_t i = 1; i <= more; i++) {
-        if (i >= n || p[i] < low || p[i] > high) return i;
-        v = v << 6 | (p[i] & 0x3f);
-        low = 0x80;
-        high = 0xbf;
-    }
-    *c = (int32_t)v;
-    return more + 1;
-}
-
 static uint32_t unit16(const unsigned char *p, bool big)
 {
     return big ? (uint32_t)p[0] << 8 | p[1] : (uint32_t)p[1] << 8 | p[0];
 }
 
+/* How many bytes from p are one character, or one error (*c MALFORMED); n > 0. */
 static size_t next_utf16(const unsigned char *p, size_t n, bool big, int32_t *c)
 {
     *c = MALFORMED;
@@ -76,21 +51,13 @@ static size_t next_character(encoding e, tn_view s, int32_t *c)
 {
     const unsigned char *p = (const unsigned char *)s.p;
     switch (e) {
-    case UTF8: return next_utf8(p, s.n, c);
+    case UTF8: return tn_utf8_next(s, c);
     case UTF16_BE:
     case UTF16_LE: return next_utf16(p, s.n, e == UTF16_BE, c);
     case UTF32_BE:
     case UTF32_LE: return next_utf32(p, s.n, e == UTF32_BE, c);
     default: *c = e == ASCII && p[0] > 0x7f ? MALFORMED : p[0]; return 1;
     }
-}
-
-static void put_utf8(uint32_t c, tn_buf *out)
-{
-    int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    static const unsigned char lead[] = {0, 0xc0, 0xe0, 0xf0};
-    tn_buf_char(out, (char)(lead[more] | c >> 6 * more));
-    while (more-- > 0) tn_buf_char(out, (char)(0x80 | (c >> 6 * more & 0x3f)));
 }
 
 static void put_unit(uint32_t v, int bytes, tn_buf *out)
@@ -101,7 +68,7 @@ static void put_unit(uint32_t v, int bytes, tn_buf *out)
 static void put_character(encoding e, uint32_t c, tn_buf *out)
 {
     if (e == UTF8) {
-        put_utf8(c, out);
+        tn_buf_utf8(out, c);
     } else if (e == UTF32_BE) {
         put_unit(c, 4, out);
     } else if (c < 0x10000) {

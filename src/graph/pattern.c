@@ -235,26 +235,11 @@ static bool add_class(parser *p, set *s, char letter)
 
 /* ==== code points as bytes ==== */
 
-static int encode(uint32_t c, uint8_t *out)
-{
-    if (c < 0x80) {
-        out[0] = (uint8_t)c;
-        return 1;
-    }
-    int n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    for (int i = n - 1; i > 0; i--) {
-        out[i] = (uint8_t)(0x80 | (c & 0x3f));
-        c >>= 6;
-    }
-    out[0] = (uint8_t)((0xf00 >> n) | c);
-    return n;
-}
-
-static bool bytes_piece(parser *p, const uint8_t *low, const uint8_t *high, int n, piece *out)
+static bool bytes_piece(parser *p, const char *low, const char *high, int n, piece *out)
 {
     if (!piece_new(p, n, out)) return false;
     for (int i = 0; i < n; i++)
-        out->v[i] = (tn_pattern_inst){.op = TN_PAT_BYTES, .low = low[i], .high = high[i]};
+        out->v[i] = (tn_pattern_inst){.op = TN_PAT_BYTES, .low = (uint8_t)low[i], .high = (uint8_t)high[i]};
     return true;
 }
 
@@ -273,10 +258,10 @@ static bool add_range(parser *p, uint32_t low, uint32_t high, piece *all, bool *
             return add_range(p, low, (high & ~mask) - 1, all, any) &&
                    add_range(p, high & ~mask, high, all, any);
     }
-    uint8_t a[4], b[4];
+    char a[4], b[4];
     piece one_range;
-    int n = encode(low, a);
-    encode(high, b);
+    int n = (int)tn_utf8_put(a, low);
+    tn_utf8_put(b, high);
     if (!bytes_piece(p, a, b, n, &one_range)) return false;
     bool first = !*any;
     *any = true;
@@ -290,7 +275,7 @@ static bool add_range(parser *p, uint32_t low, uint32_t high, piece *all, bool *
 static bool set_piece(parser *p, set *s, bool negated, piece *out)
 {
     bool any = false;
-    const uint8_t low = 1, high = 0; /* matches nothing */
+    const char low = 1, high = 0; /* matches nothing */
     if (p->ignore_case && !set_both_cases(p, s)) return false;
     if (negated && !set_negate(p, s)) return false;
     set_sort(s);

@@ -80,16 +80,6 @@ static int digits(tn_proto_lexer *l, int base, int most, uint32_t *value)
     return n;
 }
 
-static size_t put_utf8(char *to, uint32_t c)
-{
-    if (c < 0x80) return to[0] = (char)c, 1;
-    if (c < 0x800) return to[0] = (char)(0xc0 | c >> 6), to[1] = (char)(0x80 | (c & 0x3f)), 2;
-    size_t n = c < 0x10000 ? 3 : 4;
-    for (size_t i = n - 1; i > 0; i--, c >>= 6) to[i] = (char)(0x80 | (c & 0x3f));
-    to[0] = (char)((n == 3 ? 0xe0 : 0xf0) | c);
-    return n;
-}
-
 /* What follows a backslash; never more bytes than the escape has. */
 static tn_code escape(tn_proto_lexer *l, char **to)
 {
@@ -114,7 +104,7 @@ static tn_code escape(tn_proto_lexer *l, char **to)
         int n = c == 'u' ? 4 : 8;
         if (digits(l, 16, n, &v) != n || v > 0x10ffff || (v >= 0xd800 && v < 0xe000))
             return tn_proto_lex_fail(l, at, "an escape that is no character");
-        *to += put_utf8(*to, v);
+        *to += tn_utf8_put(*to, v);
     } else {
         return tn_proto_lex_fail(l, at, "an unknown escape");
     }

@@ -383,6 +383,31 @@ static void utf8_is_checked(void **state)
     for (size_t i = 0; i < TN_COUNT(bad); i++) assert_false(tn_utf8_valid(tn_view_of(bad[i])));
 }
 
+/* A character, or the longest beginning of one, which is one error. */
+static void utf8_is_read_and_written(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t n;
+        int32_t c;
+    } rows[] = {{"a\xC3", 1, 'a'},           {"\xC3\xA9x", 2, 0xE9},     {"\xE2\x82\xAC", 3, 0x20AC},
+                {"\xF4\x8F\xBF\xBF", 4, 0x10FFFF}, {"\x80", 1, -1},       {"\xC0\x80", 1, -1},
+                {"\xE0\x80\x80", 1, -1},      {"\xED\xA0\x80", 1, -1},    {"\xE2\x82", 2, -1},
+                {"\xE2\x82X", 2, -1},         {"\xF0\x9F\x98", 3, -1},    {"\xF4\x90\x80\x80", 1, -1},
+                {"\xF8\x88\x80", 1, -1},      {"\xFF", 1, -1}};
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        int32_t c;
+        char back[4];
+        assert_int_equal(tn_utf8_next(tn_view_of(rows[i].bytes), &c), rows[i].n);
+        assert_int_equal(c, rows[i].c);
+        if (c < 0) continue;
+        assert_int_equal(tn_utf8_put(back, (uint32_t)c), rows[i].n);
+        assert_memory_equal(back, rows[i].bytes, rows[i].n);
+    }
+    assert_int_equal(tn_utf8_step((tn_view){"", 0}), 0);
+}
+
 static void base64_goes_both_ways(void **state)
 {
     (void)state;
@@ -471,6 +496,7 @@ int main(void)
         cmocka_unit_test(hints_are_near),
         cmocka_unit_test(paths_come_apart_and_together),
         cmocka_unit_test(utf8_is_checked),
+        cmocka_unit_test(utf8_is_read_and_written),
         cmocka_unit_test(base64_goes_both_ways),
         cmocka_unit_test(base64_refuses_what_is_malformed),
         cmocka_unit_test(log_lines_reach_the_callback),

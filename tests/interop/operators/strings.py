@@ -73,7 +73,17 @@ def conversions(rng):
     yield case("Add", lambda x, y: raw.Add(x=x, y=y), texts(rng, WORDS, 3), texts(rng, WORDS, 3))
 
 
+def malformed(rng):
+    """Case of what is no UTF-8: each longest beginning of a character is one error."""
+    pieces = [b"A", b"\xc3\x89", b"\xe0\x80\x80", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80", b"\xf0\x80\x80\x80", b"\xe2\x82", b"\xf0\x9f\x98", b"\xf8\x88\x80\x80\x80",
+              b"\xe1\xc3", b"\xff", b"\xed\x9f\xbf", b"\xf4\x8f\xbf\xbf"]
+    words = [b"".join(pick(rng, *pieces) for _ in range(int(rng.integers(1, 4)))) for _ in range(12)]
+    for op in ("StringLower", "StringUpper"):
+        yield case(op, lambda x: getattr(raw, op)(input=x, encoding="utf-8"), np.array(pieces + words, object))
+
+
 def cases(rng):
     for _ in range(4):
         for family in (simple, splits, conversions):
             yield from family(rng)
+    yield from malformed(rng)
