@@ -152,17 +152,6 @@ static tn_code check_size(const source *s, const tn_shape *shape, tn_dtype t, si
 
 /* ---- elements ---- */
 
-static void swap_bytes(uint8_t *p, size_t size, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++, p += size) {
-        for (size_t a = 0, b = size - 1; a < b; a++, b--) {
-            uint8_t t = p[a];
-            p[a] = p[b];
-            p[b] = t;
-        }
-    }
-}
-
 static tn_code read_all(source *s, int64_t most, size_t limit, tn_tensor **out, tn_error *err)
 {
     tn_dtype dtype;
@@ -179,7 +168,7 @@ static tn_code read_all(source *s, int64_t most, size_t limit, tn_tensor **out, 
         tn_tensor_unref(t);
         return code;
     }
-    if (tn_dtype_size(dtype) > 1) swap_bytes(t->data, tn_dtype_size(dtype), tn_tensor_count(t));
+    tn_swap_bytes(t->data, tn_tensor_bytes(t), tn_dtype_size(dtype));
     *out = t;
     return TN_OK;
 }

@@ -121,16 +121,6 @@ static tn_code padded_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
-static void swap_bytes(char *p, size_t n, size_t size)
-{
-    for (size_t i = 0; i + size <= n; i += size)
-        for (size_t k = 0; k < size / 2; k++) {
-            char c = p[i + k];
-            p[i + k] = p[i + size - 1 - k];
-            p[i + size - 1 - k] = c;
-        }
-}
-
 /* Longer strings are cut, shorter ones filled up with zeros. */
 static tn_code padded_run(tn_run *r, tn_error *err)
 {
@@ -142,7 +132,7 @@ static tn_code padded_run(tn_run *r, tn_error *err)
         size_t take = TN_MIN(s.n, each);
         memcpy(out, s.p, take);
         memset(out + take, 0, each - take);
-        if (!tn_attr_b(r->attrs, "little_endian")) swap_bytes(out, each, size);
+        if (!tn_attr_b(r->attrs, "little_endian")) tn_swap_bytes(out, each, size);
     }
     return TN_OK;
 }

@@ -210,16 +210,6 @@ static tn_code raw_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
-static void swap_bytes(char *p, size_t n, size_t size)
-{
-    for (size_t i = 0; i + size <= n; i += size)
-        for (size_t k = 0; k < size / 2; k++) {
-            char c = p[i + k];
-            p[i + k] = p[i + size - 1 - k];
-            p[i + size - 1 - k] = c;
-        }
-}
-
 static tn_code raw_run(tn_run *r, tn_error *err)
 {
     const tn_tensor *in = r->in[0];
@@ -242,7 +232,8 @@ static tn_code raw_run(tn_run *r, tn_error *err)
     char *out = r->out[0]->data;
     for (int64_t i = 0; i < n && each; i++) memcpy(out + (size_t)i * each, TN_STRINGS(in)[i].p, each);
     bool complex = tn_dtype_is_complex(r->out[0]->dtype);
-    if (!tn_attr_b(r->attrs, "little_endian")) swap_bytes(out, (size_t)n * each, complex ? size / 2 : size);
+    if (!tn_attr_b(r->attrs, "little_endian"))
+        tn_swap_bytes(out, (size_t)n * each, complex ? size / 2 : size);
     return TN_OK;
 }
 

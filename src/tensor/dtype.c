@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dtype.c - what is known of each dtype, and the 16-bit floats' conversions, bit for bit IEEE 754's.
+ * dtype.c - what is known of each dtype, byte order, and the 16-bit floats' conversions, bit for bit IEEE 754's.
  */
 #include "tensor.h"
 
@@ -80,6 +80,17 @@ bool tn_dtype_is_pod(tn_dtype t)
 {
     tn_dtype base = tn_dtype_base(t);
     return tn_dtype_size(t) > 0 && base != TN_STRING && base != TN_RESOURCE && base != TN_VARIANT;
+}
+
+void tn_swap_bytes(void *p, size_t bytes, size_t part)
+{
+    char *at = p;
+    for (size_t i = 0; part > 1 && part <= bytes - i; i += part)
+        for (size_t low = i, high = i + part - 1; low < high; low++, high--) {
+            char c = at[low];
+            at[low] = at[high];
+            at[high] = c;
+        }
 }
 
 /* ==== 16-bit floats ==== */

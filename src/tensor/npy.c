@@ -172,16 +172,6 @@ static tn_code read_header(tn_view text, header *h, tn_error *err)
 
 /* ==== the elements ==== */
 
-static void swap_parts(char *p, size_t bytes, size_t part)
-{
-    for (size_t i = 0; part > 1 && i < bytes; i += part)
-        for (size_t j = 0; j < part / 2; j++) {
-            char low = p[i + j];
-            p[i + j] = p[i + part - 1 - j];
-            p[i + part - 1 - j] = low;
-        }
-}
-
 /* Column-major to row-major: walks the tensor in order, keeping the source's place. */
 static void transpose(const char *from, tn_tensor *t, size_t size)
 {
@@ -218,7 +208,7 @@ static tn_code read_elements(const header *h, tn_view bytes, tn_tensor **out, tn
         transpose(bytes.p, t, size);
     else if (bytes.n)
         memcpy(t->data, bytes.p, bytes.n);
-    if (h->swapped) swap_parts(t->data, bytes.n, h->type->part);
+    if (h->swapped) tn_swap_bytes(t->data, bytes.n, h->type->part);
     uint8_t *truths = t->data; /* whatever is true is 1 from here on */
     for (int64_t i = 0; h->type->dtype == TN_BOOL && i < count; i++) truths[i] = truths[i] != 0;
     *out = t;

@@ -50,6 +50,7 @@ bool tn_dtype_is_float(tn_dtype t);   /* half, bfloat16, float, double */
 bool tn_dtype_is_complex(tn_dtype t);
 bool tn_dtype_is_integer(tn_dtype t); /* signed and unsigned, not quantised, not bool */
 bool tn_dtype_is_pod(tn_dtype t);     /* elements are plain bytes: not string, resource, variant */
+void tn_swap_bytes(void *p, size_t bytes, size_t part); /* the other byte order, in each whole part */
 float tn_half_to_float(uint16_t h);   /* IEEE binary16, subnormals and NaN kept */
 uint16_t tn_float_to_half(float f);   /* round to nearest even */
 static inline float tn_bfloat16_to_float(uint16_t h) {
