@@ -68,6 +68,18 @@ bool tn_infer_ints(const tn_infer *c, int i, tn_shape *out)
     return true;
 }
 
+tn_code tn_infer_new_shape(const tn_infer *c, int i, tn_shape *out, tn_error *err)
+{
+    out->rank = -1;
+    TN_TRY(tn_infer_rank(c, i, 1, err));
+    if (!tn_infer_ints(c, i, out)) return TN_OK;
+    for (int k = 0; k < out->rank && c->in[i]->value; k++)
+        if (out->dim[k] < 0)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Dimension %d must be >= 0, got %lld", k,
+                           (long long)tn_tensor_int(c->in[i]->value, k));
+    return TN_OK;
+}
+
 bool tn_infer_int(const tn_infer *c, int i, int64_t *out)
 {
     tn_shape ints;

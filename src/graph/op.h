@@ -37,6 +37,8 @@ tn_code tn_infer_rank_at_least(const tn_infer *c, int i, int rank, tn_error *err
 tn_code tn_infer_merge_dim(int64_t a, int64_t b, int64_t *out, tn_error *err);     /* -1 unknown */
 /* An integer vector input as a shape: unknown elements -1 (so is a literal -1); false: length unknown. */
 bool tn_infer_ints(const tn_infer *c, int i, tn_shape *out);
+/* The same where the vector is the shape of what is made: a negative element is refused; rank -1: unknown. */
+tn_code tn_infer_new_shape(const tn_infer *c, int i, tn_shape *out, tn_error *err);
 bool tn_infer_int(const tn_infer *c, int i, int64_t *out); /* a known integer scalar */
 void tn_infer_set_ints(tn_infer *c, int o, const tn_shape *ints); /* partly known output vector */
 /* Ready-made `infer`s */

@@ -9,20 +9,7 @@
 
 static tn_code shape_infer(tn_infer *c, tn_error *err)
 {
-    tn_shape s;
-    TN_TRY(tn_infer_rank(c, 0, 1, err));
-    if (!tn_infer_ints(c, 0, &s)) {
-        const tn_shape *v = &c->in[0]->shape;
-        if (v->rank == 1 && v->dim[0] >= 0) tn_infer_set_rank(c, 0, (int)TN_MIN(v->dim[0], TN_MAX_RANK + 1));
-        return TN_OK;
-    }
-    if (c->in[0]->value)
-        for (int k = 0; k < s.rank; k++)
-            if (s.dim[k] < 0)
-                return tn_fail(err, TN_INVALID_ARGUMENT, "Dimension %d must be >= 0, got %lld", k,
-                               (long long)tn_tensor_int(c->in[0]->value, k));
-    c->out[0].shape = s;
-    return TN_OK;
+    return tn_infer_new_shape(c, 0, &c->out[0].shape, err);
 }
 
 /* ==== operators with a generator ==== */

@@ -21,12 +21,8 @@ static bool is_stateless(const tn_op *op)
 static tn_code samples_infer(tn_infer *c, tn_error *err)
 {
     tn_shape s;
-    TN_TRY(tn_infer_rank(c, 0, 1, err));
-    if (!tn_infer_ints(c, 0, &s)) return TN_OK;
-    for (int k = 0; k < s.rank && c->in[0]->value; k++)
-        if (s.dim[k] < 0)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Dimension %d must be >= 0, got %lld", k,
-                           (long long)s.dim[k]);
+    TN_TRY(tn_infer_new_shape(c, 0, &s, err));
+    if (s.rank < 0) return TN_OK;
     const tn_shape *p = &c->in[c->n_in - 1]->shape;
     if (is_stateless(c->op)) {
         c->out[0].shape = s;

@@ -103,18 +103,10 @@ tn_code tn_random_source(tn_run *r, int64_t count, tn_philox *out, tn_error *err
 
 static tn_code shape_infer(tn_infer *c, tn_error *err)
 {
-    tn_shape s;
     int i = !strcmp(c->op->name, "StatefulStandardNormal") ? 1
             : !strcmp(c->op->name, "NonDeterministicInts") ? 0
                                                            : 2;
-    TN_TRY(tn_infer_rank(c, i, 1, err));
-    if (!tn_infer_ints(c, i, &s)) return TN_OK;
-    for (int k = 0; k < s.rank && c->in[i]->value; k++)
-        if (s.dim[k] < 0)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Dimension %d must be >= 0, got %lld", k,
-                           (long long)s.dim[k]);
-    c->out[0].shape = s;
-    return TN_OK;
+    return tn_infer_new_shape(c, i, &c->out[0].shape, err);
 }
 
 static tn_code floats_of(tn_run *r, tn_random_kind kind, tn_error *err)

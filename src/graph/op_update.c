@@ -251,15 +251,7 @@ static tn_code empty_run(tn_run *r, tn_error *err)
 
 static tn_code empty_infer(tn_infer *c, tn_error *err)
 {
-    tn_shape s;
-    TN_TRY(tn_infer_rank(c, 0, 1, err));
-    if (!tn_infer_ints(c, 0, &s)) return TN_OK;
-    for (int k = 0; k < s.rank && c->in[0]->value; k++)
-        if (s.dim[k] < 0)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Dimension %d must be >= 0, got %lld", k,
-                           (long long)s.dim[k]);
-    c->out[0].shape = s;
-    return TN_OK;
+    return tn_infer_new_shape(c, 0, &c->out[0].shape, err);
 }
 
 const tn_op tn_op_Empty = {
