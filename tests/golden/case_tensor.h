@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * case_tensor.h - a tensor as it stands in cases/FAMILY.jsonl: t (dtype), s (shape), b (bytes, base64) or v (strings).
+ * case_tensor.h - what stands in cases/FAMILY.jsonl: a tensor, t (dtype), s (shape), b (bytes, base64) or v (strings); a graph.
  */
 #ifndef TN_GOLDEN_CASE_TENSOR_H
 #define TN_GOLDEN_CASE_TENSOR_H
@@ -45,6 +45,24 @@ static inline tn_code case_tensor(const tn_json *j, tn_tensor **out, tn_error *e
     if (code) tn_tensor_unref(t);
     else *out = t;
     return code;
+}
+
+/* A graph of the definition; it is the caller's. */
+static inline tn_code case_graph(const tn_GraphDef *def, tn_graph **out, tn_error *err)
+{
+    tn_graph *g = tn_graph_new();
+    tn_code code = g ? tn_graphdef_import(def, NULL, g, err) : tn_no_memory(err, 0);
+    if (code) tn_graph_free(g);
+    else *out = g;
+    return code;
+}
+
+/* The same of its text. */
+static inline tn_code case_graph_text(tn_view text, tn_arena *a, tn_graph **out, tn_error *err)
+{
+    tn_GraphDef *def;
+    TN_TRY(TN_PARSE(GraphDef, text, a, &def, err));
+    return case_graph(def, out, err);
 }
 
 #endif

@@ -8,6 +8,7 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 
+#include "case_tensor.h"
 #include "near.h"
 
 enum { MOST = 16 };
@@ -36,13 +37,6 @@ static int names_of(const tn_json *c, const char *key, const char **out)
     return n;
 }
 
-static tn_dtype dtype_named(const char *name)
-{
-    for (int t = TN_FLOAT; t <= TN_UINT64; t++)
-        if (!strcmp(tn_dtype_name((tn_dtype)t), name)) return (tn_dtype)t;
-    return TN_INVALID_DTYPE;
-}
-
 static void set_element(tn_tensor *t, int64_t i, const tn_json *v)
 {
     if (t->dtype == TN_STRING) tn_string_set(t, i, v->text.p, v->text.n, NULL);
@@ -58,7 +52,7 @@ static tn_code load_feed(const tn_json *f, tn_feed *out, tn_error *err)
     tn_shape shape = {.rank = 0};
     tn_tensor *t;
     for (const tn_json *d = dims->child; d; d = d->next) shape.dim[shape.rank++] = d->integer;
-    TN_TRY(tn_tensor_new(dtype_named(dtype->text.p), &shape, &t, err));
+    TN_TRY(tn_tensor_new(tn_dtype_named(dtype->text.p), &shape, &t, err));
     int64_t i = 0, n = tn_tensor_count(t);
     for (const tn_json *v = values->child; v && i < n; v = v->next, i++) set_element(t, i, v);
     *out = (tn_feed){f->child->text.p, t};
@@ -75,18 +69,6 @@ static tn_code load_request(const tn_json *c, request *q, tn_error *err)
     return TN_OK;
 }
 
-static tn_code load_graph(const tn_json *c, tn_arena *a, tn_graph **out, tn_error *err)
-{
-    void *def;
-    TN_TRY(tn_proto_parse(tn_proto_named(tn_view_of("tensorflow.GraphDef")), tn_json_find(c, "graph")->text, a, &def, err));
-    tn_graph *g = tn_graph_new();
-    if (!g) return tn_no_memory(err, 0);
-    tn_code code = tn_graphdef_import(def, NULL, g, err);
-    if (code != TN_OK) tn_graph_free(g);
-    else *out = g;
-    return code;
-}
-
 static tn_code run(const tn_json *c, tn_arena *a, unsigned passes_off, tn_error *err)
 {
     request q = {.n = {0}};
@@ -94,7 +76,7 @@ static tn_code run(const tn_json *c, tn_arena *a, unsigned passes_off, tn_error 
     tn_session *s;
     tn_graph *g = NULL;
     tn_code code = load_request(c, &q, err);
-    if (code == TN_OK) code = load_graph(c, a, &g, err);
+    if (code == TN_OK) code = case_graph_text(tn_json_find(c, "graph")->text, a, &g, err);
     tn_session_options o = {.threads = 1, .passes_off = passes_off, .memory_limit = (size_t)1 << 30};
     if (code == TN_OK && (code = tn_session_new(g, &o, &s, err)) == TN_OK) {
         code = tn_session_run(s, q.feeds, q.n[2], q.names[0], q.n[0], out, q.names[1], q.n[1], err);

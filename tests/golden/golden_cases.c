@@ -136,18 +136,6 @@ static tn_code run_modes(const golden *c, tn_graph *g, const values *want, const
     return TN_OK;
 }
 
-static tn_code load_graph(const golden *c, tn_graph **out, tn_error *err)
-{
-    tn_GraphDef *def;
-    TN_TRY(TN_PARSE(GraphDef, c->graph, c->arena, &def, err));
-    tn_graph *g = tn_graph_new();
-    if (!g) return tn_no_memory(err, 0);
-    tn_code code = tn_graphdef_import(def, NULL, g, err);
-    if (code) tn_graph_free(g);
-    else *out = g;
-    return code;
-}
-
 /* ==== gradients that we add ==== */
 
 /* out_K of seed_K, in_K of grad_K. */
@@ -180,7 +168,7 @@ static tn_code add_gradients(const golden *c, tn_graph *g, tn_builder *b, tn_err
 static tn_code check_our_gradients(const golden *c, tn_error *err)
 {
     tn_graph *g;
-    TN_TRY(load_graph(c, &g, err));
+    TN_TRY(case_graph_text(c->graph, c->arena, &g, err));
     tn_builder *b = tn_builder_new(g);
     tn_code code = b ? add_gradients(c, g, b, err) : tn_no_memory(err, 0);
     if (!code) code = run_modes(c, g, &c->grad, "ours/", err);
@@ -204,7 +192,7 @@ static tn_code check_failing(const golden *c, tn_error *err)
     want.names[0] = "out_0:0";
     for (int i = 0; i < (int)TN_COUNT(MODES); i++) {
         tn_graph *g;
-        tn_code code = load_graph(c, &g, err);
+        tn_code code = case_graph_text(c->graph, c->arena, &g, err);
         if (!code) {
             tn_session_options o = {.threads = 2, .passes_off = MODES[i]};
             tn_feed feeds[2 * MOST];
@@ -228,7 +216,7 @@ static tn_code check_failing(const golden *c, tn_error *err)
 static tn_code check_values(const golden *c, tn_error *err)
 {
     tn_graph *g;
-    TN_TRY(load_graph(c, &g, err));
+    TN_TRY(case_graph_text(c->graph, c->arena, &g, err));
     tn_code code = run_modes(c, g, &c->out, "", err);
     if (!code && c->grad.n) code = run_modes(c, g, &c->grad, "", err);
     tn_graph_free(g);

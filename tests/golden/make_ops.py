@@ -13,6 +13,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.ops import gen_state_ops
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop", "operators"))
+from case import Refs, Resources
+
 tf1, raw = tf.compat.v1, tf.raw_ops
 tf1.disable_eager_execution()
 tf1.disable_control_flow_v2()
@@ -109,41 +112,6 @@ def raw_of(op, x, kw):
 
 
 # ==== variables ====
-
-class Refs:
-    """Variables of the first kind: made, assigned, used, read."""
-    def __init__(self):
-        self.last = []
-
-    def new(self, value):
-        v = gen_state_ops.variable_v2(shape=value.shape, dtype=value.dtype)
-        with tf1.control_dependencies(self.last):
-            self.last = [raw.Assign(ref=v, value=value).op]
-        return v
-
-    def run(self, op, **kw):
-        with tf1.control_dependencies(self.last):
-            out = op(**kw)
-        self.last = [out.op if hasattr(out, "op") else out]
-        return out
-
-    def read(self, v):
-        with tf1.control_dependencies(self.last):
-            return tf.identity(v)
-
-
-class Resources(Refs):
-    def new(self, value):
-        h = raw.VarHandleOp(dtype=value.dtype, shape=value.shape, shared_name="v%d" % len(tf1.get_default_graph().get_operations()))
-        with tf1.control_dependencies(self.last):
-            self.last = [raw.AssignVariableOp(resource=h, value=value)]
-        h.value_dtype = value.dtype
-        return h
-
-    def read(self, h):
-        with tf1.control_dependencies(self.last):
-            return raw.ReadVariableOp(resource=h, dtype=h.value_dtype)
-
 
 def steps(kind, op, slots, args, n_vars, repeat=2):
     """An optimizer's operator, run `repeat` times; results: the variable and its slots."""

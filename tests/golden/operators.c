@@ -180,8 +180,8 @@ static tn_code run_def(tn_GraphDef *def, const probe *p, tn_tensor *const *in, t
     tn_session_options o = {.threads = 1};
     tn_session *s = NULL;
     int n = fetches_of(def, a, names);
-    tn_graph *g = tn_graph_new();
-    tn_code code = g ? tn_graphdef_import(def, NULL, g, err) : tn_no_memory(err, 0);
+    tn_graph *g = NULL;
+    tn_code code = case_graph(def, &g, err);
     if (code == TN_OK) code = tn_session_new(g, &o, &s, err);
     for (int i = 0; i < p->n; i++) feeds[i] = (tn_feed){p->names[i], in[i]};
     if (code == TN_OK) code = n ? tn_session_run(s, feeds, p->n, names, n, out, NULL, 0, err) : TN_NOT_FOUND;

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of this folder share: the command, its runs, TensorFlow imported once."""
-import base64
 import glob
 import json
 import os
@@ -11,6 +10,8 @@ import unittest
 
 import numpy as np
 import tensorflow as tf
+
+from outputs import load, safe
 
 v1 = tf.compat.v1
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -24,24 +25,6 @@ def turnery(*argv):
     if p.returncode != 0:
         raise AssertionError("turnery %s: status %d: %s" % (" ".join(argv), p.returncode, p.stderr.decode(errors="replace")[-800:]))
     return p.stdout.decode()
-
-
-def safe(name):
-    return name.replace("/", "__").replace(":", "_c")
-
-
-def strings(x):
-    if isinstance(x, list):
-        return [strings(v) for v in x]
-    return base64.b64decode(x["b64"]) if isinstance(x, dict) else x.encode()
-
-
-def load(path):
-    """A tensor that the command wrote: an array, or nested lists of bytes."""
-    if os.path.exists(path + ".json"):
-        with open(path + ".json") as f:
-            return strings(json.load(f))
-    return np.load(path + ".npy")
 
 
 def tensors(checkpoint, folder):

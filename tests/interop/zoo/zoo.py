@@ -8,6 +8,7 @@ usage: zoo.py [-v] [-k] [--seconds N] [PATTERN ...]
 
 What fails is sorted by why: `lacks` (operators that we do not have, counted), `error` (refused), `differs`, `broken`
 (TensorFlow itself cannot build the entry: the entry's fault)."""
+import base64
 import collections
 import contextlib
 import json
@@ -22,6 +23,9 @@ import time
 import numpy as np
 import tensorflow as tf
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from outputs import load, safe  # noqa: E402
+
 v1 = tf.compat.v1
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 TURNERY = os.environ.get("TURNERY", os.path.join(ROOT, "build", "turnery"))
@@ -35,19 +39,7 @@ def entry(f):
     return f
 
 
-def safe(name):
-    return name.replace("/", "__").replace(":", "_c")
-
-
-def strings(x):
-    if isinstance(x, list):
-        return [strings(v) for v in x]
-    import base64
-    return base64.b64decode(x["b64"]) if isinstance(x, dict) else x.encode()
-
-
 def texts(x):
-    import base64
     if isinstance(x, (list, tuple)):
         return [texts(v) for v in x]
     if isinstance(x, str):
@@ -133,12 +125,10 @@ class Cage:
         return file
 
     def load(self, path):
-        if os.path.exists(path + ".json"):
-            with open(path + ".json") as f:
-                return strings(json.load(f))
-        if not os.path.exists(path + ".npy"):
+        try:
+            return load(path)
+        except FileNotFoundError:
             raise Differs("no output " + os.path.basename(path))
-        return np.load(path + ".npy")
 
     def run(self, *argv):
         self.n += 1
