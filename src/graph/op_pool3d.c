@@ -70,13 +70,34 @@ typedef struct pooling {
     size_t at[MOST_ARGS]; /* in scratch, where the tensor's floats are when they are not its own */
 } pooling;
 
-static void place_floats(tn_prepare *p, pooling *q, const tn_tensor *const *args, int n)
+/* AvgPool3DGrad is told the sizes of its result; the others' image is their first input. */
+static bool is_sized(const tn_op *op)
 {
+    return !strcmp(op->name, "AvgPool3DGrad");
+}
+
+static int args_of(const tn_op *op, const tn_tensor *const *in, int n_in, const tn_tensor *out, const tn_tensor **args)
+{
+    int n = 0;
+    for (int i = is_sized(op); i < n_in; i++) args[n++] = in[i];
+    args[n++] = out;
+    return n;
+}
+
+/* Of the dtypes that the definitions allow TensorFlow has kernels for the small floats only. */
+static tn_code place_floats(tn_prepare *p, pooling *q, tn_error *err)
+{
+    const tn_tensor *args[MOST_ARGS];
+    int n = args_of(p->op, p->in, p->n_in, p->out[0], args);
     for (int i = 0; i < n; i++) {
+        tn_dtype t = args[i]->dtype;
+        if (!tn_dtype_is_float(t) || t == TN_DOUBLE)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "No OpKernel was registered to support Op '%s' with T=%s",
+                           p->op->name, tn_dtype_name(t));
         q->at[i] = p->scratch;
-        if (args[i]->dtype != TN_FLOAT)
-            p->scratch += ((size_t)tn_tensor_count(args[i]) * sizeof(float) + 63) / 64 * 64;
+        if (t != TN_FLOAT) p->scratch += ((size_t)tn_tensor_count(args[i]) * sizeof(float) + 63) / 64 * 64;
     }
+    return TN_OK;
 }
 
 static tn_code floats_of(const tn_run *r, const tn_tensor *const *args, int n, float **out, tn_error *err)
@@ -91,11 +112,56 @@ static tn_code floats_of(const tn_run *r, const tn_tensor *const *args, int n, f
     return TN_OK;
 }
 
-static tn_code put_floats(const tn_run *r, const float *result, tn_error *err)
+/* A kernel; its arguments and result are v. */
+typedef void kernel_fn(const tn_pool3d_desc *d, float *const *v);
+
+static tn_code run_kernel(tn_run *r, kernel_fn *kernel, tn_error *err)
 {
-    const tn_tensor *out = r->out[0];
+    const pooling *q = r->params;
+    const tn_tensor *args[MOST_ARGS], *out = r->out[0];
+    float *v[MOST_ARGS];
+    int n = args_of(r->op, r->in, r->n_in, out, args);
+    int64_t count = tn_tensor_count(out);
+    if (!count) return TN_OK;
+    TN_TRY(floats_of(r, args, n, v, err));
+    kernel(&q->d, v);
     if (out->dtype == TN_FLOAT) return TN_OK;
-    return tn_cast(TN_FLOAT, out->dtype, tn_tensor_count(out), result, out->data, false, r->threads, err);
+    return tn_cast(TN_FLOAT, out->dtype, count, v[n - 1], out->data, false, r->threads, err);
+}
+
+/* ==== preparation ==== of all of them: with channels last */
+
+static bool is_second(const tn_op *op)
+{
+    return !strcmp(op->name, "MaxPool3DGradGrad");
+}
+
+/* A gradient's arguments fit the pooled image. */
+static tn_code check_shapes(const tn_prepare *p, const tn_shape *image, const tn_shape *pooled, tn_error *err)
+{
+    if (p->n_in == 1) return TN_OK;
+    if (is_sized(p->op)) return same_shape("grad", pooled, &p->in[1]->shape, err);
+    TN_TRY(same_shape("orig_output", pooled, &p->in[1]->shape, err));
+    return same_shape("grad", is_second(p->op) ? image : pooled, &p->in[2]->shape, err);
+}
+
+static tn_code prepare_last(tn_prepare *p, tn_error *err)
+{
+    const tn_shape *image = is_sized(p->op) ? &p->out[0]->shape : &p->in[0]->shape;
+    tn_shape pooled;
+    TN_PARAMS(p, pooling, q);
+    TN_TRY(sizes_of(p->op, p->attrs, image, &q->d, &pooled, err));
+    q->d.threads = p->threads;
+    TN_TRY(check_shapes(p, image, &pooled, err));
+    TN_TRY(place_floats(p, q, err));
+    return tn_pool3d_check(&q->d, err);
+}
+
+static tn_code prepare(tn_prepare *p, tn_error *err)
+{
+    unsigned volumes = TN_FIRST_OUT;
+    for (int i = is_sized(p->op); i < p->n_in; i++) volumes |= TN_BIT(i);
+    return tn_channels_first(p, volumes, 0, prepare_last, err);
 }
 
 /* ==== MaxPool3D, AvgPool3D ==== */
@@ -109,31 +175,22 @@ static tn_code forward_infer(tn_infer *c, tn_error *err)
     return sizes_of(c->op, c->attrs, &c->in[0]->shape, &d, &c->out[0].shape, err);
 }
 
-static tn_code forward_last(tn_prepare *p, tn_error *err)
+static void max_kernel(const tn_pool3d_desc *d, float *const *v)
 {
-    tn_shape pooled;
-    const tn_tensor *args[] = {p->in[0], p->out[0]};
-    TN_PARAMS(p, pooling, q);
-    TN_TRY(sizes_of(p->op, p->attrs, &p->in[0]->shape, &q->d, &pooled, err));
-    q->d.threads = p->threads;
-    place_floats(p, q, args, 2);
-    return tn_pool3d_check(&q->d, err);
+    tn_pool3d_max(d, v[0], v[1]);
+}
+static tn_code max_run(tn_run *r, tn_error *err)
+{
+    return run_kernel(r, max_kernel, err);
 }
 
-static tn_code forward_prepare(tn_prepare *p, tn_error *err)
+static void avg_kernel(const tn_pool3d_desc *d, float *const *v)
 {
-    return tn_channels_first(p, TN_BIT(0) | TN_FIRST_OUT, 0, forward_last, err);
+    tn_pool3d_avg(d, v[0], v[1]);
 }
-
-static tn_code forward_run(tn_run *r, tn_error *err)
+static tn_code avg_run(tn_run *r, tn_error *err)
 {
-    const pooling *q = r->params;
-    const tn_tensor *args[] = {r->in[0], r->out[0]};
-    float *v[2];
-    if (!tn_tensor_count(r->out[0])) return TN_OK;
-    TN_TRY(floats_of(r, args, 2, v, err));
-    (r->op->name[0] == 'M' ? tn_pool3d_max : tn_pool3d_avg)(&q->d, v[0], v[1]);
-    return put_floats(r, v[1], err);
+    return run_kernel(r, avg_kernel, err);
 }
 
 static const char *const attrs[] = {"ksize", "strides", "padding", "data_format"};
@@ -162,57 +219,37 @@ const tn_op tn_op_MaxPool3D = {
     .name = "MaxPool3D",
     .sig = "input:T -> output:T; " SIZES "T:type{half,bfloat16,float}",
     .infer = forward_infer,
-    .prepare = forward_prepare,
-    .run = forward_run,
+    .prepare = prepare,
+    .run = max_run,
     .grad = max_grad,
 };
 const tn_op tn_op_AvgPool3D = {
     .name = "AvgPool3D",
     .sig = "input:T -> output:T; " SIZES "T:type{half,bfloat16,float,double}",
     .infer = forward_infer,
-    .prepare = forward_prepare,
-    .run = forward_run,
+    .prepare = prepare,
+    .run = avg_run,
     .grad = avg_grad,
 };
 
 /* ==== MaxPool3DGrad, MaxPool3DGradGrad ==== image, pooled, gradient of one or the other */
 
-static bool is_second(const tn_op *op)
+static void max_back_kernel(const tn_pool3d_desc *d, float *const *v)
 {
-    return !strcmp(op->name, "MaxPool3DGradGrad");
+    tn_pool3d_max_back(d, v[0], v[1], v[2], v[3]);
 }
-
-static tn_code max_back_last(tn_prepare *p, tn_error *err)
-{
-    tn_shape pooled;
-    bool second = is_second(p->op);
-    const tn_tensor *args[] = {p->in[0], p->in[1], p->in[2], p->out[0]};
-    TN_PARAMS(p, pooling, q);
-    TN_TRY(sizes_of(p->op, p->attrs, &p->in[0]->shape, &q->d, &pooled, err));
-    q->d.threads = p->threads;
-    TN_TRY(same_shape("orig_output", &pooled, &p->in[1]->shape, err));
-    TN_TRY(same_shape("grad", second ? &p->in[0]->shape : &pooled, &p->in[2]->shape, err));
-    place_floats(p, q, args, 4);
-    return tn_pool3d_check(&q->d, err);
-}
-
-static tn_code max_back_prepare(tn_prepare *p, tn_error *err)
-{
-    return tn_channels_first(p, TN_BIT(0) | TN_BIT(1) | TN_BIT(2) | TN_FIRST_OUT, 0, max_back_last, err);
-}
-
 static tn_code max_back_run(tn_run *r, tn_error *err)
 {
-    const pooling *q = r->params;
-    const tn_tensor *args[] = {r->in[0], r->in[1], r->in[2], r->out[0]};
-    float *v[4];
-    if (!tn_tensor_count(r->out[0])) return TN_OK;
-    TN_TRY(floats_of(r, args, 4, v, err));
-    if (is_second(r->op))
-        tn_pool3d_take(&q->d, v[0], v[2], v[3]);
-    else
-        tn_pool3d_max_back(&q->d, v[0], v[1], v[2], v[3]);
-    return put_floats(r, v[3], err);
+    return run_kernel(r, max_back_kernel, err);
+}
+
+static void second_kernel(const tn_pool3d_desc *d, float *const *v)
+{
+    tn_pool3d_take(d, v[0], v[2], v[3]);
+}
+static tn_code second_run(tn_run *r, tn_error *err)
+{
+    return run_kernel(r, second_kernel, err);
 }
 
 /* Each is the gradient of the other by its last argument. */
@@ -244,7 +281,7 @@ const tn_op tn_op_MaxPool3DGrad = {
     .sig = "orig_input:TInput orig_output:TInput grad:T -> output:T; " SIZES
            "T:type{half,bfloat16,float}=float TInput:type{half,bfloat16,float}=float",
     .infer = first_infer,
-    .prepare = max_back_prepare,
+    .prepare = prepare,
     .run = max_back_run,
     .grad = max_back_grad,
 };
@@ -252,8 +289,8 @@ const tn_op tn_op_MaxPool3DGradGrad = {
     .name = "MaxPool3DGradGrad",
     .sig = "orig_input:T orig_output:T grad:T -> output:T; " SIZES "T:type{realnumbertype}",
     .infer = second_infer,
-    .prepare = max_back_prepare,
-    .run = max_back_run,
+    .prepare = prepare,
+    .run = second_run,
     .grad = max_back_grad,
 };
 
@@ -272,32 +309,13 @@ static tn_code avg_back_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
-static tn_code avg_back_last(tn_prepare *p, tn_error *err)
+static void avg_back_kernel(const tn_pool3d_desc *d, float *const *v)
 {
-    tn_shape pooled;
-    const tn_tensor *args[] = {p->in[1], p->out[0]};
-    TN_PARAMS(p, pooling, q);
-    TN_TRY(sizes_of(p->op, p->attrs, &p->out[0]->shape, &q->d, &pooled, err));
-    q->d.threads = p->threads;
-    TN_TRY(same_shape("grad", &pooled, &p->in[1]->shape, err));
-    place_floats(p, q, args, 2);
-    return tn_pool3d_check(&q->d, err);
+    tn_pool3d_avg_back(d, v[0], v[1]);
 }
-
-static tn_code avg_back_prepare(tn_prepare *p, tn_error *err)
-{
-    return tn_channels_first(p, TN_BIT(1) | TN_FIRST_OUT, 0, avg_back_last, err);
-}
-
 static tn_code avg_back_run(tn_run *r, tn_error *err)
 {
-    const pooling *q = r->params;
-    const tn_tensor *args[] = {r->in[1], r->out[0]};
-    float *v[2];
-    if (!tn_tensor_count(r->out[0])) return TN_OK;
-    TN_TRY(floats_of(r, args, 2, v, err));
-    tn_pool3d_avg_back(&q->d, v[0], v[1]);
-    return put_floats(r, v[1], err);
+    return run_kernel(r, avg_back_kernel, err);
 }
 
 static tn_code avg_back_grad(tn_grad *g, tn_error *err)
@@ -312,7 +330,7 @@ const tn_op tn_op_AvgPool3DGrad = {
     .name = "AvgPool3DGrad",
     .sig = "orig_input_shape:int32 grad:T -> output:T; " SIZES "T:type{half,bfloat16,float,double}",
     .infer = avg_back_infer,
-    .prepare = avg_back_prepare,
+    .prepare = prepare,
     .run = avg_back_run,
     .grad = avg_back_grad,
     .values = TN_BIT(0),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * test_channels_first.c - what TensorFlow at hand does not run on a processor or no more: convolutions and pools whose
- * channels come before their space, and their gradients; the batch normalization of its first versions.
+ * channels come before their space, and their gradients; volumes of doubles; the batch normalization of its first versions.
  */
 #include "op_case.h"
 
@@ -50,6 +50,22 @@ static void channels_first(void **state)
     check_cases(cases, TN_COUNT(cases));
 }
 
+#define PAIR "ksize=[1,2,1,1,1] strides=[1,1,1,1,1] padding=VALID"
+
+/* The definitions allow them, TensorFlow has no kernel for them, and floats would not be precise enough. */
+static void volumes_of_large_numbers(void **state)
+{
+    (void)state;
+    static const op_case cases[] = {
+        {"AvgPool3D", PAIR, {"double[1,2,1,1,1] 1 2"}, {"!No OpKernel was registered to support Op 'AvgPool3D' with T=double"}},
+        {"AvgPool3DGrad", PAIR, {"int32[5] 1 2 1 1 1", "double[1,1,1,1,1] 1"}, {"!No OpKernel"}},
+        {"MaxPool3DGradGrad", PAIR, {"int32[1,2,1,1,1] 1 2", "int32[1,1,1,1,1] 2", "int32[1,2,1,1,1] 1 2"}, {"!No OpKernel"}},
+        {"AvgPool3D", PAIR, {"bfloat16[1,2,1,1,1] 1 2"}, {"bfloat16[1,1,1,1,1] 1.5"}},
+        {"AvgPool3D", PAIR, {"half[1,2,1,1,1] 1 2"}, {"half[1,1,1,1,1] 1.5"}},
+    };
+    check_cases(cases, TN_COUNT(cases));
+}
+
 #define NORM "variance_epsilon=1 scale_after_normalization=true"
 
 static void global_normalization(void **state)
@@ -74,6 +90,7 @@ static void global_normalization(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(channels_first), cmocka_unit_test(global_normalization)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(channels_first), cmocka_unit_test(volumes_of_large_numbers),
+                                       cmocka_unit_test(global_normalization)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
