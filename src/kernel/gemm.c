@@ -71,11 +71,19 @@ static bool library_wins(const tn_gemm_plan *p)
     return d->m >= 16 && (double)d->m * (double)d->n * (double)d->k >= LIBRARY_FROM;
 }
 
-/* With b packed once: for few rows, but not for so few columns that most of a vector would be idle. Where there are
- * many rows, the library is as fast and needs no copy. */
+/* With b packed once: for few rows, but not for so few columns that most of a vector would be idle. The library packs
+ * in each run; where there are many rows that does not count, and it needs no copy. */
 static bool packing_wins(const tn_gemm_plan *p)
 {
-    return p->d.m < 16 && p->d.n >= 8;
+    return p->d.m <= 64 && p->d.n >= 8;
+}
+
+/* Few rows are bound by reading b. */
+static double work_of(const tn_gemm_plan *p)
+{
+    const tn_gemm_desc *d = &p->d;
+    const double b = (double)d->n * (double)d->k * (double)TN_MAX(p->batches, 1);
+    return TN_MAX(b * (double)d->m / 8, d->m ? b / 4 : 0);
 }
 
 static int choose(const tn_gemm_plan *p)
@@ -118,8 +126,7 @@ tn_code tn_gemm_prepare(const tn_gemm_desc *desc, tn_gemm_plan *plan, tn_error *
         d->ldb = TN_MAX(d->n, 1);
     }
     TN_TRY(count_batches(&p, err));
-    double work = (double)d->m * (double)d->n * (double)d->k;
-    p.threads = tn_team(d->threads, work * (double)TN_MAX(p.batches, 1) / 8);
+    p.threads = tn_team(d->threads, work_of(&p));
     if (d->dtype == TN_HALF || d->dtype == TN_BFLOAT16) {
         p.path = PATH_WIDENED;
         TN_TRY(tn_gemm_widened_prepare(&p, err));
@@ -148,18 +155,19 @@ typedef struct operands {
     bool backwards; /* the panels */
 } operands;
 
-/* Rows [m0, m1) of panel j over depths [p0, p1). */
-static void run_strip(const tn_gemm_plan *p, const tn_gemm_type *t, const operands *o, cut cuts, int64_t j,
+/* Rows [m0, m1) of panels [j, j + count) over depths [p0, p1); count is 1, or that of panels_at. */
+static void run_strip(const tn_gemm_plan *p, const tn_gemm_type *t, const operands *o, cut cuts, int64_t j, int count,
                       int64_t m0, int64_t m1, int64_t p0, int64_t p1, const char *packed)
 {
     const tn_gemm_desc *d = &p->d;
     const int64_t size = t == &TN_ISA_PICK(tn_isa_gemm, p->isa)->f64 ? 8 : 4;
     const int64_t v0 = panel_at(cuts, j), v1 = panel_at(cuts, j + 1), n0 = v0 * t->vl;
+    const int64_t end = panel_at(cuts, j + count);
     const bool last = p1 == d->k;
     tn_gemm_strip s = {.m = m1 - m0,
                        .k = p1 - p0,
                        .segment = p1 - p0,
-                       .cols = (int)(TN_MIN(v1 * t->vl, d->n) - n0),
+                       .cols = (int)(TN_MIN(end * t->vl, d->n) - n0),
                        .vecs = (int)(v1 - v0),
                        .a_row = d->ta ? 1 : d->lda,
                        .a_col = d->ta ? d->lda : 1,
@@ -173,6 +181,7 @@ static void run_strip(const tn_gemm_plan *p, const tn_gemm_type *t, const operan
         s.b_row = s.vecs * t->vl;
         s.b = packed + (v0 * t->vl * d->k + p0 * s.b_row) * size;
         s.b_padded = true;
+        s.b_panel = count > 1 ? s.b_row * d->k : 0;
     } else {
         s.b_row = d->ldb;
         s.b = o->b + (p0 * d->ldb + n0) * size;
@@ -187,6 +196,28 @@ static void finish(const tn_gemm_plan *p, char *c, int64_t m0, int64_t m1, int64
         tn_act_apply(p->isa, p->d.act, p->d.alpha, n1 - n0, (float *)(void *)c + i * p->d.ldc + n0);
 }
 
+/* How many panels of [j0, j1) to take at once, the first or (backwards) the last of them: of one row two, where they
+ * are equally wide and packed. */
+static int panels_at(const operands *o, cut cuts, int64_t j0, int64_t j1, bool may_pair)
+{
+    const int64_t j = o->backwards ? j1 - 2 : j0;
+    if (!may_pair || j1 - j0 < 2) return 1;
+    return panel_at(cuts, j + 1) - panel_at(cuts, j) == panel_at(cuts, j + 2) - panel_at(cuts, j + 1) ? 2 : 1;
+}
+
+/* Rows [m0, m1) of panels [j0, j1) over depths [p0, p1). */
+static void run_strips(const tn_gemm_plan *p, const tn_gemm_type *t, const operands *o, cut cuts, int64_t m0,
+                       int64_t m1, int64_t j0, int64_t j1, int64_t p0, int64_t p1, const char *packed)
+{
+    const bool may_pair = m1 - m0 == 1 && packed && p->d.k > 0;
+    while (j0 < j1) {
+        const int count = panels_at(o, cuts, j0, j1, may_pair);
+        run_strip(p, t, o, cuts, o->backwards ? j1 - count : j0, count, m0, m1, p0, p1, packed);
+        if (o->backwards) j1 -= count;
+        else j0 += count;
+    }
+}
+
 /* Rows [m0, m1) of panels [j0, j1). */
 static void run_block(const tn_gemm_plan *p, const tn_gemm_type *t, const operands *o, cut cuts, int64_t m0,
                       int64_t m1, int64_t j0, int64_t j1, const char *packed)
@@ -196,8 +227,7 @@ static void run_block(const tn_gemm_plan *p, const tn_gemm_type *t, const operan
         int64_t to = TN_MIN(i + p->mc, m1), p0 = 0;
         do {
             int64_t p1 = k - p0 <= p->kc + p->kc / 2 ? k : p0 + p->kc;
-            for (int64_t j = j0; j < j1; j++)
-                run_strip(p, t, o, cuts, o->backwards ? j0 + j1 - 1 - j : j, i, to, p0, p1, packed);
+            run_strips(p, t, o, cuts, i, to, j0, j1, p0, p1, packed);
             p0 = p1;
         } while (p0 < k);
         finish(p, o->c, i, to, panel_at(cuts, j0) * t->vl, TN_MIN(panel_at(cuts, j1) * t->vl, p->d.n));

@@ -4,29 +4,33 @@
  * per type with T, VEC, PART, PUT, NAME and MASK defined; deliberately without a guard.
  */
 #define VL ((int)(VBYTES / sizeof(T)))
+#define MOST 6 /* vectors in a row of a tile */
 
 static inline __attribute__((always_inline)) VEC NAME(load)(const T *p)
 {
     return *(const VEC *)p;
 }
 
-/* rows x nv vectors of c at row i0. The compiler unrolls all of it: rows and nv are constants. */
-static inline __attribute__((always_inline)) void NAME(tile)(const tn_gemm_strip *s, int64_t i0, int rows,
-                                                             int nv, bool partial)
+/* rows x nv vectors of c at row i0, of which a panel of b has each. The compiler unrolls all of it: rows, nv and each
+ * are constants. */
+static inline __attribute__((always_inline)) void NAME(panels)(const tn_gemm_strip *s, int64_t i0, int rows, int nv,
+                                                               int each, bool partial)
 {
     const int64_t k = s->k, col = s->a_col, brow = s->b_row, crow = s->c_row;
     const int last = s->cols - (nv - 1) * VL;
     const T *b = s->b, *ap[MR];
     T *c = (T *)s->c + i0 * crow;
-    VEC acc[MR][3];
+    VEC acc[MR][MOST];
     for (int i = 0; i < rows; i++) ap[i] = (const T *)s->a + (i0 + i) * s->a_row;
     for (int i = 0; i < rows; i++)
         for (int v = 0; v < nv; v++) acc[i][v] = (VEC){0};
     for (int64_t q = 0; q < k; q += s->segment) {
         for (int64_t p = 0; p < s->segment; p++) {
-            VEC bv[3];
-            for (int v = 0; v < nv; v++)
-                bv[v] = partial && v == nv - 1 ? PART(b + v * VL, last) : NAME(load)(b + v * VL);
+            VEC bv[MOST];
+            for (int v = 0; v < nv; v++) {
+                const T *at = b + v / each * s->b_panel + v % each * VL;
+                bv[v] = partial && v == nv - 1 ? PART(at, last) : NAME(load)(at);
+            }
             for (int i = 0; i < rows; i++) {
                 T x = ap[i][p * col];
                 for (int v = 0; v < nv; v++) acc[i][v] += x * bv[v];
@@ -53,6 +57,12 @@ static inline __attribute__((always_inline)) void NAME(tile)(const tn_gemm_strip
     }
 }
 
+static inline __attribute__((always_inline)) void NAME(tile)(const tn_gemm_strip *s, int64_t i0, int rows, int nv,
+                                                             bool partial)
+{
+    NAME(panels)(s, i0, rows, nv, nv, partial);
+}
+
 #define ROWS(nv, partial)                                                      \
     do {                                                                       \
         int64_t i = 0;                                                         \
@@ -73,6 +83,16 @@ static void NAME(full2)(const tn_gemm_strip *s)
 static void NAME(full3)(const tn_gemm_strip *s)
 {
     ROWS(3, false);
+}
+/* One row and two panels: with one alone the sums would wait for each other. */
+static void NAME(pair)(const tn_gemm_strip *s)
+{
+    if (s->vecs == 1)
+        NAME(panels)(s, 0, 1, 2, 1, false);
+    else if (s->vecs == 2)
+        NAME(panels)(s, 0, 1, 4, 2, false);
+    else
+        NAME(panels)(s, 0, 1, 6, 3, false);
 }
 #if MASK
 static void NAME(part1)(const tn_gemm_strip *s)
@@ -103,7 +123,9 @@ static void NAME(strip)(const tn_gemm_strip *s)
         return;
     }
 #endif
-    if (s->vecs == 1)
+    if (s->b_panel)
+        NAME(pair)(s);
+    else if (s->vecs == 1)
         NAME(full1)(s);
     else if (s->vecs == 2)
         NAME(full2)(s);
@@ -219,4 +241,5 @@ static void NAME(dots)(int64_t m, int64_t n, int64_t k, const void *av, int64_t 
         }
 }
 #undef PICK
+#undef MOST
 #undef VL

@@ -8,15 +8,16 @@
 
 #include "isa.h"
 
-/* A strip: all rows of c for one panel of columns (at most nr vectors wide). */
+/* A strip: all rows of c for one panel of columns (at most nr vectors wide), or one row for two. */
 typedef struct tn_gemm_strip {
     int64_t m, k;
-    int cols, vecs; /* columns that count; vectors that hold them */
+    int cols, vecs; /* columns that count; vectors in a panel */
     const void *a;  /* element (i, p) at a[i * a_row + p / segment * a_segment + p % segment * a_col] */
     int64_t a_row, a_col;
     int64_t segment, a_segment; /* segment divides k; k itself: one */
     const void *b; /* row p at b + p * b_row */
     int64_t b_row;
+    int64_t b_panel;  /* 0; or m is 1 and there are two panels of vecs, so many elements apart */
     bool b_padded;    /* b may be read to the end of its last vector */
     const void *bias; /* or NULL */
     void *c;

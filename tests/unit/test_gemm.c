@@ -114,6 +114,46 @@ static void threads_agree(void **state)
     tn_free(a), tn_free(b), tn_free(c[0]), tn_free(c[1]);
 }
 
+/* Whatever the direction, the threads and the panels that are taken together: the same bits. */
+static void try_packed(int64_t m, int64_t n, int64_t k)
+{
+    numbers r = {(uint64_t)(m * 17 + n * 5 + k)};
+    float *a = new_floats(m * k), *b = new_floats(n * k), *bias = new_floats(n), *c[4], *want = new_floats(m * n);
+    fill_floats(&r, a, m * k, -1, 1);
+    fill_floats(&r, b, n * k, -1, 1);
+    fill_floats(&r, bias, n, -1, 1);
+    plain(&(job){.d = {.m = m, .n = n, .k = k, .bias = true}, .a = a, .b = b, .bias = bias, .want = want});
+    for (int i = 0; i < 4; i++) {
+        const tn_gemm_desc d = {.dtype = TN_FLOAT, .m = m, .n = n, .k = k, .bias = true, .packs = true,
+                                .threads = 1 + i / 2};
+        tn_gemm_plan p;
+        c[i] = new_floats(m * n);
+        assert_int_equal(tn_gemm_prepare(&d, &p, NULL), TN_OK);
+        assert_true(p.packed > 0);
+        void *packed = tn_aligned_alloc(p.packed), *scratch = tn_aligned_alloc(p.scratch + 64);
+        tn_gemm_pack_b(&p, b, packed);
+        tn_gemm_run_packed(&p, a, packed, bias, c[i], scratch, i & 1);
+        assert_memory_equal(c[i], c[0], (size_t)(m * n) * sizeof(float));
+        tn_free(packed), tn_free(scratch);
+    }
+    assert_int_equal(first_far(c[0], want, m * n, 1e-5, 1e-6 * (double)(k + 4)), -1);
+    for (int i = 0; i < 4; i++) tn_free(c[i]);
+    tn_free(a), tn_free(b), tn_free(bias), tn_free(want);
+}
+
+static void packed_alike(void **state)
+{
+    static const int64_t rows[] = {1, 2, 5, 20, 64}, columns[] = {8, 16, 47, 48, 49, 96, 97, 130, 150, 1000};
+    (void)state;
+    FOR_LEVELS(level)
+    for (size_t i = 0; i < TN_COUNT(rows); i++)
+        for (size_t j = 0; j < TN_COUNT(columns); j++) {
+            try_packed(rows[i], columns[j], 1);
+            try_packed(rows[i], columns[j], 33);
+            if (columns[j] == 1000) try_packed(rows[i], columns[j], 700);
+        }
+}
+
 static void doubles(void **state)
 {
     enum { M = 19, N = 23, K = 29 };
@@ -221,6 +261,7 @@ static void widened_is_not_packed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(shapes), cmocka_unit_test(threads_agree),
+                                       cmocka_unit_test(packed_alike),
                                        cmocka_unit_test(doubles), cmocka_unit_test(batches_broadcast),
                                        cmocka_unit_test(other_types), cmocka_unit_test(widened_is_not_packed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
