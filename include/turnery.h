@@ -440,6 +440,11 @@ typedef struct tn_session_options {
 TN_API tn_code tn_session_new(tn_graph *g, const tn_session_options *options, tn_session **out, tn_error *err);
 TN_API void tn_session_free(tn_session *s);
 
+/* Who is told what the operators Print and PrintV2 say (nobody to begin with): n bytes of text, a zero behind them;
+ * stream: "stdout", "stderr", "log(info)", ... Called while a run goes on, by the thread that runs. */
+typedef void (*tn_print_fn)(void *payload, const char *stream, const char *text, size_t n);
+TN_API void tn_session_on_print(tn_session *s, tn_print_fn print, void *payload);
+
 typedef struct tn_feed {
     const char *name; /* "x:0" */
     const tn_tensor *value;

@@ -207,6 +207,18 @@ char *tn_path_dir(tn_arena *a, const char *path);
  * n = 0: off. */
 void tn_file_fail_at(int64_t n, int errnum);
 
+/* ==== access to files, handed in (outside.c) ==== what those go through who have no files of their own */
+
+typedef struct tn_outside {
+    void *payload;
+    tn_code (*read)(void *payload, const char *path, size_t limit, tn_buf *out, tn_error *err);
+    /* Replaces the file, whose folders are made, or (append) adds to it. */
+    tn_code (*write)(void *payload, const char *path, tn_view bytes, bool append, tn_error *err);
+    tn_code (*list)(void *payload, const char *folder, tn_arena *a, char ***names, size_t *n, tn_error *err);
+    tn_code (*look)(void *payload, const char *path, bool *is_there, bool *is_folder, tn_error *err);
+} tn_outside;
+extern const tn_outside tn_outside_process; /* the process's own files */
+
 /* ==== JSON (json_read.c, json_write.c) ==== a reader into a tree in an arena (strict RFC 8259, depth
  * and size limited; NaN, Infinity and -Infinity accepted bare as TensorFlow's REST API does), a streaming
  * writer. */

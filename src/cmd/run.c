@@ -287,6 +287,14 @@ static tn_code check(const values *v, const strings *rest, tn_error *err)
     return TN_OK;
 }
 
+/* What the graph itself prints; its results are on the standard output. */
+static void print_text(void *payload, const char *stream, const char *text, size_t n)
+{
+    (void)payload;
+    (void)stream;
+    fwrite(text, 1, n, stderr);
+}
+
 static tn_code run(int argc, char **argv, tn_error *err)
 {
     values v = {.in = INPUT_DEFAULTS, .batch_size = 32};
@@ -300,6 +308,7 @@ static tn_code run(int argc, char **argv, tn_error *err)
     int n;
     const tn_missing *missing = tn_loaded_missing(m, &n);
     warn_missing("run", missing, n);
+    tn_session_on_print(tn_loaded_session(m), print_text, NULL);
     code = v.graph || v.meta_graph ? run_fetches(m, &v, err) : run_signature(m, &v, err);
     tn_loaded_free(m);
     return code;

@@ -155,6 +155,7 @@ static tn_code prepare_static(emitter *e, const tn_pnode *n, tn_step *s, tn_erro
                        .threads = p->threads,
                        .arena = p->arena,
                        .packs = &p->store->packs,
+                       .files = &p->store->files,
                        .run = n->op->run,
                        .params = n->extra};
     if (n->op->prepare) TN_TRY(n->op->prepare(&prep, err));

@@ -64,6 +64,7 @@ typedef struct tn_prepare {
     const bool *is_constant;
     int threads;
     tn_arena *arena; /* for params: lives as long as they do */
+    const struct tn_files *files; /* the session's (files.h); NULL: none */
     struct tn_packs *packs; /* where constants are packed (pack.h); NULL: the constants may go before the params do */
     /* results */
     void *params;
@@ -99,7 +100,7 @@ bool tn_run_cancelled(const tn_run *r); /* long loops look at it */
 /* ==== state: what inputs of dtype resource, or references, point to (state.c) ==== */
 typedef enum {
     TN_RES_VARIABLE, TN_RES_TENSOR_ARRAY, TN_RES_STACK, TN_RES_TABLE, TN_RES_RNG, TN_RES_QUEUE,
-    TN_RES_SPARSE_MAP, TN_RES_SAMPLER
+    TN_RES_SPARSE_MAP, TN_RES_SAMPLER, TN_RES_COUNT
 } tn_resource_kind;
 typedef struct tn_resource { /* counted; a resource tensor's element points to it and owns a reference */
     tn_resource_kind kind;

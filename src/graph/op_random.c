@@ -4,6 +4,7 @@
  * (seed, seed2; it moves on with every run) and the stateless ones. The streams are kernel/'s.
  */
 #include "op_move.h"
+#include "random_source.h"
 
 /* ==== shapes ==== */
 
@@ -116,20 +117,13 @@ static tn_code shuffle_prepare(tn_prepare *p, tn_error *err)
     return TN_OK;
 }
 
-static tn_code shuffle_run(tn_run *r, tn_error *err)
+static tn_code shuffle(tn_run *r, stream *s, tn_error *err)
 {
     const tn_tensor *in = r->in[0];
-    int64_t n = in->shape.rank < 1 ? 1 : in->shape.dim[0], *order = r->scratch;
-    if (tn_tensor_count(in) == 0 || n <= 1) return tn_move_row(r->out[0], 0, in, 0, tn_tensor_count(in), err);
-    if (n > INT32_MAX) return tn_fail(err, TN_INVALID_ARGUMENT, "RandomShuffle of %lld rows", (long long)n);
-    stream s = {.used = 4};
-    tn_philox_state state;
-    TN_TRY(tn_run_random(r, (uint64_t)(n - 1 + 3) / 4, &state, err));
-    memcpy(s.p.counter, state.counter, sizeof s.p.counter);
-    memcpy(s.p.key, state.key, sizeof s.p.key);
+    int64_t n = in->shape.dim[0], *order = r->scratch;
     for (int64_t i = 0; i < n; i++) order[i] = i;
     for (int64_t i = 0; i < n - 1; i++) {
-        int64_t k = i + (int64_t)(stream_next(&s) % (uint32_t)(n - i)), swap = order[i];
+        int64_t k = i + (int64_t)(stream_next(s) % (uint32_t)(n - i)), swap = order[i];
         order[i] = order[k];
         order[k] = swap;
     }
@@ -138,6 +132,51 @@ static tn_code shuffle_run(tn_run *r, tn_error *err)
         TN_TRY(tn_move_row(r->out[0], i * inner, in, order[i] * inner, inner, err));
     return TN_OK;
 }
+
+/* Nothing to be shuffled: copied, and no number is drawn. */
+static tn_code has_rows(tn_run *r, bool *yes, tn_error *err)
+{
+    const tn_tensor *in = r->in[0];
+    int64_t n = in->shape.rank < 1 ? 1 : in->shape.dim[0];
+    *yes = tn_tensor_count(in) > 0 && n > 1;
+    if (!*yes) return tn_move_row(r->out[0], 0, in, 0, tn_tensor_count(in), err);
+    return n <= INT32_MAX ? TN_OK : tn_fail(err, TN_INVALID_ARGUMENT, "%s of %lld rows", r->op->name, (long long)n);
+}
+
+static tn_code shuffle_run(tn_run *r, tn_error *err)
+{
+    bool yes;
+    stream s = {.used = 4};
+    tn_philox_state state;
+    TN_TRY(has_rows(r, &yes, err));
+    if (!yes) return TN_OK;
+    TN_TRY(tn_run_random(r, (uint64_t)(r->in[0]->shape.dim[0] - 1 + 3) / 4, &state, err));
+    memcpy(s.p.counter, state.counter, sizeof s.p.counter);
+    memcpy(s.p.key, state.key, sizeof s.p.key);
+    return shuffle(r, &s, err);
+}
+
+static tn_code stateless_shuffle_run(tn_run *r, tn_error *err)
+{
+    bool yes;
+    char text[64];
+    stream s = {.used = 4};
+    if (r->in[1]->shape.rank != 1 || r->in[1]->shape.dim[0] != 1)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "key must have shape [1], not %s",
+                       tn_shape_text(&r->in[1]->shape, text, sizeof text));
+    TN_TRY(tn_random_source(r, 0, &s.p, err));
+    TN_TRY(has_rows(r, &yes, err));
+    return yes ? shuffle(r, &s, err) : TN_OK;
+}
+
+const tn_op tn_op_StatelessShuffle = {
+    .name = "StatelessShuffle",
+    .sig = "value:T key:uint64 counter:uint64 alg:int32 -> output:T; T:type",
+    .infer = tn_infer_like_first,
+    .prepare = shuffle_prepare,
+    .run = stateless_shuffle_run,
+    .flags = TN_NO_GRADIENT,
+};
 
 const tn_op tn_op_RandomShuffle = {
     .name = "RandomShuffle",

@@ -3,6 +3,7 @@
  * op_sampler.c - candidate samplers: classes drawn at random, and how often each is to be expected; for
  * losses that look at some of very many classes. ComputeAccidentalHits finds those drawn that are true.
  */
+#include "files.h"
 #include "op_move.h"
 #include "random_draw.h"
 #include "random_source.h"
@@ -74,11 +75,11 @@ typedef struct fixed {
 } fixed;
 
 /* A line's last field. */
-static tn_code read_vocabulary(const char *path, double distortion, fixed *f, int64_t cap, int64_t *seen,
-                               int64_t shards, int64_t shard, tn_error *err)
+static tn_code read_vocabulary(const tn_prepare *q, tn_view path, double distortion, fixed *f, int64_t cap,
+                               int64_t *seen, int64_t shards, int64_t shard, tn_error *err)
 {
     tn_buf text = {0};
-    TN_TRY(tn_file_read(path, 0, &text, err));
+    TN_TRY(tn_files_read(q->files, q->name, path, &text, err));
     tn_code code = TN_OK;
     for (const char *p = text.data, *end = p + text.n; code == TN_OK && p && p < end;) {
         const char *stop = memchr(p, '\n', (size_t)(end - p)), *line_end = stop ? stop : end,
@@ -86,7 +87,8 @@ static tn_code read_vocabulary(const char *path, double distortion, fixed *f, in
         double v;
         while (field > p && field[-1] != ',') field--;
         if (line_end > p && !tn_parse_double((tn_view){field, (size_t)(line_end - field)}, &v))
-            code = tn_fail(err, TN_INVALID_ARGUMENT, "Wrong vocabulary format at line of '%s': %.*s", path,
+            code = tn_fail(err, TN_INVALID_ARGUMENT, "Wrong vocabulary format at line of '%.*s': %.*s",
+                           (int)TN_MIN(path.n, (size_t)200), path.p,
                            (int)TN_MIN(line_end - p, 80), p);
         else if (line_end > p && (*seen)++ % shards == shard && f->n < cap)
             f->weight[f->n++] = (float)pow(v, distortion);
@@ -142,7 +144,7 @@ static tn_code fixed_prepare(tn_prepare *p, tn_error *err)
     for (int i = 0; file.n == 0 && i < given->n && f->n <= range; i++)
         if (seen++ % shards == shard) f->weight[f->n++] = (float)pow(given->fs[i], distortion);
     if (file.n)
-        TN_TRY(read_vocabulary(tn_arena_strndup(p->arena, file.p, file.n), distortion, f, range + 1, &seen,
+        TN_TRY(read_vocabulary(p, file, distortion, f, range + 1, &seen,
                                shards, shard, err));
     if (f->n != range)
         return tn_fail(err, TN_INVALID_ARGUMENT, "range is %lld must be equal to weights size  %lld",

@@ -2,9 +2,8 @@
  *
  * op_table_file.c - lookup tables from a file of lines: InitializeTableFromTextFile, in both versions.
  */
+#include "files.h"
 #include "table.h"
-
-#define FILE_LIMIT ((size_t)1 << 32)
 
 enum { WHOLE_LINE = -2, LINE_NUMBER = -1 };
 
@@ -81,7 +80,7 @@ static tn_code read_lines(const tn_table *t, const tn_buf *text, const columns *
     return TN_OK;
 }
 
-static tn_code from_file(tn_run *r, tn_table *t, const char *path, tn_error *err)
+static tn_code from_file(tn_run *r, tn_table *t, tn_view path, tn_error *err)
 {
     tn_view delimiter = {"\t", 1};
     tn_buf text = {0};
@@ -90,7 +89,7 @@ static tn_code from_file(tn_run *r, tn_table *t, const char *path, tn_error *err
                  tn_attr_i(r->attrs, "vocab_size"), tn_attr_i(r->attrs, "offset"),
                  delimiter.n ? delimiter.p[0] : '\t'};
     tn_map *map = tn_map_new();
-    tn_code code = map ? tn_file_read(path, FILE_LIMIT, &text, err) : tn_no_memory(err, 0);
+    tn_code code = map ? tn_files_read(tn_run_files(r), r->name, path, &text, err) : tn_no_memory(err, 0);
     if (code == TN_OK) code = read_lines(t, &text, &c, map, err);
     tn_buf_free(&text);
     if (code == TN_OK) return tn_table_replace(t, map, err);
@@ -107,13 +106,7 @@ static tn_code from_file_run(tn_run *r, tn_error *err)
     TN_TRY(tn_table_check_types(t, t->key, t->value, err));
     if (t->each != 1) return tn_fail(err, TN_UNIMPLEMENTED, "tables of tensors from a file");
     const tn_string *s = TN_STRINGS(r->in[1]);
-    char *path = tn_malloc(s->n + 1);
-    if (!path) return tn_no_memory(err, s->n);
-    if (s->n) memcpy(path, s->p, s->n);
-    path[s->n] = 0;
-    tn_code code = from_file(r, t, path, err);
-    tn_free(path);
-    return code;
+    return from_file(r, t, (tn_view){s->p, s->n}, err);
 }
 
 #define FROM_FILE(Name, Handle)                                                                      \

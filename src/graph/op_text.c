@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * op_text.c - numbers as text and bytes, and back: AsString, StringToNumber, DecodeRaw; Assert, which
- * tells values as text; Print, of whose text nothing is written, since the library never prints.
+ * tells values as text; Print and PrintV2, whose text goes to whoever listens to the session (files.h).
  */
 #include "op_move.h"
+#include "state.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -250,10 +251,23 @@ const tn_op tn_op_DecodeRaw = {
 
 /* ==== Assert ==== */
 
+/* As a string in C. */
+static void tell_string(const tn_string *s, tn_buf *out)
+{
+    static const char plain[] = "\n\r\t\"'\\", marks[] = "nrt\"'\\";
+    for (size_t i = 0; i < s->n; i++) {
+        unsigned char c = (unsigned char)s->p[i];
+        const char *at = c ? strchr(plain, c) : NULL;
+        if (at) tn_buf_printf(out, "\\%c", marks[at - plain]);
+        else if (c < 0x20 || c >= 0x7f) tn_buf_printf(out, "\\%03o", c);
+        else tn_buf_char(out, (char)c);
+    }
+}
+
 static void tell_element(const tn_tensor *t, int64_t i, tn_buf *out)
 {
     if (t->dtype == TN_STRING) {
-        tn_buf_add(out, TN_STRINGS(t)[i].p, TN_STRINGS(t)[i].n);
+        tell_string(TN_STRINGS(t) + i, out);
     } else if (tn_dtype_is_float(t->dtype)) {
         char text[40];
         double v = tn_tensor_number(t, i);
@@ -294,7 +308,7 @@ static void tell_dim(const tn_tensor *t, int dim, int64_t limit, int64_t *at, tn
 static void tell(const tn_tensor *t, int64_t most, tn_buf *out)
 {
     int64_t n = tn_tensor_count(t), limit = most < 0 ? n : TN_MIN(most, n), at = 0;
-    tn_buf_str(out, " [");
+    tn_buf_char(out, '[');
     if (t->shape.rank == 0 && limit > 0)
         tell_element(t, 0, out);
     else if (t->shape.rank > 0)
@@ -309,7 +323,10 @@ static tn_code assert_run(tn_run *r, tn_error *err)
         return tn_fail(err, TN_INVALID_ARGUMENT, "In[0] should be a scalar: the condition of Assert");
     if (*(const bool *)r->in[0]->data) return TN_OK;
     tn_buf text = {.limit = 8192};
-    for (int i = 1; i < r->n_in; i++) tell(r->in[i], tn_attr_i(r->attrs, "summarize"), &text);
+    for (int i = 1; i < r->n_in; i++) {
+        tn_buf_char(&text, ' ');
+        tell(r->in[i], tn_attr_i(r->attrs, "summarize"), &text);
+    }
     tn_code code = tn_fail(err, TN_INVALID_ARGUMENT, "assertion failed:%.*s",
                            (int)TN_MIN(text.n, (size_t)900), text.n ? text.data : "");
     tn_buf_free(&text);
@@ -333,26 +350,95 @@ static tn_code pass_grad(tn_grad *g, tn_error *err)
     return TN_OK;
 }
 
+/* How often this operation has told something, for first_n. */
+typedef struct told {
+    tn_resource base;
+    atomic_int_fast64_t times;
+} told;
+
+static void release_told(tn_resource *self)
+{
+    tn_free((char *)self->name);
+    tn_free(self);
+}
+
+static tn_resource *make_told(const tn_run *r)
+{
+    told *t = tn_calloc(1, sizeof *t);
+    char *name = tn_strdup(r->name);
+    if (!t || !name) {
+        tn_free(t);
+        tn_free(name);
+        return NULL;
+    }
+    t->base = (tn_resource){.kind = TN_RES_COUNT, .name = name, .release = release_told};
+    atomic_init(&t->base.refs, 1);
+    return &t->base;
+}
+
+static tn_code may_tell(const tn_run *r, bool *yes, tn_error *err)
+{
+    int64_t most = tn_attr_i(r->attrs, "first_n");
+    tn_resource *res;
+    *yes = tn_run_files(r) && tn_run_files(r)->print;
+    if (!*yes || most < 0) return TN_OK;
+    TN_TRY(tn_run_session_resource(r, TN_RES_COUNT, r->name, make_told, &res, err));
+    *yes = atomic_fetch_add(&((told *)res)->times, 1) < most;
+    tn_resource_unref(res);
+    return TN_OK;
+}
+
+static tn_code print_run(tn_run *r, tn_error *err)
+{
+    tn_view message = {"", 0};
+    tn_buf text = {.limit = (size_t)1 << 24};
+    bool yes;
+    TN_TRY(tn_run_copy(r, err));
+    TN_TRY(may_tell(r, &yes, err));
+    if (!yes) return TN_OK;
+    tn_attr_get_string(r->attrs, "message", &message);
+    tn_buf_add(&text, message.p, message.n);
+    for (int i = 1; i < r->n_in; i++) tell(r->in[i], tn_attr_i(r->attrs, "summarize"), &text);
+    tn_buf_char(&text, '\n');
+    tn_code code = tn_buf_check(&text, err);
+    if (code == TN_OK) code = tn_files_print(tn_run_files(r), "stderr", (tn_view){text.data, text.n}, err);
+    tn_buf_free(&text);
+    return code;
+}
+
 const tn_op tn_op_Print = {
     .name = "Print",
     .sig = "input:T data:[U] -> output:T; T:type U:list(type)>=0 message:string=\"\" first_n:int=-1 "
            "summarize:int=3",
     .infer = tn_infer_like_first,
+    .run = print_run,
     .grad = pass_grad,
-    .flags = TN_ALIAS,
+    .flags = TN_STATEFUL,
 };
 
-static tn_code nothing_run(tn_run *r, tn_error *err)
+/* "stdout", "stderr", "log(info)", "log(warning)", "log(error)", or a file's name after "file://" */
+static tn_code print_v2_run(tn_run *r, tn_error *err)
 {
-    (void)r;
-    (void)err;
-    return TN_OK;
+    tn_view stream = {"", 0}, end = {"", 0};
+    tn_buf text = {0};
+    char to[512];
+    if (r->in[0]->shape.rank != 0) return tn_fail(err, TN_INVALID_ARGUMENT, "input must be a scalar");
+    tn_attr_get_string(r->attrs, "output_stream", &stream);
+    tn_attr_get_string(r->attrs, "end", &end);
+    if (stream.n >= sizeof to) return tn_fail(err, TN_INVALID_ARGUMENT, "output_stream is too long");
+    snprintf(to, sizeof to, "%.*s", (int)stream.n, stream.p);
+    tn_buf_add(&text, TN_STRINGS(r->in[0])->p, TN_STRINGS(r->in[0])->n);
+    tn_buf_add(&text, end.p, end.n);
+    tn_code code = tn_buf_check(&text, err);
+    if (code == TN_OK) code = tn_files_print(tn_run_files(r), to, (tn_view){text.data, text.n}, err);
+    tn_buf_free(&text);
+    return code;
 }
 
 const tn_op tn_op_PrintV2 = {
     .name = "PrintV2",
     .sig = "input:string -> ; output_stream:string=\"stderr\" end:string=\"\\n\"",
     .infer = tn_infer_none,
-    .run = nothing_run,
-    .flags = TN_NO_GRADIENT,
+    .run = print_v2_run,
+    .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
 };

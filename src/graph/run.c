@@ -542,7 +542,7 @@ static tn_code prepare_now(tn_dynamic *d, tn_run *r, const tn_step *s, tn_error 
     d->prepared = (tn_prepare){.op = r->op, .name = r->name, .attrs = r->attrs, .n_in = r->n_in, .n_out = r->n_out,
                                .in = (const tn_tensor *const *)r->in, .out = (const tn_tensor *const *)r->out,
                                .is_constant = d->is_constant, .threads = r->threads, .arena = d->arena, .run = s->run,
-                               .params = s->params};
+                               .params = s->params, .files = tn_run_files(r)};
     if (r->op->prepare) TN_TRY(r->op->prepare(&d->prepared, err));
     d->is_prepared = true;
     tn_code code = scratch_for(d, TN_MAX(d->prepared.scratch, 64), err);

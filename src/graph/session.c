@@ -60,6 +60,7 @@ tn_code tn_session_new(tn_graph *g, const tn_session_options *options, tn_sessio
     if (s->options.max_bound_shapes <= 0) s->options.max_bound_shapes = 16;
     s->graph = g;
     tn_code code = tn_store_new(s->options.seed ? s->options.seed : system_seed(), &s->store, err);
+    if (code == TN_OK) s->store->files.outside = &tn_outside_process;
     if (code == TN_OK && s->options.memory_limit) {
         tn_budget *callers = tn_budget_now(); /* what the graph was read within */
         s->store->budget = callers ? tn_budget_keep(callers) : tn_budget_new(s->options.memory_limit);
@@ -108,6 +109,17 @@ tn_store *tn_session_store(tn_session *s)
 tn_graph *tn_session_graph(tn_session *s)
 {
     return s->graph;
+}
+
+void tn_session_set_outside(tn_session *s, const tn_outside *outside)
+{
+    s->store->files.outside = outside;
+}
+
+void tn_session_on_print(tn_session *s, tn_print_fn print, void *payload)
+{
+    s->store->files.print = print;
+    s->store->files.print_payload = payload;
 }
 
 int tn_session_threads(const tn_session *s)

@@ -8,6 +8,8 @@
 #include "plan.h"
 
 tn_store *tn_session_store(tn_session *s);
+/* Files that operators may use from now on (borrowed; NULL: none). To begin with: the process's. */
+void tn_session_set_outside(tn_session *s, const tn_outside *outside);
 tn_graph *tn_session_graph(tn_session *s);
 int tn_session_threads(const tn_session *s);
 /* The value that must be finite before a run of the callable writes anything (fetch i); the run then

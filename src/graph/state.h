@@ -11,6 +11,7 @@
 #ifndef TN_STATE_H
 #define TN_STATE_H
 
+#include "files.h"
 #include "pack.h"
 
 typedef struct tn_store tn_store;
@@ -38,6 +39,7 @@ struct tn_store {
     uint64_t seed;            /* for generators without one */
     atomic_uint_fast64_t changes; /* of any variable, so far */
     tn_packs packs;               /* constants as kernels like them */
+    tn_files files;               /* what operators may use of the outside */
     tn_budget *budget;        /* of all that runs make and variables hold; NULL: no limit */
 };
 

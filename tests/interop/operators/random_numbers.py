@@ -116,6 +116,29 @@ def samplers(rng):
                    rng.integers(0, 6, (3, 2)), rng.integers(0, 6, 5))
 
 
+def shuffles(rng):
+    op = lambda v, k, c, a=1: raw.StatelessShuffle(value=v, key=k, counter=c, alg=a)
+    for t in (F32, I64, STRING, BOOL, F16, C64):
+        shape = pick(rng, (9,), (4, 3), (130,), (1,), (0, 2), ())
+        v = texts(rng, ["a", "b", "c"], *shape) if t == STRING else draw(rng, t, *shape)
+        yield case("StatelessShuffle", op, v, draw(rng, U64, 1), draw(rng, U64, 2))
+    for k, c, a in ((1, 2, 3), (2, 2, 1), (1, 2, 2), (1, 3, 1)):
+        yield case("StatelessShuffle", lambda v, k, c, a=a: op(v, k, c, a), draw(rng, F32, 5), draw(rng, U64, k), draw(rng, U64, c), shapes="unknown")
+    yield case("StatelessShuffle", op, draw(rng, F32, 5), np.uint64(3), draw(rng, U64, 2), shapes="unknown")
+    index = lambda i, s, m, rounds=4: raw.RandomIndexShuffle(index=i, seed=s, max_index=m, rounds=rounds)
+    for t in (I32, U32, I64, U64):
+        for st in (I32, U32, I64, U64):
+            m = int(rng.integers(1, pick(rng, 3, 100, 10**6, 2**31 - 1)))
+            i = rng.integers(0, m + 1, 6).astype(t)
+            rounds = pick(rng, 4, 4, 6, 32)
+            yield case("RandomIndexShuffle", lambda i, s, m, rounds=rounds: index(i, s, m, rounds), i, draw(rng, st, 3, high=2**30), t(m))
+            yield case("RandomIndexShuffle", lambda i, s, m, rounds=rounds: index(i, s, m, rounds), i[0], draw(rng, st, 3), t(m))
+            yield case("RandomIndexShuffle", index, i, draw(rng, st, 6, 3), np.array([m] * 6, t))
+    for i, s, m in ((3, 3, 2**40), (2**60, 3, 2**63 - 1), (11, 3, 9), (-1, 3, 9), (3, 3, -1), ([], 3, 9), ([[3]], 3, 9), ([3, 4], (1, 3), 9), (3, (1, 3), 9),
+                    ([3], (2, 3), 9), (3, (2, 3), 9), (3, 3, [9]), (3, 3, [9, 9]), ([3, 4], 2, 9), ([3, 4, 5], 3, [9, 10]), (0, 3, 0)):
+        yield case("RandomIndexShuffle", index, np.array(i, I64), draw(rng, I32, *np.atleast_1d(s)), np.array(m, I64), shapes="unknown")
+
+
 def cases(rng):
     yield from gammas(rng)
     yield from poissons(rng)
@@ -123,3 +146,4 @@ def cases(rng):
     yield from multinomials(rng)
     yield from states(rng)
     yield from samplers(rng)
+    yield from shuffles(rng)

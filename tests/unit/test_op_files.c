@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Operators on files, and Print: what they do by the hooks of a session, and where they refuse.
+ */
+#include "test.h"
+
+#include "graph/session.h"
+
+#include <unistd.h>
+
+typedef struct fixture {
+    tn_graph *g;
+    tn_builder *b;
+    tn_session *s;
+    tn_error err;
+    char folder[64];
+} fixture;
+
+static void begin(fixture *f)
+{
+    memset(f, 0, sizeof *f);
+    f->g = tn_graph_new();
+    f->b = tn_builder_new(f->g);
+    snprintf(f->folder, sizeof f->folder, "/tmp/turnery_files_XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+}
+
+static void end(fixture *f)
+{
+    tn_session_free(f->s);
+    tn_builder_free(f->b);
+    tn_graph_free(f->g);
+    assert_ok(tn_remove_tree(f->folder, &f->err), &f->err);
+}
+
+static tn_node texts(fixture *f, int rank, int64_t n, const char *const *v)
+{
+    tn_tensor *t;
+    tn_shape s = rank ? tn_shape_vector(n) : (tn_shape){.rank = 0};
+    assert_ok(tn_tensor_new(TN_STRING, &s, &t, &f->err), &f->err);
+    for (int64_t i = 0; i < n; i++) assert_ok(tn_string_set(t, i, v[i], strlen(v[i]), &f->err), &f->err);
+    tn_node node = tn_constant(f->b, NULL, t);
+    tn_tensor_unref(t);
+    return node;
+}
+
+static tn_node text(fixture *f, const char *s)
+{
+    return texts(f, 0, 1, &s);
+}
+
+/* A path in the test's folder; "/..." and "x://..." as they are. */
+static tn_node path(fixture *f, const char *s)
+{
+    char p[256];
+    snprintf(p, sizeof p, "%s/%s", f->folder, s);
+    return text(f, *s == '/' || strstr(s, "://") ? s : p);
+}
+
+static tn_code run(fixture *f, const char *fetch, const char *target, tn_tensor **out)
+{
+    if (!f->s) {
+        assert_ok(tn_builder_check(f->b, &f->err), &f->err);
+        assert_ok(tn_session_new(f->g, NULL, &f->s, &f->err), &f->err);
+    }
+    return tn_session_run(f->s, NULL, 0, &fetch, fetch != NULL, out, &target, target != NULL, &f->err);
+}
+
+static void refused(fixture *f, const char *fetch, tn_code code, const char *says)
+{
+    tn_tensor *t;
+    assert_code(run(f, fetch, NULL, &t), code);
+    assert_says(&f->err, says);
+}
+
+static void wrote(fixture *f, const char *target)
+{
+    assert_ok(run(f, NULL, target, NULL), &f->err);
+}
+
+static void is_text(fixture *f, const char *fetch, const char *want)
+{
+    tn_tensor *t;
+    assert_ok(run(f, fetch, NULL, &t), &f->err);
+    assert_int_equal(TN_STRINGS(t)->n, strlen(want));
+    assert_memory_equal(TN_STRINGS(t)->p, want, strlen(want));
+    tn_tensor_unref(t);
+}
+
+/* The names found, without the test's folder. */
+static void finds(fixture *f, const char *fetch, const char *want)
+{
+    tn_tensor *t;
+    char got[512] = "";
+    assert_ok(run(f, fetch, NULL, &t), &f->err);
+    for (int64_t i = 0; i < tn_tensor_count(t); i++) {
+        const tn_string *s = TN_STRINGS(t) + i;
+        size_t skip = strlen(f->folder) + 1, at = strlen(got);
+        snprintf(got + at, sizeof got - at, "%s%.*s", i ? " " : "", (int)(s->n - skip), s->p + skip);
+    }
+    tn_tensor_unref(t);
+    assert_string_equal(got, want);
+}
+
+static void write_op(fixture *f, const char *name, const char *to, const char *bytes)
+{
+    tn_add_operation(f->b, "WriteFile", name, TN_INPUTS(path(f, to), text(f, bytes)), TN_NO_ATTRS);
+}
+
+static void read_op(fixture *f, const char *name, const char *from)
+{
+    tn_op_named(f->b, "ReadFile", name, TN_INPUTS(path(f, from)), TN_NO_ATTRS);
+}
+
+static void test_read_write(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f);
+    write_op(&f, "write", "new/folder/a", "abc");
+    write_op(&f, "again", "new/folder/a", "d");
+    write_op(&f, "folder", "new", "d");
+    write_op(&f, "below", "new/folder/a/b", "d");
+    read_op(&f, "read", "new/folder/a");
+    read_op(&f, "none", "none");
+    read_op(&f, "dir", "new");
+    read_op(&f, "scheme", "foo://x");
+    wrote(&f, "write");
+    is_text(&f, "read:0", "abc");
+    wrote(&f, "again");
+    is_text(&f, "read:0", "d");
+    refused(&f, "none:0", TN_NOT_FOUND, "{{node none}}");
+    refused(&f, "dir:0", TN_FAILED_PRECONDITION, "{{node dir}}");
+    refused(&f, "scheme:0", TN_UNIMPLEMENTED, "File system scheme 'foo' not implemented");
+    assert_code(run(&f, NULL, "folder", NULL), TN_FAILED_PRECONDITION);
+    assert_code(run(&f, NULL, "below", NULL), TN_FAILED_PRECONDITION);
+    tn_session_set_outside(f.s, NULL);
+    refused(&f, "read:0", TN_FAILED_PRECONDITION, "no access to files");
+    assert_code(run(&f, NULL, "write", NULL), TN_FAILED_PRECONDITION);
+    end(&f);
+}
+
+static void test_patterns(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"a.txt", "b.txt", "c.dat", ".hid", "a[1].txt", "sub/x.txt"};
+    static const struct {
+        const char *pattern, *want;
+    } rows[] = {
+        {"*", ".hid a.txt a[1].txt b.txt c.dat sub"}, {"*.txt", "a.txt a[1].txt b.txt"}, {"?.txt", "a.txt b.txt"},
+        {"[ab].txt", "a.txt b.txt"}, {"[!a].txt", "b.txt"}, {"[^a].txt", "b.txt"}, {"[a-b].txt", "a.txt b.txt"},
+        {"{a,b}.txt", ""}, {"*/*.txt", "sub/x.txt"}, {"s*/x.txt", "sub/x.txt"}, {"nope*", ""}, {"a.txt", "a.txt"},
+        {"zz", ""}, {"sub", "sub"}, {"a\\[1\\].txt", "a[1].txt"}, {"a[[]1].txt", "a[1].txt"}, {".*", ".hid"}, {"[a", ""},
+        {"*/", ".hid a.txt a[1].txt b.txt c.dat sub"}, {"a*/*", ""}, {"\\a.txt", "a.txt"}, {"nope/*", ""},
+        {"*t*t*x*", ""}, {"*a*t*t", "a.txt a[1].txt"},
+    };
+    fixture f;
+    char name[32];
+    begin(&f);
+    for (size_t i = 0; i < TN_COUNT(files); i++) {
+        snprintf(name, sizeof name, "w%zu", i);
+        write_op(&f, name, files[i], "x");
+    }
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        snprintf(name, sizeof name, "m%zu", i);
+        tn_op_named(f.b, "MatchingFiles", name, TN_INPUTS(path(&f, rows[i].pattern)), TN_NO_ATTRS);
+    }
+    for (size_t i = 0; i < TN_COUNT(files); i++) {
+        snprintf(name, sizeof name, "w%zu", i);
+        wrote(&f, name);
+    }
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        snprintf(name, sizeof name, "m%zu:0", i);
+        finds(&f, name, rows[i].want);
+    }
+    end(&f);
+}
+
+static void remapping(fixture *f, const char *name, const char *fresh, const char *old, int from, int n, int size)
+{
+    tn_attr attrs[] = {tn_attr_int("new_vocab_offset", from), tn_attr_int("num_new_vocab", n),
+                       tn_attr_int("old_vocab_size", size)};
+    tn_op_named(f->b, "GenerateVocabRemapping", name, TN_INPUTS(path(f, fresh), path(f, old)), attrs, 3);
+}
+
+static void maps_to(fixture *f, const char *fetch, int n, const int64_t *want)
+{
+    tn_tensor *t;
+    assert_ok(run(f, fetch, NULL, &t), &f->err);
+    assert_int_equal(tn_tensor_count(t), n);
+    for (int i = 0; i < n; i++) assert_int_equal(TN_INT64S(t)[i], want[i]);
+    tn_tensor_unref(t);
+}
+
+static void test_vocabularies(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f);
+    write_op(&f, "w0", "old", "a\nb\nc\nd\n");
+    write_op(&f, "w1", "new", "c\nx\na\nb\r\ny");
+    write_op(&f, "w2", "twice", "c\nx\nc\n");
+    write_op(&f, "w3", "blank", "a\n\nb\n");
+    write_op(&f, "w4", "empty", "");
+    remapping(&f, "all", "new", "old", 0, 5, -1);
+    remapping(&f, "part", "new", "old", 1, 3, -1);
+    remapping(&f, "small", "new", "old", 0, 5, 2);
+    remapping(&f, "none", "no", "no", 0, 0, -1);
+    remapping(&f, "past", "new", "old", 3, 3, -1);
+    remapping(&f, "large", "new", "old", 0, 5, 9);
+    remapping(&f, "double", "new", "twice", 0, 3, -1);
+    remapping(&f, "hole", "blank", "old", 0, 3, -1);
+    remapping(&f, "nothing", "empty", "old", 0, 3, -1);
+    for (int i = 0; i < 5; i++) wrote(&f, (const char *[]){"w0", "w1", "w2", "w3", "w4"}[i]);
+    maps_to(&f, "all:0", 5, (int64_t[]){2, -1, 0, 1, -1});
+    maps_to(&f, "part:0", 3, (int64_t[]){-1, 0, 1});
+    maps_to(&f, "small:0", 5, (int64_t[]){-1, -1, 0, 1, -1});
+    maps_to(&f, "none:0", 0, NULL);
+    refused(&f, "past:0", TN_INVALID_ARGUMENT, "lookup table size must be larger than last new vocab entry's line");
+    refused(&f, "large:0", TN_INVALID_ARGUMENT, "expected 9 but got 4");
+    refused(&f, "double:0", TN_FAILED_PRECONDITION, "Key c has 0 and trying to add value 2");
+    refused(&f, "hole:0", TN_INVALID_ARGUMENT, "empty line found at position 3.");
+    refused(&f, "nothing:0", TN_OUT_OF_RANGE, "empty");
+    end(&f);
+}
+
+static void immutable(fixture *f, const char *name, tn_dtype t, int64_t n)
+{
+    char p[256];
+    snprintf(p, sizeof p, "%s/bytes", f->folder);
+    tn_attr attrs[] = {tn_attr_type("dtype", t), tn_attr_shape("shape", tn_shape_vector(n)),
+                       tn_attr_str("memory_region_name", p)};
+    tn_op_named(f->b, "ImmutableConst", name, TN_NO_INPUTS, attrs, 3);
+}
+
+static void test_constant(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f);
+    write_op(&f, "w", "bytes", "abcdefgh");
+    immutable(&f, "two", TN_INT32, 2);
+    immutable(&f, "less", TN_UINT8, 3);
+    immutable(&f, "more", TN_INT64, 2);
+    immutable(&f, "text", TN_STRING, 1);
+    wrote(&f, "w");
+    tn_tensor *t;
+    assert_ok(run(&f, "two:0", NULL, &t), &f.err);
+    assert_memory_equal(t->data, "abcdefgh", 8);
+    tn_tensor_unref(t);
+    assert_ok(run(&f, "less:0", NULL, &t), &f.err);
+    assert_memory_equal(t->data, "abc", 3);
+    tn_tensor_unref(t);
+    refused(&f, "more:0", TN_INTERNAL, "wrong length (8) when allocating 16");
+    refused(&f, "text:0", TN_UNIMPLEMENTED, "string");
+    end(&f);
+}
+
+/* ==== Print ==== */
+
+typedef struct heard {
+    char text[1024];
+} heard;
+
+static void hear(void *payload, const char *stream, const char *text, size_t n)
+{
+    heard *h = payload;
+    size_t at = strlen(h->text);
+    snprintf(h->text + at, sizeof h->text - at, "%s|%.*s", stream, (int)n, text);
+}
+
+static void test_print(void **state)
+{
+    (void)state;
+    fixture f;
+    heard h = {""};
+    begin(&f);
+    float v[6] = {0, 1, 2.5f, 3.14159265f, 1e-7f, 5};
+    tn_tensor *t, *out;
+    tn_shape s = {.rank = 2, .dim = {2, 3}};
+    assert_ok(tn_tensor_of(TN_FLOAT, &s, v, &t, &f.err), &f.err);
+    tn_node x = tn_constant(f.b, NULL, t), words = texts(&f, 1, 2, (const char *[]){"a", "b\"c\n\x01"});
+    tn_tensor_unref(t);
+    tn_attr attrs[] = {tn_attr_str("message", "m: "), tn_attr_int("summarize", 4), tn_attr_int("first_n", 2)};
+    tn_op_named(f.b, "Print", "print", TN_INPUTS(x, x, words, tn_scalar(f.b, TN_INT32, 5)), attrs, 3);
+    tn_attr end_attrs[] = {tn_attr_str("output_stream", "stdout"), tn_attr_str("end", "E")};
+    tn_add_operation(f.b, "PrintV2", "print2", TN_INPUTS(text(&f, "told")), end_attrs, 2);
+    char to[128];
+    snprintf(to, sizeof to, "file://%s/log", f.folder);
+    tn_attr file_attrs[] = {tn_attr_str("output_stream", to)};
+    tn_add_operation(f.b, "PrintV2", "print3", TN_INPUTS(text(&f, "line")), file_attrs, 1);
+    read_op(&f, "log", "log");
+    assert_ok(run(&f, "print:0", NULL, &out), &f.err); /* nobody listens: that does not count */
+    tn_tensor_unref(out);
+    tn_session_on_print(f.s, hear, &h);
+    for (int i = 0; i < 3; i++) {
+        assert_ok(run(&f, "print:0", NULL, &out), &f.err);
+        assert_true(TN_FLOATS(out)[5] == 5);
+        tn_tensor_unref(out);
+    }
+    wrote(&f, "print2");
+    const char *line = "stderr|m: [[0 1 2.5][3.14159274...]...][a b\\\"c\\n\\001][5]\n";
+    char want[512];
+    snprintf(want, sizeof want, "%s%sstdout|toldE", line, line);
+    assert_string_equal(h.text, want);
+    wrote(&f, "print3");
+    wrote(&f, "print3");
+    is_text(&f, "log:0", "line\nline\n");
+    end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_read_write), cmocka_unit_test(test_patterns), cmocka_unit_test(test_vocabularies),
+        cmocka_unit_test(test_constant),   cmocka_unit_test(test_print),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
