@@ -327,6 +327,7 @@ static tn_code run_passes(tn_binding *b, tn_error *err)
     if (b->passes & TN_PASS(ALIAS)) TN_TRY(tn_pass_pieces(b, b->top, err));
     if (b->passes & TN_PASS(FUSE_SCALE)) TN_TRY(tn_pass_fuse_scale(b, b->top, err));
     if (b->passes & TN_PASS(FUSE_BIAS)) TN_TRY(tn_pass_fuse_bias(b, b->top, err));
+    if (b->passes & TN_PASS(FUSE_POOL)) TN_TRY(tn_pass_fuse_pool(b, b->top, err));
     if (b->passes & TN_PASS(FUSE_POINTWISE)) TN_TRY(tn_pass_fuse_pointwise(b, b->top, err));
     if (b->passes & TN_PASS(FUSE_UPDATES)) TN_TRY(tn_pass_fuse_updates(b, b->top, err));
     return TN_OK;

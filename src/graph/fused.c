@@ -30,13 +30,13 @@ static tn_code matmul_run(tn_run *r, tn_error *err)
 const tn_op tn_fused_matmul = {
     .name = "_FusedMatMul", .infer = tn_infer_kept, .prepare = matmul_prepare, .run = matmul_run};
 
-/* ==== convolution, bias, activation ==== */
+/* ==== convolution, bias, activation, pool ==== */
 
 static tn_code conv2d_prepare(tn_prepare *p, tn_error *err)
 {
     const tn_fused_act *fused = p->params;
     p->op = fused->base;
-    return tn_conv_prepare_fused(p, true, fused->act, fused->alpha, err);
+    return tn_conv_prepare_fused(p, true, fused->act, fused->alpha, fused->pool, err);
 }
 
 static tn_code prepared_elsewhere(tn_run *r, tn_error *err)

@@ -13,6 +13,7 @@ typedef struct tn_fused_act {
     const tn_op *base; /* the operator whose attributes the node has */
     tn_act act;
     float alpha;
+    const tn_pool_desc *pool; /* of a convolution: what becomes of its result; NULL: nothing */
 } tn_fused_act;
 
 extern const tn_op tn_fused_matmul; /* a, b, bias; MatMul's attributes; extra: tn_fused_act */

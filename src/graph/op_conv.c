@@ -247,7 +247,8 @@ static tn_code conv_run(tn_run *r, tn_error *err)
     return tn_conv_run(c->kernel, &args, err);
 }
 
-static tn_code conv_desc(tn_prepare *p, const conv *which, tn_conv_kind kind, tn_conv_desc *d, tn_error *err)
+static tn_code conv_desc(tn_prepare *p, const conv *which, tn_conv_kind kind, const tn_pool_desc *pool,
+                         tn_conv_desc *d, tn_error *err)
 {
     tn_conv_sizes s;
     tn_dtype t = tn_attr_t(p->attrs, "T");
@@ -259,6 +260,7 @@ static tn_code conv_desc(tn_prepare *p, const conv *which, tn_conv_kind kind, tn
                        "given the format: NCHW",
                        p->op->name);
     tn_shape want = tn_conv_out_shape(&s);
+    for (int k = 0; pool && k < 2; k++) want.dim[s.axes.space[k]] = pool->out[k];
     char a[128], b[128];
     if (!tn_shape_equal(&want, shape_of(p, which->out)))
         return tn_fail(err, TN_INVALID_ARGUMENT,
@@ -269,14 +271,19 @@ static tn_code conv_desc(tn_prepare *p, const conv *which, tn_conv_kind kind, tn
     d->kind = kind;
     d->dtype = t;
     d->threads = p->threads;
+    d->pools = pool != NULL;
+    if (!pool) return TN_OK;
+    d->pool = *pool;
+    d->pool.threads = p->threads;
     return TN_OK;
 }
 
-tn_code tn_conv_prepare_fused(tn_prepare *p, bool bias, tn_act act, float alpha, tn_error *err)
+tn_code tn_conv_prepare_fused(tn_prepare *p, bool bias, tn_act act, float alpha, const tn_pool_desc *pool,
+                              tn_error *err)
 {
     const conv which = {.in = 0, .filter = 1, .out = -1};
     tn_conv_desc d = {0};
-    TN_TRY(conv_desc(p, &which, TN_CONV_FORWARD, &d, err));
+    TN_TRY(conv_desc(p, &which, TN_CONV_FORWARD, pool, &d, err));
     d.bias = bias;
     d.act = act;
     d.alpha = alpha;
@@ -285,7 +292,7 @@ tn_code tn_conv_prepare_fused(tn_prepare *p, bool bias, tn_act act, float alpha,
 
 static tn_code forward_last(tn_prepare *p, tn_error *err)
 {
-    return tn_conv_prepare_fused(p, false, TN_ACT_NONE, 0, err);
+    return tn_conv_prepare_fused(p, false, TN_ACT_NONE, 0, NULL, err);
 }
 
 static tn_code forward_prepare(tn_prepare *p, tn_error *err)
@@ -297,7 +304,7 @@ static tn_code by_input_last(tn_prepare *p, tn_error *err)
 {
     const conv which = {.in = -1, .filter = 1, .out = 2};
     tn_conv_desc d = {0};
-    TN_TRY(conv_desc(p, &which, TN_CONV_BACKWARD_DATA, &d, err));
+    TN_TRY(conv_desc(p, &which, TN_CONV_BACKWARD_DATA, NULL, &d, err));
     return conv_prepare(p, &which, &d, err);
 }
 
@@ -310,7 +317,7 @@ static tn_code by_filter_last(tn_prepare *p, tn_error *err)
 {
     const conv which = {.in = 0, .filter = -1, .out = 2};
     tn_conv_desc d = {0};
-    TN_TRY(conv_desc(p, &which, TN_CONV_BACKWARD_FILTER, &d, err));
+    TN_TRY(conv_desc(p, &which, TN_CONV_BACKWARD_FILTER, NULL, &d, err));
     return conv_prepare(p, &which, &d, err);
 }
 

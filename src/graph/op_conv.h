@@ -27,7 +27,8 @@ tn_code tn_conv_sizes_of(const tn_op *op, const tn_attrs *attrs, const tn_shape 
 tn_shape tn_conv_out_shape(const tn_conv_sizes *s);
 
 /* prepare of Conv2D, Conv3D and DepthwiseConv2dNative with inputs image, filter and, when bias is set, a
- * bias: sets params, run, scratch and done. */
-tn_code tn_conv_prepare_fused(tn_prepare *p, bool bias, tn_act act, float alpha, tn_error *err);
+ * bias: sets params, run, scratch and done. pool: NULL, or what the result is pooled by. */
+tn_code tn_conv_prepare_fused(tn_prepare *p, bool bias, tn_act act, float alpha, const tn_pool_desc *pool,
+                              tn_error *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include "op_conv.h"
 #include "op_grads.h"
 #include "op_move.h"
+#include "op_pool.h"
 
 /* ==== sizes ==== */
 
@@ -105,6 +106,16 @@ static tn_code pool_sizes_of(const tn_op *op, const tn_attrs *a, const tn_shape 
     else
         for (int k = 0; k < 2; k++) TN_TRY(pool_window(a, &s, k, err));
     *out = s;
+    return TN_OK;
+}
+
+tn_code tn_pool_desc_of(const tn_op *op, const tn_attrs *a, const tn_shape *image, tn_pool_desc *out, tn_error *err)
+{
+    pool_sizes s;
+    TN_TRY(pool_sizes_of(op, a, image, NULL, NULL, &s, err));
+    s.d.dtype = TN_FLOAT;
+    TN_TRY(tn_pool_check(&s.d, err));
+    *out = s.d;
     return TN_OK;
 }
 

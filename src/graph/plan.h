@@ -207,6 +207,7 @@ tn_code tn_pass_pieces(tn_binding *b, tn_region *r, tn_error *err);         /* p
 tn_code tn_pass_merge(tn_binding *b, tn_region *r, tn_error *err);          /* pass_merge.c */
 tn_code tn_pass_fuse_scale(tn_binding *b, tn_region *r, tn_error *err);     /* pass_scale.c */
 tn_code tn_pass_fuse_bias(tn_binding *b, tn_region *r, tn_error *err);      /* pass_bias.c */
+tn_code tn_pass_fuse_pool(tn_binding *b, tn_region *r, tn_error *err);      /* pass_pool.c */
 tn_code tn_pass_fuse_pointwise(tn_binding *b, tn_region *r, tn_error *err); /* pass_pointwise.c */
 tn_code tn_pass_fuse_updates(tn_binding *b, tn_region *r, tn_error *err);   /* pass_updates.c */
 tn_code tn_binding_own(tn_binding *b, tn_tensor *t, tn_error *err);         /* takes t */

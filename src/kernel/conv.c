@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conv.c - convolutions: checks sizes, chooses who does them (oneDNN for float, our own for images of one or two
- * channels, plain loops for the other types; half and bfloat16 by way of float), handles empty arrays and the
- * activations nobody fused.
+ * conv.c - convolutions: checks sizes, chooses who does them (for float our own where it can, else oneDNN; plain
+ * loops for the other types; half and bfloat16 by way of float), handles empty arrays and what nobody fused.
  */
 #include "conv.h"
 #include "gemm.h"
@@ -12,7 +11,8 @@ struct tn_conv {
     tn_conv_size s;
     tn_onednn *onednn; /* NULL: plain loops */
     tn_conv *wide;     /* half, bfloat16: the float convolution */
-    bool thin;         /* conv_thin.c's */
+    bool tiled;        /* conv_tile.c's */
+    bool acts, pools;  /* what is left to do here, after the others */
     int isa;
 };
 
@@ -84,6 +84,17 @@ static bool fits(int64_t batch, int64_t channels, const int64_t *dim, int n)
     return ok;
 }
 
+static tn_code check_pool(const tn_conv_desc *d, tn_error *err)
+{
+    const tn_pool_desc *p = &d->pool;
+    bool fits = d->kind == TN_CONV_FORWARD && d->dtype == TN_FLOAT && p->dtype == TN_FLOAT && d->spatial == 2 &&
+                p->batch == d->batch && p->channels == d->out_c;
+    for (int i = 0; i < 2; i++)
+        fits = fits && p->in[i] == d->out[i] && p->pad_lo[i] == 0 && p->window[i] <= p->stride[i];
+    if (!fits) return tn_fail(err, TN_INVALID_ARGUMENT, "a pool that does not follow the convolution before it");
+    return tn_pool_check(p, err);
+}
+
 static tn_code check(const tn_conv_desc *d, tn_error *err)
 {
     if (d->dtype != TN_FLOAT && d->dtype != TN_DOUBLE && d->dtype != TN_HALF && d->dtype != TN_BFLOAT16 &&
@@ -96,6 +107,7 @@ static tn_code check(const tn_conv_desc *d, tn_error *err)
         return tn_fail(err, TN_INVALID_ARGUMENT, "convolution of %lld channels to %lld in %lld groups",
                        (long long)d->in_c, (long long)d->out_c, (long long)d->groups);
     for (int i = 0; i < d->spatial; i++) TN_TRY(check_spatial(d, i, err));
+    if (d->pools) TN_TRY(check_pool(d, err));
     if (!fits(d->batch, d->in_c, d->in, d->spatial) || !fits(d->batch, d->out_c, d->out, d->spatial) ||
         !fits(d->in_c / d->groups, d->out_c, d->filter, d->spatial))
         return tn_fail(err, TN_INVALID_ARGUMENT, "a convolution's arrays are too large");
@@ -107,6 +119,24 @@ static tn_code check(const tn_conv_desc *d, tn_error *err)
 static bool is_short(tn_dtype t)
 {
     return t == TN_HALF || t == TN_BFLOAT16;
+}
+
+static tn_code choose(tn_conv *c, tn_error *err)
+{
+    const tn_conv_desc *d = &c->d;
+    c->acts = d->kind == TN_CONV_FORWARD && d->act != TN_ACT_NONE && d->dtype == TN_FLOAT;
+    c->pools = d->pools;
+    if (tn_conv_is_tiled(d, &c->s)) {
+        c->tiled = true;
+        c->acts = c->acts && !tn_conv_tile_does_act(d->act);
+        c->pools = d->pools && c->acts;
+        c->d.pools = d->pools && !c->pools;
+    } else if (d->dtype == TN_FLOAT && !d->portable && c->s.in_count > 0 && c->s.out_count > 0) {
+        const tn_code code = tn_onednn_new(d, &c->onednn, err);
+        if (code != TN_UNIMPLEMENTED) TN_TRY(code); /* the plain loops do what oneDNN does not */
+        if (c->onednn) c->acts = c->acts && !tn_onednn_does_act(d->act);
+    }
+    return TN_OK;
 }
 
 tn_code tn_conv_new(const tn_conv_desc *d, tn_conv **out, tn_error *err)
@@ -123,11 +153,8 @@ tn_code tn_conv_new(const tn_conv_desc *d, tn_conv **out, tn_error *err)
         tn_conv_desc wide = c->d;
         wide.dtype = TN_FLOAT;
         code = tn_conv_new(&wide, &c->wide, err);
-    } else if (tn_conv_is_thin(&c->d, &c->s)) {
-        c->thin = true;
-    } else if (d->dtype == TN_FLOAT && !d->portable && c->s.in_count > 0 && c->s.out_count > 0) {
-        code = tn_onednn_new(&c->d, &c->onednn, err);
-        if (code == TN_UNIMPLEMENTED) code = TN_OK; /* the plain loops do what oneDNN does not */
+    } else {
+        code = choose(c, err);
     }
     if (code != TN_OK) {
         tn_conv_free(c);
@@ -161,21 +188,28 @@ static places places_of(const tn_conv_size *s)
     return p;
 }
 
+/* The result before it is pooled, when that is done here: at scratch's beginning. */
+static size_t unpooled(const tn_conv *c)
+{
+    return c->pools ? tn_round64((size_t)c->s.out_count * sizeof(float)) : 0;
+}
+
 size_t tn_conv_scratch(const tn_conv *c)
 {
     if (c->wide) return places_of(&c->s).rest + tn_conv_scratch(c->wide);
-    if (c->thin) return tn_conv_thin_scratch(&c->d, &c->s);
-    return c->onednn ? tn_onednn_scratch(c->onednn) : 0;
+    if (c->tiled) return unpooled(c) + tn_conv_tiled_scratch(&c->d, &c->s, c->isa);
+    return unpooled(c) + (c->onednn ? tn_onednn_scratch(c->onednn) : 0);
 }
 size_t tn_conv_packed(const tn_conv *c)
 {
+    if (c->tiled) return tn_conv_tiled_packed(&c->d, &c->s, c->isa);
     return c->onednn ? tn_onednn_packed(c->onednn) : 0;
 }
 
 tn_code tn_conv_pack(const tn_conv *c, const void *filter, void *packed, void *scratch, tn_error *err)
 {
-    return c->onednn && tn_onednn_packed(c->onednn) ? tn_onednn_pack(c->onednn, filter, packed, scratch, err)
-                                                    : TN_OK;
+    if (c->tiled) tn_conv_tiled_pack(&c->d, &c->s, c->isa, filter, packed);
+    return c->onednn && tn_onednn_packed(c->onednn) ? tn_onednn_pack(c->onednn, filter, packed, scratch, err) : TN_OK;
 }
 
 static tn_code run_wide(const tn_conv *c, const tn_conv_args *a, tn_error *err)
@@ -219,24 +253,31 @@ static void run_empty(const tn_conv *c, const tn_conv_args *a)
     if (c->d.bias) memset(a->bias, 0, (size_t)c->s.out_c * size);
 }
 
-tn_code tn_conv_run(const tn_conv *c, const tn_conv_args *a, tn_error *err)
+static tn_code run_whole(const tn_conv *c, const tn_conv_args *a, tn_error *err)
 {
-    if (c->s.out_count == 0 || c->s.in_count == 0) {
-        if (c->d.kind != TN_CONV_FORWARD || c->s.out_count == 0) {
-            run_empty(c, a);
-            return TN_OK;
-        }
-    }
-    if (c->wide) return run_wide(c, a, err);
-    if (c->thin)
-        tn_conv_thin(&c->d, &c->s, c->isa, a);
+    if (c->tiled)
+        tn_conv_tiled(&c->d, &c->s, c->isa, a);
     else if (c->onednn)
         TN_TRY(tn_onednn_run(c->onednn, a, err));
     else
         tn_conv_direct(&c->d, &c->s, a->in, a->filter, c->d.bias ? a->bias : NULL, a->out);
-    if (c->d.kind == TN_CONV_FORWARD && c->d.act != TN_ACT_NONE && c->d.dtype == TN_FLOAT &&
-        !(c->onednn && tn_onednn_does_act(c->d.act)) && !(c->thin && c->d.act == TN_ACT_RELU))
-        tn_bias_act(a->out, NULL, c->s.out_count / c->s.out_c, c->s.out_c, c->d.act, c->d.alpha,
-                    c->d.threads);
+    if (c->acts)
+        tn_bias_act(a->out, NULL, c->s.out_count / c->s.out_c, c->s.out_c, c->d.act, c->d.alpha, c->d.threads);
+    return TN_OK;
+}
+
+tn_code tn_conv_run(const tn_conv *c, const tn_conv_args *a, tn_error *err)
+{
+    if (c->s.out_count == 0 || (c->s.in_count == 0 && c->d.kind != TN_CONV_FORWARD)) {
+        run_empty(c, a);
+        return TN_OK;
+    }
+    if (c->wide) return run_wide(c, a, err);
+    if (!c->pools) return run_whole(c, a, err);
+    tn_conv_args inner = *a;
+    inner.out = a->scratch;
+    inner.scratch = (char *)a->scratch + unpooled(c);
+    TN_TRY(run_whole(c, &inner, err));
+    tn_pool_forward(&c->d.pool, inner.out, a->out);
     return TN_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conv.h - what conv.c, conv_direct.c and onednn_conv.c share.
+ * conv.h - what conv.c, conv_tile.c, conv_direct.c and onednn_conv.c share.
  */
 #ifndef TN_CONV_H
 #define TN_CONV_H
@@ -18,10 +18,13 @@ tn_conv_size tn_conv_size_of(const tn_conv_desc *d);
 void tn_conv_direct(const tn_conv_desc *d, const tn_conv_size *s, void *in, void *filter, void *bias,
                     void *out);
 
-/* Forward, float, very few channels; bias and RELU inside. */
-bool tn_conv_is_thin(const tn_conv_desc *d, const tn_conv_size *s);
-size_t tn_conv_thin_scratch(const tn_conv_desc *d, const tn_conv_size *s);
-void tn_conv_thin(const tn_conv_desc *d, const tn_conv_size *s, int isa, const tn_conv_args *a);
+/* Our own, float; the activations it does, and pools, inside. */
+bool tn_conv_is_tiled(const tn_conv_desc *d, const tn_conv_size *s);
+bool tn_conv_tile_does_act(tn_act act);
+size_t tn_conv_tiled_packed(const tn_conv_desc *d, const tn_conv_size *s, int isa);
+size_t tn_conv_tiled_scratch(const tn_conv_desc *d, const tn_conv_size *s, int isa);
+void tn_conv_tiled_pack(const tn_conv_desc *d, const tn_conv_size *s, int isa, const void *filter, void *packed);
+void tn_conv_tiled(const tn_conv_desc *d, const tn_conv_size *s, int isa, const tn_conv_args *a);
 
 /* oneDNN, float. */
 typedef struct tn_onednn tn_onednn;

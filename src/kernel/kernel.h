@@ -96,9 +96,17 @@ typedef struct tn_sparse_gemm {
 tn_code tn_sparse_gemm_run(const tn_sparse_gemm *d, const void *index, const void *values, const void *b, void *c,
                            tn_error *err);
 
-/* ==== convolution (onednn_conv.c, conv_direct.c) ==== */
+/* ==== convolution (conv_tile.c, onednn_conv.c, conv_direct.c) ==== */
 
 typedef enum tn_conv_kind { TN_CONV_FORWARD, TN_CONV_BACKWARD_DATA, TN_CONV_BACKWARD_FILTER } tn_conv_kind;
+
+typedef enum tn_pool_kind { TN_POOL_MAX, TN_POOL_AVG } tn_pool_kind;
+typedef struct tn_pool_desc {
+    tn_pool_kind kind;
+    tn_dtype dtype; /* max: all real numbers; avg: half, bfloat16, float, double */
+    int64_t batch, channels, in[2], out[2], window[2], stride[2], pad_lo[2];
+    int threads;
+} tn_pool_desc;
 
 /* Activations are [batch, spatial..., channels]; the filter is TensorFlow's [spatial..., in_c / groups,
  * out_c]. A depthwise filter [h, w, c, m] is the same memory as groups = c, out_c = c * m. Index 0 of the
@@ -112,6 +120,8 @@ typedef struct tn_conv_desc {
     bool bias;  /* FORWARD: adds it; BACKWARD_FILTER: also gives its gradient */
     tn_act act; /* FORWARD: after the bias */
     float alpha;
+    bool pools; /* FORWARD, float, two dimensions: what is written is the pool of the result (of size out) */
+    tn_pool_desc pool; /* no padding; windows that do not overlap */
     int threads;
     bool portable; /* never oneDNN: the slow path that the others are tested against */
 } tn_conv_desc;
@@ -139,13 +149,6 @@ void tn_window_size(int64_t in, int64_t filter, int64_t stride, int64_t dilation
 
 /* ==== pooling (pool.c) ==== [batch, h, w, channels] */
 
-typedef enum tn_pool_kind { TN_POOL_MAX, TN_POOL_AVG } tn_pool_kind;
-typedef struct tn_pool_desc {
-    tn_pool_kind kind;
-    tn_dtype dtype; /* max: all real numbers; avg: half, bfloat16, float, double */
-    int64_t batch, channels, in[2], out[2], window[2], stride[2], pad_lo[2];
-    int threads;
-} tn_pool_desc;
 tn_code tn_pool_check(const tn_pool_desc *d, tn_error *err); /* once, before the runs */
 void tn_pool_forward(const tn_pool_desc *d, const void *in, void *out);
 /* MAX: needs the input; the gradient goes to the first maximum of a window. AVG: in may be NULL. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * test_conv.c - convolutions: the plain loops against a written-out definition, oneDNN against the plain
- * loops, in all three directions, with strides, dilations, padding, groups, 1 to 3 dimensions.
+ * loops, in all three directions, with strides, dilations, padding, groups, 1 to 3 dimensions; with a pool after.
  */
 #include <pthread.h>
 
@@ -188,6 +188,94 @@ static void fast_is_plain(void **state)
             }
 }
 
+/* What follows case i: the pool's sizes of a convolution d. */
+static void add_pool(tn_conv_desc *d, tn_pool_kind kind, int64_t window, int64_t stride, bool same)
+{
+    d->pools = true;
+    d->pool = (tn_pool_desc){.kind = kind, .dtype = TN_FLOAT, .batch = d->batch, .channels = d->out_c, .threads = d->threads};
+    for (int k = 0; k < 2; k++) {
+        int64_t high;
+        d->pool.in[k] = d->out[k], d->pool.window[k] = window, d->pool.stride[k] = stride;
+        tn_window_size(d->out[k], window, stride, 1, same, &d->pool.out[k], &d->pool.pad_lo[k], &high);
+    }
+}
+
+static tn_conv_desc pooled_case(int i)
+{
+    tn_conv_desc d;
+    switch (i) {
+    case 0: d = desc(2, 3, 16, 64, 1, 26, 3, 1, 1, false), add_pool(&d, TN_POOL_MAX, 2, 2, false); break;
+    case 1: d = desc(2, 2, 17, 19, 1, 24, 3, 1, 1, true), add_pool(&d, TN_POOL_AVG, 3, 3, false); break;
+    case 2: d = desc(2, 1, 16, 33, 1, 23, 5, 2, 1, true), add_pool(&d, TN_POOL_MAX, 2, 2, true); break; /* cut windows */
+    case 3: d = desc(2, 2, 24, 8, 1, 33, 3, 1, 2, true), add_pool(&d, TN_POOL_AVG, 1, 2, false); break;
+    case 4: d = desc(2, 4, 1, 32, 1, 28, 3, 1, 1, true), add_pool(&d, TN_POOL_MAX, 2, 3, false); break;
+    case 5: d = desc(2, 2, 4, 6, 1, 9, 3, 1, 1, true), add_pool(&d, TN_POOL_MAX, 2, 2, false); break; /* the library's */
+    default: d = desc(2, 2, 6, 12, 6, 12, 3, 1, 1, true), add_pool(&d, TN_POOL_AVG, 2, 2, false); break;
+    }
+    d.act = i % 4 == 0 ? TN_ACT_RELU : i % 4 == 1 ? TN_ACT_RELU6 : i % 4 == 2 ? TN_ACT_TANH : TN_ACT_NONE;
+    return d;
+}
+enum { POOLED_CASES = 7 };
+
+static int64_t pooled_count(const tn_conv_desc *d)
+{
+    return d->batch * d->pool.out[0] * d->pool.out[1] * d->out_c;
+}
+
+static void pooled_is_plain(void **state)
+{
+    (void)state;
+    for (int i = 0; i < POOLED_CASES; i++) {
+        tn_conv_desc d = pooled_case(i), plain = d;
+        plain.portable = true;
+        plain.pools = false;
+        arrays a = arrays_of(&d), b = arrays_of(&d);
+        run(&plain, &a, false);
+        float *want = new_floats(a.n_out);
+        tn_pool_forward(&d.pool, a.out, want);
+        for (int packed = 0; packed < 2; packed++)
+            FOR_LEVELS(level) {
+                run(&d, &b, packed);
+                assert_int_equal(first_far(b.out, want, pooled_count(&d), 1e-4, 1e-4), -1);
+            }
+        arrays_free(&a), arrays_free(&b), tn_free(want);
+    }
+}
+
+/* However many share the work. */
+static void the_same_bits(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++) { /* ours */
+        tn_conv_desc d = pooled_case(i);
+        arrays one = arrays_of(&d), more = arrays_of(&d);
+        d.threads = 1;
+        run(&d, &one, true);
+        for (d.threads = 2; d.threads <= 5; d.threads++) {
+            run(&d, &more, d.threads & 1);
+            assert_memory_equal(one.out, more.out, (size_t)pooled_count(&d) * sizeof(float));
+        }
+        arrays_free(&one), arrays_free(&more);
+    }
+}
+
+static void wrong_pools(void **state)
+{
+    tn_conv *c;
+    tn_error err;
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        tn_conv_desc d = pooled_case(0);
+        if (i == 0) d.pool.in[1]++;
+        if (i == 1) d.pool.pad_lo[0] = 1;
+        if (i == 2) d.pool.window[0] = 3;
+        if (i == 3) d.pool.channels--;
+        if (i == 4) d.kind = TN_CONV_BACKWARD_DATA;
+        if (i == 5) d.pool.out[0] += 20;
+        assert_int_equal(tn_conv_new(&d, &c, &err), TN_INVALID_ARGUMENT);
+    }
+}
+
 static void empty_and_wrong(void **state)
 {
     tn_conv_desc d = cases(1);
@@ -336,6 +424,9 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(plain_is_the_definition),
                                        cmocka_unit_test(plain_backward_is_the_transpose),
                                        cmocka_unit_test(fast_is_plain),
+        cmocka_unit_test(pooled_is_plain),
+        cmocka_unit_test(the_same_bits),
+        cmocka_unit_test(wrong_pools),
                                        cmocka_unit_test(empty_and_wrong),
                                        cmocka_unit_test(other_types),
                                        cmocka_unit_test(no_memory),
