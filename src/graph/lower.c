@@ -7,6 +7,7 @@
  * inside a called function always are. Functions nest at most MAX_DEPTH deep.
  */
 #include "lower.h"
+#include "made.h"
 #include "missing.h"
 
 enum { MAX_DEPTH = 100, MOST_NODES = 1 << 21, LEAST_NODES = 1 << 12, NODE_COST = 256 };
@@ -257,18 +258,17 @@ static tn_code check_function(const tn_operation *op, const tn_function *f, int 
     return TN_OK;
 }
 
-static tn_code emit_call(body *b, tn_operation *op, const char *name, tn_error *err)
+/* The call's arguments begin with its input `first`. */
+static tn_code emit_call_of(body *b, tn_operation *op, const tn_function *f, int first, tn_error *err)
 {
-    tn_function *f;
     tn_arena *a = b->l->arena;
-    TN_TRY(find_function(b, op, name, &f, err));
-    TN_TRY(check_function(op, f, 0, op->out, op->n_out, err));
+    TN_TRY(check_function(op, f, first, op->out, op->n_out, err));
     tn_pval *args = TN_ARRAY(a, f->n_args + 1, tn_pval), *rets = TN_ARRAY(a, f->n_rets + 1, tn_pval);
     if (!args || !rets) return no_memory(err);
     tn_pnode *holder = tn_pnode_new(a, tn_op_find("NoOp"), full_name(b, op->name), op->n_in, 0);
     if (!holder) return no_memory(err);
     TN_TRY(connect(b, op, holder, err)); /* dereferences what are references */
-    memcpy(args, holder->in, (size_t)op->n_in * sizeof *args);
+    memcpy(args, holder->in + first, (size_t)(op->n_in - first) * sizeof *args);
     tn_pnode *before, *done;
     TN_TRY(call_before(b, op, args, &before, err));
     const char *prefix = tn_arena_printf(a, "%s%s/", b->prefix, op->name);
@@ -278,6 +278,28 @@ static tn_code emit_call(body *b, tn_operation *op, const char *name, tn_error *
     b->l->framed -= b->framed;
     b->map[op->id] = (mapped){done, rets};
     return TN_OK;
+}
+
+static tn_code emit_call(body *b, tn_operation *op, const char *name, int first, tn_error *err)
+{
+    tn_function *f;
+    TN_TRY(find_function(b, op, name, &f, err));
+    return emit_call_of(b, op, f, first, err);
+}
+
+/* A call of a body that is made for it, and lives as long as the plan. */
+static tn_code emit_made(body *b, tn_operation *op, tn_error *err)
+{
+    tn_arena *a = b->l->arena;
+    tn_function *f = TN_NEW(a, tn_function);
+    tn_made *made = TN_NEW(a, tn_made);
+    if (!f || !made) return no_memory(err);
+    if (b->depth >= MAX_DEPTH)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "node '%s': functions nest more than %d deep", op->name, MAX_DEPTH);
+    TN_TRY(tn_make_body(op, b->l->library, b->l->n_nodes, a, f, err));
+    *made = (tn_made){f->body, b->l->lowered->made};
+    b->l->lowered->made = made;
+    return emit_call_of(b, op, f, 0, err);
 }
 
 static tn_code new_branch(body *b, tn_operation *op, tn_pnode *n, int first, const char *name,
@@ -413,7 +435,7 @@ static tn_code emit(body *b, tn_operation *op, tn_error *err)
     if (++b->l->n_nodes > b->l->most_nodes)
         return tn_fail(err, TN_RESOURCE_EXHAUSTED, "the plan has more than %zu operations [[{{node %s}}]]",
                        b->l->most_nodes, op->name);
-    if (tn_graph_function(b->l->library, op->type)) return emit_call(b, op, op->type, err);
+    if (tn_graph_function(b->l->library, op->type)) return emit_call(b, op, op->type, 0, err);
     if (!op->def) return tn_fail(err, TN_INTERNAL, "node '%s': '%s' was overlooked", op->name, op->type);
     if (strcmp(op->type, "Const") == 0) return emit_constant(b, op, err);
     if (strcmp(op->type, "_Arg") == 0) return emit_arg(b, op, err);
@@ -428,8 +450,11 @@ static tn_code emit(body *b, tn_operation *op, tn_error *err)
     if (is_one_of(op->type, variables)) return emit_variable(b, op, err);
     if (is_one_of(op->type, calls)) {
         const tn_function *f = called_composite(b, op);
-        return f ? emit_composite(b, op, f, err) : emit_call(b, op, function_attr(op, "f"), err);
+        return f ? emit_composite(b, op, f, err) : emit_call(b, op, function_attr(op, "f"), 0, err);
     }
+    if (strcmp(op->type, "RemoteCall") == 0) return emit_call(b, op, function_attr(op, "f"), 1, err); /* all is here */
+    if (strcmp(op->type, "BatchFunction") == 0) return emit_call(b, op, function_attr(op, "f"), 0, err);
+    if (tn_is_made(op)) return emit_made(b, op, err);
     if (is_one_of(op->type, ifs)) return emit_if(b, op, err);
     if (is_one_of(op->type, whiles)) return emit_while(b, op, err);
     if (is_one_of(op->type, cases)) return emit_case(b, op, err);
@@ -580,7 +605,7 @@ static tn_code lower_into(tn_lowered *l, const char *const *feeds, const char *c
                           const char *const *targets, int n_targets, tn_error *err)
 {
     tn_arena *a = l->arena;
-    lowering lo = {.arena = a, .library = tn_graph_library(l->graph), .store = l->store};
+    lowering lo = {.arena = a, .lowered = l, .library = tn_graph_library(l->graph), .store = l->store};
     size_t limit = tn_budget_limit(l->store ? l->store->budget : NULL);
     lo.most_nodes = limit ? TN_MIN(TN_MAX(limit / NODE_COST, LEAST_NODES), MOST_NODES) : MOST_NODES;
     tn_node *fed = TN_ARRAY(a, l->n_feeds + 1, tn_node), *fetched = TN_ARRAY(a, l->n_fetches + 1, tn_node);
@@ -623,6 +648,7 @@ tn_code tn_lower(const tn_graph *g, tn_store *store, const char *const *feeds, i
 void tn_lowered_free(tn_lowered *l)
 {
     if (!l) return;
+    for (tn_made *m = l->made; m; m = m->next) tn_graph_free(m->body);
     tn_arena_free(l->arena);
     tn_free(l);
 }

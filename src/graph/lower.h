@@ -10,6 +10,7 @@
 
 typedef struct lowering {
     tn_arena *arena;
+    tn_lowered *lowered;
     const tn_graph *library;
     tn_store *store;
     size_t n_nodes, most_nodes; /* functions that call functions twice are many in the end */

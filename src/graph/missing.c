@@ -31,7 +31,7 @@ typedef struct reach { /* in one graph, or one function's body */
 
 bool tn_is_reached_anyway(const tn_operation *op)
 {
-    static const char *const kinds[] = {"StatefulPartitionedCall", "If", "While", "Case"};
+    static const char *const kinds[] = {"StatefulPartitionedCall", "If", "While", "Case", "For", "RemoteCall"};
     if (!op->def) return false;
     bool is = op->def->writes || (op->def->flags & TN_EFFECT);
     for (size_t i = 0; i < TN_COUNT(kinds); i++) is |= strcmp(op->type, kinds[i]) == 0;

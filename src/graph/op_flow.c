@@ -105,6 +105,78 @@ FLOW(StatelessCase, CASE_SIG, infer_case, tn_grad_case, 0);
 FLOW(While, WHILE_SIG, infer_while, tn_grad_while, TN_STATEFUL);
 FLOW(StatelessWhile, WHILE_SIG, infer_while, tn_grad_while, 0);
 
+/* ==== functions on devices, in batches, again and again ==== */
+
+/* All is done here and at once: what is given, in one call. */
+static tn_code infer_batched(tn_infer *c, tn_error *err)
+{
+    const tn_attr *in = tn_attr_find(c->attrs, "Tin");
+    for (int i = 0; in && i < in->n && i < c->n_in; i++)
+        if (c->in[i]->shape.rank == 0)
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "Batching input tensors must have at least one dimension");
+    return TN_OK;
+}
+
+static tn_code infer_for(tn_infer *c, tn_error *err)
+{
+    for (int i = 0; i < 3; i++) TN_TRY(tn_infer_rank(c, i, 0, err));
+    return TN_OK;
+}
+
+static tn_code infer_map(tn_infer *c, tn_error *err)
+{
+    const tn_attr *rows = tn_attr_find(c->attrs, "Targuments"), *s = tn_attr_find(c->attrs, "output_shapes");
+    int64_t n = -1;
+    for (int i = 0; rows && i < rows->n && i < c->n_in; i++) {
+        TN_TRY(tn_infer_rank_at_least(c, i, 1, err));
+        if (c->in[i]->shape.rank < 1) continue;
+        if (n >= 0 && c->in[i]->shape.dim[0] >= 0 && n != c->in[i]->shape.dim[0])
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Arguments must have the same dimension 0.");
+        n = TN_MAX(n, c->in[i]->shape.dim[0]);
+    }
+    for (int o = 0; s && s->kind == TN_ATTR_SHAPE && s->is_list && o < s->n && o < c->n_out; o++) {
+        int rank = s->shapes[o].rank;
+        if (rank < 0 || rank >= TN_MAX_RANK) continue;
+        c->out[o].shape = (tn_shape){.rank = rank + 1, .dim = {n}};
+        memcpy(c->out[o].shape.dim + 1, s->shapes[o].dim, (size_t)rank * sizeof *s->shapes[o].dim);
+    }
+    return TN_OK;
+}
+
+static tn_code infer_symbolic(tn_infer *c, tn_error *err)
+{
+    if (c->n_in < c->n_out) return tn_fail(err, TN_INVALID_ARGUMENT, "len(inputs) < len(outputs)");
+    for (int o = 0; o < c->n_out; o++) c->out[o].shape = c->in[o]->shape;
+    return TN_OK;
+}
+
+FLOW(RemoteCall, "target:string args:[Tin] -> output:[Tout]; Tin:list(type)>=1 Tout:list(type)>=1 f:func",
+     tn_infer_none, NULL, TN_STATEFUL);
+FLOW(BatchFunction,
+     "in_tensors:[Tin] captured_tensors:[Tcaptured] -> out_tensors:[Tout]; f:func num_batch_threads:int "
+     "max_batch_size:int batch_timeout_micros:int max_enqueued_batches:int=10 "
+     "allowed_batch_sizes:list(int)=[] "
+     "container:string=\"\" shared_name:string=\"\" batching_queue:string=\"\" "
+     "low_priority_max_batch_size:int=0 "
+     "low_priority_batch_timeout_micros:int=0 low_priority_allowed_batch_sizes:list(int)=[] "
+     "low_priority_max_enqueued_batches:int=0 "
+     "mixed_priority_policy:string{low_priority_padding_with_max_batch_size,"
+     "low_priority_padding_with_next_allowed_batch_size,priority_isolation,priority_merge}="
+     "\"low_priority_padding_with_max_batch_size\" batch_padding_policy:string{PAD_UP,BATCH_DOWN,"
+     "MINIMIZE_TPU_COST_PER_REQUEST}=\"PAD_UP\" Tin:list(type)>=1 Tcaptured:list(type)>=0 Tout:list(type)>=1 "
+     "enable_large_batch_splitting:bool=false",
+     infer_batched, NULL, 0);
+FLOW(For, "start:int32 limit:int32 delta:int32 input:[T] -> output:[T]; T:list(type)>=0 body:func", infer_for,
+     NULL, TN_STATEFUL);
+FLOW(MapDefun,
+     "arguments:[Targuments] captured_inputs:[Tcaptured] -> output:[output_types]; Targuments:list(type)>=1 "
+     "Tcaptured:list(type)>=0=[] output_types:list(type)>=1 output_shapes:list(shape)>=1 f:func "
+     "max_intra_op_parallelism:int=1",
+     infer_map, NULL, 0);
+FLOW(SymbolicGradient, "input:[Tin] -> output:[Tout]; Tin:list(type)>=1 Tout:list(type)>=1 f:func",
+     infer_symbolic, NULL, 0);
+
 /* ==== TensorFlow 1's frames ==== */
 
 static tn_code infer_merge(tn_infer *c, tn_error *err)

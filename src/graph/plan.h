@@ -55,6 +55,11 @@ struct tn_region {
     int n_rets;
 };
 
+typedef struct tn_made { /* a body that was made for an operator (made.h) */
+    tn_graph *body;
+    struct tn_made *next;
+} tn_made;
+
 typedef struct tn_lowered {
     tn_arena *arena;
     const tn_graph *graph;
@@ -62,6 +67,7 @@ typedef struct tn_lowered {
     tn_region *top; /* rets are the fetches; "_Feed" nodes among its nodes */
     tn_pnode **feeds;
     int n_feeds, n_fetches;
+    tn_made *made; /* freed with the plan */
 } tn_lowered;
 
 /* Values of the graph by name, e.g. "x:0". Errors: NOT_FOUND; UNIMPLEMENTED lists every operator we do
