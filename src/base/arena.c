@@ -9,7 +9,7 @@
 
 #define ALIGNMENT 16
 #define FIRST_CHUNK ((size_t)4 << 10)
-#define LARGEST_CHUNK ((size_t)1 << 20)
+#define LARGEST_CHUNK ((size_t)2 << 20) /* with its head: a large page */
 
 typedef struct chunk {
     struct chunk *next; /* the one before it */
@@ -62,10 +62,11 @@ void tn_arena_reset(tn_arena *a)
 static chunk *add_chunk(tn_arena *a, size_t n)
 {
     bool own = n > a->next_size / 2;
-    size_t size = own ? n : a->next_size;
-    chunk *c = tn_calloc(1, sizeof *c + size);
+    size_t size = own ? sizeof(chunk) + n : a->next_size;
+    chunk *c = size == LARGEST_CHUNK ? tn_aligned_alloc(size) : tn_calloc(1, size);
     if (!c) return NULL;
-    c->size = size;
+    if (size == LARGEST_CHUNK) memset(c, 0, size);
+    c->size = size - sizeof *c;
     if (own && a->chunks) {
         c->next = a->chunks->next;
         a->chunks->next = c;

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * memory.c - the one entry to the system's allocator, with the hook that lets tests make any single
- * allocation fail. Until a test sets the hook, it costs one relaxed load.
+ * allocation fail. Until a test sets the hook, it costs one relaxed load. Large memory asks for large pages: to touch
+ * a small one for the first time costs as much as to copy it.
  */
 #include "base.h"
 
 #include <stdatomic.h>
+#include <sys/mman.h>
 
 #define ALIGNMENT 64
+#define LARGE_PAGE ((size_t)2 << 20)
 
 /* The only global mutable state here; written by tests alone. */
 static atomic_bool armed;
@@ -49,11 +52,21 @@ void *tn_realloc(void *p, size_t n)
     return admitted() ? realloc(p, n ? n : 1) : NULL;
 }
 
+static void *large_pages(size_t n)
+{
+    void *p = aligned_alloc(LARGE_PAGE, n);
+#ifdef MADV_HUGEPAGE
+    if (p) madvise(p, n / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE); /* a wish: small ones do as well */
+#endif
+    return p;
+}
+
 void *tn_aligned_alloc(size_t n)
 {
     if (n > SIZE_MAX - ALIGNMENT) return NULL;
     size_t rounded = (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    return admitted() ? aligned_alloc(ALIGNMENT, rounded ? rounded : ALIGNMENT) : NULL;
+    if (!admitted()) return NULL;
+    return n >= LARGE_PAGE ? large_pages(rounded) : aligned_alloc(ALIGNMENT, rounded ? rounded : ALIGNMENT);
 }
 
 char *tn_strdup(const char *s)

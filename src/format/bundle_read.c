@@ -16,7 +16,7 @@ typedef struct item {
     tn_slice *slices;
 } item;
 
-#define LEAST_MAPPED ((uint64_t)4 << 20) /* smaller tensors are copied, to where kernels like them */
+#define LEAST_MAPPED ((uint64_t)64 << 10) /* smaller tensors are copied, to where kernels like them */
 
 struct tn_bundle {
     tn_arena *arena;

@@ -90,6 +90,22 @@ static void crc_known_values(void **state)
     assert_int_equal(tn_crc32c(0, bytes, 32), 0x46dd794e);
 }
 
+/* Long enough for what is done in several lanes, and for what is left over then. */
+static void crc_of_long(void **state)
+{
+    (void)state;
+    static uint8_t bytes[20000];
+    const size_t lengths[] = {3070, 3071, 3072, 3073, 3079, 3080, 6143, 6144, 6145, 9999, sizeof bytes - 8};
+    uint32_t seed = 7;
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)((seed = seed * 1664525u + 1013904223u) >> 24);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        for (size_t from = 0; from < 8; from += 3) {
+            const uint32_t want = crc_by_bits(bytes + from, lengths[i]);
+            assert_int_equal(tn_crc32c(0, bytes + from, lengths[i]), want);
+            assert_int_equal(tn_crc32c(tn_crc32c(0, bytes + from, 5), bytes + from + 5, lengths[i] - 5), want);
+        }
+}
+
 static void crc_ways_agree(void **state)
 {
     (void)state;
@@ -224,7 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(varints_come_back),      cmocka_unit_test(varints_known_and_bad),
         cmocka_unit_test(zigzag_alternates),      cmocka_unit_test(words_are_little_endian),
-        cmocka_unit_test(crc_known_values),       cmocka_unit_test(crc_ways_agree),
+        cmocka_unit_test(crc_known_values),       cmocka_unit_test(crc_ways_agree), cmocka_unit_test(crc_of_long),
         cmocka_unit_test(crc_mask_comes_off),     cmocka_unit_test(deflate_comes_back),
         cmocka_unit_test(inflate_has_a_limit),    cmocka_unit_test(gzip_members_follow_one_another),
         cmocka_unit_test(inflate_refuses_damage),
