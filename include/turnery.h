@@ -820,6 +820,8 @@ typedef struct tn_job_options {
     const char *settings_file; /* JSON: {"name": value, ...}, or a run's settings.json; NULL: none */
     const char *const *set;    /* "name=value", stronger than the file */
     int n_set;
+    size_t memory_limit; /* of each of its sessions, as in tn_session_options; 0: none */
+    double time_limit;
     const tn_listener *listener; /* kept: must live as long as the job */
 } tn_job_options;
 TN_API tn_code tn_job_open(const tn_job_options *o, tn_job **out, tn_error *err);
@@ -886,9 +888,9 @@ typedef struct tn_spec {
     tn_shape shape;
 } tn_spec;
 /* folder: a SavedModel, or a folder of numbered versions (the newest is taken). signature NULL:
- * "serving_default". threads 0: all cores. */
-TN_API tn_code tn_predictor_open(const char *folder, const char *signature, int threads, tn_predictor **out,
-                                 tn_error *err);
+ * "serving_default". options NULL: defaults. */
+TN_API tn_code tn_predictor_open(const char *folder, const char *signature, const tn_session_options *options,
+                                 tn_predictor **out, tn_error *err);
 TN_API void tn_predictor_close(tn_predictor *p);
 /* Operators that are not there, of all the model's signatures: this one can run without them. */
 TN_API const tn_missing *tn_predictor_missing(const tn_predictor *p, int *n);

@@ -83,7 +83,7 @@ int main(int argc, char **argv)
         if ((code = tn_tensor_load(argv[i], &t, &err)) == TN_OK) in[i - 3] = t;
     }
     double start = now_us();
-    if (code == TN_OK) code = tn_predictor_open(argv[1], NULL, threads, &p, &err);
+    if (code == TN_OK) code = tn_predictor_open(argv[1], NULL, &(tn_session_options){.threads = threads}, &p, &err);
     double opened = now_us();
     if (code == TN_OK) code = tn_predictor_run(p, in, out, &err);
     double answered = now_us();

@@ -36,6 +36,18 @@ typedef struct flag {
 /* Arguments that are no flags are kept in rest. INVALID_ARGUMENT gives the nearest flag for an unknown one. */
 tn_code flags_parse(const flag *flags, int argc, char **argv, void *values, strings *rest, tn_error *err);
 void flags_help(const command *c);
+/* What a model may take: flags of every command that runs one. `at`: where in T the limits are. */
+typedef struct limits {
+    size_t memory;
+    double time;
+} limits;
+#define LIMIT_FLAGS(T, at)                                                                              \
+    {"memory_limit", FLAG_SIZE, offsetof(T, at.memory), "BYTES",                                        \
+     "what values and variables may take together, as in 2GB (no limit)"},                              \
+    {                                                                                                   \
+        "time_limit", FLAG_SECONDS, offsetof(T, at.time), "SECONDS",                                    \
+        "how long a run of the model, or a step, may take (no limit)"                                   \
+    }
 /* Results in a folder, which is made (its parent is there): DIR/NAME.npy, or .json for strings (output.c). */
 tn_code output_folder(const char *dir, tn_error *err);
 tn_code tensor_file(const char *dir, const char *name, const tn_tensor *t, tn_error *err);

@@ -109,6 +109,8 @@ tn_code job_open(const job_values *v, const strings *rest, const tn_listener *l,
                         .settings_file = v->settings,
                         .set = v->set.v,
                         .n_set = v->set.n,
+                        .memory_limit = v->limits.memory,
+                        .time_limit = v->limits.time,
                         .listener = l};
     tn_code code = tn_job_open(&o, job, err);
     if (code == TN_OK && run)

@@ -13,6 +13,7 @@
 typedef struct job_values { /* begins the struct of values of every command that opens a job */
     const char *model, *settings, *usersettings, *logdir;
     strings set;
+    limits limits;
     bool json;
 } job_values;
 #define JOB_FLAGS(T)                                                                                    \
@@ -24,6 +25,7 @@ typedef struct job_values { /* begins the struct of values of every command that
         {"logdir", FLAG_STRING, offsetof(T, job.logdir), "DIR", "where runs are (runs)"},               \
         {"usersettings", FLAG_STRING, offsetof(T, job.usersettings), "FILE.c",                          \
          "the experiment, for those used to the name"},                                                 \
+        LIMIT_FLAGS(T, job.limits),                                                                     \
     {                                                                                                   \
         "json", FLAG_BOOL, offsetof(T, job.json), NULL, "one JSON object a line instead of words"       \
     }

@@ -15,6 +15,7 @@ typedef struct values {
     input_values in;
     const char *images, *labels, *index, *signature, *logdir;
     int64_t count, threads;
+    limits limits;
     bool json;
 } values;
 
@@ -28,6 +29,7 @@ static const flag flags[] = {
     {"signature", FLAG_STRING, offsetof(values, signature), "NAME",
      "the model's signature (serving_default)"},
     {"threads", FLAG_INT, offsetof(values, threads), "N", "that compute (1)"},
+    LIMIT_FLAGS(values, limits),
     {"logdir", FLAG_STRING, offsetof(values, logdir), "DIR", "where runs are (runs)"},
     {"json", FLAG_BOOL, offsetof(values, json), NULL, "one JSON object a line instead of words"},
     FLAGS_END,
@@ -46,6 +48,8 @@ static bool exists(const char *folder, const char *name)
 static tn_code open_model(const values *v, const char *what, tn_predictor **out, tn_error *err)
 {
     char path[4096], *run = NULL;
+    tn_session_options o = {
+        .threads = (int)v->threads, .memory_limit = v->limits.memory, .time_limit = v->limits.time};
     if (!exists(what, ".")) {
         tn_code code = tn_find_run(v->logdir, what, NULL, &run, err);
         if (code != TN_OK) return code;
@@ -54,7 +58,7 @@ static tn_code open_model(const values *v, const char *what, tn_predictor **out,
     bool is_run = exists(what, "settings.json") && !exists(what, "saved_model.pb");
     snprintf(path, sizeof path, is_run ? "%s/exports" : "%s", what);
     tn_text_free(run);
-    return tn_predictor_open(path, v->signature, (int)v->threads, out, err);
+    return tn_predictor_open(path, v->signature, &o, out, err);
 }
 
 /* ==== inputs ==== */

@@ -15,8 +15,7 @@ typedef struct values {
     const char *tag_set, *signature, *graph, *meta_graph, *checkpoint, *outputs, *save;
     strings feeds, fetches, targets, data;
     int64_t steps, batch_size, shuffle, threads;
-    size_t memory_limit;
-    double time_limit;
+    limits limits;
 } values;
 
 #define ROW(field, kind, value, help) {#field, kind, offsetof(values, field), value, help}
@@ -40,8 +39,7 @@ static const flag flags[] = {
     ROW(save, FLAG_STRING, "PREFIX", "save it afterwards, as TensorFlow's Saver does"),
     ROW(outputs, FLAG_STRING, "DIR", "where results are written; without it they are printed"),
     ROW(threads, FLAG_INT, "N", "threads of an operation (all cores)"),
-    ROW(memory_limit, FLAG_SIZE, "BYTES", "what values and variables may take together, as in 2GB (no limit)"),
-    ROW(time_limit, FLAG_SECONDS, "SECONDS", "how long a run may take (no limit)"),
+    LIMIT_FLAGS(values, limits),
     FLAGS_END,
 };
 
@@ -257,7 +255,7 @@ static int split_tags(char *text, const char **tags, int most)
 static tn_code open_model(const values *v, const strings *rest, tn_loaded **out, tn_error *err)
 {
     tn_session_options o = {
-        .threads = (int)v->threads, .memory_limit = v->memory_limit, .time_limit = v->time_limit};
+        .threads = (int)v->threads, .memory_limit = v->limits.memory, .time_limit = v->limits.time};
     const char *tags[16];
     if (v->graph) return tn_load_graph(v->graph, &o, out, err);
     if (v->meta_graph) return tn_load_meta_graph(v->meta_graph, v->checkpoint, &o, out, err);

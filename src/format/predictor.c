@@ -72,26 +72,26 @@ static tn_code prepare(tn_predictor *p, const char *name, tn_error *err)
     return tn_callable_new(p->session, feeds, p->n_in, fetches, p->n_out, NULL, 0, &p->callable, err);
 }
 
-static tn_code load(tn_predictor *p, const char *folder, const char *signature, int threads, tn_error *err)
+static tn_code load(tn_predictor *p, const char *folder, const char *signature, const tn_session_options *o,
+                    tn_error *err)
 {
-    tn_session_options o = {.threads = threads};
     TN_TRY(find_model(folder, p->arena, &folder, err));
     TN_TRY(tn_savedmodel_load(folder, NULL, 0, &p->model, err));
     TN_TRY(tn_metagraph_missing(p->model, &p->missing, &p->n_missing, err));
-    TN_TRY(tn_session_new(p->model->graph, &o, &p->session, err));
+    TN_TRY(tn_session_new(p->model->graph, o, &p->session, err));
     TN_TRY(tn_savedmodel_restore(folder, p->model, p->session, err));
     tn_code code = prepare(p, signature ? signature : TN_DEFAULT_SIGNATURE, err);
     if (code != TN_OK) tn_wrap(err, "%s", folder);
     return code;
 }
 
-tn_code tn_predictor_open(const char *folder, const char *signature, int threads, tn_predictor **out,
-                          tn_error *err)
+tn_code tn_predictor_open(const char *folder, const char *signature, const tn_session_options *options,
+                          tn_predictor **out, tn_error *err)
 {
     tn_predictor *p = tn_calloc(1, sizeof *p);
     if (!p) return tn_no_memory(err, sizeof *p);
     p->arena = tn_arena_new(0);
-    tn_code code = p->arena ? load(p, folder, signature, threads, err) : tn_no_memory(err, 0);
+    tn_code code = p->arena ? load(p, folder, signature, options, err) : tn_no_memory(err, 0);
     if (code != TN_OK) {
         tn_predictor_close(p);
         return code;

@@ -138,6 +138,8 @@ static tn_code open_job(tn_job *j, const tn_job_options *o, origin *from, tn_err
     if (from->model) TN_TRY(tn_module_load(from->model, from->folder, true, o->listener, &j->model, err));
     TN_TRY(check(j, err));
     TN_TRY(find_folder(j, from, err));
+    j->memory_limit = o->memory_limit;
+    j->time_limit = o->time_limit;
     return give_settings(j, o, from, err);
 }
 
@@ -227,7 +229,10 @@ tn_code tn_job_data(const tn_job *j, const char *set, tn_data **out, tn_error *e
 
 tn_code tn_job_session(const tn_job *j, tn_graph *g, tn_session **out, tn_error *err)
 {
-    tn_session_options o = {.threads = (int)j->settings.run.threads, .seed = (uint64_t)j->settings.run.seed};
+    tn_session_options o = {.threads = (int)j->settings.run.threads,
+                            .seed = (uint64_t)j->settings.run.seed,
+                            .memory_limit = j->memory_limit,
+                            .time_limit = j->time_limit};
     return tn_session_new(g, &o, out, err);
 }
 

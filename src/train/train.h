@@ -186,6 +186,8 @@ struct tn_job {
     const tn_settings *model_settings;
     bool changed; /* settings, or the model, are others than the run's folder says */
     char *folder; /* that data paths are relative to */
+    size_t memory_limit;
+    double time_limit;
     const tn_listener *listener;
     struct tn_asker *asker; /* of tn_job_ask */
 };

@@ -24,6 +24,12 @@ for d in train validation; do ls "$run/logs/$d/"events.out.tfevents.* > /dev/nul
 printf '0.5\n\nnonsense\nq\n' | "$T" test mine.c --samples > out 2> err && grep -q "y = " out && grep -q "is no number" out; ok "test --samples"
 "$T" predict latest --input x=0.5,-0.5 --json > out 2> err && json out && grep -q '"y":\[0\.[12][0-9]*,0\.[12]' out; ok "predict"
 "$T" predict "$run/exports" --input '[[0.5]]' > out 2> err && grep -q "^y = " out; ok "predict from a folder of versions"
+fails "predict within a limit of memory" "RESOURCE_EXHAUSTED" "$T" predict latest --input x=0.5,-0.5 --memory_limit=10
+fails "predict within a limit of time" "DEADLINE_EXCEEDED" "$T" predict latest --input x=0.5,-0.5 --time_limit=0.000001
+"$T" predict latest --input x=0.5,-0.5 --memory_limit=1GB --time_limit=100 > out 2> err; ok "predict within limits"
+fails "train within a limit of memory" "RESOURCE_EXHAUSTED" "$T" train mine.c --epochs=1 --logdir=none --memory_limit=1kB
+fails "train within a limit of time" "DEADLINE_EXCEEDED" "$T" train mine.c --epochs=1 --logdir=none --time_limit=0.000001
+[ ! -d none ]; ok "and there is no run of it"
 "$T" export latest > out 2> err && [ -f "$(cat out)/saved_model.pb" ]; ok "an export that is there already is kept"
 "$T" export "$run" --to elsewhere > out 2> err && [ -f elsewhere/400/saved_model.pb ]; ok "export elsewhere"
 

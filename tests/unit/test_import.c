@@ -164,7 +164,7 @@ static void test_keras(void **state)
     assert_ok(start(&w), &w.err);
     assert_int_equal(tn_collection_count(w.graph, TN_GLOBAL_VARIABLES), 12);
     assert_int_equal(tn_collection_count(w.graph, TN_TRAINABLE_VARIABLES), 10); /* moving averages are not */
-    assert_ok(tn_predictor_open(keras(), NULL, 1, &p, &w.err), &w.err);
+    assert_ok(tn_predictor_open(keras(), NULL, NULL, &p, &w.err), &w.err);
     assert_ok(tn_predictor_run(p, (const tn_tensor *[]){x}, &want, &w.err), &w.err);
     tn_tensor *out = fetch(&w, y[0], "in:0", x);
     assert_int_equal(tn_tensor_count(out), 5);

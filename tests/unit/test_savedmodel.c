@@ -48,7 +48,7 @@ static void test_predictor(void **state)
     tn_error err;
     const tn_tensor *out;
     const char *base = golden(state, "models/half_plus_two/saved_model");
-    assert_ok(tn_predictor_open(base, NULL, 1, &p, &err), &err); /* the newest version */
+    assert_ok(tn_predictor_open(base, NULL, NULL, &p, &err), &err); /* the newest version */
     assert_int_equal(tn_predictor_inputs(p) * 10 + tn_predictor_outputs(p), 11);
     assert_string_equal(tn_predictor_output(p, 0)->name, "y");
     assert_null(tn_predictor_input(p, 1));
@@ -58,9 +58,9 @@ static void test_predictor(void **state)
     assert_code(tn_predictor_run(p, (const tn_tensor *[]){bad}, &out, &err), TN_INVALID_ARGUMENT);
     assert_says(&err, "'x'");
     tn_predictor_close(p);
-    assert_code(tn_predictor_open(base, "nothing", 1, &p, &err), TN_NOT_FOUND);
+    assert_code(tn_predictor_open(base, "nothing", NULL, &p, &err), TN_NOT_FOUND);
     assert_says(&err, "'regress_x_to_y'");
-    assert_code(tn_predictor_open(in(state, ""), NULL, 1, &p, &err), TN_NOT_FOUND);
+    assert_code(tn_predictor_open(in(state, ""), NULL, NULL, &p, &err), TN_NOT_FOUND);
     tn_tensor_unref(x);
     tn_tensor_unref(bad);
 }
@@ -128,7 +128,7 @@ static void test_some_variables(void **state)
     assert_int_equal(tn_bundle_count(b), 2);
     tn_bundle_close(b);
     tn_predictor *p;
-    assert_ok(tn_predictor_open(in(state, "m"), "serving_default", 1, &p, &err),
+    assert_ok(tn_predictor_open(in(state, "m"), "serving_default", NULL, &p, &err),
               &err); /* the step has no value */
     tn_predictor_close(p);
     e.variables = absent;
