@@ -983,8 +983,9 @@ typedef struct tn_import_options { /* zeros, or NULL for all of it: as said */
 enum {
     TN_PARTIAL = 1, /* variables that the checkpoint lacks, or has otherwise, begin as they would without it */
     TN_FROZEN = 2,  /* none of them is trained */
-    TN_SLOTS = 4    /* optimizers' slots begin with the checkpoint's, too ("w/Adam", "beta1_power": names as TensorFlow
-                     * 1's Saver has them); INVALID_ARGUMENT at the begin of training when it has none of them */
+    TN_SLOTS = 4    /* optimizers' slots begin with the checkpoint's, too: "w/Adam", "beta1_power" of TensorFlow 1's
+                     * Saver, or what tf.train.Checkpoint and Keras keep; INVALID_ARGUMENT at the begin of training
+                     * when it has none of them */
 };
 TN_API void tn_import(tn_builder *b, const char *prefix, const char *from, const tn_input_map *in, int n_in,
                       const char *const *results, int n_results, tn_node *out, const tn_import_options *o);
@@ -1042,6 +1043,9 @@ typedef struct tn_bundle_piece {
 } tn_bundle_piece;
 TN_API int tn_bundle_shards(const tn_bundle *b);
 TN_API tn_bundle_info tn_bundle_info_at(const tn_bundle *b, int i);
+/* Where the checkpoint keeps TensorFlow 2's objects: what the variable, or the optimizer's slot, was called. NULL: not
+ * known. */
+TN_API const char *tn_bundle_variable(tn_bundle *b, int i);
 /* Slice k of tensor i. DATA_LOSS: the index does not have it. */
 TN_API tn_code tn_bundle_piece_at(const tn_bundle *b, int i, int k, tn_bundle_piece *out, tn_error *err);
 

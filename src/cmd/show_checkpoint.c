@@ -20,12 +20,13 @@ static tn_code check(const show_values *v, tn_bundle *b, const char *name, tn_er
     return code;
 }
 
-static void tensor_row(const show_values *v, tn_bundle *b, int i, facts *f, tn_error *first)
+static void tensor_row(const show_values *v, tn_bundle *b, int i, bool has_names, facts *f, tn_error *first)
 {
     tn_bundle_info t = tn_bundle_info_at(b, i);
     tn_error err = {TN_OK, ""};
     facts_object(f, NULL);
     facts_text(f, "name", t.name);
+    if (has_names) facts_text(f, "variable", tn_bundle_variable(b, i) ? tn_bundle_variable(b, i) : "");
     facts_text(f, "dtype", dtype_text(t.dtype));
     facts_shape(f, "shape", &t.shape);
     facts_size(f, "bytes", t.bytes);
@@ -77,9 +78,11 @@ static void totals(tn_bundle *b, facts *f)
 static tn_code list_all(const show_values *v, tn_bundle *b, facts *f, tn_error *err)
 {
     tn_error first = {TN_OK, ""};
+    bool has_names = false; /* TensorFlow 2 keeps the variables' own */
+    for (int i = 0; i < tn_bundle_count(b); i++) has_names = has_names || tn_bundle_variable(b, i);
     totals(b, f);
     facts_list(f, "tensors");
-    for (int i = 0; i < tn_bundle_count(b); i++) tensor_row(v, b, i, f, &first);
+    for (int i = 0; i < tn_bundle_count(b); i++) tensor_row(v, b, i, has_names, f, &first);
     facts_end(f);
     facts_list(f, "slices");
     for (int i = 0; i < tn_bundle_count(b); i++) slice_rows(b, i, f);

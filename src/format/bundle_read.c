@@ -7,6 +7,7 @@
  * index are checked against the shard before memory is taken.
  */
 #include "bundle.h"
+#include "objects.h"
 
 #define MOST_SHARDS 99999 /* what the file name has room for */
 
@@ -27,6 +28,7 @@ struct tn_bundle {
     tn_map *items;  /* every key, slices too -> item */
     item **visible; /* without the slices */
     int n_visible;
+    tn_objects *objects; /* NULL: not read yet */
 };
 
 /* ---- the index ---- */
@@ -177,6 +179,7 @@ void tn_bundle_close(tn_bundle *b)
     if (!b) return;
     for (int i = 0; i < b->n_shards && b->is_mapped; i++)
         if (b->is_mapped[i]) tn_file_unmap(&b->shards[i]);
+    tn_objects_free(b->objects);
     tn_map_free(b->items);
     tn_arena_free(b->arena);
     tn_free(b);
@@ -201,6 +204,20 @@ const tn_bundle_entry *tn_bundle_find(const tn_bundle *b, const char *name)
 {
     const item *it = tn_map_get(b->items, name);
     return it ? &it->entry : NULL;
+}
+
+tn_code tn_bundle_objects(tn_bundle *b, const tn_objects **out, tn_error *err)
+{
+    if (!b->objects) TN_TRY(tn_objects_read(b, &b->objects, err));
+    *out = b->objects;
+    return TN_OK;
+}
+
+const char *tn_bundle_variable(tn_bundle *b, int i)
+{
+    const tn_objects *objects;
+    if (tn_bundle_objects(b, &objects, NULL) != TN_OK) return NULL;
+    return tn_objects_variable(objects, tn_bundle_at(b, i)->name);
 }
 
 int tn_bundle_shards(const tn_bundle *b)

@@ -5,8 +5,7 @@
  * (TensorFlow 2), under the keys and with the object graph that it had.
  */
 #include "loaded.h"
-
-#define OBJECT_GRAPH "_CHECKPOINTABLE_OBJECT_GRAPH"
+#include "objects.h"
 
 /* ==== a checkpoint of objects ==== */
 
@@ -76,7 +75,7 @@ static tn_code open_objects(const tn_loaded *m, tn_checkpoint **out, tn_error *e
     *out = NULL;
     if (!m->checkpoint) return TN_OK;
     TN_TRY(tn_checkpoint_open(m->checkpoint, out, err));
-    if (tn_bundle_find(tn_checkpoint_bundle(*out), OBJECT_GRAPH)) return TN_OK;
+    if (tn_bundle_find(tn_checkpoint_bundle(*out), TN_OBJECT_GRAPH)) return TN_OK;
     tn_checkpoint_close(*out);
     *out = NULL;
     return TN_OK;

@@ -6,6 +6,9 @@
  * Invariant: a graph's variable has a start only when its tensor was there, of its dtype and a fitting shape.
  */
 #include "import.h"
+#include "objects.h"
+
+#include <math.h>
 
 enum { MOST_NAMED = 6 }; /* in one message */
 
@@ -246,19 +249,91 @@ static bool begins_anywhere(const tn_variable_info *v)
 }
 
 /* What an optimizer keeps, by its name: "w/Adam" of a variable "w" that asks for it, "beta1_power" of any. */
-static tn_code start_slot(starting *s, const tn_variable_info *slot, const tn_variable_info *of, tn_error *err)
+static tn_code start_by_name(starting *s, const tn_variable_info *slot, const tn_variable_info *of,
+                             const char *suffix, bool *done, tn_error *err)
 {
     char key[1200];
     const tn_bundle_entry *e;
+    snprintf(key, sizeof key, "%s%s", suffix ? of->start.key : "", suffix ? suffix : slot->name);
+    TN_TRY(tn_checkpoint_find(s->from, key, suffix ? NULL : slot->name, &e, err));
+    *done = e && fits(slot, e->dtype, &e->shape);
+    return *done ? set_value(s, slot, e, of->start.slice, err) : TN_OK;
+}
+
+static tn_code read_number(starting *s, const char *key, double *out, tn_error *err)
+{
+    tn_tensor *t;
+    TN_TRY(tn_bundle_read(tn_checkpoint_bundle(s->from), key, &t, err));
+    tn_code code = tn_tensor_count(t) == 1 && tn_dtype_is_pod(t->dtype)
+                       ? TN_OK
+                       : tn_fail(err, TN_DATA_LOSS, "the tensor '%s' is no number", key);
+    if (code == TN_OK) *out = tn_tensor_number(t, 0);
+    tn_tensor_unref(t);
+    return code;
+}
+
+/* Keras keeps a momentum with the learning rate in it. */
+static tn_code divide_by_rate(starting *s, const tn_variable_info *slot, const tn_object_slot *o, tn_error *err)
+{
+    double rate = 0;
+    tn_tensor *t;
+    const char *prefix = tn_bundle_prefix(tn_checkpoint_bundle(s->from));
+    if (o->rate) TN_TRY(read_number(s, o->rate, &rate, err));
+    if (!(rate > 0))
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "checkpoint %s: the momentum '%s' has a learning rate in it that is not in the checkpoint",
+                       prefix, o->key);
+    TN_TRY(tn_checkpoint_read(s->from, tn_bundle_find(tn_checkpoint_bundle(s->from), o->key), NULL, &t, err));
+    for (int64_t i = 0, n = tn_tensor_count(t); i < n; i++)
+        tn_tensor_set_number(t, i, -tn_tensor_number(t, i) / rate);
+    return tn_session_take(s->session, slot->name, t, err);
+}
+
+/* What a power is after so many steps, of its first value. */
+static tn_code start_power(starting *s, const tn_variable_info *slot, const char *iterations, tn_error *err)
+{
+    double steps;
+    tn_tensor *first, *t;
+    TN_TRY(read_number(s, iterations, &steps, err));
+    TN_TRY(tn_session_get(s->session, slot->name, &first, err));
+    tn_code code = tn_tensor_copy(first, &t, err);
+    tn_tensor_unref(first);
+    TN_TRY(code);
+    tn_tensor_set_number(t, 0, pow(tn_tensor_number(t, 0), steps + 1));
+    return tn_session_take(s->session, slot->name, t, err);
+}
+
+/* The same in a checkpoint of objects. */
+static tn_code start_by_object(starting *s, const tn_variable_info *slot, const tn_variable_info *of,
+                               const char *suffix, bool *done, tn_error *err)
+{
+    const tn_objects *objects;
+    char mean[1200];
+    tn_bundle *b = tn_checkpoint_bundle(s->from);
+    TN_TRY(tn_bundle_objects(b, &objects, err));
+    if (!suffix) {
+        const char *iterations = tn_objects_iterations(objects, of->start.key);
+        *done = iterations && tn_bundle_find(b, iterations);
+        return *done ? start_power(s, slot, iterations, err) : TN_OK;
+    }
+    snprintf(mean, sizeof mean, "%s/RMSProp_2", of->name);
+    tn_object_slot o = tn_objects_slot(objects, of->start.key, suffix + 1, tn_graph_variable(s->graph, mean) != NULL);
+    const tn_bundle_entry *e = o.key ? tn_bundle_find(b, o.key) : NULL;
+    *done = e && fits(slot, e->dtype, &e->shape);
+    if (!*done) return TN_OK;
+    return o.by_rate ? divide_by_rate(s, slot, &o, err) : set_value(s, slot, e, of->start.slice, err);
+}
+
+static tn_code start_slot(starting *s, const tn_variable_info *slot, const tn_variable_info *of, tn_error *err)
+{
+    bool done = false;
+    size_t n = strlen(of->name);
+    const char *suffix = !strncmp(slot->name, of->name, n) && slot->name[n] == '/' ? slot->name + n : NULL;
     TN_TRY(open_from(s, of->start.checkpoint, err));
-    if (!strncmp(slot->name, of->name, strlen(of->name)) && slot->name[strlen(of->name)] == '/')
-        snprintf(key, sizeof key, "%s%s", of->start.key, slot->name + strlen(of->name));
-    else
-        snprintf(key, sizeof key, "%s", slot->name);
-    TN_TRY(tn_checkpoint_find(s->from, key, NULL, &e, err));
-    if (!e || !fits(slot, e->dtype, &e->shape)) return TN_OK;
-    s->slots++;
-    return set_value(s, slot, e, of->start.slice, err);
+    TN_TRY(start_by_name(s, slot, of, suffix, &done, err));
+    if (!done) TN_TRY(start_by_object(s, slot, of, suffix, &done, err));
+    s->slots += done;
+    return TN_OK;
 }
 
 static bool is_slot_of(const tn_variable_info *slot, const tn_variable_info *v)

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What we train on and save again, TensorFlow restores and continues, as if it had never been interrupted."""
 import glob
+import importlib.util
 import json
 import os
 import shutil
+import subprocess
 
 import numpy as np
 import tensorflow as tf
 
-from with_tensorflow import ROOT, Case, Run, feeds_of, load, safe, turnery, v1
+from with_tensorflow import ROOT, TURNERY, Case, Run, feeds_of, load, safe, turnery, v1
 
 STEPS = 8
 
@@ -294,3 +296,15 @@ class TrainingOn(Case):
         got = tf.train.load_checkpoint(run.checkpoint)
         for key, value in (("mine/w", m.w.numpy()), ("other", m.layers[0].numpy())):
             self.assertLess(np.abs(got.get_tensor(key) - value).max(), 0.051, key)  # one step of Adam
+
+    def test_slots_of_objects(self):
+        """What optimizers of tf.train, Keras 2 and Keras 3 keep in checkpoints of objects: training goes on in ours as there."""
+        spec = importlib.util.spec_from_file_location("slots", os.path.join(ROOT, "tests/golden/slots/make.py"))
+        slots = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(slots)
+        os.makedirs(self.path("slots"))
+        for kind in slots.KINDS:
+            slots.make(kind, self.path("slots"))
+        program = os.path.join(os.path.dirname(TURNERY), "tests", "test_slots")
+        p = subprocess.run([program, self.path("slots")], capture_output=True, env=dict(os.environ, TN_SOURCE=ROOT))
+        self.assertEqual(p.returncode, 0, p.stdout.decode() + p.stderr.decode())
