@@ -4,6 +4,7 @@
  * op_regex.c's. UTF-8 is only looked into where an attribute asks for it.
  */
 #include "op_move.h"
+#include "unicode.h"
 
 #include <locale.h>
 #include <wctype.h>
@@ -183,14 +184,20 @@ static tn_code ascii_case(tn_run *r, bool lower, tn_error *err)
 static void change_text(const tn_string *s, bool lower, locale_t letters, tn_buf *out)
 {
     size_t used, n = strnlen(s->p, s->n);
+    uint32_t upper[3];
+    int several;
     tn_buf_clear(out);
     for (size_t k = 0; k < n; k += used) {
         int32_t c;
         used = tn_utf8_next((tn_view){s->p + k, n - k}, &c);
         if (c < 0)
             tn_buf_utf8(out, 0xfffd);
-        else if (!lower && c == 0xdf)
-            tn_buf_str(out, "SS"); /* the one common letter that becomes two */
+        else if (lower && (c == 0x3a3 || c == 0x130))
+            tn_buf_str(out, c == 0x130                                             ? "i\u0307"
+                            : tn_unicode_final_sigma((tn_view){s->p, n}, k) ? "\u03c2"
+                                                                            : "\u03c3");
+        else if (!lower && (several = tn_unicode_upper((uint32_t)c, upper)))
+            for (int i = 0; i < several; i++) tn_buf_utf8(out, upper[i]);
         else
             tn_buf_utf8(out, (uint32_t)(lower ? towlower_l((wint_t)c, letters) : towupper_l((wint_t)c, letters)));
     }

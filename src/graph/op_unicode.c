@@ -8,6 +8,7 @@
 
 #include "parse.h"
 #include "sparse.h"
+#include "unicode.h"
 
 /* ==== one character ==== */
 
@@ -326,4 +327,22 @@ const tn_op tn_op_UnicodeEncode = {
     .run = encode_run,
     .flags = TN_NO_GRADIENT,
     .dynamic = TN_BIT(0),
+};
+
+/* ==== UnicodeScript ==== */
+
+static tn_code script_run(tn_run *r, tn_error *err)
+{
+    (void)err;
+    for (int64_t i = 0, n = tn_tensor_count(r->in[0]); i < n; i++)
+        TN_INT32S(r->out[0])[i] = tn_unicode_script(TN_INT32S(r->in[0])[i]);
+    return TN_OK;
+}
+
+const tn_op tn_op_UnicodeScript = {
+    .name = "UnicodeScript",
+    .sig = "input:int32 -> output:int32;",
+    .infer = tn_infer_unchanged,
+    .run = script_run,
+    .flags = TN_NO_GRADIENT,
 };

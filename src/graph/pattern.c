@@ -4,36 +4,9 @@
  * until what stands around them is known, then copied together. Characters are sets of code points, which
  * become alternatives of UTF-8 byte ranges.
  */
-#include "pattern.h"
+#include "pattern_inside.h"
 
-#define TOO_LARGE "pattern too large - compile failed"
-enum { MAX_MEMORY = 32 << 20 }; /* of compiling one pattern */
-enum { MAX_DEPTH = 200, MAX_PROGRAM = 50000, MAX_REPEAT = 1000, LAST_CODE = 0x10ffff };
-
-typedef struct piece { /* jumps inside are relative to the instruction they stand in */
-    tn_pattern_inst *v;
-    int n, cap;
-} piece;
-
-typedef struct range {
-    uint32_t low, high;
-} range;
-typedef struct set {
-    range *v;
-    int n, cap;
-} set;
-
-typedef struct parser {
-    tn_arena *arena;
-    tn_view text;
-    size_t at;
-    int depth, groups;
-    bool ignore_case, dot_all, lines;
-    const char *wrong;
-    size_t wrong_from; /* what the complaint shows: text[wrong_from, at) */
-} parser;
-
-static bool fail(parser *p, const char *what, size_t from)
+bool tn_pattern_wrong(parser *p, const char *what, size_t from)
 {
     if (!p->wrong) {
         p->wrong = what;
@@ -42,35 +15,35 @@ static bool fail(parser *p, const char *what, size_t from)
     return false;
 }
 
-static bool out_of_memory(parser *p)
+bool tn_pattern_no_memory(parser *p)
 {
-    return fail(p, TOO_LARGE, 0);
+    return tn_pattern_wrong(p, TN_TOO_LARGE, 0);
 }
 
 /* ==== pieces ==== */
 
 static bool piece_with(parser *p, int n, int cap, piece *out)
 {
-    if (n > MAX_PROGRAM) return fail(p, TOO_LARGE, 0);
+    if (n > MAX_PROGRAM) return tn_pattern_wrong(p, TN_TOO_LARGE, 0);
     out->v = TN_ARRAY(p->arena, cap + 1, tn_pattern_inst);
     out->n = n;
     out->cap = cap;
-    return out->v || out_of_memory(p);
+    return out->v || tn_pattern_no_memory(p);
 }
 
-static bool piece_new(parser *p, int n, piece *out)
+bool tn_piece_new(parser *p, int n, piece *out)
 {
     return piece_with(p, n, n, out);
 }
 
 static bool one(parser *p, tn_pattern_inst in, piece *out)
 {
-    if (!piece_new(p, 1, out)) return false;
+    if (!tn_piece_new(p, 1, out)) return false;
     out->v[0] = in;
     return true;
 }
 
-static void put(piece *to, int at, const piece *from)
+void tn_piece_put(piece *to, int at, const piece *from)
 {
     if (from->n) memcpy(to->v + at, from->v, (size_t)from->n * sizeof *from->v);
 }
@@ -81,26 +54,26 @@ static bool join(parser *p, const piece *a, const piece *b, piece *out)
     piece r;
     int n = a->n + b->n;
     if (a == out && n <= a->cap) {
-        put(out, a->n, b);
+        tn_piece_put(out, a->n, b);
         out->n = n;
         return true;
     }
     if (!piece_with(p, n, a == out ? 2 * n : n, &r)) return false;
-    put(&r, 0, a);
-    put(&r, a->n, b);
+    tn_piece_put(&r, 0, a);
+    tn_piece_put(&r, a->n, b);
     *out = r;
     return true;
 }
 
 /* split L1, L2; L1: a; jump end; L2: b */
-static bool either(parser *p, const piece *a, const piece *b, piece *out)
+bool tn_piece_either(parser *p, const piece *a, const piece *b, piece *out)
 {
     piece r;
-    if (!piece_new(p, a->n + b->n + 2, &r)) return false;
+    if (!tn_piece_new(p, a->n + b->n + 2, &r)) return false;
     r.v[0] = (tn_pattern_inst){.op = TN_PAT_SPLIT, .x = 1, .y = a->n + 2};
-    put(&r, 1, a);
+    tn_piece_put(&r, 1, a);
     r.v[a->n + 1] = (tn_pattern_inst){.op = TN_PAT_JUMP, .x = b->n + 1};
-    put(&r, a->n + 2, b);
+    tn_piece_put(&r, a->n + 2, b);
     *out = r;
     return true;
 }
@@ -113,9 +86,9 @@ static tn_pattern_inst split(int first, int second, bool lazy)
 static bool optional(parser *p, const piece *a, bool lazy, piece *out)
 {
     piece r;
-    if (!piece_new(p, a->n + 1, &r)) return false;
+    if (!tn_piece_new(p, a->n + 1, &r)) return false;
     r.v[0] = split(1, a->n + 1, lazy);
-    put(&r, 1, a);
+    tn_piece_put(&r, 1, a);
     *out = r;
     return true;
 }
@@ -123,9 +96,9 @@ static bool optional(parser *p, const piece *a, bool lazy, piece *out)
 static bool star(parser *p, const piece *a, bool lazy, piece *out)
 {
     piece r;
-    if (!piece_new(p, a->n + 2, &r)) return false;
+    if (!tn_piece_new(p, a->n + 2, &r)) return false;
     r.v[0] = split(1, a->n + 2, lazy);
-    put(&r, 1, a);
+    tn_piece_put(&r, 1, a);
     r.v[a->n + 1] = (tn_pattern_inst){.op = TN_PAT_JUMP, .x = -(a->n + 1)};
     *out = r;
     return true;
@@ -135,159 +108,21 @@ static bool star(parser *p, const piece *a, bool lazy, piece *out)
 static bool repeat(parser *p, const piece *a, int least, int most, bool lazy, piece *out)
 {
     piece r = {NULL, 0, 0}, tail = {NULL, 0, 0};
-    if ((int64_t)a->n * TN_MAX(least, most) > MAX_PROGRAM) return fail(p, TOO_LARGE, 0);
+    if ((int64_t)a->n * TN_MAX(least, most) > MAX_PROGRAM) return tn_pattern_wrong(p, TN_TOO_LARGE, 0);
     if (most < 0 && !star(p, a, lazy, &tail)) return false;
     for (int i = least; i < most; i++)
         if (!join(p, a, &tail, &tail) || !optional(p, &tail, lazy, &tail)) return false;
-    if (!piece_new(p, least * a->n + tail.n, &r)) return false;
-    for (int i = 0; i < least; i++) put(&r, i * a->n, a);
-    put(&r, least * a->n, &tail);
+    if (!tn_piece_new(p, least * a->n + tail.n, &r)) return false;
+    for (int i = 0; i < least; i++) tn_piece_put(&r, i * a->n, a);
+    tn_piece_put(&r, least * a->n, &tail);
     *out = r;
     return true;
-}
-
-/* ==== sets of characters ==== */
-
-static bool set_add(parser *p, set *s, uint32_t low, uint32_t high)
-{
-    if (low > high) return true;
-    if (s->n == s->cap) {
-        int cap = s->cap ? 2 * s->cap : 16;
-        range *v = TN_ARRAY(p->arena, cap, range);
-        if (!v) return out_of_memory(p);
-        if (s->n) memcpy(v, s->v, (size_t)s->n * sizeof *v);
-        s->v = v;
-        s->cap = cap;
-    }
-    s->v[s->n++] = (range){low, high};
-    return true;
-}
-
-static void set_sort(set *s)
-{
-    for (int i = 1; i < s->n; i++)
-        for (int k = i; k > 0 && s->v[k].low < s->v[k - 1].low; k--) {
-            range swap = s->v[k];
-            s->v[k] = s->v[k - 1];
-            s->v[k - 1] = swap;
-        }
-    int n = 0;
-    for (int i = 0; i < s->n; i++) {
-        if (n && s->v[i].low <= s->v[n - 1].high + 1)
-            s->v[n - 1].high = TN_MAX(s->v[n - 1].high, s->v[i].high);
-        else
-            s->v[n++] = s->v[i];
-    }
-    s->n = n;
-}
-
-static bool set_negate(parser *p, set *s)
-{
-    set r = {0};
-    uint32_t from = 0;
-    set_sort(s);
-    for (int i = 0; i < s->n; i++) {
-        if (s->v[i].low > from && !set_add(p, &r, from, s->v[i].low - 1)) return false;
-        from = s->v[i].high + 1;
-    }
-    if (!set_add(p, &r, from, LAST_CODE)) return false;
-    *s = r;
-    return true;
-}
-
-static bool add_other_case(parser *p, set *s, range r, uint32_t first, uint32_t last, int shift)
-{
-    uint32_t low = TN_MAX(r.low, first), high = TN_MIN(r.high, last);
-    return low > high || set_add(p, s, low + (uint32_t)shift, high + (uint32_t)shift);
-}
-
-static bool set_both_cases(parser *p, set *s)
-{
-    for (int i = 0, n = s->n; i < n; i++)
-        if (!add_other_case(p, s, s->v[i], 'a', 'z', -32) || !add_other_case(p, s, s->v[i], 'A', 'Z', 32))
-            return false;
-    return true;
-}
-
-/* Letters of \d \w \s and their negations; false: another letter. */
-static bool add_class(parser *p, set *s, char letter)
-{
-    static const struct {
-        char letter;
-        range v[4];
-        int n;
-    } classes[] = {
-        {'d', {{'0', '9'}}, 1},
-        {'w', {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}, 4},
-        {'s', {{'\t', '\n'}, {'\f', '\r'}, {' ', ' '}}, 3},
-    };
-    for (size_t i = 0; i < TN_COUNT(classes); i++) {
-        set inner = {0};
-        bool negated = letter == classes[i].letter - 32;
-        if (letter != classes[i].letter && !negated) continue;
-        for (int k = 0; k < classes[i].n; k++) set_add(p, &inner, classes[i].v[k].low, classes[i].v[k].high);
-        if (negated) set_negate(p, &inner);
-        for (int k = 0; k < inner.n; k++) set_add(p, s, inner.v[k].low, inner.v[k].high);
-        return true;
-    }
-    return false;
-}
-
-/* ==== code points as bytes ==== */
-
-static bool bytes_piece(parser *p, const char *low, const char *high, int n, piece *out)
-{
-    if (!piece_new(p, n, out)) return false;
-    for (int i = 0; i < n; i++)
-        out->v[i] = (tn_pattern_inst){.op = TN_PAT_BYTES, .low = (uint8_t)low[i], .high = (uint8_t)high[i]};
-    return true;
-}
-
-static bool add_range(parser *p, uint32_t low, uint32_t high, piece *all, bool *any)
-{
-    static const uint32_t ends[] = {0x7f, 0x7ff, 0xffff};
-    for (size_t i = 0; i < TN_COUNT(ends); i++)
-        if (low <= ends[i] && high > ends[i])
-            return add_range(p, low, ends[i], all, any) && add_range(p, ends[i] + 1, high, all, any);
-    for (int bits = 6; bits < 24 && high > 0x7f; bits += 6) { /* whole blocks of continuation bytes */
-        uint32_t mask = (1u << bits) - 1;
-        if ((low & ~mask) == (high & ~mask)) continue;
-        if (low & mask)
-            return add_range(p, low, low | mask, all, any) && add_range(p, (low | mask) + 1, high, all, any);
-        if ((high & mask) != mask)
-            return add_range(p, low, (high & ~mask) - 1, all, any) &&
-                   add_range(p, high & ~mask, high, all, any);
-    }
-    char a[4], b[4];
-    piece one_range;
-    int n = (int)tn_utf8_put(a, low);
-    tn_utf8_put(b, high);
-    if (!bytes_piece(p, a, b, n, &one_range)) return false;
-    bool first = !*any;
-    *any = true;
-    if (first) {
-        *all = one_range;
-        return true;
-    }
-    return either(p, all, &one_range, all);
-}
-
-static bool set_piece(parser *p, set *s, bool negated, piece *out)
-{
-    bool any = false;
-    const char low = 1, high = 0; /* matches nothing */
-    if (p->ignore_case && !set_both_cases(p, s)) return false;
-    if (negated && !set_negate(p, s)) return false;
-    set_sort(s);
-    for (int i = 0; i < s->n; i++)
-        if (!add_range(p, s->v[i].low, s->v[i].high, out, &any)) return false;
-    return any || bytes_piece(p, &low, &high, 1, out);
 }
 
 static bool char_piece(parser *p, uint32_t c, piece *out)
 {
     set s = {0};
-    return set_add(p, &s, c, c) && set_piece(p, &s, false, out);
+    return tn_set_add(p, &s, c, c) && tn_set_piece(p, &s, false, out);
 }
 
 /* ==== the syntax ==== */
@@ -317,7 +152,7 @@ static bool read_char(parser *p, uint32_t *out)
                : c >= 0xe0 && c < 0xf0 ? 3
                : c >= 0xf0 && c < 0xf5 ? 4
                                        : 0;
-    if (n == 0 || n > p->text.n - p->at) return fail(p, "invalid UTF-8", p->at);
+    if (n == 0 || n > p->text.n - p->at) return tn_pattern_wrong(p, "invalid UTF-8", p->at);
     uint32_t v = n == 1 ? c : c & (0x7fu >> n);
     for (size_t k = 1; k < n; k++) v = v << 6 | ((uint32_t)(unsigned char)p->text.p[p->at + k] & 0x3f);
     p->at += n;
@@ -335,12 +170,13 @@ static bool hex_escape(parser *p, size_t from, uint32_t *out)
         int d = c >= '0' && c <= '9'                 ? c - '0'
                 : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
                                                      : -1;
-        if (d < 0 || digits == 6) return fail(p, "invalid escape sequence", from);
+        if (d < 0 || digits == 6) return tn_pattern_wrong(p, "invalid escape sequence", from);
         v = v * 16 + (uint32_t)d;
         p->at++;
         digits++;
     }
-    if (!digits || v > LAST_CODE || (braces && !eat(p, "}"))) return fail(p, "invalid escape sequence", from);
+    if (!digits || v > LAST_CODE || (braces && !eat(p, "}")))
+        return tn_pattern_wrong(p, "invalid escape sequence", from);
     *out = v;
     return true;
 }
@@ -350,7 +186,7 @@ static bool escaped_char(parser *p, uint32_t *out)
 {
     static const char letters[] = "afnrtv", meant[] = "\a\f\n\r\t\v";
     size_t from = p->at - 1;
-    if (!more(p)) return fail(p, "trailing \\", from);
+    if (!more(p)) return tn_pattern_wrong(p, "trailing \\", from);
     char c = peek(p);
     const char *letter = memchr(letters, c, sizeof letters - 1);
     if (letter) {
@@ -361,7 +197,7 @@ static bool escaped_char(parser *p, uint32_t *out)
     if (eat(p, "x")) return hex_escape(p, from, out);
     bool plain = (unsigned char)c < 0x80 && !((c | 32) >= 'a' && (c | 32) <= 'z') && !(c >= '0' && c <= '9');
     p->at++;
-    if (!plain) return fail(p, "invalid escape sequence", from);
+    if (!plain) return tn_pattern_wrong(p, "invalid escape sequence", from);
     *out = (uint32_t)c;
     return true;
 }
@@ -400,14 +236,14 @@ static bool named_class(parser *p, set *s, bool *found)
             continue;
         }
         *found = true;
-        for (int k = 0; k < names[i].n; k++) set_add(p, &inner, names[i].v[k].low, names[i].v[k].high);
-        if (negated && !set_negate(p, &inner)) return false;
+        for (int k = 0; k < names[i].n; k++) tn_set_add(p, &inner, names[i].v[k].low, names[i].v[k].high);
+        if (negated && !tn_set_negate(p, &inner)) return false;
         for (int k = 0; k < inner.n; k++)
-            if (!set_add(p, s, inner.v[k].low, inner.v[k].high)) return false;
+            if (!tn_set_add(p, s, inner.v[k].low, inner.v[k].high)) return false;
         return true;
     }
     if (memmem(p->text.p + p->at, p->text.n - p->at, ":]", 2))
-        return fail(p, "invalid character class range", from);
+        return tn_pattern_wrong(p, "invalid character class range", from);
     p->at = from;
     return true;
 }
@@ -425,8 +261,11 @@ static bool class_item(parser *p, set *s)
     if (!named_class(p, s, &found) || found) return !p->wrong;
     if (peek(p) == '\\' && p->at + 1 < p->text.n) {
         char letter = p->text.p[p->at + 1];
-        if (letter == 'p' || letter == 'P') return fail(p, "Unicode classes are not supported", from);
-        if (add_class(p, s, letter)) {
+        if (letter == 'p' || letter == 'P') {
+            p->at++;
+            return tn_set_add_unicode(p, s, from);
+        }
+        if (tn_set_add_class(p, s, letter)) {
             p->at += 2;
             return !p->wrong;
         }
@@ -436,9 +275,9 @@ static bool class_item(parser *p, set *s)
     if (peek(p) == '-' && p->at + 1 < p->text.n && p->text.p[p->at + 1] != ']') {
         p->at++;
         if (!class_char(p, &high)) return false;
-        if (high < low) return fail(p, "invalid character class range", from);
+        if (high < low) return tn_pattern_wrong(p, "invalid character class range", from);
     }
-    return set_add(p, s, low, high);
+    return tn_set_add(p, s, low, high);
 }
 
 static bool parse_class(parser *p, piece *out)
@@ -448,8 +287,8 @@ static bool parse_class(parser *p, piece *out)
     set s = {0};
     for (; more(p) && (first || peek(p) != ']'); first = false)
         if (!class_item(p, &s)) return false;
-    if (!eat(p, "]")) return fail(p, "missing ]", from);
-    return set_piece(p, &s, negated, out);
+    if (!eat(p, "]")) return tn_pattern_wrong(p, "missing ]", from);
+    return tn_set_piece(p, &s, negated, out);
 }
 
 static bool parse_alternatives(parser *p, piece *out);
@@ -474,10 +313,10 @@ static bool parse_flags(parser *p, size_t from, bool *group)
             return true;
         } else {
             p->at++;
-            return fail(p, "invalid perl operator", from);
+            return tn_pattern_wrong(p, "invalid perl operator", from);
         }
     }
-    return fail(p, "missing )", from);
+    return tn_pattern_wrong(p, "missing )", from);
 }
 
 static bool capture(parser *p, int index, piece *inner)
@@ -495,9 +334,9 @@ static bool parse_group(parser *p, piece *out)
     bool keeps = true, group = true;
     bool old[3] = {p->ignore_case, p->dot_all, p->lines};
     if (eat(p, "?P<") || eat(p, "?<")) {
-        if (peek(p) == '=' || peek(p) == '!') return fail(p, "invalid perl operator", from);
+        if (peek(p) == '=' || peek(p) == '!') return tn_pattern_wrong(p, "invalid perl operator", from);
         while (more(p) && peek(p) != '>') p->at++;
-        if (!eat(p, ">")) return fail(p, "invalid named capture group", from);
+        if (!eat(p, ">")) return tn_pattern_wrong(p, "invalid named capture group", from);
     } else if (eat(p, "?")) {
         keeps = false;
         if (!parse_flags(p, from, &group)) return false;
@@ -510,7 +349,7 @@ static bool parse_group(parser *p, piece *out)
     if (!parse_alternatives(p, out)) return false;
     if (!eat(p, ")")) {
         p->at = p->text.n;
-        return fail(p, "missing )", 0);
+        return tn_pattern_wrong(p, "missing )", 0);
     }
     p->ignore_case = old[0];
     p->dot_all = old[1];
@@ -528,14 +367,15 @@ static bool parse_escape(parser *p, piece *out)
     set s = {0};
     uint32_t c;
     char letter = peek(p);
-    if (letter == 'p' || letter == 'P') return fail(p, "Unicode classes are not supported", p->at - 1);
+    if (more(p) && (letter == 'p' || letter == 'P'))
+        return tn_set_add_unicode(p, &s, p->at - 1) && tn_set_piece(p, &s, false, out);
     if (eat(p, "A")) return place(p, TN_AT_BEGIN, out);
     if (eat(p, "z")) return place(p, TN_AT_END, out);
     if (eat(p, "b")) return place(p, TN_AT_WORD, out);
     if (eat(p, "B")) return place(p, TN_NOT_AT_WORD, out);
-    if (more(p) && add_class(p, &s, letter)) {
+    if (more(p) && tn_set_add_class(p, &s, letter)) {
         p->at++;
-        return !p->wrong && set_piece(p, &s, false, out);
+        return !p->wrong && tn_set_piece(p, &s, false, out);
     }
     return escaped_char(p, &c) && char_piece(p, c, out);
 }
@@ -543,8 +383,8 @@ static bool parse_escape(parser *p, piece *out)
 static bool parse_dot(parser *p, piece *out)
 {
     set s = {0};
-    if (p->dot_all) return set_add(p, &s, 0, LAST_CODE) && set_piece(p, &s, false, out);
-    return set_add(p, &s, '\n', '\n') && set_piece(p, &s, true, out);
+    if (p->dot_all) return tn_set_add(p, &s, 0, LAST_CODE) && tn_set_piece(p, &s, false, out);
+    return tn_set_add(p, &s, '\n', '\n') && tn_set_piece(p, &s, true, out);
 }
 
 static bool parse_atom(parser *p, piece *out)
@@ -558,7 +398,7 @@ static bool parse_atom(parser *p, piece *out)
     if (eat(p, "\\")) return parse_escape(p, out);
     if (strchr("*+?", peek(p))) {
         size_t from = p->at++;
-        return fail(p, "no argument for repetition operator", from);
+        return tn_pattern_wrong(p, "no argument for repetition operator", from);
     }
     return read_char(p, &c) && char_piece(p, c, out);
 }
@@ -606,9 +446,9 @@ static bool parse_repeated(parser *p, piece *out)
     size_t from = p->at;
     if (!read_repetition(p, &least, &most)) return true;
     if (least > MAX_REPEAT || most > MAX_REPEAT || (most >= 0 && most < least))
-        return fail(p, "invalid repetition size", from);
+        return tn_pattern_wrong(p, "invalid repetition size", from);
     if (!repeat(p, out, least, most, eat(p, "?"), out)) return false;
-    return !read_repetition(p, &least, &most) || fail(p, "bad repetition operator", from);
+    return !read_repetition(p, &least, &most) || tn_pattern_wrong(p, "bad repetition operator", from);
 }
 
 static bool parse_sequence(parser *p, piece *out)
@@ -623,10 +463,10 @@ static bool parse_sequence(parser *p, piece *out)
 static bool parse_alternatives(parser *p, piece *out)
 {
     piece next;
-    if (++p->depth > MAX_DEPTH) return fail(p, "expression nests too deeply", 0);
+    if (++p->depth > MAX_DEPTH) return tn_pattern_wrong(p, "expression nests too deeply", 0);
     if (!parse_sequence(p, out)) return false;
     while (eat(p, "|"))
-        if (!parse_sequence(p, &next) || !either(p, out, &next, out)) return false;
+        if (!parse_sequence(p, &next) || !tn_piece_either(p, out, &next, out)) return false;
     p->depth--;
     return true;
 }
@@ -637,7 +477,7 @@ static bool parse(parser *p, piece *out)
     if (!parse_alternatives(p, out)) return false;
     if (more(p)) {
         p->at = p->text.n;
-        return fail(p, "unexpected )", 0);
+        return tn_pattern_wrong(p, "unexpected )", 0);
     }
     return capture(p, 0, out) && one(p, (tn_pattern_inst){.op = TN_PAT_MATCH}, &match) &&
            join(p, out, &match, out);
@@ -660,7 +500,7 @@ tn_code tn_pattern_compile(tn_arena *a, tn_view text, tn_pattern *out, tn_error 
     if (code == TN_OK && !inst) code = tn_no_memory(err, (size_t)all.n * sizeof *inst);
     for (int i = 0; code == TN_OK && i < all.n; i++) { /* jumps counted from the beginning */
         inst[i] = all.v[i];
-        bool jumps = inst[i].op == TN_PAT_SPLIT || inst[i].op == TN_PAT_JUMP;
+        bool jumps = inst[i].op == TN_PAT_SPLIT || inst[i].op == TN_PAT_JUMP || inst[i].op == TN_PAT_LEAD;
         inst[i].x += jumps ? i : 0;
         inst[i].y += jumps ? i : 0;
     }

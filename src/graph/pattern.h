@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * pattern.h - regular expressions as TensorFlow's operators take them (RE2's syntax, UTF-8): parsed and
- * compiled by pattern.c into a program, run by pattern_match.c in time linear in the text. Not there:
- * Unicode classes by name (\pL). What RE2 refuses (back references, looking around) is refused too.
+ * compiled by pattern.c into a program, run by pattern_match.c in time linear in the text. Only ASCII letters
+ * have two cases. What RE2 refuses (back references, looking around) is refused too.
  */
 #ifndef TN_PATTERN_H
 #define TN_PATTERN_H
@@ -13,6 +13,7 @@
 
 typedef enum {
     TN_PAT_BYTES,
+    TN_PAT_LEAD,
     TN_PAT_SPLIT,
     TN_PAT_JUMP,
     TN_PAT_SAVE,
@@ -30,7 +31,7 @@ typedef enum {
 typedef struct tn_pattern_inst {
     tn_pattern_op op;
     int x, y;          /* SPLIT: x first, then y; JUMP: x; SAVE: slot x; ASSERT: place x */
-    uint8_t low, high; /* BYTES */
+    uint8_t low, high; /* BYTES; LEAD: of the next byte, which is only looked at, else x */
 } tn_pattern_inst;
 
 typedef struct tn_pattern {

@@ -104,6 +104,11 @@ static void add(tn_pattern_run *r, threads *to, int at, int64_t *slot, tn_view t
             r->stack[top++] = (pending){in->y, -1, 0};
             r->stack[top++] = (pending){in->x, -1, 0};
             break;
+        case TN_PAT_LEAD: {
+            bool fits = i < t.n && (uint8_t)t.p[i] >= in->low && (uint8_t)t.p[i] <= in->high;
+            r->stack[top++] = (pending){fits ? e.at + 1 : in->x, -1, 0};
+            break;
+        }
         case TN_PAT_SAVE:
             if (in->x < SLOTS) {
                 r->stack[top++] = (pending){0, in->x, slot[in->x]};

@@ -82,8 +82,42 @@ def malformed(rng):
         yield case(op, lambda x: getattr(raw, op)(input=x, encoding="utf-8"), np.array(pieces + words, object))
 
 
+CHARACTERS = "aAzZ09_-.,;:!?'\"()[]{} \t\n$€+<=>^`~|\u00a0\u0301éÉßøαΩσΣжЖאب中あアー가ǅªº²½Ⅷ\u200b\u2028\ufffd\U0001f600\U00010400\u0378\ue000"
+CLASSES = ["Any"] + list("LMNPSZC") + "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Cs Co".split() + \
+    "Latin Greek Cyrillic Han Hiragana Katakana Hangul Arabic Hebrew Thai Devanagari Common Inherited Deseret".split()
+
+
+def unicode_classes(rng):
+    chars = np.array(list(CHARACTERS) + [b"\xff", b"", b"\xc3", "ab"], object)
+    full = lambda p: case("StaticRegexFullMatch", lambda x: raw.StaticRegexFullMatch(input=x, pattern=p), chars)
+    for name in CLASSES:
+        yield full(pick(rng, r"\p{%s}", r"\P{%s}", r"[\p{%s}]", r"[^\p{%s}]", r"\p{^%s}", r"\P{^%s}", r"\p{%s}+") % name)
+    for p in (r"\pL", r"\PN", r"[\pL\d]", r"[\p{N}-z]", r"(?i)\p{Lu}x", r"[[:^alpha:]\p{Greek}]", r"\p{foo}", r"\p{Cn}", r"\p{lu}", r"\p{L", r"\p", r"[\p",
+              r"\p{}", r"\p{^}", r"\pé", r"[\pZ\pP]{2,}", r"[^\pL\pN]"):
+        yield full(p)
+    words = np.array(["Hello, wörld! 123 αβγ—«x»", "日本語テキスト。No 5", "", "İstanbul’da 2½ €", b"bad\xff\xfebytes, ok."], object)
+    for p in (r"\p{P}", r"[^\p{L}\p{N}\s]+", r"(\pL+)(\pN*)", r"[\p{Han}\p{Katakana}]", r"\p{Lu}\p{Ll}+", r"(?i)[\p{Lo}x]+", r"\P{L}+|\p{Lu}"):
+        yield case("StaticRegexReplace", lambda x, p=p: raw.StaticRegexReplace(input=x, pattern=p, rewrite="<\\0>"), words)
+
+
+def unicode_characters(rng):
+    yield case("UnicodeScript", lambda x: raw.UnicodeScript(input=x), np.array([ord(c) for c in CHARACTERS] + [-1, 0x110000, 0xd800, 0x10ffff, -2**31], I32))
+    for shape in ((400,), (3, 0), ()):
+        yield case("UnicodeScript", lambda x: raw.UnicodeScript(input=x), draw(rng, I32, *shape, low=0, high=pick(rng, 0x110000, 0x3000)))
+    words = list(CHARACTERS) + ["ΑΣ", "ΑΣ Σ", "Σ", "ΑΣΑ", "Α.Σ", "ΑΣ.", "ΑΣ.Α", "Α\u00adΣ", "İI", "ŉß", "ﬃﬀ", "aΣ̈", "1Σ", "AΣ1", "ΑΣ'Α", "ᾳᾼΐ", "straße", "ΣΣ", "ⅧΣ", "Σa",
+                                "ʰΣ", "a^Σ", "aΣ^b", b"\xffA\xce\xa3", b"A\xce\xa3\xff", "ǰẖև"]
+    for op in ("StringLower", "StringUpper"):
+        yield case(op, lambda x: getattr(raw, op)(input=x, encoding="utf-8"), np.array(words, object))
+    alphabet = ["Α", "σ", "Σ", ".", "'", " ", "1", "̈", "ª", "ß", "\u00ad", ":", "·", "-", "_"]
+    some = np.array(["".join(pick(rng, *alphabet) for _ in range(int(rng.integers(2, 7)))) + "Σ" + pick(rng, *alphabet) * int(rng.integers(0, 2)) + pick(rng, "", "α")
+                     for _ in range(60)], object)
+    yield case("StringLower", lambda x: raw.StringLower(input=x, encoding="utf-8"), some)
+
+
 def cases(rng):
     for _ in range(4):
         for family in (simple, splits, conversions):
             yield from family(rng)
     yield from malformed(rng)
+    yield from unicode_classes(rng)
+    yield from unicode_characters(rng)
