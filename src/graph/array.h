@@ -6,6 +6,7 @@
 #ifndef TN_ARRAY_H
 #define TN_ARRAY_H
 
+#include "op_move.h"
 #include "plan.h"
 
 extern const tn_op tn_array_new; /* -> zeros of the shape that the pass says */
@@ -14,5 +15,14 @@ extern const tn_op tn_array_look; /* the same, where it lies */
 extern const tn_op tn_array_piece; /* x -> parts of it, where they lie; extra: an offset in bytes for each, int64_t */
 extern const tn_op tn_array_set; /* array, index, row -> the array, in its place */
 extern const tn_op tn_array_view; /* x -> x in the shape that the pass says, without a copy */
+
+/* The move that a slice with known begin and size comes to (columns.c); *is_move false: it is none. */
+tn_code tn_slice_move(tn_binding *b, const tn_pnode *n, tn_move *move, bool *is_move, tn_error *err);
+/* v is some columns of what another value has: of every row of the last dimension those from `offset` on. */
+typedef struct tn_columns {
+    tn_pval of;
+    int64_t offset, pitch; /* in elements */
+} tn_columns;
+bool tn_columns_of(tn_binding *b, tn_pval v, tn_columns *out);
 
 #endif

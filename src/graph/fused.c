@@ -52,9 +52,11 @@ const tn_op tn_fused_conv2d = {
 static tn_code pointwise_run(tn_run *r, tn_error *err)
 {
     const void *in[TN_PW_MAX_INPUTS];
+    void *out[TN_PW_MAX_OUTPUTS];
     (void)err;
     for (int i = 0; i < r->n_in; i++) in[i] = r->in[i]->data;
-    tn_pw_program_run(r->params, in, &(void *){r->out[0]->data});
+    for (int i = 0; i < r->n_out; i++) out[i] = r->out[i]->data;
+    tn_pw_program_run(r->params, in, out);
     return TN_OK;
 }
 

@@ -8,8 +8,6 @@
  */
 #include "array.h"
 
-#include "op_move.h"
-
 static void keep(tn_pval v)
 {
     while (v.node->op->flags & TN_ALIAS && v.index < v.node->n_in) v = v.node->in[v.index];
@@ -52,29 +50,14 @@ static bool is_one_run(const tn_move *m, int64_t *from)
 
 static tn_code take_slice(tn_binding *b, tn_pnode *n, tn_error *err)
 {
-    tn_tensor *views = TN_ARRAY(b->arena, n->n_in + 1, tn_tensor);
-    const tn_tensor **in = TN_ARRAY(b->arena, n->n_in + 1, const tn_tensor *);
     int64_t from, *offsets = TN_NEW(b->arena, int64_t);
-    bool constant[8] = {false};
-    if (!views || !in || !offsets) return tn_no_memory(err, 0);
-    if (n->n_in > (int)TN_COUNT(constant)) return TN_OK;
-    for (int i = 0; i < n->n_in; i++) {
-        const tn_info *o = &n->in[i].node->out[n->in[i].index];
-        if (i && !o->value) return TN_OK;
-        constant[i] = i > 0;
-        views[i] = tn_tensor_view(o->dtype, &o->shape, i ? o->value->data : NULL);
-        in[i] = &views[i];
-    }
-    views[n->n_in] = tn_tensor_view(n->out[0].dtype, &n->out[0].shape, NULL);
-    const tn_tensor *out = &views[n->n_in];
-    tn_prepare p = {.op = n->op, .name = n->name, .attrs = n->attrs, .n_in = n->n_in, .n_out = 1, .in = in, .out = &out,
-                    .is_constant = constant, .threads = 1, .arena = b->arena, .run = n->op->run};
-    if (n->op->prepare(&p, NULL) != TN_OK) return TN_OK; /* the step itself will say so */
-    if (p.run == tn_run_move && is_one_run(p.params, &from)) {
-        *offsets = from * (int64_t)tn_dtype_size(n->out[0].dtype);
-        become_piece(n, 0, offsets);
-    }
-    if (p.done) p.done(p.params);
+    tn_move move;
+    bool is_move;
+    if (!offsets) return tn_no_memory(err, 0);
+    TN_TRY(tn_slice_move(b, n, &move, &is_move, err));
+    if (!is_move || !is_one_run(&move, &from)) return TN_OK;
+    *offsets = from * (int64_t)tn_dtype_size(n->out[0].dtype);
+    become_piece(n, 0, offsets);
     return TN_OK;
 }
 

@@ -279,11 +279,16 @@ typedef struct tn_pw_program {
     tn_dtype in_dtype[TN_PW_MAX_INPUTS];   /* float, half, bfloat16, bool, int32 */
     tn_dtype out_dtype[TN_PW_MAX_OUTPUTS]; /* float, half, bfloat16, bool */
     tn_shape in_shape[TN_PW_MAX_INPUTS];   /* broadcast to shape */
+    /* An input that is some columns of a wider matrix: its first element there, and how many elements its rows (of the
+     * last dimension) are apart. 0, 0: all of a tensor. */
+    int64_t in_offset[TN_PW_MAX_INPUTS], in_pitch[TN_PW_MAX_INPUTS];
     tn_shape shape;                        /* of every output */
     int threads;
     /* filled by tn_pw_program_prepare */
     int isa, rank;
     int64_t count, dim[TN_MAX_RANK], stride[TN_PW_MAX_INPUTS][TN_MAX_RANK];
+    int64_t grain; /* ranges begin at multiples of it */
+    int chunk;     /* 0; or no block goes over the end of a row, and is this long at most */
 } tn_pw_program;
 tn_code tn_pw_program_prepare(tn_pw_program *p, tn_error *err);
 bool tn_pw_program_takes(tn_pw_op op); /* may op stand in a program? */

@@ -84,13 +84,42 @@ static tn_code check_sizes(const tn_pw_program *p, tn_error *err)
     return TN_OK;
 }
 
+static tn_code check_columns(const tn_pw_program *p, tn_error *err)
+{
+    for (int i = 0; i < p->n_in; i++) {
+        const tn_shape *s = &p->in_shape[i];
+        if (p->in_pitch[i] < 0 || p->in_offset[i] < 0 ||
+            (p->in_pitch[i] && (s->rank < 1 || p->in_pitch[i] < s->dim[s->rank - 1])))
+            return tn_fail(err, TN_INVALID_ARGUMENT, "input %d of an element-wise program has rows %lld apart", i,
+                           (long long)p->in_pitch[i]);
+    }
+    return TN_OK;
+}
+
+/* Rows that lie apart are read where they are: as long as they are worth a block, blocks end with them. */
+static void cut_blocks(tn_pw_program *p)
+{
+    enum { LONG_ROW = 128 };
+    const int64_t columns = p->dim[p->rank - 1];
+    bool apart = false;
+    for (int i = 0; i < p->n_in; i++) apart |= p->in_pitch[i] && !tn_walk_dense(p->rank, p->dim, p->stride[i]);
+    p->chunk = 0;
+    p->grain = tn_walk_block(p->rank, p->dim);
+    if (!apart || p->rank < 2 || columns < LONG_ROW) return;
+    const int64_t blocks = (columns + TN_BLOCK - 1) / TN_BLOCK;
+    p->chunk = (int)TN_MIN(((columns + blocks - 1) / blocks + 15) / 16 * 16, TN_BLOCK);
+    p->grain = columns;
+}
+
 tn_code tn_pw_program_prepare(tn_pw_program *p, tn_error *err)
 {
     const tn_shape *shapes[TN_PW_MAX_INPUTS];
     TN_TRY(check_sizes(p, err));
     TN_TRY(check_insts(p, err));
+    TN_TRY(check_columns(p, err));
     for (int i = 0; i < p->n_in; i++) shapes[i] = &p->in_shape[i];
-    TN_TRY(tn_walk_collapse(&p->shape, shapes, p->n_in, &p->rank, p->dim, p->stride, err));
+    TN_TRY(tn_walk_collapse(&p->shape, shapes, p->in_pitch, p->n_in, &p->rank, p->dim, p->stride, err));
+    cut_blocks(p);
     p->count = tn_shape_count(&p->shape);
     p->isa = tn_isa_level_now();
     p->threads = tn_team(p->threads, (double)p->count * p->n_inst);
@@ -190,6 +219,14 @@ static bool overlaps(const tn_pw_program *p, const void *const *in, const void *
     return false;
 }
 
+/* How many elements the block has that begins at `at`. */
+static int block_at(const tn_pw_program *p, int64_t at, int64_t to)
+{
+    if (!p->chunk) return (int)TN_MIN(p->grain, to - at);
+    const int64_t columns = p->dim[p->rank - 1];
+    return (int)TN_MIN(TN_MIN(p->chunk, columns - at % columns), to - at);
+}
+
 static void run_range(const tn_pw_program *p, const void *const *in, void *const *out, int64_t from,
                       int64_t to)
 {
@@ -199,18 +236,20 @@ static void run_range(const tn_pw_program *p, const void *const *in, void *const
     bool buffered[TN_PW_MAX_OUTPUTS];
     for (int a = 0; a < 3; a++) o.imm_set[a] = false;
     for (int i = 0; i < p->n_out; i++) buffered[i] = p->out_dtype[i] != TN_FLOAT || overlaps(p, in, out[i]);
-    const int block = tn_walk_block(p->rank, p->dim);
-    for (int64_t at = from; at < to; at += block) {
-        const int n = (int)TN_MIN(block, to - at);
-        for (int i = 0; i < p->n_in; i++) o.in[i] = input_block(p, i, in[i], at, n, at == from, b.in[i]);
+    const void *data[TN_PW_MAX_INPUTS];
+    for (int i = 0; i < p->n_in; i++)
+        data[i] = (const char *)in[i] + p->in_offset[i] * (int64_t)tn_dtype_size(p->in_dtype[i]);
+    for (int64_t at = from, n; at < to; at += n) {
+        n = block_at(p, at, to);
+        for (int i = 0; i < p->n_in; i++) o.in[i] = input_block(p, i, data[i], at, (int)n, at == from, b.in[i]);
         for (int i = 0; i < p->n_out; i++) o.out[i] = buffered[i] ? b.out[i] : (float *)out[i] + at;
-        run_block(p, isa, &b, &o, n);
+        run_block(p, isa, &b, &o, (int)n);
         for (int i = 0; i < p->n_out; i++) {
             if (!buffered[i]) continue;
             if (p->out_dtype[i] == TN_FLOAT)
                 memcpy((float *)out[i] + at, b.out[i], (size_t)n * sizeof(float));
             else
-                from_floats(p->out_dtype[i], n, b.out[i],
+                from_floats(p->out_dtype[i], (int)n, b.out[i],
                             (char *)out[i] + at * (int64_t)tn_dtype_size(p->out_dtype[i]));
         }
     }
@@ -225,8 +264,7 @@ void tn_pw_program_run(const tn_pw_program *p, const void *const *in, void *cons
 #pragma omp parallel num_threads(p->threads)
     {
         int64_t from, to;
-        tn_share(p->count, tn_walk_block(p->rank, p->dim), omp_get_thread_num(), omp_get_num_threads(), &from,
-                 &to);
+        tn_share(p->count, p->grain, omp_get_thread_num(), omp_get_num_threads(), &from, &to);
         run_range(p, in, out, from, to);
     }
 }

@@ -4,7 +4,8 @@
  */
 #include "walk.h"
 
-static tn_code operand_strides(const tn_shape *out, const tn_shape *s, int64_t *stride, tn_error *err)
+/* pitch: elements from row to row; 0: rows follow one another. */
+static tn_code operand_strides(const tn_shape *out, const tn_shape *s, int64_t pitch, int64_t *stride, tn_error *err)
 {
     int64_t step = 1;
     int lead = out->rank - s->rank;
@@ -14,7 +15,7 @@ static tn_code operand_strides(const tn_shape *out, const tn_shape *s, int64_t *
         int64_t d = s->dim[i], o = out->dim[i + lead];
         fits = d == o || d == 1;
         stride[i + lead] = d == 1 ? 0 : step;
-        step *= d;
+        step = pitch && i == s->rank - 1 ? pitch : step * d;
     }
     char a[128], b[128];
     if (!fits)
@@ -32,15 +33,15 @@ static bool merges(int n, int64_t (*stride)[TN_MAX_RANK], int outer, int64_t (*n
     return true;
 }
 
-tn_code tn_walk_collapse(const tn_shape *out, const tn_shape *const *operands, int n, int *rank, int64_t *dim,
-                         int64_t (*stride)[TN_MAX_RANK], tn_error *err)
+tn_code tn_walk_collapse(const tn_shape *out, const tn_shape *const *operands, const int64_t *pitch, int n, int *rank,
+                         int64_t *dim, int64_t (*stride)[TN_MAX_RANK], tn_error *err)
 {
     int64_t full[TN_PW_MAX_INPUTS][TN_MAX_RANK], count;
     if (out->rank < 0 || out->rank > TN_MAX_RANK)
         return tn_fail(err, TN_INVALID_ARGUMENT,
                        "an element-wise kernel was prepared for a shape that is not known");
     TN_TRY(tn_shape_count_checked(out, &count, err));
-    for (int i = 0; i < n; i++) TN_TRY(operand_strides(out, operands[i], full[i], err));
+    for (int i = 0; i < n; i++) TN_TRY(operand_strides(out, operands[i], pitch ? pitch[i] : 0, full[i], err));
     int r = 0;
     for (int d = 0; d < out->rank; d++) {
         if (out->dim[d] == 1) continue;
@@ -67,7 +68,7 @@ tn_code tn_walk_prepare(const tn_shape *out, const tn_shape *const *operands, in
 {
     tn_walk v = {0};
     if (n < 0 || n > 4) return tn_fail(err, TN_INVALID_ARGUMENT, "an element-wise kernel has %d operands", n);
-    TN_TRY(tn_walk_collapse(out, operands, n, &v.rank, v.dim, v.stride, err));
+    TN_TRY(tn_walk_collapse(out, operands, NULL, n, &v.rank, v.dim, v.stride, err));
     v.count = tn_shape_count(out);
     *w = v;
     return TN_OK;

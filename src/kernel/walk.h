@@ -10,9 +10,10 @@
 
 #define TN_BLOCK 512 /* elements */
 
-/* Collapses out's dimensions as far as n operands' strides allow. stride[i] is operand i's. */
-tn_code tn_walk_collapse(const tn_shape *out, const tn_shape *const *operands, int n, int *rank, int64_t *dim,
-                         int64_t (*stride)[TN_MAX_RANK], tn_error *err);
+/* Collapses out's dimensions as far as n operands' strides allow. stride[i] is operand i's; pitch[i], unless 0, how
+ * many elements its rows (of the last dimension) are apart; NULL: all follow one another. */
+tn_code tn_walk_collapse(const tn_shape *out, const tn_shape *const *operands, const int64_t *pitch, int n, int *rank,
+                         int64_t *dim, int64_t (*stride)[TN_MAX_RANK], tn_error *err);
 static inline bool tn_walk_flat(int rank, const int64_t *stride)
 {
     return rank == 1 && stride[0] == 1;
