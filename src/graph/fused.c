@@ -16,7 +16,7 @@ static tn_code matmul_prepare(tn_prepare *p, tn_error *err)
     bool ta = tn_attr_b(p->attrs, "transpose_a");
     tn_gemm_desc d = {.dtype = TN_FLOAT, .m = out->dim[0], .n = out->dim[1], .k = a->dim[ta ? 0 : 1], .ta = ta,
                       .tb = tn_attr_b(p->attrs, "transpose_b"), .bias = true, .act = fused->act, .alpha = fused->alpha,
-                      .threads = p->threads};
+                      .bias_row = p->in[2]->shape.rank == 2 ? out->dim[1] : 0, .threads = p->threads};
     return tn_product_prepare(p, &d, 1, q, err);
 }
 

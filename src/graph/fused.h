@@ -16,7 +16,8 @@ typedef struct tn_fused_act {
     const tn_pool_desc *pool; /* of a convolution: what becomes of its result; NULL: nothing */
 } tn_fused_act;
 
-extern const tn_op tn_fused_matmul; /* a, b, bias; MatMul's attributes; extra: tn_fused_act */
+/* a, b, bias (one row, or as many as the product has); MatMul's attributes; extra: tn_fused_act */
+extern const tn_op tn_fused_matmul;
 extern const tn_op tn_fused_conv2d; /* input, filter, bias; its base's attributes; extra: tn_fused_act */
 extern const tn_op tn_fused_pointwise; /* inputs of the program; extra: tn_pw_program */
 extern const tn_op tn_fused_updates;   /* see pass_updates.c */

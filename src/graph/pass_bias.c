@@ -3,7 +3,8 @@
  * pass_bias.c - the addition of a bias, and an activation, move into the matrix product or convolution
  * before them, where nobody else looks at what is between.
  *
- * Only float; only a bias of one value a column. The fused operators are the plan's own.
+ * Only float; a bias of one value a column, or, where a product of few rows has a constant for its matrix, as in a
+ * step of a recurrent layer, whatever else is added to it. The fused operators are the plan's own.
  */
 #include "array.h"
 #include "fused.h"
@@ -19,6 +20,16 @@ static bool is_float_vector(tn_pval v, int64_t n)
 {
     const tn_info *o = info_of(v);
     return o->dtype == TN_FLOAT && o->shape.rank == 1 && o->shape.dim[0] == n;
+}
+
+enum { FEW_ROWS = 64 }; /* for which the matrix is packed, and the product is all our own */
+
+/* What is added to n has its shape, and n is a product of few rows with a constant. */
+static bool is_addend(tn_pval v, const tn_pnode *n)
+{
+    const tn_info *o = info_of(v);
+    return tn_pnode_is(n, "MatMul") && info_of(n->in[1])->value && o->dtype == TN_FLOAT && o->shape.rank == 2 &&
+           tn_shape_equal(&o->shape, &n->out[0].shape) && o->shape.dim[0] <= FEW_ROWS;
 }
 
 static bool is_product(const tn_pnode *n)
@@ -48,7 +59,9 @@ static bool find_bias(const tn_pnode *n, tn_pval *product, tn_pval *bias)
         const tn_pnode *p = seen.node;
         if (p->mark != 1 || p->n_out != 1 || !is_product(p)) continue;
         const tn_shape *s = &p->out[0].shape;
-        if (!is_float_vector(n->in[1 - i], s->dim[s->rank - 1]) || !same_rows(s, &n->out[0].shape)) continue;
+        const bool vector = is_float_vector(n->in[1 - i], s->dim[s->rank - 1]);
+        if (!vector && !(add && is_addend(n->in[1 - i], p))) continue;
+        if (!same_rows(s, &n->out[0].shape)) continue;
         if (tn_shape_count(&info_of(n->in[i])->shape) != tn_shape_count(s)) continue;
         *product = seen;
         *bias = n->in[1 - i];

@@ -15,6 +15,7 @@
 enum { PATH_DOTS, PATH_DIRECT, PATH_PACKED, PATH_TURNED, PATH_LIBRARY, PATH_GENERIC, PATH_WIDENED };
 
 #define LIBRARY_FROM 1e6 /* multiplications */
+enum { WHOLE_DEPTH = 1024 }; /* up to which a packed panel stays in the second cache */
 
 static const tn_gemm_type *type_of(const tn_gemm_plan *p)
 {
@@ -48,6 +49,9 @@ static tn_code check(const tn_gemm_desc *d, tn_error *err)
                        (long long)d->k, (long long)d->k, (long long)d->n);
     if (!tn_gemm_takes(d->dtype))
         return tn_fail(err, TN_UNIMPLEMENTED, "no matrix product of %s", tn_dtype_name(d->dtype));
+    const bool own_bias = d->dtype == TN_FLOAT || d->dtype == TN_DOUBLE;
+    if (d->bias_row && (!own_bias || !d->bias || d->batch_rank || d->bias_row < d->n))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "a matrix product's bias has rows %lld apart", (long long)d->bias_row);
     if (d->batch_rank < 0 || d->batch_rank > TN_MAX_RANK)
         return tn_fail(err, TN_INVALID_ARGUMENT, "a matrix product has %d batch dimensions", d->batch_rank);
     return TN_OK;
@@ -91,11 +95,12 @@ static int choose(const tn_gemm_plan *p)
     const tn_gemm_desc *d = &p->d;
     const tn_gemm_type *t = type_of(p);
     /* Read as it lies, so whole vectors only where there is no masked load. */
-    const bool turns = d->n == 1 && d->ta && d->ldc == 1 && (d->tb || d->ldb == 1);
+    const bool turns = d->n == 1 && !d->bias_row && d->ta && d->ldc == 1 && (d->tb || d->ldb == 1);
     if (d->packs && packing_wins(p)) return PATH_PACKED;
     if (turns && (t->mask || d->m % t->vl == 0)) return PATH_TURNED;
     if (library_wins(p)) return PATH_LIBRARY;
-    if (!d->ta && (d->tb ? d->m <= 4 || d->n <= 4 : d->n <= 4 && d->m > 4 && d->k >= t->vl)) return PATH_DOTS;
+    if (!d->ta && !d->bias_row && (d->tb ? d->m <= 4 || d->n <= 4 : d->n <= 4 && d->m > 4 && d->k >= t->vl))
+        return PATH_DOTS;
     if (d->tb) return PATH_PACKED;
     if (!t->mask && d->n % t->vl) return PATH_PACKED;
     return d->m <= 2 * t->mr || d->k * d->n <= 16384 ? PATH_DIRECT : PATH_PACKED;
@@ -135,7 +140,8 @@ tn_code tn_gemm_prepare(const tn_gemm_desc *desc, tn_gemm_plan *plan, tn_error *
     } else {
         p.path = choose(&p);
         p.kc = p.path == PATH_DIRECT ? direct_depth(d->ldb) : 256;
-        if (d->packs && p.path == PATH_PACKED && d->m <= 2 * type_of(&p)->mr) p.kc = TN_MAX(d->k, 1);
+        if (d->packs && p.path == PATH_PACKED && (d->m <= 2 * type_of(&p)->mr || d->k <= WHOLE_DEPTH))
+            p.kc = TN_MAX(d->k, 1);
         p.mc = 256;
         if (p.path == PATH_PACKED || (p.path == PATH_LIBRARY && !d->packs)) p.packed = packed_size(&p);
         if (p.path == PATH_PACKED && !d->packs) p.scratch = p.packed;
@@ -172,7 +178,8 @@ static void run_strip(const tn_gemm_plan *p, const tn_gemm_type *t, const operan
                        .a_row = d->ta ? 1 : d->lda,
                        .a_col = d->ta ? d->lda : 1,
                        .c_row = d->ldc,
-                       .bias = last && o->bias ? o->bias + n0 * size : NULL,
+                       .bias = last && o->bias ? o->bias + (m0 * d->bias_row + n0) * size : NULL,
+                       .bias_row = d->bias_row,
                        .c = o->c + (m0 * d->ldc + n0) * size,
                        .add = d->accumulate || p0 > 0,
                        .relu = last && d->act == TN_ACT_RELU && d->dtype == TN_FLOAT};
@@ -182,6 +189,9 @@ static void run_strip(const tn_gemm_plan *p, const tn_gemm_type *t, const operan
         s.b = packed + (v0 * t->vl * d->k + p0 * s.b_row) * size;
         s.b_padded = true;
         s.b_panel = count > 1 ? s.b_row * d->k : 0;
+        const int64_t next = o->backwards ? j - 1 : j + 1;
+        if (next >= 0 && next < cuts.panels)
+            s.ahead = packed + (panel_at(cuts, next) * t->vl * d->k + p0 * s.b_row) * size;
     } else {
         s.b_row = d->ldb;
         s.b = o->b + (p0 * d->ldb + n0) * size;
@@ -372,14 +382,15 @@ static void run_library(const tn_gemm_plan *p, const operands *o, int threads)
     if (!tn_onednn_sgemm(d, a, b, (float *)(void *)o->c, threads))
         plain_product(d, a, b, (float *)(void *)o->c);
     if (!o->bias && d->act == TN_ACT_NONE) return;
-    if (d->ldc == d->n) {
+    if (d->ldc == d->n && !d->bias_row) {
         tn_bias_act((float *)(void *)o->c, (const float *)(const void *)o->bias, d->m, d->n, d->act, d->alpha,
                     threads);
         return;
     }
     for (int64_t i = 0; i < d->m; i++)
-        tn_bias_act((float *)(void *)o->c + i * d->ldc, (const float *)(const void *)o->bias, 1, d->n, d->act,
-                    d->alpha, 1);
+        tn_bias_act((float *)(void *)o->c + i * d->ldc,
+                    o->bias ? (const float *)(const void *)o->bias + i * d->bias_row : NULL, 1, d->n, d->act, d->alpha,
+                    1);
 }
 
 static void run_one(const tn_gemm_plan *p, const operands *o, const char *packed, void *scratch, int threads)

@@ -11,6 +11,15 @@ static inline __attribute__((always_inline)) VEC NAME(load)(const T *p)
     return *(const VEC *)p;
 }
 
+/* Where a tile begins to fetch what is wanted next: a line for each step, so that a few tiles fetch all of it. *step 0:
+ * nothing is left; then the address is one that does no harm. */
+static inline const char *NAME(ahead)(const tn_gemm_strip *s, int64_t i0, int64_t *step)
+{
+    const int64_t lines = s->k * s->b_row * (int64_t)sizeof(T) / 64, from = i0 / MR * s->k;
+    *step = s->ahead && from + s->k <= lines ? 64 : 0;
+    return *step ? (const char *)s->ahead + from * 64 : s->b;
+}
+
 /* rows x nv vectors of c at row i0, of which a panel of b has each. The compiler unrolls all of it: rows, nv and each
  * are constants. */
 static inline __attribute__((always_inline)) void NAME(panels)(const tn_gemm_strip *s, int64_t i0, int rows, int nv,
@@ -24,8 +33,11 @@ static inline __attribute__((always_inline)) void NAME(panels)(const tn_gemm_str
     for (int i = 0; i < rows; i++) ap[i] = (const T *)s->a + (i0 + i) * s->a_row;
     for (int i = 0; i < rows; i++)
         for (int v = 0; v < nv; v++) acc[i][v] = (VEC){0};
+    int64_t ahead_step;
+    const char *ahead = NAME(ahead)(s, i0, &ahead_step);
     for (int64_t q = 0; q < k; q += s->segment) {
         for (int64_t p = 0; p < s->segment; p++) {
+            if (rows > 1) __builtin_prefetch(ahead, 0, 2), ahead += ahead_step;
             VEC bv[MOST];
             for (int v = 0; v < nv; v++) {
                 const T *at = b + v / each * s->b_panel + v % each * VL;
@@ -43,8 +55,10 @@ static inline __attribute__((always_inline)) void NAME(panels)(const tn_gemm_str
         const T *bias = s->bias;
         const bool whole = v < nv - 1 || last == VL;
         VEC z = {0};
-        if (bias) z = whole ? NAME(load)(bias + v * VL) : PART(bias + v * VL, last);
+        if (bias) bias += i0 * s->bias_row + v * VL;
         for (int i = 0; i < rows; i++) {
+            if (bias && (i == 0 || s->bias_row)) z = whole ? NAME(load)(bias) : PART(bias, last);
+            if (bias) bias += s->bias_row;
             T *to = c + i * crow + v * VL;
             VEC x = acc[i][v] + z;
             if (s->add) x += whole ? NAME(load)(to) : PART(to, last);

@@ -18,8 +18,10 @@ typedef struct tn_gemm_strip {
     const void *b; /* row p at b + p * b_row */
     int64_t b_row;
     int64_t b_panel;  /* 0; or m is 1 and there are two panels of vecs, so many elements apart */
+    const void *ahead; /* NULL; or k rows of b's form that will be wanted next */
     bool b_padded;    /* b may be read to the end of its last vector */
     const void *bias; /* or NULL */
+    int64_t bias_row; /* 0: the same for each row */
     void *c;
     int64_t c_row;
     bool add; /* c += */

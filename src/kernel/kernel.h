@@ -52,6 +52,7 @@ typedef struct tn_gemm_desc {
     bool conj_a, conj_b;   /* complex: take the conjugate as well */
     int64_t lda, ldb, ldc; /* elements from row to row; 0: tight */
     bool accumulate, bias; /* float and double only */
+    int64_t bias_row;      /* 0: one bias for all rows; else each row's own, so many elements apart; no batches */
     tn_act act;            /* float only */
     float alpha;           /* LEAKY_RELU's slope */
     bool packs;            /* b will be packed once, for many runs (no effect where that gains nothing) */

@@ -17,7 +17,7 @@ static void plain(const job *j)
     const tn_gemm_desc *d = &j->d;
     for (int64_t i = 0; i < d->m; i++)
         for (int64_t n = 0; n < d->n; n++) {
-            double sum = d->bias ? (double)j->bias[n] : 0;
+            double sum = d->bias ? (double)j->bias[i * d->bias_row + n] : 0;
             for (int64_t p = 0; p < d->k; p++)
                 sum += (double)(d->ta ? j->a[p * d->m + i] : j->a[i * d->k + p]) *
                        (double)(d->tb ? j->b[n * d->k + p] : j->b[p * d->n + n]);
@@ -35,12 +35,12 @@ static void try_gemm(tn_gemm_desc d)
     job j = {d,
              new_floats(d.m * d.k),
              new_floats(d.n * d.k),
-             new_floats(d.n),
+             new_floats(d.n + d.m * d.bias_row),
              new_floats(d.m * d.n),
              new_floats(d.m * d.n)};
     fill_floats(&r, j.a, d.m * d.k, -1, 1);
     fill_floats(&r, j.b, d.n * d.k, -1, 1);
-    fill_floats(&r, j.bias, d.n, -1, 1);
+    fill_floats(&r, j.bias, d.n + d.m * d.bias_row, -1, 1);
     fill_floats(&r, j.c, d.m * d.n, -1, 1);
     plain(&j);
     tn_gemm_plan p;
@@ -52,7 +52,7 @@ static void try_gemm(tn_gemm_desc d)
         tn_gemm_run_packed(&p, j.a, packed, d.bias ? j.bias : NULL, j.c, scratch, false);
         assert_int_equal(first_far(j.c, j.want, d.m * d.n, 1e-5, 1e-6 * (double)(d.k + 4)), -1);
     }
-    tn_gemm_run(&p, j.a, j.b, d.bias ? j.bias : NULL, j.c, scratch);
+    if (!p.packed || !d.packs) tn_gemm_run(&p, j.a, j.b, d.bias ? j.bias : NULL, j.c, scratch);
     int64_t bad = first_far(j.c, j.want, d.m * d.n, 1e-5, 1e-6 * (double)(d.k + 4));
     if (bad >= 0)
         print_message("m %lld n %lld k %lld ta %d tb %d path %d isa %d\n", (long long)d.m, (long long)d.n,
@@ -75,7 +75,7 @@ static void shapes(void **state)
     {
         for (size_t i = 0; i < TN_COUNT(sizes); i++)
             for (int t = 0; t < 4; t++)
-                for (int e = 0; e < 4; e++)
+                for (int e = 0; e < 6; e++)
                     try_gemm((tn_gemm_desc){.m = sizes[i][0],
                                             .n = sizes[i][1],
                                             .k = sizes[i][2],
@@ -83,6 +83,8 @@ static void shapes(void **state)
                                             .tb = t >> 1,
                                             .accumulate = e == 1,
                                             .bias = e >= 2,
+                                            .bias_row = e >= 4 ? sizes[i][1] + 3 : 0,
+                                            .packs = e == 5,
                                             .threads = 2,
                                             .act = e == 2   ? TN_ACT_RELU
                                                    : e == 3 ? TN_ACT_TANH
@@ -237,6 +239,8 @@ static void other_types(void **state)
     assert_true(tn_half_to_float(o[0]) == 2 && tn_half_to_float(o[3]) == 10);
     d = (tn_gemm_desc){.dtype = TN_BOOL, .m = 1, .n = 1, .k = 1};
     assert_int_equal(tn_gemm_prepare(&d, &p, NULL), TN_UNIMPLEMENTED);
+    d = (tn_gemm_desc){.dtype = TN_FLOAT, .m = 2, .n = 2, .k = 2, .bias = true, .bias_row = 1};
+    assert_int_equal(tn_gemm_prepare(&d, &p, NULL), TN_INVALID_ARGUMENT);
     d = (tn_gemm_desc){.dtype = TN_FLOAT, .m = -1, .n = 1, .k = 1};
     assert_int_equal(tn_gemm_prepare(&d, &p, NULL), TN_INVALID_ARGUMENT);
 }

@@ -283,6 +283,63 @@ static void programs(void **state)
     assert_int_equal(tn_pw_program_prepare(&bad, &err), TN_INVALID_ARGUMENT);
 }
 
+/* Some columns of wider matrices, and one value a row: short rows, rows of a block and more, one column. */
+static void try_columns(int64_t rows, int64_t columns, int threads)
+{
+    const int64_t wide = columns * 2 + 3, from = columns + 1;
+    numbers r = {(uint64_t)(rows + columns)};
+    float *x = new_floats(rows * wide), *y = new_floats(rows * columns), *z = new_floats(rows * columns);
+    uint8_t *mask = tn_malloc((size_t)rows);
+    fill_floats(&r, x, rows * wide, -1, 1), fill_floats(&r, y, rows * columns, -1, 1);
+    for (int64_t i = 0; i < rows; i++) mask[i] = i % 3 != 0;
+    tn_pw_program p = {.n_inst = 2,
+                       .n_in = 4,
+                       .n_out = 2,
+                       .in_dtype = {TN_FLOAT, TN_FLOAT, TN_FLOAT, TN_BOOL},
+                       .out_dtype = {TN_FLOAT, TN_FLOAT},
+                       .in_shape = {TN_SHAPE(rows, columns), TN_SHAPE(rows, columns), TN_SHAPE(rows, columns), TN_SHAPE(rows, 1)},
+                       .in_offset = {from, 0, 0},
+                       .in_pitch = {wide, wide, 0},
+                       .shape = TN_SHAPE(rows, columns),
+                       .threads = threads,
+                       .inst = {{TN_PW_SUB, TN_PW_OUT(0), {TN_PW_IN(0), TN_PW_IN(1)}, 0},
+                                {TN_PW_SELECT, TN_PW_OUT(1), {TN_PW_IN(3), TN_PW_OUT(0), TN_PW_IN(2)}, 0}}};
+    assert_int_equal(tn_pw_program_prepare(&p, NULL), TN_OK);
+    p.threads = threads;
+    float *kept = new_floats(rows * columns);
+    memcpy(kept, y, (size_t)(rows * columns) * sizeof *y);
+    tn_pw_program_run(&p, (const void *[]){x, x, y, mask}, (void *[]){z, y});
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++) {
+            const float want = x[i * wide + from + j] - x[i * wide + j];
+            assert_true(z[i * columns + j] == want);
+            assert_true(y[i * columns + j] == (mask[i] ? want : kept[i * columns + j]));
+        }
+    tn_free(x), tn_free(y), tn_free(z), tn_free(kept), tn_free(mask);
+}
+
+static void columns(void **state)
+{
+    static const int64_t sizes[] = {1, 7, 127, 128, 256, 511, 512, 513, 528, 1030};
+    (void)state;
+    FOR_LEVELS(level)
+    for (size_t i = 0; i < TN_COUNT(sizes); i++)
+        for (int threads = 1; threads < 3; threads++)
+            for (int64_t rows = 1; rows < 10; rows += 4) try_columns(rows, sizes[i], threads);
+    tn_error err;
+    tn_pw_program bad = {.n_inst = 1,
+                         .n_in = 1,
+                         .n_out = 1,
+                         .in_dtype = {TN_FLOAT},
+                         .in_shape = {TN_SHAPE(2, 3)},
+                         .in_pitch = {2},
+                         .shape = TN_SHAPE(2, 3),
+                         .out_dtype = {TN_FLOAT},
+                         .inst = {{TN_PW_NEG, TN_PW_OUT(0), {TN_PW_IN(0)}, 0}}};
+    assert_int_equal(tn_pw_program_prepare(&bad, &err), TN_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "rows 2 apart"));
+}
+
 static void casts(void **state)
 {
     const float x[] = {NAN, INFINITY, -INFINITY, 3e9f, -3e9f, -1.5f, 2.7f, 300};
@@ -320,7 +377,7 @@ int main(void)
                                        cmocka_unit_test(broadcasting),
                                        cmocka_unit_test(integers),
                                        cmocka_unit_test(half_and_complex),
-                                       cmocka_unit_test(programs),
+                                       cmocka_unit_test(programs), cmocka_unit_test(columns),
                                        cmocka_unit_test(casts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
