@@ -86,6 +86,8 @@ static void windows(void **state)
     for (int kind = TN_POOL_MAX; kind <= TN_POOL_AVG; kind++) for (int same = 0; same < 2; same++)
     {
         try_pool(desc(kind, 3, 8, 2, 2, same));
+        try_pool(desc(kind, 37, 11, 2, 2, same));
+        try_pool(desc(kind, 32, 8, 2, 2, same));
         try_pool(desc(kind, 70, 7, 3, 2, same));
         try_pool(desc(kind, 16, 6, 3, 1, same));
         try_pool(desc(kind, 1, 9, 2, 3, same));
@@ -99,6 +101,27 @@ static void windows(void **state)
     d = desc(TN_POOL_AVG, 1, 4, 2, 2, true);
     d.dtype = TN_INT32;
     assert_int_equal(tn_pool_check(&d, &err), TN_UNIMPLEMENTED);
+}
+
+/* A NaN gives way to what comes after it, in whichever way the window is done. */
+static void not_numbers(void **state)
+{
+    (void)state;
+    FOR_LEVELS(level)
+    {
+        tn_pool_desc d = desc(TN_POOL_MAX, 21, 6, 2, 2, false);
+        const int64_t n_in = d.batch * d.in[0] * d.in[1] * d.channels, n_out = d.batch * d.out[0] * d.out[1] * d.channels;
+        float *in = new_floats(n_in), *grad = new_floats(n_out), *back = new_floats(n_in), *want = new_floats(n_in);
+        int64_t *args = tn_malloc((size_t)n_out * sizeof *args);
+        numbers r = {3};
+        for (int64_t i = 0; i < n_in; i++) in[i] = number_int(&r, 0, 2) ? (float)number_int(&r, -2, 2) : NAN;
+        fill_floats(&r, grad, n_out, -1, 1);
+        tn_pool_backward(&d, in, grad, back);
+        tn_max_pool_argmax(&d, in, NULL, args, false);
+        tn_max_pool_argmax_backward(&d, args, false, grad, want);
+        assert_int_equal(first_far(back, want, n_in, 0, 0), -1);
+        tn_free(in), tn_free(grad), tn_free(back), tn_free(want), tn_free(args);
+    }
 }
 
 static void other_types(void **state)
@@ -198,7 +221,7 @@ static void normalisation(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(windows), cmocka_unit_test(other_types),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(windows), cmocka_unit_test(not_numbers), cmocka_unit_test(other_types),
                                        cmocka_unit_test(normalisation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
