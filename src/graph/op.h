@@ -100,7 +100,7 @@ bool tn_run_cancelled(const tn_run *r); /* long loops look at it */
 /* ==== state: what inputs of dtype resource, or references, point to (state.c) ==== */
 typedef enum {
     TN_RES_VARIABLE, TN_RES_TENSOR_ARRAY, TN_RES_STACK, TN_RES_TABLE, TN_RES_RNG, TN_RES_QUEUE,
-    TN_RES_SPARSE_MAP, TN_RES_SAMPLER, TN_RES_COUNT
+    TN_RES_SPARSE_MAP, TN_RES_SAMPLER, TN_RES_COUNT, TN_RES_ACCUMULATOR
 } tn_resource_kind;
 typedef struct tn_resource { /* counted; a resource tensor's element points to it and owns a reference */
     tn_resource_kind kind;

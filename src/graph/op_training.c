@@ -104,10 +104,9 @@ static bool read_input(tn_apply *a, const tn_sig_arg *arg, int i)
 bool tn_apply_read(const tn_op *op, const tn_attrs *attrs, tn_apply *out)
 {
     tn_apply a = {.indices = -1, .grad = -1, .update_slots = true};
-    bool by_lr = false;
-    tn_attr_get_bool(attrs, "multiply_linear_by_lr", &by_lr);
+    tn_attr_get_bool(attrs, "multiply_linear_by_lr", &a.linear_by_lr);
     const tn_sig *sig = find_kind(op, attrs, &a.optimizer) ? tn_op_sig(op) : NULL;
-    if (!sig || by_lr || !tn_attr_get_type(attrs, "T", &a.dtype)) return false;
+    if (!sig || !tn_attr_get_type(attrs, "T", &a.dtype)) return false;
     for (int i = 0; i < sig->n_in; i++)
         if (!read_input(&a, &sig->in[i], i)) return false;
     tn_attr_get_bool(attrs, "update_slots", &a.update_slots);
@@ -118,7 +117,7 @@ bool tn_apply_read(const tn_op *op, const tn_attrs *attrs, tn_apply *out)
 tn_code tn_apply_params(const tn_apply *a, const tn_op *op, const tn_tensor *const *in, tn_opt_params *out,
                         tn_error *err)
 {
-    *out = (tn_opt_params){.update_slots = a->update_slots};
+    *out = (tn_opt_params){.update_slots = a->update_slots, .linear_by_lr = a->linear_by_lr};
     for (int i = 0; i < a->n_scalars; i++) {
         const tn_tensor *t = in[a->scalar[i].in];
         char text[64];
@@ -147,7 +146,7 @@ static tn_code apply_prepare(tn_prepare *p, tn_error *err)
 {
     TN_PARAMS(p, tn_apply, a);
     if (!tn_apply_read(p->op, p->attrs, a))
-        return tn_fail(err, TN_UNIMPLEMENTED, "%s with multiply_linear_by_lr is not supported", p->op->name);
+        return tn_fail(err, TN_UNIMPLEMENTED, "%s: not one of the updates", p->op->name);
     return TN_OK;
 }
 

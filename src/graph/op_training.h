@@ -21,7 +21,7 @@ typedef struct tn_apply {
         int in;
         size_t field; /* offset of a double in tn_opt_params; SIZE_MAX: global_step */
     } scalar[TN_APPLY_SCALARS];
-    bool update_slots;
+    bool update_slots, linear_by_lr;
 } tn_apply;
 /* False: no optimizer's operator that kernel/ has a step for. */
 bool tn_apply_read(const tn_op *op, const tn_attrs *attrs, tn_apply *out);

@@ -57,22 +57,27 @@ static const char *kind_name(const tn_queue *q)
 
 /* ==== waiting ==== */
 
-/* Until something changes; *waited counts milliseconds. */
-static tn_code wait_a_moment(tn_queue *q, const tn_run *r, int *waited, const char *what, tn_error *err)
+tn_code tn_wait_a_moment(pthread_cond_t *changed, pthread_mutex_t *lock, const tn_run *r, int *waited, const char *who,
+                         tn_error *err)
 {
     struct timespec until;
     if (tn_run_cancelled(r)) return tn_fail(err, TN_CANCELLED, "the run was cancelled");
-    if (*waited >= PATIENCE_MS)
-        return tn_fail(err, TN_DEADLINE_EXCEEDED, "%s '%s' is %s and nobody changes that (%lld elements)",
-                       kind_name(q), q->base.name, what, (long long)q->n);
+    if (*waited >= PATIENCE_MS) return tn_fail(err, TN_DEADLINE_EXCEEDED, "%s and nobody changes that", who);
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_nsec += LOOK_MS * 1000000L;
     if (until.tv_nsec >= 1000000000L) {
         until.tv_nsec -= 1000000000L;
         until.tv_sec++;
     }
-    if (pthread_cond_timedwait(&q->changed, &q->lock, &until) == ETIMEDOUT) *waited += LOOK_MS;
+    if (pthread_cond_timedwait(changed, lock, &until) == ETIMEDOUT) *waited += LOOK_MS;
     return TN_OK;
+}
+
+static tn_code wait_a_moment(tn_queue *q, const tn_run *r, int *waited, const char *what, tn_error *err)
+{
+    char who[200];
+    snprintf(who, sizeof who, "%s '%.100s' is %s (%lld elements)", kind_name(q), q->base.name, what, (long long)q->n);
+    return tn_wait_a_moment(&q->changed, &q->lock, r, waited, who, err);
 }
 
 /* ==== putting ==== */

@@ -45,6 +45,10 @@ tn_code tn_queue_put(tn_queue *q, const tn_run *r, tn_tensor *const *tuples, int
  * OUT_OF_RANGE: closed, and too few are left. */
 tn_code tn_queue_take(tn_queue *q, const tn_run *r, int64_t n, bool less, tn_tensor **out, int64_t *taken,
                       tn_error *err);
+/* Until something changes, but not forever; *waited (0 to begin with) counts milliseconds. DEADLINE_EXCEEDED "<who> and
+ * nobody changes that"; CANCELLED. lock is held. */
+tn_code tn_wait_a_moment(pthread_cond_t *changed, pthread_mutex_t *lock, const tn_run *r, int *waited, const char *who,
+                         tn_error *err);
 int64_t tn_queue_size(tn_queue *q);
 bool tn_queue_is_closed(tn_queue *q);
 void tn_queue_close(tn_queue *q);

@@ -513,6 +513,7 @@ typedef enum tn_optimizer {
 typedef struct tn_opt_params {
     double lr, momentum, rho, epsilon, beta1, beta2, beta1_power, beta2_power, l1, l2, l2_shrinkage, lr_power;
     bool update_slots; /* adagrad */
+    bool linear_by_lr; /* ftrl: its linear slot is multiplied by the rate */
     int64_t global_step;
 } tn_opt_params;
 /* slots, in TensorFlow's order: momentum accum; adagrad accum; adam m, v; rmsprop ms, mom; centered mg, ms,

@@ -54,11 +54,14 @@ STEP(adadelta, const T rho = (T)p->rho; const T eps = (T)p->epsilon, s[i] = s[i]
      const T change = SQRT(t[i] + eps) / SQRT(s[i] + eps) * g; w[i] -= change * lr;
      t[i] = t[i] * rho + change * change * (1 - rho))
 
-#define FTRL_SETUP const T l1 = (T)p->l1, l2 = (T)p->l2, shrink = 2 * (T)p->l2_shrinkage
-#define FTRL_BODY(root)                                                             \
-    const T more = s[i] + g * g, r = root(more);                                    \
-    t[i] += g + shrink * w[i] - (r - root(s[i])) / lr * w[i];                       \
-    w[i] = ABS(t[i]) > l1 ? (l1 * SIGN_OF(t[i]) - t[i]) / (r / lr + 2 * l2) : (T)0; \
+#define FTRL_SETUP                                                                             \
+    const bool by_lr = p->linear_by_lr;                                                        \
+    const T step = by_lr ? lr : (T)1, over = by_lr ? (T)1 : lr, shrink = 2 * (T)p->l2_shrinkage; \
+    const T l1 = (T)p->l1 * step, l2 = (T)p->l2 * step
+#define FTRL_BODY(root)                                                               \
+    const T more = s[i] + g * g, r = root(more);                                      \
+    t[i] += step * (g + shrink * w[i]) - (r - root(s[i])) / over * w[i];              \
+    w[i] = ABS(t[i]) > l1 ? (l1 * SIGN_OF(t[i]) - t[i]) / (r / over + 2 * l2) : (T)0; \
     s[i] = more
 STEP(ftrl_root, FTRL_SETUP, FTRL_BODY(SQRT))
 #define ROOT_OF(x) POW(x, power)

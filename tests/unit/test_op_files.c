@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Operators on files, and Print: what they do by the hooks of a session, and where they refuse.
+ * Operators on files and data sets, and Print: what they do by the hooks of a session, and where they refuse.
  */
 #include "test.h"
 
@@ -146,12 +146,30 @@ static void test_patterns(void **state)
     static const struct {
         const char *pattern, *want;
     } rows[] = {
-        {"*", ".hid a.txt a[1].txt b.txt c.dat sub"}, {"*.txt", "a.txt a[1].txt b.txt"}, {"?.txt", "a.txt b.txt"},
-        {"[ab].txt", "a.txt b.txt"}, {"[!a].txt", "b.txt"}, {"[^a].txt", "b.txt"}, {"[a-b].txt", "a.txt b.txt"},
-        {"{a,b}.txt", ""}, {"*/*.txt", "sub/x.txt"}, {"s*/x.txt", "sub/x.txt"}, {"nope*", ""}, {"a.txt", "a.txt"},
-        {"zz", ""}, {"sub", "sub"}, {"a\\[1\\].txt", "a[1].txt"}, {"a[[]1].txt", "a[1].txt"}, {".*", ".hid"}, {"[a", ""},
-        {"*/", ".hid a.txt a[1].txt b.txt c.dat sub"}, {"a*/*", ""}, {"\\a.txt", "a.txt"}, {"nope/*", ""},
-        {"*t*t*x*", ""}, {"*a*t*t", "a.txt a[1].txt"},
+        {"*", ".hid a.txt a[1].txt b.txt c.dat sub"},
+        {"*.txt", "a.txt a[1].txt b.txt"},
+        {"?.txt", "a.txt b.txt"},
+        {"[ab].txt", "a.txt b.txt"},
+        {"[!a].txt", "b.txt"},
+        {"[^a].txt", "b.txt"},
+        {"[a-b].txt", "a.txt b.txt"},
+        {"{a,b}.txt", ""},
+        {"*/*.txt", "sub/x.txt"},
+        {"s*/x.txt", "sub/x.txt"},
+        {"nope*", ""},
+        {"a.txt", "a.txt"},
+        {"zz", ""},
+        {"sub", "sub"},
+        {"a\\[1\\].txt", "a[1].txt"},
+        {"a[[]1].txt", "a[1].txt"},
+        {".*", ".hid"},
+        {"[a", ""},
+        {"*/", ".hid a.txt a[1].txt b.txt c.dat sub"},
+        {"a*/*", ""},
+        {"\\a.txt", "a.txt"},
+        {"nope/*", ""},
+        {"*t*t*x*", ""},
+        {"*a*t*t", "a.txt a[1].txt"},
     };
     fixture f;
     char name[32];
@@ -175,7 +193,8 @@ static void test_patterns(void **state)
     end(&f);
 }
 
-static void remapping(fixture *f, const char *name, const char *fresh, const char *old, int from, int n, int size)
+static void remapping(fixture *f, const char *name, const char *fresh, const char *old, int from, int n,
+                      int size)
 {
     tn_attr attrs[] = {tn_attr_int("new_vocab_offset", from), tn_attr_int("num_new_vocab", n),
                        tn_attr_int("old_vocab_size", size)};
@@ -215,7 +234,8 @@ static void test_vocabularies(void **state)
     maps_to(&f, "part:0", 3, (int64_t[]){-1, 0, 1});
     maps_to(&f, "small:0", 5, (int64_t[]){-1, -1, 0, 1, -1});
     maps_to(&f, "none:0", 0, NULL);
-    refused(&f, "past:0", TN_INVALID_ARGUMENT, "lookup table size must be larger than last new vocab entry's line");
+    refused(&f, "past:0", TN_INVALID_ARGUMENT,
+            "lookup table size must be larger than last new vocab entry's line");
     refused(&f, "large:0", TN_INVALID_ARGUMENT, "expected 9 but got 4");
     refused(&f, "double:0", TN_FAILED_PRECONDITION, "Key c has 0 and trying to add value 2");
     refused(&f, "hole:0", TN_INVALID_ARGUMENT, "empty line found at position 3.");
@@ -252,6 +272,43 @@ static void test_constant(void **state)
     tn_tensor_unref(t);
     refused(&f, "more:0", TN_INTERNAL, "wrong length (8) when allocating 16");
     refused(&f, "text:0", TN_UNIMPLEMENTED, "string");
+    end(&f);
+}
+
+/* ==== data sets ==== which are not run: what takes examples from them is fed */
+
+static void test_iterator(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f);
+    tn_operation *iterator;
+    tn_operation_spec spec = {
+        .type = "IteratorV2", .name = "data", .n_out = 1, .out_types = (tn_dtype[]){TN_RESOURCE}};
+    assert_ok(tn_graph_add(f.g, &spec, &iterator, &f.err), &f.err);
+    tn_dtype types[] = {TN_FLOAT, TN_INT64};
+    tn_shape shapes[] = {tn_shape_vector(-1), {.rank = 0}};
+    tn_attr attrs[2] = {
+        tn_attr_types("output_types", types, 2),
+        {.name = "output_shapes", .kind = TN_ATTR_SHAPE, .is_list = true, .n = 2, .shapes = shapes}};
+    tn_operation *next =
+        tn_add_operation(f.b, "IteratorGetNext", "next", TN_INPUTS(tn_output_of(iterator, 0)), attrs, 2);
+    tn_op_named(f.b, "Neg", "y", TN_INPUTS(tn_output_of(next, 0)), TN_NO_ATTRS);
+    tn_op_named(f.b, "Neg", "z", TN_INPUTS(tn_output_of(next, 1)), TN_NO_ATTRS);
+    assert_int_equal(tn_node_shape(tn_output_of(next, 0)).rank, 1);
+    refused(&f, "y:0", TN_NOT_FOUND, "'IteratorV2' in binary");
+    assert_says(&f.err, "{{node data}}");
+    tn_tensor *x, *out;
+    const char *fetch = "y:0";
+    assert_ok(tn_tensor_of(TN_FLOAT, &(tn_shape){.rank = 1, .dim = {2}}, (float[]){1, 2}, &x, &f.err),
+              &f.err);
+    tn_feed feed = {"next:0", x};
+    assert_ok(tn_session_run(f.s, &feed, 1, &fetch, 1, &out, NULL, 0, &f.err), &f.err);
+    assert_true(TN_FLOATS(out)[1] == -2);
+    tn_tensor_unref(out);
+    fetch = "z:0"; /* the other component is not fed */
+    assert_code(tn_session_run(f.s, &feed, 1, &fetch, 1, &out, NULL, 0, &f.err), TN_NOT_FOUND);
+    tn_tensor_unref(x);
     end(&f);
 }
 
@@ -311,8 +368,9 @@ static void test_print(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read_write), cmocka_unit_test(test_patterns), cmocka_unit_test(test_vocabularies),
-        cmocka_unit_test(test_constant),   cmocka_unit_test(test_print),
+        cmocka_unit_test(test_read_write),   cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_vocabularies), cmocka_unit_test(test_constant),
+        cmocka_unit_test(test_iterator),     cmocka_unit_test(test_print),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

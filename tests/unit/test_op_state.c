@@ -156,7 +156,7 @@ static void test_slots(void **state)
     assert_ok(run(&f, NULL, "init_m", NULL), &f.err);
     refused(&f, "momentum", TN_INVALID_ARGUMENT, "var and accum do not have the same shape[3] [2]");
     refused(&f, "keras", TN_INVALID_ARGUMENT, "var and accum do not have the same shape");
-    refused(&f, "ftrl", TN_UNIMPLEMENTED, "multiply_linear_by_lr");
+    refused(&f, "ftrl", TN_INVALID_ARGUMENT, "do not have the same shape");
     unchanged(&f, 3);
     end(&f);
 }

@@ -133,8 +133,31 @@ def old_graphs(rng):
     yield case("QuantizedReshape", reshaped, x, F32(-3), F32(9), tol=ROUND)
 
 
+def joined(rng):
+    for t, n in ((tf.quint8, U8), (tf.qint32, I32)):
+        kind = tf.uint8 if n == U8 else tf.int32
+        for same in (True, False, False):
+            low, high = draw(rng, F32, 2, low=-3, high=1), draw(rng, F32, 2, low=1.5, high=4)
+            if same:
+                low, high = np.array([-2, -2], F32), np.array([2, 2], F32)  # signed ones are around zero
+
+            def build(x, y, a, b, c, d, t=t, kind=kind, axis=0):
+                v, lo, hi = raw.QuantizedConcat(concat_dim=axis, values=[tf.bitcast(x, t), tf.bitcast(y, t)], input_mins=[a, b], input_maxes=[c, d])
+                return [tf.bitcast(v, kind), lo, hi]
+            big = dict(low=0, high=256) if n == U8 else dict(low=-2**20, high=2**20)
+            for axis, shapes in ((0, ((2, 3), (1, 3))), (1, ((2, 1), (2, 3))), (1, ((2, 2, 2), (2, 0, 2)))):
+                if n == I32 and not same:
+                    continue  # rounded by way of floats
+                yield case("QuantizedConcat", lambda *x, build=build, axis=axis: build(*x, axis=axis), *[draw(rng, n, *s, **big) for s in shapes], *low, *high, tol=(1e-6, 1e-6))
+    for axis, shapes in ((2, ((2, 3), (1, 3))), (-1, ((2, 3), (1, 3))), (0, ((2, 3), (1, 2))), (0, ((2, 3), (2,))), (0, ((), ()))):
+        yield case("QuantizedConcat", lambda x, y, axis=axis: raw.QuantizedConcat(
+            concat_dim=axis, values=[tf.bitcast(x, tf.quint8), tf.bitcast(y, tf.quint8)], input_mins=[0., 0.], input_maxes=[1., 2.]).output_min,
+            *[draw(rng, U8, *s) for s in shapes], shapes="unknown")
+
+
 def cases(rng):
     yield from fake(rng)
     yield from there_and_back(rng)
     yield from integers(rng)
     yield from old_graphs(rng)
+    yield from joined(rng)

@@ -68,8 +68,129 @@ def values(rng):
     yield case("ParallelConcat", lambda a, b: raw.ParallelConcat(values=[a, b], shape=[2, 3]), x[:1], x[1:], shapes="known")
 
 
+def ftrl(rng):
+    """With the linear slot multiplied by the rate."""
+    for rows in (False, True):
+        for v2 in (False, True):
+            for t in (F32, F64):
+                kw = dict(lr=F64(.1), l1=F64(.02), l2=F64(.3), lr_power=F64(pick(rng, -0.5, -0.3)))
+                if v2:
+                    kw["l2_shrinkage"] = F64(.05)
+                kw = {k: v.astype(t) for k, v in kw.items()}
+
+                def build(a, b, c, g, i, kw=kw, rows=rows, v2=v2):
+                    s = Resources()
+                    v, n, m = s.new(a), s.new(b), s.new(c)
+                    op = getattr(raw, "Resource%sApplyFtrl%s" % ("Sparse" * rows, "V2" * v2))
+                    s.run(op, var=v, accum=n, linear=m, grad=g, multiply_linear_by_lr=True, **(dict(indices=i) if rows else {}), **kw)
+                    return [s.read(x) for x in (v, n, m)]
+                yield case("Ftrl", build, draw(rng, t, 4, 3), draw(rng, t, 4, 3, low=.1, high=1), draw(rng, t, 4, 3), draw(rng, t, 2 if rows else 4, 3),
+                           np.array([3, 1], I32), shapes="known")
+
+
+def gradients_added_up(rng):
+    """Accumulators of gradients, by reference and as resources."""
+    from tensorflow.python.ops import gen_data_flow_ops as ops
+    for kind in ("MEAN", "SUM"):
+        for resource in (False, True):
+            prefix = "resource_" * resource
+            new, apply, count, take, step = [getattr(ops, prefix + n) for n in (
+                "conditional_accumulator", "accumulator_apply_gradient", "accumulator_num_accumulated", "accumulator_take_gradient",
+                "accumulator_set_global_step")]
+            for t in (F32, F64, F16):
+                for shape in ([2], [None], None):
+                    def build(x, y, z, new=new, apply=apply, count=count, take=take, step=step, t=t, kind=kind, shape=shape):
+                        s = Refs()
+                        a = new(tf.as_dtype(t), shape, shared_name="a", reduction_type=kind)
+                        s.run(apply, handle=a, local_step=0, gradient=x)
+                        s.run(apply, handle=a, local_step=5, gradient=y)
+                        out = [s.run(count, handle=a), s.run(take, handle=a, num_required=1, dtype=tf.as_dtype(t)), s.run(count, handle=a)]
+                        s.run(apply, handle=a, local_step=0, gradient=y)  # too old
+                        s.run(apply, handle=a, local_step=1, gradient=z)
+                        out += [s.run(count, handle=a)]
+                        s.run(step, handle=a, new_global_step=9)
+                        s.run(apply, handle=a, local_step=8, gradient=y)
+                        return out + [s.run(take, handle=a, num_required=0 + 1, dtype=tf.as_dtype(t))]
+                    yield case("ConditionalAccumulator", build, draw(rng, t, 2), draw(rng, t, 2), draw(rng, t, 2), shapes="known")
+
+    def refused(shape, t, num):
+        def build(x, y):
+            s = Refs()
+            a = ops.conditional_accumulator(tf.float32, shape, shared_name="b")
+            s.run(ops.accumulator_apply_gradient, handle=a, local_step=0, gradient=x)
+            s.run(ops.accumulator_apply_gradient, handle=a, local_step=0, gradient=y)
+            return s.run(ops.accumulator_take_gradient, handle=a, num_required=num, dtype=tf.as_dtype(t))
+        return build
+    x, y = draw(rng, F32, 2), draw(rng, F32, 3)
+    for build, other in ((refused([2], F32, 1), y), (refused(None, F32, 1), y), (refused(None, F32, 0), x), (refused(None, F32, -1), x), (refused([2], F32, 2), x)):
+        yield case("AccumulatorTakeGradient", build, x, other, shapes="known")
+
+
+def sparse_gradients_added_up(rng):
+    from tensorflow.python.ops import gen_data_flow_ops as ops
+    for kind in ("MEAN", "SUM"):
+        for t in (F32, F64):
+            for shape in ([5, 2], [None, 2], None):
+                def build(i, x, j, y, kind=kind, t=t, shape=shape):
+                    s = Refs()
+                    a = ops.sparse_conditional_accumulator(tf.as_dtype(t), shape, shared_name="a", reduction_type=kind)
+                    add = lambda step, i, x, known: s.run(ops.sparse_accumulator_apply_gradient, handle=a, local_step=step, gradient_indices=i, gradient_values=x,
+                                                          gradient_shape=tf.constant([5, 2] if known else [], tf.int64), has_known_shape=known)
+                    add(0, i, x, True)
+                    add(0, j, y, False)
+                    add(3, i, y, True)
+                    with v1.control_dependencies(s.last):
+                        got = ops.sparse_accumulator_take_gradient(a, 1, tf.as_dtype(t))
+                    s.last = [got.indices.op]
+                    out = list(got)
+                    add(0, i, x, True)
+                    return out + [s.run(ops.accumulator_num_accumulated, handle=a)]
+                for i, j in (([0, 2, 4], [1, 2, 4]), ([2, 0, 2], [3, 2, 2])):
+                    yield case("SparseConditionalAccumulator", build, np.array(i), draw(rng, t, 3, 2), np.array(j), draw(rng, t, 3, 2), shapes="known")
+
+    def refused(shape, i, x, given):
+        def build(i, x, given):
+            s = Refs()
+            a = ops.sparse_conditional_accumulator(tf.float32, shape, shared_name="b")
+            s.run(ops.sparse_accumulator_apply_gradient, handle=a, local_step=0, gradient_indices=i, gradient_values=x, gradient_shape=given, has_known_shape=True)
+            with v1.control_dependencies(s.last):
+                return list(ops.sparse_accumulator_take_gradient(a, 1, tf.float32))
+        return case("SparseAccumulatorApplyGradient", build, np.array(i, I64), x, np.array(given, I64), shapes="known")
+    x = draw(rng, F32, 1, 2)
+    for shape, i, given in (([4, 2], [1], [4, 3]), ([4, 2], [7], [4, 2]), ([4, 2], [1, 2], [4, 2]), ([4, 2], [1], [4]), (None, [1], [4]), (None, [1], [4, 3]),
+                            ([3, 2], [1], [4, 2]), ([4, 2], [1], [4, 2])):
+        yield refused(shape, i, x, given)
+
+
+def staged(rng):
+    kw = dict(dtypes=[tf.float32, tf.string], shared_name="st")
+    for index in (0, 1, 2, -1):
+        def build(x, w, index=index):
+            s = Refs()
+            stage = lambda a: s.run(raw.Stage, values=[a, w], shared_name="st")
+            stage(x)
+            stage(x * 2.)
+            stage(x * 3.)
+            with v1.control_dependencies(s.last):
+                peeked = raw.StagePeek(index=index, **kw)
+            s.last = [peeked[0].op]
+            n = s.run(raw.StageSize, **kw)
+            with v1.control_dependencies(s.last):
+                first = raw.Unstage(**kw)
+            s.last = [first[0].op, n.op]
+            m = s.run(raw.StageSize, **kw)
+            s.run(raw.StageClear, **kw)
+            return list(peeked) + [n] + list(first) + [m, s.run(raw.StageSize, **kw)]
+        if 0 <= index < 3:
+            yield case("Stage", build, draw(rng, F32, 2), texts(rng, ["a", "b"], 3))
+
+
 def cases(rng):
     yield from slices(rng)
     yield from rows(rng)
     yield from references(rng)
     yield from values(rng)
+    yield from ftrl(rng)
+    yield from gradients_added_up(rng)
+    yield from sparse_gradients_added_up(rng)
+    yield from staged(rng)
