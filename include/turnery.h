@@ -1019,7 +1019,9 @@ TN_API tn_code tn_start_variables(tn_graph *g, tn_session *s, tn_error *err);
 
 /* A checkpoint's tensors. */
 typedef struct tn_bundle tn_bundle;
+/* prefix: of PREFIX.index; or, of what Saver's V1 wrote, the file, or PREFIX-?????-of-00002. */
 TN_API tn_code tn_bundle_open(const char *prefix, tn_bundle **out, tn_error *err);
+TN_API bool tn_checkpoint_exists(const char *prefix);
 TN_API void tn_bundle_close(tn_bundle *b);
 TN_API int tn_bundle_count(const tn_bundle *b);
 TN_API const char *tn_bundle_name(const tn_bundle *b, int i);

@@ -188,6 +188,7 @@ tn_code tn_appender_flush(tn_appender *a, tn_error *err);
 tn_code tn_appender_close(tn_appender *a, tn_error *err); /* flushes; frees a either way */
 
 bool tn_file_exists(const char *path);
+bool tn_file_ends_in(const char *path, const void *bytes, size_t n); /* a regular file's last bytes; n <= 64 */
 bool tn_is_folder(const char *path);
 tn_code tn_make_folders(const char *path, tn_error *err); /* mkdir -p */
 tn_code tn_remove_file(const char *path, tn_error *err);  /* absent is OK */

@@ -35,6 +35,18 @@ static int open_for_reading(const char *path, struct stat *st)
     return -1;
 }
 
+bool tn_file_ends_in(const char *path, const void *bytes, size_t n)
+{
+    char end[64];
+    struct stat st;
+    if (n > sizeof end || stat(path, &st) || !S_ISREG(st.st_mode) || (uint64_t)st.st_size < n) return false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    ssize_t got = pread(fd, end, n, st.st_size - (off_t)n);
+    close(fd);
+    return got == (ssize_t)n && !memcmp(end, bytes, n);
+}
+
 static tn_code too_large(const char *path, size_t limit, tn_error *err)
 {
     return tn_fail(err, TN_RESOURCE_EXHAUSTED, "%s: larger than the limit of %zu bytes", path, limit);

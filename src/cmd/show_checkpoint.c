@@ -145,16 +145,11 @@ static bool is_shard_name(const char *path)
     return data && strstr(data, "-of-");
 }
 
-static bool has_index(const char *path)
-{
-    char index[4096];
-    return snprintf(index, sizeof index, "%s.index", path) < (int)sizeof index && path_exists(index, NULL);
-}
-
 static bool fits(const look *l)
 {
     if (l->is_folder) return false;
-    return !l->exists || has_index(l->path) || ends_with(l->path, ".index") || is_shard_name(l->path);
+    bool part = ends_with(l->path, ".index") || is_shard_name(l->path);
+    return !l->exists || part || tn_checkpoint_exists(l->path);
 }
 
 static tn_code show(const show_values *v, const char *path, facts *f, tn_error *err)

@@ -87,7 +87,7 @@ static void variable_facts(const tn_meta_graph_info *g, facts *f)
         facts_text(f, "dtype", dtype_text(v->dtype));
         facts_shape(f, "shape", &v->shape);
         facts_size(f, "bytes", variable_bytes(v));
-        facts_text(f, "key", v->key && strcmp(v->key, v->name) ? v->key : facts_json(f) ? v->key : NULL);
+        facts_text(f, "key", v->key);
         if (v->is_local) facts_text(f, "note", "local");
         if (v->is_slice) facts_text(f, "note", "a piece of a partitioned variable");
         facts_end(f);

@@ -18,6 +18,18 @@ char *tn_bundle_index_path(tn_arena *a, const char *prefix);
 bool tn_bundle_half_placed(tn_arena *a, const char *prefix);
 #define TN_BUNDLE_NEW ".new"
 
+/* Checkpoints of Saver's V1 (bundle_v1.c): a file, or "PREFIX-?????-of-00002" for its shards. */
+typedef struct tn_v1 tn_v1;
+bool tn_v1_exists(const char *path);
+tn_code tn_v1_open(const char *path, tn_v1 **out, tn_error *err);
+void tn_v1_close(tn_v1 *v);
+int tn_v1_shards(const tn_v1 *v);
+/* What a shard lists, in the arena. */
+tn_code tn_v1_list(tn_v1 *v, int shard, tn_arena *a, tn_SavedTensorSliceMeta **out, tn_error *err);
+/* The bytes of a slice of so many elements, by its key; valid until the next call. DATA_LOSS: absent, or too few. */
+tn_code tn_v1_find(tn_v1 *v, int shard, tn_view key, int64_t count, tn_view *value, tn_error *err);
+tn_code tn_v1_read(tn_v1 *v, int shard, tn_view key, tn_dtype t, const tn_shape *shape, tn_tensor **out, tn_error *err);
+
 /* The key under which a piece is stored: TensorFlow's ordered code of 0, name, rank, (start, length)... */
 void tn_bundle_slice_key(const char *name, const tn_slice *s, tn_buf *out);
 bool tn_slice_equal(const tn_slice *a, const tn_slice *b, const tn_shape *full);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * bundle_read.c - reads a tensor bundle: the index (a sorted table of BundleEntryProto), tensors from the
- * shards. How a table is laid out is wire's.
+ * shards. How a table is laid out is wire's; what older checkpoints have instead, bundle_v1.c's.
  *
  * Invariants: every byte of a tensor is checked against its crc before it is handed out; sizes in the
  * index are checked against the shard before memory is taken.
@@ -9,12 +9,15 @@
 #include "bundle.h"
 #include "objects.h"
 
+#include <stdlib.h>
+
 #define MOST_SHARDS 99999 /* what the file name has room for */
 
 typedef struct item {
     tn_bundle_entry entry;
     int32_t dtype; /* as stored, which may be none of ours */
     tn_slice *slices;
+    tn_view key; /* of an older checkpoint's slice */
 } item;
 
 #define LEAST_MAPPED ((uint64_t)64 << 10) /* smaller tensors are copied, to where kernels like them */
@@ -23,6 +26,7 @@ struct tn_bundle {
     tn_arena *arena;
     char *prefix, *index_path;
     int n_shards;
+    tn_v1 *v1; /* an older checkpoint, whose tensors are there; NULL: none */
     tn_mapped *shards;
     bool *is_mapped;
     tn_map *items;  /* every key, slices too -> item */
@@ -155,6 +159,117 @@ static tn_code read_index(tn_bundle *b, tn_error *err)
     return code;
 }
 
+/* ---- the list of an older checkpoint ---- */
+
+static tn_code v1_piece(tn_bundle *b, const item *whole, const tn_slice *slice, int shard, tn_error *err)
+{
+    tn_buf key = {0};
+    tn_view value;
+    item *piece = TN_NEW(b->arena, item);
+    tn_bundle_slice_key(whole->entry.name, slice, &key);
+    size_t n = key.n;
+    char *copy = key.data ? tn_arena_strndup(b->arena, key.data, n) : NULL;
+    tn_buf_free(&key);
+    if (!piece || !copy) return tn_no_memory(err, sizeof *piece);
+    *piece = (item){.entry = {.name = copy, .dtype = whole->entry.dtype, .shard = shard},
+                    .dtype = whole->dtype,
+                    .key = {copy, n}};
+    TN_TRY(tn_slice_shape(slice, &whole->entry.shape, &piece->entry.shape, err));
+    TN_TRY(tn_v1_find(b->v1, shard, piece->key, tn_shape_count(&piece->entry.shape), &value, err));
+    piece->entry.size = value.n;
+    if (tn_map_get_view(b->items, piece->key)) return tn_fail(err, TN_DATA_LOSS, "a slice twice");
+    return tn_map_put_view(b->items, piece->key, piece) ? TN_OK : tn_no_memory(err, n);
+}
+
+static tn_code v1_whole(tn_bundle *b, const tn_SavedSliceMeta *m, item **out, tn_error *err)
+{
+    item it = {.dtype = m->type};
+    if (m->type > 0 && tn_dtype_size((tn_dtype)m->type)) it.entry.dtype = (tn_dtype)m->type;
+    TN_TRY(tn_shape_from_proto(m->shape, &it.entry.shape, err));
+    if (!tn_shape_known(&it.entry.shape) || !m->name.n || memchr(m->name.p, 0, m->name.n))
+        return tn_fail(err, TN_DATA_LOSS, "no name, or a shape that is not fully known");
+    *out = tn_map_get_view(b->items, m->name);
+    if (*out) {
+        bool same = (*out)->dtype == it.dtype && tn_shape_equal(&(*out)->entry.shape, &it.entry.shape);
+        return same ? TN_OK : tn_fail(err, TN_DATA_LOSS, "another dtype or shape than in another shard");
+    }
+    it.entry.name = tn_arena_strndup(b->arena, m->name.p, m->name.n);
+    *out = TN_NEW(b->arena, item);
+    if (!it.entry.name || !*out) return tn_no_memory(err, sizeof it);
+    **out = it;
+    return tn_map_put(b->items, it.entry.name, *out) ? TN_OK : tn_no_memory(err, m->name.n);
+}
+
+static tn_code v1_tensor(tn_bundle *b, const tn_SavedSliceMeta *m, int shard, tn_error *err)
+{
+    item *it = NULL;
+    TN_TRY(v1_whole(b, m, &it, err));
+    int had = it->entry.n_slices;
+    tn_slice *slices = TN_ARRAY(b->arena, (size_t)had + m->slice.n + 1, tn_slice);
+    if (!slices || m->slice.n > INT32_MAX / 2) return tn_no_memory(err, m->slice.n * sizeof *slices);
+    if (had) memcpy(slices, it->slices, (size_t)had * sizeof *slices);
+    it->slices = slices;
+    for (uint32_t i = 0; i < m->slice.n; i++) {
+        tn_slice *s = &slices[it->entry.n_slices];
+        TN_TRY(read_slice(&m->slice.items[i], &it->entry.shape, s, err));
+        TN_TRY(v1_piece(b, it, s, shard, err));
+        it->entry.n_slices++;
+    }
+    return TN_OK;
+}
+
+static tn_code v1_shard(tn_bundle *b, int shard, tn_arena *scratch, tn_error *err)
+{
+    tn_SavedTensorSliceMeta *list;
+    TN_TRY(tn_v1_list(b->v1, shard, scratch, &list, err));
+    for (uint32_t i = 0; i < list->tensor.n; i++) {
+        const tn_SavedSliceMeta *m = &list->tensor.items[i];
+        tn_code code = v1_tensor(b, m, shard, err);
+        if (code != TN_OK) return tn_wrap(err, "tensor '%.*s'", (int)TN_MIN(m->name.n, 200), m->name.p), code;
+    }
+    return TN_OK;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(item *const *)a)->entry.name, (*(item *const *)b)->entry.name);
+}
+
+/* What is in one piece is a tensor like others. */
+static void v1_unite(tn_bundle *b, item *it)
+{
+    tn_shape shape;
+    tn_buf key = {0};
+    if (it->entry.n_slices != 1 || tn_slice_shape(it->slices, &it->entry.shape, &shape, NULL) != TN_OK ||
+        !tn_shape_equal(&shape, &it->entry.shape))
+        return;
+    tn_bundle_slice_key(it->entry.name, it->slices, &key);
+    const item *piece = key.data ? tn_map_get_view(b->items, (tn_view){key.data, key.n}) : NULL;
+    tn_buf_free(&key);
+    if (!piece) return;
+    it->key = piece->key;
+    it->entry.shard = piece->entry.shard;
+    it->entry.size = piece->entry.size;
+    it->entry.n_slices = 0;
+}
+
+static tn_code read_v1(tn_bundle *b, tn_error *err)
+{
+    TN_TRY(tn_v1_open(b->prefix, &b->v1, err));
+    b->n_shards = tn_v1_shards(b->v1);
+    tn_arena *scratch = tn_arena_new(0);
+    tn_code code = scratch ? TN_OK : tn_no_memory(err, 0);
+    for (int i = 0; i < b->n_shards && code == TN_OK; i++) code = v1_shard(b, i, scratch, err);
+    tn_arena_free(scratch);
+    if (code == TN_OK) code = hide_slices(b, err);
+    if (code != TN_OK) return tn_wrap(err, "%s", b->prefix), code;
+    qsort(b->visible, (size_t)b->n_visible, sizeof(item *), by_name);
+    for (int i = 0; i < b->n_visible; i++) v1_unite(b, b->visible[i]);
+    return TN_OK;
+}
+
+/* ---- opening ---- */
+
 tn_code tn_bundle_open(const char *prefix, tn_bundle **out, tn_error *err)
 {
     tn_bundle *b = tn_calloc(1, sizeof *b);
@@ -165,7 +280,10 @@ tn_code tn_bundle_open(const char *prefix, tn_bundle **out, tn_error *err)
         b->prefix = tn_arena_strdup(b->arena, prefix);
         b->index_path = tn_bundle_index_path(b->arena, prefix);
     }
-    tn_code code = b->prefix && b->index_path ? read_index(b, err) : tn_no_memory(err, sizeof *b);
+    bool old = b->index_path && !tn_file_exists(b->index_path) && tn_v1_exists(prefix);
+    tn_code code = !b->prefix || !b->index_path ? tn_no_memory(err, sizeof *b)
+                   : old                        ? read_v1(b, err)
+                                                : read_index(b, err);
     if (code != TN_OK) {
         tn_bundle_close(b);
         return code;
@@ -177,9 +295,10 @@ tn_code tn_bundle_open(const char *prefix, tn_bundle **out, tn_error *err)
 void tn_bundle_close(tn_bundle *b)
 {
     if (!b) return;
-    for (int i = 0; i < b->n_shards && b->is_mapped; i++)
+    for (int i = 0; b->is_mapped && i < b->n_shards; i++)
         if (b->is_mapped[i]) tn_file_unmap(&b->shards[i]);
     tn_objects_free(b->objects);
+    tn_v1_close(b->v1);
     tn_map_free(b->items);
     tn_arena_free(b->arena);
     tn_free(b);
@@ -228,8 +347,10 @@ int tn_bundle_shards(const tn_bundle *b)
 /* ---- tensors ---- */
 
 /* The tensor's bytes in its shard, which is mapped if it was not. */
-static tn_code locate(tn_bundle *b, const tn_bundle_entry *e, tn_view *out, tn_error *err)
+static tn_code locate(tn_bundle *b, const item *it, tn_view *out, tn_error *err)
 {
+    const tn_bundle_entry *e = &it->entry;
+    if (b->v1) return tn_v1_find(b->v1, e->shard, it->key, tn_shape_count(&e->shape), out, err);
     char *path = tn_bundle_shard_path(b->arena, b->prefix, e->shard, b->n_shards);
     if (!path) return tn_no_memory(err, 0);
     tn_mapped *m = &b->shards[e->shard];
@@ -375,8 +496,9 @@ static tn_code read_piece(tn_bundle *b, const item *it, tn_tensor **out, tn_erro
     int64_t count;
     TN_TRY(tn_shape_count_checked(&e->shape, &count, err));
     if ((uint64_t)count > SIZE_MAX / 32) return tn_fail(err, TN_DATA_LOSS, "%lld elements", (long long)count);
+    if (b->v1) return tn_v1_read(b->v1, e->shard, it->key, e->dtype, &e->shape, out, err);
     tn_view bytes;
-    TN_TRY(locate(b, e, &bytes, err));
+    TN_TRY(locate(b, it, &bytes, err));
     if (e->dtype == TN_STRING) return read_strings(b, e, bytes, count, out, err);
     return read_numbers(b, e, bytes, count, out, err);
 }
@@ -421,7 +543,7 @@ static tn_code check_cover(tn_bundle *b, const item *it, tn_error *err)
         const item *piece;
         tn_view bytes;
         TN_TRY(find_piece(b, it, k, &piece, err));
-        TN_TRY(locate(b, &piece->entry, &bytes, err));
+        TN_TRY(locate(b, piece, &bytes, err));
         int64_t n = tn_shape_count(&piece->entry.shape);
         if (n > count - sum) return tn_fail(err, TN_DATA_LOSS, "slices overlap");
         sum += n;

@@ -15,7 +15,7 @@ bool tn_checkpoint_exists(const char *prefix)
 {
     char index[4200];
     int n = snprintf(index, sizeof index, "%s.index", prefix);
-    return n > 0 && (size_t)n < sizeof index && tn_file_exists(index);
+    return n > 0 && (size_t)n < sizeof index && (tn_file_exists(index) || tn_v1_exists(prefix));
 }
 
 int64_t tn_checkpoint_step(const char *prefix)

@@ -225,7 +225,6 @@ tn_code tn_checkpoint_state_write(const char *folder, const tn_checkpoint_state 
 /* The newest checkpoint of a folder that is there; NOT_FOUND: none. `before`: how many to pass over. */
 tn_code tn_latest_checkpoint(const char *folder, int before, tn_arena *a, const char **prefix, tn_error *err);
 int64_t tn_checkpoint_step(const char *prefix); /* the number after the last "-"; -1: none */
-bool tn_checkpoint_exists(const char *prefix);
 tn_code tn_checkpoint_remove(const char *prefix, tn_error *err); /* index first; absent is OK */
 
 typedef struct tn_saver tn_saver;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * variables.c - which key of a checkpoint a variable is kept under: found by reading the graph's restoring
- * part, RestoreV2 -> (Identity ...) -> Assign or AssignVariableOp, through calls of functions. Nothing is
- * run.
+ * part, RestoreV2 -> (Identity ...) -> Assign or AssignVariableOp, through calls of functions (or the first
+ * Saver's Restore and RestoreSlice, of one tensor each). Nothing is run.
  */
 #include "metagraph.h"
 
@@ -155,16 +155,24 @@ static bool is_assignment(const tn_operation *op)
     return (!strcmp(op->type, "Assign") || !strcmp(op->type, "AssignVariableOp")) && op->n_in >= 2;
 }
 
+static bool is_restore(const tn_operation *op)
+{
+    static const char *const types[] = {"RestoreV2", "RestoreSlice", "Restore"};
+    for (size_t i = 0; i < TN_COUNT(types); i++)
+        if (!strcmp(op->type, types[i])) return op->n_in >= 2;
+    return false;
+}
+
 static tn_code look_at_assignment(finder *f, const tn_operation *op, const frame *in, tn_error *err)
 {
     place value = origin(op->in[1], in), variable = origin(op->in[0], in);
-    if (!value.node.op || strcmp(value.node.op->type, "RestoreV2") != 0 || value.node.op->n_in < 3)
-        return TN_OK;
+    if (!value.node.op || !is_restore(value.node.op)) return TN_OK;
     f->has_restore = true;
     if (!variable.node.op || variable.frame->call) return TN_OK;
     tn_saved_variable *v = tn_map_get(f->by_op, variable.node.op->name);
     const tn_string *key = string_at(constant(value.node.op->in[1], value.frame), value.node.index);
-    const tn_string *slice = string_at(constant(value.node.op->in[2], value.frame), value.node.index);
+    const tn_tensor *slices = value.node.op->n_in > 2 ? constant(value.node.op->in[2], value.frame) : NULL;
+    const tn_string *slice = string_at(slices, value.node.index);
     return v && key ? note_key(f, v, key, slice, err) : TN_OK;
 }
 
@@ -181,7 +189,7 @@ static bool body_restores(finder *f, const tn_function *fn, int depth)
 {
     for (int i = 0; depth < CALL_DEPTH && i < tn_graph_count(fn->body); i++) {
         const tn_operation *op = tn_graph_at(fn->body, i);
-        if (!strcmp(op->type, "RestoreV2")) return true;
+        if (is_restore(op)) return true;
         const tn_function *inner = called(fn->body, op);
         if (inner && restores(f, inner, depth + 1)) return true;
     }

@@ -77,3 +77,22 @@ class TensorFlowInOurs(Case):
         feeds, loss, train, want = tensorflow_losses(prefix, 20, 16)
         got = our_losses(prefix, feeds, loss, train, 20, self.path("net_steps"))
         np.testing.assert_allclose(got.reshape(-1), want.reshape(-1), rtol=1e-4, atol=1e-4)
+
+    def test_first_saver(self):
+        """What Saver's V1 writes, one file or shards of it: the same tensors, and the graph's values."""
+        for sharded in (False, True):
+            with tf.Graph().as_default(), v1.Session() as s:
+                a = v1.get_variable("a", initializer=np.arange(6, dtype=np.float32).reshape(2, 3), use_resource=False)
+                words = v1.get_variable("words", initializer=tf.constant(["x", "", "yz"]), use_resource=False)
+                p = v1.get_variable("p", shape=[5, 2], dtype=tf.float64, initializer=v1.random_normal_initializer(), partitioner=v1.fixed_size_partitioner(2))
+                y = tf.matmul(tf.cast(a, tf.float64), tf.convert_to_tensor(p)[:3], name="y")
+                s.run(v1.global_variables_initializer())
+                prefix = v1.train.Saver(write_version=v1.train.SaverDef.V1, sharded=sharded).save(s, self.path("first%d" % sharded))
+                want = {"a": s.run(a), "words": s.run(words), "p": s.run(tf.convert_to_tensor(p)), "y": s.run(y)}
+            os.makedirs(self.path("first_tensors%d" % sharded))
+            turnery("show", prefix, "--tensors", self.path("first_tensors%d" % sharded))
+            for name in ("a", "words", "p"):
+                self.bits(load(self.path("first_tensors%d" % sharded, name)), want[name], name)
+            out = self.path("first_out%d" % sharded)
+            turnery("run", "--meta_graph", self.path("first%d.meta" % sharded), "--checkpoint", prefix, "--fetch", "y:0", "--outputs", out)
+            np.testing.assert_allclose(load(os.path.join(out, safe("y:0"))), want["y"])

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test_bundle_v1.c - checkpoints of Saver's V1 (golden/v1/make.py): read, restored by the graphs that came with them, damaged.
+ */
+#include "format/format.h"
+#include "place.h"
+
+static tn_bundle *opened(void **state, const char *name)
+{
+    tn_bundle *b;
+    tn_error err;
+    assert_true(tn_checkpoint_exists(golden(state, name)));
+    assert_ok(tn_bundle_open(golden(state, name), &b, &err), &err);
+    return b;
+}
+
+static void has_numbers(tn_bundle *b, const char *name, tn_dtype t, tn_shape shape, double first, double step)
+{
+    tn_error err;
+    tn_tensor *got;
+    assert_ok(tn_bundle_read(b, name, &got, &err), &err);
+    assert_int_equal(got->dtype, t);
+    assert_true(tn_shape_equal(&got->shape, &shape));
+    for (int64_t i = 0; i < tn_tensor_count(got); i++)
+        assert_true(tn_tensor_number(got, i) == (t == TN_BOOL ? i > 0 : first + step * (double)i));
+    tn_tensor_unref(got);
+}
+
+static void one_file(void **state)
+{
+    static const struct {
+        const char *name;
+        tn_dtype dtype;
+        double first;
+    } rows[] = {{"t_float16", TN_HALF, -1}, {"t_int8", TN_INT8, -1},   {"t_int16", TN_INT16, -1},  {"t_int32", TN_INT32, -1},
+                {"t_int64", TN_INT64, -1},  {"t_uint8", TN_UINT8, 0},  {"t_uint16", TN_UINT16, 0}, {"t_bool", TN_BOOL, 0}};
+    tn_error err;
+    tn_tensor *t;
+    tn_bundle *b = opened(state, "v1/old");
+    assert_int_equal(tn_bundle_count(b), 3 + 10);
+    assert_int_equal(tn_bundle_shards(b), 1);
+    assert_string_equal(tn_bundle_info_at(b, 0).name, "p");
+    assert_int_equal(tn_bundle_info_at(b, 0).n_slices, 2);
+    has_numbers(b, "w", TN_FLOAT, TN_SHAPE(2, 3), 0, 1);
+    has_numbers(b, "p", TN_DOUBLE, TN_SHAPE(5, 2), 0, .5);
+    for (size_t i = 0; i < TN_COUNT(rows); i++) has_numbers(b, rows[i].name, rows[i].dtype, TN_SHAPE(3), rows[i].first, 1);
+    assert_ok(tn_bundle_read(b, "t_complex64", &t, &err), &err);
+    assert_true(TN_FLOATS(t)[0] == -1 && TN_FLOATS(t)[1] == 0 && TN_FLOATS(t)[4] == 1);
+    tn_tensor_unref(t);
+    assert_ok(tn_bundle_read(b, "words", &t, &err), &err);
+    assert_true(TN_STRINGS(t)[0].n == 3 && TN_STRINGS(t)[1].n == 0 && !memcmp(TN_STRINGS(t)[2].p, "blue", 4));
+    tn_tensor_unref(t);
+    assert_code(tn_bundle_read(b, "x", &t, &err), TN_NOT_FOUND);
+    tn_bundle_close(b);
+}
+
+static void shards(void **state)
+{
+    tn_error err;
+    tn_tensor *t;
+    tn_bundle *b = opened(state, "v1/parts-?????" "-of-00002");
+    assert_int_equal(tn_bundle_count(b), 3);
+    assert_int_equal(tn_bundle_shards(b), 2);
+    has_numbers(b, "a", TN_FLOAT, TN_SHAPE(3), 0, 1);
+    has_numbers(b, "p", TN_DOUBLE, TN_SHAPE(5, 2), 0, .5);
+    assert_ok(tn_bundle_read_slice(b, "p", &(tn_slice){2, {2, 0}, {2, 2}}, &t, &err), &err); /* of both pieces */
+    assert_true(tn_tensor_number(t, 0) == 2 && tn_tensor_number(t, 3) == 3.5);
+    tn_tensor_unref(t);
+    tn_bundle_close(b);
+    assert_false(tn_checkpoint_exists(golden(state, "v1/parts-?????" "-of-00003")));
+    assert_false(tn_checkpoint_exists(golden(state, "v1/make.py")));
+    assert_code(tn_bundle_open(golden(state, "v1/parts-?????" "-of-00003"), &b, &err), TN_NOT_FOUND);
+    assert_ok(tn_bundle_open(golden(state, "v1/parts-00001-of-00002"), &b, &err), &err); /* one of them: half of p */
+    assert_code(tn_bundle_read(b, "p", &t, &err), TN_DATA_LOSS);
+    tn_bundle_close(b);
+}
+
+#define NODE(name, op, inputs, attrs) "node { name: '" name "' op: '" op "' " inputs attrs "} "
+#define TYPE(key, t) "attr { key: '" key "' value { type: " t " } } "
+#define TEXT(name, value) \
+    NODE(name, "Const", "", TYPE("dtype", "DT_STRING") "attr { key: 'value' value { tensor { dtype: DT_STRING tensor_shape {} string_val: '" value "' } } } ")
+#define VARIABLE(name, t, dims) \
+    NODE(name, "VariableV2", "", TYPE("dtype", t) "attr { key: 'shape' value { shape { " dims " } } } ")
+#define ASSIGN(name, to, from, t) \
+    NODE(name, "Assign", "input: '" to "' input: '" from "' ", TYPE("T", t) "attr { key: '_class' value { list { s: 'loc:@x' } } } ")
+
+/* As graphs of 2016 have it: an operator for each tensor. */
+static void restored(void **state)
+{
+    static const char text[] =
+        VARIABLE("mine", "DT_FLOAT", "dim { size: 2 } dim { size: 3 }") VARIABLE("part", "DT_DOUBLE", "dim { size: 2 } dim { size: 2 }")
+        TEXT("file", "model") TEXT("n1", "w") TEXT("n2", "p") TEXT("s2", "5 2 3,2:-")
+        NODE("r1", "Restore", "input: 'file' input: 'n1' ", TYPE("dt", "DT_FLOAT"))
+        NODE("r2", "RestoreSlice", "input: 'file' input: 'n2' input: 's2' ", TYPE("dt", "DT_DOUBLE"))
+        ASSIGN("a1", "mine", "r1", "DT_FLOAT") ASSIGN("a2", "part", "r2", "DT_DOUBLE")
+        NODE("all", "NoOp", "input: '^a1' input: '^a2' ", "");
+    static const char *const files[] = {"v1/old", "v1/parts-?????" "-of-00002"};
+    tn_error err;
+    tn_GraphDef *def;
+    tn_tensor *t;
+    assert_ok(TN_PARSE(GraphDef, tn_view_of(text), arena_of(state), &def, &err), &err);
+    tn_graph *g = tn_graph_new();
+    assert_ok(tn_graphdef_import(def, NULL, g, &err), &err);
+    for (size_t i = 0; i < TN_COUNT(files); i++) {
+        tn_session *s;
+        assert_ok(tn_session_new(g, NULL, &s, &err), &err);
+        assert_ok(tn_checkpoint_restore(golden(state, files[i]), g, "all", s, NULL, &err), &err);
+        assert_ok(tn_session_get(s, "mine", &t, &err), &err);
+        assert_true(tn_tensor_number(t, 5) == 5);
+        tn_tensor_unref(t);
+        assert_ok(tn_session_get(s, "part", &t, &err), &err);
+        assert_true(tn_tensor_number(t, 0) == 3 && tn_tensor_number(t, 3) == 4.5);
+        tn_tensor_unref(t);
+        tn_session_free(s);
+    }
+    tn_graph_free(g);
+}
+
+static void read_everything(const char *path)
+{
+    tn_bundle *b;
+    tn_error err;
+    tn_tensor *t;
+    if (tn_bundle_open(path, &b, &err) != TN_OK) return;
+    for (int i = 0; i < tn_bundle_count(b); i++)
+        if (tn_bundle_read(b, tn_bundle_name(b, i), &t, &err) == TN_OK) tn_tensor_unref(t);
+    tn_bundle_close(b);
+}
+
+/* Cut, or with any byte changed, it is not the same, and nothing worse. */
+static void damaged(void **state)
+{
+    tn_error err;
+    tn_buf bytes = {0};
+    tn_bundle *b;
+    const char *path = in(state, "damaged");
+    assert_ok(tn_file_read(golden(state, "v1/parts-00000-of-00002"), 0, &bytes, &err), &err);
+    for (size_t n = 0; n < bytes.n; n++) {
+        assert_ok(tn_file_write(path, bytes.data, n, &err), &err);
+        assert_code(tn_bundle_open(path, &b, &err), TN_NOT_FOUND); /* no table's end: no checkpoint */
+        bytes.data[n] ^= 0x15;
+        assert_ok(tn_file_write(path, bytes.data, bytes.n, &err), &err);
+        bytes.data[n] ^= 0x15;
+        read_everything(path);
+    }
+    tn_buf_free(&bytes);
+}
+
+static void no_memory(void **state)
+{
+    const char *path = golden(state, "v1/parts-?????" "-of-00002");
+    for (int i = 1; i < 200; i++) {
+        tn_malloc_fail_at(i);
+        read_everything(path);
+        tn_malloc_fail_at(0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {TEST(one_file), TEST(shards), TEST(restored), TEST(damaged), TEST(no_memory)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
