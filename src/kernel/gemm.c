@@ -219,7 +219,9 @@ static int panels_at(const operands *o, cut cuts, int64_t j0, int64_t j1, bool m
 static void run_strips(const tn_gemm_plan *p, const tn_gemm_type *t, const operands *o, cut cuts, int64_t m0,
                        int64_t m1, int64_t j0, int64_t j1, int64_t p0, int64_t p1, const char *packed)
 {
-    const bool may_pair = m1 - m0 == 1 && packed && p->d.k > 0;
+    enum { MOST_PAIRED = 1 << 20 }; /* bytes: what turns round must find in the cache what it used last */
+    const int64_t pair = 2 * p->d.k * t->vecs * t->vl * (int64_t)tn_dtype_size(p->d.dtype);
+    const bool may_pair = m1 - m0 == 1 && packed && p->d.k > 0 && pair <= MOST_PAIRED;
     while (j0 < j1) {
         const int count = panels_at(o, cuts, j0, j1, may_pair);
         run_strip(p, t, o, cuts, o->backwards ? j1 - count : j0, count, m0, m1, p0, p1, packed);
