@@ -117,7 +117,10 @@ static tn_code shuffle_run(tn_run *r, tn_error *err)
     bool scalar = r->in[0]->shape.rank == 0 && r->in[1]->shape.rank == 1 && r->in[2]->shape.rank == 0;
     tn_shape s = scalar ? (tn_shape){.rank = 0} : tn_shape_vector(n);
     TN_TRY(tn_run_output(r, 0, &s, err));
-    for (int64_t i = 0; i < n; i++) TN_TRY(one(r, i, (int)rounds, err));
+    for (int64_t i = 0; i < n; i++) {
+        if (tn_run_cancelled(r)) return tn_fail(err, TN_CANCELLED, "the run was cancelled");
+        TN_TRY(one(r, i, (int)rounds, err));
+    }
     return TN_OK;
 }
 
@@ -128,6 +131,6 @@ const tn_op tn_op_RandomIndexShuffle = {
            "Tseed:type{int32,uint32,int64,uint64}",
     .infer = tn_infer_none,
     .run = shuffle_run,
-    .flags = TN_NO_GRADIENT,
+    .flags = TN_STATEFUL | TN_NO_GRADIENT, /* so that it is not folded: a small range takes long */
     .dynamic = TN_BIT(0),
 };
