@@ -64,3 +64,16 @@ tn_code tn_checkpoint_read(tn_checkpoint *c, const tn_bundle_entry *e, const tn_
     return slice ? tn_bundle_read_slice(c->bundle, e->name, slice, out, err)
                  : tn_bundle_read(c->bundle, e->name, out, err);
 }
+
+tn_code tn_checkpoint_tensor(const char *prefix, const char *name, tn_tensor **out, tn_error *err)
+{
+    tn_checkpoint *c;
+    const tn_bundle_entry *e = NULL;
+    TN_TRY(tn_checkpoint_open(prefix, &c, err));
+    tn_code code = tn_checkpoint_find(c, name, NULL, &e, err);
+    if (code == TN_OK)
+        code = e ? tn_checkpoint_read(c, e, NULL, out, err)
+                 : tn_fail(err, TN_NOT_FOUND, "Key %s not found in checkpoint '%s'", name, prefix);
+    tn_checkpoint_close(c);
+    return code;
+}

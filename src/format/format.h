@@ -190,6 +190,8 @@ tn_code tn_initialize_tables(const tn_graph *g, tn_session *s, tn_error *err);
 typedef struct tn_checkpoint tn_checkpoint;
 tn_code tn_checkpoint_open(const char *prefix, tn_checkpoint **out, tn_error *err);
 void tn_checkpoint_close(tn_checkpoint *c);
+/* One tensor; for tn_session_set_checkpoints. NOT_FOUND "Key .. not found in checkpoint". */
+tn_code tn_checkpoint_tensor(const char *prefix, const char *name, tn_tensor **out, tn_error *err);
 tn_bundle *tn_checkpoint_bundle(const tn_checkpoint *c);
 /* *out NULL: absent. name: in an object-based checkpoint (TensorFlow 2) also the one of the variable that had this
  * name, or whose key without its ending is `key`; NULL: only the key itself. */

@@ -6,6 +6,8 @@
  */
 #include "loaded.h"
 
+#include "../graph/session.h"
+
 static const tn_loaded_value *values_of(tn_arena *a, const tn_tensor_info *infos, int n)
 {
     tn_loaded_value *v = TN_ARRAY(a, n + 1, tn_loaded_value);
@@ -47,6 +49,7 @@ static tn_code model_new(tn_metagraph *meta, tn_graph *graph, const tn_session_o
                     : tn_graph_missing(graph, NULL, 0, NULL, 0, NULL, 0, &m->missing, &m->n_missing, err);
     if (code == TN_OK) code = tn_session_new(m->graph, options, &m->session, err);
     if (code == TN_OK) {
+        tn_session_set_checkpoints(m->session, tn_checkpoint_tensor);
         *out = m;
         return TN_OK;
     }

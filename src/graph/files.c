@@ -50,6 +50,22 @@ tn_code tn_files_write(const tn_files *f, const char *owner, tn_view path, tn_vi
     return code;
 }
 
+tn_code tn_files_tensor(const tn_files *f, const char *owner, tn_view prefix, tn_view name, tn_tensor **out,
+                        tn_error *err)
+{
+    char *p, *n;
+    if (!f || !f->tensor)
+        return tn_fail(err, TN_FAILED_PRECONDITION, "'%s': this session has no access to checkpoints", owner);
+    TN_TRY(path_of(f, owner, prefix, &p, err));
+    tn_code code = path_of(f, owner, name, &n, err);
+    if (code == TN_OK) {
+        code = f->tensor(p, n, out, err);
+        tn_free(n);
+    }
+    tn_free(p);
+    return code;
+}
+
 tn_code tn_files_print(const tn_files *f, const char *stream, tn_view text, tn_error *err)
 {
     if (!strncmp(stream, "file://", 7))

@@ -7,8 +7,12 @@
 
 #include "op.h"
 
+/* A tensor of a checkpoint, by the prefix of its files and its name. */
+typedef tn_code (*tn_checkpoint_fn)(const char *prefix, const char *name, tn_tensor **out, tn_error *err);
+
 typedef struct tn_files { /* of one session; borrowed */
     const tn_outside *outside; /* NULL: no files */
+    tn_checkpoint_fn tensor;   /* NULL: no checkpoints */
     tn_print_fn print;         /* NULL: nobody listens */
     void *print_payload;
 } tn_files;
@@ -23,6 +27,8 @@ typedef struct tn_paths {
 } tn_paths;
 tn_code tn_files_match(const tn_files *f, const char *owner, tn_view pattern, tn_arena *a, tn_paths *out,
                        tn_error *err);
+tn_code tn_files_tensor(const tn_files *f, const char *owner, tn_view prefix, tn_view name, tn_tensor **out,
+                        tn_error *err);
 /* Text for whoever listens; stream as PrintV2's attribute says. */
 tn_code tn_files_print(const tn_files *f, const char *stream, tn_view text, tn_error *err);
 

@@ -116,6 +116,11 @@ void tn_session_set_outside(tn_session *s, const tn_outside *outside)
     s->store->files.outside = outside;
 }
 
+void tn_session_set_checkpoints(tn_session *s, tn_checkpoint_fn tensor)
+{
+    s->store->files.tensor = tensor;
+}
+
 void tn_session_on_print(tn_session *s, tn_print_fn print, void *payload)
 {
     s->store->files.print = print;

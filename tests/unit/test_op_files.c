@@ -3,6 +3,7 @@
  */
 #include "test.h"
 
+#include "format/format.h"
 #include "graph/session.h"
 
 #include <unistd.h>
@@ -275,6 +276,155 @@ static void test_constant(void **state)
     end(&f);
 }
 
+/* ==== checkpoints ==== */
+
+static tn_node ids(fixture *f, int64_t n, const int64_t *v)
+{
+    tn_tensor *t;
+    assert_ok(tn_tensor_int64s(TN_INT64, v, n, &t, &f->err), &f->err);
+    tn_node node = tn_constant(f->b, NULL, t);
+    tn_tensor_unref(t);
+    return node;
+}
+
+typedef struct remap_row {
+    const char *name, *tensor;
+    int rows, columns;
+    int64_t row[4];
+    int n_row;
+    int64_t column[4];
+    int n_column, n_given;
+    tn_code code;
+    const char *says; /* or NULL: */
+    float want[6];
+} remap_row;
+
+static void remap_op(fixture *f, const remap_row *q)
+{
+    static const float values[] = {9, 8, 7, 6};
+    tn_tensor *t;
+    tn_shape s = tn_shape_vector(q->n_given);
+    assert_ok(tn_tensor_of(TN_FLOAT, &s, values, &t, &f->err), &f->err);
+    tn_attr attrs[] = {tn_attr_int("num_rows", q->rows), tn_attr_int("num_cols", q->columns)};
+    tn_op_named(f->b, "LoadAndRemapMatrix", q->name,
+                TN_INPUTS(path(f, "ck"), text(f, q->tensor), ids(f, q->n_row, q->row),
+                          ids(f, q->n_column, q->column), tn_constant(f->b, NULL, t)),
+                attrs, 2);
+    tn_tensor_unref(t);
+}
+
+static void write_checkpoint(fixture *f)
+{
+    float w[12];
+    char p[128];
+    tn_bundle_writer *writer;
+    tn_tensor *matrix, *vector, *wide;
+    for (int i = 0; i < 12; i++) w[i] = (float)i;
+    snprintf(p, sizeof p, "%s/ck", f->folder);
+    assert_ok(tn_tensor_of(TN_FLOAT, &(tn_shape){.rank = 2, .dim = {4, 3}}, w, &matrix, &f->err), &f->err);
+    assert_ok(tn_tensor_of(TN_FLOAT, &(tn_shape){.rank = 1, .dim = {3}}, w, &vector, &f->err), &f->err);
+    assert_ok(tn_tensor_new(TN_DOUBLE, &(tn_shape){.rank = 1, .dim = {3}}, &wide, &f->err), &f->err);
+    assert_ok(tn_bundle_writer_open(p, &writer, &f->err), &f->err);
+    assert_ok(tn_bundle_add(writer, "d", wide, &f->err), &f->err);
+    assert_ok(tn_bundle_add(writer, "u", vector, &f->err), &f->err);
+    assert_ok(tn_bundle_add(writer, "w", matrix, &f->err), &f->err);
+    assert_ok(tn_bundle_commit(writer, &f->err), &f->err);
+    tn_tensor_unref(matrix);
+    tn_tensor_unref(vector);
+    tn_tensor_unref(wide);
+}
+
+static void test_remapped_matrix(void **state)
+{
+    (void)state;
+    static const remap_row rows[] = {
+        {"same", "w", 2, 3, {0, 1}, 2, {0}, 0, 0, TN_OK, NULL, {0, 1, 2, 3, 4, 5}},
+        {"other", "w", 3, 2, {2, -1, 0}, 3, {1, -1}, 2, 4, TN_OK, NULL, {7, 9, 8, 7, 1, 6}},
+        {"few",
+         "w",
+         3,
+         2,
+         {2, -1, 0},
+         3,
+         {1, -1},
+         2,
+         2,
+         TN_INVALID_ARGUMENT,
+         "more missing values remain",
+         {0}},
+        {"many", "w", 1, 3, {1}, 1, {0}, 0, 1, TN_INVALID_ARGUMENT, "only 0 elements were used", {0}},
+        {"twice",
+         "w",
+         2,
+         3,
+         {2, 2},
+         2,
+         {0},
+         0,
+         0,
+         TN_UNIMPLEMENTED,
+         "Old ID 2 is mapped to both new ID 0 and 1",
+         {0}},
+        {"columns",
+         "w",
+         1,
+         2,
+         {2},
+         1,
+         {0, 0},
+         2,
+         0,
+         TN_UNIMPLEMENTED,
+         "Old ID 0 is mapped to both new ID 0 and 1",
+         {0}},
+        {"past", "w", 1, 3, {7}, 1, {0}, 0, 0, TN_INTERNAL, "out of bounds", {0}},
+        {"size",
+         "w",
+         2,
+         3,
+         {1},
+         1,
+         {0},
+         0,
+         0,
+         TN_INVALID_ARGUMENT,
+         "instead of being equal to num_rows=2",
+         {0}},
+        {"width",
+         "w",
+         1,
+         2,
+         {1},
+         1,
+         {0},
+         0,
+         0,
+         TN_INVALID_ARGUMENT,
+         "instead of being equal to num_cols=2",
+         {0}},
+        {"type", "d", 1, 3, {1}, 1, {0}, 0, 0, TN_INVALID_ARGUMENT, "invalid type double", {0}},
+        {"rank", "u", 1, 3, {1}, 1, {0}, 0, 0, TN_INVALID_ARGUMENT, "invalid rank 1", {0}},
+        {"none", "none", 1, 3, {1}, 1, {0}, 0, 0, TN_NOT_FOUND, "Key none not found in checkpoint", {0}},
+    };
+    fixture f;
+    char fetch[32];
+    tn_tensor *t;
+    begin(&f);
+    write_checkpoint(&f);
+    for (size_t i = 0; i < TN_COUNT(rows); i++) remap_op(&f, &rows[i]);
+    refused(&f, "same:0", TN_FAILED_PRECONDITION, "no access to checkpoints");
+    tn_session_set_checkpoints(f.s, tn_checkpoint_tensor);
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        snprintf(fetch, sizeof fetch, "%s:0", rows[i].name);
+        if (rows[i].code) refused(&f, fetch, rows[i].code, rows[i].says);
+        if (rows[i].code) continue;
+        assert_ok(run(&f, fetch, NULL, &t), &f.err);
+        for (int k = 0; k < 6; k++) assert_true(TN_FLOATS(t)[k] == rows[i].want[k]);
+        tn_tensor_unref(t);
+    }
+    end(&f);
+}
+
 /* ==== data sets ==== which are not run: what takes examples from them is fed */
 
 static void test_iterator(void **state)
@@ -368,9 +518,10 @@ static void test_print(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read_write),   cmocka_unit_test(test_patterns),
-        cmocka_unit_test(test_vocabularies), cmocka_unit_test(test_constant),
-        cmocka_unit_test(test_iterator),     cmocka_unit_test(test_print),
+        cmocka_unit_test(test_read_write),      cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_vocabularies),    cmocka_unit_test(test_constant),
+        cmocka_unit_test(test_remapped_matrix), cmocka_unit_test(test_iterator),
+        cmocka_unit_test(test_print),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
