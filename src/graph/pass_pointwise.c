@@ -331,10 +331,15 @@ static tn_code fuse_region(tn_binding *b, tn_region *r, bool is_body, tn_error *
     for (int i = 0; i < n; i++) {
         r->nodes[i]->copy = NULL;
         r->nodes[i]->slot = 0;
+        r->nodes[i]->order = i;
         for (int s = 0; s < r->nodes[i]->n_sub; s++)
             TN_TRY(fuse_region(b, r->nodes[i]->sub[s], s == 1 && tn_pnode_is_loop(r->nodes[i]), err));
     }
-    for (int i = 0; i < r->n_args; i++) r->args[i]->copy = NULL, r->args[i]->slot = 0;
+    for (int i = 0; i < r->n_args; i++) {
+        r->args[i]->copy = NULL;
+        r->args[i]->slot = 0;
+        r->args[i]->order = -1;
+    }
     tn_region_count_uses(r);
     for (int i = n - 1; i >= 0; i--) {
         tn_pnode *last = r->nodes[i];
