@@ -204,8 +204,7 @@ static tn_code make_map(maker *m, tn_error *err)
 
 /* ==== SymbolicGradient ==== inputs: the function's, and the gradients of its results */
 
-/* The function's body in this one, its arguments given; where TensorFlow has a function for its gradient,
- * that. */
+/* The function's body in this one, with its arguments given. */
 static tn_code copy_function(maker *m, const tn_function *f, tn_node *rets, tn_error *err)
 {
     tn_copier c;
@@ -216,6 +215,7 @@ static tn_code copy_function(maker *m, const tn_function *f, tn_node *rets, tn_e
     return TN_OK;
 }
 
+/* Where the library has a function for the gradient, that is called. */
 static tn_code call_gradient(maker *m, const char *name, tn_error *err)
 {
     tn_dtype *types = TN_ARRAY(m->arena, m->op->n_out + 1, tn_dtype);

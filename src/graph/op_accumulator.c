@@ -200,8 +200,11 @@ static tn_code add_sparse(accumulator *a, const sparse_gradient *g, tn_error *er
     if (code == TN_OK) {
         int64_t n = a->n;
         clear(a);
-        *a = (accumulator){a->base, a->lock, a->changed, a->dtype, a->shape, a->mean,
-                           a->step, n,       m.sum,      m.row,    m.count,  m.n};
+        a->n = n;
+        a->sum = m.sum;
+        a->row = m.row;
+        a->count = m.count;
+        a->rows = m.n;
         return TN_OK;
     }
     tn_tensor_unref(m.sum);
