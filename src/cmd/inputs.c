@@ -359,8 +359,8 @@ tn_code input_of_numbers(const tn_spec *spec, const tn_tensor *from, int64_t fir
     return code;
 }
 
-static tn_code from_literal(const input_values *v, const tn_spec *spec, const literal *l, tn_tensor **out,
-                            tn_error *err)
+tn_code input_literal(const input_values *v, const tn_spec *spec, const literal *l, tn_tensor **out,
+                      tn_error *err)
 {
     tn_shape lists, shape;
     tn_tensor *t;
@@ -433,7 +433,7 @@ tn_code input_tensor(input_values *v, const char *command, const tn_spec *spec, 
         return usage_error(err, "input '%s': '%.100s' is neither a file nor numbers, zeros, ones, random: %s",
                            spec->name, text, why);
     }
-    code = from_literal(v, spec, l, out, err);
+    code = input_literal(v, spec, l, out, err);
     literal_free(l);
     return code;
 }

@@ -31,6 +31,10 @@ tn_code inputs_check(input_values *v, tn_error *err);
 /* The value for an input. command: for what is said of the seed, on stderr, once. */
 tn_code input_tensor(input_values *v, const char *command, const tn_spec *spec, const char *text, tn_tensor **out,
                      tn_error *err);
+/* The same of a literal that is read already. */
+struct literal;
+tn_code input_literal(const input_values *v, const tn_spec *spec, const struct literal *l, tn_tensor **out,
+                      tn_error *err);
 tn_code input_examples(const tn_spec *spec, const char *text, tn_tensor **out, tn_error *err);
 /* n numbers of another tensor from the one at `first` on, in the input's dtype and shape. */
 tn_code input_of_numbers(const tn_spec *spec, const tn_tensor *from, int64_t first, int64_t n, tn_tensor **out,

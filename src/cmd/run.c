@@ -4,6 +4,7 @@
  * graph, with inputs from files or as they are typed (inputs.c), and outputs into files. Steps are run_steps.c's.
  */
 #include "inputs.h"
+#include "literal.h"
 #include "run.h"
 
 #include <stdio.h>
@@ -52,6 +53,42 @@ typedef struct bindings { /* NAME=VALUE, made */
     int n, n_fixed; /* those from n_fixed on have an example in each row */
 } bindings;
 
+/* ==== sparse values ==== a key's three tensors, "KEY.indices" and so on */
+
+enum { N_PARTS = 3 };
+static const char *const parts[N_PARTS] = {"indices", "values", "dense_shape"};
+
+static const char *part_name(const tn_loaded_value *v, int part)
+{
+    return part == 0 ? v->indices : part == 1 ? v->values : v->dense_shape;
+}
+
+static tn_spec part_spec(const tn_loaded_value *v, const char *name, int part)
+{
+    int64_t rank = v->shape.rank < 0 ? -1 : v->shape.rank;
+    if (part == 1) return (tn_spec){name, v->dtype, {.rank = 1, .dim = {-1}}};
+    if (part == 0) return (tn_spec){name, TN_INT64, {.rank = 2, .dim = {-1, rank}}};
+    return (tn_spec){name, TN_INT64, {.rank = 1, .dim = {rank}}};
+}
+
+/* Which part of a sparse value a name is; -1: none of it. */
+static int part_named(const tn_loaded_value *v, const char *name)
+{
+    size_t n = strlen(v->key);
+    for (int i = 0; v->values && i < N_PARTS; i++)
+        if (!strncmp(name, v->key, n) && name[n] == '.' && !strcmp(name + n + 1, parts[i])) return i;
+    return -1;
+}
+
+static const tn_loaded_value *sparse_input(const tn_loaded_signature *s, const char *name)
+{
+    for (int i = 0; s && i < s->n_in; i++)
+        if (s->in[i].values && !strcmp(s->in[i].key, name)) return &s->in[i];
+    return NULL;
+}
+
+/* ==== names, values ==== */
+
 /* What a name stands for: an input of the signature, or (s NULL) a value of the graph. *feed: the graph's
  * name. */
 static tn_code find_spec(tn_loaded *m, const tn_loaded_signature *s, const char *name, tn_spec *spec,
@@ -66,14 +103,35 @@ static tn_code find_spec(tn_loaded *m, const tn_loaded_signature *s, const char 
         return code;
     }
     for (int i = 0; i < s->n_in; i++) {
+        int part = part_named(&s->in[i], name);
+        if (part >= 0) {
+            *spec = part_spec(&s->in[i], name, part);
+            *feed = part_name(&s->in[i], part);
+            return TN_OK;
+        }
         if (strcmp(s->in[i].key, name) != 0) continue;
         if (!s->in[i].name)
-            return usage_error(err, "input '%s' of signature '%s' is sparse or composite", name, s->name);
+            return usage_error(err, "input '%s' of signature '%s' is %s", name, s->name,
+                               s->in[i].values ? "sparse: only --input takes it" : "composite");
         *spec = (tn_spec){name, s->in[i].dtype, s->in[i].shape};
         *feed = s->in[i].name;
         return TN_OK;
     }
     return usage_error(err, "signature '%s' has no input '%s'", s->name, name);
+}
+
+/* Takes the tensor. feed: the graph's name, which may be `name` itself. */
+static tn_code add_binding(bindings *b, const char *name, const char *feed, tn_tensor *t, tn_error *err)
+{
+    char *copy = strdup(name);
+    if (!copy) {
+        tn_tensor_unref(t);
+        return usage_error(err, "out of memory");
+    }
+    b->names[b->n] = copy;
+    b->tensors[b->n] = t;
+    b->feeds[b->n++] = (tn_feed){feed == name ? copy : feed, t};
+    return TN_OK;
 }
 
 static bool is_given(const bindings *in, const char *name)
@@ -97,32 +155,63 @@ static tn_code load_data(const char *path, tn_tensor **out, tn_error *err)
     return idx ? tn_idx_load(path, 0, 0, out, err) : tn_tensor_load(path, out, err);
 }
 
+/* '{"indices": [[0,1]], "values": [2.5], "dense_shape": [2,5]}', or a file of that. */
+static tn_code bind_sparse(values *v, const tn_loaded_value *s, const char *text, bindings *b, tn_error *err)
+{
+    char *file = NULL;
+    literal *l = NULL;
+    tn_code code = ends_in(text, ".json") ? text_of_file(text, &file, err) : TN_OK;
+    if (code == TN_OK) code = literal_parse(file ? file : text, &l, err);
+    free(file);
+    if (code != TN_OK || l->kind != LITERAL_OBJECT || l->count != N_PARTS) {
+        literal_free(l);
+        return usage_error(err, "input '%s' is sparse: give {\"indices\": ..., \"values\": ..., \"dense_shape\": ...}, "
+                           "or --input %s.indices=... and so on", s->key, s->key);
+    }
+    for (int i = 0; code == TN_OK && i < N_PARTS; i++) {
+        char name[512];
+        const literal *part = l->first;
+        while (part && strcmp(part->key, parts[i]) != 0) part = part->next;
+        snprintf(name, sizeof name, "%s.%s", s->key, parts[i]);
+        tn_spec spec = part_spec(s, name, i);
+        tn_tensor *t = NULL;
+        code = !part                   ? usage_error(err, "input '%s' has no '%s'", s->key, parts[i])
+               : b->n == 256           ? usage_error(err, "more than %d inputs", b->n)
+               : is_given(b, name)     ? usage_error(err, "input '%s' is given twice", name)
+                                       : input_literal(&v->in, &spec, part, &t, err);
+        if (code == TN_OK) code = add_binding(b, name, part_name(s, i), t, err);
+    }
+    literal_free(l);
+    return code;
+}
+
 static tn_code bind_one(values *v, tn_loaded *m, const tn_loaded_signature *s, const char *text, int kind,
                         bindings *b, tn_error *err)
 {
     tn_spec spec;
     const char *feed = NULL;
+    tn_tensor *t = NULL;
     size_t n = input_name(text);
     if (!n) return usage_error(err, "'%.100s' is not of the form NAME=VALUE", text);
     if (b->n == 256) return usage_error(err, "more than %d inputs", b->n);
     char *name = strndup(text, n);
     if (!name) return usage_error(err, "out of memory");
+    const tn_loaded_value *sparse = kind == BIND_INPUT ? sparse_input(s, name) : NULL;
+    if (sparse) {
+        free(name);
+        return bind_sparse(v, sparse, text + n + 1, b, err);
+    }
     tn_code code = is_given(b, name) ? usage_error(err, "input '%s' is given twice", name)
                                      : find_spec(m, s, name, &spec, &feed, err);
     if (code == TN_OK && kind == BIND_DATA)
-        code = load_data(text + n + 1, &b->tensors[b->n], err);
+        code = load_data(text + n + 1, &t, err);
     else if (code == TN_OK && kind == BIND_EXAMPLES)
-        code = input_examples(&spec, text + n + 1, &b->tensors[b->n], err);
+        code = input_examples(&spec, text + n + 1, &t, err);
     else if (code == TN_OK)
-        code = input_tensor(&v->in, "run", &spec, text + n + 1, &b->tensors[b->n], err);
-    if (code != TN_OK) {
-        free(name);
-        return code;
-    }
-    b->names[b->n] = name;
-    b->feeds[b->n] = (tn_feed){feed, b->tensors[b->n]};
-    b->n++;
-    return TN_OK;
+        code = input_tensor(&v->in, "run", &spec, text + n + 1, &t, err);
+    if (code == TN_OK) code = add_binding(b, name, feed, t, err);
+    free(name);
+    return code;
 }
 
 static tn_code bind_all(values *v, tn_loaded *m, const tn_loaded_signature *s, const strings *texts,
@@ -169,10 +258,37 @@ static tn_code write_all(const char *dir, const char *const *names, tn_tensor **
 /* ==== once, or in steps ==== */
 
 typedef struct wanted {
-    const char *names[256], *keys[256]; /* of the graph; what results are called */
+    const char *names[256]; /* of the graph */
+    char *keys[256];        /* what results are called */
     int n;
     const strings *targets; /* NULL: none */
 } wanted;
+
+static tn_code want(wanted *w, const char *name, const char *key, tn_error *err)
+{
+    if (w->n == 256) return usage_error(err, "more than %d results", w->n);
+    w->names[w->n] = name;
+    w->keys[w->n] = strdup(key);
+    return w->keys[w->n] ? w->n++, TN_OK : usage_error(err, "out of memory");
+}
+
+static tn_code want_output(wanted *w, const tn_loaded_signature *s, const tn_loaded_value *v, tn_error *err)
+{
+    char key[512];
+    if (v->name) return want(w, v->name, v->key, err);
+    if (!v->values) return usage_error(err, "output '%s' of signature '%s' is composite", v->key, s->name);
+    for (int i = 0; i < N_PARTS; i++) {
+        snprintf(key, sizeof key, "%s.%s", v->key, parts[i]);
+        tn_code code = want(w, part_name(v, i), key, err);
+        if (code != TN_OK) return code;
+    }
+    return TN_OK;
+}
+
+static void drop_wanted(wanted *w)
+{
+    for (int i = 0; i < w->n; i++) free(w->keys[i]);
+}
 
 static tn_code run_wanted(tn_loaded *m, const values *v, const bindings *in, const wanted *w, tn_error *err)
 {
@@ -187,7 +303,7 @@ static tn_code run_wanted(tn_loaded *m, const values *v, const bindings *in, con
                             : tn_session_run(session, in->feeds, in->n, w->names, w->n, out, targets->v, targets->n,
                                              err);
     if (code == TN_OK)
-        code = write_all(v->outputs, w->keys, out, w->n, err);
+        code = write_all(v->outputs, (const char *const *)w->keys, out, w->n, err);
     else
         for (int i = 0; i < w->n; i++) tn_tensor_unref(out[i]);
     return code == TN_OK && v->save ? tn_loaded_save(m, v->save, err) : code;
@@ -202,10 +318,21 @@ static bool has_default(tn_loaded *m, const tn_loaded_value *v)
     return strcmp(tn_operation_type(n.op), "PlaceholderWithDefault") == 0;
 }
 
+static bool value_given(const bindings *in, const tn_loaded_value *v)
+{
+    char name[512];
+    if (!v->values) return is_given(in, v->key);
+    for (int i = 0; i < N_PARTS; i++) {
+        snprintf(name, sizeof name, "%s.%s", v->key, parts[i]);
+        if (!is_given(in, name)) return false;
+    }
+    return true;
+}
+
 static tn_code all_given(tn_loaded *m, const tn_loaded_signature *s, const bindings *in, tn_error *err)
 {
     for (int i = 0; i < s->n_in; i++)
-        if (!is_given(in, s->in[i].key) && !has_default(m, &s->in[i]))
+        if (!value_given(in, &s->in[i]) && !(s->in[i].name && has_default(m, &s->in[i])))
             return usage_error(err, "signature '%s' wants --input %s=VALUE as well", s->name, s->in[i].key);
     return TN_OK;
 }
@@ -216,14 +343,11 @@ static tn_code run_signature(tn_loaded *m, values *v, tn_error *err)
     bindings in = {.n = 0};
     wanted w = {.n = 0};
     tn_code code = tn_loaded_find_signature(m, v->signature, &s, err);
-    if (code == TN_OK && s->n_out > 256) code = usage_error(err, "signature '%s' has more than 256 outputs", s->name);
     if (code == TN_OK) code = bind_all(v, m, s, &v->in.inputs, &in, err);
     if (code == TN_OK) code = all_given(m, s, &in, err);
-    for (int i = 0; code == TN_OK && i < s->n_out; i++, w.n++) {
-        w.names[i] = s->out[i].name;
-        w.keys[i] = s->out[i].key;
-    }
+    for (int i = 0; code == TN_OK && i < s->n_out; i++) code = want_output(&w, s, &s->out[i], err);
     if (code == TN_OK) code = run_wanted(m, v, &in, &w, err);
+    drop_wanted(&w);
     drop_bindings(&in);
     return code;
 }
@@ -231,10 +355,11 @@ static tn_code run_signature(tn_loaded *m, values *v, tn_error *err)
 static tn_code run_fetches(tn_loaded *m, values *v, tn_error *err)
 {
     bindings in = {.n = 0};
-    wanted w = {.n = v->fetches.n, .targets = &v->targets};
-    for (int i = 0; i < w.n; i++) w.names[i] = w.keys[i] = v->fetches.v[i];
+    wanted w = {.n = 0, .targets = &v->targets};
     tn_code code = bind_all(v, m, NULL, &v->feeds, &in, err);
+    for (int i = 0; code == TN_OK && i < v->fetches.n; i++) code = want(&w, v->fetches.v[i], v->fetches.v[i], err);
     if (code == TN_OK) code = run_wanted(m, v, &in, &w, err);
+    drop_wanted(&w);
     drop_bindings(&in);
     return code;
 }
