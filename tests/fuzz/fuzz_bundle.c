@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fuzz_bundle.c - any bytes as the index of a checkpoint; all its tensors are read.
+ * fuzz_bundle.c - any bytes as the index of a checkpoint, and as one of Saver's V1; all its tensors are read.
  */
 #include <unistd.h>
 
@@ -8,26 +8,32 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void read_all(const char *prefix)
+{
+    tn_bundle *b;
+    tn_error err;
+    if (tn_bundle_open(prefix, &b, &err) != TN_OK) return;
+    for (int i = 0; i < tn_bundle_count(b); i++) {
+        tn_tensor *t;
+        const char *name = tn_bundle_at(b, i)->name;
+        if (tn_bundle_read(b, name, &t, &err) == TN_OK) tn_tensor_unref(t);
+        if (tn_bundle_read_slice(b, name, &(tn_slice){1, {1}, {2}}, &t, &err) == TN_OK) tn_tensor_unref(t);
+    }
+    tn_bundle_close(b);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char prefix[64], path[128], shard[256] = {0};
-    tn_bundle *b;
-    tn_error err;
     snprintf(prefix, sizeof prefix, "/tmp/tn_fuzz_bundle.%ld", (long)getpid());
     snprintf(path, sizeof path, "%s.index", prefix);
     tn_file_write(path, data, size, NULL);
     snprintf(path, sizeof path, "%s.data-00000-of-00001", prefix);
     tn_file_write(path, shard, sizeof shard, NULL);
-    if (tn_bundle_open(prefix, &b, &err) == TN_OK) {
-        for (int i = 0; i < tn_bundle_count(b); i++) {
-            tn_tensor *t;
-            const char *name = tn_bundle_at(b, i)->name;
-            if (tn_bundle_read(b, name, &t, &err) == TN_OK) tn_tensor_unref(t);
-            if (tn_bundle_read_slice(b, name, &(tn_slice){1, {1}, {2}}, &t, &err) == TN_OK)
-                tn_tensor_unref(t);
-        }
-        tn_bundle_close(b);
-    }
+    read_all(prefix);
     tn_checkpoint_remove(prefix, NULL);
+    tn_file_write(prefix, data, size, NULL);
+    read_all(prefix);
+    tn_remove_file(prefix, NULL);
     return 0;
 }
