@@ -19,6 +19,18 @@ int tn_session_threads(const tn_session *s);
 void tn_callable_guard(tn_callable *c, int fetch);
 /* One run that looks at every float output: an error names the first that is not finite. Writes too. */
 tn_code tn_callable_run_checked(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, tn_error *err);
+/* The same run of parts of a graph again and again, by any number of threads at once: what tn_session_run does without
+ * looking its plan up by names each time. feeds and fetches are copied; out[i] belongs to the caller. */
+typedef struct tn_prepared tn_prepared;
+typedef struct tn_run_limits { /* zeros: none but the session's own */
+    int64_t deadline;         /* on the clock of tn_now_us: then DEADLINE_EXCEEDED */
+    const atomic_int *cancel; /* not 0: CANCELLED */
+} tn_run_limits;
+tn_code tn_prepared_new(tn_session *s, const char *const *feeds, int n_feeds, const char *const *fetches, int n_fetches,
+                        tn_prepared **out, tn_error *err);
+tn_code tn_prepared_run(tn_prepared *p, const tn_tensor *const *feeds, tn_tensor **out, const tn_run_limits *limits,
+                        tn_error *err);
+void tn_prepared_free(tn_prepared *p);
 /* The plan as a table: steps, kernels, fusions, shapes, bytes, and times when step_ns is not NULL (sums
  * over `runs` runs, nanoseconds). */
 void tn_program_text(const tn_program *p, const int64_t *step_ns, int runs, tn_buf *out);

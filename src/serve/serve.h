@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * serve.h - the model server: Source -> Manager -> Servable, what is asked of a servable, and the gRPC and REST APIs
+ * which ask it. Nouns, texts, codes and defaults are TensorFlow Serving's.
+ *
+ *     source    which versions of which models should be there (configuration, folders, labels)
+ *     manager   loads and unloads them until it is so, and hands out servables
+ *     servable  one version of one model, loaded, planned and warm; counted
+ *     ask       a question to a servable's signature: inputs in, outputs out; batching is below it
+ *     api_*     requests and responses of PredictionService, ModelService, Health, reflection; REST beside it
+ *
+ * Sockets are net/'s; files, graphs and sessions format/'s and graph/'s. Nothing here knows of flags: cmd/ fills
+ * tn_server_options (turnery.h).
+ *
+ * Invariants: a servable handed out stays whole until it is given back, whatever the manager does meanwhile; a version
+ * becomes AVAILABLE only when every tensor has been checked and its signatures have answered once; the old version goes
+ * after the new one is AVAILABLE; I/O errors while looking at folders change nothing. An answer is made of what its own
+ * request gave, also when requests are batched. Requests never wait for loading.
+ */
+#ifndef TN_SERVE_H
+#define TN_SERVE_H
+
+#include "../format/format.h"
+#include "../graph/session.h"
+#include "../net/net.h"
+
+/* ==== servable (servable.c) ==== one version of one model */
+
+typedef enum tn_servable_state { /* ModelVersionStatus.State */
+    TN_STATE_UNKNOWN = 0, TN_STATE_START = 10, TN_STATE_LOADING = 20, TN_STATE_AVAILABLE = 30, TN_STATE_UNLOADING = 40,
+    TN_STATE_END = 50
+} tn_servable_state;
+
+typedef struct tn_batcher tn_batcher;
+typedef struct tn_request_log tn_request_log;
+
+typedef struct tn_servable {
+    atomic_int refs;
+    const char *model; /* its name */
+    int64_t version;
+    const char *path;  /* the version's folder */
+    tn_loaded *loaded; /* session, signatures */
+    struct tn_asker *askers; /* one a signature, in the order of tn_loaded_signature_at */
+    tn_batcher *batcher;     /* NULL: requests are not batched */
+    int64_t bytes;           /* that its variables and plans hold, as far as known */
+    tn_arena *arena;
+} tn_servable;
+tn_servable *tn_servable_keep(tn_servable *s);
+void tn_servable_drop(tn_servable *s); /* the last one unloads it, in the calling thread */
+
+typedef struct tn_servable_options {
+    const char *model, *path;
+    int64_t version;
+    const char *const *tags;
+    int n_tags;
+    const char *meta_graph, *checkpoint; /* instead of a SavedModel at path; NULL */
+    tn_session_options session;
+    bool warm_up; /* assets.extra/tf_serving_warmup_requests, or else the signatures' own shapes */
+    int warm_up_iterations;
+    const struct tn_batching *batching; /* NULL: none */
+    const atomic_int *cancel;           /* not 0: loading gives up with CANCELLED */
+    struct tn_metrics *metrics;
+    const tn_log *log;
+} tn_servable_options;
+/* Loads, checks every tensor's presence, size and checksum, plans and warms. Slow. */
+tn_code tn_servable_load(const tn_servable_options *o, tn_servable **out, tn_error *err);
+
+/* ==== asking (ask.c) ==== */
+
+/* A signature prepared: which values are fed and fetched, its plans shared by all threads. */
+typedef struct tn_asker {
+    const tn_loaded_signature *signature;
+    tn_prepared *all; /* all outputs fetched */
+    int64_t run_ns;   /* how long it takes lately for one row of input, atomically; 0: not known */
+} tn_asker;
+
+typedef struct tn_ask { /* one question; the caller's, alive until done */
+    tn_servable *servable;
+    const tn_asker *asker;
+    const tn_tensor **in;  /* by the signature's inputs */
+    const int *wanted;     /* indices of outputs, n_wanted of them; NULL: all */
+    int n_wanted;
+    int64_t deadline;      /* tn_now_us; 0: none */
+    const atomic_int *cancel;
+    tn_tensor **out;       /* by `wanted`: room given by the caller, filled on success, the caller's to drop */
+    int64_t queued_us, ran_us; /* results: in the batching queue; in the plan (the whole batch) */
+} tn_ask;
+/* Runs it here (or in the batch it joins, which it waits for). Errors as the session's, in TensorFlow's words. */
+tn_code tn_ask_run(tn_ask *a, tn_error *err);
+/* Whether it is expected to be so short that an I/O thread may run it itself: never when it may be batched. */
+bool tn_ask_is_short(const tn_ask *a);
+
+/* ==== batching (batching.c, batching_parameters.c) ==== */
+
+typedef struct tn_batching { /* BatchingParameters; what was not given has TensorFlow Serving's default */
+    int64_t max_batch_size, batch_timeout_micros, max_enqueued_batches, num_batch_threads, max_execution_batch_size;
+    const int64_t *allowed_batch_sizes;
+    int n_allowed;
+    bool pad_variable_length_inputs, enable_large_batch_splitting;
+    double latency_target_ms; /* --batch_latency_ms: 0: batch_timeout_micros is as it is */
+} tn_batching;
+/* Text proto; INVALID_ARGUMENT in TensorFlow Serving's words. The arena owns the result. */
+tn_code tn_batching_parse(tn_view text, tn_arena *a, tn_batching *out, tn_error *err);
+tn_code tn_batcher_new(const tn_batching *o, tn_servable *s, tn_batcher **out, tn_error *err);
+void tn_batcher_free(tn_batcher *b);
+tn_code tn_batcher_run(tn_batcher *b, tn_ask *a, tn_error *err);
+
+/* ==== models (model_config.c, source.c, manager.c) ==== */
+
+typedef enum tn_policy_kind { TN_POLICY_LATEST, TN_POLICY_ALL, TN_POLICY_SPECIFIC } tn_policy_kind;
+typedef struct tn_label {
+    const char *label;
+    int64_t version;
+} tn_label;
+typedef struct tn_model_config { /* a ModelConfig, checked */
+    const char *name, *base_path, *platform;
+    tn_policy_kind policy;
+    int64_t latest; /* TN_POLICY_LATEST: how many */
+    const int64_t *specific;
+    int n_specific;
+    const tn_label *labels;
+    int n_labels;
+    const tn_LoggingConfig *logging; /* NULL: none */
+    const char *meta_graph, *checkpoint; /* served straight from these: version 1, or the checkpoint's step */
+    bool is_run; /* base_path is a training run's folder of exports */
+} tn_model_config;
+typedef struct tn_model_configs {
+    const tn_model_config *v;
+    int n;
+    tn_arena *arena;
+} tn_model_configs;
+/* ModelServerConfig's text or message, checked as TensorFlow Serving does (duplicates, relative paths, ...). */
+tn_code tn_model_configs_parse(tn_view text, tn_model_configs *out, tn_error *err);
+tn_code tn_model_configs_from(const tn_ModelServerConfig *config, tn_model_configs *out, tn_error *err);
+void tn_model_configs_free(tn_model_configs *c);
+
+typedef struct tn_manager tn_manager;
+typedef struct tn_manager_options { /* flags of TensorFlow Serving by the same names; zeros as there */
+    int num_load_threads, num_unload_threads, max_num_load_retries;
+    int64_t load_retry_interval_micros;
+    double file_system_poll_wait_seconds; /* 0: once; < 0: never */
+    bool allow_version_labels_for_unavailable_models;
+    bool enable_per_model_batching_parameters;
+    const char *const *tags;
+    int n_tags;
+    tn_session_options session; /* of every servable; memory_limit: of each */
+    bool warm_up;
+    int warm_up_iterations;
+    const tn_batching *batching; /* NULL: none */
+    struct tn_metrics *metrics;
+    const tn_log *log;
+    /* Called without a lock held, when a version's state has changed. */
+    void (*changed)(void *payload, const char *model, int64_t version, tn_servable_state state, const tn_error *error);
+    void *payload;
+} tn_manager_options;
+tn_code tn_manager_new(const tn_manager_options *o, tn_manager **out, tn_error *err);
+void tn_manager_free(tn_manager *m); /* unloads all; servables handed out live on until given back */
+/* The whole set of models from now on (copied). Labels are checked first. Waits until each new model has an AVAILABLE
+ * version or none of its versions can become so; errors in TensorFlow Serving's words. */
+tn_code tn_manager_set_models(tn_manager *m, const tn_model_configs *c, tn_error *err);
+tn_code tn_manager_poll_now(tn_manager *m, tn_error *err); /* looks at the folders, does not wait for loading */
+/* The servable that a ModelSpec means (name; version or label or neither), kept: tn_servable_drop it. Never waits.
+ * Codes and texts of field "Servable not found for request: Latest(M)". */
+tn_code tn_manager_get(tn_manager *m, const tn_ModelSpec *spec, tn_servable **out, tn_error *err);
+
+typedef struct tn_version_status {
+    int64_t version;
+    tn_servable_state state;
+    tn_code code; /* why it is in state END */
+    const char *message;
+    int64_t bytes;
+} tn_version_status;
+typedef struct tn_model_status {
+    const char *model;
+    const tn_version_status *versions; /* newest first */
+    int n_versions;
+    const tn_label *labels;
+    int n_labels;
+} tn_model_status;
+/* All models (name NULL) or one; a copy in the arena. NOT_FOUND "Could not find any versions of model M". */
+tn_code tn_manager_status(tn_manager *m, const char *name, tn_arena *a, tn_model_status **out, int *n, tn_error *err);
+bool tn_manager_is_ready(tn_manager *m); /* every configured model has an AVAILABLE version */
+
+/* ==== metrics (metrics.c, prometheus.c) ==== TensorFlow Serving's names and labels, and ours */
+
+typedef struct tn_metrics tn_metrics;
+typedef enum tn_api { TN_API_PREDICT, TN_API_CLASSIFY, TN_API_REGRESS, TN_API_MULTI_INFERENCE, TN_API_METADATA,
+                      TN_API_STATUS, TN_API_RELOAD, TN_API_OTHER } tn_api;
+typedef struct tn_request_facts { /* of one request that was answered; also what the access log says */
+    tn_api api;
+    bool rest;
+    const char *model, *signature, *peer, *path;
+    int64_t version;
+    tn_code code;
+    const char *message;
+    int64_t received, queued_us, decode_us, run_us, encode_us, total_us;
+    int64_t bytes_in, bytes_out, examples;
+} tn_request_facts;
+tn_code tn_metrics_new(tn_metrics **out, tn_error *err);
+void tn_metrics_free(tn_metrics *m);
+void tn_metrics_request(tn_metrics *m, const tn_request_facts *f); /* never waits for long; from any thread */
+void tn_metrics_batch(tn_metrics *m, const char *model, int64_t queued_us, int64_t input_size, int64_t padded_size);
+void tn_metrics_load(tn_metrics *m, const char *path, tn_code code, int64_t us);
+void tn_metrics_warm_up(tn_metrics *m, const char *path, tn_code code, int64_t us, int64_t records);
+void tn_metrics_state(tn_metrics *m, const char *model, int64_t version, tn_servable_state state, int64_t bytes);
+void tn_metrics_logged(tn_metrics *m, const char *model, tn_code code); /* a request in its request log */
+int64_t tn_metrics_value(tn_metrics *m, const char *name); /* for HandleReloadConfigRequest's metric_names; 0: unknown */
+tn_code tn_metrics_prometheus(tn_metrics *m, tn_buf *out, tn_error *err); /* text format 0.0.4 */
+
+/* ==== logs (access_log.c, request_log.c) ==== */
+
+typedef struct tn_access_log tn_access_log; /* a JSON line a request; "-": standard error */
+tn_code tn_access_log_open(const char *path, tn_access_log **out, tn_error *err);
+void tn_access_log_put(tn_access_log *l, const tn_request_facts *f); /* a full disk loses lines, counted, never requests */
+void tn_access_log_close(tn_access_log *l);
+/* PredictionLog records by the model's LoggingConfig; NULL config: *out NULL. */
+tn_code tn_request_log_open(const tn_LoggingConfig *config, const char *model, const tn_log *log, tn_request_log **out,
+                            tn_error *err);
+bool tn_request_log_wants(tn_request_log *l); /* by the sampling rate */
+void tn_request_log_put(tn_request_log *l, const tn_PredictionLog *record);
+void tn_request_log_close(tn_request_log *l);
+
+/* ==== requests (api_predict.c, api_classify.c, api_multi.c, api_metadata.c, api_status.c, api_reload.c) ====
+ * Messages in, messages out, in the arena; the same for both transports. */
+
+typedef struct tn_service tn_service; /* what requests need: manager, metrics, logs, pool (service.c) */
+struct tn_service {
+    tn_manager *manager;
+    tn_metrics *metrics;
+    tn_access_log *access_log;
+    struct tn_pool *pool;
+    bool tensor_content;          /* responses as tensor_content instead of typed fields */
+    bool check_method_name;
+    bool strictly_tensorflow;     /* under the name tensorflow_model_server: no replies of our own */
+    atomic_int not_serving;       /* health */
+    tn_code (*reload)(void *payload, const tn_ModelServerConfig *config, tn_error *err);
+    void *payload;
+    const tn_log *log;
+};
+
+/* A request on its way: what is common to all methods and both transports. */
+typedef struct tn_turn {
+    tn_service *service;
+    tn_arena *arena;
+    int64_t deadline;
+    const atomic_int *cancel;
+    tn_request_facts facts; /* filled as it goes */
+} tn_turn;
+tn_code tn_predict_request(tn_turn *t, const tn_PredictRequest *in, tn_PredictResponse **out, tn_error *err);
+tn_code tn_classify_request(tn_turn *t, const tn_ClassificationRequest *in, tn_ClassificationResponse **out, tn_error *err);
+tn_code tn_regress_request(tn_turn *t, const tn_RegressionRequest *in, tn_RegressionResponse **out, tn_error *err);
+tn_code tn_multi_request(tn_turn *t, const tn_MultiInferenceRequest *in, tn_MultiInferenceResponse **out, tn_error *err);
+tn_code tn_metadata_request(tn_turn *t, const tn_GetModelMetadataRequest *in, tn_GetModelMetadataResponse **out,
+                            tn_error *err);
+tn_code tn_status_request(tn_turn *t, const tn_GetModelStatusRequest *in, tn_GetModelStatusResponse **out, tn_error *err);
+tn_code tn_reload_request(tn_turn *t, const tn_ReloadConfigRequest *in, tn_ReloadConfigResponse **out, tn_error *err);
+
+/* ==== the pool (pool.c) ==== threads that compute */
+
+typedef struct tn_pool tn_pool;
+typedef struct tn_task { /* part of what the task works on; free again when run has been called */
+    struct tn_task *next;
+    void (*run)(struct tn_task *t);
+} tn_task;
+tn_code tn_pool_new(int threads, int64_t most_waiting, tn_pool **out, tn_error *err);
+bool tn_pool_add(tn_pool *p, tn_task *t); /* false: too many wait */
+void tn_pool_free(tn_pool *p);            /* after all tasks have run */
+
+/* ==== transports (grpc_api.c, health.c, reflection.c, rest.c, rest_read.c, rest_write.c) ==== */
+
+void tn_grpc_api(void *service, tn_grpc_call *call); /* a tn_grpc_server_options.handle */
+typedef struct tn_rest_options {
+    bool cors;
+    const char *prometheus_path; /* NULL: no metrics */
+    const struct tn_tokens *tokens; /* NULL: anybody */
+    double timeout;
+} tn_rest_options;
+typedef struct tn_rest {
+    tn_service *service;
+    tn_rest_options options;
+} tn_rest;
+void tn_rest_api(void *rest, tn_http_request *r); /* a tn_http_server_options.handle */
+
+#endif
