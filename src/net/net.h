@@ -84,8 +84,8 @@ void tn_grpc_reply(tn_grpc_call *c, tn_code code, const char *message, tn_buf *b
 /* Adds a trailer to the answer: for ASCII values only, or names ending in "-bin". */
 void tn_grpc_trailer(tn_grpc_call *c, const char *name, tn_view value);
 /* For methods that stream (reflection, Health.Watch): the handler is called for each message of the stream, sends any
- * number of messages, and ends the call by tn_grpc_reply with body NULL. tn_grpc_message of a stream whose peer has sent
- * its last message and nothing more is {NULL, 0} with tn_grpc_is_last. */
+ * number of messages, and ends the call by tn_grpc_reply with body NULL. tn_grpc_message of a stream whose peer has
+ * sent its last message and nothing more is {NULL, 0} with tn_grpc_is_last. */
 tn_code tn_grpc_send(tn_grpc_call *c, tn_buf *body, tn_error *err);
 bool tn_grpc_is_last(const tn_grpc_call *c);
 void tn_grpc_keep_open(tn_grpc_call *c); /* the handler returns without an answer; more messages may come */
@@ -163,7 +163,7 @@ tn_code tn_http_client_new(const tn_http_client_options *o, tn_http_client **out
 void tn_http_client_free(tn_http_client *c);
 /* method "GET" or "POST"; headers: "Name: value", NULL at the end, or NULL. An HTTP error is no error here: *status
  * says it. UNAVAILABLE: no connection; DEADLINE_EXCEEDED. */
-tn_code tn_http_exchange(tn_http_client *c, const char *method, const char *url, const char *const *headers, tn_view body,
-                         int *status, tn_buf *answer, tn_error *err);
+tn_code tn_http_exchange(tn_http_client *c, const char *method, const char *url, const char *const *headers,
+                         tn_view body, int *status, tn_buf *answer, tn_error *err);
 
 #endif

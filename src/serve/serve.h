@@ -204,14 +204,16 @@ void tn_metrics_load(tn_metrics *m, const char *path, tn_code code, int64_t us);
 void tn_metrics_warm_up(tn_metrics *m, const char *path, tn_code code, int64_t us, int64_t records);
 void tn_metrics_state(tn_metrics *m, const char *model, int64_t version, tn_servable_state state, int64_t bytes);
 void tn_metrics_logged(tn_metrics *m, const char *model, tn_code code); /* a request in its request log */
-int64_t tn_metrics_value(tn_metrics *m, const char *name); /* for HandleReloadConfigRequest's metric_names; 0: unknown */
+/* for HandleReloadConfigRequest's metric_names; 0: unknown */
+int64_t tn_metrics_value(tn_metrics *m, const char *name);
 tn_code tn_metrics_prometheus(tn_metrics *m, tn_buf *out, tn_error *err); /* text format 0.0.4 */
 
 /* ==== logs (access_log.c, request_log.c) ==== */
 
 typedef struct tn_access_log tn_access_log; /* a JSON line a request; "-": standard error */
 tn_code tn_access_log_open(const char *path, tn_access_log **out, tn_error *err);
-void tn_access_log_put(tn_access_log *l, const tn_request_facts *f); /* a full disk loses lines, counted, never requests */
+/* a full disk loses lines, counted, never requests */
+void tn_access_log_put(tn_access_log *l, const tn_request_facts *f);
 void tn_access_log_close(tn_access_log *l);
 /* PredictionLog records by the model's LoggingConfig; NULL config: *out NULL. */
 tn_code tn_request_log_open(const tn_LoggingConfig *config, const char *model, const tn_log *log, tn_request_log **out,
@@ -247,12 +249,15 @@ typedef struct tn_turn {
     tn_request_facts facts; /* filled as it goes */
 } tn_turn;
 tn_code tn_predict_request(tn_turn *t, const tn_PredictRequest *in, tn_PredictResponse **out, tn_error *err);
-tn_code tn_classify_request(tn_turn *t, const tn_ClassificationRequest *in, tn_ClassificationResponse **out, tn_error *err);
+tn_code tn_classify_request(tn_turn *t, const tn_ClassificationRequest *in, tn_ClassificationResponse **out,
+                            tn_error *err);
 tn_code tn_regress_request(tn_turn *t, const tn_RegressionRequest *in, tn_RegressionResponse **out, tn_error *err);
-tn_code tn_multi_request(tn_turn *t, const tn_MultiInferenceRequest *in, tn_MultiInferenceResponse **out, tn_error *err);
+tn_code tn_multi_request(tn_turn *t, const tn_MultiInferenceRequest *in, tn_MultiInferenceResponse **out,
+                         tn_error *err);
 tn_code tn_metadata_request(tn_turn *t, const tn_GetModelMetadataRequest *in, tn_GetModelMetadataResponse **out,
                             tn_error *err);
-tn_code tn_status_request(tn_turn *t, const tn_GetModelStatusRequest *in, tn_GetModelStatusResponse **out, tn_error *err);
+tn_code tn_status_request(tn_turn *t, const tn_GetModelStatusRequest *in, tn_GetModelStatusResponse **out,
+                          tn_error *err);
 tn_code tn_reload_request(tn_turn *t, const tn_ReloadConfigRequest *in, tn_ReloadConfigResponse **out, tn_error *err);
 
 /* ==== the pool (pool.c) ==== threads that compute */
