@@ -242,7 +242,7 @@ struct tn_run_context {
     void *scratch;
     tn_charge charge; /* of both */
     int64_t deadline; /* on the clock of tn_now_us; 0: none */
-    const atomic_int *cancel;
+    const atomic_int *cancel, *callers_cancel; /* the session's; the caller's, or NULL */
     tn_tensor *pins[TN_MAX_PINS]; /* variables' values that the present step looks at */
     int n_pins;
     int guard;          /* slot of a float that must be finite before anything is written; -1: none */

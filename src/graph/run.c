@@ -652,11 +652,16 @@ static tn_code exec_timed(tn_run_context *c, const tn_step *s, tn_error *err)
     return code;
 }
 
+static bool is_set(const atomic_int *flag)
+{
+    return flag && atomic_load_explicit(flag, memory_order_relaxed);
+}
+
+/* The deadline first: whoever has set it may cancel when it is over. */
 tn_code tn_may_go_on(const tn_run_context *c, tn_error *err)
 {
-    if (c->cancel && atomic_load_explicit(c->cancel, memory_order_relaxed))
-        return tn_fail(err, TN_CANCELLED, "the run was cancelled");
     if (c->deadline && tn_now_us() > c->deadline) return tn_fail(err, TN_DEADLINE_EXCEEDED, "Timed out");
+    if (is_set(c->cancel) || is_set(c->callers_cancel)) return tn_fail(err, TN_CANCELLED, "the run was cancelled");
     return TN_OK;
 }
 

@@ -153,9 +153,19 @@ static void run_ends(tn_session *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-static tn_code run_program(tn_session *s, tn_run_context *c, const tn_tensor *const *feeds, tn_error *err)
+static int64_t deadline_of(const tn_session *s, const tn_run_limits *limits)
 {
-    c->deadline = s->options.time_limit > 0 ? tn_now_us() + (int64_t)(s->options.time_limit * 1e6) : 0;
+    int64_t own = s->options.time_limit > 0 ? tn_now_us() + (int64_t)(s->options.time_limit * 1e6) : 0;
+    int64_t callers = limits ? limits->deadline : 0;
+    return own && callers ? TN_MIN(own, callers) : own + callers;
+}
+
+/* limits NULL: the session's own alone. */
+static tn_code run_program(tn_session *s, tn_run_context *c, const tn_tensor *const *feeds, const tn_run_limits *limits,
+                           tn_error *err)
+{
+    c->deadline = deadline_of(s, limits);
+    c->callers_cancel = limits ? limits->cancel : NULL;
     run_begins(s);
     tn_code code = tn_program_run(c, feeds, &s->cancel, err);
     run_ends(s);
@@ -366,15 +376,97 @@ static tn_code copy_fetches(tn_run_context *c, int n, tn_tensor **out, tn_error 
     return TN_OK;
 }
 
-static tn_code run_once(tn_session *s, bound *b, const tn_tensor *const *feeds, int n_fetches,
-                        tn_tensor **out, tn_error *err)
+static tn_code run_once(tn_session *s, bound *b, const tn_tensor *const *feeds, int n_fetches, tn_tensor **out,
+                        const tn_run_limits *limits, tn_error *err)
 {
     tn_run_context *c;
     TN_TRY(tn_context_get(b->program, &c, err));
-    tn_code code = run_program(s, c, feeds, err);
+    tn_code code = run_program(s, c, feeds, limits, err);
     if (code == TN_OK) code = copy_fetches(c, n_fetches, out, err);
     tn_context_put(b->program, c);
     return code;
+}
+
+struct tn_prepared {
+    tn_session *session;
+    plan *plan;
+    request request; /* the feeds' names, for errors, and counts */
+    char **names;
+};
+
+static tn_code run_within(const tn_prepared *p, const tn_tensor *const *feeds, tn_tensor **out,
+                          const tn_run_limits *limits, tn_error *err)
+{
+    bound *b;
+    TN_TRY(check_feeds(p->plan, &p->request, feeds, err));
+    TN_TRY(get_bound(p->session, p->plan, feeds, &b, err));
+    tn_code code = run_once(p->session, b, feeds, p->request.n_fetches, out, limits, err);
+    put_bound(p->session, b);
+    return code;
+}
+
+tn_code tn_prepared_run(tn_prepared *p, const tn_tensor *const *feeds, tn_tensor **out, const tn_run_limits *limits,
+                        tn_error *err)
+{
+    tn_tensor *few[8], **results = few;
+    int n = p->request.n_fetches;
+    if (n > (int)TN_COUNT(few) && !(results = tn_calloc((size_t)n, sizeof *results))) return tn_no_memory(err, 0);
+    tn_kernel_thread_init(1);
+    tn_budget *before = tn_budget_enter(p->session->store->budget);
+    tn_code code = run_within(p, feeds, results, limits, err);
+    tn_budget_enter(before);
+    if (code == TN_OK && n) memcpy(out, results, (size_t)n * sizeof *out);
+    if (results != few) tn_free(results);
+    return code;
+}
+
+static tn_code prepare(tn_session *s, const request *q, tn_prepared *p, tn_error *err)
+{
+    tn_budget *before = tn_budget_enter(s->store->budget);
+    *p = (tn_prepared){.session = s, .request = *q};
+    tn_code code = get_plan(s, q, &p->plan, err);
+    tn_budget_enter(before);
+    return code;
+}
+
+static char **copy_names(const char *const *names, int n)
+{
+    char **copies = tn_calloc((size_t)n + 1, sizeof *copies);
+    for (int i = 0; copies && i < n; i++)
+        if (!(copies[i] = tn_strdup(names[i]))) {
+            while (i--) tn_free(copies[i]);
+            tn_free(copies);
+            return NULL;
+        }
+    return copies;
+}
+
+tn_code tn_prepared_new(tn_session *s, const char *const *feeds, int n_feeds, const char *const *fetches, int n_fetches,
+                        tn_prepared **out, tn_error *err)
+{
+    tn_prepared *p = tn_calloc(1, sizeof *p);
+    char **names = p ? copy_names(feeds, n_feeds) : NULL;
+    request q = {.feeds = feeds, .fetches = fetches, .n_feeds = n_feeds, .n_fetches = n_fetches};
+    tn_code code = names ? prepare(s, &q, p, err) : tn_no_memory(err, sizeof *p);
+    if (names) {
+        p->names = names;
+        p->request = (request){.feeds = (const char *const *)names, .n_feeds = n_feeds, .n_fetches = n_fetches};
+    }
+    if (code == TN_OK) {
+        *out = p;
+        return TN_OK;
+    }
+    if (names) tn_prepared_free(p);
+    else tn_free(p);
+    return code;
+}
+
+void tn_prepared_free(tn_prepared *p)
+{
+    if (!p) return;
+    for (int i = 0; i < p->request.n_feeds; i++) tn_free(p->names[i]);
+    tn_free(p->names);
+    tn_free(p);
 }
 
 tn_code tn_session_run(tn_session *s, const tn_feed *feeds, int n_feeds, const char *const *fetches, int n_fetches,
@@ -382,27 +474,17 @@ tn_code tn_session_run(tn_session *s, const tn_feed *feeds, int n_feeds, const c
 {
     const char **names = tn_calloc((size_t)n_feeds + 1, sizeof *names);
     const tn_tensor **values = tn_calloc((size_t)n_feeds + 1, sizeof *values);
-    tn_tensor **results = tn_calloc((size_t)n_fetches + 1, sizeof *results);
-    tn_code code = names && values && results ? TN_OK : tn_no_memory(err, 0);
-    plan *p;
-    bound *b = NULL;
+    tn_code code = names && values ? TN_OK : tn_no_memory(err, 0);
+    tn_prepared p;
     for (int i = 0; code == TN_OK && i < n_feeds; i++) {
         names[i] = feeds[i].name;
         values[i] = feeds[i].value;
     }
     request q = {names, fetches, targets, n_feeds, n_fetches, n_targets};
-    tn_kernel_thread_init(1);
-    tn_budget *before = tn_budget_enter(s->store->budget);
-    if (code == TN_OK) code = get_plan(s, &q, &p, err);
-    if (code == TN_OK) code = check_feeds(p, &q, values, err);
-    if (code == TN_OK) code = get_bound(s, p, values, &b, err);
-    if (code == TN_OK) code = run_once(s, b, values, n_fetches, results, err);
-    tn_budget_enter(before);
-    if (code == TN_OK && n_fetches) memcpy(out, results, (size_t)n_fetches * sizeof *out);
-    if (b) put_bound(s, b);
+    if (code == TN_OK) code = prepare(s, &q, &p, err);
+    if (code == TN_OK) code = tn_prepared_run(&p, values, out, NULL, err);
     tn_free(names);
     tn_free(values);
-    tn_free(results);
     return code;
 }
 
@@ -498,7 +580,7 @@ static tn_code run_within_budget(tn_callable *c, const tn_tensor *const *feeds, 
     if (!ready || !same_dtypes(c, feeds)) TN_TRY(enter_program(c, feeds, err));
     set_up_context(c, check);
     if (c->guard >= 0) tn_context_save_random(c->context);
-    tn_code code = run_program(c->session, c->context, feeds, err);
+    tn_code code = run_program(c->session, c->context, feeds, NULL, err);
     if (code != TN_OK) {
         if (c->guard >= 0) tn_context_restore_random(c->context);
         tn_context_clear(c->context);

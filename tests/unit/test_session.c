@@ -327,6 +327,72 @@ static void test_callable_after_errors(void **state)
     finish(&f);
 }
 
+/* Prepared once: names are copied, feeds are checked each time, any shape, results are the caller's. */
+static void test_prepared(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    start(&f);
+    tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE(-1));
+    tn_op_named(f.b, "Neg", "y", TN_INPUTS(x), TN_NO_ATTRS);
+    open_session(&f, 0);
+    tn_prepared *p = NULL;
+    char name[] = "x:0";
+    const char *in = name, *out_names[] = {"y:0", "x:0"}, *absent = "absent:0";
+    assert_int_equal(tn_prepared_new(f.s, &in, 1, &absent, 1, &p, &f.err), TN_NOT_FOUND);
+    assert_null(p);
+    assert_int_equal(tn_prepared_new(f.s, &in, 1, out_names, 2, &p, &f.err), TN_OK);
+    memset(name, '?', 3);
+    tn_tensor *out[2] = {NULL, NULL}, *whole;
+    for (int n = 1; n < 4; n++) {
+        tn_tensor *v = vector(n, (float[]){1, 2, 3});
+        assert_int_equal(tn_prepared_run(p, (const tn_tensor *const *)&v, out, NULL, &f.err), TN_OK);
+        assert_true(tn_tensor_equal(out[1], v));
+        assert_float_equal(TN_FLOATS(out[0])[n - 1], -n, 0);
+        tn_tensor_unref(v);
+        for (int i = 0; i < 2; i++) tn_tensor_unref(out[i]);
+    }
+    assert_int_equal(tn_tensor_scalar(TN_FLOAT, 1, &whole, NULL), TN_OK);
+    out[0] = NULL;
+    assert_int_equal(tn_prepared_run(p, (const tn_tensor *const *)&whole, out, NULL, &f.err), TN_INVALID_ARGUMENT);
+    assert_non_null(strstr(f.err.message, "for Tensor 'x:0'"));
+    assert_null(out[0]);
+    tn_tensor_unref(whole);
+    tn_prepared_free(p);
+    tn_prepared_free(NULL);
+    finish(&f);
+}
+
+/* A run's own deadline and cancellation end a loop without end; the next run is not touched by them. */
+static void test_prepared_limits(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    start(&f);
+    add_endless(&f, false);
+    open_session(&f, 0);
+    tn_prepared *p;
+    const char *in = "go:0", *last = "last:0";
+    tn_tensor *go, *out = NULL;
+    atomic_int cancel = 1;
+    assert_int_equal(tn_prepared_new(f.s, &in, 1, &last, 1, &p, &f.err), TN_OK);
+    assert_int_equal(tn_tensor_scalar(TN_BOOL, 1, &go, NULL), TN_OK);
+    tn_run_limits soon = {.deadline = tn_now_us() + 2000}, over = {.deadline = 1, .cancel = &cancel}, never = {.cancel = &cancel};
+    assert_int_equal(tn_prepared_run(p, (const tn_tensor *const *)&go, &out, &soon, &f.err), TN_DEADLINE_EXCEEDED);
+    assert_int_equal(tn_prepared_run(p, (const tn_tensor *const *)&go, &out, &over, &f.err), TN_DEADLINE_EXCEEDED);
+    assert_int_equal(tn_prepared_run(p, (const tn_tensor *const *)&go, &out, &never, &f.err), TN_CANCELLED);
+    assert_null(out);
+    ((bool *)go->data)[0] = false;
+    assert_int_equal(tn_prepared_run(p, (const tn_tensor *const *)&go, &out, NULL, &f.err), TN_OK);
+    tn_tensor_unref(out);
+    atomic_store(&cancel, 0);
+    assert_int_equal(tn_prepared_run(p, (const tn_tensor *const *)&go, &out, &never, &f.err), TN_OK);
+    tn_tensor_unref(out);
+    tn_tensor_unref(go);
+    tn_prepared_free(p);
+    finish(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +405,8 @@ int main(void)
         cmocka_unit_test(test_limit_is_on_the_sum),
         cmocka_unit_test(test_loops_without_end),
         cmocka_unit_test(test_callable_after_errors),
+        cmocka_unit_test(test_prepared),
+        cmocka_unit_test(test_prepared_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
