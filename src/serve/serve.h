@@ -158,6 +158,8 @@ void tn_manager_free(tn_manager *m); /* unloads all; servables handed out live o
 /* The whole set of models from now on (copied). Labels are checked first. Waits until each new model has an AVAILABLE
  * version or none of its versions can become so; errors in TensorFlow Serving's words. */
 tn_code tn_manager_set_models(tn_manager *m, const tn_model_configs *c, tn_error *err);
+/* The server is to stop: whoever waits for models to load gets CANCELLED, nothing more is loaded. */
+void tn_manager_cancel(tn_manager *m);
 tn_code tn_manager_poll_now(tn_manager *m, tn_error *err); /* looks at the folders, does not wait for loading */
 /* The servable that a ModelSpec means (name; version or label or neither), kept: tn_servable_drop it. Never waits.
  * Codes and texts of field "Servable not found for request: Latest(M)". */
@@ -216,9 +218,9 @@ tn_code tn_access_log_open(const char *path, tn_access_log **out, tn_error *err)
 void tn_access_log_put(tn_access_log *l, const tn_request_facts *f);
 void tn_access_log_close(tn_access_log *l);
 /* PredictionLog records by the model's LoggingConfig; NULL config: *out NULL. */
-tn_code tn_request_log_open(const tn_LoggingConfig *config, const char *model, const tn_log *log, tn_request_log **out,
-                            tn_error *err);
-bool tn_request_log_wants(tn_request_log *l); /* by the sampling rate */
+tn_code tn_request_log_open(const tn_LoggingConfig *config, const char *model, tn_metrics *metrics,
+                            tn_request_log **out, tn_error *err);
+bool tn_request_log_wants(tn_request_log *l); /* by the sampling rate; NULL: no */
 void tn_request_log_put(tn_request_log *l, const tn_PredictionLog *record);
 void tn_request_log_close(tn_request_log *l);
 
@@ -234,7 +236,8 @@ struct tn_service {
     bool tensor_content;          /* responses as tensor_content instead of typed fields */
     bool check_method_name;
     bool strictly_tensorflow;     /* under the name tensorflow_model_server: no replies of our own */
-    atomic_int not_serving;       /* health */
+    bool health;                  /* grpc.health.v1.Health is there */
+    atomic_int not_serving;       /* what it says */
     tn_code (*reload)(void *payload, const tn_ModelServerConfig *config, tn_error *err);
     void *payload;
     const tn_log *log;
@@ -273,11 +276,15 @@ void tn_pool_free(tn_pool *p);            /* after all tasks have run */
 
 /* ==== transports (grpc_api.c, health.c, reflection.c, rest.c, rest_read.c, rest_write.c) ==== */
 
+typedef struct tn_tokens tn_tokens; /* tokens.c: who may ask which model */
+tn_code tn_tokens_load(const char *path, tn_tokens **out, tn_error *err);
+void tn_tokens_free(tn_tokens *t);
+
 void tn_grpc_api(void *service, tn_grpc_call *call); /* a tn_grpc_server_options.handle */
 typedef struct tn_rest_options {
     bool cors;
     const char *prometheus_path; /* NULL: no metrics */
-    const struct tn_tokens *tokens; /* NULL: anybody */
+    const tn_tokens *tokens; /* NULL: anybody */
     double timeout;
 } tn_rest_options;
 typedef struct tn_rest {

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * metrics.c - counts what the server does. How it is written down is prometheus.c's.
+ *
+ * Invariants: a request is counted by a few atomic additions, without a lock and without memory, once a request of its
+ * kind has been seen; peers cannot make the number of kinds grow beyond a limit. Counters only grow.
+ */
+#include "metrics.h"
+
+double tn_bucket_limit(int i)
+{
+    double limit = 10;
+    while (i--) limit *= 1.8;
+    return limit;
+}
+
+/* A limit belongs to the bucket above it. */
+static int bucket_of(int64_t v)
+{
+    int i = 0;
+    for (double limit = 10; i < TN_BUCKETS - 1 && (double)v >= limit; limit *= 1.8) i++;
+    return i;
+}
+
+static void histogram_add(tn_histogram *h, int64_t v)
+{
+    atomic_fetch_add_explicit(&h->counts[bucket_of(v)], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&h->sum, v, memory_order_relaxed);
+}
+
+tn_code tn_metrics_new(tn_metrics **out, tn_error *err)
+{
+    tn_metrics *m = tn_calloc(1, sizeof *m);
+    if (!m || !(m->series = tn_map_new())) {
+        tn_free(m);
+        return tn_no_memory(err, sizeof *m);
+    }
+    m->started = tn_wall_time();
+    pthread_mutex_init(&m->lock, NULL);
+    *out = m;
+    return TN_OK;
+}
+
+static void cell_free(tn_request_cell *c)
+{
+    if (!c) return;
+    tn_free((char *)c->model);
+    tn_free((char *)c->signature);
+    tn_free(c);
+}
+
+static void series_free(tn_series *s)
+{
+    if (!s) return;
+    tn_free(s->labels);
+    tn_free(s->histogram);
+    tn_free(s);
+}
+
+void tn_metrics_free(tn_metrics *m)
+{
+    if (!m) return;
+    for (int i = 0; i < TN_CELL_SLOTS; i++) cell_free(atomic_load(&m->slots[i]));
+    for (size_t i = 0; i < tn_map_count(m->series); i++) series_free(tn_map_value(m->series, i));
+    tn_map_free(m->series);
+    pthread_mutex_destroy(&m->lock);
+    tn_free(m);
+}
+
+/* ==== requests ==== */
+
+static const char *text(const char *s)
+{
+    return s ? s : "";
+}
+
+static uint64_t hash_of(const tn_request_facts *f)
+{
+    const int64_t numbers[] = {f->api, f->rest, f->code, f->version};
+    uint64_t h = tn_hash(numbers, sizeof numbers);
+    h = h * 31 + tn_hash(text(f->model), strlen(text(f->model)));
+    return h * 31 + tn_hash(text(f->signature), strlen(text(f->signature)));
+}
+
+static bool is_cell(const tn_request_cell *c, uint64_t hash, const tn_request_facts *f)
+{
+    return c->hash == hash && c->api == f->api && c->rest == f->rest && c->code == f->code &&
+           c->version == f->version && !strcmp(c->model, text(f->model)) && !strcmp(c->signature, text(f->signature));
+}
+
+/* The cell, or NULL with *slot the free place where it belongs. */
+static tn_request_cell *find_cell(tn_metrics *m, uint64_t hash, const tn_request_facts *f, size_t *slot)
+{
+    for (size_t i = hash % TN_CELL_SLOTS;; i = (i + 1) % TN_CELL_SLOTS) {
+        tn_request_cell *c = atomic_load_explicit(&m->slots[i], memory_order_acquire);
+        *slot = i;
+        if (!c || is_cell(c, hash, f)) return c;
+    }
+}
+
+/* Names that peers made up share one cell when there are many. */
+static bool is_made_up(const tn_metrics *m, const tn_request_facts *f)
+{
+    return f->version == 0 && atomic_load_explicit(&m->n_cells, memory_order_relaxed) > TN_CELLS_MOST / 4;
+}
+
+static tn_request_cell *make_cell(tn_metrics *m, uint64_t hash, const tn_request_facts *f)
+{
+    size_t slot;
+    pthread_mutex_lock(&m->lock);
+    tn_request_cell *c = find_cell(m, hash, f, &slot);
+    if (!c && atomic_load(&m->n_cells) < TN_CELLS_MOST && (c = tn_calloc(1, sizeof *c))) {
+        c->model = tn_strdup(text(f->model));
+        c->signature = tn_strdup(text(f->signature));
+        c->api = f->api;
+        c->rest = f->rest;
+        c->code = f->code;
+        c->version = f->version;
+        c->hash = hash;
+        if (c->model && c->signature) {
+            atomic_store_explicit(&m->slots[slot], c, memory_order_release);
+            atomic_fetch_add(&m->n_cells, 1);
+        } else {
+            cell_free(c);
+            c = NULL;
+        }
+    }
+    pthread_mutex_unlock(&m->lock);
+    return c;
+}
+
+static tn_request_cell *cell_of(tn_metrics *m, const tn_request_facts *f)
+{
+    size_t slot;
+    uint64_t hash = hash_of(f);
+    tn_request_cell *c = find_cell(m, hash, f, &slot);
+    if (c) return c;
+    if (!is_made_up(m, f)) return make_cell(m, hash, f);
+    tn_request_facts nameless = *f;
+    nameless.model = nameless.signature = NULL;
+    hash = hash_of(&nameless);
+    c = find_cell(m, hash, &nameless, &slot);
+    return c ? c : make_cell(m, hash, &nameless);
+}
+
+void tn_metrics_request(tn_metrics *m, const tn_request_facts *f)
+{
+    tn_request_cell *c = cell_of(m, f);
+    if (!c) {
+        atomic_fetch_add_explicit(&m->lost, 1, memory_order_relaxed);
+        return;
+    }
+    histogram_add(&c->stages[TN_STAGE_QUEUE], f->queued_us);
+    histogram_add(&c->stages[TN_STAGE_DECODE], f->decode_us);
+    histogram_add(&c->stages[TN_STAGE_COMPUTE], f->run_us);
+    histogram_add(&c->stages[TN_STAGE_ENCODE], f->encode_us);
+    histogram_add(&c->stages[TN_STAGE_TOTAL], f->total_us);
+    if (f->examples > 0) histogram_add(&c->examples, f->examples);
+}
+
+/* ==== series ==== */
+
+/* A label's value with what would end it escaped. */
+static void put_label(tn_buf *b, const char *name, const char *value)
+{
+    tn_buf_printf(b, "%s%s=\"", b->n ? "," : "", name);
+    for (const char *p = value; *p; p++) {
+        if (*p == '\\' || *p == '"') tn_buf_char(b, '\\');
+        if (*p == '\n')
+            tn_buf_str(b, "\\n");
+        else
+            tn_buf_char(b, *p);
+    }
+    tn_buf_char(b, '"');
+}
+
+/* With the lock held. Takes the labels; NULL: no memory, or too many. */
+static tn_series *get_series(tn_metrics *m, const char *name, tn_series_kind kind, tn_buf *labels)
+{
+    tn_buf key = {0};
+    tn_buf_printf(&key, "%s{%s}", name, labels->n ? labels->data : "");
+    tn_series *s = key.failed || labels->failed ? NULL : tn_map_get(m->series, key.data);
+    if (!s && !key.failed && !labels->failed && tn_map_count(m->series) < TN_SERIES_MOST &&
+        (s = tn_calloc(1, sizeof *s))) {
+        *s = (tn_series){.name = name, .kind = kind, .labels = labels->n ? tn_buf_take(labels, NULL) : tn_strdup("")};
+        if (kind == TN_SERIES_HISTOGRAM) s->histogram = tn_calloc(1, sizeof *s->histogram);
+        if (!s->labels || (kind == TN_SERIES_HISTOGRAM && !s->histogram) || !tn_map_put(m->series, key.data, s)) {
+            series_free(s);
+            s = NULL;
+        }
+    }
+    tn_buf_free(&key);
+    tn_buf_free(labels);
+    return s;
+}
+
+static void count(tn_metrics *m, const char *name, tn_buf labels, int64_t more)
+{
+    pthread_mutex_lock(&m->lock);
+    tn_series *s = get_series(m, name, TN_SERIES_COUNTER, &labels);
+    if (s) s->value += more;
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void gauge(tn_metrics *m, const char *name, tn_buf labels, int64_t value)
+{
+    pthread_mutex_lock(&m->lock);
+    tn_series *s = get_series(m, name, TN_SERIES_GAUGE, &labels);
+    if (s) s->value = value;
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void sample(tn_metrics *m, const char *name, tn_buf labels, int64_t value)
+{
+    pthread_mutex_lock(&m->lock);
+    tn_series *s = get_series(m, name, TN_SERIES_HISTOGRAM, &labels);
+    if (s) histogram_add(s->histogram, value);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static tn_buf label(const char *name, const char *value)
+{
+    tn_buf b = {0};
+    put_label(&b, name, value);
+    return b;
+}
+
+static tn_buf labels(const char *a, const char *a_value, const char *b, const char *b_value)
+{
+    tn_buf out = label(a, a_value);
+    put_label(&out, b, b_value);
+    return out;
+}
+
+void tn_metrics_batch(tn_metrics *m, const char *model, int64_t queued_us, int64_t input_size, int64_t padded_size)
+{
+    sample(m, ":tensorflow:serving:batching_session:queuing_latency", label("model_name", model), queued_us);
+    sample(m, ":tensorflow:serving:batching_session:input_batch_size", label("model_name", model), input_size);
+    sample(m, ":tensorflow:serving:batching_session:processed_batch_size", label("model_name", model), padded_size);
+    sample(m, ":tensorflow:serving:batching_session:padding_size", label("model_name", model),
+           padded_size - input_size);
+    count(m, ":tensorflow:serving:batching_session:wrapped_run_count", (tn_buf){0}, 1);
+}
+
+void tn_metrics_load(tn_metrics *m, const char *path, tn_code code, int64_t us)
+{
+    count(m, ":tensorflow:cc:saved_model:load_attempt_count",
+          labels("model_path", path, "status", code == TN_OK ? "success" : "fail"), 1);
+    count(m, ":tensorflow:cc:saved_model:load_latency", label("model_path", path), us);
+}
+
+void tn_metrics_warm_up(tn_metrics *m, const char *path, tn_code code, int64_t us, int64_t records)
+{
+    sample(m, ":tensorflow:serving:model_warmup_latency",
+           labels("model_path", path, "status", tn_code_name(code)), us);
+    count(m, ":tensorflow:serving:model_warmup_records_read", label("model_path", path), records);
+}
+
+static const char *state_name(tn_servable_state state)
+{
+    return tn_proto_value_name(&tn_proto_enum_ModelVersionStatus_State, (int32_t)state);
+}
+
+/* One line says the state a version is in; the line of what it was before is 0. */
+void tn_metrics_state(tn_metrics *m, const char *model, int64_t version, tn_servable_state state, int64_t bytes)
+{
+    static const tn_servable_state states[] = {TN_STATE_START, TN_STATE_LOADING, TN_STATE_AVAILABLE,
+                                               TN_STATE_UNLOADING, TN_STATE_END};
+    char number[24];
+    snprintf(number, sizeof number, "%lld", (long long)version);
+    for (size_t i = 0; i < TN_COUNT(states); i++) {
+        tn_buf b = labels("model_name", model, "version", number);
+        put_label(&b, "state", state_name(states[i]));
+        gauge(m, "turnery_model_state", b, states[i] == state);
+    }
+    gauge(m, "turnery_model_bytes", labels("model_name", model, "version", number), bytes);
+}
+
+void tn_metrics_logged(tn_metrics *m, const char *model, tn_code code)
+{
+    count(m, ":tensorflow:serving:request_log_count", labels("model_name", model, "status", tn_code_name(code)), 1);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * metrics.h - how counts are kept: cells of requests, found without a lock, and named series; metrics.c counts,
+ * prometheus.c writes.
+ */
+#ifndef TN_SERVE_METRICS_H
+#define TN_SERVE_METRICS_H
+
+#include "serve.h"
+
+/* TensorFlow Serving's buckets: upper limits 10 * 1.8^i microseconds, then infinity. */
+enum { TN_BUCKETS = 34 };
+typedef struct tn_histogram {
+    atomic_llong counts[TN_BUCKETS];
+    atomic_llong sum;
+} tn_histogram;
+double tn_bucket_limit(int i); /* of all but the last */
+
+typedef enum tn_stage {
+    TN_STAGE_QUEUE, TN_STAGE_DECODE, TN_STAGE_COMPUTE, TN_STAGE_ENCODE, TN_STAGE_TOTAL, TN_STAGES
+} tn_stage;
+
+typedef struct tn_request_cell { /* all requests that are alike */
+    tn_api api;
+    bool rest;
+    tn_code code;
+    int64_t version;
+    const char *model, *signature; /* owned */
+    uint64_t hash;
+    tn_histogram stages[TN_STAGES], examples;
+} tn_request_cell;
+
+typedef enum tn_series_kind { TN_SERIES_COUNTER, TN_SERIES_GAUGE, TN_SERIES_HISTOGRAM } tn_series_kind;
+typedef struct tn_series { /* one line, or one histogram, with its labels */
+    const char *name;
+    tn_series_kind kind;
+    char *labels; /* `model_path="/m/1",status="OK"` */
+    int64_t value;
+    tn_histogram *histogram;
+} tn_series;
+
+enum { TN_CELL_SLOTS = 8192, TN_CELLS_MOST = 4096, TN_SERIES_MOST = 20000 };
+struct tn_metrics {
+    _Atomic(tn_request_cell *) slots[TN_CELL_SLOTS]; /* open addressing; a cell, once there, stays */
+    atomic_int n_cells;
+    pthread_mutex_t lock; /* of making cells, and of all series */
+    tn_map *series;       /* by name and labels */
+    atomic_llong lost;    /* requests without a cell of their own: there are too many kinds */
+    double started;
+};
+
+#endif
