@@ -41,12 +41,18 @@ typedef struct tn_servable {
     const char *path;  /* the version's folder */
     tn_loaded *loaded; /* session, signatures */
     struct tn_asker *askers; /* one a signature, in the order of tn_loaded_signature_at */
+    int n_askers;
     tn_batcher *batcher;     /* NULL: requests are not batched */
-    int64_t bytes;           /* that its variables and plans hold, as far as known */
+    int64_t bytes;           /* that its variables hold */
     tn_arena *arena;
+    void (*unload)(struct tn_servable *s); /* what the last drop does; NULL: tn_servable_free */
+    void *owner;                           /* for it */
+    struct tn_servable *next;              /* its owner's */
 } tn_servable;
 tn_servable *tn_servable_keep(tn_servable *s);
-void tn_servable_drop(tn_servable *s); /* the last one unloads it, in the calling thread */
+/* The last one unloads it: a manager's servable in one of the manager's threads, others in the calling one. */
+void tn_servable_drop(tn_servable *s);
+void tn_servable_free(tn_servable *s); /* whatever its count */
 
 typedef struct tn_servable_options {
     const char *model, *path;
@@ -70,7 +76,9 @@ tn_code tn_servable_load(const tn_servable_options *o, tn_servable **out, tn_err
 /* A signature prepared: which values are fed and fetched, its plans shared by all threads. */
 typedef struct tn_asker {
     const tn_loaded_signature *signature;
-    tn_prepared *all; /* all outputs fetched */
+    tn_prepared *all; /* all outputs fetched; NULL: it cannot be asked, for this reason: */
+    tn_code code;
+    const char *problem;
     int64_t run_ns;   /* how long it takes lately for one row of input, atomically; 0: not known */
 } tn_asker;
 
@@ -122,7 +130,7 @@ typedef struct tn_model_config { /* a ModelConfig, checked */
     int n_labels;
     const tn_LoggingConfig *logging; /* NULL: none */
     const char *meta_graph, *checkpoint; /* served straight from these: version 1, or the checkpoint's step */
-    bool is_run; /* base_path is a training run's folder of exports */
+    bool is_run; /* base_path is a training run's folder: what it exports (RUN/exports) is served, as it comes */
 } tn_model_config;
 typedef struct tn_model_configs {
     const tn_model_config *v;
@@ -132,6 +140,9 @@ typedef struct tn_model_configs {
 /* ModelServerConfig's text or message, checked as TensorFlow Serving does (duplicates, relative paths, ...). */
 tn_code tn_model_configs_parse(tn_view text, tn_model_configs *out, tn_error *err);
 tn_code tn_model_configs_from(const tn_ModelServerConfig *config, tn_model_configs *out, tn_error *err);
+/* The same checks of what was made otherwise; tn_manager_set_models makes them too. */
+tn_code tn_model_configs_check(const tn_model_configs *c, tn_error *err);
+tn_code tn_model_configs_copy(const tn_model_configs *c, tn_model_configs *out, tn_error *err);
 void tn_model_configs_free(tn_model_configs *c);
 
 typedef struct tn_manager tn_manager;
@@ -149,14 +160,17 @@ typedef struct tn_manager_options { /* flags of TensorFlow Serving by the same n
     const tn_batching *batching; /* NULL: none */
     struct tn_metrics *metrics;
     const tn_log *log;
+    const atomic_int *cancel; /* not 0: who waits in tn_manager_set_models gives up with CANCELLED; may be NULL */
     /* Called without a lock held, when a version's state has changed. */
     void (*changed)(void *payload, const char *model, int64_t version, tn_servable_state state, const tn_error *error);
     void *payload;
 } tn_manager_options;
 tn_code tn_manager_new(const tn_manager_options *o, tn_manager **out, tn_error *err);
 void tn_manager_free(tn_manager *m); /* unloads all; servables handed out live on until given back */
-/* The whole set of models from now on (copied). Labels are checked first. Waits until each new model has an AVAILABLE
- * version or none of its versions can become so; errors in TensorFlow Serving's words. */
+/* The whole set of models from now on (copied). Labels are checked first; those of the first set may name versions that
+ * are still to come. Waits until each new model has an AVAILABLE version or none of its versions can become so (one
+ * whose folder has no version yet is waited for); a later set ends the waiting with ABORTED. Errors in TensorFlow
+ * Serving's words; the models are configured nevertheless when they are about loading (UNKNOWN). */
 tn_code tn_manager_set_models(tn_manager *m, const tn_model_configs *c, tn_error *err);
 /* The server is to stop: whoever waits for models to load gets CANCELLED, nothing more is loaded. */
 void tn_manager_cancel(tn_manager *m);

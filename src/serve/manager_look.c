@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * manager_look.c - looks at the folders of the configured models, regularly or when asked, and notes which versions are
+ * wanted and whether files of those that failed have changed since.
+ *
+ * Invariant: a look that failed changes nothing but what is said about it.
+ */
+#include "models.h"
+
+#include <time.h>
+
+/* ==== what was seen becomes what is wanted ==== */
+
+/* Each warning once, until it is another one. */
+static void say(tn_manager *m, tn_managed *k, tn_code code, const char *text)
+{
+    bool same = k->seen.code == code && strcmp(k->seen.message, text) == 0;
+    if (same) return;
+    tn_fail(&k->seen, code, "%s", text);
+    if (code != TN_OK)
+        tn_logf(m->options.log, TN_ERROR, "FileSystemStoragePathSource encountered a filesystem access error: %s",
+                text);
+    else if (*text) tn_logf(m->options.log, TN_WARNING, "%s", text);
+}
+
+static void begin_again(tn_manager *m, tn_tracked *v)
+{
+    v->unsettled = false;
+    v->attempts = 0;
+    v->retry_at = 0;
+    if (v->state == TN_STATE_END) {
+        v->error = (tn_error){0};
+        tn_version_set(m, v, TN_STATE_START);
+    }
+}
+
+/* Files of a version that failed: others than then, the same as then, or what it failed by is not known. */
+static void note_found(tn_manager *m, tn_tracked *v, const tn_found *f)
+{
+    bool changed = f->stamp != v->stamp;
+    v->aspired = true;
+    if (v->busy) return;
+    if (v->state == TN_STATE_END && (changed || v->error.code == TN_OK)) begin_again(m, v);
+    else if (v->unsettled && changed) begin_again(m, v);
+    else if (v->unsettled) tn_version_settle(m, v);
+    else if (tn_version_is_loading(v) && v->attempts && changed) begin_again(m, v);
+}
+
+static bool take_path(tn_tracked *v, const char *path)
+{
+    if (strcmp(v->path, path) == 0) return true;
+    char *copy = tn_strdup(path);
+    if (!copy) return false;
+    tn_free(v->path);
+    v->path = copy;
+    return true;
+}
+
+static tn_code note(tn_manager *m, tn_managed *k, const tn_look *l, tn_error *err)
+{
+    for (int i = 0; i < k->n; i++) k->v[i]->aspired = false;
+    for (int i = 0; i < l->n; i++) {
+        tn_tracked *v = tn_version_find(k, l->v[i].version);
+        bool is_new = !v;
+        if (is_new && !(v = tn_version_add(k, &l->v[i]))) return tn_no_memory(err, sizeof *v);
+        if (is_new) tn_version_set(m, v, TN_STATE_START);
+        if (!v->busy && !take_path(v, l->v[i].path)) return tn_no_memory(err, 0);
+        note_found(m, v, &l->v[i]);
+    }
+    k->looked = true;
+    return TN_OK;
+}
+
+/* ==== looking ==== */
+
+static tn_config_set *present_set(tn_manager *m)
+{
+    pthread_mutex_lock(&m->lock);
+    tn_config_set *set = m->set ? tn_config_set_keep(m->set) : NULL;
+    pthread_mutex_unlock(&m->lock);
+    return set;
+}
+
+/* Nothing is changed without memory for all of it: what was wanted stays wanted. */
+static tn_code note_look(tn_manager *m, const tn_config_set *set, const tn_model_config *c, tn_code code,
+                         const tn_look *l, tn_error *err)
+{
+    pthread_mutex_lock(&m->lock);
+    tn_managed *k = m->set == set ? tn_managed_find(m, c->name) : NULL;
+    if (k && code != TN_OK) say(m, k, code, err->message);
+    if (k && code == TN_OK) {
+        if ((code = note(m, k, l, err)) == TN_OK) say(m, k, TN_OK, l->warning ? l->warning : "");
+    }
+    if (k) {
+        pthread_cond_broadcast(&m->settled);
+        tn_manager_kick(m);
+    }
+    pthread_mutex_unlock(&m->lock);
+    return code;
+}
+
+static tn_code look_at(tn_manager *m, const tn_config_set *set, const tn_model_config *c, tn_error *err)
+{
+    tn_look l = {0};
+    tn_arena *a = tn_arena_new(0);
+    tn_code code = a ? tn_source_look(c, a, &l, err) : tn_no_memory(err, 0);
+    code = note_look(m, set, c, code, &l, err);
+    tn_arena_free(a);
+    return code;
+}
+
+tn_code tn_manager_look(tn_manager *m, tn_error *err)
+{
+    tn_error first = {0};
+    pthread_mutex_lock(&m->look_lock);
+    tn_config_set *set = present_set(m);
+    for (int i = 0; set && i < set->configs.n; i++) {
+        tn_error why;
+        tn_code code = look_at(m, set, &set->configs.v[i], &why);
+        if (code != TN_OK && first.code == TN_OK) first = why;
+    }
+    tn_config_set_drop(set);
+    pthread_mutex_unlock(&m->look_lock);
+    return first.code == TN_OK ? TN_OK : tn_fail(err, first.code, "%s", first.message);
+}
+
+tn_code tn_manager_poll_now(tn_manager *m, tn_error *err)
+{
+    return tn_manager_look(m, err);
+}
+
+/* ==== the thread ==== */
+
+static void wait_for(tn_manager *m, double seconds)
+{
+    int64_t until = tn_now_us() + (int64_t)(TN_MIN(seconds, 1e9) * 1e6);
+    struct timespec t = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
+    while (!m->stop && tn_now_us() < until) pthread_cond_timedwait(&m->look, &m->lock, &t);
+}
+
+void *tn_look_thread(void *p)
+{
+    tn_manager *m = p;
+    pthread_mutex_lock(&m->lock);
+    for (;;) {
+        wait_for(m, m->options.file_system_poll_wait_seconds);
+        if (m->stop) break;
+        pthread_mutex_unlock(&m->lock);
+        tn_manager_look(m, NULL);
+        pthread_mutex_lock(&m->lock);
+    }
+    pthread_mutex_unlock(&m->lock);
+    return NULL;
+}
