@@ -107,15 +107,21 @@ static tn_code check_fill(int64_t count, size_t size, size_t limit, tn_error *er
                    (long long)count, size, limit);
 }
 
+static tn_code check_content(const tn_TensorProto *p, size_t size, int64_t count, tn_error *err)
+{
+    size_t n = p->tensor_content.n;
+    if (!n || (n % size == 0 && n / size == (uint64_t)count)) return TN_OK;
+    return tn_fail(err, TN_INVALID_ARGUMENT, "tensor_content has %zu bytes for %lld elements of %zu", n,
+                   (long long)count, size);
+}
+
 static tn_code numbers_from(const tn_TensorProto *p, tn_dtype t, const tn_shape *shape, int64_t count,
                             size_t limit, tn_tensor **out, tn_error *err)
 {
     size_t size = tn_dtype_size(t);
     values v = values_of(p, t);
     bool content = p->tensor_content.n > 0;
-    if (content && (p->tensor_content.n % size || p->tensor_content.n / size != (uint64_t)count))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "tensor_content has %zu bytes for %lld elements of %zu",
-                       p->tensor_content.n, (long long)count, size);
+    TN_TRY(check_content(p, size, count, err));
     v.n = TN_MIN(v.n, (uint64_t)count); /* what is too much is not looked at, as in TensorFlow */
     if (!content && v.n < (uint64_t)count) TN_TRY(check_fill(count, size, limit, err));
     tn_tensor *r;
@@ -131,10 +137,23 @@ static tn_code numbers_from(const tn_TensorProto *p, tn_dtype t, const tn_shape 
     return TN_OK;
 }
 
-/* tensor_content of strings: all lengths as varints, then all bytes. */
-static tn_code strings_in_content(tn_view in, tn_tensor *t, tn_error *err)
+static tn_code copy_string(void *t, int64_t i, tn_view v, tn_error *err)
 {
-    int64_t count = tn_tensor_count(t);
+    return tn_string_set(t, i, v.p, v.n, err);
+}
+
+static tn_code view_string(void *strings, int64_t i, tn_view v, tn_error *err)
+{
+    (void)err;
+    ((tn_string *)strings)[i] = (tn_string){(char *)v.p, v.n};
+    return TN_OK;
+}
+
+/* tensor_content of strings: all lengths as varints, then all bytes. Each string is given to set. */
+static tn_code strings_in_content(tn_view in, int64_t count,
+                                  tn_code (*set)(void *to, int64_t i, tn_view v, tn_error *err), void *to,
+                                  tn_error *err)
+{
     tn_view lengths = in;
     uint64_t n = 0, sum = 0;
     for (int64_t i = 0; i < count; i++) {
@@ -148,7 +167,7 @@ static tn_code strings_in_content(tn_view in, tn_tensor *t, tn_error *err)
                        (unsigned long long)sum);
     for (int64_t i = 0; i < count; i++) {
         tn_varint_get(&lengths, &n);
-        TN_TRY(tn_string_set(t, i, in.p, n, err));
+        TN_TRY(set(to, i, (tn_view){in.p, (size_t)n}, err));
         in.p += n;
     }
     return TN_OK;
@@ -164,8 +183,7 @@ static tn_code strings_in_values(const tn_TensorProto *p, tn_tensor *t, tn_error
     return TN_OK;
 }
 
-static tn_code strings_from(const tn_TensorProto *p, const tn_shape *shape, int64_t count, size_t limit,
-                            tn_tensor **out, tn_error *err)
+static tn_code check_strings(const tn_TensorProto *p, int64_t count, size_t limit, tn_error *err)
 {
     tn_view content = p->tensor_content;
     if (content.n && (uint64_t)count > content.n)
@@ -175,9 +193,17 @@ static tn_code strings_from(const tn_TensorProto *p, const tn_shape *shape, int6
         size_t last = p->string_val.n ? p->string_val.items[p->string_val.n - 1].n : 0;
         TN_TRY(check_fill(count, sizeof(tn_string) + last, limit, err));
     }
+    return TN_OK;
+}
+
+static tn_code strings_from(const tn_TensorProto *p, const tn_shape *shape, int64_t count, size_t limit,
+                            tn_tensor **out, tn_error *err)
+{
     tn_tensor *t;
+    TN_TRY(check_strings(p, count, limit, err));
     TN_TRY(tn_tensor_new(TN_STRING, shape, &t, err));
-    tn_code code = content.n ? strings_in_content(content, t, err) : strings_in_values(p, t, err);
+    tn_code code = p->tensor_content.n ? strings_in_content(p->tensor_content, count, copy_string, t, err)
+                                       : strings_in_values(p, t, err);
     if (code != TN_OK) {
         tn_tensor_unref(t);
         return code;
@@ -186,19 +212,89 @@ static tn_code strings_from(const tn_TensorProto *p, const tn_shape *shape, int6
     return TN_OK;
 }
 
-tn_code tn_tensor_from_proto(const tn_TensorProto *p, size_t limit, tn_tensor **out, tn_error *err)
+/* The shape and the number of elements, of a dtype that a message may have. */
+static tn_code header_of(const tn_TensorProto *p, tn_shape *shape, int64_t *count, tn_error *err)
 {
     tn_dtype t = (tn_dtype)p->dtype;
     if (p->dtype <= 0 || !tn_dtype_size(t) || (t != TN_STRING && !tn_dtype_is_pod(t)))
         return tn_fail(err, TN_UNIMPLEMENTED, "a constant of dtype %d (%s)", (int)p->dtype, tn_dtype_name(t));
+    TN_TRY(tn_shape_from_proto(p->tensor_shape, shape, err));
+    if (!tn_shape_known(shape))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "a constant whose shape is not fully known");
+    return tn_shape_count_checked(shape, count, err);
+}
+
+tn_code tn_tensor_from_proto(const tn_TensorProto *p, size_t limit, tn_tensor **out, tn_error *err)
+{
     tn_shape shape;
     int64_t count;
-    TN_TRY(tn_shape_from_proto(p->tensor_shape, &shape, err));
-    if (!tn_shape_known(&shape))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "a constant whose shape is not fully known");
-    TN_TRY(tn_shape_count_checked(&shape, &count, err));
-    if (t == TN_STRING) return strings_from(p, &shape, count, limit, out, err);
-    return numbers_from(p, t, &shape, count, limit, out, err);
+    TN_TRY(header_of(p, &shape, &count, err));
+    if (p->dtype == TN_STRING) return strings_from(p, &shape, count, limit, out, err);
+    return numbers_from(p, (tn_dtype)p->dtype, &shape, count, limit, out, err);
+}
+
+/* ---- as a view ---- */
+
+static bool is_aligned(const void *p, size_t size)
+{
+    return (uintptr_t)p % TN_MIN(size, 8) == 0;
+}
+
+/* A bool of tensor_content may be any byte; one that is read must be 0 or 1. */
+static bool is_clean(const tn_TensorProto *p)
+{
+    if (p->dtype != TN_BOOL) return true;
+    uint8_t all = 0;
+    for (size_t i = 0; i < p->tensor_content.n; i++) all |= (uint8_t)p->tensor_content.p[i];
+    return all <= 1;
+}
+
+static tn_code view_numbers(const tn_TensorProto *p, int64_t count, size_t limit, tn_arena *a, tn_tensor *out,
+                            tn_error *err)
+{
+    size_t size = tn_dtype_size(out->dtype);
+    tn_view content = p->tensor_content;
+    TN_TRY(check_content(p, size, count, err));
+    values v = values_of(p, out->dtype);
+    if (content.n) v = (values){content.p, (size_t)count, size};
+    v.n = TN_MIN(v.n, (uint64_t)count);
+    out->data = (void *)v.items;
+    if (v.n == (uint64_t)count && v.width == size && is_aligned(v.items, size) && is_clean(p)) return TN_OK;
+    if (v.n < (uint64_t)count) TN_TRY(check_fill(count, size, limit, err));
+    if (!(out->data = tn_arena_array(a, (size_t)count, size))) return tn_no_memory(err, (size_t)count * size);
+    copy_values(out->data, size, &v);
+    if (v.n) fill_rest(out->data, size, v.n, (size_t)count);
+    normalise(out);
+    return TN_OK;
+}
+
+static tn_code view_strings(const tn_TensorProto *p, int64_t count, size_t limit, tn_arena *a, tn_tensor *out,
+                            tn_error *err)
+{
+    tn_view content = p->tensor_content;
+    size_t n = p->string_val.n;
+    TN_TRY(check_strings(p, count, limit, err));
+    tn_string *s = TN_ARRAY(a, count + 1, tn_string);
+    if (!s) return tn_no_memory(err, (size_t)count * sizeof *s);
+    out->data = s;
+    if (content.n) return strings_in_content(content, count, view_string, s, err);
+    for (int64_t i = 0; n && i < count; i++) {
+        tn_view v = p->string_val.items[TN_MIN((size_t)i, n - 1)];
+        s[i] = (tn_string){(char *)v.p, v.n};
+    }
+    return TN_OK;
+}
+
+tn_code tn_tensor_view_of_proto(const tn_TensorProto *p, tn_arena *a, size_t limit, tn_tensor *out, tn_error *err)
+{
+    tn_shape shape;
+    int64_t count;
+    TN_TRY(header_of(p, &shape, &count, err));
+    tn_tensor t = tn_tensor_view((tn_dtype)p->dtype, &shape, NULL);
+    if (p->dtype == TN_STRING) TN_TRY(view_strings(p, count, limit, a, &t, err));
+    else TN_TRY(view_numbers(p, count, limit, a, &t, err));
+    *out = t;
+    return TN_OK;
 }
 
 /* ---- to the message ---- */
