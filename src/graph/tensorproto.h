@@ -19,8 +19,8 @@ tn_code tn_tensor_view_of_proto(const tn_TensorProto *p, tn_arena *a, size_t lim
 tn_code tn_shape_from_proto(const tn_TensorShapeProto *p, tn_shape *out, tn_error *err); /* NULL: a scalar */
 tn_code tn_shape_to_proto(const tn_shape *s, tn_arena *a, tn_TensorShapeProto *out, tn_error *err);
 
-/* A tensor straight to the bytes of a TensorProto, without the message between (tensorproto_wire.c): values in the field
- * of their dtype, or all in tensor_content. Strings and plain elements only. */
+/* A tensor straight to the bytes of a TensorProto, without the message between (tensorproto_wire.c): values in the
+ * field of their dtype, or all in tensor_content. Strings and plain elements only. */
 typedef struct tn_tensor_wire {
     const tn_tensor *t;
     bool content;

@@ -2,7 +2,7 @@
  *
  * servable.c - one version of one model: its files checked, loaded, every signature prepared, warm; counted.
  *
- * When to load and to unload is the manager's; requests are ask.c's.
+ * When to load and to unload is the manager's; requests are asking.c's.
  *
  * Invariants: what is handed out has all its tensors checked and its signatures prepared (or says why one is not) and
  * needs none of its files any more; nothing of it changes after that but counters.
@@ -25,7 +25,7 @@ void tn_servable_drop(tn_servable *s)
 void tn_servable_free(tn_servable *s)
 {
     if (!s) return;
-    for (int i = 0; i < s->n_askers; i++) tn_prepared_free(s->askers[i].all);
+    tn_askers_free(s->askers);
     tn_loaded_free(s->loaded);
     tn_arena_free(s->arena);
     tn_free(s);
@@ -33,46 +33,22 @@ void tn_servable_free(tn_servable *s)
 
 /* ==== signatures ==== */
 
-static tn_code names_of(const tn_loaded_value *v, int n, tn_arena *a, const char ***out, tn_error *err)
-{
-    const char **names = TN_ARRAY(a, n + 1, const char *);
-    if (!names) return tn_no_memory(err, 0);
-    for (int i = 0; i < n; i++) {
-        if (!v[i].name) return tn_fail(err, TN_UNIMPLEMENTED, "'%s' is a sparse or composite tensor", v[i].key);
-        names[i] = v[i].name;
-    }
-    *out = names;
-    return TN_OK;
-}
-
-static tn_code prepare(tn_servable *s, tn_asker *a, tn_error *err)
-{
-    const tn_loaded_signature *g = a->signature;
-    const char **feeds, **fetches;
-    TN_TRY(names_of(g->in, g->n_in, s->arena, &feeds, err));
-    TN_TRY(names_of(g->out, g->n_out, s->arena, &fetches, err));
-    return tn_prepared_new(tn_loaded_session(s->loaded), feeds, g->n_in, fetches, g->n_out, &a->all, err);
-}
-
 /* A signature that cannot be asked does not keep the others from it. */
 static tn_code prepare_all(tn_servable *s, const tn_servable_options *o, tn_error *err)
 {
-    int n = tn_loaded_signatures(s->loaded), bad = 0;
-    tn_error why;
-    s->askers = TN_ARRAY(s->arena, n + 1, tn_asker);
-    if (!s->askers) return tn_no_memory(err, 0);
+    tn_error why, first = {.code = TN_OK};
+    TN_TRY(tn_askers_new(s->loaded, &s->askers, err));
+    int n = tn_askers_count(s->askers), bad = 0;
     for (int i = 0; i < n; i++) {
-        tn_asker *a = &s->askers[s->n_askers++];
-        a->signature = tn_loaded_signature_at(s->loaded, i);
-        if ((a->code = prepare(s, a, &why)) == TN_OK) continue;
-        if (a->code == TN_RESOURCE_EXHAUSTED) return tn_fail(err, a->code, "%s", why.message);
-        if (!(a->problem = tn_arena_strdup(s->arena, why.message))) return tn_no_memory(err, 0);
+        const tn_asker *a = tn_askers_at(s->askers, i);
+        tn_code code = tn_asker_prepare(a, &why);
+        if (code == TN_OK) continue;
+        if (code == TN_RESOURCE_EXHAUSTED) return tn_fail(err, code, "%s", why.message);
         tn_logf(o->log, TN_WARNING, "signature %s of {name: %s version: %lld} cannot be asked: %s", a->signature->name,
                 s->model, (long long)s->version, why.message);
-        bad++;
+        if (!bad++) tn_fail(&first, code, "signature %s: %s", a->signature->name, why.message);
     }
-    if (bad < n || !n) return TN_OK;
-    return tn_fail(err, s->askers[0].code, "signature %s: %s", s->askers[0].signature->name, s->askers[0].problem);
+    return bad < n || !n ? TN_OK : tn_fail(err, first.code, "%s", first.message);
 }
 
 /* ==== loading ==== */

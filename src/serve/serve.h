@@ -31,6 +31,7 @@ typedef enum tn_servable_state { /* ModelVersionStatus.State */
     TN_STATE_END = 50
 } tn_servable_state;
 
+typedef struct tn_askers tn_askers;
 typedef struct tn_batcher tn_batcher;
 typedef struct tn_request_log tn_request_log;
 
@@ -40,10 +41,10 @@ typedef struct tn_servable {
     int64_t version;
     const char *path;  /* the version's folder */
     tn_loaded *loaded; /* session, signatures */
-    struct tn_asker *askers; /* one a signature, in the order of tn_loaded_signature_at */
-    int n_askers;
-    tn_batcher *batcher;     /* NULL: requests are not batched */
-    int64_t bytes;           /* that its variables hold */
+    tn_askers *askers;           /* what it may be asked */
+    tn_batcher *batcher;         /* NULL: requests are not batched */
+    tn_request_log *request_log; /* NULL: none; the manager's */
+    int64_t bytes;               /* that its variables hold */
     tn_arena *arena;
     void (*unload)(struct tn_servable *s); /* what the last drop does; NULL: tn_servable_free */
     void *owner;                           /* for it */
@@ -71,32 +72,63 @@ typedef struct tn_servable_options {
 /* Loads, checks every tensor's presence, size and checksum, plans and warms. Slow. */
 tn_code tn_servable_load(const tn_servable_options *o, tn_servable **out, tn_error *err);
 
-/* ==== asking (ask.c) ==== */
+/* ==== the pool (workers.c) ==== threads that compute */
 
-/* A signature prepared: which values are fed and fetched, its plans shared by all threads. */
+typedef struct tn_pool tn_pool;
+typedef struct tn_task { /* part of what the task works on; free again when run has been called */
+    struct tn_task *next;
+    void (*run)(struct tn_task *t);
+} tn_task;
+tn_code tn_pool_new(int threads, int64_t most_waiting, tn_pool **out, tn_error *err); /* 0: no limit */
+bool tn_pool_add(tn_pool *p, tn_task *t); /* false: too many wait */
+void tn_pool_free(tn_pool *p);            /* after all tasks have run */
+
+/* ==== asking (asking.c) ==== */
+
+/* A signature, as it is asked. Its plans are shared by all threads. */
 typedef struct tn_asker {
+    tn_askers *of;
     const tn_loaded_signature *signature;
-    tn_prepared *all; /* all outputs fetched; NULL: it cannot be asked, for this reason: */
-    tn_code code;
-    const char *problem;
-    int64_t run_ns;   /* how long it takes lately for one row of input, atomically; 0: not known */
+    int index;                        /* among the model's signatures */
+    const tn_dtype *fed;              /* dtypes of the graph's values behind the inputs */
+    const int *order;                 /* inputs ascending by these values' names: "arg[0]" is the first of them */
+    const tn_tensor *const *defaults; /* by input; NULL where there is none */
+    int n_defaults;
 } tn_asker;
+/* m is borrowed. */
+tn_code tn_askers_new(tn_loaded *m, tn_askers **out, tn_error *err);
+tn_code tn_asker_prepare(const tn_asker *a, tn_error *err); /* plans it ahead; else its first question does */
+void tn_askers_free(tn_askers *a);
+int tn_askers_count(const tn_askers *a);
+const tn_asker *tn_askers_at(const tn_askers *a, int i);
+const tn_asker *tn_askers_named(const tn_askers *a, tn_view name); /* empty: "serving_default"; NULL: absent */
+const tn_SignatureDef *tn_asker_def(const tn_asker *a);            /* as the model has it; NULL: it has none */
 
-typedef struct tn_ask { /* one question; the caller's, alive until done */
+typedef struct tn_ask tn_ask; /* one question; the caller's, alive until done */
+struct tn_ask {
     tn_servable *servable;
     const tn_asker *asker;
-    const tn_tensor **in;  /* by the signature's inputs */
-    const int *wanted;     /* indices of outputs, n_wanted of them; NULL: all */
+    const tn_tensor **in; /* by the signature's inputs; NULL: its default. May be views */
+    const int *wanted;    /* indices of outputs, ascending, n_wanted of them; NULL: all */
     int n_wanted;
-    int64_t deadline;      /* tn_now_us; 0: none */
+    int64_t deadline;     /* tn_now_us; 0: none */
     const atomic_int *cancel;
-    tn_tensor **out;       /* by `wanted`: room given by the caller, filled on success, the caller's to drop */
-    int64_t queued_us, ran_us; /* results: in the batching queue; in the plan (the whole batch) */
-} tn_ask;
+    tn_tensor **out;      /* by `wanted`: room given by the caller, filled on success, the caller's to drop */
+    int64_t queued_us, ran_us; /* results: in the batching queue or the pool's; in the plan (the whole batch) */
+    void (*done)(tn_ask *a, tn_code code, tn_error *err); /* of tn_ask_start */
+    void *payload;
+    /* asking.c's and batching.c's */
+    struct tn_choice *choice;
+    int64_t began;
+    tn_task task;
+};
 /* Runs it here (or in the batch it joins, which it waits for). Errors as the session's, in TensorFlow's words. */
 tn_code tn_ask_run(tn_ask *a, tn_error *err);
-/* Whether it is expected to be so short that an I/O thread may run it itself: never when it may be batched. */
-bool tn_ask_is_short(const tn_ask *a);
+/* The same without waiting: calls done once, in this thread when it is short, else in one that computes. */
+void tn_ask_start(tn_ask *a, tn_pool *pool);
+/* Whether it is expected to be so short that an I/O thread may run it itself: never when it may be batched, nor before
+ * something of its size has been measured. */
+bool tn_ask_is_short(tn_ask *a);
 
 /* ==== batching (batching.c, batching_parameters.c) ==== */
 
@@ -257,14 +289,42 @@ struct tn_service {
     const tn_log *log;
 };
 
+/* Starts the threads that compute (0: one a core) and the one in which reloads wait. */
+tn_code tn_service_start(tn_service *s, int threads, tn_error *err);
+void tn_service_stop(tn_service *s); /* when no request is on its way any more */
+
 /* A request on its way: what is common to all methods and both transports. */
 typedef struct tn_turn {
     tn_service *service;
     tn_arena *arena;
     int64_t deadline;
     const atomic_int *cancel;
+    tn_servable *servable; /* given beforehand (warm-up): borrowed; else the one the request names, kept */
+    bool keeps;            /* the latter */
     tn_request_facts facts; /* filled as it goes */
+    tn_ask ask;             /* what was asked; its outputs stay until the turn ends */
+    const tn_ModelSpec *spec; /* the request's */
+    tn_view name;             /* the signature's that is meant */
 } tn_turn;
+/* INVALID_ARGUMENT "Missing ModelSpec" when spec is NULL; else as tn_manager_get. */
+tn_code tn_turn_servable(tn_turn *t, const tn_ModelSpec *spec, tn_error *err);
+/* Room for the question's inputs and outputs; wanted as in tn_ask. */
+tn_code tn_turn_ask(tn_turn *t, const tn_asker *a, const int *wanted, int n_wanted, tn_error *err);
+tn_ModelSpec *tn_turn_spec(tn_turn *t, tn_view signature, tn_error *err); /* of the answer; NULL: no memory */
+/* The answer is known: it is counted, logged, and what the turn holds is given back. The facts' bytes are the
+ * caller's. */
+void tn_turn_end(tn_turn *t, tn_code code, const char *message);
+
+/* Requests that ask are in two halves, with t->ask run or started between them. */
+tn_code tn_predict_begin(tn_turn *t, const tn_PredictRequest *in, tn_error *err);
+tn_code tn_predict_finish(tn_turn *t, tn_buf *out, tn_error *err); /* appends the response message */
+tn_code tn_classify_begin(tn_turn *t, const tn_SerializedRequest *in, tn_error *err);
+tn_code tn_classify_finish(tn_turn *t, tn_buf *out, tn_error *err);
+tn_code tn_regress_begin(tn_turn *t, const tn_SerializedRequest *in, tn_error *err);
+tn_code tn_regress_finish(tn_turn *t, tn_buf *out, tn_error *err);
+tn_code tn_multi_serialized(tn_turn *t, const tn_SerializedMultiRequest *in, tn_MultiInferenceResponse **out,
+                            tn_error *err);
+/* All at once, in the calling thread; the turn is still to be ended. */
 tn_code tn_predict_request(tn_turn *t, const tn_PredictRequest *in, tn_PredictResponse **out, tn_error *err);
 tn_code tn_classify_request(tn_turn *t, const tn_ClassificationRequest *in, tn_ClassificationResponse **out,
                             tn_error *err);
@@ -276,17 +336,6 @@ tn_code tn_metadata_request(tn_turn *t, const tn_GetModelMetadataRequest *in, tn
 tn_code tn_status_request(tn_turn *t, const tn_GetModelStatusRequest *in, tn_GetModelStatusResponse **out,
                           tn_error *err);
 tn_code tn_reload_request(tn_turn *t, const tn_ReloadConfigRequest *in, tn_ReloadConfigResponse **out, tn_error *err);
-
-/* ==== the pool (pool.c) ==== threads that compute */
-
-typedef struct tn_pool tn_pool;
-typedef struct tn_task { /* part of what the task works on; free again when run has been called */
-    struct tn_task *next;
-    void (*run)(struct tn_task *t);
-} tn_task;
-tn_code tn_pool_new(int threads, int64_t most_waiting, tn_pool **out, tn_error *err);
-bool tn_pool_add(tn_pool *p, tn_task *t); /* false: too many wait */
-void tn_pool_free(tn_pool *p);            /* after all tasks have run */
 
 /* ==== transports (grpc_api.c, health.c, reflection.c, rest.c, rest_read.c, rest_write.c) ==== */
 

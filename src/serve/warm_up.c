@@ -6,6 +6,7 @@
  *
  * Invariant: requests that the model brings must succeed; what is made up here may fail.
  */
+#include "asking.h"
 #include "models.h"
 
 enum { MOST_EXPECTED = 64 };
@@ -45,31 +46,40 @@ static tn_tensor **zeros_for(const tn_loaded_signature *g, int64_t rows)
     return v;
 }
 
+/* Twice: the first run makes the plan, the second shows how long such a question takes. */
+static tn_code ask_twice(tn_ask *a, tn_error *err)
+{
+    TN_TRY(tn_ask_ready(a, err));
+    for (int i = 0; i < 2; i++) {
+        TN_TRY(tn_ask_compute(a, err));
+        for (int k = 0; k < a->asker->signature->n_out; k++) tn_tensor_unref(a->out[k]);
+    }
+    return TN_OK;
+}
+
 static tn_code ask_zeros(const tn_asker *a, int64_t rows, const atomic_int *cancel, tn_error *err)
 {
     const tn_loaded_signature *g = a->signature;
     tn_tensor **in = zeros_for(g, rows);
     if (!in) return tn_fail(err, TN_UNIMPLEMENTED, "a shape is not known");
     tn_tensor **out = tn_calloc((size_t)g->n_out + 1, sizeof *out);
-    tn_run_limits limits = {.cancel = cancel};
-    tn_code code = tn_no_memory(err, 0);
-    if (out) code = tn_prepared_run(a->all, (const tn_tensor *const *)in, out, &limits, err);
-    if (code == TN_OK) drop_all(out, g->n_out);
-    else tn_free(out);
+    tn_ask ask = {.asker = a, .in = (const tn_tensor **)in, .out = out, .cancel = cancel};
+    tn_code code = out ? ask_twice(&ask, err) : tn_no_memory(err, 0);
+    tn_free(out);
     drop_all(in, g->n_in);
     return code;
 }
 
 static tn_code ask_all_zeros(tn_servable *s, const tn_servable_options *o, tn_error *err)
 {
-    for (int i = 0; i < s->n_askers; i++) {
+    for (int i = 0; i < tn_askers_count(s->askers); i++) {
         tn_error why;
-        if (!s->askers[i].all) continue;
-        tn_code code = ask_zeros(&s->askers[i], 1, o->cancel, &why);
+        const tn_asker *a = tn_askers_at(s->askers, i);
+        tn_code code = ask_zeros(a, 1, o->cancel, &why);
         if (is_cancelled(o->cancel)) return tn_fail(err, TN_CANCELLED, "loading was cancelled");
         if (code != TN_OK)
             tn_logf(o->log, TN_INFO, "signature %s of {name: %s version: %lld} was not warmed up: %s",
-                    s->askers[i].signature->name, s->model, (long long)s->version, why.message);
+                    a->signature->name, s->model, (long long)s->version, why.message);
     }
     return TN_OK;
 }
@@ -88,9 +98,8 @@ static bool has_open_batch(const tn_loaded_signature *g)
     return false;
 }
 
-static bool plan_for(tn_servable *s, tn_asker *a, int64_t rows, const atomic_int *cancel)
+static bool plan_for(const tn_asker *a, int64_t rows, const atomic_int *cancel)
 {
-    (void)s;
     return ask_zeros(a, rows, cancel, NULL) == TN_OK;
 }
 
@@ -102,15 +111,15 @@ static bool is_wanted(tn_servable *s, const atomic_int *cancel)
 
 void tn_warm_up_sizes(tn_servable *s, const tn_batching *b, const atomic_int *cancel)
 {
-    for (int i = 0; i < s->n_askers; i++) {
-        tn_asker *a = &s->askers[i];
-        if (!a->all || !has_open_batch(a->signature)) continue;
+    for (int i = 0; i < tn_askers_count(s->askers); i++) {
+        const tn_asker *a = tn_askers_at(s->askers, i);
+        if (!has_open_batch(a->signature)) continue;
         if (b && b->n_allowed) {
             for (int k = 0; k < b->n_allowed && is_wanted(s, cancel); k++)
-                if (!plan_for(s, a, b->allowed_batch_sizes[k], cancel)) break;
+                if (!plan_for(a, b->allowed_batch_sizes[k], cancel)) break;
         } else {
             for (int64_t n = 2; n <= MOST_EXPECTED && is_wanted(s, cancel); n *= 2)
-                if (!plan_for(s, a, n, cancel)) break;
+                if (!plan_for(a, n, cancel)) break;
         }
     }
 }

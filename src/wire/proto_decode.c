@@ -30,12 +30,17 @@ typedef struct reader {
 
 /* ---- errors ---- */
 
+static const char *name_of(const tn_proto_message *m)
+{
+    return m->name ? m->name : "message";
+}
+
 static void path(const frame *at, tn_buf *out)
 {
     if (at->up)
         path(at->up, out);
     else
-        tn_buf_str(out, at->m->name);
+        tn_buf_str(out, name_of(at->m));
     if (!at->f) return;
     tn_buf_printf(out, ".%s", at->f->name);
     if (at->f->label != TN_PROTO_ONE) tn_buf_printf(out, "[%zu]", at->index);
@@ -45,7 +50,7 @@ static tn_code fail(const reader *r, const frame *at, const char *where, tn_code
 {
     tn_buf text = {.limit = 700};
     path(at, &text);
-    tn_fail(r->err, code, "%s: %s at byte %zu", text.data ? text.data : at->m->name, what,
+    tn_fail(r->err, code, "%s: %s at byte %zu", text.data ? text.data : name_of(at->m), what,
             (size_t)(where - r->start));
     tn_buf_free(&text);
     return code;
@@ -55,7 +60,7 @@ static tn_code fail_memory(const reader *r, const frame *at)
 {
     tn_code code = tn_proto_pool_fail(&r->pool, r->err);
     while (at->up) at = at->up;
-    tn_wrap(r->err, "%s", at->m->name);
+    tn_wrap(r->err, "%s", name_of(at->m));
     return code;
 }
 
@@ -275,7 +280,7 @@ tn_code tn_proto_decode(const tn_proto_message *m, tn_view bytes, tn_arena *a, c
     static const tn_proto_limits defaults = {0};
     if (!limits) limits = &defaults;
     if (bytes.n > TN_PROTO_MOST_BYTES)
-        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "%s: %zu bytes are more than a message may have", m->name,
+        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "%s: %zu bytes are more than a message may have", name_of(m),
                        bytes.n);
     reader r = {.pool = tn_proto_pool_for(a, bytes.n, limits->memory),
                 .start = bytes.p,

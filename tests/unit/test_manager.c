@@ -28,7 +28,7 @@ static void test_one_model(void **state)
     assert_ok(get(m, "m", -1, NULL, &s, &err), &err);
     assert_int_equal(s->version, 123);
     assert_string_equal(s->model, "m");
-    assert_true(s->n_askers > 0);
+    assert_true(tn_askers_count(s->askers) > 0);
     assert_true(s->bytes > 0);
     tn_servable_drop(s);
     assert_ok(get(m, "m", 123, NULL, &s, &err), &err);

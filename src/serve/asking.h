@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * asking.h - outputs that are fetched together: what asking.c, batching.c and api_multi.c share.
+ */
+#ifndef TN_SERVE_ASKING_H
+#define TN_SERVE_ASKING_H
+
+#include "serve.h"
+
+enum { TN_MOST_CHOICES = 32, TN_ASK_SIZES = 32 };
+
+/* Outputs of signatures with the same inputs, as one plan. Never freed before the model. */
+typedef struct tn_choice {
+    struct tn_choice *next;
+    tn_prepared *prepared;
+    const int *keys; /* tn_choice_key of each output, in the order of the fetches */
+    int n;
+    /* What a run lately takes, by the size of its inputs (powers of two): microseconds times 256; 0: not known. */
+    atomic_int_fast64_t run_us[TN_ASK_SIZES];
+    atomic_bool is_short[TN_ASK_SIZES];
+    void *_Atomic queue; /* batching.c's */
+} tn_choice;
+
+static inline int tn_choice_key(int signature, int output)
+{
+    return signature << 16 | output;
+}
+
+/* The inputs are those of `a`. *out NULL: too many choices have been asked for already. */
+tn_code tn_choice_get(const tn_asker *a, const int *keys, int n, tn_choice **out, tn_error *err);
+
+/* Sets a->choice, puts defaults in, checks dtypes. */
+tn_code tn_ask_ready(tn_ask *a, tn_error *err);
+/* Runs it in this thread, whatever batching there is. */
+tn_code tn_ask_compute(tn_ask *a, tn_error *err);
+/* How long a run took, and what for. */
+void tn_choice_measured(tn_choice *c, int size, int64_t us);
+int tn_ask_size(const tn_tensor *const *in, int n);
+/* CANCELLED, DEADLINE_EXCEEDED: nobody waits for it any more. */
+tn_code tn_ask_may_go_on(const tn_ask *a, tn_error *err);
+
+#endif
