@@ -32,7 +32,7 @@ tn_code tn_tls_new(const tn_tls_options *o, tn_tls **out, tn_error *err);
 tn_tls *tn_tls_keep(tn_tls *t);
 void tn_tls_free(tn_tls *t);
 
-/* ==== gRPC server (grpc_server.c, http2.c, loop.c) ==== */
+/* ==== gRPC server (grpc_server.c, http2.c, event_loop.c) ==== */
 
 typedef struct tn_grpc_server tn_grpc_server;
 typedef struct tn_grpc_call tn_grpc_call;
@@ -49,6 +49,7 @@ typedef struct tn_grpc_server_options { /* zeros: the defaults */
     int64_t keepalive_time_ms, keepalive_timeout_ms; /* 2 hours, 20 s, as gRPC */
     int64_t min_ping_interval_ms; /* more often without data: GOAWAY "too_many_pings"; 5 minutes, as gRPC */
     int64_t max_connection_idle_ms, max_connection_age_ms, max_connection_age_grace_ms; /* 0: none */
+    int compression;           /* of answers, when the peer accepts it: 0 as the request was, 1 deflate, 2 gzip */
     /* In a thread of the server, which waits meanwhile: answers at once what is short, and hands the rest on. */
     void (*handle)(void *payload, tn_grpc_call *call);
     void *payload;

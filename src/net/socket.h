@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * socket.h - addresses and sockets: "127.0.0.1:8500", "[::]:0", "localhost:8500", "unix:/path", "unix-abstract:name".
+ */
+#ifndef TN_NET_SOCKET_H
+#define TN_NET_SOCKET_H
+
+#include "net.h"
+
+#include <sys/socket.h>
+
+#define TN_PEER_SIZE 64
+
+/* A listening socket that never blocks. *port: 0 for a UNIX socket. A UNIX socket's file that nobody listens to any
+ * more is replaced. */
+tn_code tn_socket_listen(const char *address, int *fd, int *port, tn_error *err);
+/* After a listening UNIX socket has been closed: its file. */
+void tn_socket_unlink(const char *address);
+/* Begins to connect, without waiting but for the name's addresses: to the `which`th of them. OUT_OF_RANGE: it has not
+ * so many. */
+tn_code tn_socket_connect(const char *address, int which, int *fd, tn_error *err);
+/* The name a certificate must have: between the brackets or before the port; "" for UNIX sockets. */
+tn_code tn_socket_host(const char *address, char *host, size_t size, tn_error *err);
+void tn_socket_prompt(int fd); /* small packets are sent at once; without effect on UNIX sockets */
+/* "ipv4:127.0.0.1:51234", "ipv6:[::1]:51234", "unix:" */
+void tn_socket_peer(const struct sockaddr_storage *a, char peer[TN_PEER_SIZE]);
+
+#endif
