@@ -123,10 +123,11 @@ typedef struct tn_http_server_options { /* zeros: the defaults */
     const char *listen; /* "0.0.0.0:8501"; port 0: any free one */
     int threads;        /* 4 a core */
     tn_view key, cert, ca; /* PEM; empty: no TLS */
-    bool verify_peer;
+    bool verify_peer;   /* clients must show a certificate signed by ca */
     size_t max_body;    /* expanded too; 2^31 - 1 */
-    int max_connections;
+    int max_connections; /* 0: by the descriptors this process may have, less a reserve */
     double timeout;     /* seconds without bytes; 30 */
+    bool gzip;          /* answers are compressed for those who accept that */
     /* In a thread of the server: answers now, or later from any thread. */
     void (*handle)(void *payload, tn_http_request *r);
     void *payload;
@@ -145,10 +146,14 @@ const char *tn_http_peer(const tn_http_request *r);
 tn_view tn_http_body(const tn_http_request *r);       /* expanded when it came with Content-Encoding gzip */
 tn_arena *tn_http_arena(tn_http_request *r);
 int64_t tn_http_received(const tn_http_request *r);
-const atomic_int *tn_http_cancelled(const tn_http_request *r); /* the peer has gone */
+/* Not 0 when the server will not wait for it any longer. Whether a peer has gone cannot be told in HTTP/1.1 from its
+ * having sent all that it will. */
+const atomic_int *tn_http_cancelled(const tn_http_request *r);
+/* What is wrong with the body, which is empty then: no gzip. NULL: nothing. */
+const char *tn_http_problem(const tn_http_request *r);
 /* A header of the answer; before the reply. */
 void tn_http_reply_header(tn_http_request *r, const char *name, const char *value);
-/* Answers; takes body's bytes; the request is gone after it. Compressed with gzip when the peer accepts that. */
+/* Answers, from any thread; takes body's bytes (NULL: none); the request is gone after it. */
 void tn_http_reply(tn_http_request *r, int status, const char *content_type, tn_buf *body);
 
 /* ==== HTTP client (http_client.c) ==== */

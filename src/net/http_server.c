@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * http_server.c - an HTTP/1.1 server on libmicrohttpd: bodies collected and expanded within limits, answers from any
+ * thread, TLS, draining. What is answered is the handler's.
+ *
+ * A request belongs to libmicrohttpd's connection and is freed when that says the request is over. While a handler has
+ * it, its connection is suspended, so that nothing happens to it; `stage` decides whether the answer or the suspension
+ * came first. The daemon is only stopped when no handler has a request.
+ */
+#include "net.h"
+
+#include "../wire/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gnutls/gnutls.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+
+enum {
+    POOL_BYTES = 64 << 10,          /* of a connection: request line, headers, the bytes being received */
+    RESERVED_DESCRIPTORS = 128,     /* for files, other servers, logs */
+    FIRST_BODY_BYTES = 1 << 20,     /* taken at once for a body that says its length */
+    DISCARDED_BYTES = 16 << 20,     /* of a body that is too large are read, so that its sender sees the answer */
+    SLOWEST_BYTES_PER_SECOND = 200, /* of a body */
+    SMALLEST_COMPRESSED = 1024
+};
+
+struct tn_http_server {
+    struct MHD_Daemon *daemon;
+    tn_http_server_options o;
+    int listen_fd, port;
+    atomic_int draining, cancelled;
+    pthread_mutex_t lock;
+    pthread_cond_t idle;
+    int64_t open;    /* requests that have begun and are not over */
+    int64_t handled; /* of those, with a handler */
+    char trouble[256]; /* what libmicrohttpd said while starting */
+};
+
+typedef enum stage { RECEIVING, HANDLING, SUSPENDED, ANSWERED } stage;
+
+typedef struct header {
+    const char *name, *value;
+    struct header *next;
+} header;
+
+struct tn_http_request {
+    tn_http_server *server;
+    struct MHD_Connection *connection;
+    tn_arena *arena;
+    const char *path, *query, *method, *problem;
+    char peer[INET6_ADDRSTRLEN + 24];
+    tn_buf body;
+    uint64_t coming; /* bytes received of the body, also those not kept */
+    int64_t begun, received;
+    bool seen, too_large;
+    header *headers;
+    struct MHD_Response *response;
+    int status;
+    atomic_int stage;
+};
+
+/* ==== what a handler may ask ==== */
+
+const char *tn_http_method(const tn_http_request *r) { return r->method; }
+const char *tn_http_path(const tn_http_request *r) { return r->path; }
+const char *tn_http_query(const tn_http_request *r) { return r->query; }
+const char *tn_http_peer(const tn_http_request *r) { return r->peer; }
+const char *tn_http_problem(const tn_http_request *r) { return r->problem; }
+tn_arena *tn_http_arena(tn_http_request *r) { return r->arena; }
+int64_t tn_http_received(const tn_http_request *r) { return r->received; }
+const atomic_int *tn_http_cancelled(const tn_http_request *r) { return &r->server->cancelled; }
+
+const char *tn_http_header(const tn_http_request *r, const char *name)
+{
+    return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+}
+
+tn_view tn_http_body(const tn_http_request *r)
+{
+    return (tn_view){r->body.data ? r->body.data : "", r->body.n};
+}
+
+/* ==== answers ==== */
+
+void tn_http_reply_header(tn_http_request *r, const char *name, const char *value)
+{
+    header *h = TN_NEW(r->arena, header);
+    if (!h) return;
+    *h = (header){tn_arena_strdup(r->arena, name), tn_arena_strdup(r->arena, value), r->headers};
+    if (h->name && h->value) r->headers = h;
+}
+
+static bool accepts_gzip(const tn_http_request *r)
+{
+    const char *accepted = tn_http_header(r, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    const char *gzip = accepted ? strstr(accepted, "gzip") : NULL;
+    return gzip && strncmp(gzip + 4, ";q=0", 4) != 0;
+}
+
+/* Leaves the body as it is when that saves nothing. */
+static bool compress(const tn_http_request *r, tn_buf *body)
+{
+    tn_buf small = {0};
+    if (!r->server->o.gzip || body->n < SMALLEST_COMPRESSED || !accepts_gzip(r)) return false;
+    if (tn_deflate((tn_view){body->data, body->n}, TN_GZIP, 1, &small, NULL) != TN_OK || small.n >= body->n) {
+        tn_buf_free(&small);
+        return false;
+    }
+    tn_buf_free(body);
+    *body = small;
+    return true;
+}
+
+static struct MHD_Response *make_response(tn_http_request *r, const char *content_type, tn_buf *body)
+{
+    bool compressed = body && compress(r, body);
+    size_t n = body ? body->n : 0;
+    char *bytes = n ? tn_buf_take(body, &n) : NULL;
+    struct MHD_Response *m = bytes ? MHD_create_response_from_buffer_with_free_callback(n, bytes, tn_free)
+                                   : MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    if (!m) {
+        tn_free(bytes);
+        return NULL;
+    }
+    if (content_type) MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+    if (compressed) MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+    if (r->server->o.gzip) MHD_add_response_header(m, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+    for (const header *h = r->headers; h; h = h->next) MHD_add_response_header(m, h->name, h->value);
+    if (atomic_load(&r->server->draining)) MHD_add_response_header(m, MHD_HTTP_HEADER_CONNECTION, "close");
+    return m;
+}
+
+void tn_http_reply(tn_http_request *r, int status, const char *content_type, tn_buf *body)
+{
+    tn_http_server *s = r->server;
+    struct MHD_Connection *connection = r->connection;
+    r->response = make_response(r, content_type, body);
+    r->status = status;
+    if (body) tn_buf_free(body);
+    /* From here on the request may be gone at any time, unless it is answered in its own thread. */
+    if (atomic_exchange(&r->stage, ANSWERED) == SUSPENDED) MHD_resume_connection(connection);
+    pthread_mutex_lock(&s->lock);
+    s->handled--;
+    pthread_cond_broadcast(&s->idle);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static enum MHD_Result queue_answer(tn_http_request *r)
+{
+    if (!r->response) return MHD_NO; /* no memory: the connection is closed */
+    return MHD_queue_response(r->connection, (unsigned)r->status, r->response);
+}
+
+/* An answer of the server's own; the connection ends with it. */
+static enum MHD_Result refuse(tn_http_request *r, int status, const char *text)
+{
+    struct MHD_Response *m =
+        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+    if (!m) return MHD_NO;
+    MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain");
+    MHD_add_response_header(m, MHD_HTTP_HEADER_CONNECTION, "close");
+    r->response = m;
+    r->status = status;
+    atomic_store(&r->stage, ANSWERED);
+    return queue_answer(r);
+}
+
+/* ==== requests ==== */
+
+static void free_request(tn_http_request *r)
+{
+    tn_http_server *s = r->server;
+    if (r->response) MHD_destroy_response(r->response);
+    tn_buf_free(&r->body);
+    tn_arena_free(r->arena);
+    tn_free(r);
+    pthread_mutex_lock(&s->lock);
+    s->open--;
+    pthread_cond_broadcast(&s->idle);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* "http://host/path" is "/path". */
+static const char *origin_form(const char *uri)
+{
+    const char *host = strstr(uri, "://");
+    if (*uri == '/' || !host) return uri;
+    const char *path = strchr(host + 3, '/');
+    return path ? path : "/";
+}
+
+static void *begin_request(void *server, const char *uri, struct MHD_Connection *connection)
+{
+    tn_http_server *s = server;
+    tn_http_request *r = tn_calloc(1, sizeof *r);
+    if (!r) return NULL;
+    r->server = s;
+    r->connection = connection;
+    r->begun = tn_now_us();
+    r->arena = tn_arena_new(0);
+    uri = origin_form(uri);
+    size_t n = strcspn(uri, "?");
+    r->path = r->arena ? tn_arena_strndup(r->arena, uri, n) : NULL;
+    r->query = r->arena ? tn_arena_strdup(r->arena, uri[n] ? uri + n + 1 : uri + n) : NULL;
+    atomic_init(&r->stage, RECEIVING);
+    pthread_mutex_lock(&s->lock);
+    s->open++;
+    pthread_mutex_unlock(&s->lock);
+    if (r->path && r->query) return r;
+    free_request(r);
+    return NULL;
+}
+
+static void end_request(void *server, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
+{
+    (void)server;
+    (void)connection;
+    (void)why;
+    if (*state) free_request(*state);
+    *state = NULL;
+}
+
+static void name_peer(tn_http_request *r)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *a = info ? info->client_addr : NULL;
+    char text[INET6_ADDRSTRLEN] = "";
+    if (a && a->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)a;
+        inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+        snprintf(r->peer, sizeof r->peer, "ipv4:%s:%d", text, ntohs(v4->sin_port));
+    } else if (a && a->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)a;
+        inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+        snprintf(r->peer, sizeof r->peer, "ipv6:[%s]:%d", text, ntohs(v6->sin6_port));
+    }
+}
+
+static bool shows_certificate(const tn_http_request *r)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    unsigned status = 1;
+    return info && gnutls_certificate_verify_peers2(info->tls_session, &status) == 0 && status == 0;
+}
+
+/* The headers are there. */
+static enum MHD_Result look_at_headers(tn_http_request *r, const char *method)
+{
+    const tn_http_server_options *o = &r->server->o;
+    const char *length = tn_http_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    uint64_t n = length ? strtoull(length, NULL, 10) : 0;
+    r->seen = true;
+    r->method = tn_arena_strdup(r->arena, method);
+    r->body.limit = o->max_body;
+    if (!r->method) return MHD_NO;
+    name_peer(r);
+    if (o->verify_peer && !shows_certificate(r)) return refuse(r, 403, "a client certificate is required\n");
+    if (n > o->max_body) return refuse(r, 413, "the body is larger than this server accepts\n");
+    if (n) tn_buf_reserve(&r->body, (size_t)TN_MIN(n, FIRST_BODY_BYTES));
+    return MHD_YES;
+}
+
+/* A client that sends a byte now and then is not waited for. */
+static bool too_slow(const tn_http_request *r)
+{
+    double seconds = (double)(tn_now_us() - r->begun) / 1e6 - r->server->o.timeout;
+    return seconds > 0 && (double)r->coming < seconds * SLOWEST_BYTES_PER_SECOND;
+}
+
+static enum MHD_Result take_body(tn_http_request *r, const char *data, size_t n)
+{
+    r->coming += n;
+    if (!r->too_large) tn_buf_add(&r->body, data, n);
+    if (r->body.failed && !r->too_large) {
+        r->too_large = true;
+        tn_buf_free(&r->body);
+    }
+    if (too_slow(r) || r->coming > (uint64_t)r->server->o.max_body + DISCARDED_BYTES) return MHD_NO;
+    return MHD_YES;
+}
+
+static bool expand_body(tn_http_request *r)
+{
+    const char *encoding = tn_http_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING);
+    tn_buf expanded = {0};
+    tn_error err = {0};
+    if (!encoding || !strstr(encoding, "gzip") || r->body.n == 0) return true;
+    tn_code code =
+        tn_inflate((tn_view){r->body.data, r->body.n}, TN_GZIP, r->server->o.max_body, &expanded, &err);
+    tn_buf_free(&r->body);
+    if (code == TN_OK) {
+        r->body = expanded;
+        return true;
+    }
+    tn_buf_free(&expanded);
+    r->problem = tn_arena_printf(r->arena, "the body said to be gzip is not: %s", err.message);
+    return code != TN_RESOURCE_EXHAUSTED && r->problem;
+}
+
+/* The handler answers now, or will. */
+static enum MHD_Result hand_over(tn_http_request *r)
+{
+    tn_http_server *s = r->server;
+    int expected = HANDLING;
+    if (r->too_large || !expand_body(r)) return refuse(r, 413, "the body is larger than this server accepts\n");
+    r->received = tn_now_us();
+    pthread_mutex_lock(&s->lock);
+    s->handled++;
+    pthread_mutex_unlock(&s->lock);
+    atomic_store(&r->stage, HANDLING);
+    s->o.handle(s->o.payload, r);
+    if (atomic_load(&r->stage) == ANSWERED) return queue_answer(r);
+    MHD_suspend_connection(r->connection);
+    if (!atomic_compare_exchange_strong(&r->stage, &expected, SUSPENDED)) MHD_resume_connection(r->connection);
+    return MHD_YES;
+}
+
+static enum MHD_Result access_handler(void *server, struct MHD_Connection *connection, const char *url, const char *method,
+                                      const char *version, const char *data, size_t *n, void **state)
+{
+    tn_http_request *r = *state;
+    (void)server;
+    (void)connection;
+    (void)url;
+    (void)version;
+    if (!r) return MHD_NO; /* there was no memory for it */
+    if (!r->seen) return look_at_headers(r, method);
+    if (atomic_load(&r->stage) == ANSWERED) return queue_answer(r);
+    if (*n == 0) return hand_over(r);
+    size_t taken = *n;
+    *n = 0;
+    return take_body(r, data, taken);
+}
+
+/* ==== the server ==== */
+
+static void hear_trouble(void *server, const char *fmt, va_list ap)
+{
+    tn_http_server *s = server;
+    char text[sizeof s->trouble];
+    vsnprintf(text, sizeof text, fmt, ap);
+    text[strcspn(text, "\r\n")] = 0;
+    if (!s->daemon) memcpy(s->trouble, text, sizeof text);
+    tn_logf(s->o.log, TN_DEBUG, "http: %s", text);
+}
+
+static int default_connections(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY || files.rlim_cur > 1 << 20)
+        return 1 << 16;
+    return (int)TN_MAX((int64_t)files.rlim_cur - RESERVED_DESCRIPTORS, 64);
+}
+
+static void set_defaults(tn_http_server_options *o)
+{
+    if (o->threads <= 0) o->threads = TN_MIN(4 * tn_core_count(), 64);
+    if (o->max_body == 0) o->max_body = INT32_MAX;
+    if (o->max_connections <= 0) o->max_connections = default_connections();
+    o->threads = TN_MIN(o->threads, o->max_connections); /* libmicrohttpd shares them out */
+    if (o->timeout <= 0) o->timeout = 30;
+}
+
+static tn_code start_daemon(tn_http_server *s, tn_error *err)
+{
+    const tn_http_server_options *o = &s->o;
+    bool tls = o->cert.n > 0, trust = tls && o->ca.n > 0;
+    tn_arena *a = tn_arena_new(0);
+    if (!a) return tn_no_memory(err, sizeof *s);
+    struct MHD_OptionItem tls_options[] = {
+        {tls ? MHD_OPTION_HTTPS_MEM_KEY : MHD_OPTION_END, 0, tn_arena_strndup(a, o->key.p ? o->key.p : "", o->key.n)},
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, tn_arena_strndup(a, o->cert.p ? o->cert.p : "", o->cert.n)},
+        {trust ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, tn_arena_strndup(a, o->ca.p ? o->ca.p : "", o->ca.n)},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    s->daemon = MHD_start_daemon(
+        flags | (tls ? (unsigned)MHD_USE_TLS : 0), 0, NULL, NULL, access_handler, s, MHD_OPTION_EXTERNAL_LOGGER,
+        hear_trouble, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
+        (unsigned)(o->threads > 1 ? o->threads : 0), MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->max_connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TN_MAX(o->timeout, 1), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)POOL_BYTES, MHD_OPTION_URI_LOG_CALLBACK, begin_request, s, MHD_OPTION_NOTIFY_COMPLETED, end_request, s,
+        MHD_OPTION_ARRAY, tls_options, MHD_OPTION_END);
+    tn_arena_free(a);
+    if (s->daemon) return TN_OK;
+    return tn_fail(err, tls ? TN_INVALID_ARGUMENT : TN_INTERNAL, "the HTTP server does not start: %s",
+                   s->trouble[0] ? s->trouble : "no reason given");
+}
+
+/* "host:port" or "[host]:port". */
+static tn_code split_address(const char *listen, char *host, size_t n, const char **port, tn_error *err)
+{
+    const char *colon = listen ? strrchr(listen, ':') : NULL;
+    if (!colon || (size_t)(colon - listen) >= n)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "\"%s\" is no address as HOST:PORT", listen ? listen : "");
+    bool brackets = *listen == '[' && colon > listen && colon[-1] == ']';
+    size_t length = (size_t)(colon - listen) - (brackets ? 2 : 0);
+    memcpy(host, listen + brackets, length);
+    host[length] = 0;
+    *port = colon + 1;
+    return TN_OK;
+}
+
+static tn_code listen_on(const struct addrinfo *a, const char *name, int *fd, tn_error *err)
+{
+    int one = 1, off = 0;
+    *fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (*fd < 0) return tn_fail_errno(err, errno, "no socket for %s", name);
+    setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (a->ai_family == AF_INET6) setsockopt(*fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (bind(*fd, a->ai_addr, a->ai_addrlen) == 0 && listen(*fd, SOMAXCONN) == 0) return TN_OK;
+    tn_code code = tn_fail_errno(err, errno, "cannot listen on %s", name);
+    close(*fd);
+    *fd = -1;
+    return code;
+}
+
+static int port_of(int fd)
+{
+    struct sockaddr_storage a;
+    socklen_t n = sizeof a;
+    if (getsockname(fd, (struct sockaddr *)&a, &n) != 0) return 0;
+    return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port : ((struct sockaddr_in *)&a)->sin_port);
+}
+
+static tn_code open_port(tn_http_server *s, tn_error *err)
+{
+    char host[256];
+    const char *port = NULL;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
+    TN_TRY(split_address(s->o.listen, host, sizeof host, &port, err));
+    int failed = getaddrinfo(*host ? host : NULL, port, &hints, &found);
+    if (failed)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "\"%s\" is no address to listen on: %s", s->o.listen, gai_strerror(failed));
+    tn_code code = listen_on(found, s->o.listen, &s->listen_fd, err);
+    freeaddrinfo(found);
+    if (code == TN_OK) s->port = port_of(s->listen_fd);
+    return code;
+}
+
+tn_code tn_http_server_start(const tn_http_server_options *o, tn_http_server **out, tn_error *err)
+{
+    tn_http_server *s = tn_calloc(1, sizeof *s);
+    if (!s) return tn_no_memory(err, sizeof *s);
+    s->o = *o;
+    s->listen_fd = -1;
+    set_defaults(&s->o);
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->idle, NULL);
+    tn_code code = open_port(s, err);
+    if (code == TN_OK) code = start_daemon(s, err);
+    s->o.key = s->o.cert = s->o.ca = (tn_view){NULL, 0};
+    s->o.listen = NULL;
+    if (code == TN_OK)
+        *out = s;
+    else
+        tn_http_server_free(s);
+    return code;
+}
+
+int tn_http_server_port(const tn_http_server *s)
+{
+    return s->port;
+}
+
+/* Waits until a count is 0; seconds < 0: for ever. */
+static bool wait_until_none(tn_http_server *s, const int64_t *count, double seconds)
+{
+    int64_t until = tn_now_us() + (int64_t)(seconds * 1e6);
+    pthread_mutex_lock(&s->lock);
+    while (*count > 0 && (seconds < 0 || tn_now_us() < until)) {
+        struct timespec t;
+        clock_gettime(CLOCK_REALTIME, &t);
+        t.tv_nsec += 20 * 1000 * 1000; /* what happens without a signal is seen this soon */
+        if (t.tv_nsec >= 1000000000) {
+            t.tv_sec++;
+            t.tv_nsec -= 1000000000;
+        }
+        pthread_cond_timedwait(&s->idle, &s->lock, &t);
+    }
+    bool none = *count == 0;
+    pthread_mutex_unlock(&s->lock);
+    return none;
+}
+
+bool tn_http_server_drain(tn_http_server *s, double seconds)
+{
+    if (!atomic_exchange(&s->draining, 1)) {
+        int fd = MHD_quiesce_daemon(s->daemon);
+        if (fd >= 0) {
+            close(fd);
+            s->listen_fd = -1;
+        }
+    }
+    if (wait_until_none(s, &s->open, TN_MAX(seconds, 0))) return true;
+    atomic_store(&s->cancelled, 1);
+    return false;
+}
+
+void tn_http_server_free(tn_http_server *s)
+{
+    if (!s) return;
+    if (s->daemon) {
+        tn_http_server_drain(s, 0);
+        atomic_store(&s->cancelled, 1);
+        wait_until_none(s, &s->handled, -1);
+        MHD_stop_daemon(s->daemon);
+    }
+    if (s->listen_fd >= 0) close(s->listen_fd);
+    pthread_cond_destroy(&s->idle);
+    pthread_mutex_destroy(&s->lock);
+    tn_free(s);
+}
