@@ -1,33 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * http_server.c - an HTTP/1.1 server on libmicrohttpd: bodies collected and expanded within limits, answers from any
- * thread, TLS, draining. What is answered is the handler's.
+ * http_server.c - an HTTP/1.1 server on libmicrohttpd: bodies collected and expanded within limits, answers
+ * from any thread, TLS, draining. What is answered is the handler's.
  *
- * A request belongs to libmicrohttpd's connection and is freed when that says the request is over. While a handler has
- * it, its connection is suspended, so that nothing happens to it; `stage` decides whether the answer or the suspension
- * came first. The daemon is only stopped when no handler has a request.
+ * A request belongs to libmicrohttpd's connection and is freed when that says the request is over. While a
+ * handler has it, its connection is suspended, so that nothing happens to it; `stage` decides whether the
+ * answer or the suspension came first. The daemon is only stopped when no handler has a request.
  */
-#include "net.h"
+#include "socket.h"
 
 #include "../wire/wire.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <arpa/inet.h>
-
 enum {
-    POOL_BYTES = 64 << 10,          /* of a connection: request line, headers, the bytes being received */
-    RESERVED_DESCRIPTORS = 128,     /* for files, other servers, logs */
-    FIRST_BODY_BYTES = 1 << 20,     /* taken at once for a body that says its length */
-    DISCARDED_BYTES = 16 << 20,     /* of a body that is too large are read, so that its sender sees the answer */
+    POOL_BYTES = 64 << 10,      /* of a connection: request line, headers, the bytes being received */
+    RESERVED_DESCRIPTORS = 128, /* for files, other servers, logs */
+    FIRST_BODY_BYTES = 1 << 20, /* taken at once for a body that says its length */
+    DISCARDED_BYTES = 16 << 20, /* of a body that is too large are read, so that its sender sees the answer */
     SLOWEST_BYTES_PER_SECOND = 200, /* of a body */
     SMALLEST_COMPRESSED = 1024
 };
@@ -39,8 +33,8 @@ struct tn_http_server {
     atomic_int draining, cancelled;
     pthread_mutex_t lock;
     pthread_cond_t idle;
-    int64_t open;    /* requests that have begun and are not over */
-    int64_t handled; /* of those, with a handler */
+    int64_t open;      /* requests that have begun and are not over */
+    int64_t handled;   /* of those, with a handler */
     char trouble[256]; /* what libmicrohttpd said while starting */
 };
 
@@ -56,7 +50,7 @@ struct tn_http_request {
     struct MHD_Connection *connection;
     tn_arena *arena;
     const char *path, *query, *method, *problem;
-    char peer[INET6_ADDRSTRLEN + 24];
+    char peer[TN_PEER_SIZE];
     tn_buf body;
     uint64_t coming; /* bytes received of the body, also those not kept */
     int64_t begun, received;
@@ -69,14 +63,38 @@ struct tn_http_request {
 
 /* ==== what a handler may ask ==== */
 
-const char *tn_http_method(const tn_http_request *r) { return r->method; }
-const char *tn_http_path(const tn_http_request *r) { return r->path; }
-const char *tn_http_query(const tn_http_request *r) { return r->query; }
-const char *tn_http_peer(const tn_http_request *r) { return r->peer; }
-const char *tn_http_problem(const tn_http_request *r) { return r->problem; }
-tn_arena *tn_http_arena(tn_http_request *r) { return r->arena; }
-int64_t tn_http_received(const tn_http_request *r) { return r->received; }
-const atomic_int *tn_http_cancelled(const tn_http_request *r) { return &r->server->cancelled; }
+const char *tn_http_method(const tn_http_request *r)
+{
+    return r->method;
+}
+const char *tn_http_path(const tn_http_request *r)
+{
+    return r->path;
+}
+const char *tn_http_query(const tn_http_request *r)
+{
+    return r->query;
+}
+const char *tn_http_peer(const tn_http_request *r)
+{
+    return r->peer;
+}
+const char *tn_http_problem(const tn_http_request *r)
+{
+    return r->problem;
+}
+tn_arena *tn_http_arena(tn_http_request *r)
+{
+    return r->arena;
+}
+int64_t tn_http_received(const tn_http_request *r)
+{
+    return r->received;
+}
+const atomic_int *tn_http_cancelled(const tn_http_request *r)
+{
+    return &r->server->cancelled;
+}
 
 const char *tn_http_header(const tn_http_request *r, const char *name)
 {
@@ -219,7 +237,8 @@ static void *begin_request(void *server, const char *uri, struct MHD_Connection 
     return NULL;
 }
 
-static void end_request(void *server, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
+static void end_request(void *server, struct MHD_Connection *connection, void **state,
+                        enum MHD_RequestTerminationCode why)
 {
     (void)server;
     (void)connection;
@@ -230,23 +249,16 @@ static void end_request(void *server, struct MHD_Connection *connection, void **
 
 static void name_peer(tn_http_request *r)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *a = info ? info->client_addr : NULL;
-    char text[INET6_ADDRSTRLEN] = "";
-    if (a && a->sa_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)a;
-        inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
-        snprintf(r->peer, sizeof r->peer, "ipv4:%s:%d", text, ntohs(v4->sin_port));
-    } else if (a && a->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)a;
-        inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
-        snprintf(r->peer, sizeof r->peer, "ipv6:[%s]:%d", text, ntohs(v6->sin6_port));
-    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (info && info->client_addr)
+        tn_socket_peer((const struct sockaddr_storage *)(const void *)info->client_addr, r->peer);
 }
 
 static bool shows_certificate(const tn_http_request *r)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     unsigned status = 1;
     return info && gnutls_certificate_verify_peers2(info->tls_session, &status) == 0 && status == 0;
 }
@@ -310,7 +322,8 @@ static enum MHD_Result hand_over(tn_http_request *r)
 {
     tn_http_server *s = r->server;
     int expected = HANDLING;
-    if (r->too_large || !expand_body(r)) return refuse(r, 413, "the body is larger than this server accepts\n");
+    if (r->too_large || !expand_body(r))
+        return refuse(r, 413, "the body is larger than this server accepts\n");
     r->received = tn_now_us();
     pthread_mutex_lock(&s->lock);
     s->handled++;
@@ -319,12 +332,14 @@ static enum MHD_Result hand_over(tn_http_request *r)
     s->o.handle(s->o.payload, r);
     if (atomic_load(&r->stage) == ANSWERED) return queue_answer(r);
     MHD_suspend_connection(r->connection);
-    if (!atomic_compare_exchange_strong(&r->stage, &expected, SUSPENDED)) MHD_resume_connection(r->connection);
+    if (!atomic_compare_exchange_strong(&r->stage, &expected, SUSPENDED))
+        MHD_resume_connection(r->connection);
     return MHD_YES;
 }
 
-static enum MHD_Result access_handler(void *server, struct MHD_Connection *connection, const char *url, const char *method,
-                                      const char *version, const char *data, size_t *n, void **state)
+static enum MHD_Result access_handler(void *server, struct MHD_Connection *connection, const char *url,
+                                      const char *method, const char *version, const char *data, size_t *n,
+                                      void **state)
 {
     tn_http_request *r = *state;
     (void)server;
@@ -369,6 +384,18 @@ static void set_defaults(tn_http_server_options *o)
     if (o->timeout <= 0) o->timeout = 30;
 }
 
+/* OpenSSL says what is wrong with a key or a certificate; GnuTLS, which libmicrohttpd uses, does not. */
+static tn_code check_tls(const tn_http_server_options *o, tn_error *err)
+{
+    tn_tls *t = NULL;
+    if (o->cert.n == 0 && o->key.n == 0) return TN_OK;
+    TN_TRY(tn_tls_new(
+        &(tn_tls_options){.key = o->key, .cert = o->cert, .ca = o->ca, .verify_peer = o->verify_peer}, &t,
+        err));
+    tn_tls_free(t);
+    return TN_OK;
+}
+
 static tn_code start_daemon(tn_http_server *s, tn_error *err)
 {
     const tn_http_server_options *o = &s->o;
@@ -376,74 +403,25 @@ static tn_code start_daemon(tn_http_server *s, tn_error *err)
     tn_arena *a = tn_arena_new(0);
     if (!a) return tn_no_memory(err, sizeof *s);
     struct MHD_OptionItem tls_options[] = {
-        {tls ? MHD_OPTION_HTTPS_MEM_KEY : MHD_OPTION_END, 0, tn_arena_strndup(a, o->key.p ? o->key.p : "", o->key.n)},
+        {tls ? MHD_OPTION_HTTPS_MEM_KEY : MHD_OPTION_END, 0,
+         tn_arena_strndup(a, o->key.p ? o->key.p : "", o->key.n)},
         {MHD_OPTION_HTTPS_MEM_CERT, 0, tn_arena_strndup(a, o->cert.p ? o->cert.p : "", o->cert.n)},
-        {trust ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, tn_arena_strndup(a, o->ca.p ? o->ca.p : "", o->ca.n)},
+        {trust ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0,
+         tn_arena_strndup(a, o->ca.p ? o->ca.p : "", o->ca.n)},
         {MHD_OPTION_END, 0, NULL},
     };
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     s->daemon = MHD_start_daemon(
-        flags | (tls ? (unsigned)MHD_USE_TLS : 0), 0, NULL, NULL, access_handler, s, MHD_OPTION_EXTERNAL_LOGGER,
-        hear_trouble, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
-        (unsigned)(o->threads > 1 ? o->threads : 0), MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->max_connections,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TN_MAX(o->timeout, 1), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)POOL_BYTES, MHD_OPTION_URI_LOG_CALLBACK, begin_request, s, MHD_OPTION_NOTIFY_COMPLETED, end_request, s,
-        MHD_OPTION_ARRAY, tls_options, MHD_OPTION_END);
+        flags | (tls ? (unsigned)MHD_USE_TLS : 0), 0, NULL, NULL, access_handler, s,
+        MHD_OPTION_EXTERNAL_LOGGER, hear_trouble, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)(o->threads > 1 ? o->threads : 0), MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)o->max_connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TN_MAX(o->timeout, 1),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_URI_LOG_CALLBACK, begin_request, s,
+        MHD_OPTION_NOTIFY_COMPLETED, end_request, s, MHD_OPTION_ARRAY, tls_options, MHD_OPTION_END);
     tn_arena_free(a);
     if (s->daemon) return TN_OK;
     return tn_fail(err, tls ? TN_INVALID_ARGUMENT : TN_INTERNAL, "the HTTP server does not start: %s",
                    s->trouble[0] ? s->trouble : "no reason given");
-}
-
-/* "host:port" or "[host]:port". */
-static tn_code split_address(const char *listen, char *host, size_t n, const char **port, tn_error *err)
-{
-    const char *colon = listen ? strrchr(listen, ':') : NULL;
-    if (!colon || (size_t)(colon - listen) >= n)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "\"%s\" is no address as HOST:PORT", listen ? listen : "");
-    bool brackets = *listen == '[' && colon > listen && colon[-1] == ']';
-    size_t length = (size_t)(colon - listen) - (brackets ? 2 : 0);
-    memcpy(host, listen + brackets, length);
-    host[length] = 0;
-    *port = colon + 1;
-    return TN_OK;
-}
-
-static tn_code listen_on(const struct addrinfo *a, const char *name, int *fd, tn_error *err)
-{
-    int one = 1, off = 0;
-    *fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (*fd < 0) return tn_fail_errno(err, errno, "no socket for %s", name);
-    setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (a->ai_family == AF_INET6) setsockopt(*fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    if (bind(*fd, a->ai_addr, a->ai_addrlen) == 0 && listen(*fd, SOMAXCONN) == 0) return TN_OK;
-    tn_code code = tn_fail_errno(err, errno, "cannot listen on %s", name);
-    close(*fd);
-    *fd = -1;
-    return code;
-}
-
-static int port_of(int fd)
-{
-    struct sockaddr_storage a;
-    socklen_t n = sizeof a;
-    if (getsockname(fd, (struct sockaddr *)&a, &n) != 0) return 0;
-    return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port : ((struct sockaddr_in *)&a)->sin_port);
-}
-
-static tn_code open_port(tn_http_server *s, tn_error *err)
-{
-    char host[256];
-    const char *port = NULL;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
-    TN_TRY(split_address(s->o.listen, host, sizeof host, &port, err));
-    int failed = getaddrinfo(*host ? host : NULL, port, &hints, &found);
-    if (failed)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "\"%s\" is no address to listen on: %s", s->o.listen, gai_strerror(failed));
-    tn_code code = listen_on(found, s->o.listen, &s->listen_fd, err);
-    freeaddrinfo(found);
-    if (code == TN_OK) s->port = port_of(s->listen_fd);
-    return code;
 }
 
 tn_code tn_http_server_start(const tn_http_server_options *o, tn_http_server **out, tn_error *err)
@@ -455,7 +433,8 @@ tn_code tn_http_server_start(const tn_http_server_options *o, tn_http_server **o
     set_defaults(&s->o);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->idle, NULL);
-    tn_code code = open_port(s, err);
+    tn_code code = tn_socket_listen(o->listen ? o->listen : "", &s->listen_fd, &s->port, err);
+    if (code == TN_OK) code = check_tls(o, err);
     if (code == TN_OK) code = start_daemon(s, err);
     s->o.key = s->o.cert = s->o.ca = (tn_view){NULL, 0};
     s->o.listen = NULL;

@@ -12,7 +12,12 @@
 /* ==== paths (rest_path.c) ==== */
 
 typedef enum tn_rest_kind {
-    TN_REST_MALFORMED, TN_REST_STATUS, TN_REST_METADATA, TN_REST_PREDICT, TN_REST_CLASSIFY, TN_REST_REGRESS
+    TN_REST_MALFORMED,
+    TN_REST_STATUS,
+    TN_REST_METADATA,
+    TN_REST_PREDICT,
+    TN_REST_CLASSIFY,
+    TN_REST_REGRESS
 } tn_rest_kind;
 typedef struct tn_rest_path {
     tn_rest_kind kind;
@@ -24,7 +29,8 @@ typedef struct tn_rest_path {
 /* Whether the path, any case, begins with "/v1/". */
 bool tn_rest_is_api(const char *path);
 /* INVALID_ARGUMENT "Malformed request: POST /v1/...", "Failed to convert version: N to numeric.". */
-tn_code tn_rest_path_parse(const char *method, const char *path, tn_arena *a, tn_rest_path *out, tn_error *err);
+tn_code tn_rest_path_parse(const char *method, const char *path, tn_arena *a, tn_rest_path *out,
+                           tn_error *err);
 
 /* ==== JSON in (rest_read.c, rest_examples.c) ==== */
 
@@ -40,18 +46,20 @@ typedef struct tn_rest_reading {
     void *payload;
     bool more_types; /* half, bfloat16 and uint16 too, which TensorFlow Serving refuses */
 } tn_rest_reading;
-tn_code tn_rest_read_predict(tn_view json, const tn_rest_reading *how, tn_arena *a, tn_rest_inputs *out, tn_error *err);
+tn_code tn_rest_read_predict(tn_view json, const tn_rest_reading *how, tn_arena *a, tn_rest_inputs *out,
+                             tn_error *err);
 /* The body of classify and regress; *signature: "" when it is not named. */
 tn_code tn_rest_read_examples(tn_view json, tn_arena *a, tn_view *signature, tn_Input *out, tn_error *err);
 
 /* ==== JSON out (rest_write.c, rest_proto.c) ==== */
 
 /* Outputs by their names. Row form: {"predictions": [...]}; columnar: {"outputs": ...}. */
-tn_code tn_rest_write_predict(const char *const *names, tn_tensor *const *outputs, int n, bool columnar, bool more_types,
-                              tn_buf *out, tn_error *err);
+tn_code tn_rest_write_predict(const char *const *names, tn_tensor *const *outputs, int n, bool columnar,
+                              bool more_types, tn_buf *out, tn_error *err);
 tn_code tn_rest_write_classes(const tn_ClassificationResult *r, tn_buf *out, tn_error *err);
 tn_code tn_rest_write_values(const tn_RegressionResult *r, tn_buf *out, tn_error *err);
-/* protobuf's JSON with all fields that are no messages, one space a level. snake: names as in the .proto file. */
+/* protobuf's JSON with all fields that are no messages, one space a level. snake: names as in the .proto
+ * file. */
 void tn_rest_write_proto(const tn_proto_message *m, const void *message, bool snake, tn_buf *out);
 
 #endif

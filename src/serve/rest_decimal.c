@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * rest_decimal.c - floating-point numbers as TensorFlow Serving's JSON has them: six digits where they read back as the
- * same number, else as many as always do (9, 17); laid out as printf's %g, and with ".0" when that leaves a whole number.
+ * rest_decimal.c - floating-point numbers as TensorFlow Serving's JSON has them: six digits where they read
+ * back as the same number, else as many as always do (9, 17); laid out as printf's %g, and with ".0" when
+ * that leaves a whole number.
  *
- * Digits come from one multiplication by a power of ten where what it rounds off cannot decide them, else from printf.
+ * Digits come from one multiplication by a power of ten where what it rounds off cannot decide them, else
+ * from printf.
  */
 #include "rest_text.h"
 
@@ -24,8 +26,10 @@ typedef struct decimal { /* m has `digits` digits; the first stands for 10^expon
 
 static void put_digits(char *out, uint64_t m, int n)
 {
-    static const char pairs[] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
-                                "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+    static const char pairs[] =
+        "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
+        "505152535455565758596061626364656667686970717273747576777879808182838485868788899091929394959697989"
+        "9";
     for (; n >= 2; n -= 2, m /= 100) memcpy(out + n - 2, pairs + 2 * (m % 100), 2);
     if (n) out[0] = (char)('0' + m % 10);
 }
@@ -82,8 +86,8 @@ static double times_power(double v, int k)
     return k < 0 ? v / power10[-k] : v * power10[k];
 }
 
-/* `digits` (at most 9) digits of v > 0; false: what was rounded off is too near to one half to tell. *exponent is a
- * guess that may be one too small, and is set right. */
+/* `digits` (at most 9) digits of v > 0; false: what was rounded off is too near to one half to tell.
+ * *exponent is a guess that may be one too small, and is set right. */
 static bool quick_digits(double v, int digits, int *exponent, decimal *d)
 {
     double limit = power10[digits], scaled = times_power(v, digits - 1 - *exponent);
@@ -103,7 +107,8 @@ static void printed_digits(double v, int digits, decimal *d)
     int n = snprintf(text, sizeof text, "%.*e", digits - 1, v);
     const char *e = memchr(text, 'e', (size_t)n);
     uint64_t m = (uint64_t)(text[0] - '0');
-    for (const char *p = e - (digits - 1); p < e; p++) m = m * 10 + (uint64_t)(*p - '0'); /* behind the locale's point */
+    for (const char *p = e - (digits - 1); p < e; p++)
+        m = m * 10 + (uint64_t)(*p - '0'); /* behind the locale's point */
     *d = (decimal){m, digits, (int)strtol(e + 1, NULL, 10)};
 }
 

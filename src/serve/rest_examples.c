@@ -2,8 +2,9 @@
  *
  * rest_examples.c - the JSON body of classify and regress -> tf.Examples.
  *
- * All of the syntax is looked at first. An example's feature is a value or a list of values: whole numbers and booleans
- * are int64, other numbers float, strings and {"b64": ...} bytes; all of one feature are of one kind.
+ * All of the syntax is looked at first. An example's feature is a value or a list of values: whole numbers
+ * and booleans are int64, other numbers float, strings and {"b64": ...} bytes; all of one feature are of one
+ * kind.
  */
 #include "rest.h"
 
@@ -35,7 +36,8 @@ static tn_code wrong_value(const char *value, const char *what, tn_error *err)
 
 static tn_code wrong_element(const char *feature, const char *type, tn_error *err)
 {
-    return tn_fail(err, TN_INVALID_ARGUMENT, "Feature: %s has element with unexpected JSON type: %s", feature, type);
+    return tn_fail(err, TN_INVALID_ARGUMENT, "Feature: %s has element with unexpected JSON type: %s", feature,
+                   type);
 }
 
 /* ==== features ==== */
@@ -48,7 +50,8 @@ static tn_code set_kind(tn_Feature *f, const char *name, int32_t kind, tn_arena 
     void *list = NULL;
     if (f->kind_case == kind) return TN_OK;
     if (f->kind_case)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Unexpected element type in feature: %s expecting type: %s", name, had);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Unexpected element type in feature: %s expecting type: %s",
+                       name, had);
     if (kind == TN_Feature_bytes_list)
         list = TN_SET(f, Feature, kind, bytes_list) = TN_NEW(a, tn_BytesList);
     else if (kind == TN_Feature_float_list)
@@ -74,8 +77,8 @@ static tn_code add_float(maker *m, tn_Feature *f, const char *name, const tn_sca
     if (isfinite(exact) && fabs(exact) > (double)FLT_MAX) {
         char text[TN_REST_DECIMAL];
         int length = tn_rest_double(text, exact);
-        return tn_fail(m->err, TN_INVALID_ARGUMENT, "Cannot convert JSON value: %.*s to float without loss of precision.",
-                       length, text);
+        return tn_fail(m->err, TN_INVALID_ARGUMENT,
+                       "Cannot convert JSON value: %.*s to float without loss of precision.", length, text);
     }
     float *to = TN_PUSH(m->arena, &f->float_list->value);
     if (!to) return tn_no_memory(m->err, sizeof *to);
@@ -92,7 +95,8 @@ static tn_code add_number(maker *m, tn_Feature *f, const char *name)
     if (tn_scanned_int64(&n, &v)) return add_int(m, f, name, v);
     if (!tn_scanned_uint64(&n, &large)) return add_float(m, f, name, &n);
     TN_TRY(set_kind(f, name, TN_Feature_int64_list, m->arena, m->err));
-    return tn_fail(m->err, TN_INVALID_ARGUMENT, "Feature: %s has uint64 element. Only int64 is supported.", name);
+    return tn_fail(m->err, TN_INVALID_ARGUMENT, "Feature: %s has uint64 element. Only int64 is supported.",
+                   name);
 }
 
 static tn_code add_bytes(maker *m, tn_Feature *f, const char *name, tn_view bytes)
@@ -174,7 +178,8 @@ static void settle_features(tn_FeatureEntry_list *list)
     uint32_t n = 0;
     if (list->n > 1) qsort(list->items, list->n, sizeof *list->items, by_key);
     for (uint32_t i = 0; i < list->n; i++)
-        if (i + 1 == list->n || !tn_view_eq(list->items[i].key, list->items[i + 1].key)) list->items[n++] = list->items[i];
+        if (i + 1 == list->n || !tn_view_eq(list->items[i].key, list->items[i + 1].key))
+            list->items[n++] = list->items[i];
     list->n = n;
 }
 
@@ -204,7 +209,8 @@ static tn_code make_example(maker *m, tn_Example *out)
 {
     bool more = true;
     if (*m->s.at != '{')
-        return tn_fail(m->err, TN_INVALID_ARGUMENT, "Example must be JSON object but got JSON %s", type_name(*m->s.at));
+        return tn_fail(m->err, TN_INVALID_ARGUMENT, "Example must be JSON object but got JSON %s",
+                       type_name(*m->s.at));
     out->features = TN_NEW(m->arena, tn_Features);
     if (!out->features) return tn_no_memory(m->err, sizeof *out->features);
     m->s.at++;
@@ -273,7 +279,8 @@ static tn_code read_signature(maker *m, const body *b, tn_view *out)
     *out = TN_VIEW("");
     if (!b->signature) return TN_OK;
     if (*b->signature != '"')
-        return wrong_value(b->all, "not formatted correctly. 'signature_name' key must be a string value.", m->err);
+        return wrong_value(b->all, "not formatted correctly. 'signature_name' key must be a string value.",
+                           m->err);
     m->s.at = b->signature;
     tn_scan_string(&m->s, &raw, &plain);
     *out = tn_scan_text(raw, plain, m->arena);
@@ -292,7 +299,8 @@ static tn_code read_input(maker *m, const body *b, tn_Input *out)
         TN_TRY(make_example(m, with->context));
     }
     if (!b->examples)
-        return wrong_value(b->all, "When method is classify, key 'examples' is expected and was not found", m->err);
+        return wrong_value(b->all, "When method is classify, key 'examples' is expected and was not found",
+                           m->err);
     TN_TRY(make_examples(m, b, b->context ? &with->examples : &plain->examples));
     if (b->context)
         TN_SET(out, Input, kind, example_list_with_context) = with;

@@ -2,9 +2,10 @@
  *
  * rest_read.c - the JSON body of a predict request -> tensors, without a tree in between.
  *
- * A body is read in one go, syntax and values together, with shapes taken from the nesting. Where anything is unusual
- * (an error, or the signature named behind the values) it is read again the way TensorFlow Serving does it: all of the
- * syntax first, then the members in its order, so that of several mistakes the same one is told in the same words.
+ * A body is read in one go, syntax and values together, with shapes taken from the nesting. Where anything is
+ * unusual (an error, or the signature named behind the values) it is read again the way TensorFlow Serving
+ * does it: all of the syntax first, then the members in its order, so that of several mistakes the same one
+ * is told in the same words.
  */
 #include "rest.h"
 
@@ -15,7 +16,7 @@
 #include <math.h>
 
 typedef struct item { /* one value: a tensor, or a row of one */
-    int rank; /* -1: its first elements are still being entered */
+    int rank;         /* -1: its first elements are still being entered */
     int64_t dim[TN_MAX_RANK];
     int64_t n; /* elements */
 } item;
@@ -94,7 +95,8 @@ static bool wrong_type(reader *r, const column *c, const char *value)
 {
     char what[96];
     if (!r->exact) return false;
-    snprintf(what, sizeof what, " Type: %s is not of expected type: %s", type_name(*value), tn_dtype_name(c->dtype));
+    snprintf(what, sizeof what, " Type: %s is not of expected type: %s", type_name(*value),
+             tn_dtype_name(c->dtype));
     return wrong_value(r, value, TN_INVALID_ARGUMENT, "JSON Value: %s", what);
 }
 
@@ -165,8 +167,9 @@ static bool put_int(reader *r, column *c, const char *value)
     static const struct {
         tn_dtype dtype;
         int64_t least, most;
-    } rows[] = {{TN_INT32, INT32_MIN, INT32_MAX}, {TN_INT64, INT64_MIN, INT64_MAX}, {TN_INT16, INT16_MIN, INT16_MAX},
-                {TN_INT8, INT8_MIN, INT8_MAX},    {TN_UINT8, 0, UINT8_MAX},         {TN_UINT16, 0, UINT16_MAX},
+    } rows[] = {{TN_INT32, INT32_MIN, INT32_MAX}, {TN_INT64, INT64_MIN, INT64_MAX},
+                {TN_INT16, INT16_MIN, INT16_MAX}, {TN_INT8, INT8_MIN, INT8_MAX},
+                {TN_UINT8, 0, UINT8_MAX},         {TN_UINT16, 0, UINT16_MAX},
                 {TN_UINT32, 0, UINT32_MAX}};
     tn_scanned n;
     int64_t v;
@@ -208,7 +211,8 @@ static bool put_base64(reader *r, column *c, const char *value)
     bool plain, good;
     tn_buf text = {0};
     if (!tn_scan_base64(value, &raw, &plain, &r->s.at))
-        return wrong_value(r, value, TN_INVALID_ARGUMENT, "JSON Value: %s not formatted correctly for base64 data", "");
+        return wrong_value(r, value, TN_INVALID_ARGUMENT,
+                           "JSON Value: %s not formatted correctly for base64 data", "");
     if (!plain) tn_scan_unescape(raw, &text);
     good = tn_base64_decode(plain ? raw : (tn_view){text.data ? text.data : "", text.n}, &c->text);
     tn_buf_free(&text);
@@ -253,24 +257,26 @@ static bool put_value(reader *r, column *c)
     if (*value == '{') return wrong_type(r, c, value);
     if (r->how->more_types && c->dtype == TN_UINT16) return put_int(r, c, value);
     if (r->how->more_types && (c->dtype == TN_HALF || c->dtype == TN_BFLOAT16)) return put_half(r, c, value);
-    return wrong_value(r, value, TN_UNIMPLEMENTED, "Conversion of JSON Value: %s to type: ", tn_dtype_name(c->dtype));
+    return wrong_value(r, value, TN_UNIMPLEMENTED,
+                       "Conversion of JSON Value: %s to type: ", tn_dtype_name(c->dtype));
 }
 
 /* ==== values in lists ==== */
 
 static bool fill(reader *r, column *c, item *it, int level);
 
-/* Lists below the first elements give the shape, which all others must have. A list of the wrong length is told before
- * what is wrong inside it, and its length is known at its end only. */
+/* Lists below the first elements give the shape, which all others must have. A list of the wrong length is
+ * told before what is wrong inside it, and its length is known at its end only. */
 static bool fill_list(reader *r, column *c, item *it, int level)
 {
     bool first = it->rank < 0, more = true, good = true;
     int64_t n = 0;
     if (!first && level >= it->rank)
-        return wrong(r, TN_INVALID_ARGUMENT, "Encountered list at unexpected level: %d expected < %d", level, it->rank);
+        return wrong(r, TN_INVALID_ARGUMENT, "Encountered list at unexpected level: %d expected < %d", level,
+                     it->rank);
     if (level == TN_MAX_RANK)
-        return wrong(r, TN_INVALID_ARGUMENT, "Lists are nested deeper than the %d dimensions that a tensor may have",
-                     TN_MAX_RANK);
+        return wrong(r, TN_INVALID_ARGUMENT,
+                     "Lists are nested deeper than the %d dimensions that a tensor may have", TN_MAX_RANK);
     r->s.at++;
     tn_scan_space(&r->s);
     if (*r->s.at == ']') {
@@ -291,7 +297,8 @@ static bool fill_list(reader *r, column *c, item *it, int level)
     if (first)
         it->dim[level] = n;
     else if (n != it->dim[level])
-        return wrong(r, TN_INVALID_ARGUMENT, "Encountered list at unexpected size: %lld at level: %d expected size: %lld",
+        return wrong(r, TN_INVALID_ARGUMENT,
+                     "Encountered list at unexpected size: %lld at level: %d expected size: %lld",
                      (long long)n, level, (long long)it->dim[level]);
     return good;
 }
@@ -303,7 +310,8 @@ static bool fill(reader *r, column *c, item *it, int level)
     if (level != it->rank) {
         char what[96];
         snprintf(what, sizeof what, "%d in the JSON DOM. Expected at level: %d", level + 1, it->rank);
-        return wrong_value(r, r->s.at, TN_INVALID_ARGUMENT, "JSON Value: %s found at incorrect level: ", what);
+        return wrong_value(r, r->s.at, TN_INVALID_ARGUMENT,
+                           "JSON Value: %s found at incorrect level: ", what);
     }
     if (!put_value(r, c)) return false;
     c->n++;
@@ -326,9 +334,10 @@ static bool fill_row(reader *r, column *c)
     it.n += c->n;
     if (c->items++ == 0) c->first = it;
     if (it.n != c->first.n)
-        return wrong(r, TN_INVALID_ARGUMENT, "Expecting tensor size: %lld but got: %lld", (long long)c->first.n,
-                     (long long)it.n);
-    if (it.rank != c->first.rank || memcmp(it.dim, c->first.dim, (size_t)TN_MAX(it.rank, 0) * sizeof it.dim[0]) != 0)
+        return wrong(r, TN_INVALID_ARGUMENT, "Expecting tensor size: %lld but got: %lld",
+                     (long long)c->first.n, (long long)it.n);
+    if (it.rank != c->first.rank ||
+        memcmp(it.dim, c->first.dim, (size_t)TN_MAX(it.rank, 0) * sizeof it.dim[0]) != 0)
         return wrong(r, TN_INVALID_ARGUMENT, "Expecting shape %s but got: %s",
                      item_shape(&c->first, wanted, sizeof wanted), item_shape(&it, got, sizeof got));
     return true;
@@ -349,8 +358,9 @@ static bool wrong_row(reader *r, int64_t row, const char *key)
     char cause[sizeof r->error.message];
     if (!r->exact || r->error.code == TN_RESOURCE_EXHAUSTED) return false;
     memcpy(cause, r->error.message, sizeof cause);
-    return wrong(r, TN_INVALID_ARGUMENT, "Failed to process element: %lld%s%s of 'instances' list. Error: %s: %s",
-                 (long long)row, key ? " key: " : "", key ? key : "", tn_code_name(r->error.code), cause);
+    return wrong(r, TN_INVALID_ARGUMENT,
+                 "Failed to process element: %lld%s%s of 'instances' list. Error: %s: %s", (long long)row,
+                 key ? " key: " : "", key ? key : "", tn_code_name(r->error.code), cause);
 }
 
 static bool wrong_keys(reader *r, const char *element, int64_t row)
@@ -362,8 +372,8 @@ static bool wrong_keys(reader *r, const char *element, int64_t row)
         tn_buf_str(&names, r->signature->in[i].key);
     }
     wrong(r, TN_INVALID_ARGUMENT,
-          "Failed to process element: %lld of 'instances' list. JSON object: %s must only have keys: %s", (long long)row,
-          echo.data ? echo.data : "", names.data ? names.data : "");
+          "Failed to process element: %lld of 'instances' list. JSON object: %s must only have keys: %s",
+          (long long)row, echo.data ? echo.data : "", names.data ? names.data : "");
     tn_buf_free(&echo);
     tn_buf_free(&names);
     return false;
@@ -384,7 +394,8 @@ static bool fill_member(reader *r, int64_t row)
     } else if (c) {
         wrong(r, TN_INVALID_ARGUMENT, "tensor parsing error: %s", c->input->key); /* it is there twice */
     } else {
-        wrong(r, TN_INVALID_ARGUMENT, "JSON object: does not have named input: %.*s", (int)TN_MIN(name.n, 512), name.p);
+        wrong(r, TN_INVALID_ARGUMENT, "JSON object: does not have named input: %.*s",
+              (int)TN_MIN(name.n, 512), name.p);
     }
     if (!r->exact) return false;
     return wrong_row(r, row, tn_arena_strndup(r->arena, name.p, TN_MIN(name.n, 512)));
@@ -427,7 +438,8 @@ static bool read_instances(reader *r)
     if (*r->s.at == ']') return false;
     if (*r->s.at != '{' && r->signature->n_in > 1)
         return wrong(r, TN_INVALID_ARGUMENT,
-                     "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
+                     "instances is a plain list, but expecting list of objects as multiple input tensors "
+                     "required as per "
                      "tensorinfo_map");
     bool objects = is_named(r->s.at);
     for (int64_t row = 0; more; row++)
@@ -451,9 +463,10 @@ static bool read_inputs(reader *r)
     tn_view raw;
     if (!is_named(r->s.at)) {
         if (r->signature->n_in > 1)
-            return wrong(r, TN_INVALID_ARGUMENT,
-                         "inputs is a plain value/list, but expecting an object as multiple input tensors required as "
-                         "per tensorinfo_map");
+            return wrong(
+                r, TN_INVALID_ARGUMENT,
+                "inputs is a plain value/list, but expecting an object as multiple input tensors required as "
+                "per tensorinfo_map");
         return read_whole(r, &r->columns[0]);
     }
     r->s.at++;
@@ -471,7 +484,8 @@ static bool read_inputs(reader *r)
     }
     for (int i = 0; i < r->signature->n_in; i++)
         if (!r->columns[i].taken)
-            return wrong(r, TN_INVALID_ARGUMENT, "Missing named input: %s in 'inputs' object.", r->columns[i].input->key);
+            return wrong(r, TN_INVALID_ARGUMENT, "Missing named input: %s in 'inputs' object.",
+                         r->columns[i].input->key);
     return true;
 }
 
@@ -491,8 +505,8 @@ static bool find_signature(reader *r, tn_view name)
     const tn_loaded_signature *found = NULL;
     if (r->how->find(r->how->payload, name, &found, &r->error) != TN_OK) return false;
     if (found->n_in == 0)
-        return wrong(r, TN_INVALID_ARGUMENT, "Failed to get input map for signature: %.*s", name.n ? (int)name.n : 7,
-                     name.n ? name.p : "DEFAULT");
+        return wrong(r, TN_INVALID_ARGUMENT, "Failed to get input map for signature: %.*s",
+                     name.n ? (int)name.n : 7, name.n ? name.p : "DEFAULT");
     r->columns = TN_ARRAY(r->arena, found->n_in, column);
     if (!r->columns) return wrong(r, TN_RESOURCE_EXHAUSTED, "out of memory");
     for (int i = 0; i < found->n_in; i++) {
@@ -543,7 +557,8 @@ static bool quick_member(reader *r, members *m, tn_view *name)
     *known = r->s.at;
     if (known == &m->signature)
         return read_name(r, name) &&
-               (!r->signature || tn_view_is(name->n ? *name : TN_VIEW(TN_DEFAULT_SIGNATURE), r->signature->name));
+               (!r->signature ||
+                tn_view_is(name->n ? *name : TN_VIEW(TN_DEFAULT_SIGNATURE), r->signature->name));
     return !r->signature && find_signature(r, *name) && read_values(r, known == &m->inputs);
 }
 
@@ -584,9 +599,11 @@ static bool wrong_body(reader *r, const char *body, const char *what)
 
 static bool check_form(reader *r, const members *m, const char *body)
 {
-    if (!m->instances) return m->inputs || wrong(r, TN_INVALID_ARGUMENT, "Missing 'inputs' or 'instances' key");
+    if (!m->instances)
+        return m->inputs || wrong(r, TN_INVALID_ARGUMENT, "Missing 'inputs' or 'instances' key");
     if (m->inputs)
-        return wrong_body(r, body, "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ");
+        return wrong_body(
+            r, body, "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ");
     if (*m->instances != '[') return wrong_body(r, body, "Excepting 'instances' to be an list/array");
     r->s.at = m->instances + 1;
     tn_scan_space(&r->s);
@@ -625,8 +642,8 @@ static tn_code make_tensor(const column *c, bool columnar, tn_tensor **out, tn_e
 {
     tn_shape shape = {.rank = c->first.rank + !columnar};
     if (shape.rank > TN_MAX_RANK)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Lists are nested deeper than the %d dimensions that a tensor may have",
-                       TN_MAX_RANK);
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Lists are nested deeper than the %d dimensions that a tensor may have", TN_MAX_RANK);
     if (!columnar) shape.dim[0] = c->items;
     memcpy(shape.dim + !columnar, c->first.dim, (size_t)c->first.rank * sizeof shape.dim[0]);
     if (c->dtype != TN_STRING) {
@@ -664,11 +681,13 @@ static tn_code make_inputs(reader *r, tn_rest_inputs *out, tn_error *err)
     return code;
 }
 
-tn_code tn_rest_read_predict(tn_view json, const tn_rest_reading *how, tn_arena *a, tn_rest_inputs *out, tn_error *err)
+tn_code tn_rest_read_predict(tn_view json, const tn_rest_reading *how, tn_arena *a, tn_rest_inputs *out,
+                             tn_error *err)
 {
     if (json.n == 0) return tn_fail(err, TN_INVALID_ARGUMENT, "JSON Parse error: The document is empty");
     const char *begin = tn_scan_start(json);
-    reader first = {.s = {.begin = json.p, .at = begin, .end = json.p + json.n}, .how = how, .arena = a}, r = first;
+    reader first = {.s = {.begin = json.p, .at = begin, .end = json.p + json.n}, .how = how, .arena = a},
+           r = first;
     bool good = read_quickly(&r);
     if (!good) {
         drop_columns(&r);

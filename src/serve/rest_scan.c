@@ -2,8 +2,8 @@
  *
  * rest_scan.c - the words of a JSON text: numbers, strings, values stepped over.
  *
- * Bytes of strings are not looked at beyond quotes, escapes and control characters, as in TensorFlow Serving: what is
- * not UTF-8 stays what it is.
+ * Bytes of strings are not looked at beyond quotes, escapes and control characters, as in TensorFlow Serving:
+ * what is not UTF-8 stays what it is.
  */
 #include "rest_scan.h"
 
@@ -124,7 +124,8 @@ bool tn_scan_number(tn_scanner *s, tn_scanned *n)
     if (*first == '0' && n->whole) n->negative = false; /* an integer, which has no -0 */
     if ((*p == 'e' || *p == 'E') && !scan_exponent(s, &p, fraction, n)) return false;
     n->end = p;
-    if (count + n->exponent >= LARGEST_EXPONENT && isinf(value_of_text(n))) return tn_scan_wrong(s, n->begin, TOO_BIG);
+    if (count + n->exponent >= LARGEST_EXPONENT && isinf(value_of_text(n)))
+        return tn_scan_wrong(s, n->begin, TOO_BIG);
     s->at = p;
     return true;
 }
@@ -152,8 +153,8 @@ double tn_scanned_double(const tn_scanned *n)
         return n->negative ? -v : v;
     }
 #if LDBL_MANT_DIG == 64 && LDBL_MAX_EXP == 16384
-    /* The digits and the power are exact in 64 bits. What is rounded to 64 and then to 53 bits is right unless the
-     * first left it half way between two doubles. */
+    /* The digits and the power are exact in 64 bits. What is rounded to 64 and then to 53 bits is right
+     * unless the first left it half way between two doubles. */
     if (near_power(n)) {
         long double m = (long double)n->m, power = (long double)power10[abs(n->exponent)];
         union {
@@ -167,8 +168,8 @@ double tn_scanned_double(const tn_scanned *n)
     return value_of_text(n);
 }
 
-/* A double that is off by less than two of its last places gives the same float as the exact value, unless the border
- * between two floats is that near. */
+/* A double that is off by less than two of its last places gives the same float as the exact value, unless
+ * the border between two floats is that near. */
 float tn_scanned_float(const tn_scanned *n)
 {
     if (near_power(n) && !n->special) {
@@ -176,7 +177,8 @@ float tn_scanned_float(const tn_scanned *n)
         uint64_t bits;
         memcpy(&bits, &v, sizeof bits);
         uint64_t rest = bits & 0x1FFFFFFF;
-        if ((rest < 0x0FFFFFFC || rest > 0x10000004) && (v == 0 || (v >= (double)FLT_MIN && v <= (double)FLT_MAX)))
+        if ((rest < 0x0FFFFFFC || rest > 0x10000004) &&
+            (v == 0 || (v >= (double)FLT_MIN && v <= (double)FLT_MAX)))
             return n->negative ? (float)-v : (float)v;
     }
     return (float)tn_scanned_double(n);
@@ -192,7 +194,8 @@ bool tn_scanned_uint64(const tn_scanned *n, uint64_t *out)
         return true;
     }
     for (const char *p = n->begin; p < n->end; p++)
-        if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v)) return false;
+        if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v))
+            return false;
     *out = v;
     return true;
 }
@@ -234,10 +237,12 @@ static const char *scan_escape(tn_scanner *s, const char *p)
     int v = hex4(p + 2);
     if (v < 0) return tn_scan_wrong(s, p, "Incorrect hex digit after \\u escape in string."), NULL;
     if (v < 0xD800 || v > 0xDBFF) return p + 6;
-    if (p[6] != '\\' || p[7] != 'u') return tn_scan_wrong(s, p, "The surrogate pair in string is invalid."), NULL;
+    if (p[6] != '\\' || p[7] != 'u')
+        return tn_scan_wrong(s, p, "The surrogate pair in string is invalid."), NULL;
     int low = hex4(p + 8);
     if (low < 0) return tn_scan_wrong(s, p, "Incorrect hex digit after \\u escape in string."), NULL;
-    if (low < 0xDC00 || low > 0xDFFF) return tn_scan_wrong(s, p, "The surrogate pair in string is invalid."), NULL;
+    if (low < 0xDC00 || low > 0xDFFF)
+        return tn_scan_wrong(s, p, "The surrogate pair in string is invalid."), NULL;
     return p + 12;
 }
 
@@ -255,7 +260,8 @@ bool tn_scan_string(tn_scanner *s, tn_view *raw, bool *plain)
         } else if (c >= 0x20) {
             p++;
         } else {
-            return tn_scan_wrong(s, p, c ? "Invalid encoding in string." : "Missing a closing quotation mark in string.");
+            return tn_scan_wrong(
+                s, p, c ? "Invalid encoding in string." : "Missing a closing quotation mark in string.");
         }
     }
     *raw = (tn_view){first, (size_t)(p - first)};
@@ -358,7 +364,8 @@ static bool scan_leaf(tn_scanner *s)
     }
 }
 
-/* Behind the opening of a list or an object: *empty, and then it is closed already; else at stands on its first value. */
+/* Behind the opening of a list or an object: *empty, and then it is closed already; else at stands on its
+ * first value. */
 static bool enter(tn_scanner *s, char close, bool *empty)
 {
     tn_view raw;
@@ -417,11 +424,13 @@ static bool scan_document(tn_scanner *s, const char **root)
     if (s->at == s->end) return tn_scan_wrong(s, s->at, "The document is empty.");
     if (!tn_scan_value(s)) return false;
     tn_scan_space(s);
-    return s->at == s->end || tn_scan_wrong(s, s->at, "The document root must not be followed by other values.");
+    return s->at == s->end ||
+           tn_scan_wrong(s, s->at, "The document root must not be followed by other values.");
 }
 
 tn_code tn_scan_document(tn_scanner *s, const char **root, tn_error *err)
 {
     if (scan_document(s, root)) return TN_OK;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "JSON Parse error: %s at offset: %zu", s->why, (size_t)(s->at - s->begin));
+    return tn_fail(err, TN_INVALID_ARGUMENT, "JSON Parse error: %s at offset: %zu", s->why,
+                   (size_t)(s->at - s->begin));
 }

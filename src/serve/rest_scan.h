@@ -2,8 +2,9 @@
  *
  * rest_scan.h - the words of a JSON text; seen by rest_*.c only.
  *
- * Texts end in a NUL beyond their last byte, as those of a tn_buf do: scanning stops there without looking at lengths.
- * What is wrong is said in rapidjson's words and at its offsets, since that is what TensorFlow Serving's clients know.
+ * Texts end in a NUL beyond their last byte, as those of a tn_buf do: scanning stops there without looking at
+ * lengths. What is wrong is said in rapidjson's words and at its offsets, since that is what TensorFlow
+ * Serving's clients know.
  */
 #ifndef TN_SERVE_REST_SCAN_H
 #define TN_SERVE_REST_SCAN_H
@@ -47,8 +48,8 @@ float tn_scanned_float(const tn_scanned *n);
 bool tn_scanned_int64(const tn_scanned *n, int64_t *out);
 bool tn_scanned_uint64(const tn_scanned *n, uint64_t *out);
 
-/* A string: at stands on its first quote, and behind its last one afterwards. *raw is what is between them; *plain: it
- * has no escapes. */
+/* A string: at stands on its first quote, and behind its last one afterwards. *raw is what is between them;
+ * *plain: it has no escapes. */
 bool tn_scan_string(tn_scanner *s, tn_view *raw, bool *plain);
 /* The bytes that a scanned string stands for, appended. */
 void tn_scan_unescape(tn_view raw, tn_buf *out);

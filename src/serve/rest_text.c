@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * rest_text.c - JSON as rapidjson's pretty writer lays it out, values shown in messages, and the body of an error.
+ * rest_text.c - JSON as rapidjson's pretty writer lays it out, values shown in messages, and the body of an
+ * error.
  */
 #include "rest_text.h"
 
@@ -130,7 +131,8 @@ static void echo_number(tn_rest_writer *w, const tn_scanned *n)
     else if (tn_scanned_int64(n, &negative))
         length = snprintf(text, sizeof text, "%lld", (long long)negative);
     else
-        length = v >= -3.4028234e38 && v <= 3.4028234e38 ? tn_rest_float(text, (float)v) : tn_rest_double(text, v);
+        length =
+            v >= -3.4028234e38 && v <= 3.4028234e38 ? tn_rest_float(text, (float)v) : tn_rest_double(text, v);
     tn_rest_raw(w, text, (size_t)length);
 }
 
@@ -178,9 +180,7 @@ static bool echo_value(tn_rest_writer *w, tn_scanner *s)
         tn_rest_raw(w, word, strlen(word));
         break;
     }
-    default:
-        tn_scan_number(s, &number);
-        echo_number(w, &number);
+    default: tn_scan_number(s, &number); echo_number(w, &number);
     }
     return true;
 }

@@ -12,8 +12,8 @@ enum { TN_REST_DECIMAL = 32 }; /* bytes that one number may take */
 int tn_rest_float(char *out, float v);
 int tn_rest_double(char *out, double v);
 
-/* What stands between values is the writer's business: a member or an element a line, four spaces a level; on one line
- * in lists while `line` is set. */
+/* What stands between values is the writer's business: a member or an element a line, four spaces a level; on
+ * one line in lists while `line` is set. */
 typedef struct tn_rest_writer {
     tn_buf *out;
     int depth;
@@ -32,7 +32,8 @@ void tn_rest_string(tn_rest_writer *w, tn_view s);
 /* What stands before a value; then its text may be added to w->out. */
 void tn_rest_before(tn_rest_writer *w);
 
-/* A value of a JSON text (all of whose syntax is right) as messages show it: laid out by the writer, at most 256 bytes. */
+/* A value of a JSON text (all of whose syntax is right) as messages show it: laid out by the writer, at most
+ * 256 bytes. */
 void tn_rest_echo(const char *value, tn_buf *out);
 
 /* {"error": message}, as every failed request is answered. */

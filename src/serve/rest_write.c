@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * rest_write.c - tensors and results -> JSON, laid out as TensorFlow Serving does it: row form has its rows behind one
- * another on one line, columnar form has a line for each number.
+ * rest_write.c - tensors and results -> JSON, laid out as TensorFlow Serving does it: row form has its rows
+ * behind one another on one line, columnar form has a line for each number.
  */
 #include "rest.h"
 
@@ -135,11 +135,12 @@ static tn_code check_rows(const value *v, int n, int64_t *rows, tn_error *err)
             return tn_fail(err, TN_INVALID_ARGUMENT, "Tensor name: %s has no shape information ", v[i].name);
         int64_t here = v[i].t->shape.dim[0];
         if (here < 1)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Tensor name: %s has invalid batch size: %lld", v[i].name,
-                           (long long)here);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Tensor name: %s has invalid batch size: %lld",
+                           v[i].name, (long long)here);
         if (*rows && here != *rows)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Tensor name: %s has inconsistent batch size: %lld expecting: %lld",
-                           v[i].name, (long long)here, (long long)*rows);
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "Tensor name: %s has inconsistent batch size: %lld expecting: %lld", v[i].name,
+                           (long long)here, (long long)*rows);
         *rows = here;
     }
     return TN_OK;
@@ -177,15 +178,16 @@ static tn_code put_columns(tn_rest_writer *w, value *v, int n, bool more_types, 
     return TN_OK;
 }
 
-tn_code tn_rest_write_predict(const char *const *names, tn_tensor *const *outputs, int n, bool columnar, bool more_types,
-                              tn_buf *out, tn_error *err)
+tn_code tn_rest_write_predict(const char *const *names, tn_tensor *const *outputs, int n, bool columnar,
+                              bool more_types, tn_buf *out, tn_error *err)
 {
     tn_rest_writer w = {.out = out};
     if (n == 0) return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot convert empty tensor map to JSON");
     value *v = tn_calloc((size_t)n, sizeof *v);
     if (!v) return tn_no_memory(err, (size_t)n * sizeof *v);
     for (int i = 0; i < n; i++)
-        v[i] = (value){names[i], outputs[i], outputs[i]->dtype == TN_STRING && has_suffix(names[i], "_bytes"), 0};
+        v[i] = (value){names[i], outputs[i], outputs[i]->dtype == TN_STRING && has_suffix(names[i], "_bytes"),
+                       0};
     tn_rest_open(&w, '{');
     tn_code code = (columnar ? put_columns : put_rows)(&w, v, n, more_types, err);
     tn_rest_close(&w);

@@ -137,7 +137,8 @@ static void numbers_are_the_nearest(void **state)
     static const char *const texts[] = {
         "0", "-0.0", "0.1", "1e-3", "123456789012345678901234567890e-25", "3.4028234663852886e38", "1e-45", "1.1754943508222875e-38", "0.30000001192092896",
         "16777215", "0.1000000014901161193847656250", "-2.5E+3", "9007199254740993.0", "0.00000000000000000000000000000000000001", "8.5899345919999996e9",
-        "1.00000005960464477539062500000", "1.000000059604644775390625000001", "7.038531e-26", "12345678.5", "1234567812345678.25", "5e-324", "2.2250738585072011e-308",
+        "1.00000005960464477539062500000", "1.000000059604644775390625000001", "7.038531e-26", "12345678.5", "1234567812345678.25", "5e-324",
+        "2.2250738585072011e-308",
         "1.7976931348623157e308",
     };
     for (size_t i = 0; i < TN_COUNT(texts); i++) {
@@ -201,7 +202,8 @@ static void integers_of_every_width(void **state)
 static void strings_and_bytes(void **state)
 {
     (void)state;
-    assert_ok(read_body("{\"signature_name\":\"string\",\"instances\": [\"a\\u00e9\\n\\/\", {\"b64\": \"AP8=\"}, \"\", \"\\ud83d\\ude00\", \"\xff\", {\"b64\":\"\"}]}",
+    assert_ok(read_body("{\"signature_name\":\"string\","
+                        "\"instances\": [\"a\\u00e9\\n\\/\", {\"b64\": \"AP8=\"}, \"\", \"\\ud83d\\ude00\", \"\xff\", {\"b64\":\"\"}]}",
                         false), &err);
     const tn_string *s = TN_STRINGS(in.in[0]);
     expect_shape(in.in[0], "[6]");
@@ -327,7 +329,8 @@ static void values(void **state)
         {"{\"inputs\": [16777216]}", "Cannot convert JSON value: 16777216 to float without loss of precision."},
         {"{\"inputs\": [-16777216]}", "Cannot convert JSON value: -16777216 to float without loss of precision."},
         {"{\"inputs\": [1e39]}", "Cannot convert JSON value: 1e+39 to float without loss of precision."},
-        {"{\"signature_name\": \"double\", \"inputs\": [9007199254740992]}", "Cannot convert JSON value: 9007199254740992 to double without loss of precision."},
+        {"{\"signature_name\": \"double\", \"inputs\": [9007199254740992]}",
+         "Cannot convert JSON value: 9007199254740992 to double without loss of precision."},
         {"{\"signature_name\": \"int32\", \"inputs\": [1.0]}", "JSON Value: 1.0 Type: Number is not of expected type: int32"},
         {"{\"signature_name\": \"int32\", \"inputs\": [1e2]}", "JSON Value: 100.0 Type: Number is not of expected type: int32"},
         {"{\"signature_name\": \"int32\", \"inputs\": [2147483648]}", "JSON Value: 2147483648 Type: Number is not of expected type: int32"},
@@ -406,7 +409,8 @@ static void examples(void **state)
     (void)state;
     tn_Input input;
     tn_view signature;
-    assert_ok(read_examples("{\"signature_name\":\"c\",\"examples\":[{\"f\":[1.5,NaN],\"i\":[1,true,false],\"s\":[\"a\",{\"b64\":\"/w==\"}],\"e\":[],\"one\":7}]}",
+    assert_ok(read_examples("{\"signature_name\":\"c\","
+                            "\"examples\":[{\"f\":[1.5,NaN],\"i\":[1,true,false],\"s\":[\"a\",{\"b64\":\"/w==\"}],\"e\":[],\"one\":7}]}",
                             &input, &signature), &err);
     assert_true(tn_view_is(signature, "c"));
     assert_int_equal(input.kind_case, TN_Input_example_list);
@@ -450,7 +454,8 @@ static void wrong_examples(void **state)
         {"{\"examples\": [{\"a\": 18446744073709551615}]}", "Feature: a has uint64 element. Only int64 is supported."},
         {"{\"examples\": [{\"a\": 1e39}]}", "Cannot convert JSON value: 1e+39 to float without loss of precision."},
         {"{\"signature_name\": null, \"examples\": [{}]}",
-         "JSON Value: {\n    \"signature_name\": null,\n    \"examples\": [\n        {}\n    ]\n} not formatted correctly. 'signature_name' key must be a string value."},
+         "JSON Value: {\n    \"signature_name\": null,"
+         "\n    \"examples\": [\n        {}\n    ]\n} not formatted correctly. 'signature_name' key must be a string value."},
     };
     for (size_t i = 0; i < TN_COUNT(rows); i++) {
         tn_Input input;

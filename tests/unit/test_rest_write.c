@@ -166,7 +166,8 @@ static void strings_and_other_types(void **state)
     assert_ok(write_outputs((output[]){{"s_bytes", tn_tensor_ref(s)}}, 1, false, false, text, sizeof text), &err);
     assert_string_equal(text, "{\n    \"predictions\": [{\n            \"b64\": \"/w==\"\n        }, {\n            \"b64\": \"\"\n        }\n    ]\n}");
     assert_ok(write_outputs((output[]){{"s_bytes", s}}, 1, true, false, text, sizeof text), &err);
-    assert_string_equal(text, "{\n    \"outputs\": [\n        {\n            \"b64\": \"/w==\"\n        },\n        {\n            \"b64\": \"\"\n        }\n    ]\n}");
+    assert_string_equal(text, "{\n    \"outputs\": [\n        {\n            \"b64\": \"/w==\"\n        },"
+                              "\n        {\n            \"b64\": \"\"\n        }\n    ]\n}");
     assert_ok(tn_tensor_of(TN_INT64, &TN_SHAPE(2), (int64_t[]){INT64_MIN, 7}, &i, &err), &err);
     assert_ok(write_outputs((output[]){{"i", i}}, 1, false, false, text, sizeof text), &err);
     assert_string_equal(text, "{\n    \"predictions\": [-9223372036854775808, 7\n    ]\n}");
