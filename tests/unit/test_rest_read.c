@@ -399,6 +399,7 @@ static void memory_that_ends(void **state)
 
 static tn_code read_examples(const char *json, tn_Input *input, tn_view *signature)
 {
+    tn_rest_inputs_drop(&in);
     if (arena) tn_arena_free(arena);
     arena = tn_arena_new(0);
     return tn_rest_read_examples(tn_view_of(json), arena, signature, input, &err);
