@@ -166,6 +166,13 @@ tn_code tn_file_map(const char *path, tn_mapped *out, tn_error *err);
 tn_code tn_file_map_part(const char *path, uint64_t offset, size_t n, tn_mapped *out, void **at, tn_error *err);
 /* A file of at most limit bytes: a large one is mapped; a small one, or what is no regular file, is read. */
 tn_code tn_file_map_limited(const char *path, size_t limit, tn_mapped *out, tn_error *err);
+/* Whether the calling thread's files are read into memory where they would be mapped, so that nobody who cuts or
+ * changes them later does harm; what was before. */
+bool tn_file_copies_enter(bool copies);
+bool tn_file_copies(void);
+/* n bytes at offset; DATA_LOSS: the file is shorter. */
+tn_code tn_file_read_at(const char *path, uint64_t offset, void *to, size_t n, tn_error *err);
+tn_code tn_file_size(const char *path, uint64_t *size, tn_error *err);
 /* What was looked at is no longer kept in memory; looking again brings it back. */
 void tn_file_forget(const tn_mapped *m);
 void tn_file_unmap(tn_mapped *m);

@@ -92,9 +92,63 @@ tn_code tn_file_read(const char *path, size_t limit, tn_buf *out, tn_error *err)
     return TN_OK;
 }
 
+tn_code tn_file_size(const char *path, uint64_t *size, tn_error *err)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) return tn_fail_errno(err, errno, "%s", path);
+    if (!S_ISREG(st.st_mode)) return tn_fail(err, TN_INVALID_ARGUMENT, "%s: not a regular file", path);
+    *size = (uint64_t)st.st_size;
+    return TN_OK;
+}
+
+tn_code tn_file_read_at(const char *path, uint64_t offset, void *to, size_t n, tn_error *err)
+{
+    struct stat st;
+    int fd = open_for_reading(path, &st);
+    if (fd < 0) return tn_fail_errno(err, errno, "%s", path);
+    size_t done = 0;
+    int errnum = 0;
+    while (done < n && !errnum) {
+        ssize_t got = pread(fd, (char *)to + done, n - done, (off_t)(offset + done));
+        if (got > 0) done += (size_t)got;
+        else if (got == 0) break;
+        else if (errno != EINTR) errnum = errno;
+    }
+    close(fd);
+    if (errnum) return tn_fail_errno(err, errnum, "%s", path);
+    if (done == n) return TN_OK;
+    return tn_fail(err, TN_DATA_LOSS, "%s: cut short: %zu bytes at offset %llu are wanted, there are %zu", path, n,
+                   (unsigned long long)offset, done);
+}
+
+static _Thread_local bool copies_now;
+
+bool tn_file_copies_enter(bool copies)
+{
+    bool before = copies_now;
+    copies_now = copies;
+    return before;
+}
+
+bool tn_file_copies(void)
+{
+    return copies_now;
+}
+
+static tn_code read_whole(const char *path, size_t limit, tn_mapped *out, tn_error *err)
+{
+    tn_buf bytes = {0};
+    TN_TRY(tn_file_read(path, limit, &bytes, err));
+    tn_mapped m = {.n = bytes.n, .is_copy = true};
+    if (!(m.data = (uint8_t *)tn_buf_take(&bytes, NULL))) return tn_no_memory(err, 0);
+    *out = m;
+    return TN_OK;
+}
+
 tn_code tn_file_map(const char *path, tn_mapped *out, tn_error *err)
 {
     struct stat st;
+    if (copies_now) return read_whole(path, 0, out, err);
     int fd = open_for_reading(path, &st);
     if (fd < 0) return tn_fail_errno(err, errno, "%s", path);
     tn_mapped m = {0};
@@ -120,14 +174,8 @@ tn_code tn_file_map_limited(const char *path, size_t limit, tn_mapped *out, tn_e
 {
     struct stat st;
     tn_mapped m;
-    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < LEAST_MAPPED) {
-        tn_buf bytes = {0};
-        TN_TRY(tn_file_read(path, limit, &bytes, err));
-        m = (tn_mapped){.n = bytes.n, .is_copy = true};
-        if (!(m.data = (uint8_t *)tn_buf_take(&bytes, NULL))) return tn_no_memory(err, 0);
-        *out = m;
-        return TN_OK;
-    }
+    if (copies_now || stat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < LEAST_MAPPED)
+        return read_whole(path, limit, out, err);
     TN_TRY(tn_file_map(path, &m, err));
     if (m.n > limit) {
         tn_fail(err, TN_RESOURCE_EXHAUSTED, "%s: %zu bytes are over the limit of %zu", path, m.n, limit);

@@ -20,6 +20,7 @@ typedef struct item {
     tn_view key; /* of an older checkpoint's slice */
 } item;
 
+#define CHECK_STEP ((size_t)1 << 20)
 #define LEAST_MAPPED ((uint64_t)64 << 10) /* smaller tensors are copied, to where kernels like them */
 
 struct tn_bundle {
@@ -29,6 +30,8 @@ struct tn_bundle {
     tn_v1 *v1; /* an older checkpoint, whose tensors are there; NULL: none */
     tn_mapped *shards;
     bool *is_mapped;
+    bool copies; /* nothing is mapped: every tensor is read where it is needed */
+    tn_buf part; /* the last one that was read */
     tn_map *items;  /* every key, slices too -> item */
     item **visible; /* without the slices */
     int n_visible;
@@ -276,6 +279,7 @@ tn_code tn_bundle_open(const char *prefix, tn_bundle **out, tn_error *err)
     if (!b) return tn_no_memory(err, sizeof *b);
     b->arena = tn_arena_new(0);
     b->items = tn_map_new();
+    b->copies = tn_file_copies();
     if (b->arena && b->items) {
         b->prefix = tn_arena_strdup(b->arena, prefix);
         b->index_path = tn_bundle_index_path(b->arena, prefix);
@@ -297,6 +301,7 @@ void tn_bundle_close(tn_bundle *b)
     if (!b) return;
     for (int i = 0; b->is_mapped && i < b->n_shards; i++)
         if (b->is_mapped[i]) tn_file_unmap(&b->shards[i]);
+    tn_buf_free(&b->part);
     tn_objects_free(b->objects);
     tn_v1_close(b->v1);
     tn_map_free(b->items);
@@ -346,23 +351,38 @@ int tn_bundle_shards(const tn_bundle *b)
 
 /* ---- tensors ---- */
 
-/* The tensor's bytes in its shard, which is mapped if it was not. */
+/* The tensor lies within its shard, whose path is *path; it is mapped if it was not and is to be. */
+static tn_code find_shard(tn_bundle *b, const tn_bundle_entry *e, const char **path, tn_error *err)
+{
+    tn_mapped *m = &b->shards[e->shard];
+    *path = tn_bundle_shard_path(b->arena, b->prefix, e->shard, b->n_shards);
+    if (!*path) return tn_no_memory(err, 0);
+    if (!b->is_mapped[e->shard] && !b->copies) {
+        TN_TRY(tn_file_map(*path, m, err));
+        b->is_mapped[e->shard] = true;
+    }
+    uint64_t there = m->n;
+    if (b->copies) TN_TRY(tn_file_size(*path, &there, err));
+    if (e->offset <= there && e->size <= there - e->offset) return TN_OK;
+    return tn_fail(err, TN_DATA_LOSS, "%s: cut short: %llu bytes at offset %llu are wanted, the file has %llu", *path,
+                   (unsigned long long)e->size, (unsigned long long)e->offset, (unsigned long long)there);
+}
+
+/* The tensor's bytes, until the next call. */
 static tn_code locate(tn_bundle *b, const item *it, tn_view *out, tn_error *err)
 {
     const tn_bundle_entry *e = &it->entry;
+    const char *path;
     if (b->v1) return tn_v1_find(b->v1, e->shard, it->key, tn_shape_count(&e->shape), out, err);
-    char *path = tn_bundle_shard_path(b->arena, b->prefix, e->shard, b->n_shards);
-    if (!path) return tn_no_memory(err, 0);
-    tn_mapped *m = &b->shards[e->shard];
-    if (!b->is_mapped[e->shard]) {
-        TN_TRY(tn_file_map(path, m, err));
-        b->is_mapped[e->shard] = true;
+    TN_TRY(find_shard(b, e, &path, err));
+    if (!b->copies) {
+        *out = (tn_view){(const char *)b->shards[e->shard].data + e->offset, e->size};
+        return TN_OK;
     }
-    if (e->offset > m->n || e->size > m->n - e->offset)
-        return tn_fail(err, TN_DATA_LOSS,
-                       "%s: cut short: %llu bytes at offset %llu are wanted, the file has %zu", path,
-                       (unsigned long long)e->size, (unsigned long long)e->offset, m->n);
-    *out = (tn_view){(const char *)m->data + e->offset, e->size};
+    tn_buf_clear(&b->part);
+    if (!tn_buf_reserve(&b->part, e->size + 1)) return tn_buf_check(&b->part, err);
+    TN_TRY(tn_file_read_at(path, e->offset, b->part.data, e->size, err));
+    *out = (tn_view){b->part.data, e->size};
     return TN_OK;
 }
 
@@ -408,21 +428,32 @@ static bool is_mappable(const tn_bundle_entry *e)
     return e->size >= LEAST_MAPPED && e->dtype != TN_BOOL && e->offset % tn_dtype_size(e->dtype) == 0;
 }
 
-static tn_code read_numbers(tn_bundle *b, const tn_bundle_entry *e, tn_view bytes, int64_t count,
-                            tn_tensor **out, tn_error *err)
+static tn_code copy_bytes(tn_bundle *b, const tn_bundle_entry *e, const char *path, void *to, tn_error *err)
 {
+    if (b->copies) TN_TRY(tn_file_read_at(path, e->offset, to, e->size, err));
+    else if (e->size) memcpy(to, b->shards[e->shard].data + e->offset, e->size);
+    uint32_t crc = tn_crc_mask(tn_crc32c(0, to, e->size));
+    return crc == e->crc32c ? TN_OK : crc_differs(b, e, crc, err);
+}
+
+static tn_code read_numbers(tn_bundle *b, const tn_bundle_entry *e, int64_t count, tn_tensor **out, tn_error *err)
+{
+    const char *path;
     uint64_t want = (uint64_t)count * tn_dtype_size(e->dtype); /* count * 16 fits: the shape was checked */
-    if (bytes.n != want)
-        return tn_fail(err, TN_DATA_LOSS, "%zu bytes are stored, the shape wants %llu", bytes.n,
+    TN_TRY(find_shard(b, e, &path, err));
+    if (e->size != want)
+        return tn_fail(err, TN_DATA_LOSS, "%llu bytes are stored, the shape wants %llu", (unsigned long long)e->size,
                        (unsigned long long)want);
-    if (is_mappable(e)) return map_numbers(b, e, out, err);
-    uint32_t crc = tn_crc_mask(tn_crc32c(0, bytes.p, bytes.n));
-    if (crc != e->crc32c) return crc_differs(b, e, crc, err);
+    if (!b->copies && is_mappable(e)) return map_numbers(b, e, out, err);
     tn_tensor *t;
     TN_TRY(tn_tensor_alloc(e->dtype, &e->shape, &t, err));
-    if (bytes.n) memcpy(t->data, bytes.p, bytes.n);
+    tn_code code = copy_bytes(b, e, path, t->data, err);
+    if (code != TN_OK) {
+        tn_tensor_unref(t);
+        return code;
+    }
     if (e->dtype == TN_BOOL)
-        for (size_t i = 0; i < bytes.n; i++) ((uint8_t *)t->data)[i] = ((uint8_t *)t->data)[i] != 0;
+        for (size_t i = 0; i < e->size; i++) ((uint8_t *)t->data)[i] = ((uint8_t *)t->data)[i] != 0;
     *out = t;
     return TN_OK;
 }
@@ -497,10 +528,10 @@ static tn_code read_piece(tn_bundle *b, const item *it, tn_tensor **out, tn_erro
     TN_TRY(tn_shape_count_checked(&e->shape, &count, err));
     if ((uint64_t)count > SIZE_MAX / 32) return tn_fail(err, TN_DATA_LOSS, "%lld elements", (long long)count);
     if (b->v1) return tn_v1_read(b->v1, e->shard, it->key, e->dtype, &e->shape, out, err);
+    if (e->dtype != TN_STRING) return read_numbers(b, e, count, out, err);
     tn_view bytes;
     TN_TRY(locate(b, it, &bytes, err));
-    if (e->dtype == TN_STRING) return read_strings(b, e, bytes, count, out, err);
-    return read_numbers(b, e, bytes, count, out, err);
+    return read_strings(b, e, bytes, count, out, err);
 }
 
 /* ---- partitioned tensors ---- */
@@ -533,6 +564,13 @@ static tn_code put_piece(tn_bundle *b, const item *it, int k, tn_tensor *whole, 
     return code;
 }
 
+static tn_code check_there(tn_bundle *b, const item *it, tn_error *err)
+{
+    const char *path;
+    tn_view bytes;
+    return b->v1 ? locate(b, it, &bytes, err) : find_shard(b, &it->entry, &path, err);
+}
+
 /* The pieces must be as many elements as the whole, each of which is in the shards: so the memory that
  * is taken for the whole is bounded by the files. */
 static tn_code check_cover(tn_bundle *b, const item *it, tn_error *err)
@@ -541,9 +579,8 @@ static tn_code check_cover(tn_bundle *b, const item *it, tn_error *err)
     TN_TRY(tn_shape_count_checked(&it->entry.shape, &count, err));
     for (int k = 0; k < it->entry.n_slices; k++) {
         const item *piece;
-        tn_view bytes;
         TN_TRY(find_piece(b, it, k, &piece, err));
-        TN_TRY(locate(b, piece, &bytes, err));
+        TN_TRY(check_there(b, piece, err));
         int64_t n = tn_shape_count(&piece->entry.shape);
         if (n > count - sum) return tn_fail(err, TN_DATA_LOSS, "slices overlap");
         sum += n;
@@ -645,5 +682,66 @@ tn_code tn_bundle_read_slice(tn_bundle *b, const char *name, const tn_slice *sli
     if (!it) return not_there(b, name, err);
     tn_code code = read_part(b, it, slice, out, err);
     if (code != TN_OK) tn_wrap(err, "checkpoint %s: tensor '%s'", b->prefix, name);
+    return code;
+}
+
+/* ---- whether all of it is there ---- */
+
+/* Bytes as they are, a part at a time. */
+static tn_code check_bytes(tn_bundle *b, const tn_bundle_entry *e, const atomic_int *cancel, tn_error *err)
+{
+    const char *path;
+    uint32_t crc = 0;
+    TN_TRY(find_shard(b, e, &path, err));
+    if (!tn_buf_reserve(&b->part, CHECK_STEP)) return tn_buf_check(&b->part, err);
+    for (uint64_t at = 0; at < e->size; at += CHECK_STEP) {
+        size_t n = (size_t)TN_MIN(e->size - at, CHECK_STEP);
+        if (cancel && atomic_load(cancel)) return tn_fail(err, TN_CANCELLED, "the check was cancelled");
+        TN_TRY(tn_file_read_at(path, e->offset + at, b->part.data, n, err));
+        crc = tn_crc32c(crc, b->part.data, n);
+    }
+    crc = tn_crc_mask(crc);
+    return crc == e->crc32c ? TN_OK : crc_differs(b, e, crc, err);
+}
+
+static tn_code check_item(tn_bundle *b, const item *it, const atomic_int *cancel, tn_error *err)
+{
+    tn_tensor *t;
+    if (it->entry.n_slices) { /* the pieces are items of their own */
+        for (int k = 0; k < it->entry.n_slices; k++) {
+            const item *piece;
+            TN_TRY(find_piece(b, it, k, &piece, err));
+        }
+        return TN_OK;
+    }
+    if (it->entry.dtype != TN_STRING && !b->v1) return check_bytes(b, &it->entry, cancel, err);
+    TN_TRY(read_piece(b, it, &t, err)); /* its checksum is not of the bytes as they are, or it has none */
+    tn_tensor_unref(t);
+    return TN_OK;
+}
+
+static tn_code check_items(tn_bundle *b, const atomic_int *cancel, tn_error *err)
+{
+    for (size_t i = 0; i < tn_map_count(b->items); i++) {
+        const item *it = tn_map_value(b->items, i);
+        tn_code code = check_item(b, it, cancel, err);
+        if (code == TN_OK) continue;
+        if (code != TN_CANCELLED)
+            tn_wrap(err, "checkpoint %s: tensor '%s'", b->prefix, it->entry.name[0] ? it->entry.name : "(a slice)");
+        return code;
+    }
+    return TN_OK;
+}
+
+tn_code tn_bundle_check(const char *prefix, const atomic_int *cancel, tn_error *err)
+{
+    tn_bundle *b;
+    bool before = tn_file_copies_enter(true);
+    tn_code code = tn_bundle_open(prefix, &b, err);
+    if (code == TN_OK) {
+        code = check_items(b, cancel, err);
+        tn_bundle_close(b);
+    }
+    tn_file_copies_enter(before);
     return code;
 }

@@ -64,6 +64,10 @@ const tn_bundle_entry *tn_bundle_find(const tn_bundle *b, const char *name); /* 
 tn_code tn_bundle_read_slice(tn_bundle *b, const char *name, const tn_slice *slice, tn_tensor **out,
                              tn_error *err);
 
+/* Every tensor is there, of its size and with its checksum; nothing is mapped or kept. CANCELLED when *cancel (may be
+ * NULL) is set. */
+tn_code tn_bundle_check(const char *prefix, const atomic_int *cancel, tn_error *err);
+
 typedef struct tn_bundle_writer tn_bundle_writer;
 tn_code tn_bundle_writer_open(const char *prefix, tn_bundle_writer **out, tn_error *err);
 /* Tensors are written in the order given, as TensorFlow's SaveV2 does: ascending by name to be bit for bit
@@ -254,6 +258,8 @@ tn_code tn_savedmodel_load(const char *folder, const char *const *tags, int n_ta
                            tn_error *err);
 /* Variables into the session; then runs the init operation, assets fed with their paths. */
 tn_code tn_savedmodel_restore(const char *folder, const tn_metagraph *m, tn_session *s, tn_error *err);
+/* The folder is whole: a model that can be read, and, if it has variables, all of them (tn_bundle_check), and assets. */
+tn_code tn_savedmodel_check(const char *folder, const atomic_int *cancel, tn_error *err);
 /* The newest numbered version in a folder; NOT_FOUND: none. */
 tn_code tn_savedmodel_latest(const char *base, int64_t *version, tn_error *err);
 /* Writes BASE/VERSION (version < 0: BASE itself) with the session's variables. ALREADY_EXISTS; but when

@@ -196,3 +196,39 @@ tn_code tn_savedmodel_latest(const char *base, int64_t *version, tn_error *err)
     if (code == TN_OK) *version = best;
     return code;
 }
+
+/* ---- whether it is whole ---- */
+
+static tn_code check_variables(const char *prefix, const char *folder, const atomic_int *cancel, tn_arena *a,
+                               tn_error *err)
+{
+    char **names;
+    size_t n;
+    if (tn_checkpoint_exists(prefix)) return tn_bundle_check(prefix, cancel, err);
+    if (!tn_is_folder(folder)) return TN_OK;
+    TN_TRY(tn_list_folder(folder, a, &names, &n, err));
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(names[i], "variables.data-", 15) == 0)
+            return tn_fail(err, TN_NOT_FOUND, "%s has %s, but no variables.index", folder, names[i]);
+    return TN_OK;
+}
+
+static tn_code check_whole(const char *folder, const atomic_int *cancel, tn_arena *a, tn_error *err)
+{
+    char *binary = tn_path_join(a, folder, "saved_model.pb"), *textual = tn_path_join(a, folder, "saved_model.pbtxt");
+    char *variables = tn_path_join(a, folder, "variables");
+    char *prefix = variables ? tn_path_join(a, variables, "variables") : NULL;
+    if (!binary || !textual || !prefix) return tn_no_memory(err, strlen(folder));
+    if (!tn_file_exists(binary) && !tn_file_exists(textual))
+        return tn_fail(err, TN_NOT_FOUND, "Could not find SavedModel .pb or .pbtxt at supplied export directory path: %s",
+                       folder);
+    return check_variables(prefix, variables, cancel, a, err);
+}
+
+tn_code tn_savedmodel_check(const char *folder, const atomic_int *cancel, tn_error *err)
+{
+    tn_arena *a = tn_arena_new(0);
+    tn_code code = a ? check_whole(folder, cancel, a, err) : tn_no_memory(err, 0);
+    tn_arena_free(a);
+    return code;
+}

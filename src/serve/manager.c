@@ -238,7 +238,7 @@ static void load_failed(tn_manager *m, tn_tracked *v, const tn_work *w)
 {
     v->error = w->error;
     v->stamp = w->stamp;
-    if (!v->aspired || m->stop) {
+    if (!v->aspired || atomic_load(&m->ends)) {
         v->error = (tn_error){0};
         tn_version_set(m, v, TN_STATE_END);
         return;
@@ -258,7 +258,7 @@ static void load_succeeded(tn_manager *m, tn_tracked *v, tn_work *w)
     tn_logf(m->options.log, TN_INFO, "Successfully loaded servable version {name: %s version: %lld}", v->model->name,
             (long long)v->number);
     tn_version_set(m, v, TN_STATE_AVAILABLE);
-    if (m->options.warm_up && !m->stop) tn_queue_sizes(m, v->servable);
+    if (m->options.warm_up && !atomic_load(&m->ends)) tn_queue_sizes(m, v->servable);
 }
 
 static void take_done(tn_manager *m)
@@ -268,7 +268,7 @@ static void take_done(tn_manager *m)
         m->done = w->next;
         tn_tracked *v = w->version;
         v->busy = false;
-        atomic_store(&v->cancel, 0);
+        if (!atomic_load(&m->ends)) atomic_store(&v->cancel, 0);
         if (w->error.code == TN_OK) load_succeeded(m, v, w);
         else load_failed(m, v, w);
         tn_work_free(w);
@@ -285,7 +285,7 @@ bool tn_version_is_loading(const tn_tracked *v)
 /* A version that has failed once waits for the next look, or for its time. */
 static void start_load(tn_manager *m, tn_tracked *v, int64_t now)
 {
-    if (v->busy || v->unsettled || now < v->retry_at) return;
+    if (v->busy || v->unsettled || now < v->retry_at || atomic_load(&m->ends)) return;
     if (tn_queue_load(m, v)) {
         v->retry_at = 0;
         if (v->state != TN_STATE_LOADING) tn_version_set(m, v, TN_STATE_LOADING);

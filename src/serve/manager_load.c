@@ -94,7 +94,10 @@ static tn_code load(tn_manager *m, tn_work *w, tn_error *err)
     TN_TRY(tn_servable_load(&options, &w->servable, err));
     w->servable->unload = tn_servable_given_back;
     w->servable->owner = tn_manager_keep(m);
-    return TN_OK;
+    if (tn_source_stamp(w->config, w->path) == w->stamp) return TN_OK;
+    tn_servable_drop(w->servable);
+    w->servable = NULL;
+    return tn_fail(err, TN_UNAVAILABLE, "%s was changed while it was being loaded", w->path);
 }
 
 static void do_load(tn_manager *m, tn_work *w)

@@ -70,13 +70,21 @@ tn_code tn_manager_new(const tn_manager_options *o, tn_manager **out, tn_error *
     return code;
 }
 
-static void stop(tn_manager *m)
+void tn_manager_cancel(tn_manager *m)
 {
     pthread_mutex_lock(&m->lock);
-    m->stop = true;
     atomic_store(&m->ends, 1);
     for (int i = 0; i < m->n_models; i++)
         for (int j = 0; j < m->models[i]->n; j++) atomic_store(&m->models[i]->v[j]->cancel, 1);
+    pthread_cond_broadcast(&m->settled);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void stop(tn_manager *m)
+{
+    tn_manager_cancel(m);
+    pthread_mutex_lock(&m->lock);
+    m->stop = true;
     pthread_cond_broadcast(&m->wake);
     pthread_cond_broadcast(&m->loads);
     pthread_cond_broadcast(&m->look);
@@ -289,13 +297,6 @@ static int count_waiting(tn_manager *m, const tn_config_set *set, const bool *is
     return waiting;
 }
 
-static void wait_a_moment(tn_manager *m)
-{
-    int64_t until = tn_now_us() + 100000; /* the caller's flag wakes nobody */
-    struct timespec t = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
-    pthread_cond_timedwait(&m->settled, &m->lock, &t);
-}
-
 static tn_code wait_for_models(tn_manager *m, const tn_config_set *set, const bool *is_new, int64_t generation,
                                tn_error *err)
 {
@@ -303,9 +304,9 @@ static tn_code wait_for_models(tn_manager *m, const tn_config_set *set, const bo
     while (count_waiting(m, set, is_new, &failed, NULL)) {
         if (m->generation != generation)
             return tn_fail(err, TN_ABORTED, "another configuration has taken the place of this one");
-        if (m->stop || (m->options.cancel && atomic_load(m->options.cancel)))
+        if (atomic_load(&m->ends))
             return tn_fail(err, TN_CANCELLED, "waiting for models was cancelled");
-        wait_a_moment(m);
+        pthread_cond_wait(&m->settled, &m->lock);
     }
     if (!failed) return TN_OK;
     tn_buf text = {0};

@@ -128,7 +128,7 @@ struct tn_manager {
     bool stale;             /* routes are to be made anew */
     bool kicked, stop;
     bool unloads_end, freed; /* freed: no threads any more, what is given back is freed where it is */
-    atomic_int ends;        /* stop, for those without the lock */
+    atomic_int ends;        /* nothing more is loaded */
     pthread_t *threads;     /* load threads, then unload threads */
     int n_load, n_unload;   /* how many run */
     pthread_t main_thread, look_thread;

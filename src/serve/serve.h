@@ -192,7 +192,6 @@ typedef struct tn_manager_options { /* flags of TensorFlow Serving by the same n
     const tn_batching *batching; /* NULL: none */
     struct tn_metrics *metrics;
     const tn_log *log;
-    const atomic_int *cancel; /* not 0: who waits in tn_manager_set_models gives up with CANCELLED; may be NULL */
     /* Called without a lock held, when a version's state has changed. */
     void (*changed)(void *payload, const char *model, int64_t version, tn_servable_state state, const tn_error *error);
     void *payload;

@@ -452,6 +452,38 @@ static void test_no_memory(void **state)
     }
 }
 
+/* Whole or not, the same as by reading all of it; also when nothing is mapped. */
+static void test_check(void **state)
+{
+    const struct { const char *name; bool whole; } cases[] = {
+        {"intact", true}, {"shards_intact", true}, {"data_bit_flip", false}, {"data_missing", false}, {"data_truncated", false},
+        {"index_bad_magic", false}, {"index_bit_flip", false}, {"index_empty", false}, {"index_missing", false},
+        {"index_truncated", false}, {"shard_missing", false}};
+    tn_error err;
+    for (size_t i = 0; i < TN_COUNT(cases); i++) {
+        const char *prefix = golden(state, tn_arena_printf(arena_of(state), "models/ckpt_damaged/%s/m", cases[i].name));
+        tn_code code = tn_bundle_check(prefix, NULL, &err);
+        if ((code == TN_OK) != cases[i].whole) fail_msg("%s: %s", cases[i].name, tn_code_name(code));
+        bool before = tn_file_copies_enter(true);
+        assert_false(before);
+        code = read_all(prefix, &err);
+        tn_file_copies_enter(before);
+        if ((code == TN_OK) != cases[i].whole) fail_msg("%s copied: %s", cases[i].name, tn_code_name(code));
+    }
+    atomic_int cancel = 1;
+    const char *intact = golden(state, "models/ckpt_damaged/intact/m");
+    assert_code(tn_bundle_check(intact, &cancel, &err), TN_CANCELLED);
+    assert_ok(tn_bundle_check(golden(state, "models/partitioned_variable/saved_model/1/variables/variables"), NULL, &err), &err);
+    assert_ok(tn_bundle_check(golden(state, "models/ckpt_saver_v2/ckpt/model.ckpt-30"), NULL, &err), &err);
+    for (int n = 1;; n++) {
+        tn_malloc_fail_at(n);
+        tn_code code = tn_bundle_check(intact, NULL, &err);
+        tn_malloc_fail_at(0);
+        if (code == TN_OK) break;
+        assert_code(code, TN_RESOURCE_EXHAUSTED);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -461,7 +493,7 @@ int main(void)
         TEST(test_slice_key),         TEST(test_slices),
         TEST(test_refuses),           TEST(test_hostile_entries),
         TEST(test_full_disk),         TEST(test_killed_between_the_renames),
-        TEST(test_no_memory),
+        TEST(test_no_memory),         TEST(test_check),
     };
     return cmocka_run_group_tests_name("bundle", tests, NULL, NULL);
 }

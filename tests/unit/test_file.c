@@ -385,6 +385,34 @@ static void a_lock_keeps_others_out(void **state)
     assert_code(tn_lock_file(in(state, "no/lock"), &fd, &err), TN_NOT_FOUND);
 }
 
+/* A file that is read instead of mapped stays what it was, whatever becomes of it on the disk. */
+static void files_are_copied_where_they_would_be_mapped(void **state)
+{
+    const char *path = in(state, "f");
+    tn_error err;
+    tn_mapped m;
+    uint64_t size;
+    char part[4];
+    assert_ok(tn_file_write(path, "0123456789", 10, &err), &err);
+    assert_false(tn_file_copies_enter(true));
+    assert_true(tn_file_copies());
+    assert_ok(tn_file_map(path, &m, &err), &err);
+    assert_true(tn_file_copies_enter(false));
+    assert_int_equal(truncate(path, 3), 0);
+    assert_true(m.is_copy);
+    assert_int_equal(m.n, 10);
+    assert_memory_equal(m.data, "0123456789", 10);
+    tn_file_unmap(&m);
+    assert_ok(tn_file_size(path, &size, &err), &err);
+    assert_int_equal(size, 3);
+    assert_ok(tn_file_read_at(path, 1, part, 2, &err), &err);
+    assert_memory_equal(part, "12", 2);
+    assert_int_equal(tn_file_read_at(path, 1, part, 4, &err), TN_DATA_LOSS);
+    assert_non_null(strstr(err.message, "cut short: 4 bytes at offset 1 are wanted, there are 2"));
+    assert_int_equal(tn_file_read_at(in(state, "none"), 0, part, 1, &err), TN_NOT_FOUND);
+    assert_int_equal(tn_file_size(in(state, "none"), &size, &err), TN_NOT_FOUND);
+}
+
 static void a_lock_ends_with_its_process(void **state)
 {
     const char *path = in(state, "lock");
@@ -406,6 +434,7 @@ int main(void)
         in_a_folder(files_are_read_whole),
         in_a_folder(reading_what_is_not_there),
         in_a_folder(files_are_mapped),
+        in_a_folder(files_are_copied_where_they_would_be_mapped),
         in_a_folder(writers_put_pieces_of_any_size),
         in_a_folder(abandoned_files_leave_nothing),
         in_a_folder(two_writers_of_one_path_do_not_meet),
