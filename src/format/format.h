@@ -258,7 +258,7 @@ tn_code tn_savedmodel_load(const char *folder, const char *const *tags, int n_ta
                            tn_error *err);
 /* Variables into the session; then runs the init operation, assets fed with their paths. */
 tn_code tn_savedmodel_restore(const char *folder, const tn_metagraph *m, tn_session *s, tn_error *err);
-/* The folder is whole: a model that can be read, and, if it has variables, all of them (tn_bundle_check), and assets. */
+/* The folder seems whole: a model is there, and, where there are variables, all of them (tn_bundle_check). */
 tn_code tn_savedmodel_check(const char *folder, const atomic_int *cancel, tn_error *err);
 /* The newest numbered version in a folder; NOT_FOUND: none. */
 tn_code tn_savedmodel_latest(const char *base, int64_t *version, tn_error *err);

@@ -220,8 +220,8 @@ static tn_code check_whole(const char *folder, const atomic_int *cancel, tn_aren
     char *prefix = variables ? tn_path_join(a, variables, "variables") : NULL;
     if (!binary || !textual || !prefix) return tn_no_memory(err, strlen(folder));
     if (!tn_file_exists(binary) && !tn_file_exists(textual))
-        return tn_fail(err, TN_NOT_FOUND, "Could not find SavedModel .pb or .pbtxt at supplied export directory path: %s",
-                       folder);
+        return tn_fail(err, TN_NOT_FOUND, "Could not find SavedModel .pb or .pbtxt at supplied export directory path: "
+                       "%s", folder);
     return check_variables(prefix, variables, cancel, a, err);
 }
 

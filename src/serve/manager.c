@@ -46,6 +46,7 @@ static void managed_free(tn_managed *k)
 void tn_manager_unref(tn_manager *m)
 {
     if (atomic_fetch_sub(&m->refs, 1) != 1) return;
+    tn_logs_close(m);
     for (int i = 0; i < m->n_models; i++) managed_free(m->models[i]);
     tn_free(m->models);
     tn_config_set_drop(m->set);
@@ -54,6 +55,7 @@ void tn_manager_unref(tn_manager *m)
     pthread_cond_destroy(&m->look);
     pthread_cond_destroy(&m->loads);
     pthread_cond_destroy(&m->unloads);
+    pthread_mutex_destroy(&m->set_lock);
     pthread_mutex_destroy(&m->lock);
     pthread_mutex_destroy(&m->routes_lock);
     pthread_mutex_destroy(&m->look_lock);
@@ -138,7 +140,7 @@ static void forget_gone_models(tn_manager *m)
         tn_managed *k = m->models[i];
         bool idle = !k->config;
         for (int j = 0; j < k->n; j++) idle = idle && k->v[j]->state == TN_STATE_END && !k->v[j]->busy;
-        if (!idle || ++gone <= MOST_GONE) continue;
+        if (!idle || ++gone <= MOST_GONE || k->log) continue;
         managed_free(k);
         memmove(m->models + i, m->models + i + 1, (size_t)(m->n_models - i - 1) * sizeof *m->models);
         m->n_models--;
@@ -149,7 +151,7 @@ static void forget_gone_models(tn_manager *m)
 
 static void add_event(tn_manager *m, const tn_tracked *v)
 {
-    tn_change *e = m->options.changed ? tn_calloc(1, sizeof *e) : NULL;
+    tn_change *e = m->options.changed || m->options.metrics ? tn_calloc(1, sizeof *e) : NULL;
     if (!e) return;
     if (!(e->model = tn_strdup(v->model->name))) {
         tn_free(e);
@@ -157,6 +159,7 @@ static void add_event(tn_manager *m, const tn_tracked *v)
     }
     e->version = v->number;
     e->state = v->state;
+    e->bytes = v->state == TN_STATE_END ? 0 : v->bytes;
     e->error = v->error;
     *m->last_event = e;
     m->last_event = &e->next;
@@ -188,7 +191,8 @@ static void tell_events(tn_manager *m)
         while (first) {
             tn_change *e = first;
             first = e->next;
-            m->options.changed(m->options.payload, e->model, e->version, e->state, &e->error);
+            if (m->options.metrics) tn_metrics_state(m->options.metrics, e->model, e->version, e->state, e->bytes);
+            if (m->options.changed) m->options.changed(m->options.payload, e->model, e->version, e->state, &e->error);
             tn_free(e->model);
             tn_free(e);
         }
@@ -251,6 +255,7 @@ static void load_succeeded(tn_manager *m, tn_tracked *v, tn_work *w)
 {
     v->servable = w->servable;
     w->servable = NULL;
+    atomic_store(&v->servable->request_log, v->model->log);
     v->error = (tn_error){0};
     v->bytes = v->servable->bytes;
     v->stamp = w->stamp;

@@ -103,7 +103,9 @@ static tn_code load(tn_manager *m, tn_work *w, tn_error *err)
 static void do_load(tn_manager *m, tn_work *w)
 {
     tn_error err = {0};
+    int64_t began = tn_now_us();
     err.code = load(m, w, &err);
+    if (m->options.metrics) tn_metrics_load(m->options.metrics, w->path, err.code, tn_now_us() - began);
     w->error = err;
     pthread_mutex_lock(&m->lock);
     w->next = m->done;

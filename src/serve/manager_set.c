@@ -55,7 +55,7 @@ tn_code tn_manager_new(const tn_manager_options *o, tn_manager **out, tn_error *
     m->options = *o;
     m->last_work = &m->work;
     m->last_event = &m->events;
-    pthread_mutex_t *const locks[] = {&m->lock, &m->routes_lock, &m->look_lock, &m->unload_lock};
+    pthread_mutex_t *const locks[] = {&m->set_lock, &m->lock, &m->routes_lock, &m->look_lock, &m->unload_lock};
     pthread_cond_t *const conds[] = {&m->wake, &m->settled, &m->look, &m->loads, &m->unloads};
     for (size_t i = 0; i < TN_COUNT(locks); i++) pthread_mutex_init(locks[i], NULL);
     bool ok = true;
@@ -224,7 +224,7 @@ static tn_code add_model(tn_manager *m, const char *name, tn_error *err)
 }
 
 /* is_new[i]: model i of the set was not configured before. */
-static void put_in_place(tn_manager *m, tn_config_set *set, bool *is_new)
+static void put_in_place(tn_manager *m, tn_config_set *set, tn_planned_log *logs, bool *is_new)
 {
     for (int i = 0; i < set->configs.n; i++) is_new[i] = !tn_managed_find(m, set->configs.v[i].name)->config;
     for (int i = 0; i < m->n_models; i++) m->models[i]->config = NULL;
@@ -233,18 +233,21 @@ static void put_in_place(tn_manager *m, tn_config_set *set, bool *is_new)
         k->config = &set->configs.v[i];
         if (is_new[i]) k->looked = false;
         if (is_new[i]) k->seen = (tn_error){0};
+        tn_logs_apply(m, k, &logs[i]);
     }
     for (int i = 0; i < m->n_models; i++) {
         tn_managed *k = m->models[i];
-        for (int j = 0; j < k->n && !k->config; j++) k->v[j]->aspired = false;
+        if (k->config) continue;
+        tn_logs_retire(m, k);
+        for (int j = 0; j < k->n; j++) k->v[j]->aspired = false;
     }
 }
 
-static tn_code install(tn_manager *m, tn_config_set *set, bool *is_new, int64_t *generation, tn_error *err)
+static tn_code install(tn_manager *m, tn_config_set *set, tn_planned_log *logs, bool *is_new, int64_t *generation,
+                       tn_error *err)
 {
-    TN_TRY(check(m, &set->configs, err));
     for (int i = 0; i < set->configs.n; i++) TN_TRY(add_model(m, set->configs.v[i].name, err));
-    put_in_place(m, set, is_new);
+    put_in_place(m, set, logs, is_new);
     tn_config_set_drop(m->set);
     m->set = tn_config_set_keep(set);
     *generation = ++m->generation;
@@ -316,12 +319,27 @@ static tn_code wait_for_models(tn_manager *m, const tn_config_set *set, const bo
     return TN_UNKNOWN;
 }
 
+static tn_code check_and_install(tn_manager *m, tn_config_set *set, bool *is_new, int64_t *generation, tn_error *err)
+{
+    tn_planned_log *logs = NULL;
+    pthread_mutex_lock(&m->lock);
+    tn_code code = check(m, &set->configs, err);
+    pthread_mutex_unlock(&m->lock);
+    if (code == TN_OK) code = tn_logs_plan(m, &set->configs, &logs, err);
+    if (code != TN_OK) return code;
+    pthread_mutex_lock(&m->lock);
+    code = install(m, set, logs, is_new, generation, err);
+    pthread_mutex_unlock(&m->lock);
+    tn_logs_unplan(logs, set->configs.n);
+    return code;
+}
+
 static tn_code set_models(tn_manager *m, tn_config_set *set, bool *is_new, tn_error *err)
 {
     int64_t generation;
-    pthread_mutex_lock(&m->lock);
-    tn_code code = install(m, set, is_new, &generation, err);
-    pthread_mutex_unlock(&m->lock);
+    pthread_mutex_lock(&m->set_lock);
+    tn_code code = check_and_install(m, set, is_new, &generation, err);
+    pthread_mutex_unlock(&m->set_lock);
     if (code != TN_OK || m->options.file_system_poll_wait_seconds < 0) return code;
     tn_manager_look(m, NULL);
     pthread_mutex_lock(&m->lock);

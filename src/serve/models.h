@@ -7,7 +7,7 @@
  * Threads and locks. `lock` guards models, versions, loads and events, and is never held over files, loading or freeing
  * a model. `routes_lock` guards the pointer to what requests see, a table which is made anew at every change: requests
  * take it for a moment and nothing else. `unload_lock` guards what has been given back. `look_lock` lets one thread at
- * a time look at the folders. Order: look_lock, lock, then the others.
+ * a time look at the folders, `set_lock` put a new set in place. Order: set_lock, look_lock, lock, then the others.
  *
  * Invariants: the version's state is changed by the manager's own thread, but that looking at folders adds versions; a
  * version that is `busy` has a task in the queue or at work and is not freed; a servable holds the manager's memory
@@ -73,6 +73,8 @@ typedef struct tn_managed { /* a model, also one that is no longer configured */
     tn_tracked **v;                /* descending by number */
     int n, cap;
     bool looked;                   /* its folder has been seen since it was configured */
+    tn_request_log *log;           /* NULL: none */
+    tn_buf log_key;                /* of what wish it came */
     tn_error seen;                 /* what looking at it gave: an error, or a warning, or nothing */
 } tn_managed;
 
@@ -92,6 +94,7 @@ typedef struct tn_change { /* a state that has changed, still to be told */
     char *model;
     int64_t version;
     tn_servable_state state;
+    int64_t bytes;
     tn_error error;
 } tn_change;
 
@@ -107,10 +110,16 @@ typedef struct tn_routes {
     tn_config_set *set;
 } tn_routes;
 
+typedef struct tn_planned_log { /* for one model of a new set */
+    tn_buf key;
+    tn_request_log *log;
+    bool keep; /* the one there is */
+} tn_planned_log;
+
 struct tn_manager {
     atomic_int refs; /* the owner's and one a servable */
     tn_manager_options options;
-    pthread_mutex_t lock, routes_lock, look_lock, unload_lock;
+    pthread_mutex_t set_lock, lock, routes_lock, look_lock, unload_lock;
     pthread_cond_t wake;    /* the manager's own thread: it was kicked */
     pthread_cond_t settled; /* who waits for models: something has changed */
     pthread_cond_t look;    /* the thread that looks at folders is to end */
@@ -125,6 +134,8 @@ struct tn_manager {
     tn_change *events, **last_event;
     tn_routes *routes;
     tn_servable *dead;      /* given back, to be freed */
+    tn_request_log **retired; /* with room for those of all models */
+    int n_retired;
     bool stale;             /* routes are to be made anew */
     bool kicked, stop;
     bool unloads_end, freed; /* freed: no threads any more, what is given back is freed where it is */
@@ -163,6 +174,12 @@ void tn_queue_sizes(tn_manager *m, tn_servable *s);
 void tn_work_free(tn_work *w);
 void tn_servable_given_back(tn_servable *s); /* its unload */
 void tn_free_dead(tn_manager *m);
+/* Request logs (manager_log.c). Planning with set_lock held, the rest with lock. */
+tn_code tn_logs_plan(tn_manager *m, const tn_model_configs *c, tn_planned_log **out, tn_error *err);
+void tn_logs_unplan(tn_planned_log *p, int n);
+void tn_logs_apply(tn_manager *m, tn_managed *k, tn_planned_log *p);
+void tn_logs_retire(tn_manager *m, tn_managed *k); /* as many as models have been planned for */
+void tn_logs_close(tn_manager *m);                 /* at the very end */
 /* What requests see is made anew; gives the old one, to be freed without a lock (manager_routes.c). */
 tn_code tn_routes_renew(tn_manager *m, tn_routes **old, tn_error *err);
 void tn_routes_free(tn_routes *r);

@@ -101,8 +101,8 @@ static tn_code check_variables(tn_servable *s, tn_error *err)
     for (int i = 0; code == TN_OK && i < n; i++) {
         tn_tensor *t = NULL;
         if (v[i].restored && tn_session_get(session, v[i].name, &t, NULL) != TN_OK)
-            code = tn_fail(err, TN_FAILED_PRECONDITION, "%s: variable '%s' has no value: there is no checkpoint", s->path,
-                           v[i].name);
+            code = tn_fail(err, TN_FAILED_PRECONDITION, "%s: variable '%s' has no value: there is no checkpoint",
+                           s->path, v[i].name);
         tn_tensor_unref(t);
     }
     tn_arena_free(a);

@@ -43,7 +43,7 @@ typedef struct tn_servable {
     tn_loaded *loaded; /* session, signatures */
     tn_askers *askers;           /* what it may be asked */
     tn_batcher *batcher;         /* NULL: requests are not batched */
-    tn_request_log *request_log; /* NULL: none; the manager's */
+    tn_request_log *_Atomic request_log; /* NULL: none; the manager's */
     int64_t bytes;               /* that its variables hold */
     tn_arena *arena;
     void (*unload)(struct tn_servable *s); /* what the last drop does; NULL: tn_servable_free */
