@@ -262,6 +262,8 @@ tn_code tn_savedmodel_restore(const char *folder, const tn_metagraph *m, tn_sess
 tn_code tn_savedmodel_check(const char *folder, const atomic_int *cancel, tn_error *err);
 /* The newest numbered version in a folder; NOT_FOUND: none. */
 tn_code tn_savedmodel_latest(const char *base, int64_t *version, tn_error *err);
+/* Every variable that the model restores has a value; FAILED_PRECONDITION names one that has none. */
+tn_code tn_loaded_check(tn_loaded *m, tn_error *err);
 /* Writes BASE/VERSION (version < 0: BASE itself) with the session's variables. ALREADY_EXISTS; but when
  * `kept` is not NULL and what is there is the same, it is left, and *kept set. */
 tn_code tn_savedmodel_save(const char *base, int64_t version, const tn_export *e, tn_session *s, bool *kept,

@@ -140,6 +140,24 @@ tn_code tn_load_graph(const char *graph, const tn_session_options *options, tn_l
     return load(&(source){.path = graph, .options = options}, load_graph, out, err);
 }
 
+tn_code tn_loaded_check(tn_loaded *m, tn_error *err)
+{
+    tn_arena *a = tn_arena_new(0);
+    tn_saved_variable *v;
+    int n = 0;
+    if (!a) return tn_no_memory(err, 0);
+    tn_code code = tn_variables_of(m->graph, m->saved_model ? m->meta->restore_op : NULL, a, &v, &n, NULL, err);
+    for (int i = 0; code == TN_OK && i < n; i++) {
+        tn_tensor *t = NULL;
+        if (v[i].restored && tn_session_get(m->session, v[i].name, &t, NULL) != TN_OK)
+            code = tn_fail(err, TN_FAILED_PRECONDITION, "variable '%s' has no value: there is no checkpoint%s%s",
+                           v[i].name, m->checkpoint ? " of it in " : "", m->checkpoint ? m->checkpoint : "");
+        tn_tensor_unref(t);
+    }
+    tn_arena_free(a);
+    return code;
+}
+
 void tn_loaded_free(tn_loaded *m)
 {
     if (!m) return;

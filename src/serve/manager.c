@@ -357,6 +357,7 @@ static bool renew_routes(tn_manager *m)
     if (!m->stale) return true;
     if (tn_routes_renew(m, &old, NULL) != TN_OK) return false;
     m->stale = false;
+    pthread_cond_broadcast(&m->settled);
     for (tn_servable *s; (s = take_unrouted(m));) {
         pthread_mutex_unlock(&m->lock);
         tn_servable_drop(s);

@@ -304,7 +304,7 @@ static tn_code wait_for_models(tn_manager *m, const tn_config_set *set, const bo
                                tn_error *err)
 {
     int failed;
-    while (count_waiting(m, set, is_new, &failed, NULL)) {
+    while (count_waiting(m, set, is_new, &failed, NULL) || m->stale) {
         if (m->generation != generation)
             return tn_fail(err, TN_ABORTED, "another configuration has taken the place of this one");
         if (atomic_load(&m->ends))
@@ -314,7 +314,8 @@ static tn_code wait_for_models(tn_manager *m, const tn_config_set *set, const bo
     if (!failed) return TN_OK;
     tn_buf text = {0};
     count_waiting(m, set, is_new, &failed, &text);
-    tn_fail(err, TN_UNKNOWN, "%d model(s) did not become available: {%s}", failed, text.n ? text.data : "");
+    tn_fail(err, TN_UNKNOWN, "%d %s(s) did not become available: {%s}", failed, generation == 1 ? "servable" : "model",
+            text.n ? text.data : "");
     tn_buf_free(&text);
     return TN_UNKNOWN;
 }
@@ -340,8 +341,9 @@ static tn_code set_models(tn_manager *m, tn_config_set *set, bool *is_new, tn_er
     pthread_mutex_lock(&m->set_lock);
     tn_code code = check_and_install(m, set, is_new, &generation, err);
     pthread_mutex_unlock(&m->set_lock);
-    if (code != TN_OK || m->options.file_system_poll_wait_seconds < 0) return code;
-    tn_manager_look(m, NULL);
+    if (code != TN_OK) return code;
+    if (m->options.file_system_poll_wait_seconds >= 0) tn_manager_look(m, NULL);
+    else memset(is_new, 0, (size_t)set->configs.n * sizeof *is_new); /* there is nothing to be waited for */
     pthread_mutex_lock(&m->lock);
     code = wait_for_models(m, set, is_new, generation, err);
     pthread_mutex_unlock(&m->lock);

@@ -90,25 +90,6 @@ static tn_code check_files(const tn_servable_options *o, tn_error *err)
     return o->checkpoint ? tn_bundle_check(o->checkpoint, o->cancel, err) : TN_OK;
 }
 
-/* What the graph says it restores has been restored: a folder without its variables is no model yet. */
-static tn_code check_variables(tn_servable *s, tn_error *err)
-{
-    tn_session *session = tn_loaded_session(s->loaded);
-    tn_arena *a = tn_arena_new(0);
-    tn_saved_variable *v;
-    int n = 0;
-    tn_code code = a ? tn_variables_of(tn_loaded_graph(s->loaded), NULL, a, &v, &n, NULL, err) : tn_no_memory(err, 0);
-    for (int i = 0; code == TN_OK && i < n; i++) {
-        tn_tensor *t = NULL;
-        if (v[i].restored && tn_session_get(session, v[i].name, &t, NULL) != TN_OK)
-            code = tn_fail(err, TN_FAILED_PRECONDITION, "%s: variable '%s' has no value: there is no checkpoint",
-                           s->path, v[i].name);
-        tn_tensor_unref(t);
-    }
-    tn_arena_free(a);
-    return code;
-}
-
 static tn_code fill(tn_servable *s, const tn_servable_options *o, tn_error *err)
 {
     s->model = tn_arena_strdup(s->arena, o->model);
@@ -118,7 +99,7 @@ static tn_code fill(tn_servable *s, const tn_servable_options *o, tn_error *err)
     TN_TRY(check_files(o, err));
     TN_TRY(may_go_on(o, err));
     TN_TRY(load_model(s, o, err));
-    TN_TRY(check_variables(s, err));
+    TN_TRY(tn_loaded_check(s->loaded, err));
     TN_TRY(may_go_on(o, err));
     TN_TRY(prepare_all(s, o, err));
     s->bytes = bytes_of_variables(s);

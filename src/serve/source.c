@@ -62,15 +62,12 @@ static uint64_t stamp_version(const char *path)
 bool tn_version_parse(const char *name, int64_t *version)
 {
     int64_t v = 0;
-    while (*name == ' ') name++;
-    bool negative = *name == '-';
-    if (negative) name++;
-    if (*name < '0' || *name > '9') return false;
-    for (; *name >= '0' && *name <= '9'; name++)
-        if (__builtin_mul_overflow(v, 10, &v) || __builtin_sub_overflow(v, *name - '0', &v)) return false;
-    while (*name == ' ') name++;
-    if (*name || (!negative && v == INT64_MIN)) return false;
-    *version = negative ? v : -v;
+    if (!*name) return false;
+    for (; *name; name++) {
+        if (*name < '0' || *name > '9') return false;
+        if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *name - '0', &v)) return false;
+    }
+    *version = v;
     return true;
 }
 
