@@ -354,8 +354,10 @@ void tn_grpc_call_closed(tn_grpc_call *c)
     *c->before = c->next;
     if (c->next) c->next->before = c->before;
     if (--c->conn->n_streams == 0) c->conn->idle_since = c->conn->heard;
-    if (c->held) tell_end(c);
-    tn_grpc_call_release(c);
+    if (c->held)
+        tell_end(c); /* its answer releases it */
+    else
+        tn_grpc_call_release(c);
 }
 
 /* ---- what the handler asks ---- */

@@ -16,6 +16,7 @@
 #define WINDOW (64 << 20)
 #define FRAME_SIZE (1u << 20)     /* that we take */
 #define FRAME_SENT ((size_t)256 << 10)
+#define FRAME_SECURE ((size_t)64 << 10) /* it is copied */
 #define MAX_CONTROL 2000          /* frames without a use in a second */
 #define MAX_STRIKES 2             /* as gRPC */
 #define MAX_OUTBOUND 10000        /* frames waiting to be sent */
@@ -176,8 +177,8 @@ static int on_closed(nghttp2_session *session, int32_t stream, uint32_t code, vo
 static ssize_t frame_length(nghttp2_session *session, uint8_t type, int32_t stream, int32_t window,
                             int32_t stream_window, uint32_t frame, void *payload)
 {
-    (void)session, (void)type, (void)stream, (void)payload;
-    size_t n = TN_MIN(FRAME_SENT, (size_t)frame);
+    (void)session, (void)type, (void)stream;
+    size_t n = TN_MIN(((tn_h2 *)payload)->ssl ? FRAME_SECURE : FRAME_SENT, (size_t)frame);
     return (ssize_t)TN_MIN(n, (size_t)TN_MAX(TN_MIN(window, stream_window), 1));
 }
 

@@ -72,7 +72,8 @@ static void fill_out(tn_grpc_call *c, tn_grpc_out *o, tn_buf *body)
 {
     *o = (tn_grpc_out){.call = c, .body = *body};
     *body = (tn_buf){.limit = body->limit};
-    tn_grpc_prefix(o->prefix, tn_grpc_compress(&o->body, coding_for(c)), o->body.n);
+    bool compressed = tn_grpc_compress(&o->body, coding_for(c));
+    tn_grpc_prefix(o->prefix, compressed, o->body.n);
     atomic_fetch_add(&c->queued, size_of(o));
 }
 

@@ -51,6 +51,7 @@ bool tn_h2_has_room(const tn_h2 *h, size_t n)
 {
     const tn_h2_room *r = h->room;
     bool copied = h->ssl || n <= COPIED;
+    if (!r->n_bytes) return true; /* `out` grows for what is larger */
     return r->n_pieces + 2 <= TN_H2_PIECES && r->n_bytes < ROUND &&
            r->out_cap - r->n_out >= FRAME_ROOM + (copied ? n : 0);
 }
