@@ -198,8 +198,8 @@ static void test_errors_of_sets(void **state)
 }
 
 typedef struct setting {
-    void **state;
     tn_manager *manager;
+    tn_model_configs configs;
     tn_code code;
     tn_error err;
     atomic_int done;
@@ -208,7 +208,7 @@ typedef struct setting {
 static void *set_in_thread(void *p)
 {
     setting *s = p;
-    s->code = set_model(s->state, s->manager, "", &s->err);
+    s->code = tn_manager_set_models(s->manager, &s->configs, &s->err);
     atomic_store(&s->done, 1);
     return NULL;
 }
@@ -220,7 +220,8 @@ static void test_waiting(void **state)
     pthread_t thread;
     for (int how = 0; how < 3; how++) {
         tn_manager *m = start(&quick);
-        setting s = {.state = state, .manager = m};
+        setting s = {.manager = m};
+        s.configs = config_text(tn_arena_printf(arena_of(state), "model_config_list { %s }", model_text(state, "m", "")));
         const char *base = in(state, "m");
         assert_ok(tn_make_folders(base, &err), &err);
         pthread_create(&thread, NULL, set_in_thread, &s);
@@ -232,6 +233,7 @@ static void test_waiting(void **state)
         if (how == 1) assert_ok(tn_manager_set_models(m, &(tn_model_configs){NULL, 0, NULL}, &err), &err);
         if (how == 2) tn_manager_cancel(m);
         pthread_join(thread, NULL);
+        tn_model_configs_free(&s.configs);
         assert_int_equal(s.code, how == 0 ? TN_OK : how == 1 ? TN_ABORTED : TN_CANCELLED);
         tn_manager_free(m);
         assert_ok(tn_remove_tree(base, &err), &err);
@@ -309,7 +311,6 @@ static void test_run_folder(void **state)
 {
     tn_error err;
     tn_manager *m = start(&quick);
-    setting s = {.state = state, .manager = m};
     tn_model_config run = {.name = "m", .base_path = in(state, "run"), .latest = 1, .is_run = true};
     assert_ok(tn_make_folders(in(state, "run/logs"), &err), &err);
     put_version(state, "run/exports", 100, 1);
@@ -317,7 +318,6 @@ static void test_run_folder(void **state)
     assert_int_equal(latest(m), 100);
     put_version(state, "run/exports", 200, 1);
     assert_soon(latest(m) == 200);
-    (void)s;
     tn_manager_free(m);
 }
 
