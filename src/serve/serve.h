@@ -277,11 +277,13 @@ struct tn_service {
     tn_manager *manager;
     tn_metrics *metrics;
     tn_access_log *access_log;
-    struct tn_pool *pool;
+    tn_pool *pool;                /* computes */
+    tn_pool *reloads;             /* one thread, which may wait for models to load */
     bool tensor_content;          /* responses as tensor_content instead of typed fields */
     bool check_method_name;
     bool strictly_tensorflow;     /* under the name tensorflow_model_server: no replies of our own */
     bool health;                  /* grpc.health.v1.Health is there */
+    bool reflection;              /* grpc.reflection.v1 and v1alpha are */
     atomic_int not_serving;       /* what it says */
     tn_code (*reload)(void *payload, const tn_ModelServerConfig *config, tn_error *err);
     void *payload;
@@ -303,13 +305,15 @@ typedef struct tn_turn {
     tn_request_facts facts; /* filled as it goes */
     tn_ask ask;             /* what was asked; its outputs stay until the turn ends */
     const tn_ModelSpec *spec; /* the request's */
-    tn_view name;             /* the signature's that is meant */
+    tn_view signature;        /* the one it means */
 } tn_turn;
-/* INVALID_ARGUMENT "Missing ModelSpec" when spec is NULL; else as tn_manager_get. */
+/* Sets t->spec, signature, facts and servable. INVALID_ARGUMENT "Missing ModelSpec" when spec is NULL; else as
+ * tn_manager_get. */
 tn_code tn_turn_servable(tn_turn *t, const tn_ModelSpec *spec, tn_error *err);
-/* Room for the question's inputs and outputs; wanted as in tn_ask. */
+/* The question: room for its inputs (NULL to begin with) and its outputs; wanted as in tn_ask. */
 tn_code tn_turn_ask(tn_turn *t, const tn_asker *a, const int *wanted, int n_wanted, tn_error *err);
-tn_ModelSpec *tn_turn_spec(tn_turn *t, tn_view signature, tn_error *err); /* of the answer; NULL: no memory */
+/* The answer's: name, version that answers, signature (left out when empty). */
+tn_code tn_turn_spec(tn_turn *t, tn_view signature, tn_ModelSpec **out, tn_error *err);
 /* The answer is known: it is counted, logged, and what the turn holds is given back. The facts' bytes are the
  * caller's. */
 void tn_turn_end(tn_turn *t, tn_code code, const char *message);
@@ -322,7 +326,7 @@ tn_code tn_classify_finish(tn_turn *t, tn_buf *out, tn_error *err);
 tn_code tn_regress_begin(tn_turn *t, const tn_SerializedRequest *in, tn_error *err);
 tn_code tn_regress_finish(tn_turn *t, tn_buf *out, tn_error *err);
 tn_code tn_multi_serialized(tn_turn *t, const tn_SerializedMultiRequest *in, tn_MultiInferenceResponse **out,
-                            tn_error *err);
+                            tn_error *err); /* all at once */
 /* All at once, in the calling thread; the turn is still to be ended. */
 tn_code tn_predict_request(tn_turn *t, const tn_PredictRequest *in, tn_PredictResponse **out, tn_error *err);
 tn_code tn_classify_request(tn_turn *t, const tn_ClassificationRequest *in, tn_ClassificationResponse **out,
