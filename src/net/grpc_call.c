@@ -302,6 +302,11 @@ bool tn_grpc_is_last(const tn_grpc_call *c)
     return (c->ended && !c->more.n) || atomic_load(&c->cancelled);
 }
 
+bool tn_grpc_is_answered(const tn_grpc_call *c)
+{
+    return atomic_load(&c->answered);
+}
+
 /* Whether the handler waits for the peer: it has returned with the call open. */
 static bool is_idle(const tn_grpc_call *c)
 {

@@ -89,6 +89,7 @@ void tn_grpc_trailer(tn_grpc_call *c, const char *name, tn_view value);
  * sent its last message and nothing more is {NULL, 0} with tn_grpc_is_last. */
 tn_code tn_grpc_send(tn_grpc_call *c, tn_buf *body, tn_error *err);
 bool tn_grpc_is_last(const tn_grpc_call *c);
+bool tn_grpc_is_answered(const tn_grpc_call *c); /* by another thread, while the handler has it */
 void tn_grpc_keep_open(tn_grpc_call *c); /* the handler returns without an answer; more messages may come */
 
 /* ==== gRPC client (grpc_client.c) ==== */

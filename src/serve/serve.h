@@ -272,6 +272,7 @@ void tn_request_log_close(tn_request_log *l);
 /* ==== requests (api_predict.c, api_classify.c, api_multi.c, api_metadata.c, api_status.c, api_reload.c) ====
  * Messages in, messages out, in the arena; the same for both transports. */
 
+typedef struct tn_watchers tn_watchers; /* who watches the health (health.c) */
 typedef struct tn_service tn_service; /* what requests need: manager, metrics, logs, pool (service.c) */
 struct tn_service {
     tn_manager *manager;
@@ -284,7 +285,8 @@ struct tn_service {
     bool strictly_tensorflow;     /* under the name tensorflow_model_server: no replies of our own */
     bool health;                  /* grpc.health.v1.Health is there */
     bool reflection;              /* grpc.reflection.v1 and v1alpha are */
-    atomic_int not_serving;       /* what it says */
+    atomic_int not_serving;       /* what it says: tn_service_drain */
+    tn_watchers *watchers;
     tn_code (*reload)(void *payload, const tn_ModelServerConfig *config, tn_error *err);
     void *payload;
     const tn_log *log;
@@ -293,6 +295,7 @@ struct tn_service {
 /* Starts the threads that compute (0: one a core) and the one in which reloads wait. */
 tn_code tn_service_start(tn_service *s, int threads, tn_error *err);
 void tn_service_stop(tn_service *s); /* when no request is on its way any more */
+void tn_service_drain(tn_service *s); /* health is NOT_SERVING from now on; who watches it is told, and answered */
 
 /* A request on its way: what is common to all methods and both transports. */
 typedef struct tn_turn {
@@ -316,6 +319,9 @@ tn_code tn_turn_ask(tn_turn *t, const tn_asker *a, const int *wanted, int n_want
 tn_code tn_turn_spec(tn_turn *t, tn_view signature, tn_ModelSpec **out, tn_error *err);
 /* The answer is known: it is counted, logged, and what the turn holds is given back. The facts' bytes are the
  * caller's. */
+/* Into the model's request log, when that wants it: the messages as they came and go (of Predict, Classify, Regress and
+ * MultiInference). Before the turn ends. */
+void tn_turn_log(tn_turn *t, tn_view request, tn_view response);
 void tn_turn_end(tn_turn *t, tn_code code, const char *message);
 
 /* Requests that ask are in two halves, with t->ask run or started between them. */

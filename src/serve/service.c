@@ -6,7 +6,8 @@
  * Invariant: a turn holds its servable and its answer's tensors from where it has them until it ends, which it does
  * exactly once.
  */
-#include "serve.h"
+#include "../wire/wire.h"
+#include "grpc_api.h"
 
 enum { MOST_WAITING = 1 << 16, MOST_RELOADS = 64 };
 
@@ -14,6 +15,7 @@ tn_code tn_service_start(tn_service *s, int threads, tn_error *err)
 {
     TN_TRY(tn_pool_new(threads > 0 ? threads : tn_core_count(), MOST_WAITING, &s->pool, err));
     tn_code code = tn_pool_new(1, MOST_RELOADS, &s->reloads, err);
+    if (code == TN_OK) code = tn_watchers_new(&s->watchers, err);
     if (code != TN_OK) tn_service_stop(s);
     return code;
 }
@@ -22,7 +24,9 @@ void tn_service_stop(tn_service *s)
 {
     tn_pool_free(s->reloads);
     tn_pool_free(s->pool);
+    tn_watchers_free(s->watchers);
     s->reloads = s->pool = NULL;
+    s->watchers = NULL;
 }
 
 /* A name as the facts have it: ended by NUL. */
@@ -68,6 +72,60 @@ tn_code tn_turn_spec(tn_turn *t, tn_view signature, tn_ModelSpec **out, tn_error
     *out = m;
     return TN_OK;
 }
+
+/* ==== the request log ==== */
+
+static uint32_t log_field(tn_api api)
+{
+    switch (api) {
+    case TN_API_PREDICT: return TN_PredictionLog_predict_log;
+    case TN_API_CLASSIFY: return TN_PredictionLog_classify_log;
+    case TN_API_REGRESS: return TN_PredictionLog_regress_log;
+    case TN_API_MULTI_INFERENCE: return TN_PredictionLog_multi_inference_log;
+    default: return 0;
+    }
+}
+
+static void add_field(tn_buf *b, uint32_t field, uint64_t n)
+{
+    char head[2 * TN_VARINT_MOST];
+    size_t used = tn_varint_put(head, field << 3 | 2);
+    used += tn_varint_put(head + used, n);
+    tn_buf_add(b, head, used);
+}
+
+/* All logs are {request = 1, response = 2}. */
+static tn_code record_of(tn_turn *t, tn_view request, tn_view response, tn_buf *b, tn_PredictionLog **out,
+                         tn_error *err)
+{
+    tn_LogMetadata *metadata = TN_NEW(t->arena, tn_LogMetadata);
+    if (!metadata) return tn_no_memory(err, sizeof *metadata);
+    TN_TRY(tn_turn_spec(t, t->spec->signature_name, &metadata->model_spec, err));
+    uint64_t n = 2 + tn_varint_size(request.n) + request.n + tn_varint_size(response.n) + response.n;
+    add_field(b, log_field(t->facts.api), n);
+    add_field(b, TN_PredictLog_request, request.n);
+    tn_buf_add(b, request.p, request.n);
+    add_field(b, TN_PredictLog_response, response.n);
+    tn_buf_add(b, response.p, response.n);
+    TN_TRY(tn_buf_check(b, err));
+    TN_TRY(TN_DECODE(PredictionLog, ((tn_view){b->data, b->n}), t->arena, out, err));
+    (*out)->log_metadata = metadata;
+    return TN_OK;
+}
+
+void tn_turn_log(tn_turn *t, tn_view request, tn_view response)
+{
+    tn_request_log *log = t->servable ? t->servable->request_log : NULL;
+    tn_PredictionLog *record;
+    tn_buf bytes = {0};
+    if (!log || !log_field(t->facts.api) || !tn_request_log_wants(log)) return;
+    tn_code code = record_of(t, request, response, &bytes, &record, NULL);
+    if (code == TN_OK) tn_request_log_put(log, record);
+    else if (t->service->metrics) tn_metrics_logged(t->service->metrics, t->servable->model, code);
+    tn_buf_free(&bytes);
+}
+
+/* ==== the end ==== */
 
 static void give_back(tn_turn *t)
 {
