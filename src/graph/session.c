@@ -177,6 +177,7 @@ static tn_code run_program(tn_session *s, tn_run_context *c, const tn_tensor *co
 typedef struct request {
     const char *const *feeds, *const *fetches, *const *targets;
     int n_feeds, n_fetches, n_targets;
+    bool any_shape; /* feeds need not have their placeholders' shapes: operators say what does not fit */
 } request;
 
 static char *request_key(const request *q)
@@ -249,7 +250,7 @@ static tn_code check_feeds(const plan *p, const request *q, const tn_tensor *con
         if (feeds[i]->dtype != want->dtype)
             return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot feed a tensor of dtype %s for '%s', which is of dtype %s",
                            tn_dtype_name(feeds[i]->dtype), q->feeds[i], tn_dtype_name(want->dtype));
-        if (!tn_shape_compatible(&feeds[i]->shape, &want->shape))
+        if (!q->any_shape && !tn_shape_compatible(&feeds[i]->shape, &want->shape))
             return tn_fail(err, TN_INVALID_ARGUMENT,
                            "Cannot feed value of shape %s for Tensor '%s', which has shape '%s'",
                            tn_shape_text(&feeds[i]->shape, a, sizeof a), q->feeds[i],
@@ -446,11 +447,13 @@ tn_code tn_prepared_new(tn_session *s, const char *const *feeds, int n_feeds, co
 {
     tn_prepared *p = tn_calloc(1, sizeof *p);
     char **names = p ? copy_names(feeds, n_feeds) : NULL;
-    request q = {.feeds = feeds, .fetches = fetches, .n_feeds = n_feeds, .n_fetches = n_fetches};
+    request q = {
+        .feeds = feeds, .fetches = fetches, .n_feeds = n_feeds, .n_fetches = n_fetches, .any_shape = true};
     tn_code code = names ? prepare(s, &q, p, err) : tn_no_memory(err, sizeof *p);
     if (names) {
         p->names = names;
-        p->request = (request){.feeds = (const char *const *)names, .n_feeds = n_feeds, .n_fetches = n_fetches};
+        p->request = (request){
+            .feeds = (const char *const *)names, .n_feeds = n_feeds, .n_fetches = n_fetches, .any_shape = true};
     }
     if (code == TN_OK) {
         *out = p;
@@ -480,7 +483,7 @@ tn_code tn_session_run(tn_session *s, const tn_feed *feeds, int n_feeds, const c
         names[i] = feeds[i].name;
         values[i] = feeds[i].value;
     }
-    request q = {names, fetches, targets, n_feeds, n_fetches, n_targets};
+    request q = {names, fetches, targets, n_feeds, n_fetches, n_targets, false};
     if (code == TN_OK) code = prepare(s, &q, &p, err);
     if (code == TN_OK) code = tn_prepared_run(&p, values, out, NULL, err);
     tn_free(names);
@@ -504,7 +507,7 @@ struct tn_callable {
 tn_code tn_callable_new(tn_session *s, const char *const *feeds, int n_feeds, const char *const *fetches, int n_fetches,
                         const char *const *targets, int n_targets, tn_callable **out, tn_error *err)
 {
-    request q = {feeds, fetches, targets, n_feeds, n_fetches, n_targets};
+    request q = {feeds, fetches, targets, n_feeds, n_fetches, n_targets, false};
     tn_callable *c = tn_calloc(1, sizeof *c);
     if (!c || !(c->names = tn_calloc((size_t)n_feeds + 1, sizeof *c->names))) {
         tn_free(c);

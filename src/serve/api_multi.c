@@ -95,8 +95,10 @@ static tn_code run_together(job *j, tn_choice *c, tn_error *err)
     const tn_tensor *in[] = {j->examples};
     if (!out) return tn_no_memory(err, 0);
     int64_t before = tn_now_us();
-    TN_TRY(tn_prepared_run(c->prepared, in, out, &limits, err));
+    tn_code code = tn_prepared_run(c->prepared, in, out, &limits, err);
     t->facts.run_us = tn_now_us() - before;
+    if (code != TN_OK) tn_ask_words(err);
+    if (code != TN_OK) return code;
     for (int i = 0; i < j->n; i++)
         for (int k = 0; k < j->parts[i].n; k++) j->parts[i].out[k] = *out++;
     return TN_OK;

@@ -68,7 +68,8 @@ static tn_code fail_missing(const tn_PredictRequest *in, const tn_asker *a, int 
     tn_fail(err, TN_INVALID_ARGUMENT,
             "Signature input alias: %s(feed name: %s) not found in request and no default value provided. Inputs "
             "expected to be in the request {%s}, or default input alias set: %s",
-            v->key, v->name ? v->name : "", join(&given, in->inputs.items, (int)in->inputs.n, name_of_entry, NULL, 0, NULL),
+            v->key, v->name ? v->name : "",
+            join(&given, in->inputs.items, (int)in->inputs.n, name_of_entry, NULL, 0, NULL),
             def ? join(&defaults, def->defaults.items, (int)def->defaults.n, name_of_entry, NULL, 0, NULL) : "");
     tn_buf_free(&given);
     tn_buf_free(&defaults);

@@ -290,6 +290,21 @@ static tn_code compute_all(tn_ask *a, const tn_run_limits *limits, tn_error *err
     return code;
 }
 
+void tn_ask_words(tn_error *err)
+{
+    const size_t size = sizeof err->message;
+    char *at = err ? err->message : NULL;
+    while (at && (at = strstr(at, " [[{{node "))) {
+        size_t rest = strlen(at), before = (size_t)(at - err->message);
+        if (before && at[-1] != '\t' && before + 2 + rest < size) {
+            memmove(at + 2, at, rest + 1);
+            memcpy(at, "\n\t", 2);
+            at += 2;
+        }
+        at++;
+    }
+}
+
 tn_code tn_ask_compute(tn_ask *a, tn_error *err)
 {
     tn_run_limits limits = {a->deadline, a->cancel};
@@ -298,7 +313,8 @@ tn_code tn_ask_compute(tn_ask *a, tn_error *err)
     tn_code code = picks ? compute_all(a, &limits, err)
                          : tn_prepared_run(a->choice->prepared, a->in, a->out, &limits, err);
     a->ran_us = tn_now_us() - before;
-    if (code == TN_OK) tn_choice_measured(a->choice, tn_ask_size(a->in, a->asker->signature->n_in), a->ran_us);
+    if (code != TN_OK) tn_ask_words(err);
+    else tn_choice_measured(a->choice, tn_ask_size(a->in, a->asker->signature->n_in), a->ran_us);
     return code;
 }
 

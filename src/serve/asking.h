@@ -36,6 +36,8 @@ tn_code tn_ask_compute(tn_ask *a, tn_error *err);
 /* How long a run took, and what for. */
 void tn_choice_measured(tn_choice *c, int size, int64_t us);
 int tn_ask_size(const tn_tensor *const *in, int n);
+/* A failed run's message as TensorFlow breaks it into lines: each "[[{{node X}}]]" on its own. */
+void tn_ask_words(tn_error *err);
 /* CANCELLED, DEADLINE_EXCEEDED: nobody waits for it any more. */
 tn_code tn_ask_may_go_on(const tn_ask *a, tn_error *err);
 
