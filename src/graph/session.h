@@ -20,7 +20,8 @@ void tn_callable_guard(tn_callable *c, int fetch);
 /* One run that looks at every float output: an error names the first that is not finite. Writes too. */
 tn_code tn_callable_run_checked(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, tn_error *err);
 /* The same run of parts of a graph again and again, by any number of threads at once: what tn_session_run does without
- * looking its plan up by names each time, and of feeds of any shape, which TensorFlow leaves to operators. feeds and fetches are copied; out[i] belongs to the caller. */
+ * looking its plan up by names each time. Feeds may have any shape: operators say what does not fit, as in TensorFlow.
+ * feeds and fetches are copied; out[i] belongs to the caller. */
 typedef struct tn_prepared tn_prepared;
 typedef struct tn_run_limits { /* zeros: none but the session's own */
     int64_t deadline;         /* on the clock of tn_now_us: then DEADLINE_EXCEEDED */

@@ -297,7 +297,7 @@ static void test_half_plus_two(void **state)
 {
     server s;
     start(state, &s);
-    put_version(state, "h", "7", HALF_PLUS_TWO);
+    put_golden(state, "h", "7", HALF_PLUS_TWO);
     tn_error err;
     tn_model_configs c = config_text(tn_arena_printf(arena_of(state), "model_config_list { config { name: 'h' base_path: '%s' "
                                      "model_platform: 'tensorflow' } }", in(state, "h")));
