@@ -346,11 +346,19 @@ static tn_code set_feeds(tn_binding *b, tn_program *p, const tn_tensor *const *f
     return TN_OK;
 }
 
+static tn_region *own_copy(tn_binding *b, const tn_lowered *l, pthread_mutex_t *copying)
+{
+    if (copying) pthread_mutex_lock(copying);
+    tn_region *r = tn_region_copy(b->arena, l->top);
+    if (copying) pthread_mutex_unlock(copying);
+    return r;
+}
+
 static tn_code bind_into(tn_program *p, tn_binding *b, const tn_lowered *l, const tn_tensor *const *feeds,
-                         tn_error *err)
+                         pthread_mutex_t *copying, tn_error *err)
 {
     tn_layout layout;
-    b->top = tn_region_copy(b->arena, l->top);
+    b->top = own_copy(b, l, copying);
     if (!b->top) return no_memory(err);
     TN_TRY(set_feeds(b, p, feeds, l->n_feeds, err));
     TN_TRY(run_passes(b, err));
@@ -375,7 +383,7 @@ tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bin
     p->store = l->store;
     tn_binding b = {.arena = p->arena, .passes = o->passes, .threads = o->threads, .store = l->store,
                     .library = tn_graph_library(l->graph)};
-    tn_code code = bind_into(p, &b, l, feeds, err);
+    tn_code code = bind_into(p, &b, l, feeds, o->copying, err);
     p->owned = b.owned;
     p->n_owned = b.n_owned;
     p->frozen = b.frozen;

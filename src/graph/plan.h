@@ -180,6 +180,7 @@ struct tn_program {
 typedef struct tn_bind_options {
     unsigned passes; /* TN_PASS bits that are on */
     int threads;
+    pthread_mutex_t *copying; /* held while the region is copied, where several threads bind it; NULL */
 } tn_bind_options;
 tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bind_options *o,
                 tn_program **out, tn_error *err);

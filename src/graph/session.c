@@ -1,40 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * session.c - sessions: plans by what is fed, fetched and targeted, programs by the shapes of the feeds,
- * runs by any number of threads, callables for the same run again and again.
+ * session.c - sessions: runs by any number of threads, prepared ones and callables for the same run again and again,
+ * variables by name. Plans and programs are programs.c's.
  *
- * Invariants: the session's lock guards its tables only, never a run; binding a new shape holds the lock
- * of that plan alone, so that other plans and known shapes go on.
+ * Invariant: the session's lock guards its tables only, never a run.
  */
-#include "session.h"
+#include "programs.h"
 
 #include "../kernel/kernel.h"
-
-typedef struct bound { /* a program for some feed shapes, in use by `refs` */
-    tn_program *program;
-    int refs;
-    uint64_t used;
-} bound;
-
-typedef struct plan {
-    char *key;
-    pthread_mutex_t bind_lock;
-    tn_lowered *lowered;
-    int version; /* of the graph it was made from */
-    bound **bound;
-    int n_bound, cap_bound;
-} plan;
-
-struct tn_session {
-    tn_graph *graph;
-    tn_store *store;
-    tn_session_options options;
-    pthread_mutex_t lock;
-    tn_map *plans;
-    uint64_t clock;
-    int active;
-    atomic_int cancel;
-};
 
 /* ==== sessions ==== */
 
@@ -73,31 +46,19 @@ tn_code tn_session_new(tn_graph *g, const tn_session_options *options, tn_sessio
         return code;
     }
     pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->bound, NULL);
     *out = s;
     return TN_OK;
-}
-
-static void plan_free(plan *p)
-{
-    if (!p) return;
-    for (int i = 0; i < p->n_bound; i++) {
-        tn_program_free(p->bound[i]->program);
-        tn_free(p->bound[i]);
-    }
-    tn_free(p->bound);
-    tn_lowered_free(p->lowered);
-    pthread_mutex_destroy(&p->bind_lock);
-    tn_free(p->key);
-    tn_free(p);
 }
 
 void tn_session_free(tn_session *s)
 {
     if (!s) return;
-    for (size_t i = 0; i < tn_map_count(s->plans); i++) plan_free(tn_map_value(s->plans, i));
+    for (size_t i = 0; i < tn_map_count(s->plans); i++) tn_plan_free(tn_map_value(s->plans, i));
     tn_map_free(s->plans);
     tn_store_free(s->store);
     pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->bound);
     tn_free(s);
 }
 
@@ -172,197 +133,6 @@ static tn_code run_program(tn_session *s, tn_run_context *c, const tn_tensor *co
     return code;
 }
 
-/* ==== plans ==== */
-
-typedef struct request {
-    const char *const *feeds, *const *fetches, *const *targets;
-    int n_feeds, n_fetches, n_targets;
-    bool any_shape; /* feeds need not have their placeholders' shapes: operators say what does not fit */
-} request;
-
-static char *request_key(const request *q)
-{
-    tn_buf b = {0};
-    for (int i = 0; i < q->n_feeds; i++) tn_buf_printf(&b, "<%s\n", q->feeds[i]);
-    for (int i = 0; i < q->n_fetches; i++) tn_buf_printf(&b, ">%s\n", q->fetches[i]);
-    for (int i = 0; i < q->n_targets; i++) tn_buf_printf(&b, "!%s\n", q->targets[i]);
-    tn_buf_char(&b, '.');
-    return tn_buf_take(&b, NULL);
-}
-
-static plan *plan_new(char *key)
-{
-    plan *p = tn_calloc(1, sizeof *p);
-    if (!p) return NULL;
-    p->key = key;
-    pthread_mutex_init(&p->bind_lock, NULL);
-    return p;
-}
-
-/* The table's entry; lowering it is get_plan's. Takes key. */
-static plan *find_plan(tn_session *s, char *key)
-{
-    pthread_mutex_lock(&s->lock);
-    plan *p = tn_map_get(s->plans, key);
-    if (p) {
-        tn_free(key);
-    } else if ((p = plan_new(key))) {
-        if (!tn_map_put(s->plans, key, p)) {
-            plan_free(p);
-            p = NULL;
-        }
-    } else {
-        tn_free(key);
-    }
-    pthread_mutex_unlock(&s->lock);
-    return p;
-}
-
-static tn_code get_plan(tn_session *s, const request *q, plan **out, tn_error *err)
-{
-    char *key = request_key(q);
-    plan *p = key ? find_plan(s, key) : NULL;
-    if (!p) return tn_no_memory(err, 0);
-    pthread_mutex_lock(&p->bind_lock);
-    tn_code code = TN_OK;
-    if (!p->lowered)
-        code = tn_lower(s->graph, s->store, q->feeds, q->n_feeds, q->fetches, q->n_fetches, q->targets, q->n_targets,
-                        &p->lowered, err);
-    pthread_mutex_unlock(&p->bind_lock);
-    if (code == TN_OK) *out = p;
-    return code;
-}
-
-/* ==== programs ==== */
-
-static bool fits(const tn_program *p, const tn_tensor *const *feeds)
-{
-    for (int i = 0; i < p->n_feeds; i++)
-        if (!tn_shape_equal(&p->feed_shapes[i], &feeds[i]->shape)) return false;
-    return true;
-}
-
-static tn_code check_feeds(const plan *p, const request *q, const tn_tensor *const *feeds, tn_error *err)
-{
-    char a[128], b[128];
-    for (int i = 0; i < p->lowered->n_feeds; i++) {
-        const tn_info *want = &p->lowered->feeds[i]->out[0];
-        if (feeds[i]->dtype != want->dtype)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot feed a tensor of dtype %s for '%s', which is of dtype %s",
-                           tn_dtype_name(feeds[i]->dtype), q->feeds[i], tn_dtype_name(want->dtype));
-        if (!q->any_shape && !tn_shape_compatible(&feeds[i]->shape, &want->shape))
-            return tn_fail(err, TN_INVALID_ARGUMENT,
-                           "Cannot feed value of shape %s for Tensor '%s', which has shape '%s'",
-                           tn_shape_text(&feeds[i]->shape, a, sizeof a), q->feeds[i],
-                           tn_shape_text(&want->shape, b, sizeof b));
-    }
-    return TN_OK;
-}
-
-/* A program nobody uses whose variables have changed meanwhile. Called with the lock held. */
-static tn_program *take_stale(plan *p)
-{
-    for (int i = 0; i < p->n_bound; i++) {
-        tn_program *gone = p->bound[i]->program;
-        if (p->bound[i]->refs || tn_program_is_fresh(gone)) continue;
-        tn_free(p->bound[i]);
-        p->bound[i] = p->bound[--p->n_bound];
-        return gone;
-    }
-    return NULL;
-}
-
-static void drop_stale(tn_session *s, plan *p)
-{
-    for (tn_program *gone = NULL;; tn_program_free(gone)) {
-        pthread_mutex_lock(&s->lock);
-        gone = take_stale(p);
-        pthread_mutex_unlock(&s->lock);
-        if (!gone) return;
-    }
-}
-
-static bound *find_bound(tn_session *s, plan *p, const tn_tensor *const *feeds)
-{
-    bound *found = NULL;
-    pthread_mutex_lock(&s->lock);
-    for (int i = 0; i < p->n_bound && !found; i++)
-        if (fits(p->bound[i]->program, feeds) && tn_program_is_fresh(p->bound[i]->program)) found = p->bound[i];
-    if (found) {
-        found->refs++;
-        found->used = ++s->clock;
-    }
-    pthread_mutex_unlock(&s->lock);
-    return found;
-}
-
-/* Forgets the program unused for longest when there are too many. Called with the lock held. */
-static tn_program *evict(tn_session *s, plan *p)
-{
-    int oldest = -1;
-    if (p->n_bound < s->options.max_bound_shapes) return NULL;
-    for (int i = 0; i < p->n_bound; i++)
-        if (!p->bound[i]->refs && (oldest < 0 || p->bound[i]->used < p->bound[oldest]->used)) oldest = i;
-    if (oldest < 0) return NULL;
-    tn_program *gone = p->bound[oldest]->program;
-    tn_free(p->bound[oldest]);
-    p->bound[oldest] = p->bound[--p->n_bound];
-    return gone;
-}
-
-static bool make_room(plan *p)
-{
-    if (p->n_bound < p->cap_bound) return true;
-    int cap = p->cap_bound ? 2 * p->cap_bound : 4;
-    bound **grown = tn_realloc(p->bound, (size_t)cap * sizeof *grown);
-    if (!grown) return false;
-    p->bound = grown;
-    p->cap_bound = cap;
-    return true;
-}
-
-static tn_code add_bound(tn_session *s, plan *p, tn_program *program, bound **out, tn_error *err)
-{
-    bound *b = tn_calloc(1, sizeof *b);
-    pthread_mutex_lock(&s->lock);
-    tn_program *gone = evict(s, p);
-    bool ok = b && make_room(p);
-    if (ok) {
-        *b = (bound){.program = program, .refs = 1, .used = ++s->clock};
-        p->bound[p->n_bound++] = b;
-    }
-    pthread_mutex_unlock(&s->lock);
-    tn_program_free(gone);
-    if (!ok) {
-        tn_free(b);
-        tn_program_free(program);
-        return tn_no_memory(err, sizeof *b);
-    }
-    *out = b;
-    return TN_OK;
-}
-
-static tn_code get_bound(tn_session *s, plan *p, const tn_tensor *const *feeds, bound **out, tn_error *err)
-{
-    if ((*out = find_bound(s, p, feeds))) return TN_OK;
-    tn_bind_options o = {.passes = TN_ALL_PASSES & ~s->options.passes_off, .threads = s->options.threads};
-    tn_program *program;
-    tn_code code = TN_OK;
-    drop_stale(s, p);
-    pthread_mutex_lock(&p->bind_lock);
-    if (!(*out = find_bound(s, p, feeds)) && (code = tn_bind(p->lowered, feeds, &o, &program, err)) == TN_OK)
-        code = add_bound(s, p, program, out, err);
-    pthread_mutex_unlock(&p->bind_lock);
-    return code;
-}
-
-static void put_bound(tn_session *s, bound *b)
-{
-    pthread_mutex_lock(&s->lock);
-    b->refs--;
-    pthread_mutex_unlock(&s->lock);
-}
-
 /* ==== runs ==== */
 
 static tn_code copy_fetches(tn_run_context *c, int n, tn_tensor **out, tn_error *err)
@@ -377,7 +147,7 @@ static tn_code copy_fetches(tn_run_context *c, int n, tn_tensor **out, tn_error 
     return TN_OK;
 }
 
-static tn_code run_once(tn_session *s, bound *b, const tn_tensor *const *feeds, int n_fetches, tn_tensor **out,
+static tn_code run_once(tn_session *s, tn_bound *b, const tn_tensor *const *feeds, int n_fetches, tn_tensor **out,
                         const tn_run_limits *limits, tn_error *err)
 {
     tn_run_context *c;
@@ -390,19 +160,19 @@ static tn_code run_once(tn_session *s, bound *b, const tn_tensor *const *feeds, 
 
 struct tn_prepared {
     tn_session *session;
-    plan *plan;
-    request request; /* the feeds' names, for errors, and counts */
+    tn_plan *plan;
+    tn_request request; /* the feeds' names, for errors, and counts */
     char **names;
 };
 
 static tn_code run_within(const tn_prepared *p, const tn_tensor *const *feeds, tn_tensor **out,
                           const tn_run_limits *limits, tn_error *err)
 {
-    bound *b;
-    TN_TRY(check_feeds(p->plan, &p->request, feeds, err));
-    TN_TRY(get_bound(p->session, p->plan, feeds, &b, err));
+    tn_bound *b;
+    TN_TRY(tn_plan_check(p->plan, &p->request, feeds, err));
+    TN_TRY(tn_bound_get(p->session, p->plan, feeds, &b, err));
     tn_code code = run_once(p->session, b, feeds, p->request.n_fetches, out, limits, err);
-    put_bound(p->session, b);
+    tn_bound_put(p->session, b);
     return code;
 }
 
@@ -421,11 +191,29 @@ tn_code tn_prepared_run(tn_prepared *p, const tn_tensor *const *feeds, tn_tensor
     return code;
 }
 
-static tn_code prepare(tn_session *s, const request *q, tn_prepared *p, tn_error *err)
+static tn_code bind_ahead(tn_prepared *p, const tn_tensor *const *feeds, size_t *bytes, tn_error *err)
+{
+    tn_bound *b;
+    TN_TRY(tn_plan_check(p->plan, &p->request, feeds, err));
+    TN_TRY(tn_bound_ahead(p->session, p->plan, feeds, &b, err));
+    *bytes = b->program->block + b->program->scratch;
+    tn_bound_put(p->session, b);
+    return TN_OK;
+}
+
+tn_code tn_prepared_bind(tn_prepared *p, const tn_tensor *const *feeds, size_t *bytes, tn_error *err)
+{
+    tn_budget *before = tn_budget_enter(p->session->store->budget);
+    tn_code code = bind_ahead(p, feeds, bytes, err);
+    tn_budget_enter(before);
+    return code;
+}
+
+static tn_code prepare(tn_session *s, const tn_request *q, tn_prepared *p, tn_error *err)
 {
     tn_budget *before = tn_budget_enter(s->store->budget);
     *p = (tn_prepared){.session = s, .request = *q};
-    tn_code code = get_plan(s, q, &p->plan, err);
+    tn_code code = tn_plan_get(s, q, &p->plan, err);
     tn_budget_enter(before);
     return code;
 }
@@ -447,13 +235,13 @@ tn_code tn_prepared_new(tn_session *s, const char *const *feeds, int n_feeds, co
 {
     tn_prepared *p = tn_calloc(1, sizeof *p);
     char **names = p ? copy_names(feeds, n_feeds) : NULL;
-    request q = {
+    tn_request q = {
         .feeds = feeds, .fetches = fetches, .n_feeds = n_feeds, .n_fetches = n_fetches, .any_shape = true};
     tn_code code = names ? prepare(s, &q, p, err) : tn_no_memory(err, sizeof *p);
     if (names) {
         p->names = names;
-        p->request = (request){
-            .feeds = (const char *const *)names, .n_feeds = n_feeds, .n_fetches = n_fetches, .any_shape = true};
+        p->request = q;
+        p->request.feeds = (const char *const *)names;
     }
     if (code == TN_OK) {
         *out = p;
@@ -483,7 +271,7 @@ tn_code tn_session_run(tn_session *s, const tn_feed *feeds, int n_feeds, const c
         names[i] = feeds[i].name;
         values[i] = feeds[i].value;
     }
-    request q = {names, fetches, targets, n_feeds, n_fetches, n_targets, false};
+    tn_request q = {names, fetches, targets, n_feeds, n_fetches, n_targets, false};
     if (code == TN_OK) code = prepare(s, &q, &p, err);
     if (code == TN_OK) code = tn_prepared_run(&p, values, out, NULL, err);
     tn_free(names);
@@ -495,11 +283,11 @@ tn_code tn_session_run(tn_session *s, const tn_feed *feeds, int n_feeds, const c
 
 struct tn_callable {
     tn_session *session;
-    plan *plan;
-    bound *bound;
+    tn_plan *plan;
+    tn_bound *bound;
     tn_run_context *context;
     char **names; /* of feeds, for errors */
-    request request;
+    tn_request request;
     int guard;
     bool timing;
 };
@@ -507,7 +295,7 @@ struct tn_callable {
 tn_code tn_callable_new(tn_session *s, const char *const *feeds, int n_feeds, const char *const *fetches, int n_fetches,
                         const char *const *targets, int n_targets, tn_callable **out, tn_error *err)
 {
-    request q = {feeds, fetches, targets, n_feeds, n_fetches, n_targets, false};
+    tn_request q = {feeds, fetches, targets, n_feeds, n_fetches, n_targets, false};
     tn_callable *c = tn_calloc(1, sizeof *c);
     if (!c || !(c->names = tn_calloc((size_t)n_feeds + 1, sizeof *c->names))) {
         tn_free(c);
@@ -515,9 +303,9 @@ tn_code tn_callable_new(tn_session *s, const char *const *feeds, int n_feeds, co
     }
     c->session = s;
     c->guard = -1;
-    c->request = (request){.feeds = (const char *const *)c->names, .n_feeds = n_feeds, .n_fetches = n_fetches};
+    c->request = (tn_request){.feeds = (const char *const *)c->names, .n_feeds = n_feeds, .n_fetches = n_fetches};
     tn_budget *before = tn_budget_enter(s->store->budget);
-    tn_code code = get_plan(s, &q, &c->plan, err);
+    tn_code code = tn_plan_get(s, &q, &c->plan, err);
     tn_budget_enter(before);
     for (int i = 0; code == TN_OK && i < n_feeds; i++)
         if (!(c->names[i] = tn_strdup(feeds[i]))) code = tn_no_memory(err, 0);
@@ -533,7 +321,7 @@ tn_code tn_callable_new(tn_session *s, const char *const *feeds, int n_feeds, co
 static void leave_program(tn_callable *c)
 {
     if (c->context) tn_context_put(c->bound->program, c->context);
-    if (c->bound) put_bound(c->session, c->bound);
+    if (c->bound) tn_bound_put(c->session, c->bound);
     c->context = NULL;
     c->bound = NULL;
 }
@@ -550,8 +338,8 @@ void tn_callable_free(tn_callable *c)
 static tn_code enter_program(tn_callable *c, const tn_tensor *const *feeds, tn_error *err)
 {
     leave_program(c);
-    TN_TRY(check_feeds(c->plan, &c->request, feeds, err));
-    TN_TRY(get_bound(c->session, c->plan, feeds, &c->bound, err));
+    TN_TRY(tn_plan_check(c->plan, &c->request, feeds, err));
+    TN_TRY(tn_bound_get(c->session, c->plan, feeds, &c->bound, err));
     tn_code code = tn_context_get(c->bound->program, &c->context, err);
     if (code != TN_OK) leave_program(c);
     return code;
@@ -579,7 +367,7 @@ static void set_up_context(tn_callable *c, bool check)
 static tn_code run_within_budget(tn_callable *c, const tn_tensor *const *feeds, const tn_tensor **out, bool check,
                                  tn_error *err)
 {
-    bool ready = c->context && tn_program_is_fresh(c->bound->program) && fits(c->bound->program, feeds);
+    bool ready = c->context && tn_program_is_fresh(c->bound->program) && tn_bound_fits(c->bound->program, feeds);
     if (!ready || !same_dtypes(c, feeds)) TN_TRY(enter_program(c, feeds, err));
     set_up_context(c, check);
     if (c->guard >= 0) tn_context_save_random(c->context);

@@ -31,6 +31,9 @@ tn_code tn_prepared_new(tn_session *s, const char *const *feeds, int n_feeds, co
                         tn_prepared **out, tn_error *err);
 tn_code tn_prepared_run(tn_prepared *p, const tn_tensor *const *feeds, tn_tensor **out, const tn_run_limits *limits,
                         tn_error *err);
+/* Makes the plan for feeds of these shapes ahead, in a thread that nobody waits for; *bytes: what the values of a run
+ * take beside what is fed and fetched. */
+tn_code tn_prepared_bind(tn_prepared *p, const tn_tensor *const *feeds, size_t *bytes, tn_error *err);
 void tn_prepared_free(tn_prepared *p);
 /* The plan as a table: steps, kernels, fusions, shapes, bytes, and times when step_ns is not NULL (sums
  * over `runs` runs, nanoseconds). */

@@ -135,6 +135,64 @@ static void test_callables(void **state)
     fixture_close(&f);
 }
 
+/* One prepared run by all, the same new shapes at once; and one thread that binds ahead. */
+typedef struct prepared_job {
+    tn_prepared *p;
+    bool ahead;
+    int id;
+    tn_code code;
+    tn_error err;
+} prepared_job;
+
+static tn_code run_prepared(prepared_job *j, int n, tn_tensor *x)
+{
+    tn_tensor *out[2];
+    size_t bytes;
+    if (j->ahead) return tn_prepared_bind(j->p, (const tn_tensor *const *)&x, &bytes, &j->err);
+    TN_TRY(tn_prepared_run(j->p, (const tn_tensor *const *)&x, out, NULL, &j->err));
+    tn_code code = look(out[0], out[1], n, &j->err);
+    tn_tensor_unref(out[0]);
+    tn_tensor_unref(out[1]);
+    return code;
+}
+
+static void *ask_prepared(void *p)
+{
+    prepared_job *j = p;
+    float ones[64];
+    for (int i = 0; i < 64; i++) ones[i] = 1;
+    for (int i = 0; i < STEPS && !j->code; i++) {
+        int n = 1 + i / 6; /* more shapes than are kept */
+        tn_tensor *x;
+        if (tn_tensor_of(TN_FLOAT, &TN_SHAPE(n % 32, 2), ones, &x, &j->err)) break;
+        j->code = run_prepared(j, n % 32, x);
+        tn_tensor_unref(x);
+    }
+    return NULL;
+}
+
+static void test_prepared(void **state)
+{
+    (void)state;
+    fixture f;
+    pthread_t threads[5];
+    prepared_job jobs[5];
+    tn_prepared *p;
+    const char *in = "x:0", *fetches[] = {"w_now:0", "y:0"};
+    write_model(&f);
+    assert_ok(tn_prepared_new(f.s, &in, 1, fetches, 2, &p, &f.err), &f.err);
+    for (int i = 0; i < 5; i++) {
+        jobs[i] = (prepared_job){.p = p, .ahead = i == 4, .id = i};
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_prepared, &jobs[i]), 0);
+    }
+    for (int i = 0; i < 5; i++) {
+        pthread_join(threads[i], NULL);
+        if (jobs[i].code) fail_msg("thread %d: %s", i, jobs[i].err.message);
+    }
+    tn_prepared_free(p);
+    fixture_close(&f);
+}
+
 /* ==== cancelling ==== */
 
 static void write_endless(fixture *f)
@@ -198,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_training_and_reading),
         cmocka_unit_test(test_callables),
+        cmocka_unit_test(test_prepared),
         cmocka_unit_test(test_cancel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

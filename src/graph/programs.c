@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * programs.c - a session's plans, by what is fed, fetched and targeted, and their programs, by the shapes of the feeds.
+ *
+ * Invariants: the session's lock guards these tables only and is not held while lowering or binding: known shapes go
+ * on, new ones are bound side by side. A shape is bound once, by the first who needs it, and the others wait for it.
+ * Nobody waits for who binds ahead: that thread may be of low priority.
+ */
+#include "programs.h"
+
+void tn_plan_free(tn_plan *p)
+{
+    if (!p) return;
+    for (int i = 0; i < p->n_bound; i++) {
+        tn_program_free(p->bound[i]->program);
+        tn_free(p->bound[i]);
+    }
+    tn_free(p->bound);
+    tn_lowered_free(p->lowered);
+    pthread_mutex_destroy(&p->lower_lock);
+    tn_free(p->key);
+    tn_free(p);
+}
+
+/* ==== plans ==== */
+
+static char *request_key(const tn_request *q)
+{
+    tn_buf b = {0};
+    for (int i = 0; i < q->n_feeds; i++) tn_buf_printf(&b, "<%s\n", q->feeds[i]);
+    for (int i = 0; i < q->n_fetches; i++) tn_buf_printf(&b, ">%s\n", q->fetches[i]);
+    for (int i = 0; i < q->n_targets; i++) tn_buf_printf(&b, "!%s\n", q->targets[i]);
+    tn_buf_char(&b, '.');
+    return tn_buf_take(&b, NULL);
+}
+
+static tn_plan *plan_new(char *key)
+{
+    tn_plan *p = tn_calloc(1, sizeof *p);
+    if (!p) return NULL;
+    p->key = key;
+    pthread_mutex_init(&p->lower_lock, NULL);
+    return p;
+}
+
+/* The table's entry; lowering it is tn_plan_get's. Takes key. */
+static tn_plan *find_plan(tn_session *s, char *key)
+{
+    pthread_mutex_lock(&s->lock);
+    tn_plan *p = tn_map_get(s->plans, key);
+    if (p) {
+        tn_free(key);
+    } else if ((p = plan_new(key))) {
+        if (!tn_map_put(s->plans, key, p)) {
+            tn_plan_free(p);
+            p = NULL;
+        }
+    } else {
+        tn_free(key);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return p;
+}
+
+tn_code tn_plan_get(tn_session *s, const tn_request *q, tn_plan **out, tn_error *err)
+{
+    char *key = request_key(q);
+    tn_plan *p = key ? find_plan(s, key) : NULL;
+    if (!p) return tn_no_memory(err, 0);
+    pthread_mutex_lock(&p->lower_lock);
+    tn_code code = TN_OK;
+    if (!p->lowered)
+        code = tn_lower(s->graph, s->store, q->feeds, q->n_feeds, q->fetches, q->n_fetches, q->targets, q->n_targets,
+                        &p->lowered, err);
+    pthread_mutex_unlock(&p->lower_lock);
+    if (code == TN_OK) *out = p;
+    return code;
+}
+
+/* ==== programs ==== */
+
+bool tn_bound_fits(const tn_program *p, const tn_tensor *const *feeds)
+{
+    for (int i = 0; i < p->n_feeds; i++)
+        if (!tn_shape_equal(&p->feed_shapes[i], &feeds[i]->shape)) return false;
+    return true;
+}
+
+tn_code tn_plan_check(const tn_plan *p, const tn_request *q, const tn_tensor *const *feeds, tn_error *err)
+{
+    char a[128], b[128];
+    for (int i = 0; i < p->lowered->n_feeds; i++) {
+        const tn_info *want = &p->lowered->feeds[i]->out[0];
+        if (feeds[i]->dtype != want->dtype)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot feed a tensor of dtype %s for '%s', which is of dtype %s",
+                           tn_dtype_name(feeds[i]->dtype), q->feeds[i], tn_dtype_name(want->dtype));
+        if (!q->any_shape && !tn_shape_compatible(&feeds[i]->shape, &want->shape))
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "Cannot feed value of shape %s for Tensor '%s', which has shape '%s'",
+                           tn_shape_text(&feeds[i]->shape, a, sizeof a), q->feeds[i],
+                           tn_shape_text(&want->shape, b, sizeof b));
+    }
+    return TN_OK;
+}
+
+/* A program nobody uses whose variables have changed meanwhile. Called with the lock held. */
+static tn_program *take_stale(tn_plan *p)
+{
+    for (int i = 0; i < p->n_bound; i++) {
+        tn_program *gone = p->bound[i]->program;
+        if (p->bound[i]->refs || tn_program_is_fresh(gone)) continue;
+        tn_free(p->bound[i]);
+        p->bound[i] = p->bound[--p->n_bound];
+        return gone;
+    }
+    return NULL;
+}
+
+static void drop_stale(tn_session *s, tn_plan *p)
+{
+    for (tn_program *gone = NULL;; tn_program_free(gone)) {
+        pthread_mutex_lock(&s->lock);
+        gone = take_stale(p);
+        pthread_mutex_unlock(&s->lock);
+        if (!gone) return;
+    }
+}
+
+/* Called with the lock held. */
+static tn_bound *take_bound(tn_session *s, tn_plan *p, const tn_tensor *const *feeds)
+{
+    tn_bound *found = NULL;
+    for (int i = 0; i < p->n_bound && !found; i++) {
+        tn_program *program = p->bound[i]->program;
+        if (tn_bound_fits(program, feeds) && tn_program_is_fresh(program)) found = p->bound[i];
+    }
+    if (found) {
+        found->refs++;
+        found->used = ++s->clock;
+    }
+    return found;
+}
+
+/* Forgets the program unused for longest when there are too many. Called with the lock held. */
+static tn_program *evict(tn_session *s, tn_plan *p)
+{
+    int oldest = -1;
+    if (p->n_bound < s->options.max_bound_shapes) return NULL;
+    for (int i = 0; i < p->n_bound; i++)
+        if (!p->bound[i]->refs && (oldest < 0 || p->bound[i]->used < p->bound[oldest]->used)) oldest = i;
+    if (oldest < 0) return NULL;
+    tn_program *gone = p->bound[oldest]->program;
+    tn_free(p->bound[oldest]);
+    p->bound[oldest] = p->bound[--p->n_bound];
+    return gone;
+}
+
+static bool make_room(tn_plan *p)
+{
+    if (p->n_bound < p->cap_bound) return true;
+    int cap = p->cap_bound ? 2 * p->cap_bound : 4;
+    tn_bound **grown = tn_realloc(p->bound, (size_t)cap * sizeof *grown);
+    if (!grown) return false;
+    p->bound = grown;
+    p->cap_bound = cap;
+    return true;
+}
+
+/* Takes program. When somebody else has bound the same meanwhile, that is it. */
+static tn_code add_bound(tn_session *s, tn_plan *p, tn_program *program, const tn_tensor *const *feeds, tn_bound **out,
+                         tn_error *err)
+{
+    tn_bound *b = tn_calloc(1, sizeof *b);
+    pthread_mutex_lock(&s->lock);
+    tn_bound *there = take_bound(s, p, feeds);
+    tn_program *gone = there ? program : evict(s, p);
+    bool ok = !there && b && make_room(p);
+    if (ok) {
+        *b = (tn_bound){.program = program, .refs = 1, .used = ++s->clock};
+        p->bound[p->n_bound++] = b;
+    }
+    pthread_mutex_unlock(&s->lock);
+    tn_program_free(gone);
+    *out = ok ? b : there;
+    if (ok) return TN_OK;
+    tn_free(b);
+    if (there) return TN_OK;
+    tn_program_free(program);
+    return tn_no_memory(err, sizeof *b);
+}
+
+static tn_code bind_now(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, tn_bound **out, tn_error *err)
+{
+    tn_bind_options o = {.passes = TN_ALL_PASSES & ~s->options.passes_off, .threads = s->options.threads,
+                         .copying = &p->lower_lock};
+    tn_program *program;
+    drop_stale(s, p);
+    TN_TRY(tn_bind(p->lowered, feeds, &o, &program, err));
+    return add_bound(s, p, program, feeds, out, err);
+}
+
+static bool is_pending(const tn_plan *p, const tn_tensor *const *feeds)
+{
+    for (const tn_pending *q = p->pending; q; q = q->next) {
+        bool same = true;
+        for (int i = 0; same && i < p->lowered->n_feeds; i++)
+            same = tn_shape_equal(&q->feeds[i]->shape, &feeds[i]->shape);
+        if (same) return true;
+    }
+    return false;
+}
+
+/* What is bound for these shapes; or NULL, and then the caller is to bind it, and has said so by q. */
+static tn_bound *take_or_announce(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, tn_pending *q)
+{
+    pthread_mutex_lock(&s->lock);
+    tn_bound *b = take_bound(s, p, feeds);
+    while (!b && is_pending(p, feeds)) {
+        pthread_cond_wait(&s->bound, &s->lock);
+        b = take_bound(s, p, feeds);
+    }
+    if (!b) {
+        *q = (tn_pending){feeds, p->pending};
+        p->pending = q;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return b;
+}
+
+static void no_longer_pending(tn_session *s, tn_plan *p, tn_pending *q)
+{
+    pthread_mutex_lock(&s->lock);
+    tn_pending **at = &p->pending;
+    while (*at != q) at = &(*at)->next;
+    *at = q->next;
+    pthread_cond_broadcast(&s->bound);
+    pthread_mutex_unlock(&s->lock);
+}
+
+tn_code tn_bound_get(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, tn_bound **out, tn_error *err)
+{
+    tn_pending q;
+    if ((*out = take_or_announce(s, p, feeds, &q))) return TN_OK;
+    tn_code code = bind_now(s, p, feeds, out, err);
+    no_longer_pending(s, p, &q);
+    return code;
+}
+
+tn_code tn_bound_ahead(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, tn_bound **out, tn_error *err)
+{
+    pthread_mutex_lock(&s->lock);
+    *out = take_bound(s, p, feeds);
+    pthread_mutex_unlock(&s->lock);
+    return *out ? TN_OK : bind_now(s, p, feeds, out, err);
+}
+
+void tn_bound_put(tn_session *s, tn_bound *b)
+{
+    pthread_mutex_lock(&s->lock);
+    b->refs--;
+    pthread_mutex_unlock(&s->lock);
+}

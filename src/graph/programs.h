@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * programs.h - a session's plans and their programs; shared by session.c and programs.c.
+ */
+#ifndef TN_GRAPH_PROGRAMS_H
+#define TN_GRAPH_PROGRAMS_H
+
+#include "session.h"
+
+typedef struct tn_bound { /* a program for some feed shapes, in use by `refs` */
+    tn_program *program;
+    int refs;
+    uint64_t used;
+} tn_bound;
+
+typedef struct tn_pending { /* a program that is being bound, by a thread that waits for it */
+    const tn_tensor *const *feeds;
+    struct tn_pending *next;
+} tn_pending;
+
+typedef struct tn_plan {
+    char *key;
+    pthread_mutex_t lower_lock; /* lowering, and copying what came of it */
+    tn_lowered *lowered;
+    tn_pending *pending;
+    int version; /* of the graph it was made from */
+    tn_bound **bound;
+    int n_bound, cap_bound;
+} tn_plan;
+
+struct tn_session {
+    tn_graph *graph;
+    tn_store *store;
+    tn_session_options options;
+    pthread_mutex_t lock;
+    pthread_cond_t bound; /* something that was pending is there, or failed */
+    tn_map *plans;
+    uint64_t clock;
+    int active;
+    atomic_int cancel;
+};
+
+typedef struct tn_request {
+    const char *const *feeds, *const *fetches, *const *targets;
+    int n_feeds, n_fetches, n_targets;
+    bool any_shape; /* feeds need not have their placeholders' shapes: operators say what does not fit */
+} tn_request;
+
+/* The plan of a request, lowered. */
+tn_code tn_plan_get(tn_session *s, const tn_request *q, tn_plan **out, tn_error *err);
+void tn_plan_free(tn_plan *p);
+/* INVALID_ARGUMENT: a feed of another dtype, or of a shape that its placeholder does not take. */
+tn_code tn_plan_check(const tn_plan *p, const tn_request *q, const tn_tensor *const *feeds, tn_error *err);
+bool tn_bound_fits(const tn_program *p, const tn_tensor *const *feeds);
+/* The program for feeds of these shapes, which is bound if it is not there; tn_bound_put gives it back. */
+tn_code tn_bound_get(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, tn_bound **out, tn_error *err);
+/* The same, and nobody is to wait for it. */
+tn_code tn_bound_ahead(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, tn_bound **out, tn_error *err);
+void tn_bound_put(tn_session *s, tn_bound *b);
+
+#endif
