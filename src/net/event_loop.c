@@ -8,6 +8,7 @@
 #include "event_loop.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@ struct tn_loop {
     tn_timer **heap;
     size_t n_timers, timers_cap;
     _Atomic(tn_job *) posted; /* newest first */
+    atomic_int posting;       /* threads that are about to wake it: a job may be done before they are */
     tn_job *later, **later_end;
     struct epoll_event batch[BATCH]; /* of this round; a watch taken away is blanked */
     int n_batch, at;
@@ -48,6 +50,7 @@ tn_code tn_loop_new(tn_loop **out, tn_error *err)
 void tn_loop_free(tn_loop *l)
 {
     if (!l) return;
+    while (atomic_load_explicit(&l->posting, memory_order_acquire)) sched_yield();
     if (l->wake >= 0) close(l->wake);
     if (l->epoll >= 0) close(l->epoll);
     tn_free(l->heap);
@@ -156,13 +159,16 @@ static void fire_timers(tn_loop *l)
 
 void tn_loop_post(tn_loop *l, tn_job *j)
 {
+    atomic_fetch_add_explicit(&l->posting, 1, memory_order_relaxed);
     tn_job *head = atomic_load_explicit(&l->posted, memory_order_relaxed);
     do {
         j->next = head;
     } while (!atomic_compare_exchange_weak_explicit(&l->posted, &head, j, memory_order_acq_rel, memory_order_relaxed));
     uint64_t one = 1;
     /* It fails only when the counter is full, and then the loop has been woken. */
-    if (!head && write(l->wake, &one, sizeof one) < 0) return;
+    ssize_t unused = head ? 0 : write(l->wake, &one, sizeof one);
+    (void)unused;
+    atomic_fetch_sub_explicit(&l->posting, 1, memory_order_release);
 }
 
 void tn_loop_later(tn_loop *l, tn_job *j)

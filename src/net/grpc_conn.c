@@ -153,10 +153,13 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
-/* An answer that ends before the request: the peer shall not go on sending. */
+/* After the first GOAWAY a ping, so that we know when the peer has heard of it. After an answer that ends before the
+ * request: the peer shall not go on sending. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *payload)
 {
     tn_grpc_conn *c = payload;
+    if (frame->hd.type == NGHTTP2_GOAWAY && c->phase == TN_GRPC_WARNED)
+        nghttp2_submit_ping(session, NGHTTP2_FLAG_NONE, farewell);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     c->strikes = 0;
     c->ping_heard = 0;
@@ -199,30 +202,6 @@ tn_code tn_grpc_conn_setup(tn_grpc_server *s, tn_error *err)
 }
 
 /* ---- life ---- */
-
-static void *take(size_t n, void *unused)
-{
-    (void)unused;
-    return tn_malloc(n);
-}
-
-static void *take_zeroed(size_t n, size_t size, void *unused)
-{
-    (void)unused;
-    return tn_calloc(n, size);
-}
-
-static void *resize(void *p, size_t n, void *unused)
-{
-    (void)unused;
-    return tn_realloc(p, n);
-}
-
-static void give_back(void *p, void *unused)
-{
-    (void)unused;
-    tn_free(p);
-}
 
 static void heard(tn_h2 *h)
 {
@@ -279,10 +258,10 @@ static tn_code greet(tn_grpc_conn *c, tn_error *err)
 static tn_code begin(tn_grpc_conn *c, int fd, tn_error *err)
 {
     tn_grpc_server *s = c->worker->server;
-    nghttp2_mem mem = {NULL, take, give_back, take_zeroed, resize};
     c->h2.watch.fd = -1;
-    tn_code code = nghttp2_session_server_new3(&c->h2.session, s->callbacks, c, s->option, &mem) ? tn_no_memory(err, 0)
-                                                                                               : greet(c, err);
+    /* nghttp2 has its own memory: with what is left after its failures it does not always deal well. */
+    tn_code code = nghttp2_session_server_new2(&c->h2.session, s->callbacks, c, s->option) ? tn_no_memory(err, 0)
+                                                                                          : greet(c, err);
     if (code && fd >= 0) close(fd);
     if (!code) code = tn_h2_open(&c->h2, fd, s->o.tls, NULL, err);
     if (code && c->h2.session) nghttp2_session_del(c->h2.session);
@@ -302,12 +281,9 @@ tn_code tn_grpc_conn_open(tn_grpc_worker *w, int fd, const char *peer, tn_grpc_c
     c->refs = 1;
     c->born = c->heard = c->idle_since = now;
     snprintf(c->peer, sizeof c->peer, "%s", peer);
-    tn_code code = begin(c, fd, err);
-    if (!code && !w->sweep.slot && !tn_timer_set(w->loop, &w->sweep, now + w->server->sweep_every)) {
-        tn_h2_close(&c->h2);
-        nghttp2_session_del(c->h2.session);
-        code = tn_no_memory(err, 0);
-    }
+    bool watched = w->sweep.slot || tn_timer_set(w->loop, &w->sweep, now + w->server->sweep_every);
+    if (!watched && fd >= 0) close(fd);
+    tn_code code = watched ? begin(c, fd, err) : tn_no_memory(err, 0);
     if (code) {
         tn_free(c);
         return code;
@@ -333,7 +309,6 @@ void tn_grpc_conn_warn(tn_grpc_conn *c)
     }
     c->h2.linger = true;
     nghttp2_submit_shutdown_notice(c->h2.session);
-    nghttp2_submit_ping(c->h2.session, NGHTTP2_FLAG_NONE, farewell);
     tn_h2_wake(&c->h2);
 }
 

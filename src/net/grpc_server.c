@@ -83,7 +83,7 @@ static void hand_over(tn_grpc_server *s, int fd, const struct sockaddr_storage *
     tn_socket_peer(from, a->peer);
     if (from->ss_family != AF_UNIX) tn_socket_prompt(fd);
     atomic_fetch_add(&a->worker->n_conns, 1);
-    if (tn_loop_here(a->worker->loop))
+    if (a->worker == s->workers) /* whose loop accepts */
         arrive(&a->job);
     else
         tn_loop_post(a->worker->loop, &a->job);
