@@ -36,10 +36,12 @@ tn_code tn_source_look(const tn_model_config *c, tn_arena *a, tn_look *out, tn_e
 bool tn_version_parse(const char *name, int64_t *version);
 uint64_t tn_source_stamp(const tn_model_config *c, const char *path);
 
-/* ==== warming up (warm_up.c) ==== */
+/* ==== warming up ==== */
 
-/* The requests that the model brings, or else one of zeros for each signature. CANCELLED when *cancel is set. */
+/* The requests that the model brings, or else zeros. CANCELLED when options' cancel is set (warm_up.c). */
 tn_code tn_warm_up(tn_servable *s, const tn_servable_options *o, tn_error *err);
+/* One question of zeros for each signature (warm_zeros.c). */
+tn_code tn_warm_up_zeros(tn_servable *s, const tn_servable_options *o, tn_error *err);
 /* Plans for the batch sizes that are to be expected, in the calling thread; gives up silently where it gets too large,
  * or when *cancel is set. */
 void tn_warm_up_sizes(tn_servable *s, const tn_batching *b, const atomic_int *cancel);

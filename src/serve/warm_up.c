@@ -1,125 +1,147 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * warm_up.c - a model's first questions, asked before it is AVAILABLE, so that no request pays for planning: those it
- * brings (assets.extra/tf_serving_warmup_requests, as TensorFlow Serving reads them), or else one of zeros for each
- * signature; and, afterwards, plans for the batch sizes that are to be expected.
+ * brings (assets.extra/tf_serving_warmup_requests), as TensorFlow Serving reads them: PredictionLogs in a TFRecord
+ * file. Where it brings none, warm_zeros.c makes some up.
  *
- * Invariant: requests that the model brings must succeed; what is made up here may fail.
+ * Invariant: one request that the model brings and that fails, fails the model.
  */
-#include "asking.h"
 #include "models.h"
 
-enum { MOST_EXPECTED = 64 };
+#define WARM_UP_FILE "assets.extra/tf_serving_warmup_requests"
+enum { MOST_RECORDS = 1000 };
 
-static bool is_cancelled(const atomic_int *cancel)
+typedef struct warming {
+    tn_servable *servable;
+    const tn_servable_options *options;
+    tn_service service; /* a request's, with nothing in it: nothing is counted or logged */
+    const char *path;
+    int64_t records;
+} warming;
+
+/* ==== a request ==== */
+
+/* Whatever model a request names, this one is asked. */
+static const tn_ModelSpec *spec_of(const tn_ModelSpec *spec)
 {
-    return cancel && atomic_load_explicit(cancel, memory_order_relaxed);
+    static const tn_ModelSpec any = {.name = {"", 0}};
+    return spec ? spec : &any;
 }
 
-/* ==== questions of zeros ==== */
-
-/* Dimension 0 is `rows` where it is not known, others 1. false: the signature does not say enough. */
-static bool shape_of(const tn_loaded_value *v, int64_t rows, tn_shape *out)
+static tn_code ask_predict(tn_turn *t, const tn_PredictLog *l, tn_error *err)
 {
-    if (v->shape.rank < 0) return false;
-    *out = v->shape;
-    for (int i = 0; i < out->rank; i++)
-        if (out->dim[i] < 0) out->dim[i] = i ? 1 : rows;
-    return true;
+    tn_PredictRequest q = l->request ? *l->request : (tn_PredictRequest){0};
+    tn_PredictResponse *out;
+    q.model_spec = (tn_ModelSpec *)spec_of(q.model_spec);
+    return tn_predict_request(t, &q, &out, err);
 }
 
-static void drop_all(tn_tensor **v, int n)
+static tn_code ask_classify(tn_turn *t, const tn_ClassifyLog *l, tn_error *err)
 {
-    for (int i = 0; v && i < n; i++) tn_tensor_unref(v[i]);
-    tn_free(v);
+    tn_ClassificationRequest q = l->request ? *l->request : (tn_ClassificationRequest){0};
+    tn_ClassificationResponse *out;
+    q.model_spec = (tn_ModelSpec *)spec_of(q.model_spec);
+    return tn_classify_request(t, &q, &out, err);
 }
 
-static tn_tensor **zeros_for(const tn_loaded_signature *g, int64_t rows)
+static tn_code ask_regress(tn_turn *t, const tn_RegressLog *l, tn_error *err)
 {
-    tn_tensor **v = tn_calloc((size_t)g->n_in + 1, sizeof *v);
-    for (int i = 0; v && i < g->n_in; i++) {
-        tn_shape shape;
-        if (shape_of(&g->in[i], rows, &shape) && tn_tensor_new(g->in[i].dtype, &shape, &v[i], NULL) == TN_OK) continue;
-        drop_all(v, i);
-        return NULL;
+    tn_RegressionRequest q = l->request ? *l->request : (tn_RegressionRequest){0};
+    tn_RegressionResponse *out;
+    q.model_spec = (tn_ModelSpec *)spec_of(q.model_spec);
+    return tn_regress_request(t, &q, &out, err);
+}
+
+static tn_code ask_several(tn_turn *t, const tn_MultiInferenceLog *l, tn_error *err)
+{
+    tn_MultiInferenceRequest q = l->request ? *l->request : (tn_MultiInferenceRequest){0};
+    tn_MultiInferenceResponse *out;
+    for (uint32_t i = 0; i < q.tasks.n; i++)
+        if (!q.tasks.items[i].model_spec) q.tasks.items[i].model_spec = (tn_ModelSpec *)spec_of(NULL);
+    return tn_multi_request(t, &q, &out, err);
+}
+
+static tn_code ask_logged(tn_turn *t, const tn_PredictionLog *l, tn_error *err)
+{
+    switch (l->log_type_case) {
+    case TN_PredictionLog_predict_log: return ask_predict(t, l->predict_log, err);
+    case TN_PredictionLog_classify_log: return ask_classify(t, l->classify_log, err);
+    case TN_PredictionLog_regress_log: return ask_regress(t, l->regress_log, err);
+    case TN_PredictionLog_multi_inference_log: return ask_several(t, l->multi_inference_log, err);
+    case TN_PredictionLog_session_run_log:
+        return tn_fail(err, TN_UNIMPLEMENTED, "Unsupported log_type for warmup: %d", (int)l->log_type_case);
+    default: return TN_OK;
     }
-    return v;
 }
 
-/* Twice: the first run makes the plan, the second shows how long such a question takes. */
-static tn_code ask_twice(tn_ask *a, tn_error *err)
+static tn_code ask_once(warming *w, const tn_PredictionLog *l, tn_arena *a, tn_error *err)
 {
-    TN_TRY(tn_ask_ready(a, err));
-    for (int i = 0; i < 2; i++) {
-        TN_TRY(tn_ask_compute(a, err));
-        for (int k = 0; k < a->asker->signature->n_out; k++) tn_tensor_unref(a->out[k]);
-    }
-    return TN_OK;
+    tn_turn t = {.service = &w->service, .arena = a, .servable = w->servable, .cancel = w->options->cancel};
+    tn_error why = {0};
+    tn_code code = ask_logged(&t, l, &why);
+    tn_turn_end(&t, code, why.message);
+    return code == TN_OK ? TN_OK : tn_fail(err, code, "%s", why.message);
 }
 
-static tn_code ask_zeros(const tn_asker *a, int64_t rows, const atomic_int *cancel, tn_error *err)
+/* ==== the file ==== */
+
+static tn_code ask_record(warming *w, tn_bytes bytes, tn_error *err)
 {
-    const tn_loaded_signature *g = a->signature;
-    tn_tensor **in = zeros_for(g, rows);
-    if (!in) return tn_fail(err, TN_UNIMPLEMENTED, "a shape is not known");
-    tn_tensor **out = tn_calloc((size_t)g->n_out + 1, sizeof *out);
-    tn_ask ask = {.asker = a, .in = (const tn_tensor **)in, .out = out, .cancel = cancel};
-    tn_code code = out ? ask_twice(&ask, err) : tn_no_memory(err, 0);
-    tn_free(out);
-    drop_all(in, g->n_in);
+    tn_PredictionLog *l;
+    tn_arena *a = tn_arena_new(0);
+    if (!a) return tn_no_memory(err, 0);
+    tn_code code = TN_DECODE(PredictionLog, ((tn_view){bytes.p, bytes.n}), a, &l, err);
+    if (code != TN_OK && code != TN_RESOURCE_EXHAUSTED)
+        code = tn_fail(err, TN_INVALID_ARGUMENT, "Failed to parse warmup record: number %lld from %s",
+                       (long long)w->records, w->path);
+    for (int i = 0; code == TN_OK && i < TN_MAX(w->options->warm_up_iterations, 1); i++) code = ask_once(w, l, a, err);
+    tn_arena_free(a);
     return code;
 }
 
-static tn_code ask_all_zeros(tn_servable *s, const tn_servable_options *o, tn_error *err)
+static tn_code no_records(tn_code code, const tn_error *why, tn_error *err)
 {
-    for (int i = 0; i < tn_askers_count(s->askers); i++) {
-        tn_error why;
-        const tn_asker *a = tn_askers_at(s->askers, i);
-        tn_code code = ask_zeros(a, 1, o->cancel, &why);
-        if (is_cancelled(o->cancel)) return tn_fail(err, TN_CANCELLED, "loading was cancelled");
-        if (code != TN_OK)
-            tn_logf(o->log, TN_INFO, "signature %s of {name: %s version: %lld} was not warmed up: %s",
-                    a->signature->name, s->model, (long long)s->version, why.message);
+    const char *hint = code == TN_DATA_LOSS ? ". Please verify your warmup data is in TFRecord format." : "";
+    return tn_fail(err, code, "%.900s%s", why->message, hint);
+}
+
+static tn_code ask_records(warming *w, tn_record_file *f, tn_error *err)
+{
+    tn_bytes bytes;
+    tn_error why;
+    for (;;) {
+        tn_code code = tn_record_file_next(f, &bytes, &why);
+        if (code == TN_OUT_OF_RANGE) return TN_OK;
+        if (code != TN_OK) return no_records(code, &why, err);
+        if (w->options->cancel && atomic_load(w->options->cancel))
+            return tn_fail(err, TN_CANCELLED, "loading was cancelled");
+        TN_TRY(ask_record(w, bytes, err));
+        if (++w->records > MOST_RECORDS)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Number of warmup records exceeds the maximum (%d) at %s",
+                           MOST_RECORDS, w->path);
     }
-    return TN_OK;
+}
+
+static tn_code ask_file(warming *w, tn_error *err)
+{
+    tn_record_file *f;
+    int64_t began = tn_now_us();
+    tn_logf(w->options->log, TN_INFO, "Starting to read warmup data for model at %s", w->path);
+    TN_TRY(tn_record_file_open(w->path, &f, err));
+    tn_code code = ask_records(w, f, err);
+    tn_record_file_close(f);
+    int64_t us = tn_now_us() - began;
+    if (w->options->metrics) tn_metrics_warm_up(w->options->metrics, w->servable->path, code, us, w->records);
+    if (code == TN_OK)
+        tn_logf(w->options->log, TN_INFO, "Finished reading warmup data for model at %s. Number of warmup records "
+                "read: %lld. Elapsed time (microseconds): %lld.", w->path, (long long)w->records, (long long)us);
+    return code;
 }
 
 tn_code tn_warm_up(tn_servable *s, const tn_servable_options *o, tn_error *err)
 {
-    return ask_all_zeros(s, o, err);
-}
-
-/* ==== batch sizes that are to be expected ==== */
-
-static bool has_open_batch(const tn_loaded_signature *g)
-{
-    for (int i = 0; i < g->n_in; i++)
-        if (g->in[i].shape.rank > 0 && g->in[i].shape.dim[0] < 0) return true;
-    return false;
-}
-
-static bool plan_for(const tn_asker *a, int64_t rows, const atomic_int *cancel)
-{
-    return ask_zeros(a, rows, cancel, NULL) == TN_OK;
-}
-
-/* Somebody else than who works here still has it. */
-static bool is_wanted(tn_servable *s, const atomic_int *cancel)
-{
-    return !is_cancelled(cancel) && atomic_load(&s->refs) > 1;
-}
-
-void tn_warm_up_sizes(tn_servable *s, const tn_batching *b, const atomic_int *cancel)
-{
-    for (int i = 0; i < tn_askers_count(s->askers); i++) {
-        const tn_asker *a = tn_askers_at(s->askers, i);
-        if (!has_open_batch(a->signature)) continue;
-        if (b && b->n_allowed) {
-            for (int k = 0; k < b->n_allowed && is_wanted(s, cancel); k++)
-                if (!plan_for(a, b->allowed_batch_sizes[k], cancel)) break;
-        } else {
-            for (int64_t n = 2; n <= MOST_EXPECTED && is_wanted(s, cancel); n *= 2)
-                if (!plan_for(a, n, cancel)) break;
-        }
-    }
+    warming w = {.servable = s, .options = o};
+    w.path = o->meta_graph ? NULL : tn_path_join(s->arena, s->path, WARM_UP_FILE);
+    if (!o->meta_graph && !w.path) return tn_no_memory(err, 0);
+    return w.path && tn_file_exists(w.path) ? ask_file(&w, err) : tn_warm_up_zeros(s, o, err);
 }
