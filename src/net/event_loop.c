@@ -212,26 +212,30 @@ static int patience(const tn_loop *l)
     return left <= 0 ? 0 : left >= (int64_t)60000000 ? 60000 : (int)((left + 999) / 1000);
 }
 
+static void round_of(tn_loop *l, int wait)
+{
+    l->n_batch = epoll_wait(l->epoll, l->batch, BATCH, wait);
+    for (l->at = 0; l->at < l->n_batch;) {
+        struct epoll_event e = l->batch[l->at++];
+        tn_watch *w = e.data.ptr;
+        if (w) w->ready(w, e.events); /* what was unwatched in this round, and the waking, have none */
+    }
+    l->n_batch = 0;
+    if (atomic_load_explicit(&l->posted, memory_order_relaxed)) run_posted(l);
+    fire_timers(l);
+    run_later(l);
+}
+
+void tn_loop_round(tn_loop *l)
+{
+    round_of(l, 0);
+}
+
 static void *run(void *payload)
 {
     tn_loop *l = payload;
     l->self = pthread_self();
-    while (!l->stopping) {
-        l->n_batch = epoll_wait(l->epoll, l->batch, BATCH, patience(l));
-        bool woken = false;
-        for (l->at = 0; l->at < l->n_batch;) {
-            struct epoll_event e = l->batch[l->at++];
-            tn_watch *w = e.data.ptr;
-            if (w)
-                w->ready(w, e.events);
-            else
-                woken = true;
-        }
-        l->n_batch = 0;
-        if (woken) run_posted(l);
-        fire_timers(l);
-        run_later(l);
-    }
+    while (!l->stopping) round_of(l, patience(l));
     return NULL;
 }
 

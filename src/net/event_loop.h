@@ -35,6 +35,7 @@ tn_code tn_loop_new(tn_loop **out, tn_error *err);
 tn_code tn_loop_start(tn_loop *l, const char *name, tn_error *err); /* a thread; name: at most 15 characters */
 /* Runs what is posted before, ends the thread and waits for it. Without effect when there is no thread. */
 void tn_loop_stop(tn_loop *l);
+void tn_loop_round(tn_loop *l); /* without a thread: what is to be done now */
 void tn_loop_free(tn_loop *l); /* stopped, and nothing in it */
 bool tn_loop_here(const tn_loop *l); /* the calling thread is the loop's, or it has none yet */
 

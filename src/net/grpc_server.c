@@ -171,7 +171,7 @@ static tn_code start_worker(tn_grpc_server *s, tn_grpc_worker *w, int i, tn_erro
     w->cut.run = cut_worker;
     TN_TRY(tn_h2_room_init(&w->room, err));
     TN_TRY(tn_loop_new(&w->loop, err));
-    if (i > 0) { /* the first when its listeners are there */
+    if (i > 0 && s->o.n_listen) { /* the first when its listeners are there */
         snprintf(name, sizeof name, "tn-grpc-%d", i % 1000);
         TN_TRY(tn_loop_start(w->loop, name, err));
     }
@@ -244,6 +244,7 @@ static tn_code start(tn_grpc_server *s, tn_error *err)
     }
     TN_TRY(listen_all(s, err));
     o->listen = NULL;
+    if (!o->n_listen) return TN_OK; /* connections without sockets, in the caller's thread */
     TN_TRY(tn_loop_start(s->workers->loop, "tn-grpc-0", err));
     s->started = true;
     return TN_OK;

@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -118,7 +119,8 @@ static inline void peer_begin(peer *p, int fd, bool mute)
 static inline int dial(int port)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
     return fd;
 }
@@ -131,7 +133,7 @@ static inline void peer_connect(peer *p, int port)
 static inline void peer_close(peer *p)
 {
     nghttp2_session_del(p->session);
-    if (p->fd >= 0) close(p->fd);
+    close(p->fd);
 }
 
 /* Sends what there is, then takes what comes within the time. false: nothing came, or the server has gone. */
@@ -154,6 +156,7 @@ static inline bool peer_pump(peer *p, int ms)
             if (got > 0) nghttp2_session_mem_recv(p->session, (uint8_t *)in, (size_t)got);
         }
     struct pollfd wait = {p->fd, POLLIN, 0};
+    if (p->n_goaways && !nghttp2_session_want_read(p->session)) p->gone = true; /* as a client would */
     if (p->gone || poll(&wait, 1, ms) <= 0) return false;
     n = recv(p->fd, in, sizeof in, 0);
     if (n <= 0) p->gone = true;

@@ -658,16 +658,16 @@ static void test_drain_well(void **state)
     assert_int_equal(pthread_create(&t, NULL, drain, s.server), 0);
     while (!idle.gone) peer_pump(&idle, 10000);
     assert_true(idle.n_goaways > 0);
+    peer_close(&idle);
     while (p.n_goaways < 2) assert_true(peer_pump(&p, 10000));
     assert_int_equal(p.goaway_code, NGHTTP2_NO_ERROR);
     release_kept(&s);
     peer_finish(&p, &a);
     assert_answer(&a, "last");
     while (!p.gone) peer_pump(&p, 10000);
+    peer_close(&p);
     pthread_join(t, &drained);
     assert_ptr_equal(drained, s.server);
-    peer_close(&p);
-    peer_close(&idle);
     close_site(&s);
     answer_free(&a);
     tn_buf_free(&room);
