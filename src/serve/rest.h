@@ -21,12 +21,12 @@ typedef enum tn_rest_kind {
 } tn_rest_kind;
 typedef struct tn_rest_path {
     tn_rest_kind kind;
-    const char *model; /* decoded; "": none is named */
+    tn_view model; /* decoded; empty: none is named */
     bool has_version;
     int64_t version;
-    const char *label; /* decoded; NULL: none */
+    tn_view label; /* decoded; empty: none */
 } tn_rest_path;
-/* Whether the path, any case, begins with "/v1/". */
+/* Whether the path begins with "/v1/", in any case. */
 bool tn_rest_is_api(const char *path);
 /* INVALID_ARGUMENT "Malformed request: POST /v1/...", "Failed to convert version: N to numeric.". */
 tn_code tn_rest_path_parse(const char *method, const char *path, tn_arena *a, tn_rest_path *out,
@@ -58,8 +58,38 @@ tn_code tn_rest_write_predict(const char *const *names, tn_tensor *const *output
                               bool more_types, tn_buf *out, tn_error *err);
 tn_code tn_rest_write_classes(const tn_ClassificationResult *r, tn_buf *out, tn_error *err);
 tn_code tn_rest_write_values(const tn_RegressionResult *r, tn_buf *out, tn_error *err);
-/* protobuf's JSON with all fields that are no messages, one space a level. snake: names as in the .proto
- * file. */
-void tn_rest_write_proto(const tn_proto_message *m, const void *message, bool snake, tn_buf *out);
+/* protobuf's JSON, fields by their names in the .proto file, those that are no messages also when they are
+ * empty; one space a level, from column `depth`. */
+void tn_rest_write_proto(const tn_proto_message *m, const void *message, tn_buf *out);
+/* The answers to questions about status and metadata. */
+tn_code tn_rest_write_status(const tn_GetModelStatusResponse *r, tn_buf *out, tn_error *err);
+tn_code tn_rest_write_metadata(const tn_GetModelMetadataResponse *r, tn_arena *a, tn_buf *out, tn_error *err);
+
+/* ==== requests (rest.c, rest_ask.c, rest_raw.c) ==== */
+
+typedef enum tn_rest_form { TN_REST_JSON, TN_REST_PROTOBUF, TN_REST_RAW } tn_rest_form;
+typedef struct tn_rest_trip { /* a request on its way, in its arena */
+    const tn_rest *rest;
+    tn_http_request *r;
+    tn_rest_path path;
+    tn_rest_form form;
+    tn_ModelSpec spec;
+    tn_turn turn;
+    tn_task task;
+    bool columnar;
+    tn_rest_inputs in;            /* tensors of a JSON body */
+    tn_SerializedInput *examples; /* of classify and regress */
+    const char *content_type;     /* of the answer */
+} tn_rest_trip;
+/* What the request asks, from its body: t->turn.ask is ready then. */
+tn_code tn_rest_begin(tn_rest_trip *t, tn_error *err);
+/* The answer's body. */
+tn_code tn_rest_finish(tn_rest_trip *t, tn_buf *out, tn_error *err);
+/* Into the model's request log, if it has one. */
+void tn_rest_log(tn_rest_trip *t, const tn_buf *answer);
+/* The two halves for raw bodies. */
+tn_code tn_rest_raw_begin(tn_rest_trip *t, tn_error *err);
+tn_code tn_rest_raw_finish(tn_rest_trip *t, tn_buf *out, tn_error *err);
+int tn_rest_http_status(tn_code code);
 
 #endif

@@ -351,6 +351,9 @@ tn_code tn_reload_request(tn_turn *t, const tn_ReloadConfigRequest *in, tn_Reloa
 typedef struct tn_tokens tn_tokens; /* tokens.c: who may ask which model */
 tn_code tn_tokens_load(const char *path, tn_tokens **out, tn_error *err);
 void tn_tokens_free(tn_tokens *t);
+/* An Authorization header ("Bearer TOKEN"; NULL: none) for a model ({NULL, 0}: for all). UNAUTHENTICATED,
+ * PERMISSION_DENIED. */
+tn_code tn_tokens_check(const tn_tokens *t, const char *authorization, tn_view model, tn_error *err);
 
 void tn_grpc_api(void *service, tn_grpc_call *call); /* a tn_grpc_server_options.handle */
 typedef struct tn_rest_options {
