@@ -10,6 +10,8 @@
 #define TN_CLASSIFY_METHOD "tensorflow/serving/classify"
 #define TN_REGRESS_METHOD "tensorflow/serving/regress"
 
+/* Whether a signature may be asked by Predict, where that is looked at. */
+tn_code tn_predict_check(const tn_turn *t, const tn_asker *a, tn_error *err);
 /* The outputs that a signature must have for it: at most two, ascending. */
 tn_code tn_classify_outputs(const tn_turn *t, const tn_asker *a, int *wanted, int *n, tn_error *err);
 tn_code tn_regress_outputs(const tn_turn *t, const tn_asker *a, int *wanted, int *n, tn_error *err);

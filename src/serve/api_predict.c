@@ -6,7 +6,7 @@
  * Invariant: codes and words of what is refused are TensorFlow Serving's.
  */
 #include "../wire/wire.h"
-#include "serve.h"
+#include "api.h"
 
 #define METHOD(name) "tensorflow/serving/" name
 
@@ -108,9 +108,11 @@ static tn_code fail_output(tn_view alias, const tn_loaded_signature *s, tn_error
 
 /* ==== the signature ==== */
 
-static tn_code check_method(const tn_loaded_signature *s, tn_error *err)
+tn_code tn_predict_check(const tn_turn *t, const tn_asker *a, tn_error *err)
 {
     static const char *const allowed[] = {METHOD("predict"), METHOD("classify"), METHOD("regress")};
+    const tn_loaded_signature *s = a->signature;
+    if (!t->service->check_method_name) return TN_OK;
     for (size_t i = 0; i < TN_COUNT(allowed); i++)
         if (!strcmp(s->method, allowed[i])) return TN_OK;
     return tn_fail(err, TN_INTERNAL, "Expected prediction signature method_name to be one of {%s, %s, %s}. Was: %s",
@@ -124,7 +126,7 @@ static tn_code find_signature(tn_turn *t, const tn_asker **out, tn_error *err)
         return tn_fail(err, TN_FAILED_PRECONDITION, "Serving signature key \"%.*s\" not found.",
                        (int)TN_MIN(t->signature.n, 900), t->signature.p);
     t->facts.signature = (*out)->signature->name;
-    return t->service->check_method_name ? check_method((*out)->signature, err) : TN_OK;
+    return tn_predict_check(t, *out, err);
 }
 
 /* ==== inputs ==== */

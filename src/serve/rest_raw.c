@@ -8,6 +8,7 @@
  * "serving_default" Output-Name: NAME        needed when there are several answer    Tensor-Name,
  * Tensor-Dtype, Tensor-Shape, Model-Version
  */
+#include "api.h"
 #include "rest.h"
 
 static tn_code find_signature(tn_rest_trip *t, const tn_loaded_signature **out, const tn_asker **asker,
@@ -112,7 +113,7 @@ static tn_code choose_output(const tn_rest_trip *t, const tn_loaded_signature *s
 
 tn_code tn_rest_raw_begin(tn_rest_trip *t, tn_error *err)
 {
-    const tn_loaded_signature *s;
+    const tn_loaded_signature *s = NULL;
     const tn_asker *a;
     tn_tensor *in;
     int *wanted = TN_ARRAY(t->turn.arena, 1, int);
