@@ -11,8 +11,10 @@
 
 #include "../wire/wire.h"
 
+#include <errno.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -30,6 +32,7 @@ struct tn_http_server {
     struct MHD_Daemon *daemon;
     tn_http_server_options o;
     int listen_fd, port;
+    bool tls;
     atomic_int draining, cancelled;
     pthread_mutex_t lock;
     pthread_cond_t idle;
@@ -57,7 +60,10 @@ struct tn_http_request {
     bool seen, too_large;
     header *headers;
     struct MHD_Response *response;
+    tn_view answer; /* its body: the response owns it */
+    const char *content_type;
     int status;
+    bool sent; /* past libmicrohttpd */
     atomic_int stage;
 };
 
@@ -139,7 +145,8 @@ static bool compress(const tn_http_request *r, tn_buf *body)
 
 static struct MHD_Response *make_response(tn_http_request *r, const char *content_type, tn_buf *body)
 {
-    bool compressed = body && compress(r, body);
+    if (body && compress(r, body)) tn_http_reply_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+    if (r->server->o.gzip) tn_http_reply_header(r, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
     size_t n = body ? body->n : 0;
     char *bytes = n ? tn_buf_take(body, &n) : NULL;
     struct MHD_Response *m = bytes ? MHD_create_response_from_buffer_with_free_callback(n, bytes, tn_free)
@@ -148,12 +155,54 @@ static struct MHD_Response *make_response(tn_http_request *r, const char *conten
         tn_free(bytes);
         return NULL;
     }
+    r->answer = (tn_view){bytes, n};
+    r->content_type = content_type;
     if (content_type) MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
-    if (compressed) MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
-    if (r->server->o.gzip) MHD_add_response_header(m, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
     for (const header *h = r->headers; h; h = h->next) MHD_add_response_header(m, h->name, h->value);
     if (atomic_load(&r->server->draining)) MHD_add_response_header(m, MHD_HTTP_HEADER_CONNECTION, "close");
     return m;
+}
+
+static int socket_of(const tn_http_request *r)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info ? info->connect_fd : -1;
+}
+
+static bool wait_for(int fd, short events, int ms)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    return poll(&p, 1, ms) == 1 && p.revents & events;
+}
+
+static bool send_all(int fd, tn_view bytes, int ms)
+{
+    while (bytes.n) {
+        ssize_t n = send(fd, bytes.p, bytes.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno != EAGAIN && errno != EINTR) return false;
+        if (n < 0 && errno == EAGAIN && !wait_for(fd, POLLOUT, ms)) return false;
+        if (n > 0) bytes = (tn_view){bytes.p + n, bytes.n - (size_t)n};
+    }
+    return true;
+}
+
+/* libmicrohttpd ends a suspended connection whose peer has sent its last without sending the answer, which is
+ * what such a peer waits for. It is sent past it then, while the connection is still suspended. */
+static void send_past(tn_http_request *r)
+{
+    int fd = socket_of(r), ms = (int)TN_MIN(r->server->o.timeout * 1e3, 1e9);
+    tn_buf head = {0};
+    if (r->server->tls || fd < 0 || !r->response || !wait_for(fd, POLLRDHUP, 0)) return;
+    tn_buf_printf(&head, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: %zu\r\n", r->status,
+                  MHD_get_reason_phrase_for((unsigned)r->status), r->answer.n);
+    if (r->content_type) tn_buf_printf(&head, "Content-Type: %s\r\n", r->content_type);
+    for (const header *h = r->headers; h; h = h->next) tn_buf_printf(&head, "%s: %s\r\n", h->name, h->value);
+    tn_buf_str(&head, "\r\n");
+    r->sent = true;
+    if (!head.failed && send_all(fd, (tn_view){head.data, head.n}, ms) && strcmp(r->method, "HEAD") != 0)
+        send_all(fd, r->answer, ms);
+    tn_buf_free(&head);
 }
 
 void tn_http_reply(tn_http_request *r, int status, const char *content_type, tn_buf *body)
@@ -163,6 +212,7 @@ void tn_http_reply(tn_http_request *r, int status, const char *content_type, tn_
     r->response = make_response(r, content_type, body);
     r->status = status;
     if (body) tn_buf_free(body);
+    if (atomic_load(&r->stage) == SUSPENDED) send_past(r);
     /* From here on the request may be gone at any time, unless it is answered in its own thread. */
     if (atomic_exchange(&r->stage, ANSWERED) == SUSPENDED) MHD_resume_connection(connection);
     pthread_mutex_lock(&s->lock);
@@ -173,7 +223,7 @@ void tn_http_reply(tn_http_request *r, int status, const char *content_type, tn_
 
 static enum MHD_Result queue_answer(tn_http_request *r)
 {
-    if (!r->response) return MHD_NO; /* no memory: the connection is closed */
+    if (!r->response || r->sent) return MHD_NO; /* no memory, or all is said: the connection is closed */
     return MHD_queue_response(r->connection, (unsigned)r->status, r->response);
 }
 
@@ -430,6 +480,7 @@ tn_code tn_http_server_start(const tn_http_server_options *o, tn_http_server **o
     if (!s) return tn_no_memory(err, sizeof *s);
     s->o = *o;
     s->listen_fd = -1;
+    s->tls = o->cert.n > 0;
     set_defaults(&s->o);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->idle, NULL);
