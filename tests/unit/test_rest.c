@@ -209,11 +209,14 @@ static void paths_and_verbs(void **state)
 static void predictions(void **state)
 {
     static const row rows[] = {
-        {"POST", "/v1/models/m:predict", "{\"instances\": [[1.0], [2.0], [5.0]]}", 200, "{\n    \"predictions\": [[2.5], [3.0], [4.5]\n    ]\n}"},
-        {"POST", "/v1/models/m/versions/123:predict", "{\"inputs\": [[1]]}", 200, "{\n    \"outputs\": [\n        [\n            2.5\n        ]\n    ]\n}"},
+        {"POST", "/v1/models/m:predict", "{\"instances\": [[1.0], [2.0], [5.0]]}", 200,
+         "{\n    \"predictions\": [[2.5], [3.0], [4.5]\n    ]\n}"},
+        {"POST", "/v1/models/m/versions/123:predict", "{\"inputs\": [[1]]}", 200,
+         "{\n    \"outputs\": [\n        [\n            2.5\n        ]\n    ]\n}"},
         {"POST", "/v1/models/m/labels/stable:predict", "{\"signature_name\": \"serving_default\", \"instances\": [{\"x\": [1]}]}", 200,
          "{\n    \"predictions\": [[2.5]\n    ]\n}"},
-        {"POST", "/v1/models/m:predict", "{\"instances\": [[NaN], [Infinity], [-Infinity]]}", 200, "{\n    \"predictions\": [[NaN], [Infinity], [-Infinity]\n    ]\n}"},
+        {"POST", "/v1/models/m:predict", "{\"instances\": [[NaN], [Infinity], [-Infinity]]}", 200,
+         "{\n    \"predictions\": [[NaN], [Infinity], [-Infinity]\n    ]\n}"},
         {"POST", "/v1/models/forms:predict", "{\"signature_name\": \"two\", \"instances\": [{\"a\": 0.5, \"b\": 1}, {\"b\": -2, \"a\": 3}]}", 200,
          "{\n    \"predictions\": [\n        {\n            \"a\": 0.5,\n            \"b\": 1\n        },\n        {\n            \"a\": 3.0,\n            \"b\": -2\n"
          "        }\n    ]\n}"},
@@ -222,7 +225,8 @@ static void predictions(void **state)
         {"POST", "/v1/models/forms:predict", "{\"signature_name\": \"strings\", \"instances\": [\"a\\n\", {\"b64\": \"YQ==\"}]}", 200,
          "{\n    \"predictions\": [\n        {\n            \"s\": \"a\\n\",\n            \"s_bytes\": {\n                \"b64\": \"YQo=\"\n            }\n        },\n"
          "        {\n            \"s\": \"a\",\n            \"s_bytes\": {\n                \"b64\": \"YQ==\"\n            }\n        }\n    ]\n}"},
-        {"POST", "/v1/models/forms:predict", "{\"signature_name\": \"scalar\", \"inputs\": [[1, 2], [3, 4]]}", 200, "{\n    \"outputs\": 10.0\n}"},
+        {"POST", "/v1/models/forms:predict", "{\"signature_name\": \"scalar\", \"inputs\": [[1, 2], [3, 4]]}", 200,
+         "{\n    \"outputs\": 10.0\n}"},
         {"POST", "/v1/models/forms:predict", "{\"signature_name\": \"scalar\", \"instances\": [[1, 2], [3, 4]]}", 400,
          ERROR("Tensor name: t has no shape information ")},
         {"POST", "/v1/models/forms:predict", "{\"signature_name\": \"uneven\", \"instances\": [[1, 2]]}", 400,
