@@ -209,12 +209,16 @@ void tn_http_reply(tn_http_request *r, int status, const char *content_type, tn_
 {
     tn_http_server *s = r->server;
     struct MHD_Connection *connection = r->connection;
+    int expected = HANDLING;
     r->response = make_response(r, content_type, body);
     r->status = status;
     if (body) tn_buf_free(body);
-    if (atomic_load(&r->stage) == SUSPENDED) send_past(r);
-    /* From here on the request may be gone at any time, unless it is answered in its own thread. */
-    if (atomic_exchange(&r->stage, ANSWERED) == SUSPENDED) MHD_resume_connection(connection);
+    /* Once it is ANSWERED the request may be gone at any time, unless this is its own thread. */
+    if (!atomic_compare_exchange_strong(&r->stage, &expected, ANSWERED)) {
+        send_past(r);
+        atomic_store(&r->stage, ANSWERED);
+        MHD_resume_connection(connection);
+    }
     pthread_mutex_lock(&s->lock);
     s->handled--;
     pthread_cond_broadcast(&s->idle);
@@ -382,8 +386,10 @@ static enum MHD_Result hand_over(tn_http_request *r)
     s->o.handle(s->o.payload, r);
     if (atomic_load(&r->stage) == ANSWERED) return queue_answer(r);
     MHD_suspend_connection(r->connection);
-    if (!atomic_compare_exchange_strong(&r->stage, &expected, SUSPENDED))
+    if (!atomic_compare_exchange_strong(&r->stage, &expected, SUSPENDED)) { /* answered meanwhile */
+        send_past(r);
         MHD_resume_connection(r->connection);
+    }
     return MHD_YES;
 }
 

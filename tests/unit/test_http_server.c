@@ -337,7 +337,7 @@ static void vanished_and_half_closed_clients(void **state)
         shutdown(fd, SHUT_WR);
         atomic_store(&released, 1);
         hear(fd, "? [] ", 1, &out);
-        if (!out.data || !strstr(out.data, " ? [] ")) fail_msg("%d: no answer", i);
+        if (!out.data || !strstr(out.data, " ? [] ")) fail_msg("%d: no answer but %s", i, out.data ? out.data : "nothing");
         close(fd);
     }
     tn_buf_free(&out);

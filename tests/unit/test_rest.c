@@ -217,7 +217,8 @@ static void predictions(void **state)
          "{\n    \"predictions\": [[2.5]\n    ]\n}"},
         {"POST", "/v1/models/m:predict", "{\"instances\": [[NaN], [Infinity], [-Infinity]]}", 200,
          "{\n    \"predictions\": [[NaN], [Infinity], [-Infinity]\n    ]\n}"},
-        {"POST", "/v1/models/forms:predict", "{\"signature_name\": \"two\", \"instances\": [{\"a\": 0.5, \"b\": 1}, {\"b\": -2, \"a\": 3}]}", 200,
+        {"POST", "/v1/models/forms:predict", "{\"signature_name\": \"two\", \"instances\": [{\"a\": 0.5, \"b\": 1}, {\"b\": -2, \"a\": 3}]}",
+         200,
          "{\n    \"predictions\": [\n        {\n            \"a\": 0.5,\n            \"b\": 1\n        },\n        {\n            \"a\": 3.0,\n            \"b\": -2\n"
          "        }\n    ]\n}"},
         {"POST", "/v1/models/forms:predict", "{\"inputs\": {\"a\": [1], \"b\": [2]}, \"signature_name\": \"two\"}", 200,
