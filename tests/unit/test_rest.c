@@ -219,12 +219,14 @@ static void predictions(void **state)
          "{\n    \"predictions\": [[NaN], [Infinity], [-Infinity]\n    ]\n}"},
         {"POST", "/v1/models/forms:predict", "{\"signature_name\": \"two\", \"instances\": [{\"a\": 0.5, \"b\": 1}, {\"b\": -2, \"a\": 3}]}",
          200,
-         "{\n    \"predictions\": [\n        {\n            \"a\": 0.5,\n            \"b\": 1\n        },\n        {\n            \"a\": 3.0,\n            \"b\": -2\n"
+         "{\n    \"predictions\": [\n        {\n            \"a\": 0.5,\n            \"b\": 1\n        },\n"
+         "        {\n            \"a\": 3.0,\n            \"b\": -2\n"
          "        }\n    ]\n}"},
         {"POST", "/v1/models/forms:predict", "{\"inputs\": {\"a\": [1], \"b\": [2]}, \"signature_name\": \"two\"}", 200,
          "{\n    \"outputs\": {\n        \"a\": [\n            1.0\n        ],\n        \"b\": [\n            2\n        ]\n    }\n}"},
         {"POST", "/v1/models/forms:predict", "{\"signature_name\": \"strings\", \"instances\": [\"a\\n\", {\"b64\": \"YQ==\"}]}", 200,
-         "{\n    \"predictions\": [\n        {\n            \"s\": \"a\\n\",\n            \"s_bytes\": {\n                \"b64\": \"YQo=\"\n            }\n        },\n"
+         "{\n    \"predictions\": [\n        {\n            \"s\": \"a\\n\",\n            \"s_bytes\": {\n                \"b64\": \"YQo=\"\n"
+         "            }\n        },\n"
          "        {\n            \"s\": \"a\",\n            \"s_bytes\": {\n                \"b64\": \"YQ==\"\n            }\n        }\n    ]\n}"},
         {"POST", "/v1/models/forms:predict", "{\"signature_name\": \"scalar\", \"inputs\": [[1, 2], [3, 4]]}", 200,
          "{\n    \"outputs\": 10.0\n}"},
