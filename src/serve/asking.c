@@ -6,7 +6,7 @@
  * Invariants: a choice once published does not change and stays as long as its model; their number is limited. A
  * question calls done exactly once.
  */
-#include "asking.h"
+#include "batching.h"
 
 #include "../format/loaded.h"
 
@@ -318,10 +318,44 @@ tn_code tn_ask_compute(tn_ask *a, tn_error *err)
     return code;
 }
 
+/* ==== waiting for it ==== */
+
+typedef struct waiter {
+    pthread_mutex_t lock;
+    pthread_cond_t answered;
+    bool done;
+    tn_code code;
+    tn_error *err;
+} waiter;
+
+static void tell_waiter(tn_ask *a, tn_code code, tn_error *err)
+{
+    waiter *w = a->payload;
+    pthread_mutex_lock(&w->lock);
+    w->code = code;
+    if (code != TN_OK && w->err) *w->err = *err;
+    w->done = true;
+    pthread_cond_signal(&w->answered);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static tn_batcher *batcher_of(const tn_ask *a)
+{
+    return a->servable ? a->servable->batcher : NULL;
+}
+
 tn_code tn_ask_run(tn_ask *a, tn_error *err)
 {
     TN_TRY(tn_ask_ready(a, err));
-    return tn_ask_compute(a, err);
+    if (!batcher_of(a)) return tn_ask_compute(a, err);
+    waiter w = {.lock = PTHREAD_MUTEX_INITIALIZER, .answered = PTHREAD_COND_INITIALIZER, .err = err};
+    a->done = tell_waiter;
+    a->payload = &w;
+    if (!tn_batcher_start(batcher_of(a), a)) return tn_ask_compute(a, err);
+    pthread_mutex_lock(&w.lock);
+    while (!w.done) pthread_cond_wait(&w.answered, &w.lock);
+    pthread_mutex_unlock(&w.lock);
+    return w.code;
 }
 
 /* ==== where it is run ==== */
@@ -357,6 +391,7 @@ void tn_choice_measured(tn_choice *c, int size, int64_t us)
 
 bool tn_ask_is_short(tn_ask *a)
 {
+    if (batcher_of(a)) return false;
     if (!a->choice && tn_ask_ready(a, NULL) != TN_OK) return true; /* it fails at once */
     return atomic_load_explicit(&a->choice->is_short[tn_ask_size(a->in, a->asker->signature->n_in)],
                                 memory_order_relaxed);
@@ -385,6 +420,7 @@ void tn_ask_start(tn_ask *a, tn_pool *pool)
         a->done(a, code, &err);
         return;
     }
+    if (batcher_of(a) && tn_batcher_start(batcher_of(a), a)) return;
     if (!pool || tn_ask_is_short(a)) {
         compute_and_tell(a);
         return;

@@ -25,6 +25,7 @@ void tn_servable_drop(tn_servable *s)
 void tn_servable_free(tn_servable *s)
 {
     if (!s) return;
+    tn_batcher_free(s->batcher);
     tn_askers_free(s->askers);
     tn_loaded_free(s->loaded);
     tn_arena_free(s->arena);
@@ -102,6 +103,7 @@ static tn_code fill(tn_servable *s, const tn_servable_options *o, tn_error *err)
     TN_TRY(tn_loaded_check(s->loaded, err));
     TN_TRY(may_go_on(o, err));
     TN_TRY(prepare_all(s, o, err));
+    if (o->batching) TN_TRY(tn_batcher_new(o->batching, o->metrics, &s->batcher, err));
     s->bytes = bytes_of_variables(s);
     return o->warm_up ? tn_warm_up(s, o, err) : TN_OK;
 }

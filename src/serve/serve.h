@@ -105,6 +105,13 @@ const tn_asker *tn_askers_named(const tn_askers *a, tn_view name); /* empty: "se
 const tn_SignatureDef *tn_asker_def(const tn_asker *a);            /* as the model has it; NULL: it has none */
 
 typedef struct tn_ask tn_ask; /* one question; the caller's, alive until done */
+typedef struct tn_piece { /* some of its rows, waiting to be part of a batch */
+    struct tn_piece *next;
+    tn_ask *ask;
+    int64_t first, rows;
+    struct tn_cut *cut; /* of a question in several pieces: this is the part-th */
+    int part;
+} tn_piece;
 struct tn_ask {
     tn_servable *servable;
     const tn_asker *asker;
@@ -121,6 +128,7 @@ struct tn_ask {
     struct tn_choice *choice;
     int64_t began;
     tn_task task;
+    tn_piece piece;
 };
 /* Runs it here (or in the batch it joins, which it waits for). Errors as the session's, in TensorFlow's words. */
 tn_code tn_ask_run(tn_ask *a, tn_error *err);
@@ -130,20 +138,31 @@ void tn_ask_start(tn_ask *a, tn_pool *pool);
  * something of its size has been measured. */
 bool tn_ask_is_short(tn_ask *a);
 
-/* ==== batching (batching.c, batching_parameters.c) ==== */
+/* ==== batching (batching.c, batch_queue.c, batching_parameters.c) ==== */
+
+typedef struct tn_batch_threads tn_batch_threads; /* threads that run batches, of any number of batchers */
+tn_code tn_batch_threads_new(int64_t n, tn_batch_threads **out, tn_error *err);
+tn_batch_threads *tn_batch_threads_keep(tn_batch_threads *t);
+void tn_batch_threads_free(tn_batch_threads *t); /* the last reference ends them; not in one of them */
 
 typedef struct tn_batching { /* BatchingParameters; what was not given has TensorFlow Serving's default */
     int64_t max_batch_size, batch_timeout_micros, max_enqueued_batches, num_batch_threads, max_execution_batch_size;
     const int64_t *allowed_batch_sizes;
     int n_allowed;
     bool pad_variable_length_inputs, enable_large_batch_splitting;
-    double latency_target_ms; /* --batch_latency_ms: 0: batch_timeout_micros is as it is */
+    /* --batch_latency_ms; 0: batch_timeout_micros is as it is. Else each queue measures, batch by batch, what its
+     * oldest question took from coming to its answer. Too long: waiting for more is halved, and where there was none,
+     * the largest batch shrinks by a quarter, for it is running that takes so long. Well below the target while
+     * batches have had to wait for a thread: the largest batch grows again by an eighth, then waiting by a 32nd of the
+     * target, to at most half of it. A server that is not busy so never waits for more. */
+    double latency_target_ms;
+    tn_batch_threads *threads; /* whose; NULL: num_batch_threads of the batcher's own */
 } tn_batching;
 /* Text proto; INVALID_ARGUMENT in TensorFlow Serving's words. The arena owns the result. */
 tn_code tn_batching_parse(tn_view text, tn_arena *a, tn_batching *out, tn_error *err);
-tn_code tn_batcher_new(const tn_batching *o, tn_servable *s, tn_batcher **out, tn_error *err);
-void tn_batcher_free(tn_batcher *b);
-tn_code tn_batcher_run(tn_batcher *b, tn_ask *a, tn_error *err);
+/* Questions to a servable, put together by signature and outputs. metrics may be NULL. Parameters are copied. */
+tn_code tn_batcher_new(const tn_batching *o, struct tn_metrics *metrics, tn_batcher **out, tn_error *err);
+void tn_batcher_free(tn_batcher *b); /* nothing waits in it any more */
 
 /* ==== models (model_config.c, source.c, manager.c) ==== */
 
