@@ -239,8 +239,9 @@ struct tn_run_context {
     tn_tensor *values; /* one a slot */
     tn_run *runs;      /* one a step */
     tn_dynamic *dynamic;
-    char *block;
+    char *block;      /* NULL: while nobody runs it, a large one is the store's */
     void *scratch;
+    tn_block shared;  /* that block and scratch are in, if they are large */
     tn_charge charge; /* of both */
     int64_t deadline; /* on the clock of tn_now_us; 0: none */
     const atomic_int *cancel, *callers_cancel; /* the session's; the caller's, or NULL */

@@ -116,6 +116,63 @@ void tn_context_restore_random(tn_run_context *c)
     pthread_mutex_unlock(&c->program->store->lock);
 }
 
+/* A program's blocks that are larger than this are the store's while nobody runs it. */
+#define LEAST_SHARED ((size_t)256 << 10)
+
+static size_t block_bytes(const tn_program *p)
+{
+    return (p->block + 64 + 63) / 64 * 64;
+}
+
+static bool is_shared(const tn_program *p)
+{
+    return p->store && block_bytes(p) + p->scratch >= LEAST_SHARED;
+}
+
+static bool take_memory(tn_run_context *c, const tn_program *p)
+{
+    size_t n = block_bytes(p), all = n + p->scratch + 64;
+    if (!tn_charge_add(&c->charge, all)) return false;
+    if (is_shared(p)) {
+        c->shared = tn_blocks_take(&p->store->blocks, all);
+        c->block = c->shared.p;
+        c->scratch = c->block ? c->block + n : NULL;
+    } else {
+        c->block = tn_aligned_alloc(n);
+        c->scratch = tn_aligned_alloc(p->scratch + 64);
+    }
+    return c->block && c->scratch;
+}
+
+static bool is_tight(const tn_budget *b)
+{
+    return b && tn_budget_used(b) > tn_budget_limit(b) / 2;
+}
+
+static void give_memory(tn_run_context *c)
+{
+    bool keep = !is_tight(c->charge.budget); /* others may need it more */
+    if (c->shared.p) {
+        tn_blocks_give(&c->program->store->blocks, c->shared, keep);
+    } else {
+        tn_free(c->block);
+        tn_free(c->scratch);
+    }
+    c->shared = (tn_block){0};
+    c->block = NULL;
+    c->scratch = NULL;
+    tn_charge_drop(&c->charge);
+}
+
+/* Values and kernels find their memory. */
+static void place_memory(tn_run_context *c)
+{
+    const tn_program *p = c->program;
+    for (int i = 0; i < p->n_slots; i++)
+        if (p->slots[i].place == TN_PLACE_BLOCK) c->values[i].data = c->block + p->slots[i].offset;
+    for (int i = 0; i < p->n_steps; i++) c->runs[i].scratch = c->scratch;
+}
+
 static tn_run_context *context_new(tn_program *p)
 {
     tn_run_context *c = tn_calloc(1, sizeof *c);
@@ -125,14 +182,9 @@ static tn_run_context *context_new(tn_program *p)
     c->values = tn_calloc((size_t)p->n_slots + 1, sizeof *c->values);
     c->runs = tn_calloc((size_t)p->n_steps + 1, sizeof *c->runs);
     c->dynamic = tn_calloc((size_t)p->n_dynamic + 1, sizeof *c->dynamic);
-    bool affordable = tn_charge_add(&c->charge, p->block + p->scratch + 128);
-    c->block = affordable ? tn_aligned_alloc(p->block + 64) : NULL;
-    c->scratch = affordable ? tn_aligned_alloc(p->scratch + 64) : NULL;
-    bool ok = c->values && c->runs && c->dynamic && c->block && c->scratch;
+    bool ok = c->values && c->runs && c->dynamic;
     if (ok) {
         memcpy(c->values, p->values, (size_t)p->n_slots * sizeof *c->values);
-        for (int i = 0; i < p->n_slots; i++)
-            if (p->slots[i].place == TN_PLACE_BLOCK) c->values[i].data = c->block + p->slots[i].offset;
         ok = context_runs(c) && context_rngs(c);
     }
     if (ok) return c;
@@ -172,15 +224,13 @@ void tn_context_free(tn_run_context *c)
         tn_free(c->runs[i].out);
     }
     for (int i = 0; c->dynamic && i < p->n_dynamic; i++) dynamic_free(&c->dynamic[i]);
+    give_memory(c);
     tn_free(c->values);
     tn_free(c->runs);
     tn_free(c->dynamic);
-    tn_free(c->block);
-    tn_free(c->scratch);
     tn_free(c->step_ns);
     tn_free(c->rngs);
     tn_free(c->rng_states);
-    tn_charge_drop(&c->charge);
     tn_free(c);
 }
 
@@ -190,17 +240,17 @@ tn_code tn_context_get(tn_program *p, tn_run_context **out, tn_error *err)
     tn_run_context *c = p->idle;
     if (c) p->idle = c->next;
     pthread_mutex_unlock(&p->lock);
-    if (!c && !(c = context_new(p)))
+    if (!c) c = context_new(p);
+    bool fresh = c && !c->block;
+    if (!c || (fresh && !take_memory(c, p))) {
+        tn_context_free(c);
         return tn_fail(err, TN_RESOURCE_EXHAUSTED, "OOM when allocating %zu bytes for the values of a run",
                        p->block + p->scratch);
+    }
+    if (fresh) place_memory(c);
     c->next = NULL;
     *out = c;
     return TN_OK;
-}
-
-static bool is_tight(const tn_budget *b)
-{
-    return b && tn_budget_used(b) > tn_budget_limit(b) / 2;
 }
 
 void tn_context_put(tn_program *p, tn_run_context *c)
@@ -211,6 +261,7 @@ void tn_context_put(tn_program *p, tn_run_context *c)
         tn_context_free(c);
         return;
     }
+    if (is_shared(p)) give_memory(c);
     pthread_mutex_lock(&p->lock);
     c->next = p->idle;
     p->idle = c;

@@ -57,6 +57,7 @@ tn_code tn_store_new(uint64_t seed, tn_store **out, tn_error *err)
     }
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->packs.lock, NULL);
+    pthread_mutex_init(&s->blocks.lock, NULL);
     *out = s;
     return TN_OK;
 }
@@ -70,6 +71,7 @@ void tn_store_free(tn_store *s)
     tn_map_free(s->variables);
     tn_map_free(s->rngs);
     tn_map_free(s->named);
+    tn_blocks_free(&s->blocks);
     pthread_mutex_destroy(&s->packs.lock);
     pthread_mutex_destroy(&s->lock);
     tn_budget_free(s->budget);

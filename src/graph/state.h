@@ -32,6 +32,22 @@ typedef struct tn_rng {
     tn_philox_state state; /* the next sample to be drawn */
 } tn_rng;
 
+/* Large blocks of memory that runs have given back (blocks.c). */
+enum { TN_IDLE_BLOCKS = 32 };
+typedef struct tn_block {
+    void *p;
+    size_t n;
+} tn_block;
+typedef struct tn_blocks {
+    pthread_mutex_t lock;
+    tn_block idle[TN_IDLE_BLOCKS];
+    int n;
+    size_t bytes;
+} tn_blocks;
+tn_block tn_blocks_take(tn_blocks *b, size_t n); /* of n bytes or more, 64-byte aligned; p NULL: no memory */
+void tn_blocks_give(tn_blocks *b, tn_block block, bool keep);
+void tn_blocks_free(tn_blocks *b);
+
 struct tn_store {
     pthread_mutex_t lock;
     tn_map *variables, *rngs; /* name -> tn_stored, tn_rng */
@@ -39,6 +55,7 @@ struct tn_store {
     uint64_t seed;            /* for generators without one */
     atomic_uint_fast64_t changes; /* of any variable, so far */
     tn_packs packs;               /* constants as kernels like them */
+    tn_blocks blocks;
     tn_files files;               /* what operators may use of the outside */
     tn_budget *budget;        /* of all that runs make and variables hold; NULL: no limit */
 };
