@@ -101,6 +101,7 @@ typedef struct tn_grpc_channel_options {
     const char *host;     /* name that the server's certificate must have; NULL: target's */
     size_t max_message;   /* received; 0: 2^31 - 1 */
     bool gzip;            /* messages sent are compressed */
+    const char *bearer;   /* token sent as authorization; NULL: none */
     double connect_seconds; /* 20 */
 } tn_grpc_channel_options;
 tn_code tn_grpc_channel_new(const tn_grpc_channel_options *o, tn_grpc_channel **out, tn_error *err);
