@@ -10,7 +10,7 @@
  * names and numbers.
  *
  * Chapters: 1 status, 2 options, 3 tensors, 4 graphs, 5 sessions, 6 layers and losses, 7 optimizers,
- * 8 data, 9 the experiment, 10 files.
+ * 8 data, 9 the experiment, 10 files, 11 serving, 12 clients.
  */
 #ifndef TURNERY_H
 #define TURNERY_H
@@ -1228,6 +1228,123 @@ TN_API tn_code tn_event_file_open(const char *path, tn_event_file **out, tn_erro
 /* The next event, valid until the one after. OUT_OF_RANGE: the end; DATA_LOSS gives file, record and offset. */
 TN_API tn_code tn_event_file_next(tn_event_file *f, const tn_event **out, tn_error *err);
 TN_API void tn_event_file_close(tn_event_file *f);
+
+/* ==== 11 Serving ============================================================================ */
+
+/* The model server: PredictionService, ModelService and TensorFlow Serving's REST API for any number of models and
+ * versions. Options are the flags of tensorflow_model_server by the same names and with the same meaning and defaults
+ * (tn_server_defaults), then those that are ours. Strings are borrowed until the server is gone. */
+typedef struct tn_server_options {
+    /* gRPC */
+    int64_t port; /* 0: none */
+    const char *grpc_socket_path, *grpc_channel_arguments, *ssl_config_file;
+    int64_t grpc_max_threads; /* that move bytes; 0: one a core, at most 4 */
+    bool enable_grpc_healthcheck_service, enable_serialization_as_tensor_content;
+    /* REST */
+    int64_t rest_api_port, rest_api_num_threads, rest_api_timeout_in_ms;
+    bool rest_api_enable_cors_support;
+    /* models */
+    const char *model_name, *model_base_path, *model_config_file, *saved_model_tags;
+    double model_config_file_poll_wait_seconds, file_system_poll_wait_seconds; /* the second: < 0: never, 0: once */
+    int64_t num_load_threads, num_unload_threads, max_num_load_retries, load_retry_interval_micros;
+    bool allow_version_labels_for_unavailable_models, enable_signature_method_name_check;
+    /* batching */
+    bool enable_batching, enable_per_model_batching_parameters;
+    const char *batching_parameters_file;
+    /* running */
+    int64_t tensorflow_session_parallelism, tensorflow_intra_op_parallelism, tensorflow_inter_op_parallelism;
+    const char *tensorflow_session_config_file;
+    bool enable_model_warmup;
+    int64_t num_request_iterations_for_warmup;
+    const char *monitoring_config_file;
+    /* ours */
+    const char *model_dir;              /* a training run: its exports are followed */
+    const char *meta_graph, *checkpoint; /* served as they are; meta_graph NULL: the checkpoint's own .meta */
+    double batch_latency_ms;            /* batches tune themselves to it; 0: no */
+    const char *access_log;             /* a file, "-": standard error */
+    const char *auth_tokens_file;       /* who may ask which model */
+    bool rest_api_ssl;                  /* ssl_config_file serves the REST port, too */
+    int64_t max_connections, max_streams; /* 0: by the descriptors there may be; 1000 a connection */
+    size_t max_request_size;            /* bytes; 0: 2^31 - 1 */
+    size_t model_memory_limit;          /* of each version; 0: none */
+    bool strictly_tensorflow;           /* every reply as TensorFlow Serving's: none of our own */
+    /* level: 0 debug, 1 info, 2 warning, 3 error. From any thread. */
+    void (*log)(void *payload, int level, const char *line);
+    void *payload;
+} tn_server_options;
+TN_API void tn_server_defaults(tn_server_options *o);
+
+typedef struct tn_server tn_server;
+/* Checks the options and reads the files they name; nothing runs yet. INVALID_ARGUMENT names the flag. */
+TN_API tn_code tn_server_new(const tn_server_options *o, tn_server **out, tn_error *err);
+/* Loads the models, then opens the ports: returns when requests are answered, or CANCELLED when it was stopped
+ * meanwhile. */
+TN_API tn_code tn_server_start(tn_server *s, tn_error *err);
+/* The port that was opened: 0 gRPC, 1 REST; 0: none. */
+TN_API int tn_server_port(const tn_server *s, int which);
+/* Reads the model configuration again and looks at the folders. Waits until it is so. */
+TN_API tn_code tn_server_reload(tn_server *s, tn_error *err);
+/* Health goes NOT_SERVING, no new connections are taken, running requests get `seconds` to finish. From any thread,
+ * once. true: all of them finished. */
+TN_API bool tn_server_stop(tn_server *s, double seconds);
+TN_API void tn_server_free(tn_server *s); /* stops it when nobody has */
+
+/* ==== 12 Clients ============================================================================ */
+
+/* A stub: a client of a model server, ours or TensorFlow Serving's. Threads may share one. */
+typedef struct tn_stub tn_stub;
+typedef struct tn_stub_options {
+    const char *server; /* "HOST:PORT" or "unix:PATH": gRPC; "http://HOST:PORT", "https://HOST:PORT": REST */
+    bool tls;           /* gRPC within TLS; also when one of the following files is given */
+    const char *ca_file, *cert_file, *key_file; /* PEM; NULL: the system's authorities, no certificate */
+    const char *host;   /* the name that the server's certificate has, where that is not the server's */
+    const char *token;  /* a bearer token */
+    bool gzip;          /* requests are compressed */
+    size_t max_message; /* of an answer, bytes; 0: 2^31 - 1 */
+} tn_stub_options;
+/* No connection is made yet. INVALID_ARGUMENT, NOT_FOUND: the options. */
+TN_API tn_code tn_stub_new(const tn_stub_options *o, tn_stub **out, tn_error *err);
+TN_API void tn_stub_free(tn_stub *c); /* questions not yet answered end as CANCELLED */
+
+typedef struct tn_question { /* borrowed during the call only */
+    const char *model;
+    int64_t version;     /* 0: the newest, or the label's */
+    const char *label;   /* NULL: none */
+    const char *signature; /* NULL: serving_default */
+    const tn_feed *inputs; /* by the signature's keys */
+    int n_inputs;
+    const char *const *outputs; /* those wanted; n_outputs 0: all */
+    int n_outputs;
+    double seconds;      /* the deadline from now; 0: none */
+} tn_question;
+typedef struct tn_answer {
+    const char *model, *signature; /* as the server says; NULL: it does not (REST) */
+    int64_t version;
+    const char *const *names; /* of outputs, ascending */
+    tn_tensor *const *values;
+    int n;
+    void *memory;
+} tn_answer;
+/* The server's code and message when it refuses; UNAVAILABLE: it cannot be reached. */
+TN_API tn_code tn_stub_predict(tn_stub *c, const tn_question *q, tn_answer *out, tn_error *err);
+TN_API void tn_answer_free(tn_answer *a);
+/* Returns at once; `answered` is called once, from the client's own thread, with an answer that is borrowed (NULL when
+ * code is not TN_OK), and must not wait. gRPC only. */
+typedef void (*tn_answered)(void *payload, tn_code code, const char *message, const tn_answer *answer);
+typedef struct tn_future tn_future;
+TN_API tn_code tn_stub_predict_async(tn_stub *c, const tn_question *q, tn_answered answered, void *payload,
+                                       tn_future **out, tn_error *err); /* out NULL: it is not to be cancelled */
+TN_API void tn_future_cancel(tn_future *f);
+TN_API void tn_future_free(tn_future *f);
+
+/* A signature as the server describes it (GetModelMetadata). NOT_FOUND lists those there are. */
+typedef struct tn_described_signature {
+    int64_t version;
+    tn_loaded_signature signature;
+    void *memory;
+} tn_described_signature;
+TN_API tn_code tn_stub_describe(tn_stub *c, const tn_question *q, tn_described_signature *out, tn_error *err);
+TN_API void tn_described_signature_free(tn_described_signature *s);
 
 #ifdef __cplusplus
 }

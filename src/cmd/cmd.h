@@ -16,7 +16,9 @@ typedef struct command {
     tn_code (*run)(int argc, char **argv, tn_error *err); /* arguments after the command's name */
 } command;
 
-typedef enum flag_kind { FLAG_BOOL, FLAG_INT, FLAG_SIZE, FLAG_SECONDS, FLAG_STRING, FLAG_STRINGS } flag_kind;
+typedef enum flag_kind {
+    FLAG_BOOL, FLAG_INT, FLAG_SIZE, FLAG_SECONDS, FLAG_NUMBER, FLAG_STRING, FLAG_STRINGS
+} flag_kind;
 
 typedef struct strings { /* a flag that may be given several times */
     const char *v[256];
@@ -35,6 +37,8 @@ typedef struct flag {
 
 /* Arguments that are no flags are kept in rest. INVALID_ARGUMENT gives the nearest flag for an unknown one. */
 tn_code flags_parse(const flag *flags, int argc, char **argv, void *values, strings *rest, tn_error *err);
+/* One argument, --name=value or --name of a boolean. NOT_FOUND: no such flag, or without its value. */
+tn_code flags_parse_one(const flag *flags, const char *argument, void *values, tn_error *err);
 void flags_help(const command *c);
 /* What a model may take: flags of every command that runs one. `at`: where in T the limits are. */
 typedef struct limits {

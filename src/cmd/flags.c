@@ -85,6 +85,16 @@ static tn_code set_seconds(const flag *f, const char *value, double *out, tn_err
     return TN_OK;
 }
 
+static tn_code set_number(const flag *f, const char *value, double *out, tn_error *err)
+{
+    char *end;
+    double n = strtod(value, &end);
+    if (end == value || *end || !(n > -1e9 && n < 1e9))
+        return usage_error(err, "--%s takes a number, not '%s'", f->name, value);
+    *out = n;
+    return TN_OK;
+}
+
 static tn_code set(const flag *f, const char *value, void *values, tn_error *err)
 {
     void *at = (char *)values + f->offset;
@@ -100,6 +110,7 @@ static tn_code set(const flag *f, const char *value, void *values, tn_error *err
         return TN_OK;
     case FLAG_SIZE: return set_size(f, value, at, err);
     case FLAG_SECONDS: return set_seconds(f, value, at, err);
+    case FLAG_NUMBER: return set_number(f, value, at, err);
     case FLAG_STRING: *(const char **)at = value; return TN_OK;
     case FLAG_STRINGS:
         list = at;
@@ -127,6 +138,17 @@ static tn_code parse_one(const flag *flags, int argc, char **argv, int *i, void 
     if (equal || f->kind == FLAG_BOOL) return set(f, equal ? equal + 1 : NULL, values, err);
     if (++*i >= argc) return usage_error(err, "--%s wants a value (%s)", f->name, f->value ? f->value : "VALUE");
     return set(f, argv[*i], values, err);
+}
+
+tn_code flags_parse_one(const flag *flags, const char *argument, void *values, tn_error *err)
+{
+    const char *name = argument + strspn(argument, "-"), *equal = strchr(name, '=');
+    const flag *f = *argument == '-' ? find(flags, name, equal ? (size_t)(equal - name) : strlen(name)) : NULL;
+    if (!f || (!equal && f->kind != FLAG_BOOL)) {
+        usage_error(err, "unknown argument: %s", argument);
+        return err->code = TN_NOT_FOUND;
+    }
+    return set(f, equal ? equal + 1 : NULL, values, err);
 }
 
 tn_code flags_parse(const flag *flags, int argc, char **argv, void *values, strings *rest, tn_error *err)

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * main.c - the command's entry: finds the subcommand's record and runs it; prints errors, in this one place,
- * and turns codes into exit statuses. Each command is one file.
+ * and turns codes into exit statuses. Each command is one file. Under the name tensorflow_model_server it is `serve`.
  */
-#include "cmd.h"
+#include "serve.h"
 
 #include <stdio.h>
 #include <string.h>
 
-extern const command cmd_bench, cmd_check, cmd_export, cmd_new, cmd_predict, cmd_run, cmd_show, cmd_test,
-    cmd_train;
+extern const command cmd_bench, cmd_check, cmd_export, cmd_new, cmd_predict, cmd_run, cmd_serve, cmd_show,
+    cmd_test, cmd_train;
 
 static const command *const commands[] = {
-    &cmd_new, &cmd_check, &cmd_train, &cmd_test, &cmd_predict, &cmd_export, &cmd_run, &cmd_show, &cmd_bench,
+    &cmd_new, &cmd_check, &cmd_train, &cmd_test, &cmd_predict, &cmd_export, &cmd_run, &cmd_serve, &cmd_show, &cmd_bench,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
@@ -59,8 +59,15 @@ static int check_output(const char *name, int status)
     return status ? status : tn_code_exit(TN_RESOURCE_EXHAUSTED);
 }
 
+static bool is_model_server(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return strcmp(slash ? slash + 1 : path, "tensorflow_model_server") == 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc && is_model_server(argv[0])) return model_server_main(argc, argv);
     tn_error err = {TN_OK, ""};
     if (argc < 2) return help(stderr);
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) return help(stdout);
