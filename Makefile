@@ -14,7 +14,7 @@ TESTS ?=
 ninja := ninja -C $(BUILD) -j $(JOBS)
 san_options := $(if $(SAN),-Db_sanitize=$(SAN) -Db_lundef=false --buildtype=debugoptimized)
 
-.PHONY: all help setup build check demo install uninstall bench fuzz check-interop check-large format lint clean
+.PHONY: all help setup build check demo install uninstall deb bench fuzz check-interop check-large format lint clean
 
 all: build
 
@@ -23,6 +23,7 @@ help:
 	@echo 'make check          sets up, builds, runs all tests (SAN=address,undefined or SAN=thread: with a sanitizer)'
 	@echo 'make build          build/turnery and build/libturnery.so'
 	@echo 'make install        command, library, header, manual pages, completion (PREFIX, DESTDIR); make uninstall'
+	@echo 'make deb            build/turnery.deb; packaging/ has a Containerfile and a systemd unit'
 	@echo 'make bench          speed and size, beside TensorFlow, PyTorch and onnxruntime: TF_PYTHON, TORCH_PYTHON, ORT_PYTHON'
 	@echo 'make check-interop  real TensorFlow reads what we write and the other way round (TF_PYTHON, or a venv is made)'
 	@echo 'make check-large    models of more than a gigabyte (needs 2 GB of disk)'
@@ -53,6 +54,12 @@ set_prefix = @meson configure $(BUILD) -Dprefix='$(PREFIX)' && $(ninja) >/dev/nu
 install: build
 	$(set_prefix)
 	DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild --strip
+
+# A Debian package of the installed files; packaging/Containerfile makes an image of it.
+deb: build
+	$(set_prefix)
+	tools/deb $(BUILD)
+	@meson configure $(BUILD) -Dprefix='$(PREFIX)'
 
 uninstall:
 	$(set_prefix)
