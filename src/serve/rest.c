@@ -79,8 +79,8 @@ static void answer(tn_rest_trip *t, tn_code code, const char *message, tn_buf *b
     }
     snprintf(kept, sizeof kept, "%s", code == TN_OK ? "" : message);
     t->turn.facts.bytes_out = code == TN_OK ? (int64_t)body->n : 0;
+    tn_rest_inputs_drop(&t->in); /* whose signature is the servable's, which the turn gives back */
     tn_turn_end(&t->turn, code, kept);
-    tn_rest_inputs_drop(&t->in);
     reply(t->rest, t->r, code, kept, type, body);
 }
 
