@@ -8,6 +8,7 @@
 #include "channels_first.h"
 #include "op_grads.h"
 #include "op_move.h"
+#include "pack.h"
 
 /* ==== sizes ==== */
 
@@ -173,9 +174,11 @@ tn_shape tn_conv_out_shape(const tn_conv_sizes *s)
 
 /* ==== prepare and run ==== */
 
+enum { FILTER_PACK = -3 }; /* what a pack is, beside products' */
+
 typedef struct conv {
     tn_conv *kernel; /* NULL: nothing to compute, the result is zeros */
-    void *packed;
+    tn_pack *packed;
     int in, filter, out; /* input numbers; -1: the output */
 } conv;
 
@@ -183,7 +186,7 @@ static void conv_done(void *params)
 {
     conv *c = params;
     tn_conv_free(c->kernel);
-    tn_free(c->packed);
+    tn_pack_release(c->packed);
     c->kernel = NULL;
     c->packed = NULL;
 }
@@ -193,18 +196,32 @@ static const tn_shape *shape_of(const tn_prepare *p, int i)
     return i < 0 ? &p->out[0]->shape : &p->in[i]->shape;
 }
 
-/* A constant filter is packed once. */
+typedef struct packing {
+    const tn_conv *kernel;
+    void *scratch;
+    tn_code code;
+    tn_error *err;
+} packing;
+
+static void fill_filter(const void *how, const void *filter, void *to)
+{
+    packing *k = (packing *)how; /* pack_filter's own */
+    k->code = tn_conv_pack(k->kernel, filter, to, k->scratch, k->err);
+}
+
+/* A constant filter is packed once, for all programs that want it so. */
 static tn_code pack_filter(tn_prepare *p, conv *c, tn_error *err)
 {
     size_t bytes = c->filter < 0 ? 0 : tn_conv_packed(c->kernel);
-    if (!bytes || !p->is_constant[c->filter] || !p->in[c->filter]->data) return TN_OK;
+    if (!bytes || !p->packs || !p->is_constant[c->filter] || !p->in[c->filter]->data) return TN_OK;
     size_t scratch = tn_conv_scratch(c->kernel);
-    void *space = scratch ? tn_aligned_alloc(scratch) : NULL;
-    c->packed = tn_aligned_alloc(bytes);
-    tn_code code = c->packed && (space || !scratch) ? TN_OK : tn_no_memory(err, bytes + scratch);
-    if (code == TN_OK) code = tn_conv_pack(c->kernel, p->in[c->filter]->data, c->packed, space, err);
-    tn_free(space);
-    return code;
+    packing k = {.kernel = c->kernel, .scratch = scratch ? tn_aligned_alloc(scratch) : NULL, .err = err};
+    const int64_t key[4] = {FILTER_PACK, (int64_t)bytes, (int64_t)tn_conv_packed_layout(c->kernel), 0};
+    tn_code code = k.scratch || !scratch ? TN_OK : tn_no_memory(err, scratch);
+    if (code == TN_OK)
+        code = tn_pack_take(p->packs, p->in[c->filter]->data, key, bytes, fill_filter, &k, &c->packed, err);
+    tn_free(k.scratch);
+    return code == TN_OK ? k.code : code;
 }
 
 static tn_code conv_run(tn_run *r, tn_error *err);
@@ -241,7 +258,7 @@ static tn_code conv_run(tn_run *r, tn_error *err)
     tn_conv_args args = {.in = data_of(r, c->in),
                          .filter = data_of(r, c->filter),
                          .out = data_of(r, c->out),
-                         .packed = c->packed,
+                         .packed = c->packed ? c->packed->data : NULL,
                          .scratch = r->scratch,
                          .bias = c->out < 0 && r->n_in > 2 ? r->in[2]->data : NULL};
     return tn_conv_run(c->kernel, &args, err);

@@ -57,6 +57,43 @@ void tn_pack_release(tn_pack *p)
     tn_free(p);
 }
 
+/* ==== packs as tensors ==== */
+
+typedef struct held { /* what a tensor's buffer keeps */
+    tn_pack *pack;
+    tn_tensor *source; /* NULL: it is nobody's, and stays */
+} held;
+
+static void let_go(tn_buffer *self)
+{
+    held *h = self->owner;
+    tn_pack_release(h->pack);
+    tn_tensor_unref(h->source);
+    tn_free(h);
+}
+
+tn_code tn_pack_tensor(tn_packs *all, const tn_tensor *source, const int64_t key[4], const tn_shape *shape,
+                       void (*fill)(const void *how, const void *source, void *to), const void *how, tn_tensor **out,
+                       tn_error *err)
+{
+    size_t bytes = TN_MAX((size_t)tn_shape_count(shape), 1) * sizeof(float);
+    held *h = tn_calloc(1, sizeof *h);
+    tn_buffer *b = tn_calloc(1, sizeof *b);
+    tn_code code = tn_no_memory(err, bytes);
+    if (h && b) code = tn_pack_take(all, source->data, key, bytes, fill, how, &h->pack, err);
+    if (code != TN_OK) {
+        tn_free(h);
+        tn_free(b);
+        return code;
+    }
+    if (atomic_load(&source->refs)) h->source = tn_tensor_ref((tn_tensor *)source);
+    *b = (tn_buffer){.data = h->pack->data, .size = bytes, .release = let_go, .owner = h};
+    atomic_init(&b->refs, 1);
+    code = tn_tensor_on(TN_FLOAT, shape, b, h->pack->data, out, err);
+    tn_buffer_unref(b);
+    return code;
+}
+
 /* ==== products ==== */
 
 static void fill_panels(const void *how, const void *source, void *to)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * pack.h - constants in the form that a kernel likes, made once for all programs of a store; and the matrix product
- * whose second operand may be one.
+ * whose second operand may be one. What passes make of constants is shared in the same way.
  *
  * Invariants: a pack lives as long as somebody holds it; whoever does keeps its source alive, too.
  */
@@ -31,6 +31,11 @@ tn_code tn_pack_take(tn_packs *all, const void *source, const int64_t key[4], si
                      void (*fill)(const void *how, const void *source, void *to), const void *how, tn_pack **out,
                      tn_error *err);
 void tn_pack_release(tn_pack *p);
+/* A float tensor of this shape, filled from source; it holds the pack and source. All who ask with the same key share
+ * its bytes. */
+tn_code tn_pack_tensor(tn_packs *all, const tn_tensor *source, const int64_t key[4], const tn_shape *shape,
+                       void (*fill)(const void *how, const void *source, void *to), const void *how, tn_tensor **out,
+                       tn_error *err);
 
 /* A product; when its second operand is a constant, that is packed where it pays. */
 typedef struct tn_product {

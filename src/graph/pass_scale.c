@@ -10,6 +10,8 @@
 
 #include <math.h>
 
+enum { SCALED = -2 }; /* what a pack is, beside products' */
+
 typedef struct weights { /* how the constant weights of a product are laid out */
     int input;       /* which input they are */
     int64_t inner;   /* weight i belongs to channel i / inner % channels */
@@ -76,21 +78,41 @@ static tn_code new_constant(tn_binding *b, tn_region *r, const tn_pnode *like, c
     return TN_OK;
 }
 
-/* The product's weights times factor: another constant. */
+typedef struct scaling {
+    const weights *w;
+    const float *factor;
+    int64_t count, all;
+} scaling;
+
+static void scale(const void *how, const void *source, void *to)
+{
+    const scaling *s = how;
+    const float *old = source;
+    float *v = to;
+    for (int64_t i = 0; i < s->all; i += s->w->inner * s->w->channels)
+        for (int64_t c = 0; c < s->w->channels; c++)
+            for (int64_t k = 0; k < s->w->inner; k++) {
+                const int64_t j = i + c * s->w->inner + k;
+                v[j] = old[j] * s->factor[s->count == 1 ? 0 : c];
+            }
+}
+
+/* The product's weights times factor: another constant, which all programs that come to it share. */
 static tn_code change_weights(tn_binding *b, tn_region *r, tn_pnode *product, const weights *w, const float *factor,
                               int64_t count, tn_error *err)
 {
     const tn_info *from = info_of(product->in[w->input]);
-    const float *old = TN_FLOATS(from->value);
-    float *v;
-    tn_pnode *changed;
-    TN_TRY(new_constant(b, r, product, &from->shape, &changed, &v, err));
-    for (int64_t i = 0, all = tn_shape_count(&from->shape); i < all; i += w->inner * w->channels)
-        for (int64_t c = 0; c < w->channels; c++)
-            for (int64_t k = 0; k < w->inner; k++) {
-                const int64_t j = i + c * w->inner + k;
-                v[j] = old[j] * factor[count == 1 ? 0 : c];
-            }
+    const scaling s = {w, factor, count, tn_shape_count(&from->shape)};
+    const uint64_t factors = tn_hash(factor, (size_t)count * sizeof *factor);
+    const int64_t key[4] = {SCALED, w->inner << 32 | w->channels, s.all, (int64_t)factors};
+    tn_tensor *t;
+    TN_TRY(tn_pack_tensor(&b->store->packs, from->value, key, &from->shape, scale, &s, &t, err));
+    TN_TRY(tn_binding_own(b, t, err));
+    tn_pnode *changed = tn_pnode_new(b->arena, &tn_pseudo_constant, product->name, 0, 1);
+    if (!changed || !tn_region_add(b->arena, r, changed)) return tn_no_memory(err, sizeof *changed);
+    changed->attrs = product->attrs;
+    changed->order = -1;
+    changed->out[0] = (tn_info){.dtype = TN_FLOAT, .shape = from->shape, .value = t, .bound = -1};
     product->in[w->input] = (tn_pval){changed, 0};
     return TN_OK;
 }
@@ -109,8 +131,8 @@ static float at(numbers x, int64_t i, float otherwise)
 static tn_code set_bias(tn_binding *b, tn_region *r, tn_pnode *n, int side, int64_t channels, numbers old,
                         numbers factor, numbers more, tn_error *err)
 {
-    float *v;
-    tn_pnode *bias;
+    float *v = NULL;
+    tn_pnode *bias = NULL;
     TN_TRY(new_constant(b, r, n, &(tn_shape){.rank = 1, .dim = {channels}}, &bias, &v, err));
     for (int64_t i = 0; i < channels; i++) v[i] = at(old, i, 0) * at(factor, i, 1) + at(more, i, 0);
     n->in[side] = (tn_pval){bias, 0};

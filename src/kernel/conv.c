@@ -206,6 +206,11 @@ size_t tn_conv_packed(const tn_conv *c)
     return c->onednn ? tn_onednn_packed(c->onednn) : 0;
 }
 
+uint64_t tn_conv_packed_layout(const tn_conv *c)
+{
+    return c->onednn ? tn_onednn_packed_layout(c->onednn) : 0;
+}
+
 tn_code tn_conv_pack(const tn_conv *c, const void *filter, void *packed, void *scratch, tn_error *err)
 {
     if (c->tiled) tn_conv_tiled_pack(&c->d, &c->s, c->isa, filter, packed);

@@ -134,6 +134,8 @@ void tn_conv_free(tn_conv *c);
 size_t tn_conv_scratch(const tn_conv *c);
 /* FORWARD, BACKWARD_DATA: bytes of the filter in the layout the kernel likes; 0: it takes it as it is. */
 size_t tn_conv_packed(const tn_conv *c);
+/* Convolutions with the same number here, and as many bytes, pack a filter alike. */
+uint64_t tn_conv_packed_layout(const tn_conv *c);
 tn_code tn_conv_pack(const tn_conv *c, const void *filter, void *packed, void *scratch, tn_error *err);
 /* FORWARD reads in, filter, bias, writes out. BACKWARD_DATA reads out, filter, writes in.
  * BACKWARD_FILTER reads in, out, writes filter (and bias). packed, when not NULL, replaces filter. */
