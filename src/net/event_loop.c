@@ -18,7 +18,8 @@
 struct tn_loop {
     int epoll, wake;
     bool running, stopping;
-    pthread_t thread, self; /* self: set by the thread itself */
+    pthread_t thread;
+    _Atomic(pthread_t) self; /* set by the thread itself */
     tn_timer **heap;
     size_t n_timers, timers_cap;
     _Atomic(tn_job *) posted; /* newest first */
@@ -59,7 +60,7 @@ void tn_loop_free(tn_loop *l)
 
 bool tn_loop_here(const tn_loop *l)
 {
-    return !l->running || pthread_equal(l->self, pthread_self());
+    return !l->running || pthread_equal(atomic_load_explicit(&l->self, memory_order_relaxed), pthread_self());
 }
 
 /* ---- descriptors ---- */
@@ -234,7 +235,7 @@ void tn_loop_round(tn_loop *l)
 static void *run(void *payload)
 {
     tn_loop *l = payload;
-    l->self = pthread_self();
+    atomic_store_explicit(&l->self, pthread_self(), memory_order_relaxed);
     while (!l->stopping) round_of(l, patience(l));
     return NULL;
 }

@@ -12,11 +12,6 @@
 
 #include <unistd.h>
 
-#define STREAM_WINDOW (16 << 20)
-#define WINDOW (64 << 20)
-#define FRAME_SIZE (1u << 20)     /* that we take */
-#define FRAME_SENT ((size_t)256 << 10)
-#define FRAME_SECURE ((size_t)64 << 10) /* it is copied */
 #define MAX_CONTROL 2000          /* frames without a use in a second */
 #define MAX_STRIKES 2             /* as gRPC */
 #define MAX_OUTBOUND 10000        /* frames waiting to be sent */
@@ -177,14 +172,6 @@ static int on_closed(nghttp2_session *session, int32_t stream, uint32_t code, vo
     return 0;
 }
 
-static ssize_t frame_length(nghttp2_session *session, uint8_t type, int32_t stream, int32_t window,
-                            int32_t stream_window, uint32_t frame, void *payload)
-{
-    (void)session, (void)type, (void)stream;
-    size_t n = TN_MIN(((tn_h2 *)payload)->ssl ? FRAME_SECURE : FRAME_SENT, (size_t)frame);
-    return (ssize_t)TN_MIN(n, (size_t)TN_MAX(TN_MIN(window, stream_window), 1));
-}
-
 tn_code tn_grpc_conn_setup(tn_grpc_server *s, tn_error *err)
 {
     if (nghttp2_session_callbacks_new(&s->callbacks) || nghttp2_option_new(&s->option)) return tn_no_memory(err, 0);
@@ -195,7 +182,7 @@ tn_code tn_grpc_conn_setup(tn_grpc_server *s, tn_error *err)
     nghttp2_session_callbacks_set_on_frame_send_callback(s->callbacks, on_frame_sent);
     nghttp2_session_callbacks_set_on_stream_close_callback(s->callbacks, on_closed);
     nghttp2_session_callbacks_set_send_data_callback(s->callbacks, tn_grpc_send_data);
-    nghttp2_session_callbacks_set_data_source_read_length_callback(s->callbacks, frame_length);
+    nghttp2_session_callbacks_set_data_source_read_length_callback(s->callbacks, tn_h2_frame_length);
     nghttp2_option_set_no_closed_streams(s->option, 1);
     nghttp2_option_set_stream_reset_rate_limit(s->option, RESETS_AT_ONCE, RESETS_A_SECOND);
     return TN_OK;
@@ -245,14 +232,10 @@ static tn_code greet(tn_grpc_conn *c, tn_error *err)
     const tn_grpc_server_options *o = &c->worker->server->o;
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)o->max_streams},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
-        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_SIZE},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)TN_MIN(o->max_metadata, (size_t)INT32_MAX)},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     };
-    int code = nghttp2_submit_settings(c->h2.session, NGHTTP2_FLAG_NONE, settings, TN_COUNT(settings));
-    if (!code) code = nghttp2_session_set_local_window_size(c->h2.session, NGHTTP2_FLAG_NONE, 0, WINDOW);
-    return code ? tn_no_memory(err, 0) : TN_OK;
+    return tn_h2_greet(&c->h2, settings, TN_COUNT(settings)) ? tn_no_memory(err, 0) : TN_OK;
 }
 
 static tn_code begin(tn_grpc_conn *c, int fd, tn_error *err)

@@ -131,22 +131,6 @@ static ssize_t next_data(nghttp2_session *session, int32_t stream, uint8_t *buf,
     return (ssize_t)n;
 }
 
-/* Takes n bytes of the first message into the frame. */
-static bool put_bytes(tn_grpc_call *c, size_t n)
-{
-    tn_grpc_out *o = c->out;
-    bool ok = true;
-    if (o->at < TN_GRPC_PREFIX) {
-        size_t head = TN_MIN(n, TN_GRPC_PREFIX - o->at);
-        ok = tn_h2_copy(&c->conn->h2, o->prefix + o->at, head);
-        o->at += head;
-        n -= head;
-    }
-    if (n) ok = ok && tn_h2_refer(&c->conn->h2, o->body.data + (o->at - TN_GRPC_PREFIX), n);
-    o->at += n;
-    return ok;
-}
-
 /* A message that is wholly given away may be on its way into the socket by reference: it is freed after that. */
 static void advance(tn_grpc_call *c)
 {
@@ -167,7 +151,7 @@ int tn_grpc_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint
     tn_h2 *h = payload;
     (void)session, (void)frame;
     if (!tn_h2_has_room(h, n)) return NGHTTP2_ERR_WOULDBLOCK;
-    bool ok = tn_h2_copy(h, head, 9) && (!n || put_bytes(c, n));
+    bool ok = tn_h2_copy(h, head, 9) && (!n || tn_h2_message(h, c->out->prefix, c->out->body.data, &c->out->at, n));
     advance(c);
     return ok ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }

@@ -19,6 +19,11 @@
 #define OUT_SIZE ((size_t)96 << 10)
 #define FRAME_ROOM ((size_t)20 << 10) /* what the session may give in one piece, but for long headers */
 #define ROUND ((size_t)1 << 20)       /* bytes gathered for one write */
+#define STREAM_WINDOW (16 << 20)
+#define WINDOW (64 << 20)
+#define FRAME_SIZE (1u << 20)         /* that we take */
+#define FRAME_SENT ((size_t)256 << 10)
+#define FRAME_SECURE ((size_t)64 << 10) /* it is copied */
 #define COPIED 4096                   /* payloads up to here are copied */
 #define READS 8                       /* rounds of reading or writing before others have their turn */
 #define WRITES 16
@@ -87,6 +92,37 @@ bool tn_h2_refer(tn_h2 *h, const void *p, size_t n)
     if (h->ssl || n <= COPIED) return tn_h2_copy(h, p, n);
     add_piece(h->room, p, n);
     return true;
+}
+
+bool tn_h2_message(tn_h2 *h, const unsigned char prefix[TN_GRPC_PREFIX], const char *body, size_t *at, size_t n)
+{
+    bool ok = true;
+    if (*at < TN_GRPC_PREFIX) {
+        size_t head = TN_MIN(n, TN_GRPC_PREFIX - *at);
+        ok = tn_h2_copy(h, prefix + *at, head);
+        *at += head;
+        n -= head;
+    }
+    if (n) ok = ok && tn_h2_refer(h, body + (*at - TN_GRPC_PREFIX), n);
+    *at += n;
+    return ok;
+}
+
+ssize_t tn_h2_frame_length(nghttp2_session *session, uint8_t type, int32_t stream, int32_t window,
+                           int32_t stream_window, uint32_t frame, void *payload)
+{
+    (void)session, (void)type, (void)stream;
+    size_t n = TN_MIN(((tn_h2 *)payload)->ssl ? FRAME_SECURE : FRAME_SENT, (size_t)frame);
+    return (ssize_t)TN_MIN(n, (size_t)TN_MAX(TN_MIN(window, stream_window), 1));
+}
+
+int tn_h2_greet(tn_h2 *h, const nghttp2_settings_entry *more, size_t n)
+{
+    nghttp2_settings_entry v[8] = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
+                                   {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_SIZE}};
+    for (size_t i = 0; i < n; i++) v[2 + i] = more[i];
+    int code = nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, v, 2 + n);
+    return code ? code : nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, WINDOW);
 }
 
 /* Frames of the session into the room. */

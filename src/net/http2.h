@@ -11,6 +11,7 @@
 #define TN_NET_HTTP2_H
 
 #include "event_loop.h"
+#include "grpc_text.h"
 #include "net.h"
 
 #include <nghttp2/nghttp2.h>
@@ -73,5 +74,12 @@ void tn_h2_break(tn_h2 *h, const char *why);
 bool tn_h2_has_room(const tn_h2 *h, size_t n);
 bool tn_h2_copy(tn_h2 *h, const void *p, size_t n);
 bool tn_h2_refer(tn_h2 *h, const void *p, size_t n);
+/* n bytes of a gRPC message's prefix and body, which stand at *at together. */
+bool tn_h2_message(tn_h2 *h, const unsigned char prefix[TN_GRPC_PREFIX], const char *body, size_t *at, size_t n);
+/* A data_source_read_length_callback: frames as large as is good. */
+ssize_t tn_h2_frame_length(nghttp2_session *session, uint8_t type, int32_t stream, int32_t window,
+                           int32_t stream_window, uint32_t frame, void *payload);
+/* Our SETTINGS, with at most 6 more, and the connection's window. What nghttp2 says. */
+int tn_h2_greet(tn_h2 *h, const nghttp2_settings_entry *more, size_t n);
 
 #endif

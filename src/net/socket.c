@@ -144,6 +144,16 @@ void tn_socket_unlink(const char *address)
 
 /* ---- connecting ---- */
 
+/* A peer that has vanished without a word is found out within about a minute. */
+static void notice_death(int fd)
+{
+    int one = 1, seconds = 15, ms = 60000;
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof seconds);
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
+}
+
 static tn_code connect_to(const struct sockaddr *a, socklen_t size, const char *address, int *out, tn_error *err)
 {
     int fd = socket(a->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -153,6 +163,7 @@ static tn_code connect_to(const struct sockaddr *a, socklen_t size, const char *
         close(fd);
         return code;
     }
+    notice_death(fd);
     tn_socket_prompt(fd);
     *out = fd;
     return TN_OK;
