@@ -9,6 +9,7 @@
 #include "api.h"
 
 #define METHOD(name) "tensorflow/serving/" name
+#define FILL_LIMIT ((size_t)1 << 28) /* bytes of an input that is one value, repeated */
 
 /* ==== words ==== */
 
@@ -135,10 +136,9 @@ static tn_code take_input(tn_turn *t, const tn_TensorEntry *e, int i, tn_error *
 {
     tn_tensor *v = TN_NEW(t->arena, tn_tensor);
     if (!v) return tn_no_memory(err, sizeof *v);
-    tn_code code = tn_tensor_view_of_proto(e->value, t->arena, 0, v, NULL);
+    tn_code code = tn_tensor_view_of_proto(e->value, t->arena, FILL_LIMIT, v, err);
     t->ask.in[i] = v;
-    if (code == TN_OK || code == TN_RESOURCE_EXHAUSTED)
-        return code == TN_OK ? code : tn_no_memory(err, 0);
+    if (code == TN_OK || code == TN_RESOURCE_EXHAUSTED) return code;
     return tn_fail(err, TN_INVALID_ARGUMENT, "tensor parsing error: %.*s", (int)TN_MIN(e->key.n, 900), e->key.p);
 }
 
