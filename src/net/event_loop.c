@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -242,8 +243,12 @@ static void *run(void *payload)
 
 tn_code tn_loop_start(tn_loop *l, const char *name, tn_error *err)
 {
+    sigset_t all, before; /* signals are for others */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     l->running = true;
     int code = pthread_create(&l->thread, NULL, run, l);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (code) {
         l->running = false;
         return tn_fail_errno(err, code, "starting a thread");

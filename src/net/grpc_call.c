@@ -11,6 +11,7 @@
 
 #define FREE_CALLS 128
 #define ARENA_KEPT ((size_t)64 << 10)
+#define UNCHARGED ((size_t)128 << 10) /* of a call's buffers */
 #define MORE_LIMIT ((size_t)1 << 20) /* bytes of further messages while the handler has the call */
 
 /* ---- beginning and end ---- */
@@ -74,6 +75,7 @@ static void keep_record(tn_grpc_call *c)
     tn_grpc_worker *w = c->worker;
     tn_grpc_outs_free(c);
     tn_buf_free(&c->more);
+    atomic_fetch_sub(&w->server->memory, c->charged);
     tn_grpc_reader_reset(&c->reader);
     tn_buf_clear(&c->status);
     if (w->n_free >= FREE_CALLS || tn_arena_used(c->arena) > ARENA_KEPT) {
@@ -242,11 +244,26 @@ void tn_grpc_call_headers_end(tn_grpc_call *c)
 
 /* ---- messages ---- */
 
+/* Counts what the reader's buffers hold, unless it is little. */
+static tn_code charge(tn_grpc_call *c, tn_error *err)
+{
+    tn_grpc_server *s = c->worker->server;
+    size_t now = c->reader.raw.cap + c->reader.expanded.cap;
+    if (now <= UNCHARGED) now = 0;
+    if (now == c->charged) return TN_OK;
+    size_t sum = atomic_fetch_add(&s->memory, now - c->charged) + now - c->charged;
+    bool more = now > c->charged;
+    c->charged = now;
+    if (!more || sum <= s->o.max_memory) return TN_OK;
+    return tn_fail(err, TN_RESOURCE_EXHAUSTED, "the messages being received take more than %zu bytes", s->o.max_memory);
+}
+
 static void take_bytes(tn_grpc_call *c, tn_view *bytes)
 {
     tn_error err;
     bool done = false;
     tn_code code = tn_grpc_read(&c->reader, bytes, &done, &c->message, &err);
+    if (!code) code = charge(c, &err);
     if (code) tn_grpc_call_refuse(c, code, err.message);
     c->whole = !code && done;
 }

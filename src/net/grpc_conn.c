@@ -313,12 +313,20 @@ static int64_t age_of(const tn_grpc_conn *c, int64_t most)
     return most / 10 * 9 + most / 5 * (c->born % 1024) / 1024;
 }
 
+/* The socket takes nothing of what is left, or the peer's windows let nothing out. */
+static bool is_stalled(tn_grpc_conn *c, int64_t now)
+{
+    if (!c->queued || c->given != c->given_before || !c->moved_at) c->moved_at = now;
+    c->given_before = c->given;
+    return now - c->moved_at > STALL_US || (c->h2.sent_at && now - c->h2.sent_at > STALL_US);
+}
+
 void tn_grpc_conn_sweep(tn_grpc_conn *c, int64_t now)
 {
     const tn_grpc_server_options *o = &c->worker->server->o;
     int64_t age = o->max_connection_age_ms * 1000, idle = o->max_connection_idle_ms * 1000;
     if (!c->greeted && now - c->born > GREETING_US) tn_h2_break(&c->h2, "no HTTP/2 in time");
-    if (c->h2.sent_at && now - c->h2.sent_at > STALL_US) tn_h2_break(&c->h2, "the peer does not read");
+    if (is_stalled(c, now)) tn_h2_break(&c->h2, "the peer does not read");
     if (c->h2.broken) return;
     keep_alive(c, now);
     if (c->phase == TN_GRPC_OPEN) {

@@ -152,6 +152,7 @@ int tn_grpc_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint
     (void)session, (void)frame;
     if (!tn_h2_has_room(h, n)) return NGHTTP2_ERR_WOULDBLOCK;
     bool ok = tn_h2_copy(h, head, 9) && (!n || tn_h2_message(h, c->out->prefix, c->out->body.data, &c->out->at, n));
+    c->conn->given += n;
     advance(c);
     return ok ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }

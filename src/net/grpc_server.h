@@ -54,6 +54,7 @@ struct tn_grpc_call {
     const char *refusal;
     int http_status;
     tn_grpc_reader reader;
+    size_t charged;          /* of the server's memory, for the reader */
     tn_buf more;             /* came while the handler had the call */
     tn_view message;
     bool whole, ended;       /* a message is there; the peer sends no more */
@@ -91,6 +92,8 @@ struct tn_grpc_conn {
     int strikes, n_control;       /* pings too many; frames without a use in this second */
     int64_t control_since;
     size_t queued;                /* bytes of answers */
+    uint64_t given, given_before; /* to the socket, of messages: now, and when it was last looked at */
+    int64_t moved_at;             /* when something had moved, or nothing waited */
     char peer[TN_PEER_SIZE];
 };
 
@@ -115,6 +118,7 @@ struct tn_grpc_server {
     int n_workers, n_listeners, spare; /* spare: a descriptor to turn peers away with when there are no others */
     struct tn_grpc_listener *listeners;
     int64_t sweep_every, complained;
+    atomic_size_t memory;              /* of messages being received */
     bool started;
     atomic_int ending, cut;            /* whoever waits is told of changes; connections have been told to end */
     pthread_mutex_t lock;

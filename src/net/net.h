@@ -44,6 +44,7 @@ typedef struct tn_grpc_server_options { /* zeros: the defaults */
     tn_tls *tls;               /* NULL: plain; borrowed during the call to start */
     size_t max_message;        /* received: 2^31 - 1; larger is RESOURCE_EXHAUSTED as gRPC says it */
     size_t max_metadata;       /* of one call: 64 KiB */
+    size_t max_memory;         /* of all messages that are being received: half of the machine's */
     int max_connections;       /* 0: by the descriptors this process may have, less a reserve */
     int max_streams;           /* at once on one connection: 1000 */
     int64_t keepalive_time_ms, keepalive_timeout_ms; /* 2 hours, 20 s, as gRPC */

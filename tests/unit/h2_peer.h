@@ -140,11 +140,12 @@ static inline void peer_close(peer *p)
 static inline bool peer_pump(peer *p, int ms)
 {
     const uint8_t *bytes;
-    static char in[1 << 16];
+    static char in[1 << 16], out[1 << 17];
     ssize_t n;
-    while (!p->gone && (n = nghttp2_session_mem_send(p->session, &bytes)) > 0)
+    while (!p->gone && (n = nghttp2_session_mem_send(p->session, &bytes)) > 0) {
+        memcpy(out, bytes, (size_t)n); /* what comes meanwhile may change it */
         for (ssize_t at = 0, put; at < n && !p->gone; at += put) {
-            put = send(p->fd, bytes + at, (size_t)(n - at), MSG_NOSIGNAL | MSG_DONTWAIT);
+            put = send(p->fd, out + at, (size_t)(n - at), MSG_NOSIGNAL | MSG_DONTWAIT);
             if (put >= 0) continue;
             put = 0;
             if (errno != EAGAIN) p->gone = true;
@@ -155,6 +156,7 @@ static inline bool peer_pump(peer *p, int ms)
             if (got == 0) p->gone = true;
             if (got > 0) nghttp2_session_mem_recv(p->session, (uint8_t *)in, (size_t)got);
         }
+    }
     struct pollfd wait = {p->fd, POLLIN, 0};
     if (p->n_goaways && !nghttp2_session_want_read(p->session)) p->gone = true; /* as a client would */
     if (p->gone || poll(&wait, 1, ms) <= 0) return false;

@@ -329,6 +329,38 @@ static void test_limits(void **state)
     close_site(&s);
 }
 
+/* What is being received is bounded for all calls together. */
+static void test_memory(void **state)
+{
+    static char large[1000000];
+    answer a[20];
+    site s;
+    peer p;
+    tn_buf room = {0};
+    int refused = 0;
+    (void)state;
+    open_site(&s, (tn_grpc_server_options){.max_memory = 5000000});
+    peer_connect(&p, s.port);
+    tn_view message = framed(&room, 0, large, sizeof large);
+    message.n--; /* none is ever complete */
+    for (int i = 0; i < 20; i++) peer_call(&p, &a[i], "/t/Echo", NULL, message, true);
+    while (refused < 15) {
+        peer_pump(&p, 10);
+        assert_false(p.gone);
+        refused = 0;
+        for (int i = 0; i < 20; i++) refused += a[i].status == TN_RESOURCE_EXHAUSTED;
+    }
+    peer_close(&p);
+    peer_connect(&p, s.port);
+    while (tn_grpc_server_counts(s.server).calls) usleep(1000);
+    a[0] = ask(&p, "/t/Echo", NULL, large, sizeof large);
+    assert_int_equal(a[0].status, 0);
+    answer_free(&a[0]);
+    tn_buf_free(&room);
+    peer_close(&p);
+    close_site(&s);
+}
+
 static void test_gzip(void **state)
 {
     static const struct {
@@ -776,6 +808,7 @@ int main(void)
         cmocka_unit_test(test_drain),          cmocka_unit_test(test_drain_well),
         cmocka_unit_test(test_idle_old_dead),  cmocka_unit_test(test_unix),
         cmocka_unit_test(test_bad_addresses),  cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
