@@ -190,14 +190,17 @@ static bool take_nothing(tn_grpc_call *c, tn_view v)
     return true;
 }
 
+#define KNOWN(name) {(name), sizeof(name) - 1}
 static const struct {
-    const char *name;
+    tn_view name;
     bool (*take)(tn_grpc_call *c, tn_view v);
 } known[] = {
-    {":path", take_path},          {":method", take_method},       {"content-type", take_type},
-    {"grpc-timeout", take_timeout}, {"grpc-encoding", take_coding}, {"grpc-accept-encoding", take_accepted},
-    {":scheme", take_nothing},     {"te", take_nothing},
+    {KNOWN(":path"), take_path},           {KNOWN(":method"), take_method},
+    {KNOWN("content-type"), take_type},    {KNOWN("grpc-timeout"), take_timeout},
+    {KNOWN("grpc-encoding"), take_coding}, {KNOWN("grpc-accept-encoding"), take_accepted},
+    {KNOWN(":scheme"), take_nothing},      {KNOWN("te"), take_nothing},
 };
+#undef KNOWN
 
 static void refuse(tn_grpc_call *c, tn_code code, const char *why)
 {
@@ -215,7 +218,7 @@ bool tn_grpc_call_header(tn_grpc_call *c, tn_view name, tn_view value)
     }
     bool ok;
     size_t i = 0;
-    while (i < TN_COUNT(known) && !tn_view_is(name, known[i].name)) i++;
+    while (i < TN_COUNT(known) && !tn_view_eq(name, known[i].name)) i++;
     ok = i < TN_COUNT(known) ? known[i].take(c, value) : keep_header(c, name, value);
     if (!ok) refuse(c, TN_RESOURCE_EXHAUSTED, "the server has no memory for the call's metadata");
     return true;

@@ -93,8 +93,10 @@ static size_t put_status(tn_grpc_call *c, nghttp2_nv *v)
     size_t n = 0;
     const tn_buf *text = c->is_own ? &c->own_status : &c->status;
     unsigned code = (unsigned)(c->is_own ? c->own_code : c->code) % 100u;
-    int digits = snprintf(c->code_text, sizeof c->code_text, "%u", code);
-    v[n++] = nv("grpc-status", (tn_view){c->code_text, (size_t)digits});
+    bool two = code >= 10;
+    c->code_text[0] = (char)('0' + (two ? code / 10 : code));
+    c->code_text[1] = (char)('0' + code % 10);
+    v[n++] = nv("grpc-status", (tn_view){c->code_text, two ? 2 : 1});
     if (text->n) {
         v[n] = nv("grpc-message", (tn_view){text->data, text->n});
         v[n++].flags |= NGHTTP2_NV_FLAG_NO_INDEX;

@@ -67,7 +67,7 @@ struct tn_grpc_call {
     tn_code code, own_code;  /* own: not the handler's (deadline, refusal) */
     tn_buf status, own_status; /* grpc-message, encoded */
     bool is_own, has_only;
-    char code_text[4];
+    char code_text[2];       /* grpc-status */
     tn_grpc_header *trailers;
     tn_grpc_out *out, **out_end, only; /* only: the answer's message, which needs no memory of its own */
     atomic_size_t queued;    /* bytes of out */
