@@ -11,6 +11,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+
+#include "certificates.h"
 #include "net/net.h"
 #include "wire/wire.h"
 
@@ -446,6 +451,67 @@ static void addresses(void **state)
                                      &s, &err), TN_INVALID_ARGUMENT);
 }
 
+/* ==== TLS ==== */
+
+static void use_certificate(SSL_CTX *ctx, const char *key, const char *cert)
+{
+    BIO *k = BIO_new_mem_buf(key, -1), *c = BIO_new_mem_buf(cert, -1);
+    EVP_PKEY *private = PEM_read_bio_PrivateKey(k, NULL, NULL, NULL);
+    X509 *public = PEM_read_bio_X509(c, NULL, NULL, NULL);
+    assert_int_equal(SSL_CTX_use_certificate(ctx, public), 1);
+    assert_int_equal(SSL_CTX_use_PrivateKey(ctx, private), 1);
+    X509_free(public);
+    EVP_PKEY_free(private);
+    BIO_free(k);
+    BIO_free(c);
+}
+
+/* What the server answers; nothing: the connection was refused. The server's certificate is not looked at. */
+static void exchange_tls(const tn_http_server *s, const char *key, const char *cert, const char *request, tn_buf *out)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    char bytes[4096];
+    int fd = connect_to(s), n;
+    tn_buf_clear(out);
+    if (key) use_certificate(ctx, key, cert);
+    SSL *ssl = SSL_new(ctx);
+    SSL_set_fd(ssl, fd);
+    if (SSL_connect(ssl) == 1 && SSL_write(ssl, request, (int)strlen(request)) > 0)
+        while ((n = SSL_read(ssl, bytes, sizeof bytes)) > 0) tn_buf_add(out, bytes, (size_t)n);
+    tn_buf_char(out, 0);
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+    close(fd);
+}
+
+static void tls(void **state)
+{
+    (void)state;
+    tn_http_server *s = start((tn_http_server_options){.key = TN_VIEW(SERVER_KEY), .cert = TN_VIEW(SERVER_CERT)});
+    tn_buf out = {0};
+    exchange_tls(s, NULL, NULL, "GET /secret HTTP/1.1\r\n" CLOSE "\r\n", &out);
+    assert_non_null(strstr(out.data, "GET /secret ? [] "));
+    exchange_tls(s, NULL, NULL, "POST /later HTTP/1.1\r\n" CLOSE "Content-Length: 3\r\n\r\nabc", &out);
+    assert_non_null(strstr(out.data, "POST /later ? [] abc"));
+    const char *plain = "GET /plain HTTP/1.1\r\n" CLOSE "\r\n";
+    exchange(s, plain, strlen(plain), &out);
+    assert_true(out.n == 0 || !strstr(out.data, "200 OK"));
+    stop(s);
+    s = start((tn_http_server_options){
+        .key = TN_VIEW(SERVER_KEY), .cert = TN_VIEW(SERVER_CERT), .ca = TN_VIEW(AUTHORITY_CERT), .verify_peer = true});
+    exchange_tls(s, CLIENT_KEY, CLIENT_CERT, "GET /known HTTP/1.1\r\n" CLOSE "\r\n", &out);
+    assert_non_null(strstr(out.data, "GET /known ? [] "));
+    exchange_tls(s, NULL, NULL, "GET /unknown HTTP/1.1\r\n" CLOSE "\r\n", &out);
+    assert_null(strstr(out.data, "GET /unknown"));
+    exchange_tls(s, OTHER_KEY, OTHER_CERT, "GET /stranger HTTP/1.1\r\n" CLOSE "\r\n", &out);
+    assert_null(strstr(out.data, "GET /stranger"));
+    tn_buf_free(&out);
+    stop(s);
+    tn_error err;
+    const tn_http_server_options wrong = {.listen = "127.0.0.1:0", .handle = handle, .key = TN_VIEW(CLIENT_KEY), .cert = TN_VIEW(SERVER_CERT)};
+    assert_code(tn_http_server_start(&wrong, &s, &err), TN_INVALID_ARGUMENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,6 +528,7 @@ int main(void)
         cmocka_unit_test(draining_waits_for_answers),
         cmocka_unit_test(many_at_once),
         cmocka_unit_test(addresses),
+        cmocka_unit_test(tls),
     };
     return cmocka_run_group_tests_name("http_server", tests, NULL, NULL);
 }
