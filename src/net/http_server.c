@@ -20,7 +20,8 @@
 #include <unistd.h>
 
 enum {
-    POOL_BYTES = 64 << 10,      /* of a connection: request line, headers, the bytes being received */
+    POOL_BYTES = 16 << 10,      /* of a connection: request line, headers, the bytes being received */
+    RECEIVED_BYTES = 8 << 10,   /* of it, at once */
     RESERVED_DESCRIPTORS = 128, /* for files, other servers, logs */
     FIRST_BODY_BYTES = 1 << 20, /* taken at once for a body that says its length */
     DISCARDED_BYTES = 16 << 20, /* of a body that is too large are read, so that its sender sees the answer */
@@ -472,8 +473,9 @@ static tn_code start_daemon(tn_http_server *s, tn_error *err)
         MHD_OPTION_EXTERNAL_LOGGER, hear_trouble, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd,
         MHD_OPTION_THREAD_POOL_SIZE, (unsigned)(o->threads > 1 ? o->threads : 0), MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)o->max_connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TN_MAX(o->timeout, 1),
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_URI_LOG_CALLBACK, begin_request, s,
-        MHD_OPTION_NOTIFY_COMPLETED, end_request, s, MHD_OPTION_ARRAY, tls_options, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
+        (size_t)RECEIVED_BYTES, MHD_OPTION_URI_LOG_CALLBACK, begin_request, s, MHD_OPTION_NOTIFY_COMPLETED,
+        end_request, s, MHD_OPTION_ARRAY, tls_options, MHD_OPTION_END);
     tn_arena_free(a);
     if (s->daemon) return TN_OK;
     return tn_fail(err, tls ? TN_INVALID_ARGUMENT : TN_INTERNAL, "the HTTP server does not start: %s",

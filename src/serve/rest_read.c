@@ -42,7 +42,8 @@ typedef struct reader {
     const tn_loaded_signature *signature; /* NULL: not known yet */
     column *columns;
     bool columnar;
-    bool exact; /* the syntax is known to be right: what is wrong gets a message */
+    tn_view late; /* the signature that is named behind the values; NULL p: none */
+    bool exact;   /* the syntax is known to be right: what is wrong gets a message */
     tn_error error;
     tn_arena *arena;
 } reader;
@@ -555,17 +556,19 @@ static bool quick_member(reader *r, members *m, tn_view *name)
     if (!known) return tn_scan_value(&r->s);
     if (*known) return false;
     *known = r->s.at;
-    if (known == &m->signature)
-        return read_name(r, name) &&
-               (!r->signature ||
-                tn_view_is(name->n ? *name : TN_VIEW(TN_DEFAULT_SIGNATURE), r->signature->name));
+    if (known == &m->signature) {
+        if (!read_name(r, name)) return false;
+        tn_view meant = name->n ? *name : TN_VIEW(TN_DEFAULT_SIGNATURE);
+        if (r->signature && !tn_view_is(meant, r->signature->name)) r->late = *name;
+        return true;
+    }
     return !r->signature && find_signature(r, *name) && read_values(r, known == &m->inputs);
 }
 
-static bool read_quickly(reader *r)
+/* name: the signature's as far as it is known; "": the default one. */
+static bool read_quickly(reader *r, tn_view name)
 {
     members m = {0};
-    tn_view name = TN_VIEW("");
     bool more = true;
     tn_scan_space(&r->s);
     if (*r->s.at++ != '{') return false;
@@ -688,7 +691,13 @@ tn_code tn_rest_read_predict(tn_view json, const tn_rest_reading *how, tn_arena 
     const char *begin = tn_scan_start(json);
     reader first = {.s = {.begin = json.p, .at = begin, .end = json.p + json.n}, .how = how, .arena = a},
            r = first;
-    bool good = read_quickly(&r);
+    bool good = read_quickly(&r, TN_VIEW(""));
+    if (good && r.late.p) { /* what was read was for another signature */
+        tn_view late = r.late;
+        drop_columns(&r);
+        r = first;
+        good = read_quickly(&r, late) && !r.late.p;
+    }
     if (!good) {
         drop_columns(&r);
         r = first;
