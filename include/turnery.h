@@ -1264,6 +1264,7 @@ typedef struct tn_server_options {
     const char *access_log;             /* a file, "-": standard error */
     const char *auth_tokens_file;       /* who may ask which model */
     bool rest_api_ssl;                  /* ssl_config_file serves the REST port, too */
+    bool rest_api_gzip;                 /* REST's answers are compressed for those who accept that */
     int64_t max_connections, max_streams; /* 0: by the descriptors there may be; 1000 a connection */
     size_t max_request_size;            /* bytes; 0: 2^31 - 1 */
     size_t model_memory_limit;          /* of each version; 0: none */

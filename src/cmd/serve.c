@@ -39,6 +39,7 @@ static const flag flags[] = {
     ROW(rest_api_timeout_in_ms, FLAG_INT, "MS", "how long a REST request may take (30000)"),
     ROW(rest_api_enable_cors_support, FLAG_BOOL, NULL, "headers that allow requests from other origins"),
     ROW(rest_api_ssl, FLAG_BOOL, NULL, "TLS on the REST port, too, by --ssl_config_file"),
+    ROW(rest_api_gzip, FLAG_BOOL, NULL, "REST's answers are compressed for clients that accept gzip"),
     ROW(model_name, FLAG_STRING, "NAME", "the one model's name (default)"),
     ROW(model_base_path, FLAG_STRING, "FOLDER", "its folder of numbered versions"),
     ROW(model_dir, FLAG_STRING, "RUN", "a training run, whose exports are served as they appear"),

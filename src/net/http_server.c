@@ -372,13 +372,18 @@ static bool expand_body(tn_http_request *r)
     return code != TN_RESOURCE_EXHAUSTED && r->problem;
 }
 
+static enum MHD_Result refuse_body(tn_http_request *r)
+{
+    if (r->too_large && r->coming <= r->server->o.max_body) return refuse(r, 503, "out of memory\n");
+    return refuse(r, 413, "the body is larger than this server accepts\n");
+}
+
 /* The handler answers now, or will. */
 static enum MHD_Result hand_over(tn_http_request *r)
 {
     tn_http_server *s = r->server;
     int expected = HANDLING;
-    if (r->too_large || !expand_body(r))
-        return refuse(r, 413, "the body is larger than this server accepts\n");
+    if (r->too_large || !expand_body(r)) return refuse_body(r);
     r->received = tn_now_us();
     pthread_mutex_lock(&s->lock);
     s->handled++;

@@ -158,6 +158,7 @@ static tn_code open_rest(tn_server *s, tn_error *err)
                                 .max_body = o->max_request_size,
                                 .max_connections = (int)TN_MIN(o->max_connections, INT32_MAX),
                                 .timeout = (double)o->rest_api_timeout_in_ms / 1e3,
+                                .gzip = o->rest_api_gzip,
                                 .handle = tn_rest_api,
                                 .payload = &s->rest,
                                 .log = &s->log};

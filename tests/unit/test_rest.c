@@ -523,6 +523,48 @@ static void tokens(void **state)
     assert_code(tn_tokens_load(in(state, "none"), &t, &err), TN_NOT_FOUND);
 }
 
+/* ==== memory that ends ==== */
+
+/* Without the library's memory, so that only the server's fails. The status; 0: the connection was closed. */
+static int ask_plainly(const server *s, const char *request, size_t n)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)tn_http_server_port(s->http))};
+    char bytes[16384];
+    size_t got = 0;
+    inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0) {
+        send_all(fd, request, n);
+        for (ssize_t k; got < sizeof bytes && (k = recv(fd, bytes + got, sizeof bytes - got, 0)) > 0;) got += (size_t)k;
+    }
+    close(fd);
+    return got > 12 ? (int)strtol(bytes + 9, NULL, 10) : 0;
+}
+
+static void memory_that_ends(void **state)
+{
+    static const char *const requests[][2] = {
+        {"POST /v1/models/m:predict", "{\"instances\": [[1], [2]]}"},
+        {"POST /v1/models/forms:predict", "{\"signature_name\": \"strings\", \"instances\": [\"a\", {\"b64\": \"YQ==\"}]}"},
+        {"POST /v1/models/m:regress", "{\"signature_name\": \"regress_x_to_y\", \"examples\": [{\"x\": 80.0}]}"},
+        {"GET /v1/models/m/metadata", ""},
+        {"GET /v1/models", ""},
+    };
+    server *s = start(state, false, (tn_rest_options){0});
+    for (size_t i = 0; i < TN_COUNT(requests); i++)
+        for (int64_t at = 1; at < 70; at++) {
+            char request[512];
+            int n = snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s", requests[i][0],
+                             strlen(requests[i][1]), requests[i][1]);
+            tn_malloc_fail_at(at);
+            int status = ask_plainly(s, request, (size_t)n);
+            tn_malloc_fail_at(0);
+            if (status != 0 && status != 200 && status != 429 && status != 500 && status != 503) fail_msg("%s, allocation %d: %d", requests[i][0], (int)at, status);
+            if (at % 8 == 0) assert_int_equal(ask_plainly(s, request, (size_t)n), 200);
+        }
+    stop(s);
+}
+
 /* ==== many at once, while versions change ==== */
 
 typedef struct client {
@@ -567,6 +609,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(paths_and_verbs), TEST(predictions),  TEST(classify_and_regress), TEST(metadata),   TEST(cors_and_metrics), TEST(gzip_bodies),
         TEST(large_bodies),    TEST(list_and_probes), TEST(raw_bodies),        TEST(protobuf_bodies), TEST(tokens),       TEST(many_at_once),
+        TEST(memory_that_ends),
     };
     return cmocka_run_group_tests_name("rest", tests, NULL, NULL);
 }
