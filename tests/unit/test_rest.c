@@ -559,7 +559,8 @@ static void memory_that_ends(void **state)
             tn_malloc_fail_at(at);
             int status = ask_plainly(s, request, (size_t)n);
             tn_malloc_fail_at(0);
-            if (status != 0 && status != 200 && status != 429 && status != 500 && status != 503) fail_msg("%s, allocation %d: %d", requests[i][0], (int)at, status);
+            if (status != 0 && status != 200 && status != 429 && status != 500 && status != 503)
+                fail_msg("%s, allocation %d: %d", requests[i][0], (int)at, status);
             if (at % 8 == 0) assert_int_equal(ask_plainly(s, request, (size_t)n), 200);
         }
     stop(s);
