@@ -87,6 +87,7 @@ static tn_code load(tn_manager *m, tn_work *w, tn_error *err)
                                    .warm_up = o->warm_up,
                                    .warm_up_iterations = o->warm_up_iterations,
                                    .batching = o->batching,
+                                   .per_model_batching = o->enable_per_model_batching_parameters,
                                    .cancel = &w->version->cancel,
                                    .metrics = o->metrics,
                                    .log = o->log};
@@ -134,7 +135,7 @@ void *tn_load_thread(void *p)
         if (w->version) {
             do_load(m, w);
         } else {
-            tn_warm_up_sizes(w->servable, m->options.batching, &m->ends);
+            tn_warm_up_sizes(w->servable, &m->ends);
             tn_work_free(w);
         }
         pthread_mutex_lock(&m->lock);

@@ -44,7 +44,7 @@ tn_code tn_warm_up(tn_servable *s, const tn_servable_options *o, tn_error *err);
 tn_code tn_warm_up_zeros(tn_servable *s, const tn_servable_options *o, tn_error *err);
 /* Plans for the batch sizes that are to be expected, in the calling thread; gives up silently where it gets too large,
  * or when *cancel is set. */
-void tn_warm_up_sizes(tn_servable *s, const tn_batching *b, const atomic_int *cancel);
+void tn_warm_up_sizes(tn_servable *s, const atomic_int *cancel);
 
 /* ==== the manager ==== */
 

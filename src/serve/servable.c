@@ -91,6 +91,32 @@ static tn_code check_files(const tn_servable_options *o, tn_error *err)
     return o->checkpoint ? tn_bundle_check(o->checkpoint, o->cancel, err) : TN_OK;
 }
 
+/* batching_params.pbtxt; the number of threads stays the server's. */
+static tn_code own_batching(tn_servable *s, const tn_servable_options *o, tn_error *err)
+{
+    tn_buf text = {0};
+    tn_batching *b = TN_NEW(s->arena, tn_batching);
+    char *path = o->meta_graph ? NULL : tn_path_join(s->arena, s->path, "batching_params.pbtxt");
+    if (!b || (!path && !o->meta_graph)) return tn_no_memory(err, sizeof *b);
+    if (!path || !tn_file_exists(path)) return TN_OK;
+    TN_TRY(tn_file_read(path, (size_t)1 << 20, &text, err));
+    tn_code code = tn_batching_parse((tn_view){text.data, text.n}, s->arena, b, err);
+    if (code != TN_OK) tn_wrap(err, "%s", path);
+    tn_buf_free(&text);
+    b->num_batch_threads = o->batching->num_batch_threads;
+    b->latency_target_ms = o->batching->latency_target_ms;
+    if (code == TN_OK) s->batching = b;
+    return code;
+}
+
+static tn_code start_batching(tn_servable *s, const tn_servable_options *o, tn_error *err)
+{
+    if (!o->batching) return TN_OK;
+    if (o->per_model_batching) TN_TRY(own_batching(s, o, err));
+    else s->batching = o->batching;
+    return s->batching ? tn_batcher_new(s->batching, o->metrics, &s->batcher, err) : TN_OK;
+}
+
 static tn_code fill(tn_servable *s, const tn_servable_options *o, tn_error *err)
 {
     s->model = tn_arena_strdup(s->arena, o->model);
@@ -103,7 +129,7 @@ static tn_code fill(tn_servable *s, const tn_servable_options *o, tn_error *err)
     TN_TRY(tn_loaded_check(s->loaded, err));
     TN_TRY(may_go_on(o, err));
     TN_TRY(prepare_all(s, o, err));
-    if (o->batching) TN_TRY(tn_batcher_new(o->batching, o->metrics, &s->batcher, err));
+    TN_TRY(start_batching(s, o, err));
     s->bytes = bytes_of_variables(s);
     return o->warm_up ? tn_warm_up(s, o, err) : TN_OK;
 }

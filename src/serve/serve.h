@@ -43,6 +43,7 @@ typedef struct tn_servable {
     tn_loaded *loaded; /* session, signatures */
     tn_askers *askers;           /* what it may be asked */
     tn_batcher *batcher;         /* NULL: requests are not batched */
+    const struct tn_batching *batching; /* how they are; NULL as above */
     tn_request_log *_Atomic request_log; /* NULL: none; the manager's */
     int64_t bytes;               /* that its variables hold */
     tn_arena *arena;
@@ -64,7 +65,8 @@ typedef struct tn_servable_options {
     tn_session_options session;
     bool warm_up; /* assets.extra/tf_serving_warmup_requests, or else the signatures' own shapes */
     int warm_up_iterations;
-    const struct tn_batching *batching; /* NULL: none */
+    const struct tn_batching *batching; /* NULL: none. Stays as long as the servable */
+    bool per_model_batching;            /* batching_params.pbtxt of the folder instead; where there is none, none */
     const atomic_int *cancel;           /* not 0: loading gives up with CANCELLED */
     struct tn_metrics *metrics;
     const tn_log *log;

@@ -146,17 +146,24 @@ static bool is_wanted(tn_servable *s, const atomic_int *cancel)
     return !is_cancelled(cancel) && atomic_load(&s->refs) > 1;
 }
 
-void tn_warm_up_sizes(tn_servable *s, const tn_batching *b, const atomic_int *cancel)
+/* The k-th, 0: no more. */
+static int64_t expected_size(const tn_batching *b, int k)
+{
+    int64_t most = b ? TN_MIN(b->max_execution_batch_size, MOST_EXPECTED) : MOST_EXPECTED, size = (int64_t)2 << k;
+    if (b && b->n_allowed) return k < b->n_allowed ? b->allowed_batch_sizes[k] : 0;
+    return size <= most ? size : 0;
+}
+
+void tn_warm_up_sizes(tn_servable *s, const atomic_int *cancel)
 {
     bool before = tn_file_copies_enter(true);
     size_t sum = 0;
     for (int i = 0; i < tn_askers_count(s->askers); i++) {
         const tn_asker *a = tn_askers_at(s->askers, i);
-        int n_sizes = b && b->n_allowed ? b->n_allowed : 6;
-        if (!has_open_batch(a->signature)) continue;
-        for (int k = 0; k < n_sizes && is_wanted(s, cancel); k++) {
-            int64_t rows = b && b->n_allowed ? b->allowed_batch_sizes[k] : TN_MIN((int64_t)2 << k, MOST_EXPECTED);
-            if (!plan_for(a, rows, cancel, &sum)) break;
+        int64_t rows = 1;
+        for (int k = 0; rows && has_open_batch(a->signature) && is_wanted(s, cancel); k++) {
+            rows = expected_size(s->batching, k);
+            if (rows && !plan_for(a, rows, cancel, &sum)) break;
         }
     }
     tn_file_copies_enter(before);

@@ -198,15 +198,16 @@ static void test_sizes(void **state)
     tn_servable_options o = {.model = "m", .path = path_in(state, "m", "1"), .version = 1, .warm_up = true};
     assert_ok(tn_servable_load(&o, &s, &err), &err);
     assert_int_equal(programs_of(s), 1);
-    tn_warm_up_sizes(s, NULL, NULL); /* nobody else has it: what for? */
+    tn_warm_up_sizes(s, NULL); /* nobody else has it: what for? */
     assert_int_equal(programs_of(s), 1);
     tn_servable_keep(s);
-    tn_warm_up_sizes(s, NULL, &cancel);
+    tn_warm_up_sizes(s, &cancel);
     assert_int_equal(programs_of(s), 1);
-    tn_warm_up_sizes(s, NULL, NULL);
+    tn_warm_up_sizes(s, NULL);
     assert_int_equal(programs_of(s), 7); /* 1, 2, 4, ..., 64 */
     tn_batching b = {.allowed_batch_sizes = (int64_t[]){3, 8, 100}, .n_allowed = 3};
-    tn_warm_up_sizes(s, &b, NULL);
+    s->batching = &b;
+    tn_warm_up_sizes(s, NULL);
     assert_int_equal(programs_of(s), 9);
     tn_servable_drop(s);
     tn_servable_drop(s);
@@ -228,7 +229,8 @@ static void test_golden_models(void **state)
         tn_code code = tn_servable_load(&o, &s, &err);
         if (code != TN_OK) fail_msg("%s: %s", names[i], err.message);
         tn_servable_keep(s);
-        tn_warm_up_sizes(s, &(tn_batching){.allowed_batch_sizes = (int64_t[]){2, 5}, .n_allowed = 2}, NULL);
+        s->batching = &(tn_batching){.allowed_batch_sizes = (int64_t[]){2, 5}, .n_allowed = 2};
+        tn_warm_up_sizes(s, NULL);
         tn_servable_drop(s);
         tn_servable_drop(s);
     }

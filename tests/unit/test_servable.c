@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One version of one model: loaded from a SavedModel or a MetaGraph with a checkpoint, or refused; its signatures,
+ * batching parameters of its own, memory that runs out. */
+#include "serve_test.h"
+
+static tn_code load(tn_servable_options o, tn_servable **out, tn_error *err)
+{
+    o.model = "m";
+    o.version = 7;
+    o.warm_up = true;
+    return tn_servable_load(&o, out, err);
+}
+
+static void test_saved_model(void **state)
+{
+    tn_error err;
+    tn_servable *s, *again;
+    assert_ok(load((tn_servable_options){.path = golden(state, HALF_PLUS_TWO)}, &s, &err), &err);
+    assert_string_equal(s->model, "m");
+    assert_int_equal(s->version, 7);
+    assert_string_equal(s->path, golden(state, HALF_PLUS_TWO));
+    assert_true(s->bytes > 0 && s->bytes < 100);
+    assert_non_null(tn_askers_named(s->askers, TN_VIEW("regress_x_to_y")));
+    assert_non_null(tn_askers_named(s->askers, TN_VIEW("")));
+    assert_null(tn_askers_named(s->askers, TN_VIEW("absent")));
+    again = tn_servable_keep(s);
+    tn_servable_drop(s);
+    assert_string_equal(again->model, "m");
+    tn_servable_drop(again);
+    tn_servable_drop(NULL);
+}
+
+static void test_refused(void **state)
+{
+    tn_error err;
+    tn_servable *s = NULL;
+    static const char *const train[] = {"train"};
+    atomic_int cancel = 1;
+    assert_code(load((tn_servable_options){.path = in(state, "none")}, &s, &err), TN_NOT_FOUND);
+    assert_says(&err, "Could not find SavedModel .pb or .pbtxt at supplied export directory path: ");
+    assert_code(load((tn_servable_options){.path = golden(state, HALF_PLUS_TWO), .tags = train, .n_tags = 1}, &s, &err), TN_NOT_FOUND);
+    assert_code(load((tn_servable_options){.path = golden(state, HALF_PLUS_TWO), .cancel = &cancel}, &s, &err), TN_CANCELLED);
+    tn_session_options small = {.memory_limit = 1000};
+    put_version(state, "m", 1, 1000);
+    assert_code(load((tn_servable_options){.path = path_in(state, "m", "1"), .session = small}, &s, &err), TN_RESOURCE_EXHAUSTED);
+    put_golden(state, "m", "3", HALF_PLUS_TWO);
+    assert_int_equal(truncate(path_in(state, "m", "3/saved_model.pb"), 1000), 0);
+    assert_code(load((tn_servable_options){.path = path_in(state, "m", "3")}, &s, &err), TN_DATA_LOSS);
+    put_version(state, "m", 4, 10);
+    assert_ok(tn_remove_file(path_in(state, "m", "4/variables/variables.index"), &err), &err);
+    assert_code(load((tn_servable_options){.path = path_in(state, "m", "4")}, &s, &err), TN_NOT_FOUND);
+    assert_says(&err, "but no variables.index");
+    assert_null(s);
+}
+
+/* An optimizer's slots are checked, though no variable of the graph is restored from them. */
+static void test_all_tensors_are_checked(void **state)
+{
+    tn_error err;
+    tn_servable *s = NULL;
+    tn_bundle_writer *w;
+    put_version(state, "m", 1, 10);
+    const char *prefix = path_in(state, "m", "1/variables/variables"), *data = path_in(state, "m", "1/variables/variables.data-00000-of-00001");
+    assert_ok(tn_bundle_writer_open(prefix, &w, &err), &err);
+    tn_tensor *v = floats(&TN_SHAPE(10), (float[10]){1, 2, 3}), *slot = floats(&TN_SHAPE(2), (float[]){7, 8});
+    assert_ok(tn_bundle_add(w, "w", v, &err), &err);
+    assert_ok(tn_bundle_add(w, "w/Adam", slot, &err), &err);
+    assert_ok(tn_bundle_commit(w, &err), &err);
+    assert_ok(load((tn_servable_options){.path = path_in(state, "m", "1")}, &s, &err), &err);
+    tn_servable_drop(s);
+    tn_view bytes = content(state, data);
+    ((char *)bytes.p)[bytes.n - 1] ^= 1;
+    write_file(data, bytes);
+    assert_code(load((tn_servable_options){.path = path_in(state, "m", "1")}, &s, &err), TN_DATA_LOSS);
+    assert_says(&err, "w/Adam");
+    tn_tensor_unref(v);
+    tn_tensor_unref(slot);
+}
+
+/* y = 3 x as a MetaGraph with a signature, and its checkpoint. */
+static void test_meta_graph(void **state)
+{
+    tn_error err;
+    tn_servable *s = NULL;
+    tn_loaded *m;
+    put_version(state, "m", 3, 10);
+    assert_ok(tn_load_saved_model(path_in(state, "m", "3"), NULL, 0, NULL, &m, &err), &err);
+    assert_ok(tn_loaded_save(m, in(state, "saved"), &err), &err);
+    tn_loaded_free(m);
+    tn_servable_options o = {.meta_graph = in(state, "saved.meta"), .checkpoint = in(state, "saved")};
+    assert_ok(load(o, &s, &err), &err);
+    assert_string_equal(s->path, in(state, "saved.meta"));
+    assert_float_equal(ask_one(s), 3, 0);
+    tn_servable_drop(s);
+    o.checkpoint = golden(state, "models/ckpt_damaged/data_bit_flip/m");
+    assert_code(load(o, &s, &err), TN_DATA_LOSS);
+    o.checkpoint = NULL; /* variables without values answer nothing */
+    assert_code(load(o, &s, &err), TN_FAILED_PRECONDITION);
+    assert_says(&err, "variable 'w' has no value");
+}
+
+static void test_batching(void **state)
+{
+    tn_error err;
+    tn_servable *s;
+    tn_batching all;
+    assert_ok(tn_batching_parse(TN_VIEW("max_batch_size { value: 16 } num_batch_threads { value: 3 }"), arena_of(state), &all, &err), &err);
+    put_version(state, "m", 1, 10);
+    tn_servable_options o = {.path = path_in(state, "m", "1"), .batching = &all};
+    assert_ok(load(o, &s, &err), &err);
+    assert_ptr_equal(s->batching, &all);
+    assert_non_null(s->batcher);
+    tn_servable_drop(s);
+    o.per_model_batching = true; /* there are none of its own */
+    assert_ok(load(o, &s, &err), &err);
+    assert_null(s->batching);
+    assert_null(s->batcher);
+    tn_servable_drop(s);
+    write_file(path_in(state, "m", "1/batching_params.pbtxt"), TN_VIEW("max_batch_size { value: 4 } num_batch_threads { value: 9 }"));
+    assert_ok(load(o, &s, &err), &err);
+    assert_int_equal(s->batching->max_batch_size, 4);
+    assert_int_equal(s->batching->num_batch_threads, 3);
+    assert_non_null(s->batcher);
+    tn_servable_drop(s);
+    write_file(path_in(state, "m", "1/batching_params.pbtxt"), TN_VIEW("max_batch_size { value: 0 }"));
+    assert_code(load(o, &s, &err), TN_INVALID_ARGUMENT);
+    assert_says(&err, "batching_params.pbtxt: max_batch_size must be positive; was 0");
+}
+
+static void test_memory(void **state)
+{
+    tn_error err;
+    put_version(state, "m", 1, 10);
+    const char *path = path_in(state, "m", "1");
+    for (int64_t n = 1, step = 1;; n += step, step += n > 200) {
+        tn_servable *s = NULL;
+        tn_malloc_fail_at(n);
+        tn_code code = load((tn_servable_options){.path = path}, &s, &err);
+        int64_t left = tn_malloc_count();
+        tn_malloc_fail_at(0);
+        tn_servable_drop(s);
+        if (code != TN_OK) assert_code(code, TN_RESOURCE_EXHAUSTED);
+        else if (left < n) break;
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_saved_model), TEST(test_refused), TEST(test_all_tensors_are_checked), TEST(test_meta_graph), TEST(test_batching),
+        TEST(test_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
