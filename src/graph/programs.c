@@ -260,3 +260,56 @@ void tn_bound_put(tn_session *s, tn_bound *b)
     b->refs--;
     pthread_mutex_unlock(&s->lock);
 }
+
+/* ==== variables that are needed ==== */
+
+static tn_view address_of(const tn_resource *const *r)
+{
+    return (tn_view){(const char *)r, sizeof *r};
+}
+
+static bool note_resources(const tn_region *r, tn_map *needed)
+{
+    bool ok = true;
+    for (int i = 0; i < r->n_nodes && ok; i++) {
+        const tn_pnode *n = r->nodes[i];
+        const tn_resource *res = n->resource;
+        if (res) ok = tn_map_put_view(needed, address_of(&res), needed);
+        for (int k = 0; k < n->n_sub && ok; k++) ok = note_resources(n->sub[k], needed);
+    }
+    return ok;
+}
+
+static bool note_plans(tn_session *s, tn_map *needed)
+{
+    bool ok = true;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < tn_map_count(s->plans) && ok; i++) {
+        const tn_plan *p = tn_map_value(s->plans, i);
+        if (p->lowered) ok = note_resources(p->lowered->top, needed);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return ok;
+}
+
+tn_code tn_session_forget_unused(tn_session *s, tn_error *err)
+{
+    tn_map *needed = tn_map_new();
+    if (!needed || !note_plans(s, needed)) {
+        tn_map_free(needed);
+        return tn_no_memory(err, 0);
+    }
+    pthread_mutex_lock(&s->store->lock);
+    for (size_t i = 0; i < tn_map_count(s->store->variables); i++) {
+        tn_stored *v = tn_map_value(s->store->variables, i);
+        const tn_resource *res = &v->base;
+        tn_view key = address_of(&res);
+        if (!v->value || tn_map_get_view(needed, key)) continue;
+        tn_tensor_unref(v->value);
+        v->value = NULL;
+        atomic_fetch_add(&s->store->changes, 1);
+    }
+    pthread_mutex_unlock(&s->store->lock);
+    tn_map_free(needed);
+    return TN_OK;
+}

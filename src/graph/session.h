@@ -35,6 +35,9 @@ tn_code tn_prepared_run(tn_prepared *p, const tn_tensor *const *feeds, tn_tensor
  * take beside what is fed and fetched. */
 tn_code tn_prepared_bind(tn_prepared *p, const tn_tensor *const *feeds, size_t *bytes, tn_error *err);
 void tn_prepared_free(tn_prepared *p);
+/* Forgets the values of variables that no plan made so far looks at: whoever asks only what has been prepared needs no
+ * others. A plan made later finds them uninitialised. */
+tn_code tn_session_forget_unused(tn_session *s, tn_error *err);
 /* The plan as a table: steps, kernels, fusions, shapes, bytes, and times when step_ns is not NULL (sums
  * over `runs` runs, nanoseconds). */
 void tn_program_text(const tn_program *p, const int64_t *step_ns, int runs, tn_buf *out);

@@ -129,6 +129,7 @@ static tn_code fill(tn_servable *s, const tn_servable_options *o, tn_error *err)
     TN_TRY(tn_loaded_check(s->loaded, err));
     TN_TRY(may_go_on(o, err));
     TN_TRY(prepare_all(s, o, err));
+    TN_TRY(tn_session_forget_unused(tn_loaded_session(s->loaded), err)); /* optimizers' slots, copies for training */
     TN_TRY(start_batching(s, o, err));
     s->bytes = bytes_of_variables(s);
     return o->warm_up ? tn_warm_up(s, o, err) : TN_OK;

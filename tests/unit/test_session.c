@@ -397,6 +397,94 @@ static void test_prepared_limits(void **state)
     finish(&f);
 }
 
+/* Who asks only what was prepared needs the variables that this reads, also within functions; the others go. */
+static void test_unused_variables_go(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    start(&f);
+    tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE());
+    tn_node used = tn_variable(f.b, "used", tn_scalar(f.b, TN_FLOAT, 3), 0), old = tn_variable(f.b, "old", tn_scalar(f.b, TN_FLOAT, 5), TN_VAR_REF);
+    tn_variable(f.b, "slot", tn_scalar(f.b, TN_FLOAT, 7), 0);
+    tn_variable(f.b, "old_slot", tn_scalar(f.b, TN_FLOAT, 7), TN_VAR_REF);
+    tn_builder *body = tn_builder_new(tn_function_graph(f.g));
+    tn_node handle = tn_function_arg(body, "v", TN_RESOURCE, TN_SHAPE());
+    tn_node read = tn_op(body, "ReadVariableOp", TN_INPUTS(handle), TN_ATTRS(tn_attr_type("dtype", TN_FLOAT)));
+    tn_function_define(f.b, "reads", body, &read, 1);
+    tn_builder_free(body);
+    tn_node handles[] = {tn_output_of(tn_variable_of(f.b, used), 0)};
+    tn_node inner = tn_output_of(tn_call(f.b, "reads", handles, 1), 0);
+    tn_op_named(f.b, "AddN", "y", TN_INPUTS(x, inner, old), TN_NO_ATTRS);
+    const char *init = tn_operation_name(tn_global_variables_initializer(f.b)), *in = "x:0", *y = "y:0";
+    open_session(&f, 0);
+    assert_int_equal(tn_session_run(f.s, NULL, 0, NULL, 0, NULL, &init, 1, &f.err), TN_OK);
+    tn_session *s;
+    tn_session_options o = {.threads = 1};
+    assert_int_equal(tn_session_new(f.g, &o, &s, &f.err), TN_OK);
+    static const char *const names[] = {"used", "old", "slot", "old_slot"};
+    tn_tensor *v, *one;
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(tn_session_get(f.s, names[i], &v, &f.err), TN_OK);
+        assert_int_equal(tn_session_set(s, names[i], v, &f.err), TN_OK);
+        tn_tensor_unref(v);
+    }
+    tn_prepared *p;
+    assert_int_equal(tn_prepared_new(s, &in, 1, &y, 1, &p, &f.err), TN_OK);
+    assert_int_equal(tn_session_forget_unused(s, &f.err), TN_OK);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(tn_session_get(s, names[i], &v, &f.err), i < 2 ? TN_OK : TN_FAILED_PRECONDITION);
+        if (i < 2) tn_tensor_unref(v);
+    }
+    assert_int_equal(tn_tensor_scalar(TN_FLOAT, 1, &one, NULL), TN_OK);
+    assert_int_equal(tn_prepared_run(p, (const tn_tensor *const *)&one, &v, NULL, &f.err), TN_OK);
+    assert_float_equal(TN_FLOATS(v)[0], 9, 0);
+    tn_tensor_unref(v);
+    tn_tensor_unref(one);
+    tn_prepared_free(p);
+    tn_session_free(s);
+    finish(&f);
+}
+
+/* Weights with a factor in them, and filters as kernels like them, are there once for all shapes. */
+static void test_shapes_share_weights(void **state)
+{
+    (void)state;
+    fixture f = {0};
+    start(&f);
+    float filter[3 * 3 * 8 * 16], factor[16];
+    for (int i = 0; i < 3 * 3 * 8 * 16; i++) filter[i] = (float)(i % 7) - 3;
+    for (int i = 0; i < 16; i++) factor[i] = 1 + (float)i;
+    tn_tensor *t[2];
+    assert_int_equal(tn_tensor_of(TN_FLOAT, &TN_SHAPE(3, 3, 8, 16), filter, &t[0], NULL), TN_OK);
+    assert_int_equal(tn_tensor_of(TN_FLOAT, &TN_SHAPE(16), factor, &t[1], NULL), TN_OK);
+    tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE(-1, 12, 12, 8));
+    const int64_t ones[] = {1, 1, 1, 1};
+    tn_node c = tn_op(f.b, "Conv2D", TN_INPUTS(x, tn_constant(f.b, "w", t[0])), TN_ATTRS(tn_attr_ints("strides", ones, 4), tn_attr_str("padding", "SAME")));
+    tn_op_named(f.b, "Mul", "y", TN_INPUTS(c, tn_constant(f.b, "s", t[1])), TN_NO_ATTRS);
+    open_session(&f, 0);
+    tn_prepared *p;
+    const char *in = "x:0", *y = "y:0";
+    int packs[3];
+    assert_int_equal(tn_prepared_new(f.s, &in, 1, &y, 1, &p, &f.err), TN_OK);
+    for (int n = 1; n <= 3; n++) {
+        tn_tensor *v, *out;
+        assert_int_equal(tn_tensor_new(TN_FLOAT, &TN_SHAPE(n, 12, 12, 8), &v, NULL), TN_OK);
+        TN_FLOATS(v)[5 * 12 * 8 + 5 * 8] = 1; /* one pixel, one channel */
+        assert_int_equal(tn_prepared_run(p, (const tn_tensor *const *)&v, &out, NULL, &f.err), TN_OK);
+        for (int k = 0; k < 16; k++)
+            assert_float_equal(TN_FLOATS(out)[(5 * 12 + 5) * 16 + k], filter[(4 * 8 + 0) * 16 + k] * factor[k], 1e-4f);
+        tn_tensor_unref(v);
+        tn_tensor_unref(out);
+        packs[n - 1] = 0;
+        for (const tn_pack *k = tn_session_store(f.s)->packs.first; k; k = k->next) packs[n - 1]++;
+    }
+    assert_true(packs[0] > 0);
+    assert_int_equal(packs[0], packs[2]);
+    tn_prepared_free(p);
+    for (int i = 0; i < 2; i++) tn_tensor_unref(t[i]);
+    finish(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +499,8 @@ int main(void)
         cmocka_unit_test(test_callable_after_errors),
         cmocka_unit_test(test_prepared),
         cmocka_unit_test(test_prepared_limits),
+        cmocka_unit_test(test_unused_variables_go),
+        cmocka_unit_test(test_shapes_share_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
