@@ -76,7 +76,7 @@ class Server:
         r = urllib.request.Request(self.rest + path, data, headers or {}, method=method)
         try:
             with urllib.request.urlopen(r, timeout=60) as answer:
-                return answer.status, answer.read().decode(), answer.headers
+                return answer.status, answer.read().decode(errors="replace"), answer.headers
         except urllib.error.HTTPError as e:
             return e.code, e.read().decode(), e.headers
 

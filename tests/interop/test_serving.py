@@ -435,10 +435,13 @@ class Life(Asking):
             self.assertEqual(s.process.wait(60), 0)
 
     def test_no_model(self):
-        with Server("--model_name=m", "--model_base_path=/nowhere/at/all", wait=False) as s:
-            s.wait_for("No versions of servable m found under base path /nowhere/at/all. Did you forget to name your leaf directory as a number")
-            self.assertIsNone(s.process.poll())
-            self.assertEqual(s.stop(), 0)
+        os.makedirs(os.path.join(work, "empty"), exist_ok=True)
+        for base, says in ((os.path.join(work, "empty"), "No versions of servable m found under base path %s. Did you forget to name your leaf directory as a number"),
+                           (os.path.join(work, "nowhere"), "Could not find base path %s for servable m")):
+            with Server("--model_name=m", "--model_base_path=" + base, wait=False) as s:
+                s.wait_for(says % base)
+                self.assertIsNone(s.process.poll())
+                self.assertEqual(s.stop(), 0)
 
     def test_a_batch_answers_each_its_own(self):
         conf = os.path.join(work, "batching.conf")
