@@ -57,7 +57,7 @@ def standin(model, layout):
 def ours(models):
     with tempfile.NamedTemporaryFile("w", suffix=".conf", delete=False) as f:
         f.write("model_config_list {\n%s}\n" % "".join(
-            '  config { name: "%s" base_path: "%s" }\n' % (m, os.path.join(os.path.abspath(MODELS), m)) for m in models))
+            '  config { name: "%s" base_path: "%s" model_platform: "tensorflow" }\n' % (m, os.path.join(os.path.abspath(MODELS), m)) for m in models))
     port = free_port()
     return port, spawn(A.turnery, "serve", "--port=%d" % port, "--model_config_file=" + f.name)
 
@@ -67,7 +67,7 @@ def client(port, pid, model, batch, *more):
     p = subprocess.run([A.tools + "/build/loadclient", "--target=127.0.0.1:%d" % port, "--model=" + model, "--input=x:float:" + shape,
                         "--server-pid=%d" % pid, *more], capture_output=True, text=True, timeout=120)
     if p.returncode:
-        raise SystemExit("loadclient: " + p.stderr.strip())
+        raise SystemExit("loadclient, %s at port %d: %s" % (model, port, p.stderr.strip()))
     return json.loads(p.stdout)
 
 
