@@ -14,7 +14,7 @@ TESTS ?=
 ninja := ninja -C $(BUILD) -j $(JOBS)
 san_options := $(if $(SAN),-Db_sanitize=$(SAN) -Db_lundef=false --buildtype=debugoptimized)
 
-.PHONY: all help setup build check demo install uninstall deb bench fuzz check-interop check-large format lint clean
+.PHONY: all help setup build check demo install uninstall deb bench fuzz check-interop soak check-large format lint clean
 
 all: build
 
@@ -27,6 +27,7 @@ help:
 	@echo 'make bench          speed and size, beside TensorFlow, PyTorch and onnxruntime: TF_PYTHON, TORCH_PYTHON, ORT_PYTHON'
 	@echo 'make check-interop  real TensorFlow reads what we write and the other way round (TF_PYTHON, or a venv is made)'
 	@echo 'make check-large    models of more than a gigabyte (needs 2 GB of disk)'
+	@echo 'make soak           a model server under mixed traffic and faults, every answer checked (SOAK_SECONDS, 1200 without)'
 	@echo 'make fuzz           every parser with libFuzzer (FUZZ_SECONDS each, 20 without)'
 	@echo 'make format         clang-format on all C files;  make lint: cppcheck;  make clean'
 
@@ -73,6 +74,11 @@ check-large: build
 
 check-interop: build
 	tests/interop/run.sh $(BUILD)
+
+SOAK_SECONDS ?= 1200
+soak: build
+	$(ninja) tests/soak
+	$(BUILD)/tests/soak $(BUILD)/turnery tests/golden/models/half_plus_two/saved_model/1 $(BUILD)/soak.out $(SOAK_SECONDS)
 
 FUZZ_SECONDS ?= 20
 fuzz:

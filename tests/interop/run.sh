@@ -13,7 +13,7 @@ build=$(cd "$1" && pwd)
 if [ -z "${TF_PYTHON:-}" ]; then
     TF_PYTHON=$build/tensorflow/bin/python
     if ! "$TF_PYTHON" -c 'import importlib.metadata as m; m.version("tensorflow-cpu"); m.version("tensorboard"); m.version("tensorflow-serving-api")' 2>/dev/null; then
-        tools/setup python3-venv
+        tools/setup python3-venv openssl
         rm -rf "$build/tensorflow"
         python3 -m venv "$build/tensorflow"
         "$build/tensorflow/bin/pip" install --quiet --disable-pip-version-check 'tensorflow-cpu==2.21.*' 'tensorboard==2.*' grpcio
