@@ -240,6 +240,14 @@ static void end_all(tn_job *j)
     }
 }
 
+static bool keep_bearer(tn_grpc_channel *c, const char *token)
+{
+    tn_buf text = {0};
+    if (!token) return true;
+    tn_buf_printf(&text, "Bearer %s", token);
+    return (c->bearer = tn_buf_take(&text, NULL)) != NULL;
+}
+
 static tn_code fill(tn_grpc_channel *c, const tn_grpc_channel_options *o, tn_error *err)
 {
     char host[HOST_SIZE];
@@ -247,7 +255,7 @@ static tn_code fill(tn_grpc_channel *c, const tn_grpc_channel_options *o, tn_err
     snprintf(c->authority, sizeof c->authority, "%s", *host ? o->target : "localhost");
     c->target = tn_strdup(o->target);
     c->host = tn_strdup(o->host ? o->host : host);
-    if (!c->target || !c->host) return tn_no_memory(err, 0);
+    if (!c->target || !c->host || !keep_bearer(c, o->bearer)) return tn_no_memory(err, 0);
     TN_TRY(set_callbacks(c, err));
     TN_TRY(tn_h2_room_init(&c->room, err));
     TN_TRY(tn_loop_new(&c->loop, err));
@@ -287,5 +295,6 @@ void tn_grpc_channel_free(tn_grpc_channel *c)
     tn_tls_free(c->tls);
     tn_free(c->target);
     tn_free(c->host);
+    tn_free(c->bearer);
     tn_free(c);
 }

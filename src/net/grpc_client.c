@@ -208,7 +208,7 @@ bool tn_grpc_future_submit(tn_grpc_future *f, tn_grpc_link *l)
     tn_grpc_channel *c = f->channel;
     char timeout[16];
     size_t n = 0;
-    nghttp2_nv v[11];
+    nghttp2_nv v[12];
     v[n++] = NV(":method", "POST");
     v[n++] = NV(":scheme", c->tls ? "https" : "http");
     v[n++] = NV(":path", f->path);
@@ -221,6 +221,10 @@ bool tn_grpc_future_submit(tn_grpc_future *f, tn_grpc_link *l)
     if (f->deadline) {
         tn_grpc_timeout_text(timeout, f->deadline - tn_now_us());
         v[n++] = NV("grpc-timeout", timeout);
+    }
+    if (c->bearer) {
+        v[n] = NV("authorization", c->bearer);
+        v[n++].flags |= NGHTTP2_NV_FLAG_NO_INDEX;
     }
     nghttp2_data_provider p = {.source.ptr = f, .read_callback = next_data};
     int32_t stream = l->h2.broken ? -1 : nghttp2_submit_request(l->h2.session, NULL, v, n, &p, f);

@@ -61,6 +61,7 @@ struct tn_grpc_channel {
     tn_h2_room room;
     nghttp2_session_callbacks *callbacks;
     char *target, *host, authority[300];
+    char *bearer;               /* "Bearer ..."; NULL: none */
     tn_tls *tls;
     size_t max_message;
     bool gzip, ending;

@@ -62,6 +62,11 @@ void tn_http_client_free(tn_http_client *c)
     tn_free(c);
 }
 
+void tn_http_client_limit(tn_http_client *c, double seconds)
+{
+    c->seconds = seconds;
+}
+
 /* Refusing bytes ends the exchange with CURLE_WRITE_ERROR. */
 static size_t take_bytes(char *p, size_t size, size_t n, void *answer)
 {

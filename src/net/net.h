@@ -170,6 +170,7 @@ typedef struct tn_http_client_options {
 } tn_http_client_options;
 tn_code tn_http_client_new(const tn_http_client_options *o, tn_http_client **out, tn_error *err);
 void tn_http_client_free(tn_http_client *c);
+void tn_http_client_limit(tn_http_client *c, double seconds); /* of exchanges from now on; 0: none */
 /* method "GET" or "POST"; headers: "Name: value", NULL at the end, or NULL. An HTTP error is no error here: *status
  * says it. UNAVAILABLE: no connection; DEADLINE_EXCEEDED. */
 tn_code tn_http_exchange(tn_http_client *c, const char *method, const char *url, const char *const *headers,

@@ -45,6 +45,7 @@ typedef struct tn_rest_reading {
     tn_code (*find)(void *payload, tn_view name, const tn_loaded_signature **out, tn_error *err);
     void *payload;
     bool more_types; /* half, bfloat16 and uint16 too, which TensorFlow Serving refuses */
+    bool answer;     /* the body is an answer in columnar form: "outputs" instead of "inputs" */
 } tn_rest_reading;
 tn_code tn_rest_read_predict(tn_view json, const tn_rest_reading *how, tn_arena *a, tn_rest_inputs *out,
                              tn_error *err);
@@ -56,6 +57,8 @@ tn_code tn_rest_read_examples(tn_view json, tn_arena *a, tn_view *signature, tn_
 /* Outputs by their names. Row form: {"predictions": [...]}; columnar: {"outputs": ...}. */
 tn_code tn_rest_write_predict(const char *const *names, tn_tensor *const *outputs, int n, bool columnar,
                               bool more_types, tn_buf *out, tn_error *err);
+/* A client's request in columnar form: strings as {"b64": ...}. */
+tn_code tn_rest_write_request(const char *signature, const tn_feed *inputs, int n, tn_buf *out, tn_error *err);
 tn_code tn_rest_write_classes(const tn_ClassificationResult *r, tn_buf *out, tn_error *err);
 tn_code tn_rest_write_values(const tn_RegressionResult *r, tn_buf *out, tn_error *err);
 /* protobuf's JSON, fields by their names in the .proto file, those that are no messages also when they are

@@ -32,7 +32,8 @@ static int64_t rows_of(const tn_tensor *t)
 
 static tn_code begin_predict(tn_rest_trip *t, tn_error *err)
 {
-    const tn_rest_reading how = {find_signature, t, !t->turn.service->strictly_tensorflow};
+    const tn_rest_reading how = {.find = find_signature, .payload = t,
+                                 .more_types = !t->turn.service->strictly_tensorflow};
     TN_TRY(tn_rest_read_predict(tn_http_body(t->r), &how, t->turn.arena, &t->in, err));
     const tn_asker *a = tn_askers_named(t->turn.servable->askers, t->turn.signature);
     TN_TRY(tn_predict_check(&t->turn, a, err));

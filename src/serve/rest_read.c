@@ -524,8 +524,9 @@ typedef struct members { /* of the body: where their values begin; NULL: not the
     const char *signature, *instances, *inputs;
 } members;
 
-static const char **member_named(members *m, tn_view name)
+static const char **member_named(const reader *r, members *m, tn_view name)
 {
+    if (r->how->answer) return tn_view_is(name, "outputs") ? &m->inputs : NULL;
     if (tn_view_is(name, "signature_name")) return &m->signature;
     if (tn_view_is(name, "instances")) return &m->instances;
     return tn_view_is(name, "inputs") ? &m->inputs : NULL;
@@ -552,7 +553,7 @@ static bool quick_member(reader *r, members *m, tn_view *name)
     tn_view raw;
     bool plain;
     if (!tn_scan_key(&r->s, &raw, &plain) || !plain) return false;
-    const char **known = member_named(m, raw);
+    const char **known = member_named(r, m, raw);
     if (!known) return tn_scan_value(&r->s);
     if (*known) return false;
     *known = r->s.at;
@@ -588,7 +589,7 @@ static void find_members(reader *r, members *m)
     if (*r->s.at == '}') return;
     while (more) {
         tn_scan_key(&r->s, &raw, &plain);
-        const char **known = member_named(m, tn_scan_text(raw, plain, r->arena));
+        const char **known = member_named(r, m, tn_scan_text(raw, plain, r->arena));
         if (known && !*known) *known = r->s.at;
         tn_scan_value(&r->s);
         tn_scan_next(&r->s, '}', &more);

@@ -195,6 +195,26 @@ tn_code tn_rest_write_predict(const char *const *names, tn_tensor *const *output
     return code != TN_OK ? code : tn_buf_check(out, err);
 }
 
+/* ==== requests ==== */
+
+tn_code tn_rest_write_request(const char *signature, const tn_feed *inputs, int n, tn_buf *out, tn_error *err)
+{
+    tn_rest_writer w = {.out = out, .line = true};
+    tn_rest_open(&w, '{');
+    tn_rest_key(&w, TN_VIEW("signature_name"));
+    tn_rest_string(&w, tn_view_of(signature));
+    tn_rest_key(&w, TN_VIEW("inputs"));
+    tn_rest_open(&w, '{');
+    for (int i = 0; i < n; i++) {
+        value v = {inputs[i].name, inputs[i].value, true, 0};
+        tn_rest_key(&w, tn_view_of(v.name));
+        if (!put_lists(&w, &v, 0, true)) return wrong_type(&v, err);
+    }
+    tn_rest_close(&w);
+    tn_rest_close(&w);
+    return tn_buf_check(out, err);
+}
+
 /* ==== results of classify and regress ==== */
 
 static void put_float(tn_rest_writer *w, float v)

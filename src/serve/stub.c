@@ -66,7 +66,9 @@ tn_code tn_stub_new(const tn_stub_options *o, tn_stub **out, tn_error *err)
     if (!o->server || !*o->server) return tn_fail(err, TN_INVALID_ARGUMENT, "no server is named");
     bool rest = !strncmp(o->server, "http://", 7) || !strncmp(o->server, "https://", 8);
     tn_stub *c = tn_calloc(1, sizeof *c);
-    if (!c || !keep_texts(c, o)) {
+    if (!c) return tn_no_memory(err, sizeof *c);
+    pthread_mutex_init(&c->lock, NULL);
+    if (!keep_texts(c, o)) {
         tn_stub_free(c);
         return tn_no_memory(err, sizeof *c);
     }
@@ -83,6 +85,9 @@ void tn_stub_free(tn_stub *c)
 {
     if (!c) return;
     tn_grpc_channel_free(c->channel);
+    for (int i = 0; i < c->n_idle; i++) tn_http_client_free(c->idle[i]);
+    tn_known_drop(c->known);
+    pthread_mutex_destroy(&c->lock);
     for (size_t i = 0; i < TN_COUNT(c->texts); i++) tn_free(c->texts[i]);
     tn_free(c->url);
     tn_free(c);
@@ -238,7 +243,7 @@ static void done(void *payload, tn_code code, const char *message, tn_view bytes
 }
 
 tn_code tn_stub_predict_async(tn_stub *c, const tn_question *q, tn_answered answered, void *payload,
-                                tn_future **out, tn_error *err)
+                              tn_future **out, tn_error *err)
 {
     tn_buf request = {0};
     if (!c->channel) return tn_fail(err, TN_UNIMPLEMENTED, "questions without waiting go over gRPC only");
@@ -316,18 +321,25 @@ static tn_code describe_values(const tn_TensorInfoEntry_list *list, tn_arena *a,
     return TN_OK;
 }
 
+tn_code tn_no_signature(const char *name, tn_error *err)
+{
+    return tn_fail(err, TN_NOT_FOUND, "the model has no signature '%s'; there are:", name);
+}
+
 static tn_code no_such_signature(const char *name, const tn_SignatureDefMap *map, tn_error *err)
 {
-    tn_code code = tn_fail(err, TN_NOT_FOUND, "the model has no signature '%s'; there are:", name);
-    for (uint32_t i = 0; i < map->signature_def.n && i < 32; i++)
+    tn_code code = tn_no_signature(name, err);
+    for (uint32_t i = 0; i < map->signature_def.n && i < TN_SIGNATURES_NAMED; i++)
         tn_note(err, "%.*s", (int)map->signature_def.items[i].key.n, map->signature_def.items[i].key.p);
     return code;
 }
 
-static tn_code describe(const tn_GetModelMetadataResponse *r, const char *name, tn_arena *a,
-                        tn_described_signature *out, tn_error *err)
+static tn_code grpc_describe(tn_stub *c, const tn_question *q, const char *name, tn_arena *a,
+                             tn_described_signature *out, tn_error *err)
 {
+    tn_GetModelMetadataResponse *r;
     tn_SignatureDefMap *map;
+    TN_TRY(grpc_metadata(c, q, a, &r, err));
     tn_AnyEntry *any = TN_FIND(&r->metadata, "signature_def");
     if (!any) return tn_fail(err, TN_INTERNAL, "the server's answer has no signature_def");
     TN_TRY(TN_DECODE(SignatureDefMap, any->value->value, a, &map, err));
@@ -347,12 +359,10 @@ static tn_code describe(const tn_GetModelMetadataResponse *r, const char *name, 
 tn_code tn_stub_describe(tn_stub *c, const tn_question *q, tn_described_signature *out, tn_error *err)
 {
     tn_arena *a = tn_arena_new(0);
-    tn_GetModelMetadataResponse *r;
     tn_described_signature s = {.memory = a};
     const char *name = q->signature && *q->signature ? q->signature : TN_DEFAULT_SIGNATURE;
     if (!a) return tn_no_memory(err, 0);
-    tn_code code = c->channel ? grpc_metadata(c, q, a, &r, err) : tn_rest_metadata(c, q, a, &r, err);
-    if (code == TN_OK) code = describe(r, name, a, &s, err);
+    tn_code code = (c->channel ? grpc_describe : tn_rest_describe)(c, q, name, a, &s, err);
     if (code != TN_OK) {
         tn_arena_free(a);
         return code;

@@ -34,7 +34,7 @@ static void check_round_trip(const tn_rest_inputs *in, const tn_rest_reading *ho
     for (int i = 0; i < in->signature->n_in; i++) names[i] = in->signature->in[i].key;
     if (tn_rest_write_predict(names, in->in, in->signature->n_in, true, true, &json, &err) != TN_OK) __builtin_trap();
     memcpy(strstr(json.data, "\"outputs\""), "\"inputs\" ", 9);
-    const tn_rest_reading same = {how->find, how->payload, true};
+    const tn_rest_reading same = {.find = how->find, .payload = how->payload, .more_types = true};
     wish *w = how->payload;
     w->signatures[0] = *in->signature;
     tn_code code = tn_rest_read_predict((tn_view){json.data, json.n}, &same, a, &again, &err);
@@ -59,7 +59,7 @@ static void read_predict(tn_view json, uint8_t first, tn_arena *a)
     w.in[0].dtype = dtypes[first % TN_COUNT(dtypes)];
     w.signatures[0] = (tn_loaded_signature){.name = TN_DEFAULT_SIGNATURE, .in = w.in, .n_in = 1};
     w.signatures[1] = (tn_loaded_signature){.name = "two", .in = two, .n_in = 2};
-    const tn_rest_reading how = {find, &w, true};
+    const tn_rest_reading how = {.find = find, .payload = &w, .more_types = true};
     if (tn_rest_read_predict(json, &how, a, &in, &err) != TN_OK) return;
     check_round_trip(&in, &how);
     tn_rest_inputs_drop(&in);
