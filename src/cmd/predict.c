@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * predict.c - `turnery predict`: asks a SavedModel, or a run's newest export; inputs from files, from the
- * command line, or images of an IDX file, which are drawn beside the answer.
+ * predict.c - `turnery predict`: asks a SavedModel, a run's newest export, or a model at a server; inputs from files,
+ * from the command line, or images of an IDX file, which are drawn beside the answer.
  */
-#include "inputs.h"
-#include "job.h"
+#include "predict.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-typedef struct values {
-    input_values in;
-    const char *images, *labels, *index, *signature, *logdir;
-    int64_t count, threads;
-    limits limits;
-    bool json;
-} values;
+typedef predict_values values;
 
 static const flag flags[] = {
     INPUT_FLAGS(values),
@@ -28,14 +20,45 @@ static const flag flags[] = {
     {"count", FLAG_INT, offsetof(values, count), "N", "how many images (1)"},
     {"signature", FLAG_STRING, offsetof(values, signature), "NAME",
      "the model's signature (serving_default)"},
+    {"output", FLAG_STRINGS, offsetof(values, wanted), "NAME", "only this output; may be given several times"},
+    {"outputs", FLAG_STRING, offsetof(values, folder), "DIR", "where answers are written; without it they are printed"},
     {"threads", FLAG_INT, offsetof(values, threads), "N", "that compute (1)"},
     LIMIT_FLAGS(values, limits),
     {"logdir", FLAG_STRING, offsetof(values, logdir), "DIR", "where runs are (runs)"},
     {"json", FLAG_BOOL, offsetof(values, json), NULL, "one JSON object a line instead of words"},
+    {"stdin", FLAG_BOOL, offsetof(values, lines), NULL,
+     "questions from standard input, a JSON object of inputs a line; a JSON object a line answers each"},
+    {"pipelined", FLAG_INT, offsetof(values, pipelined), "N",
+     "of those, how many wait for a server's answer at once (16)"},
+    SERVER_FLAGS(values),
     FLAGS_END,
 };
 
-/* ==== the model ==== */
+/* ==== a model in this process ==== */
+
+typedef struct local {
+    asked base;
+    tn_predictor *p;
+    tn_spec *in;
+    const char **names;
+    const tn_tensor **values;
+} local;
+
+static tn_code run_local(asked *a, const tn_tensor *const *in, tn_error *err)
+{
+    local *l = (local *)a;
+    return tn_predictor_run(l->p, in, l->values, err);
+}
+
+static void close_local(asked *a)
+{
+    local *l = (local *)a;
+    tn_predictor_close(l->p);
+    free(l->in);
+    free(l->names);
+    free(l->values);
+    free(l);
+}
 
 static bool exists(const char *folder, const char *name)
 {
@@ -61,204 +84,125 @@ static tn_code open_model(const values *v, const char *what, tn_predictor **out,
     return tn_predictor_open(path, v->signature, &o, out, err);
 }
 
+/* Takes the predictor over, also on failure. */
+static tn_code ask_predictor(tn_predictor *p, asked **out, tn_error *err)
+{
+    int n_in = tn_predictor_inputs(p), n_out = tn_predictor_outputs(p);
+    local *l = calloc(1, sizeof *l);
+    if (!l) {
+        tn_predictor_close(p);
+        return usage_error(err, "out of memory");
+    }
+    *l = (local){.p = p, .in = calloc((size_t)n_in + 1, sizeof *l->in),
+                 .names = calloc((size_t)n_out + 1, sizeof *l->names),
+                 .values = calloc((size_t)n_out + 1, sizeof *l->values)};
+    if (!l->in || !l->names || !l->values) {
+        close_local(&l->base);
+        return usage_error(err, "out of memory");
+    }
+    for (int i = 0; i < n_in; i++) l->in[i] = *tn_predictor_input(p, i);
+    for (int i = 0; i < n_out; i++) l->names[i] = tn_predictor_output(p, i)->name;
+    l->base = (asked){.in = l->in, .n_in = n_in, .out = {l->names, l->values, n_out}, .run = run_local,
+                      .close = close_local};
+    *out = &l->base;
+    return TN_OK;
+}
+
+static tn_code ask_model(const values *v, const strings *rest, asked **out, tn_error *err)
+{
+    tn_predictor *p;
+    int n;
+    if (rest->n > 1) return usage_error(err, "one model is wanted, %d are given", rest->n);
+    tn_code code = open_model(v, rest->n ? rest->v[0] : "latest", &p, err);
+    if (code != TN_OK) return code;
+    const tn_missing *missing = tn_predictor_missing(p, &n);
+    warn_missing("predict", missing, n);
+    return ask_predictor(p, out, err);
+}
+
 /* ==== inputs ==== */
 
-static int find_input(const tn_predictor *p, const char *name, size_t n)
+int find_input(const asked *a, const char *name, size_t n)
 {
-    for (int i = 0; i < tn_predictor_inputs(p); i++) {
-        const char *has = tn_predictor_input(p, i)->name;
-        if (strlen(has) == n && !memcmp(has, name, n)) return i;
-    }
+    for (int i = 0; i < a->n_in; i++)
+        if (strlen(a->in[i].name) == n && !memcmp(a->in[i].name, name, n)) return i;
     return -1;
 }
 
-static tn_code bind_input(values *v, const tn_predictor *p, const char *text, bool examples, tn_tensor **in,
-                          tn_error *err)
+tn_code missing_input(const asked *a, const tn_tensor *const *in, const char *hint, tn_error *err)
+{
+    for (int i = 0; i < a->n_in; i++)
+        if (!in[i]) return usage_error(err, "the model's input '%s' is not given%s", a->in[i].name, hint);
+    return TN_OK;
+}
+
+static tn_code bind_input(values *v, const asked *a, const char *text, bool examples, tn_tensor **in, tn_error *err)
 {
     size_t n = input_name(text);
     bool named = n && strcspn(text, "[({\"'") > n; /* an equals sign in quotes or brackets names nothing */
-    int i = named ? find_input(p, text, n) : tn_predictor_inputs(p) == 1 ? 0 : -1;
+    int i = named ? find_input(a, text, n) : a->n_in == 1 ? 0 : -1;
     if (i < 0 && !named) return usage_error(err, "'%.100s' is not of the form NAME=VALUE", text);
     if (i < 0)
         return usage_error(err, "the model has no input '%.*s'; its first is '%s'", (int)n, text,
-                           tn_predictor_input(p, 0)->name);
-    const tn_spec *spec = tn_predictor_input(p, i);
+                           a->n_in ? a->in[0].name : "");
+    const tn_spec *spec = &a->in[i];
     if (in[i]) return usage_error(err, "input '%s' is given twice", spec->name);
     const char *value = named ? text + n + 1 : text;
     return examples ? input_examples(spec, value, &in[i], err)
                     : input_tensor(&v->in, "predict", spec, value, &in[i], err);
 }
 
-/* ==== answers ==== */
-
-static void print_json(const tn_predictor *p, const tn_tensor *const *out)
+static tn_code bind_all(values *v, const asked *a, tn_tensor **in, tn_error *err)
 {
-    putchar('{');
-    for (int i = 0; i < tn_predictor_outputs(p); i++) {
-        if (i) putchar(',');
-        json_text(stdout, tn_predictor_output(p, i)->name);
-        fputs(":[", stdout);
-        for (int64_t k = 0; k < tn_tensor_count(out[i]); k++) {
-            if (k) putchar(',');
-            json_number(stdout, tn_tensor_number(out[i], k));
-        }
-        putchar(']');
-    }
-    fputs("}\n", stdout);
-}
-
-static void print(const values *v, const tn_predictor *p, const tn_tensor *const *out)
-{
-    if (v->json) {
-        print_json(p, out);
-        return;
-    }
-    for (int i = 0; i < tn_predictor_outputs(p); i++) {
-        char *text = tn_tensor_text(out[i], 1000);
-        printf("%s = %s\n", tn_predictor_output(p, i)->name, text ? text : "");
-        tn_text_free(text);
-    }
-}
-
-static tn_code ask_inputs(values *v, tn_predictor *p, tn_error *err)
-{
-    int n = tn_predictor_inputs(p);
-    tn_tensor **in = calloc((size_t)n + 1, sizeof *in);
-    const tn_tensor **out = calloc((size_t)tn_predictor_outputs(p) + 1, sizeof *out);
-    tn_code code = in && out ? TN_OK : usage_error(err, "out of memory");
+    tn_code code = TN_OK;
     for (int i = 0; code == TN_OK && i < v->in.inputs.n; i++)
-        code = bind_input(v, p, v->in.inputs.v[i], false, in, err);
+        code = bind_input(v, a, v->in.inputs.v[i], false, in, err);
     for (int i = 0; code == TN_OK && i < v->in.examples.n; i++)
-        code = bind_input(v, p, v->in.examples.v[i], true, in, err);
-    for (int i = 0; code == TN_OK && i < n; i++)
-        if (!in[i])
-            code = usage_error(err, "the model's input '%s' is not given (--input %s=VALUE)",
-                               tn_predictor_input(p, i)->name, tn_predictor_input(p, i)->name);
-    if (code == TN_OK) code = tn_predictor_run(p, (const tn_tensor *const *)in, out, err);
-    if (code == TN_OK) print(v, p, out);
-    for (int i = 0; in && i < n; i++) tn_tensor_unref(in[i]);
-    free(in);
-    free(out);
-    return code;
-}
-
-/* ==== images ==== */
-
-enum { MOST_LINES = 64, LINE = 160 };
-
-/* What stands beside the picture: integers as they are, a vector of shares as bars. */
-static int describe(const tn_predictor *p, const tn_tensor *const *out, char (*lines)[LINE], int most)
-{
-    int n = 0;
-    for (int i = 0; i < tn_predictor_outputs(p); i++) {
-        const char *name = tn_predictor_output(p, i)->name;
-        int64_t count = tn_tensor_count(out[i]);
-        if (count == 1 && n < most) snprintf(lines[n++], LINE, "%s: %.6g", name, tn_tensor_number(out[i], 0));
-        for (int64_t k = 0; count > 1 && k < count && n < most; k++) {
-            double v = tn_tensor_number(out[i], k);
-            int bar = (int)fmin(30, fmax(0, v * 30 + 0.5));
-            snprintf(lines[n++], LINE, "%2lld %6.3f %.*s", (long long)k, v, bar,
-                     "##############################");
-        }
-    }
-    return n;
-}
-
-/* The picture's lines to the left, what is said of it to the right. */
-static void print_beside(char *picture, int width, char (*said)[LINE], int n)
-{
-    for (int i = 0; picture || i < n; i++) {
-        char *end = picture ? strchr(picture, '\n') : NULL;
-        if (end) *end = 0;
-        printf("  %-*s   %s\n", width, picture ? picture : "", i < n ? said[i] : "");
-        picture = end ? end + 1 : NULL;
-    }
-    putchar('\n');
-}
-
-static void print_image(const values *v, const tn_predictor *p, const tn_tensor *const *out,
-                        const tn_tensor *images, int64_t image, const tn_tensor *labels)
-{
-    char said[MOST_LINES][LINE];
-    if (v->json) {
-        print_json(p, out);
-        return;
-    }
-    char *drawn = tn_image_text(images, image);
-    int n = describe(p, out, said + 1, MOST_LINES - 1) + 1;
-    if (labels)
-        snprintf(said[0], LINE, "image %lld, truly %.6g", (long long)image, tn_tensor_number(labels, image));
-    else
-        snprintf(said[0], LINE, "image %lld", (long long)image);
-    print_beside(drawn, drawn ? (int)tn_tensor_shape(images)->dim[2] : 0, said, n);
-    tn_text_free(drawn);
-}
-
-static tn_code ask_image(const values *v, tn_predictor *p, const tn_tensor *images, int64_t image,
-                         const tn_tensor *labels, const tn_tensor **out, tn_error *err)
-{
-    const tn_shape *s = tn_tensor_shape(images);
-    tn_tensor *in;
-    int64_t each = s->dim[1] * s->dim[2];
-    tn_code code = input_of_numbers(tn_predictor_input(p, 0), images, image * each, each, &in, err);
+        code = bind_input(v, a, v->in.examples.v[i], true, in, err);
     if (code != TN_OK) return code;
-    const tn_tensor *ins[] = {in};
-    code = tn_predictor_run(p, ins, out, err);
-    if (code == TN_OK) print_image(v, p, out, images, image, labels);
-    tn_tensor_unref(in);
+    return missing_input(a, (const tn_tensor *const *)in, " (--input NAME=VALUE)", err);
+}
+
+static tn_code ask_inputs(values *v, asked *a, tn_error *err)
+{
+    tn_tensor **in = calloc((size_t)a->n_in + 1, sizeof *in);
+    if (!in) return usage_error(err, "out of memory");
+    tn_code code = bind_all(v, a, in, err);
+    if (code == TN_OK) code = a->run(a, (const tn_tensor *const *)in, err);
+    if (code == TN_OK) code = give_answers(v, &a->out, err);
+    for (int i = 0; i < a->n_in; i++) tn_tensor_unref(in[i]);
+    free(in);
     return code;
 }
 
-static tn_code ask_images(const values *v, tn_predictor *p, tn_error *err)
+static tn_code check(values *v, const strings *rest, tn_error *err)
 {
-    tn_tensor *images = NULL, *labels = NULL;
-    char *end = NULL;
-    int64_t first = v->index ? strtoll(v->index, &end, 10) : 0;
-    if (tn_predictor_inputs(p) != 1)
-        return usage_error(err, "the model has %d inputs; images can be given to one",
-                           tn_predictor_inputs(p));
-    if (first < 0 || (end && *end) || v->count < 1 || first > INT64_MAX - v->count)
-        return usage_error(err, "--index and --count take whole numbers");
-    tn_code code = tn_idx_load(v->images, first + v->count, 0, &images, err);
-    if (code == TN_OK && v->labels) code = tn_idx_load(v->labels, first + v->count, 0, &labels, err);
-    if (code == TN_OK && tn_tensor_shape(images)->rank != 3)
-        code = usage_error(err, "%s does not hold images", v->images);
-    if (code == TN_OK && labels && tn_tensor_shape(labels)->rank != 1)
-        code = usage_error(err, "%s does not hold labels", v->labels);
-    const tn_tensor **out = calloc((size_t)tn_predictor_outputs(p) + 1, sizeof *out);
-    int64_t have = code == TN_OK ? tn_tensor_shape(images)->dim[0] : 0;
-    if (code == TN_OK && (first >= have || (labels && tn_tensor_count(labels) < have)))
-        code = usage_error(err, "image %lld: %s has %lld", (long long)first, v->images, (long long)have);
-    for (int64_t i = first; code == TN_OK && out && i < first + v->count && i < have; i++)
-        code = ask_image(v, p, images, i, labels, out, err);
-    free(out);
-    tn_tensor_unref(images);
-    tn_tensor_unref(labels);
-    return code;
+    if (v->pipelined < 1 || v->pipelined > 10000) return usage_error(err, "--pipelined takes 1 to 10000");
+    if (v->server.target && rest->n)
+        return usage_error(err, "'%s': with --server the model is named by --model", rest->v[0]);
+    if (v->lines && v->images) return usage_error(err, "--stdin and --images exclude one another");
+    return inputs_check(&v->in, err);
 }
 
 static tn_code run(int argc, char **argv, tn_error *err)
 {
-    values v = {.in = INPUT_DEFAULTS, .count = 1, .threads = 1};
+    values v = {.in = INPUT_DEFAULTS, .count = 1, .threads = 1, .pipelined = 16};
     strings rest = {.n = 0};
-    tn_predictor *p;
+    asked *a;
     tn_code code = flags_parse(flags, argc, argv, &v, &rest, err);
     if (code != TN_OK) return code;
-    if ((code = inputs_check(&v.in, err)) != TN_OK) return code;
-    if (rest.n > 1) return usage_error(err, "one model is wanted, %d are given", rest.n);
-    if ((code = open_model(&v, rest.n ? rest.v[0] : "latest", &p, err)) != TN_OK) return code;
-    int n;
-    const tn_missing *missing = tn_predictor_missing(p, &n);
-    warn_missing("predict", missing, n);
-    code = v.images ? ask_images(&v, p, err) : ask_inputs(&v, p, err);
-    tn_predictor_close(p);
+    if ((code = check(&v, &rest, err)) != TN_OK) return code;
+    code = v.server.target ? ask_server(&v, &a, err) : ask_model(&v, &rest, &a, err);
+    if (code != TN_OK) return code;
+    code = v.images ? ask_images(&v, a, err) : v.lines ? ask_lines(&v, a, err) : ask_inputs(&v, a, err);
+    a->close(a);
     return code;
 }
 
 const command cmd_predict = {
     .name = "predict",
     .summary = "Asks a model: inputs from files, the command line, or images that are drawn",
-    .usage = "SAVED_MODEL|RUN [FLAGS]",
+    .usage = "SAVED_MODEL|RUN [FLAGS], or: turnery predict --server TARGET --model NAME [FLAGS]",
     .flags = flags,
     .run = run,
 };
