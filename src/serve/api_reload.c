@@ -36,6 +36,7 @@ tn_code tn_reload_request(tn_turn *t, const tn_ReloadConfigRequest *in, tn_Reloa
 {
     tn_service *s = t->service;
     t->facts.api = TN_API_RELOAD;
+    TN_TRY(tn_turn_permit(t, (tn_view){NULL, 0}, err));
     if (!in->config || in->config->config_case != TN_ModelServerConfig_model_config_list)
         return tn_fail(err, TN_INVALID_ARGUMENT,
                        "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is "

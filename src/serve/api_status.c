@@ -37,6 +37,7 @@ tn_code tn_status_request(tn_turn *t, const tn_GetModelStatusRequest *in, tn_Get
     t->facts.api = TN_API_STATUS;
     const tn_ModelSpec *spec = in->model_spec;
     if (!spec) return tn_fail(err, TN_INVALID_ARGUMENT, "Missing ModelSpec");
+    TN_TRY(tn_turn_permit(t, spec->name, err));
     char *name = tn_arena_strndup(t->arena, spec->name.n ? spec->name.p : "", spec->name.n);
     tn_GetModelStatusResponse *r = TN_NEW(t->arena, tn_GetModelStatusResponse);
     if (!name || !r) return tn_no_memory(err, 0);

@@ -208,6 +208,13 @@ static void answer_somewhere(grpc_turn *g)
     answered(g, code, err.message, &none);
 }
 
+/* As text; NULL: it shows none. */
+static const char *authorization_of(tn_grpc_call *call)
+{
+    tn_view v = tn_grpc_metadata(call, "authorization");
+    return v.p ? tn_arena_strndup(tn_grpc_arena(call), v.p, v.n) : NULL;
+}
+
 static void begin(tn_service *s, const method *m, tn_grpc_call *call)
 {
     tn_arena *a = tn_grpc_arena(call);
@@ -219,7 +226,8 @@ static void begin(tn_service *s, const method *m, tn_grpc_call *call)
     g->method = m;
     g->call = call;
     g->turn = (tn_turn){.service = s, .arena = a, .deadline = tn_grpc_deadline(call),
-                        .cancel = tn_grpc_cancelled(call)};
+                        .cancel = tn_grpc_cancelled(call), .tokens = s->tokens};
+    if (s->tokens) g->turn.authorization = authorization_of(call);
     g->turn.facts = (tn_request_facts){.api = m->api, .peer = tn_grpc_peer(call), .path = m->path,
                                        .received = tn_grpc_received(call),
                                        .bytes_in = (int64_t)tn_grpc_message(call).n};

@@ -290,6 +290,15 @@ bool tn_request_log_wants(tn_request_log *l); /* by the sampling rate; NULL: no 
 void tn_request_log_put(tn_request_log *l, const tn_PredictionLog *record);
 void tn_request_log_close(tn_request_log *l);
 
+/* ==== tokens (tokens.c) ==== who may ask which model */
+
+typedef struct tn_tokens tn_tokens;
+tn_code tn_tokens_load(const char *path, tn_tokens **out, tn_error *err);
+void tn_tokens_free(tn_tokens *t);
+/* An Authorization header ("Bearer TOKEN"; NULL: none) for a model ({NULL, 0}: for all). UNAUTHENTICATED,
+ * PERMISSION_DENIED. */
+tn_code tn_tokens_check(const tn_tokens *t, const char *authorization, tn_view model, tn_error *err);
+
 /* ==== requests (api_predict.c, api_classify.c, api_multi.c, api_metadata.c, api_status.c, api_reload.c) ====
  * Messages in, messages out, in the arena; the same for both transports. */
 
@@ -304,6 +313,7 @@ struct tn_service {
     bool tensor_content;          /* responses as tensor_content instead of typed fields */
     bool check_method_name;
     bool strictly_tensorflow;     /* under the name tensorflow_model_server: no replies of our own */
+    const tn_tokens *tokens;      /* NULL: anybody may ask; calls of gRPC show theirs as "authorization" */
     bool health;                  /* grpc.health.v1.Health is there */
     bool reflection;              /* grpc.reflection.v1 and v1alpha are */
     atomic_int not_serving;       /* what it says: tn_service_drain */
@@ -327,10 +337,14 @@ typedef struct tn_turn {
     tn_servable *servable; /* given beforehand (warm-up): borrowed; else the one the request names, kept */
     bool keeps;            /* the latter */
     tn_request_facts facts; /* filled as it goes */
+    const tn_tokens *tokens;   /* NULL: it may ask whatever it likes; else what it has shown is looked at: */
+    const char *authorization; /* NULL: nothing */
     tn_ask ask;             /* what was asked; its outputs stay until the turn ends */
     const tn_ModelSpec *spec; /* the request's */
     tn_view signature;        /* the one it means */
 } tn_turn;
+/* May this turn ask the model ({NULL, 0}: all of them)? UNAUTHENTICATED, PERMISSION_DENIED. */
+tn_code tn_turn_permit(const tn_turn *t, tn_view model, tn_error *err);
 /* Sets t->spec, signature, facts and servable. INVALID_ARGUMENT "Missing ModelSpec" when spec is NULL; else as
  * tn_manager_get. */
 tn_code tn_turn_servable(tn_turn *t, const tn_ModelSpec *spec, tn_error *err);
@@ -368,13 +382,6 @@ tn_code tn_status_request(tn_turn *t, const tn_GetModelStatusRequest *in, tn_Get
 tn_code tn_reload_request(tn_turn *t, const tn_ReloadConfigRequest *in, tn_ReloadConfigResponse **out, tn_error *err);
 
 /* ==== transports (grpc_api.c, health.c, reflection.c, rest.c, rest_read.c, rest_write.c) ==== */
-
-typedef struct tn_tokens tn_tokens; /* tokens.c: who may ask which model */
-tn_code tn_tokens_load(const char *path, tn_tokens **out, tn_error *err);
-void tn_tokens_free(tn_tokens *t);
-/* An Authorization header ("Bearer TOKEN"; NULL: none) for a model ({NULL, 0}: for all). UNAUTHENTICATED,
- * PERMISSION_DENIED. */
-tn_code tn_tokens_check(const tn_tokens *t, const char *authorization, tn_view model, tn_error *err);
 
 void tn_grpc_api(void *service, tn_grpc_call *call); /* a tn_grpc_server_options.handle */
 typedef struct tn_rest_options {

@@ -35,6 +35,11 @@ static const char *text_of(tn_arena *a, tn_view v)
     return v.n ? tn_arena_strndup(a, v.p, v.n) : "";
 }
 
+tn_code tn_turn_permit(const tn_turn *t, tn_view model, tn_error *err)
+{
+    return t->tokens ? tn_tokens_check(t->tokens, t->authorization, model, err) : TN_OK;
+}
+
 tn_code tn_turn_servable(tn_turn *t, const tn_ModelSpec *spec, tn_error *err)
 {
     if (!spec) return tn_fail(err, TN_INVALID_ARGUMENT, "Missing ModelSpec");
@@ -42,6 +47,7 @@ tn_code tn_turn_servable(tn_turn *t, const tn_ModelSpec *spec, tn_error *err)
     t->signature = spec->signature_name.n ? spec->signature_name : TN_VIEW(TN_DEFAULT_SIGNATURE);
     t->facts.signature = text_of(t->arena, t->signature);
     t->facts.model = t->servable ? t->servable->model : text_of(t->arena, spec->name);
+    TN_TRY(tn_turn_permit(t, spec->name, err));
     if (!t->servable) {
         TN_TRY(tn_manager_get(t->service->manager, spec, &t->servable, err));
         t->keeps = true;
