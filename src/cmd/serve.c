@@ -58,7 +58,7 @@ static const flag flags[] = {
     ROW(enable_signature_method_name_check, FLAG_BOOL, NULL, "a signature answers its own method only"),
     ROW(enable_batching, FLAG_BOOL, NULL, "requests are run together"),
     ROW(batching_parameters_file, FLAG_STRING, "FILE", "how: a BatchingParameters as text"),
-    ROW(enable_per_model_batching_parameters, FLAG_BOOL, NULL, "batching_params.pbtxt beside a model counts first"),
+    ROW(enable_per_model_batching_parameters, FLAG_BOOL, NULL, "as batching_params.pbtxt beside a model says"),
     ROW(batch_latency_ms, FLAG_SECONDS, "MS", "batch, and choose sizes and waits so that answers take so long"),
     ROW(tensorflow_session_parallelism, FLAG_INT, "N", "requests that compute at once (0: one a core)"),
     ROW(tensorflow_intra_op_parallelism, FLAG_INT, "N", "threads of one request (0: one)"),

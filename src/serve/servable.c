@@ -104,6 +104,7 @@ static tn_code own_batching(tn_servable *s, const tn_servable_options *o, tn_err
     if (code != TN_OK) tn_wrap(err, "%s", path);
     tn_buf_free(&text);
     b->num_batch_threads = o->batching->num_batch_threads;
+    b->threads = o->batching->threads;
     b->latency_target_ms = o->batching->latency_target_ms;
     if (code == TN_OK) s->batching = b;
     return code;

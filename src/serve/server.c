@@ -53,6 +53,8 @@ static tn_code read_config_text(const tn_server *s, tn_buf *out, tn_error *err)
 static tn_code make_manager(tn_server *s, tn_error *err)
 {
     const tn_server_options *o = &s->options;
+    tn_batching *b = &s->plan.batching;
+    if (s->plan.batches) TN_TRY(tn_batch_threads_new(b->num_batch_threads, &b->threads, err));
     tn_manager_options m = {
         .num_load_threads = (int)o->num_load_threads,
         .num_unload_threads = (int)o->num_unload_threads,
@@ -66,7 +68,7 @@ static tn_code make_manager(tn_server *s, tn_error *err)
         .session = s->plan.session,
         .warm_up = o->enable_model_warmup,
         .warm_up_iterations = (int)o->num_request_iterations_for_warmup,
-        .batching = s->plan.batches ? &s->plan.batching : NULL,
+        .batching = s->plan.batches ? b : NULL,
         .metrics = s->service.metrics,
         .log = &s->log,
     };
@@ -327,6 +329,7 @@ void tn_server_free(tn_server *s)
     tn_grpc_server_free(s->grpc);
     if (s->serves) tn_service_stop(&s->service);
     tn_manager_free(s->service.manager);
+    tn_batch_threads_free(s->plan.batching.threads);
     tn_access_log_close(s->service.access_log);
     tn_metrics_free(s->service.metrics);
     tn_tokens_free(s->tokens);
