@@ -80,9 +80,9 @@ typedef struct tn_rest_trip { /* a request on its way, in its arena */
     tn_turn turn;
     tn_task task;
     bool columnar;
-    tn_rest_inputs in;            /* tensors of a JSON body */
-    tn_SerializedInput *examples; /* of classify and regress */
-    const char *content_type;     /* of the answer */
+    tn_rest_inputs in;        /* tensors of a JSON body */
+    tn_Input input;           /* of classify and regress */
+    const char *content_type; /* of the answer */
 } tn_rest_trip;
 /* What the request asks, from its body: t->turn.ask is ready then. */
 tn_code tn_rest_begin(tn_rest_trip *t, tn_error *err);

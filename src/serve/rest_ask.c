@@ -59,10 +59,8 @@ static tn_code finish_predict(tn_rest_trip *t, tn_buf *out, tn_error *err)
 static tn_code begin_examples(tn_rest_trip *t, tn_error *err)
 {
     tn_SerializedRequest in = {.model_spec = &t->spec};
-    tn_Input input;
-    TN_TRY(tn_rest_read_examples(tn_http_body(t->r), t->turn.arena, &t->spec.signature_name, &input, err));
-    TN_TRY(tn_serialize_input(&t->turn, &input, &in.input, err));
-    t->examples = in.input;
+    TN_TRY(tn_rest_read_examples(tn_http_body(t->r), t->turn.arena, &t->spec.signature_name, &t->input, err));
+    TN_TRY(tn_serialize_input(&t->turn, &t->input, &in.input, err));
     return t->path.kind == TN_REST_CLASSIFY ? tn_classify_begin(&t->turn, &in, err)
                                             : tn_regress_begin(&t->turn, &in, err);
 }
@@ -191,10 +189,14 @@ static tn_code predict_messages(tn_rest_trip *t, tn_buf *request, tn_buf *respon
 
 static tn_code example_messages(tn_rest_trip *t, tn_buf *request, tn_buf *response, tn_error *err)
 {
-    tn_SerializedRequest in = {.model_spec = &t->spec, .input = t->examples};
-    TN_TRY(TN_ENCODE(SerializedRequest, &in, request, err));
-    return t->path.kind == TN_REST_CLASSIFY ? tn_classify_finish(&t->turn, response, err)
-                                            : tn_regress_finish(&t->turn, response, err);
+    const tn_ClassificationRequest classify = {.model_spec = &t->spec, .input = &t->input};
+    const tn_RegressionRequest regress = {.model_spec = &t->spec, .input = &t->input};
+    if (t->path.kind == TN_REST_CLASSIFY) {
+        TN_TRY(TN_ENCODE(ClassificationRequest, &classify, request, err));
+        return tn_classify_finish(&t->turn, response, err);
+    }
+    TN_TRY(TN_ENCODE(RegressionRequest, &regress, request, err));
+    return tn_regress_finish(&t->turn, response, err);
 }
 
 void tn_rest_log(tn_rest_trip *t, const tn_buf *answer)

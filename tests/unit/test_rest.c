@@ -523,6 +523,69 @@ static void tokens(void **state)
     assert_code(tn_tokens_load(in(state, "none"), &t, &err), TN_NOT_FOUND);
 }
 
+/* ==== logs and deadlines ==== */
+
+/* Records of all the log's files, in the arena. */
+static int read_log(void **state, const char *folder, tn_PredictionLog **out, int most)
+{
+    char **names;
+    size_t n_names;
+    tn_error err;
+    int n = 0;
+    assert_ok(tn_list_folder(folder, arena_of(state), &names, &n_names, &err), &err);
+    for (size_t i = 0; i < n_names; i++) {
+        tn_view bytes = content(state, tn_path_join(arena_of(state), folder, names[i])), record;
+        for (uint64_t at = 0; bytes.n; at += record.n + TN_RECORD_OVERHEAD) {
+            assert_ok(tn_record_next(&bytes, at, &record, &err), &err);
+            assert_true(n < most);
+            assert_ok(TN_DECODE(PredictionLog, record, arena_of(state), &out[n++], &err), &err);
+        }
+    }
+    return n;
+}
+
+static void request_log(void **state)
+{
+    static const row rows[] = {
+        {"POST", "/v1/models/m:predict", "{\"instances\": [[1.0], [2.0]]}", 200, "~[[2.5], [3.0]"},
+        {"POST", "/v1/models/m:regress", "{\"signature_name\": \"regress_x_to_y\", \"examples\": [{\"x\": 80.0}]}", 200, "~[42.0]"},
+        {"POST", "/v1/models/m:classify", "{\"signature_name\": \"classify_x_to_y\", \"examples\": [{\"x\": 20.0}]}", 200, "~12.0"},
+        {"POST", "/v1/models/m:predict", "{\"instances\": [", 400, "~JSON Parse error"},
+    };
+    tn_PredictionLog *log[8];
+    tn_error err;
+    server *s = start(state, true, (tn_rest_options){0});
+    assert_ok(tn_make_folders(in(state, "log"), &err), &err);
+    const char *more = tn_arena_printf(arena_of(state), "logging_config { log_collector_config { type: 'file' filename_prefix: '%s/m' } "
+                                       "sampling_config { sampling_rate: 1 } }", in(state, "log"));
+    assert_ok(set_text(state, s->service.manager, model_text(state, "m", more), &err), &err);
+    expect_rows(s, rows, TN_COUNT(rows));
+    stop(s);
+    assert_int_equal(read_log(state, in(state, "log"), log, TN_COUNT(log)), 3);
+    assert_int_equal(log[0]->log_type_case, TN_PredictionLog_predict_log);
+    const tn_PredictRequest *request = log[0]->predict_log->request;
+    assert_true(tn_view_is(request->model_spec->name, "m") && tn_view_is(request->inputs.items[0].key, "x"));
+    tn_tensor *t;
+    assert_ok(tn_tensor_from_proto(request->inputs.items[0].value, 0, &t, &err), &err);
+    assert_true(TN_FLOATS(t)[1] == 2 && t->shape.rank == 2);
+    tn_tensor_unref(t);
+    assert_ok(tn_tensor_from_proto(log[0]->predict_log->response->outputs.items[0].value, 0, &t, &err), &err);
+    assert_true(TN_FLOATS(t)[1] == 3);
+    tn_tensor_unref(t);
+    assert_int_equal(log[1]->log_type_case, TN_PredictionLog_regress_log);
+    assert_true(log[1]->regress_log->response->result->regressions.items[0].value == 42);
+    const tn_Example *e = &log[2]->classify_log->request->input->example_list->examples.items[0];
+    assert_true(tn_example_feature(e, "x")->float_list->value.items[0] == 20);
+}
+
+static void deadlines(void **state)
+{
+    server *s = start(state, true, (tn_rest_options){.timeout = 1e-6});
+    expect(s, &(row){"POST", "/v1/models/m:predict", "{\"instances\": [[1.0]]}", 504, "~\"error\": "}, "");
+    expect(s, &(row){"GET", "/v1/models/m", "", 200, STATUS_123}, "");
+    stop(s);
+}
+
 /* ==== memory that ends ==== */
 
 /* Without the library's memory, so that only the server's fails. The status; 0: the connection was closed. */
@@ -610,7 +673,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(paths_and_verbs), TEST(predictions),  TEST(classify_and_regress), TEST(metadata),   TEST(cors_and_metrics), TEST(gzip_bodies),
         TEST(large_bodies),    TEST(list_and_probes), TEST(raw_bodies),        TEST(protobuf_bodies), TEST(tokens),       TEST(many_at_once),
-        TEST(memory_that_ends),
+        TEST(request_log),     TEST(deadlines),    TEST(memory_that_ends),
     };
     return cmocka_run_group_tests_name("rest", tests, NULL, NULL);
 }
