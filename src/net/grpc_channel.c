@@ -255,6 +255,9 @@ static tn_code fill(tn_grpc_channel *c, const tn_grpc_channel_options *o, tn_err
     snprintf(c->authority, sizeof c->authority, "%s", *host ? o->target : "localhost");
     c->target = tn_strdup(o->target);
     c->host = tn_strdup(o->host ? o->host : host);
+    for (const char *p = o->bearer ? o->bearer : ""; *p; p++)
+        if (*p <= ' ' || *p > '~')
+            return tn_fail(err, TN_INVALID_ARGUMENT, "the token has bytes that no header may have");
     if (!c->target || !c->host || !keep_bearer(c, o->bearer)) return tn_no_memory(err, 0);
     TN_TRY(set_callbacks(c, err));
     TN_TRY(tn_h2_room_init(&c->room, err));

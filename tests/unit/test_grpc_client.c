@@ -33,6 +33,10 @@ static void handle(void *payload, tn_grpc_call *c)
         tn_grpc_reply(c, TN_NOT_FOUND, text, NULL);
     } else if (strcmp(path, "/t/Wait") == 0) {
         assert_int_equal(pthread_create(&t, NULL, until_cancelled, c) || pthread_detach(t), 0);
+    } else if (strcmp(path, "/t/Who") == 0) {
+        tn_view v = tn_grpc_metadata(c, "authorization");
+        char *text = tn_arena_strndup(tn_grpc_arena(c), v.p ? v.p : "", v.n);
+        tn_grpc_reply(c, TN_UNAUTHENTICATED, text, NULL);
     } else if (strcmp(path, "/t/Nothing") == 0) {
         tn_grpc_reply(c, TN_OK, NULL, NULL);
     } else if (strcmp(path, "/t/Twice") == 0) {
@@ -121,6 +125,21 @@ static void test_errors(void **state)
     expect_echo(c, "after", 5);
     tn_buf_free(&answer);
     tn_grpc_channel_free(c);
+    tn_grpc_server_free(s);
+}
+
+static void test_bearer(void **state)
+{
+    char target[64];
+    tn_error err;
+    tn_grpc_server *s = serve("127.0.0.1:0", NULL, target);
+    tn_grpc_channel *c = channel((tn_grpc_channel_options){.target = target, .bearer = "abc.def"});
+    tn_grpc_channel_options bad = {.target = target, .bearer = "a\r\nb: c"};
+    (void)state;
+    assert_code(ask(c, "/t/Who", "", 60, &err), TN_UNAUTHENTICATED);
+    assert_string_equal(err.message, "Bearer abc.def");
+    tn_grpc_channel_free(c);
+    assert_code(tn_grpc_channel_new(&bad, &c, &err), TN_INVALID_ARGUMENT);
     tn_grpc_server_free(s);
 }
 
@@ -414,7 +433,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calls),       cmocka_unit_test(test_errors),    cmocka_unit_test(test_async),
         cmocka_unit_test(test_reconnect),   cmocka_unit_test(test_bad_targets), cmocka_unit_test(test_imposters),
-        cmocka_unit_test(test_tls),         cmocka_unit_test(test_tls_options),
+        cmocka_unit_test(test_tls),         cmocka_unit_test(test_tls_options), cmocka_unit_test(test_bearer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
