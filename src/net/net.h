@@ -87,8 +87,8 @@ void tn_grpc_reply(tn_grpc_call *c, tn_code code, const char *message, tn_buf *b
 void tn_grpc_trailer(tn_grpc_call *c, const char *name, tn_view value);
 /* For methods that stream (reflection, Health.Watch): the handler is called for each message of the stream, sends any
  * number of messages, and ends the call by tn_grpc_reply with body NULL. tn_grpc_message of a stream whose peer has
- * sent its last message and nothing more is {NULL, 0} with tn_grpc_is_last; so it is, too, when a call that is kept open
- * is cancelled: the handler is called once more (tn_grpc_cancelled says so) and must answer now or soon. */
+ * sent its last message and nothing more is {NULL, 0} with tn_grpc_is_last; so it is, too, when a call that is kept
+ * open is cancelled: the handler is called once more (tn_grpc_cancelled says so) and must answer now or soon. */
 tn_code tn_grpc_send(tn_grpc_call *c, tn_buf *body, tn_error *err);
 bool tn_grpc_is_last(const tn_grpc_call *c);
 bool tn_grpc_is_answered(const tn_grpc_call *c); /* by another thread, while the handler has it */
