@@ -4,6 +4,7 @@
  */
 #include "served_model.h"
 #include "serve_test.h"
+#include "wire/wire.h"
 
 /* ==== asking by text ==== */
 
@@ -350,11 +351,98 @@ static void test_facts(void **state)
     stop(&s);
 }
 
+/* A request whose memory ends is refused, and the next is answered. */
+static tn_code ask_short_of_memory(tn_service *s, kind k, const char *text, int n)
+{
+    tn_error err;
+    tn_arena *a = tn_arena_new(0);
+    void *in, *out = NULL;
+    tn_turn t = {.service = s, .arena = a};
+    assert_ok(tn_proto_parse(apis[k].request, tn_view_of(text), a, &in, &err), &err);
+    tn_malloc_fail_at(n);
+    tn_code code = call(k, &t, in, &out, &err);
+    tn_malloc_fail_at(0);
+    tn_turn_end(&t, code, err.message);
+    tn_arena_free(a);
+    return code;
+}
+
+static void test_no_memory(void **state)
+{
+    static const struct {
+        kind kind;
+        const char *request;
+    } asked[] = {
+        {PREDICT, SPEC("") ONE "output_filter: 'sum'"},
+        {PREDICT, SPEC("strings") "inputs { key: 's' value { dtype: DT_STRING tensor_shape { dim { size: 2 } } string_val: 'a' } }"},
+        {CLASSIFY, SPEC("classify") EXAMPLE},
+        {REGRESS, SPEC("regress") EXAMPLE},
+        {MULTI, TASK("classify", "classify") TASK("regress", "regress") EXAMPLE},
+        {METADATA, SPEC("") "metadata_field: 'signature_def'"},
+        {STATUS, SPEC("")},
+    };
+    server s;
+    start(state, &s);
+    for (size_t i = 0; i < TN_COUNT(asked); i++) {
+        for (int n = 1; n < 40; n++) {
+            tn_code code = ask_short_of_memory(&s.service, asked[i].kind, asked[i].request, n);
+            if (code != TN_OK && code != TN_RESOURCE_EXHAUSTED) fail_msg("%s: %s", asked[i].request, tn_code_name(code));
+        }
+        check(&s.service, asked[i].kind, asked[i].request, TN_OK, "");
+    }
+    stop(&s);
+}
+
+/* Requests in the model's log: what came and what went. */
+static void test_request_log(void **state)
+{
+    tn_error err;
+    server s;
+    tn_servable *v;
+    tn_request_log *log;
+    tn_LogCollectorConfig collector = {.type = TN_VIEW(""), .filename_prefix = tn_view_of(in(state, "requests"))};
+    tn_SamplingConfig sampling = {.sampling_rate = 1};
+    tn_LoggingConfig config = {.log_collector_config = &collector, .sampling_config = &sampling};
+    start(state, &s);
+    assert_ok(tn_request_log_open(&config, "m", NULL, &log, &err), &err);
+    assert_ok(get(s.manager, "m", -1, NULL, &v, &err), &err);
+    atomic_store(&v->request_log, log);
+    tn_view request = TN_VIEW("\x0a\x03\x0a\x01m"), response = TN_VIEW("\x12\x03\x0a\x01m");
+    tn_ModelSpec spec = {.name = TN_VIEW("m")};
+    tn_turn t = {.service = &s.service, .arena = arena_of(state), .servable = v, .spec = &spec, .facts.api = TN_API_PREDICT};
+    tn_turn_log(&t, request, response);
+    t.facts.api = TN_API_STATUS; /* not of a kind that is logged */
+    tn_turn_log(&t, request, response);
+    atomic_store(&v->request_log, NULL);
+    tn_turn_log(&t, request, response);
+    tn_request_log_close(log);
+    tn_servable_drop(v);
+    char **names;
+    size_t n, found = 0;
+    assert_ok(tn_list_folder(in(state, ""), arena_of(state), &names, &n, &err), &err);
+    for (size_t i = 0; i < n; i++) {
+        if (strncmp(names[i], "requests", 8) != 0) continue;
+        tn_view left = content(state, in(state, names[i])), record;
+        tn_PredictionLog *l;
+        while (tn_record_next(&left, 0, &record, &err) == TN_OK) {
+            assert_ok(TN_DECODE(PredictionLog, record, arena_of(state), &l, &err), &err);
+            assert_int_equal(l->log_type_case, TN_PredictionLog_predict_log);
+            assert_true(tn_view_is(l->predict_log->request->model_spec->name, "m"));
+            assert_true(tn_view_is(l->predict_log->response->model_spec->name, "m"));
+            assert_int_equal(l->log_metadata->model_spec->version->value, 1);
+            found++;
+        }
+    }
+    assert_int_equal(found, 1);
+    stop(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_refusals),      TEST(test_method_names), TEST(test_predict), TEST(test_classify),
         TEST(test_half_plus_two), TEST(test_reload),       TEST(test_facts),
+        TEST(test_no_memory),     TEST(test_request_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
