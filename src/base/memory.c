@@ -54,7 +54,8 @@ void *tn_realloc(void *p, size_t n)
 
 static void *large_pages(size_t n)
 {
-    void *p = aligned_alloc(LARGE_PAGE, n);
+    void *p;
+    if (posix_memalign(&p, LARGE_PAGE, n) != 0) return NULL; /* aligned_alloc wants n to be a multiple */
 #ifdef MADV_HUGEPAGE
     if (p) madvise(p, n / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE); /* a wish: small ones do as well */
 #endif
