@@ -101,7 +101,7 @@ tn_code tn_warm_up_zeros(tn_servable *s, const tn_servable_options *o, tn_error 
         tn_code code = ask_zeros(a, o->cancel, &why);
         if (is_cancelled(o->cancel)) return tn_fail(err, TN_CANCELLED, "loading was cancelled");
         if (code != TN_OK)
-            tn_logf(o->log, TN_INFO, "signature %s of {name: %s version: %lld} was not warmed up: %s",
+            tn_logf(o->log, TN_DEBUG, "signature %s of {name: %s version: %lld} was not warmed up: %s",
                     a->signature->name, s->model, (long long)s->version, why.message);
     }
     return TN_OK;
