@@ -8,6 +8,8 @@
 #include "api.h"
 #include "rest.h"
 
+#include <fenv.h>
+
 /* ==== JSON predict ==== */
 
 static tn_code find_signature(void *trip, tn_view name, const tn_loaded_signature **out, tn_error *err)
@@ -140,12 +142,8 @@ static tn_rest_form form_of(const tn_rest_trip *t)
     return n == 24 && strncasecmp(type, "application/octet-stream", n) == 0 ? TN_REST_RAW : TN_REST_JSON;
 }
 
-tn_code tn_rest_begin(tn_rest_trip *t, tn_error *err)
+static tn_code begin(tn_rest_trip *t, tn_error *err)
 {
-    const char *problem = tn_http_problem(t->r);
-    t->form = form_of(t);
-    if (problem && !t->turn.service->strictly_tensorflow)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "%s", problem);
     switch (t->form) {
     case TN_REST_PROTOBUF: return begin_protobuf(t, err);
     case TN_REST_RAW: return tn_rest_raw_begin(t, err);
@@ -153,14 +151,37 @@ tn_code tn_rest_begin(tn_rest_trip *t, tn_error *err)
     }
 }
 
-tn_code tn_rest_finish(tn_rest_trip *t, tn_buf *out, tn_error *err)
+static tn_code finish(tn_rest_trip *t, tn_buf *out, tn_error *err)
 {
     switch (t->form) {
     case TN_REST_PROTOBUF: return finish_protobuf(t, out, err);
     case TN_REST_RAW: return tn_rest_raw_finish(t, out, err);
-    default:
-        return t->path.kind == TN_REST_PREDICT ? finish_predict(t, out, err) : finish_examples(t, out, err);
+    default: return t->path.kind == TN_REST_PREDICT ? finish_predict(t, out, err) : finish_examples(t, out, err);
     }
+}
+
+/* A thread that has computed takes denormals for zeros, which would change numbers as they are read and written. */
+tn_code tn_rest_begin(tn_rest_trip *t, tn_error *err)
+{
+    const char *problem = tn_http_problem(t->r);
+    fenv_t computing;
+    t->form = form_of(t);
+    if (problem && !t->turn.service->strictly_tensorflow) return tn_fail(err, TN_INVALID_ARGUMENT, "%s", problem);
+    fegetenv(&computing);
+    fesetenv(FE_DFL_ENV);
+    tn_code code = begin(t, err);
+    fesetenv(&computing);
+    return code;
+}
+
+tn_code tn_rest_finish(tn_rest_trip *t, tn_buf *out, tn_error *err)
+{
+    fenv_t computing;
+    fegetenv(&computing);
+    fesetenv(FE_DFL_ENV);
+    tn_code code = finish(t, out, err);
+    fesetenv(&computing);
+    return code;
 }
 
 /* ==== the request log ==== */

@@ -254,6 +254,16 @@ static void predictions(void **state)
     }
 }
 
+/* Threads that have computed once take denormals for zeros; not where numbers are read and written. */
+static void denormals(void **state)
+{
+    static const row r = {"POST", "/v1/models/forms:predict", "{\"signature_name\": \"two\", \"instances\": [{\"a\": 1e-42, \"b\": 1}]}", 200,
+                          "~\"a\": 1.00053e-42"};
+    server *s = start(state, true, (tn_rest_options){0});
+    for (int i = 0; i < 12; i++) expect(s, &r, "");
+    stop(s);
+}
+
 static void classify_and_regress(void **state)
 {
     static const row rows[] = {
@@ -671,7 +681,7 @@ static void many_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(paths_and_verbs), TEST(predictions),  TEST(classify_and_regress), TEST(metadata),   TEST(cors_and_metrics), TEST(gzip_bodies),
+        TEST(paths_and_verbs), TEST(predictions), TEST(denormals),  TEST(classify_and_regress), TEST(metadata),   TEST(cors_and_metrics), TEST(gzip_bodies),
         TEST(large_bodies),    TEST(list_and_probes), TEST(raw_bodies),        TEST(protobuf_bodies), TEST(tokens),       TEST(many_at_once),
         TEST(request_log),     TEST(deadlines),    TEST(memory_that_ends),
     };
