@@ -171,7 +171,10 @@ static tn_code open_rest(tn_server *s, tn_error *err)
         h.ca = s->plan.ssl->custom_ca;
         h.verify_peer = s->plan.ssl->client_verify;
     }
-    return tn_http_server_start(&h, &s->http, err);
+    /* IPv4, too; alone where there is no IPv6. */
+    if (tn_http_server_start(&h, &s->http, NULL) == TN_OK) return TN_OK;
+    h.listen = tn_arena_printf(s->plan.arena, "0.0.0.0:%lld", (long long)o->rest_api_port);
+    return h.listen ? tn_http_server_start(&h, &s->http, err) : tn_no_memory(err, 0);
 }
 
 /* The lines that scripts wait for, word for word. */

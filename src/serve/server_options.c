@@ -283,7 +283,7 @@ static tn_code addresses(const tn_server_options *o, tn_server_plan *p, tn_error
     if (o->port) p->grpc_listen[p->n_grpc_listen++] = tn_arena_printf(p->arena, "0.0.0.0:%lld", (long long)o->port);
     if (given(o->grpc_socket_path))
         p->grpc_listen[p->n_grpc_listen++] = tn_arena_printf(p->arena, "unix:%s", o->grpc_socket_path);
-    if (o->rest_api_port) p->rest_listen = tn_arena_printf(p->arena, "0.0.0.0:%lld", (long long)o->rest_api_port);
+    if (o->rest_api_port) p->rest_listen = tn_arena_printf(p->arena, "[::]:%lld", (long long)o->rest_api_port);
     for (int i = 0; i < p->n_grpc_listen; i++)
         if (!p->grpc_listen[i]) return tn_no_memory(err, 0);
     if (o->rest_api_port && !p->rest_listen) return tn_no_memory(err, 0);
