@@ -97,7 +97,7 @@ static void fail_waiting(tn_grpc_channel *c, tn_code code, const char *why)
     while ((f = list)) tn_grpc_future_fail(f, code, why);
 }
 
-static tn_code open_link(tn_grpc_channel *c, int fd, tn_error *err)
+tn_code tn_grpc_link_open(tn_grpc_channel *c, int fd, tn_error *err)
 {
     static const nghttp2_settings_entry no_push = {NGHTTP2_SETTINGS_ENABLE_PUSH, 0};
     tn_grpc_link *l = tn_calloc(1, sizeof *l);
@@ -105,9 +105,9 @@ static tn_code open_link(tn_grpc_channel *c, int fd, tn_error *err)
     if (l) l->h2 = (tn_h2){.watch.fd = -1, .loop = c->loop, .room = &c->room, .events = &events};
     if (l && (nghttp2_session_client_new(&l->h2.session, c->callbacks, l) || tn_h2_greet(&l->h2, &no_push, 1)))
         code = tn_no_memory(err, 0);
-    if (code)
+    if (code && fd >= 0)
         close(fd);
-    else
+    else if (!code)
         code = tn_h2_open(&l->h2, fd, c->tls, *c->host ? c->host : NULL, err);
     if (code) {
         if (l) nghttp2_session_del(l->h2.session);
@@ -167,7 +167,7 @@ static void connected(tn_watch *w, uint32_t unused)
     }
     tn_loop_unwatch(c->loop, w);
     w->fd = -1;
-    if (open_link(c, fd, &err))
+    if (tn_grpc_link_open(c, fd, &err))
         fail_waiting(c, TN_UNAVAILABLE, err.message);
     else
         tn_grpc_link_wanted(c);
@@ -261,11 +261,22 @@ static tn_code fill(tn_grpc_channel *c, const tn_grpc_channel_options *o, tn_err
     if (!c->target || !c->host || !keep_bearer(c, o->bearer)) return tn_no_memory(err, 0);
     TN_TRY(set_callbacks(c, err));
     TN_TRY(tn_h2_room_init(&c->room, err));
-    TN_TRY(tn_loop_new(&c->loop, err));
-    return tn_loop_start(c->loop, "tn-grpc-client", err);
+    return tn_loop_new(&c->loop, err);
 }
 
 tn_code tn_grpc_channel_new(const tn_grpc_channel_options *o, tn_grpc_channel **out, tn_error *err)
+{
+    tn_grpc_channel *c;
+    TN_TRY(tn_grpc_channel_make(o, &c, err));
+    tn_code code = tn_loop_start(c->loop, "tn-grpc-client", err);
+    if (code)
+        tn_grpc_channel_free(c);
+    else
+        *out = c;
+    return code;
+}
+
+tn_code tn_grpc_channel_make(const tn_grpc_channel_options *o, tn_grpc_channel **out, tn_error *err)
 {
     tn_grpc_channel *c = tn_calloc(1, sizeof *c);
     if (!c) return tn_no_memory(err, sizeof *c);
@@ -291,6 +302,7 @@ void tn_grpc_channel_free(tn_grpc_channel *c)
     if (c->loop) {
         tn_loop_post(c->loop, &c->end);
         tn_loop_stop(c->loop);
+        tn_loop_round(c->loop); /* when there was no thread */
     }
     tn_loop_free(c->loop);
     tn_h2_room_free(&c->room);

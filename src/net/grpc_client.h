@@ -76,6 +76,9 @@ struct tn_grpc_channel {
 };
 
 /* grpc_channel.c */
+/* A channel without its thread: tn_loop_round is the caller's. */
+tn_code tn_grpc_channel_make(const tn_grpc_channel_options *o, tn_grpc_channel **out, tn_error *err);
+tn_code tn_grpc_link_open(tn_grpc_channel *c, int fd, tn_error *err); /* fd -1: bytes come by tn_h2_receive */
 void tn_grpc_link_wanted(tn_grpc_channel *c); /* begins to connect, or gives waiting calls to the link */
 void tn_grpc_link_wanted_soon(tn_grpc_channel *c); /* the same when no callback is running any more */
 /* grpc_client.c */

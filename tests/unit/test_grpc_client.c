@@ -143,6 +143,31 @@ static void test_bearer(void **state)
     tn_grpc_server_free(s);
 }
 
+/* Memory that runs out costs a call or a channel, and is said. */
+static void test_no_memory(void **state)
+{
+    char target[64];
+    tn_error err;
+    tn_grpc_server *s = serve("127.0.0.1:0", NULL, target);
+    int n_ok = 0;
+    (void)state;
+    for (int i = 1; i < 60; i++) {
+        tn_grpc_channel_options o = {.target = target, .gzip = i % 2, .bearer = "b"};
+        tn_grpc_channel *c = NULL;
+        tn_buf answer = {0};
+        tn_malloc_fail_at(i);
+        tn_code code = tn_grpc_channel_new(&o, &c, &err);
+        if (!code) code = tn_grpc_call_sync(c, "/t/Echo", TN_VIEW("hello"), 60, &answer, &err);
+        tn_malloc_fail_at(0);
+        n_ok += code == TN_OK;
+        assert_true(code == TN_OK ? answer.n == 5 : *err.message != 0);
+        tn_buf_free(&answer);
+        tn_grpc_channel_free(c);
+    }
+    assert_true(n_ok > 0 && n_ok < 59);
+    tn_grpc_server_free(s);
+}
+
 typedef struct tally {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -433,7 +458,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calls),       cmocka_unit_test(test_errors),    cmocka_unit_test(test_async),
         cmocka_unit_test(test_reconnect),   cmocka_unit_test(test_bad_targets), cmocka_unit_test(test_imposters),
-        cmocka_unit_test(test_tls),         cmocka_unit_test(test_tls_options), cmocka_unit_test(test_bearer),
+        cmocka_unit_test(test_tls),         cmocka_unit_test(test_tls_options), cmocka_unit_test(test_bearer), cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
