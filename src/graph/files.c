@@ -12,7 +12,8 @@ enum { MOST_PATHS = 1 << 20 };
 
 const tn_files *tn_run_files(const tn_run *r)
 {
-    return r->context ? &r->context->program->store->files : NULL;
+    const tn_store *store = r->context ? r->context->program->store : NULL; /* none while folding */
+    return store ? &store->files : NULL;
 }
 
 static tn_code path_of(const tn_files *f, const char *owner, tn_view path, char **out, tn_error *err)

@@ -2,12 +2,14 @@
  *
  * grpc_api.c - gRPC calls: from a path to the request it is, and its answer back. A row of the table is a method.
  *
- * Calls come in threads that move bytes: what is short is answered in them, what computes for longer goes to the pool,
- * what waits for models to a thread of its own.
+ * Calls come in threads that move bytes: what is short is answered in them; what is large, or computes for longer, goes
+ * to the pool; what waits for models to a thread of its own.
  *
  * Invariant: every call is answered exactly once, after its turn has ended.
  */
 #include "grpc_api.h"
+
+enum { LARGE_MESSAGE = 512 << 10 }; /* reading it may take as long as a run */
 
 typedef struct method method;
 
@@ -175,7 +177,8 @@ static tn_code decode(grpc_turn *g, tn_error *err)
     return code == TN_DATA_LOSS ? TN_INTERNAL : code;
 }
 
-static void ask(grpc_turn *g)
+/* Where it may run is the pool, or here. */
+static void ask(grpc_turn *g, tn_pool *pool)
 {
     tn_error err = {.code = TN_OK};
     tn_buf none = {0};
@@ -188,7 +191,19 @@ static void ask(grpc_turn *g)
     }
     g->turn.ask.done = asked;
     g->turn.ask.payload = g;
-    tn_ask_start(&g->turn.ask, g->turn.service->pool);
+    tn_ask_start(&g->turn.ask, pool);
+}
+
+static void ask_task(tn_task *task)
+{
+    ask((grpc_turn *)((char *)task - offsetof(grpc_turn, task)), NULL);
+}
+
+static void ask_somewhere(grpc_turn *g)
+{
+    tn_pool *pool = g->turn.service->pool;
+    g->task.run = ask_task;
+    if (tn_grpc_message(g->call).n < LARGE_MESSAGE || !pool || !tn_pool_add(pool, &g->task)) ask(g, pool);
 }
 
 static void answer_somewhere(grpc_turn *g)
@@ -231,7 +246,7 @@ static void begin(tn_service *s, const method *m, tn_grpc_call *call)
     g->turn.facts = (tn_request_facts){.api = m->api, .peer = tn_grpc_peer(call), .path = m->path,
                                        .received = tn_grpc_received(call),
                                        .bytes_in = (int64_t)tn_grpc_message(call).n};
-    if (m->begin) ask(g);
+    if (m->begin) ask_somewhere(g);
     else answer_somewhere(g);
 }
 

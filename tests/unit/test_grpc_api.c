@@ -211,6 +211,34 @@ static void test_many(void **state)
     stop(&s);
 }
 
+/* A message that is read in the pool. */
+static void test_large(void **state)
+{
+    server s;
+    tn_error err;
+    tn_buf request = {0}, bytes = {0};
+    tn_PredictResponse *r;
+    enum { N = 300000 };
+    start(state, &s, NULL);
+    tn_Dim dims[] = {{.size = N}, {.size = 1}};
+    tn_TensorShapeProto shape = {.dim = {dims, 2, 0}};
+    float *x = tn_arena_alloc(arena_of(state), N * sizeof *x);
+    for (int i = 0; i < N; i++) x[i] = (float)i;
+    tn_TensorProto tensor = {.dtype = TN_FLOAT, .tensor_shape = &shape, .float_val = {x, N, 0}};
+    tn_TensorEntry entry = {.key = TN_VIEW("x"), .value = &tensor};
+    tn_ModelSpec spec = {.name = TN_VIEW("m"), .signature_name = TN_VIEW("scale")};
+    tn_PredictRequest in = {.model_spec = &spec, .inputs = {&entry, 1, 0}};
+    assert_ok(TN_ENCODE(PredictRequest, &in, &request, &err), &err);
+    assert_ok(tn_grpc_call_sync(s.channel, PREDICTION "Predict", (tn_view){request.data, request.n}, 60, &bytes, &err), &err);
+    assert_ok(TN_DECODE(PredictResponse, ((tn_view){bytes.data, bytes.n}), arena_of(state), &r, &err), &err);
+    const tn_float_list *y = &r->outputs.items[0].value->float_val;
+    assert_int_equal(y->n, N);
+    for (int i = 0; i < N; i++) assert_true(y->items[i] == 2 * x[i]);
+    tn_buf_free(&request);
+    tn_buf_free(&bytes);
+    stop(&s);
+}
+
 static void test_many_batched(void **state)
 {
     server s;
@@ -341,6 +369,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_methods), TEST(test_unreadable), TEST(test_many),      TEST(test_many_batched),
+        TEST(test_large),
         TEST(test_reload),  TEST(test_watch),      TEST(test_reflection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
