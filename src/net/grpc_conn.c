@@ -16,8 +16,8 @@
 #define MAX_STRIKES 2             /* as gRPC */
 #define MAX_OUTBOUND 10000        /* frames waiting to be sent */
 #define MAX_QUEUED ((size_t)256 << 20) /* bytes of answers waiting; then new calls are refused */
-#define RESETS_AT_ONCE 1000
-#define RESETS_A_SECOND 200
+#define RESETS_AT_ONCE 20000  /* many deadlines may end at once */
+#define RESETS_A_SECOND 10000
 #define GREETING_US 20000000      /* from accept to the peer's SETTINGS */
 #define STALL_US 120000000        /* a peer that takes nothing of what waits for it */
 #define WARNING_US 2000000        /* from the first GOAWAY to the second, unless the ping comes back */
@@ -141,6 +141,9 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         count_control(c);
         break;
     case NGHTTP2_WINDOW_UPDATE:
+        break;
+    case NGHTTP2_RST_STREAM: /* a call given up is one thing, one that was never made another */
+        if (call && !call->received) count_control(c);
         break;
     default:
         count_control(c);

@@ -17,6 +17,7 @@
 #define RESERVE 64        /* descriptors that are not for connections */
 #define ACCEPTS 64        /* at once, before others have their turn */
 #define COMPLAINT_US 1000000
+#define REST_US 50000     /* of accepting, when nothing can be done */
 
 typedef struct tn_grpc_listener {
     tn_watch watch;
@@ -37,8 +38,8 @@ typedef struct arrival { /* a connection on its way to its worker */
 static void complain(tn_grpc_server *s, const char *what)
 {
     int64_t now = tn_now_us();
-    if (now - s->complained < COMPLAINT_US) return;
-    s->complained = now;
+    if (now - atomic_load(&s->complained) < COMPLAINT_US) return;
+    atomic_store(&s->complained, now);
     tn_logf(s->o.log, TN_WARNING, "gRPC: connections are turned away: %s", what);
 }
 
@@ -89,15 +90,34 @@ static void hand_over(tn_grpc_server *s, int fd, const struct sockaddr_storage *
         tn_loop_post(a->worker->loop, &a->job);
 }
 
-/* Accepts and closes one connection with the spare descriptor. false: there is none. */
+static int spare_descriptor(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void listen_for(tn_grpc_server *s, uint32_t events)
+{
+    for (int i = 0; i < s->n_listeners; i++)
+        if (s->listeners[i].watch.fd >= 0) tn_loop_rewatch(s->workers->loop, &s->listeners[i].watch, events);
+}
+
+static void accept_again(tn_timer *t)
+{
+    tn_grpc_server *s = (tn_grpc_server *)((char *)t - offsetof(tn_grpc_server, rest));
+    if (s->spare < 0) s->spare = spare_descriptor();
+    listen_for(s, EPOLLIN);
+}
+
+/* Accepts and closes one connection with the spare descriptor. When another thread was faster and there is none, those
+ * who wait have to wait. false: enough for this round. */
 static bool turn_away(tn_grpc_server *s, int fd)
 {
-    if (s->spare < 0) return false;
-    close(s->spare);
+    complain(s, "no descriptors are left");
+    if (s->spare >= 0) close(s->spare);
     int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
     if (peer >= 0) close(peer);
-    s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    complain(s, "no descriptors are left");
+    s->spare = spare_descriptor();
+    if (peer < 0 && tn_timer_set(s->workers->loop, &s->rest, tn_now_us() + REST_US)) listen_for(s, 0);
     return peer >= 0;
 }
 
@@ -264,7 +284,8 @@ tn_code tn_grpc_server_start(const tn_grpc_server_options *o, tn_grpc_server **o
     s->o = *o;
     tn_tls_keep(o->tls);
     s->arena = tn_arena_new(0);
-    s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    s->spare = spare_descriptor();
+    s->rest.fire = accept_again;
     pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_t steady;
     pthread_condattr_init(&steady);

@@ -117,7 +117,9 @@ struct tn_grpc_server {
     tn_grpc_worker *workers;
     int n_workers, n_listeners, spare; /* spare: a descriptor to turn peers away with when there are no others */
     struct tn_grpc_listener *listeners;
-    int64_t sweep_every, complained;
+    int64_t sweep_every;
+    atomic_int_least64_t complained;   /* when, for the last time */
+    tn_timer rest;                     /* accepting rests until then */
     atomic_size_t memory;              /* of messages being received */
     bool started;
     atomic_int ending, cut;            /* whoever waits is told of changes; connections have been told to end */
