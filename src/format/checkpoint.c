@@ -11,6 +11,7 @@ typedef struct restoring {
     tn_checkpoint *from;
     tn_arena *arena;
     bool has_restore;
+    bool known; /* only what the session's plans look at */
     int missing;
 } restoring;
 
@@ -26,11 +27,20 @@ static tn_code check_fit(const tn_saved_variable *v, const tn_tensor *t, tn_erro
                    v->name, tn_shape_text(&v->shape, a, sizeof a), tn_shape_text(&t->shape, b, sizeof b));
 }
 
+static bool is_known(tn_session *s, const char *name)
+{
+    tn_tensor *t = NULL;
+    bool known = tn_session_get(s, name, &t, NULL) != TN_NOT_FOUND;
+    tn_tensor_unref(t);
+    return known;
+}
+
 static tn_code restore_one(restoring *r, const tn_saved_variable *v, tn_session *s, bool may_lack,
                            tn_error *err)
 {
     const tn_bundle_entry *e;
     tn_tensor *t;
+    if (r->known && !is_known(s, v->name)) return TN_OK;
     TN_TRY(tn_checkpoint_find(r->from, v->key, v->restored ? v->key : v->name, &e, err));
     if (!e) {
         bool passed_over = v->local || (r->has_restore && !v->restored);
@@ -56,10 +66,10 @@ static tn_code restore_all(restoring *r, const tn_graph *g, const char *restore_
     return tn_saved_tables_restore(tn_checkpoint_bundle(r->from), g, s, may_lack, r->arena, err);
 }
 
-tn_code tn_checkpoint_restore(const char *prefix, const tn_graph *g, const char *restore_op, tn_session *s,
-                              int *missing, tn_error *err)
+static tn_code restore(const char *prefix, const tn_graph *g, const char *restore_op, tn_session *s, bool known,
+                       int *missing, tn_error *err)
 {
-    restoring r = {0};
+    restoring r = {.known = known};
     TN_TRY(tn_checkpoint_open(prefix, &r.from, err));
     r.arena = tn_arena_new(0);
     tn_code code = r.arena ? restore_all(&r, g, restore_op, s, missing != NULL, err) : tn_no_memory(err, 0);
@@ -67,6 +77,18 @@ tn_code tn_checkpoint_restore(const char *prefix, const tn_graph *g, const char 
     tn_checkpoint_close(r.from);
     if (code == TN_OK && missing) *missing = r.missing;
     return code;
+}
+
+tn_code tn_checkpoint_restore(const char *prefix, const tn_graph *g, const char *restore_op, tn_session *s,
+                              int *missing, tn_error *err)
+{
+    return restore(prefix, g, restore_op, s, false, missing, err);
+}
+
+tn_code tn_checkpoint_restore_known(const char *prefix, const tn_graph *g, const char *restore_op, tn_session *s,
+                                    tn_error *err)
+{
+    return restore(prefix, g, restore_op, s, true, NULL, err);
 }
 
 /* ---- saving ---- */

@@ -208,6 +208,9 @@ tn_code tn_checkpoint_read(tn_checkpoint *c, const tn_bundle_entry *e, const tn_
  * passes over may always lack. An object-based checkpoint (TensorFlow 2) is found by variables' names. */
 tn_code tn_checkpoint_restore(const char *prefix, const tn_graph *g, const char *restore_op, tn_session *s,
                               int *missing, tn_error *err);
+/* The same without variables that the session does not know: that none of its plans looks at. */
+tn_code tn_checkpoint_restore_known(const char *prefix, const tn_graph *g, const char *restore_op, tn_session *s,
+                                    tn_error *err);
 /* Adds the export's variables (by default all of the graph that are not local) to a bundle, ascending by
  * key. FAILED_PRECONDITION: one has no value. */
 tn_code tn_checkpoint_add(tn_bundle_writer *w, const tn_export *e, tn_session *s, tn_error *err);
@@ -258,11 +261,16 @@ tn_code tn_savedmodel_load(const char *folder, const char *const *tags, int n_ta
                            tn_error *err);
 /* Variables into the session; then runs the init operation, assets fed with their paths. */
 tn_code tn_savedmodel_restore(const char *folder, const tn_metagraph *m, tn_session *s, tn_error *err);
+tn_code tn_savedmodel_restore_known(const char *folder, const tn_metagraph *m, tn_session *s, tn_error *err);
+/* tn_load_saved_model for who asks only its signatures: variables that none of them looks at are not read. */
+tn_code tn_load_signatures(const char *folder, const char *const *tags, int n_tags, const tn_session_options *options,
+                           tn_loaded **out, tn_error *err);
 /* The folder seems whole: a model is there, and, where there are variables, all of them (tn_bundle_check). */
 tn_code tn_savedmodel_check(const char *folder, const atomic_int *cancel, tn_error *err);
 /* The newest numbered version in a folder; NOT_FOUND: none. */
 tn_code tn_savedmodel_latest(const char *base, int64_t *version, tn_error *err);
-/* Every variable that the model restores has a value; FAILED_PRECONDITION names one that has none. */
+/* Every variable that the model restores and that a plan looks at has a value; FAILED_PRECONDITION names one that has
+ * none. */
 tn_code tn_loaded_check(tn_loaded *m, tn_error *err);
 /* Writes BASE/VERSION (version < 0: BASE itself) with the session's variables. ALREADY_EXISTS; but when
  * `kept` is not NULL and what is there is the same, it is left, and *kept set. */

@@ -69,7 +69,31 @@ typedef struct source {
     const char *const *tags;
     int n_tags;
     const tn_session_options *options;
+    bool signatures; /* only they are asked */
 } source;
+
+/* Lowering makes the variables that a signature looks at known to the session. Who cannot be planned is asked in vain
+ * later, too. */
+static tn_code plan_signatures(tn_loaded *m, tn_error *err)
+{
+    for (int i = 0; i < m->n_signatures; i++) {
+        const tn_loaded_signature *s = &m->signatures[i];
+        const char **names = TN_ARRAY(m->arena, s->n_in + s->n_out + 1, const char *);
+        bool named = names != NULL;
+        if (!names) return tn_no_memory(err, 0);
+        for (int k = 0; k < s->n_in + s->n_out; k++) {
+            names[k] = k < s->n_in ? s->in[k].name : s->out[k - s->n_in].name;
+            named = named && names[k];
+        }
+        tn_prepared *p = NULL;
+        tn_error why;
+        if (!named) continue;
+        tn_code code = tn_prepared_new(m->session, names, s->n_in, names + s->n_in, s->n_out, &p, &why);
+        tn_prepared_free(p);
+        if (code == TN_RESOURCE_EXHAUSTED) return tn_fail(err, code, "%s", why.message);
+    }
+    return TN_OK;
+}
 
 static tn_code load_saved_model(const source *from, tn_loaded **out, tn_error *err)
 {
@@ -78,7 +102,8 @@ static tn_code load_saved_model(const source *from, tn_loaded **out, tn_error *e
     TN_TRY(model_new(meta, NULL, from->options, out, err));
     tn_loaded *m = *out;
     m->saved_model = true;
-    TN_TRY(tn_savedmodel_restore(from->path, meta, m->session, err));
+    if (from->signatures) TN_TRY(plan_signatures(m, err));
+    TN_TRY((from->signatures ? tn_savedmodel_restore_known : tn_savedmodel_restore)(from->path, meta, m->session, err));
     const char *prefix = tn_arena_printf(m->arena, "%s/variables/variables", from->path);
     if (!prefix) return tn_no_memory(err, strlen(from->path));
     if (tn_checkpoint_exists(prefix)) m->checkpoint = prefix;
@@ -128,6 +153,13 @@ tn_code tn_load_saved_model(const char *folder, const char *const *tags, int n_t
     return load(&from, load_saved_model, out, err);
 }
 
+tn_code tn_load_signatures(const char *folder, const char *const *tags, int n_tags, const tn_session_options *options,
+                           tn_loaded **out, tn_error *err)
+{
+    source from = {.path = folder, .tags = tags, .n_tags = n_tags, .options = options, .signatures = true};
+    return load(&from, load_saved_model, out, err);
+}
+
 tn_code tn_load_meta_graph(const char *meta_graph, const char *checkpoint, const tn_session_options *options,
                            tn_loaded **out, tn_error *err)
 {
@@ -149,7 +181,7 @@ tn_code tn_loaded_check(tn_loaded *m, tn_error *err)
     tn_code code = tn_variables_of(m->graph, m->saved_model ? m->meta->restore_op : NULL, a, &v, &n, NULL, err);
     for (int i = 0; code == TN_OK && i < n; i++) {
         tn_tensor *t = NULL;
-        if (v[i].restored && tn_session_get(m->session, v[i].name, &t, NULL) != TN_OK)
+        if (v[i].restored && tn_session_get(m->session, v[i].name, &t, NULL) == TN_FAILED_PRECONDITION)
             code = tn_fail(err, TN_FAILED_PRECONDITION, "variable '%s' has no value: there is no checkpoint%s%s",
                            v[i].name, m->checkpoint ? " of it in " : "", m->checkpoint ? m->checkpoint : "");
         tn_tensor_unref(t);

@@ -154,7 +154,7 @@ static tn_code initialize(const char *folder, const tn_metagraph *m, tn_session 
     return n ? TN_OK : run_init(folder, m, s, a, err);
 }
 
-static tn_code restore_into(const char *folder, const tn_metagraph *m, tn_session *s, tn_arena *a,
+static tn_code restore_into(const char *folder, const tn_metagraph *m, tn_session *s, bool known, tn_arena *a,
                             tn_error *err)
 {
     char *variables = tn_path_join(a, folder, "variables");
@@ -164,17 +164,29 @@ static tn_code restore_into(const char *folder, const tn_metagraph *m, tn_sessio
         return tn_fail(err, TN_INVALID_ARGUMENT, "%s: the initialization '%s' is not in the graph", folder,
                        m->init_op);
     /* A model without variables has no such file; one that has lost it is found out by its restoring part. */
+    bool all = !known || does_something(m); /* who knows what the initialization looks at */
     if (tn_checkpoint_exists(prefix) || (m->restore_op && tn_file_exists(variables)))
-        TN_TRY(tn_checkpoint_restore(prefix, m->graph, m->restore_op, s, NULL, err));
+        TN_TRY(all ? tn_checkpoint_restore(prefix, m->graph, m->restore_op, s, NULL, err)
+                   : tn_checkpoint_restore_known(prefix, m->graph, m->restore_op, s, err));
     return does_something(m) ? initialize(folder, m, s, a, err) : TN_OK;
+}
+
+static tn_code restore_model(const char *folder, const tn_metagraph *m, tn_session *s, bool known, tn_error *err)
+{
+    tn_arena *a = tn_arena_new(0);
+    tn_code code = a ? restore_into(folder, m, s, known, a, err) : tn_no_memory(err, 0);
+    tn_arena_free(a);
+    return code;
 }
 
 tn_code tn_savedmodel_restore(const char *folder, const tn_metagraph *m, tn_session *s, tn_error *err)
 {
-    tn_arena *a = tn_arena_new(0);
-    tn_code code = a ? restore_into(folder, m, s, a, err) : tn_no_memory(err, 0);
-    tn_arena_free(a);
-    return code;
+    return restore_model(folder, m, s, false, err);
+}
+
+tn_code tn_savedmodel_restore_known(const char *folder, const tn_metagraph *m, tn_session *s, tn_error *err)
+{
+    return restore_model(folder, m, s, true, err);
 }
 
 tn_code tn_savedmodel_latest(const char *base, int64_t *version, tn_error *err)

@@ -79,7 +79,7 @@ static tn_code load_model(tn_servable *s, const tn_servable_options *o, tn_error
     if (session.threads <= 0) session.threads = 1;
     if (session.max_bound_shapes <= 0) session.max_bound_shapes = 128;
     if (o->meta_graph) TN_TRY(tn_load_meta_graph(o->meta_graph, o->checkpoint, &session, &s->loaded, err));
-    else TN_TRY(tn_load_saved_model(o->path, o->tags, o->n_tags, &session, &s->loaded, err));
+    else TN_TRY(tn_load_signatures(o->path, o->tags, o->n_tags, &session, &s->loaded, err));
     if (tn_loaded_signatures(s->loaded)) return TN_OK;
     return tn_fail(err, TN_FAILED_PRECONDITION, "%s has no signature_def: it cannot be asked anything by name",
                    o->meta_graph ? o->meta_graph : o->path);
@@ -127,9 +127,9 @@ static tn_code fill(tn_servable *s, const tn_servable_options *o, tn_error *err)
     TN_TRY(check_files(o, err));
     TN_TRY(may_go_on(o, err));
     TN_TRY(load_model(s, o, err));
-    TN_TRY(tn_loaded_check(s->loaded, err));
     TN_TRY(may_go_on(o, err));
     TN_TRY(prepare_all(s, o, err));
+    TN_TRY(tn_loaded_check(s->loaded, err));
     TN_TRY(tn_session_forget_unused(tn_loaded_session(s->loaded), err)); /* optimizers' slots, copies for training */
     TN_TRY(start_batching(s, o, err));
     s->bytes = bytes_of_variables(s);
