@@ -23,26 +23,11 @@ struct tn_batch_threads {
     pthread_t threads[];
 };
 
-/* ==== tuning ==== */
-
-void tn_tuning_measured(tn_tuning *t, int64_t took_us, bool had_to_wait)
-{
-    if (!t->target_us) return;
-    if (took_us > t->target_us) {
-        if (t->timeout_us > t->target_us / 32) t->timeout_us /= 2;
-        else if (t->timeout_us) t->timeout_us = 0;
-        else t->most = TN_MAX(1, t->most * 3 / 4);
-    } else if (had_to_wait && took_us < t->target_us * 3 / 4) {
-        if (t->most < t->largest) t->most = TN_MIN(t->largest, t->most + t->most / 8 + 1);
-        else t->timeout_us = TN_MIN(t->target_us / 2, t->timeout_us + t->target_us / 32);
-    }
-}
-
-void tn_queue_measured(tn_batch_threads *t, tn_queue *q, int64_t took_us, bool had_to_wait)
+void tn_queue_measured(tn_batch_threads *t, tn_queue *q, const tn_measured *m)
 {
     if (!q->tuning.target_us) return;
     pthread_mutex_lock(&t->lock);
-    tn_tuning_measured(&q->tuning, took_us, had_to_wait);
+    tn_tuning_measured(&q->tuning, m);
     pthread_mutex_unlock(&t->lock);
 }
 

@@ -259,7 +259,9 @@ static void run_taken(tn_queue *q, tn_batch *b, bool had_to_wait)
     }
     tn_code code = run_batch(&r, &err);
     if (code == TN_OK) count_batch(&r);
-    tn_queue_measured(q->batcher->threads, q, tn_now_us() - opened, had_to_wait || late);
+    int64_t now = tn_now_us();
+    tn_measured m = {now, now - opened, b->rows, b->n, had_to_wait || late};
+    tn_queue_measured(q->batcher->threads, q, &m);
     answer_all(&r, code, &err);
     for (int i = 0; r.in && i < r.n_in; i++) tn_tensor_unref(r.in[i]);
     for (int i = 0; r.out && i < r.n_out; i++) tn_tensor_unref(r.out[i]);

@@ -17,8 +17,18 @@ typedef struct tn_batch {
 typedef struct tn_tuning { /* as tn_batching.latency_target_ms tells */
     int64_t target_us, timeout_us, most; /* target 0: the others stay as they are; most: rows of a batch */
     int64_t largest;
+    int64_t began, rows; /* of the present 32 batches */
+    int batches, busy;
+    double rate;         /* rows a microsecond, before longer waiting was tried */
+    bool tries;
+    int hold, next_hold; /* as many times 32 batches before it is tried again */
 } tn_tuning;
-void tn_tuning_measured(tn_tuning *t, int64_t took_us, bool had_to_wait);
+typedef struct tn_measured { /* of a batch */
+    int64_t now_us, took_us, rows;
+    int questions;
+    bool had_to_wait; /* for a thread */
+} tn_measured;
+void tn_tuning_measured(tn_tuning *t, const tn_measured *m);
 
 /* What is in the queue is guarded by its threads' lock. */
 typedef struct tn_queue {
@@ -46,7 +56,7 @@ void tn_batch_threads_remove(tn_batch_threads *t, tn_queue *q);
 tn_code tn_queue_add(tn_batch_threads *t, tn_queue *q, const tn_queue_limits *limits, int64_t rows, tn_piece *pieces,
                      int *n, tn_error *err);
 /* How a batch's time changes the queue's tuning. */
-void tn_queue_measured(tn_batch_threads *t, tn_queue *q, int64_t took_us, bool had_to_wait);
+void tn_queue_measured(tn_batch_threads *t, tn_queue *q, const tn_measured *m);
 
 /* The asker's question goes to its batcher; done will be called. false: it is not one to be put together. */
 bool tn_batcher_start(tn_batcher *b, tn_ask *a);

@@ -154,9 +154,10 @@ typedef struct tn_batching { /* BatchingParameters; what was not given has Tenso
     bool pad_variable_length_inputs, enable_large_batch_splitting;
     /* --batch_latency_ms; 0: batch_timeout_micros is as it is. Else each queue measures, batch by batch, what its
      * oldest question took from coming to its answer. Too long: waiting for more is halved, and where there was none,
-     * the largest batch shrinks by a quarter, for it is running that takes so long. Well below the target while
-     * batches have had to wait for a thread: the largest batch grows again by an eighth, then waiting by a 32nd of the
-     * target, to at most half of it. A server that is not busy so never waits for more. */
+     * the largest batch shrinks by a quarter, for it is running that takes so long; well below the target it grows
+     * again. Waiting that brought nobody is halved, too. While all threads are busy and there is time left, longer
+     * waiting (a 32nd of the target more, up to half of it) is tried for 32 batches and kept only if more rows were
+     * answered in the same time; else it is taken back and not tried again for a while. */
     double latency_target_ms;
     tn_batch_threads *threads; /* whose; NULL: num_batch_threads of the batcher's own */
 } tn_batching;

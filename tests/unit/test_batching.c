@@ -549,23 +549,45 @@ static void test_parameters(void **state)
     assert_says(&err, "Error parsing text-format tensorflow.serving.BatchingParameters");
 }
 
+/* `n` batches of so many rows, each taking so long, `apart` microseconds from one to the next. */
+static void measure(tn_tuning *t, int64_t *now, int n, int64_t took, int64_t apart, int64_t rows, int questions)
+{
+    for (int i = 0; i < n; i++) {
+        *now += apart;
+        tn_tuning_measured(t, &(tn_measured){*now, took, rows, questions, true});
+    }
+}
+
 static void test_tuning(void **state)
 {
     (void)state;
-    tn_tuning t = {.target_us = 10000, .most = 64, .largest = 64};
-    for (int i = 0; i < 100; i++) tn_tuning_measured(&t, 1000, false); /* not busy: no waiting */
+    int64_t now = 1000000;
+    tn_tuning t = {.target_us = 16000, .most = 64, .largest = 64};
+    /* alone: nothing is waited for, once the try has shown that it brings nobody */
+    measure(&t, &now, 500, 100, 100, 1, 1);
     assert_int_equal(t.timeout_us, 0);
-    for (int i = 0; i < 100; i++) tn_tuning_measured(&t, 1000, true);
-    assert_int_equal(t.timeout_us, 5000);
-    for (int i = 0; i < 12; i++) tn_tuning_measured(&t, 12000, true);
+    /* longer waiting helps (rows grow with it): it is lengthened to half of the target */
+    t = (tn_tuning){.target_us = 16000, .most = 64, .largest = 64};
+    for (int i = 0; i < 2000; i++) measure(&t, &now, 1, 1000, 1000, 4 + t.timeout_us / 100, 4);
+    assert_int_equal(t.timeout_us, 8000);
+    /* it does not help any more, and is too long: none is left, then batches shrink, to one row */
+    measure(&t, &now, 12, 17000, 17000, 64, 4);
     assert_int_equal(t.timeout_us, 0);
     assert_true(t.most < 64);
-    for (int i = 0; i < 200; i++) tn_tuning_measured(&t, 20000, true);
+    measure(&t, &now, 100, 17000, 17000, 64, 4);
     assert_int_equal(t.most, 1);
-    for (int i = 0; i < 100; i++) tn_tuning_measured(&t, 5000, true);
+    measure(&t, &now, 100, 1000, 1000, 64, 4);
     assert_int_equal(t.most, 64);
+    /* it never helps: it is tried less and less often */
+    t = (tn_tuning){.target_us = 16000, .most = 64, .largest = 64};
+    int waits = 0;
+    for (int i = 0; i < 32 * 2000; i++) {
+        measure(&t, &now, 1, 1000, 1000 + t.timeout_us, 8, 8);
+        waits += t.timeout_us > 0;
+    }
+    assert_true(waits > 0 && waits < 32 * 20);
     tn_tuning fixed = {.timeout_us = 7, .most = 8, .largest = 8};
-    tn_tuning_measured(&fixed, 1 << 30, true);
+    measure(&fixed, &now, 100, 1 << 30, 1, 1, 1);
     assert_true(fixed.timeout_us == 7 && fixed.most == 8);
 }
 
