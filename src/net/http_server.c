@@ -7,6 +7,7 @@
  * handler has it, its connection is suspended, so that nothing happens to it; `stage` decides whether the
  * answer or the suspension came first. The daemon is only stopped when no handler has a request.
  */
+#include "http_guests.h"
 #include "socket.h"
 
 #include "../wire/wire.h"
@@ -32,6 +33,7 @@ enum {
 struct tn_http_server {
     struct MHD_Daemon *daemon;
     tn_http_server_options o;
+    tn_guests *guests;
     int listen_fd, port;
     bool tls;
     atomic_int draining, cancelled;
@@ -270,6 +272,27 @@ static const char *origin_form(const char *uri)
     return path ? path : "/";
 }
 
+static tn_guest *guest_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+static void come_or_leave(void *server, struct MHD_Connection *connection, void **guest,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    tn_http_server *s = server;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *guest = tn_guest_come(s->guests, info ? info->connect_fd : -1);
+        return;
+    }
+    tn_guest_leave(s->guests, *guest);
+    *guest = NULL;
+}
+
 static void *begin_request(void *server, const char *uri, struct MHD_Connection *connection)
 {
     tn_http_server *s = server;
@@ -296,8 +319,8 @@ static void end_request(void *server, struct MHD_Connection *connection, void **
                         enum MHD_RequestTerminationCode why)
 {
     (void)server;
-    (void)connection;
     (void)why;
+    tn_guest_rests(guest_of(connection));
     if (*state) free_request(*state);
     *state = NULL;
 }
@@ -325,6 +348,7 @@ static enum MHD_Result look_at_headers(tn_http_request *r, const char *method)
     const char *length = tn_http_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
     uint64_t n = length ? strtoull(length, NULL, 10) : 0;
     r->seen = true;
+    tn_guest_asks(guest_of(r->connection));
     r->method = tn_arena_strdup(r->arena, method);
     r->body.limit = o->max_body;
     if (!r->method) return MHD_NO;
@@ -479,8 +503,9 @@ static tn_code start_daemon(tn_http_server *s, tn_error *err)
         MHD_OPTION_THREAD_POOL_SIZE, (unsigned)(o->threads > 1 ? o->threads : 0), MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)o->max_connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TN_MAX(o->timeout, 1),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
-        (size_t)RECEIVED_BYTES, MHD_OPTION_URI_LOG_CALLBACK, begin_request, s, MHD_OPTION_NOTIFY_COMPLETED,
-        end_request, s, MHD_OPTION_ARRAY, tls_options, MHD_OPTION_END);
+        (size_t)RECEIVED_BYTES, MHD_OPTION_URI_LOG_CALLBACK, begin_request, s, MHD_OPTION_NOTIFY_CONNECTION,
+        come_or_leave, s, MHD_OPTION_NOTIFY_COMPLETED, end_request, s, MHD_OPTION_ARRAY, tls_options,
+        MHD_OPTION_END);
     tn_arena_free(a);
     if (s->daemon) return TN_OK;
     return tn_fail(err, tls ? TN_INVALID_ARGUMENT : TN_INTERNAL, "the HTTP server does not start: %s",
@@ -499,6 +524,7 @@ tn_code tn_http_server_start(const tn_http_server_options *o, tn_http_server **o
     pthread_cond_init(&s->idle, NULL);
     tn_code code = tn_socket_listen(o->listen ? o->listen : "", &s->listen_fd, &s->port, err);
     if (code == TN_OK) code = check_tls(o, err);
+    if (code == TN_OK) code = tn_guests_new(2 * s->o.timeout, &s->guests, err);
     if (code == TN_OK) code = start_daemon(s, err);
     s->o.key = s->o.cert = s->o.ca = (tn_view){NULL, 0};
     s->o.listen = NULL;
@@ -555,8 +581,10 @@ void tn_http_server_free(tn_http_server *s)
         tn_http_server_drain(s, 0);
         atomic_store(&s->cancelled, 1);
         wait_until_none(s, &s->handled, -1);
+        tn_guests_stop(s->guests);
         MHD_stop_daemon(s->daemon);
     }
+    tn_guests_free(s->guests);
     if (s->listen_fd >= 0) close(s->listen_fd);
     pthread_cond_destroy(&s->idle);
     pthread_mutex_destroy(&s->lock);

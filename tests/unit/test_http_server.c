@@ -366,6 +366,28 @@ static void idle_connections_time_out(void **state)
     stop(s);
 }
 
+/* Who sends a byte now and then is not waited for: neither headers nor a body. */
+static void trickling_clients(void **state)
+{
+    (void)state;
+    static const char *const begins[] = {"GET /slow HTTP/1.1\r\nX: ", "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"};
+    tn_http_server *s = start((tn_http_server_options){.timeout = 1});
+    for (size_t i = 0; i < TN_COUNT(begins); i++) {
+        int fd = connect_to(s), sent = 0;
+        char byte;
+        say(fd, begins[i], strlen(begins[i]));
+        while (sent < 400 && send(fd, "a", 1, MSG_NOSIGNAL) == 1) { /* 40 seconds would be too many */
+            struct pollfd p = {.fd = fd, .events = POLLIN};
+            if (poll(&p, 1, 100) == 1 && recv(fd, &byte, 1, 0) <= 0) break;
+            sent++;
+        }
+        assert_true(sent < 400);
+        close(fd);
+    }
+    expect(s, "GET /alive HTTP/1.1\r\n" CLOSE "\r\n", "HTTP/1.1 200", "/alive");
+    stop(s);
+}
+
 static void connections_have_a_limit(void **state)
 {
     (void)state;
@@ -524,6 +546,7 @@ int main(void)
         cmocka_unit_test(gzip_both_ways),
         cmocka_unit_test(vanished_and_half_closed_clients),
         cmocka_unit_test(idle_connections_time_out),
+        cmocka_unit_test(trickling_clients),
         cmocka_unit_test(connections_have_a_limit),
         cmocka_unit_test(draining_waits_for_answers),
         cmocka_unit_test(many_at_once),
