@@ -17,6 +17,7 @@
 #define RESERVE 64        /* descriptors that are not for connections */
 #define ACCEPTS 64        /* at once, before others have their turn */
 #define COMPLAINT_US 1000000
+#define MORE_ADDRESSES 4  /* of one name */
 #define REST_US 50000     /* of accepting, when nothing can be done */
 
 typedef struct tn_grpc_listener {
@@ -164,7 +165,7 @@ static void stop_listening(tn_grpc_server *s)
         tn_loop_unwatch(s->workers->loop, &l->watch);
         close(l->watch.fd);
         l->watch.fd = -1;
-        tn_socket_unlink(l->address);
+        if (l->address) tn_socket_unlink(l->address);
     }
 }
 
@@ -241,18 +242,38 @@ static int64_t sweep_interval(const tn_grpc_server_options *o)
     return ms * 1000;
 }
 
+static tn_code add_listener(tn_grpc_server *s, const char *address, int fd, int port, tn_error *err)
+{
+    listener *l = &s->listeners[s->n_listeners++];
+    *l = (listener){.watch = {fd, accept_some}, .server = s, .port = port};
+    l->address = tn_arena_strdup(s->arena, address);
+    return l->address ? tn_loop_watch(s->workers->loop, &l->watch, EPOLLIN, err) : tn_no_memory(err, 0);
+}
+
+/* A name's other addresses are listened at where that is possible; the first of them is enough. */
+static tn_code listen_more(tn_grpc_server *s, int i, tn_error *err)
+{
+    const char *address = s->o.listen[i];
+    for (int which = 0; which < MORE_ADDRESSES; which++) {
+        int fd;
+        tn_code code = tn_socket_listen_too(address, which, s->listeners[i].port, &fd, NULL);
+        if (code == TN_OUT_OF_RANGE) break;
+        if (!code) TN_TRY(add_listener(s, address, fd, s->listeners[i].port, err));
+    }
+    return TN_OK;
+}
+
 static tn_code listen_all(tn_grpc_server *s, tn_error *err)
 {
-    for (int i = 0; i < s->o.n_listen; i++) {
-        listener *l = &s->listeners[i];
-        int fd;
-        TN_TRY(tn_socket_listen(s->o.listen[i], &fd, &l->port, err));
-        *l = (listener){.watch = {fd, accept_some}, .server = s, .port = l->port};
-        l->address = tn_arena_strdup(s->arena, s->o.listen[i]);
-        s->n_listeners++;
-        if (!l->address) return tn_no_memory(err, 0);
-        TN_TRY(tn_loop_watch(s->workers->loop, &l->watch, EPOLLIN, err));
+    int n = s->o.n_listen;
+    s->listeners = TN_ARRAY(s->arena, (size_t)n * (1 + MORE_ADDRESSES), listener);
+    if (!s->listeners) return tn_no_memory(err, 0);
+    for (int i = 0; i < n; i++) {
+        int fd, port;
+        TN_TRY(tn_socket_listen(s->o.listen[i], &fd, &port, err));
+        TN_TRY(add_listener(s, s->o.listen[i], fd, port, err));
     }
+    for (int i = 0; i < n; i++) TN_TRY(listen_more(s, i, err));
     return TN_OK;
 }
 
@@ -262,8 +283,7 @@ static tn_code start(tn_grpc_server *s, tn_error *err)
     fill_defaults(o);
     s->sweep_every = sweep_interval(o);
     s->workers = TN_ARRAY(s->arena, o->threads, tn_grpc_worker);
-    s->listeners = TN_ARRAY(s->arena, o->n_listen, listener);
-    if (!s->workers || !s->listeners) return tn_no_memory(err, 0);
+    if (!s->workers) return tn_no_memory(err, 0);
     TN_TRY(tn_grpc_conn_setup(s, err));
     for (int i = 0; i < o->threads; i++) {
         s->n_workers++;

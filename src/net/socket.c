@@ -135,6 +135,25 @@ tn_code tn_socket_listen(const char *address, int *fd, int *port, tn_error *err)
     return code;
 }
 
+static void set_port(struct sockaddr *a, int port)
+{
+    if (a->sa_family == AF_INET) ((struct sockaddr_in *)a)->sin_port = htons((uint16_t)port);
+    if (a->sa_family == AF_INET6) ((struct sockaddr_in6 *)a)->sin6_port = htons((uint16_t)port);
+}
+
+tn_code tn_socket_listen_too(const char *address, int which, int port, int *fd, tn_error *err)
+{
+    struct addrinfo *all, *i;
+    if (is_unix(address)) return tn_fail(err, TN_OUT_OF_RANGE, "%s: no more addresses", address);
+    TN_TRY(resolve(address, true, &all, err));
+    for (i = all; i && which > 0; which--) i = i->ai_next;
+    if (i) set_port(i->ai_addr, port);
+    tn_code code = i ? listen_at(i->ai_addr, i->ai_addrlen, address, fd, err)
+                     : tn_fail(err, TN_OUT_OF_RANGE, "%s: no more addresses", address);
+    freeaddrinfo(all);
+    return code;
+}
+
 void tn_socket_unlink(const char *address)
 {
     struct sockaddr_un a;

@@ -14,6 +14,9 @@
 /* A listening socket that never blocks. *port: 0 for a UNIX socket. A UNIX socket's file that nobody listens to any
  * more is replaced. */
 tn_code tn_socket_listen(const char *address, int *fd, int *port, tn_error *err);
+/* A name may have several addresses ("localhost" in IPv4 and IPv6): the `which`th, at the port that the first has got.
+ * OUT_OF_RANGE: it has not so many. */
+tn_code tn_socket_listen_too(const char *address, int which, int port, int *fd, tn_error *err);
 /* After a listening UNIX socket has been closed: its file. */
 void tn_socket_unlink(const char *address);
 /* Begins to connect, without waiting but for the name's addresses: to the `which`th of them. OUT_OF_RANGE: it has not

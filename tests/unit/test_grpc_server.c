@@ -755,6 +755,20 @@ static void test_unix(void **state)
     unlink(path);
 }
 
+/* A name stands for all its addresses, at one port. */
+static void test_name(void **state)
+{
+    const char *listen[] = {"localhost:0"};
+    site s;
+    peer p;
+    (void)state;
+    open_site(&s, (tn_grpc_server_options){.listen = listen, .n_listen = 1});
+    peer_connect(&p, s.port);
+    expect_echo(&p);
+    peer_close(&p);
+    close_site(&s);
+}
+
 static void test_bad_addresses(void **state)
 {
     static const char *const bad[] = {"", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", "no such host:1", "unix:", "203.0.113.7:80"};
@@ -808,7 +822,7 @@ int main(void)
         cmocka_unit_test(test_drain),          cmocka_unit_test(test_drain_well),
         cmocka_unit_test(test_idle_old_dead),  cmocka_unit_test(test_unix),
         cmocka_unit_test(test_bad_addresses),  cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory),         cmocka_unit_test(test_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
