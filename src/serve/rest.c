@@ -242,7 +242,6 @@ static tn_code parse(tn_rest_trip *t, tn_error *err)
 
 static tn_rest_trip *new_trip(const tn_rest *rest, tn_http_request *r)
 {
-    static const tn_api apis[] = {[TN_REST_MALFORMED] = TN_API_OTHER};
     tn_rest_trip *t = TN_NEW(tn_http_arena(r), tn_rest_trip);
     if (!t) return NULL;
     t->rest = rest;
@@ -250,7 +249,7 @@ static tn_rest_trip *new_trip(const tn_rest *rest, tn_http_request *r)
     t->turn = (tn_turn){.service = rest->service, .arena = tn_http_arena(r), .cancel = tn_http_cancelled(r)};
     if (rest->options.timeout > 0)
         t->turn.deadline = tn_http_received(r) + (int64_t)(rest->options.timeout * 1e6);
-    t->turn.facts = (tn_request_facts){.api = apis[0],
+    t->turn.facts = (tn_request_facts){.api = TN_API_OTHER,
                                        .rest = true,
                                        .model = "",
                                        .signature = "",
