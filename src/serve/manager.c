@@ -240,13 +240,14 @@ void tn_version_settle(tn_manager *m, tn_tracked *v)
 
 static void load_failed(tn_manager *m, tn_tracked *v, const tn_work *w)
 {
-    v->error = w->error;
     v->stamp = w->stamp;
     if (!v->aspired || atomic_load(&m->ends)) {
         v->error = (tn_error){0};
         tn_version_set(m, v, TN_STATE_END);
         return;
     }
+    if (w->error.code == TN_CANCELLED) return; /* it was not wanted for a while: begins again */
+    v->error = w->error;
     v->unsettled = true;
     if (!(m->options.file_system_poll_wait_seconds > 0)) tn_version_settle(m, v);
 }
@@ -301,6 +302,7 @@ static void start_load(tn_manager *m, tn_tracked *v, int64_t now)
 
 static void give_up_load(tn_manager *m, tn_tracked *v)
 {
+    v->unsettled = false;
     if (v->busy) atomic_store(&v->cancel, 1);
     else tn_version_set(m, v, TN_STATE_END);
 }

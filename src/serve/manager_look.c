@@ -56,17 +56,24 @@ static bool take_path(tn_tracked *v, const char *path)
     return true;
 }
 
-static tn_code note(tn_manager *m, tn_managed *k, const tn_look *l, tn_error *err)
+/* All that takes memory comes before what is wanted changes. */
+static tn_code add_versions(tn_manager *m, tn_managed *k, const tn_look *l, tn_error *err)
 {
-    for (int i = 0; i < k->n; i++) k->v[i]->aspired = false;
     for (int i = 0; i < l->n; i++) {
         tn_tracked *v = tn_version_find(k, l->v[i].version);
         bool is_new = !v;
         if (is_new && !(v = tn_version_add(k, &l->v[i]))) return tn_no_memory(err, sizeof *v);
         if (is_new) tn_version_set(m, v, TN_STATE_START);
         if (!v->busy && !take_path(v, l->v[i].path)) return tn_no_memory(err, 0);
-        note_found(m, v, &l->v[i]);
     }
+    return TN_OK;
+}
+
+static tn_code note(tn_manager *m, tn_managed *k, const tn_look *l, tn_error *err)
+{
+    TN_TRY(add_versions(m, k, l, err));
+    for (int i = 0; i < k->n; i++) k->v[i]->aspired = false;
+    for (int i = 0; i < l->n; i++) note_found(m, tn_version_find(k, l->v[i].version), &l->v[i]);
     k->looked = true;
     return TN_OK;
 }
@@ -81,7 +88,6 @@ static tn_config_set *present_set(tn_manager *m)
     return set;
 }
 
-/* Nothing is changed without memory for all of it: what was wanted stays wanted. */
 static tn_code note_look(tn_manager *m, const tn_config_set *set, const tn_model_config *c, tn_code code,
                          const tn_look *l, tn_error *err)
 {

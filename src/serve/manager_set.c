@@ -223,6 +223,14 @@ static tn_code add_model(tn_manager *m, const char *name, tn_error *err)
     return TN_OK;
 }
 
+/* What failed when it was configured before is tried again. */
+static void forget_past(tn_managed *k)
+{
+    k->looked = false;
+    k->seen = (tn_error){0};
+    for (int j = 0; j < k->n; j++) k->v[j]->stamp = 0;
+}
+
 /* is_new[i]: model i of the set was not configured before. */
 static void put_in_place(tn_manager *m, tn_config_set *set, tn_planned_log *logs, bool *is_new)
 {
@@ -231,8 +239,7 @@ static void put_in_place(tn_manager *m, tn_config_set *set, tn_planned_log *logs
     for (int i = 0; i < set->configs.n; i++) {
         tn_managed *k = tn_managed_find(m, set->configs.v[i].name);
         k->config = &set->configs.v[i];
-        if (is_new[i]) k->looked = false;
-        if (is_new[i]) k->seen = (tn_error){0};
+        if (is_new[i]) forget_past(k);
         tn_logs_apply(m, k, &logs[i]);
     }
     for (int i = 0; i < m->n_models; i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * models.h - what the files about models share: the source (source.c), and the manager's parts: what it knows and what
- * is wanted (manager.c), its threads and their work (manager_load.c), looking at folders (manager_look.c), answers to
- * requests (manager_routes.c, manager_status.c).
+ * is wanted (manager.c), a new set of models (manager_set.c, manager_log.c), its threads and their work
+ * (manager_load.c), looking at folders (manager_look.c), answers to requests (manager_routes.c, manager_status.c).
  *
  * Threads and locks. `lock` guards models, versions, loads and events, and is never held over files, loading or freeing
  * a model. `routes_lock` guards the pointer to what requests see, a table which is made anew at every change: requests

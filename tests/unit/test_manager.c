@@ -184,6 +184,12 @@ static void test_errors_of_sets(void **state)
     assert_code(tn_manager_set_models(m, &(tn_model_configs){other, 1, NULL}, &err), TN_INVALID_ARGUMENT);
     assert_string_equal(err.message, "Model new requests unsupported platform other");
     assert_int_equal(version_of(m, "good", -1, NULL), 1);
+    for (int i = 0; i < 2; i++) { /* what has failed is tried again when its model comes anew */
+        assert_ok(set_text(state, m, model_text(state, "good", ""), &err), &err);
+        assert_code(set_text(state, m, tn_arena_printf(arena_of(state), "%s%s", model_text(state, "bad", ""),
+                             model_text(state, "good", "")), &err), TN_UNKNOWN);
+        assert_says(&err, "1 model(s) did not become available: {{{name: bad version: 2} due to error: DATA_LOSS: ");
+    }
     remove_version(state, "bad", "2");
     put_version(state, "bad", 2, 1); /* repaired: it comes by itself */
     assert_soon(version_of(m, "bad", -1, NULL) == 2);
