@@ -77,12 +77,10 @@ typedef enum tn_grpc_phase { TN_GRPC_OPEN, TN_GRPC_WARNED, TN_GRPC_LEAVING } tn_
 
 struct tn_grpc_conn {
     tn_h2 h2; /* first */
-    tn_job job;
     tn_grpc_worker *worker;
     tn_grpc_conn *next, **before; /* of the worker's */
     tn_grpc_call *calls;          /* with a stream */
     tn_grpc_out *spent;           /* messages given to the socket, perhaps by reference */
-    int fd;                       /* until it is open */
     int refs;                     /* 1, and its calls */
     int n_streams, n_held;
     tn_grpc_phase phase;

@@ -789,6 +789,17 @@ static void test_no_memory(void **state)
     site s;
     peer p;
     (void)state;
+    for (int i = 1; i < 30; i++) { /* none, or a whole server */
+        const char *listen[] = {"127.0.0.1:0", "localhost:0"};
+        tn_grpc_server_options o = {.listen = listen, .n_listen = 2, .threads = 2, .handle = handle};
+        tn_grpc_server *none = NULL;
+        tn_error err = {0};
+        tn_malloc_fail_at(i);
+        tn_code code = tn_grpc_server_start(&o, &none, &err);
+        tn_malloc_fail_at(0);
+        assert_true(code ? !none && *err.message : none != NULL);
+        tn_grpc_server_free(none);
+    }
     open_site(&s, (tn_grpc_server_options){0});
     for (int i = 1; i < 120; i++) {
         answer a;
