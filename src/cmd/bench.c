@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * bench.c - `turnery bench`: times an experiment's training steps; one line, with the keys of the peers'
- * scripts in bench/training.
+ * scripts in bench/training. With --server it is bench_server.c's.
  */
+#include "bench.h"
 #include "job.h"
 
 #include <stdlib.h>
@@ -71,6 +72,7 @@ static tn_code run(int argc, char **argv, tn_error *err)
     strings rest = {.n = 0};
     tn_job *job;
     tn_listener l = {.words = job_words};
+    if (bench_wants_server(argc, argv)) return bench_server(argc, argv, err);
     tn_code code = job_parse(flags, argc, argv, &v, &v.job, &rest, err);
     if (code != TN_OK) return code;
     if ((code = job_open(&v.job, &rest, &l, &job, NULL, err)) != TN_OK) return code;
@@ -83,8 +85,10 @@ static tn_code run(int argc, char **argv, tn_error *err)
 
 const command cmd_bench = {
     .name = "bench",
-    .summary = "Times an experiment's training steps",
-    .usage = "FILE.c [FLAGS]",
+    .summary = "Times an experiment's training steps, or the answers of a model server",
+    .usage = "FILE.c [FLAGS], or: turnery bench --server TARGET --model NAME --input NAME=VALUE [FLAGS]",
     .flags = flags,
     .run = run,
+    .more = bench_server_flags,
+    .more_title = "Of a server:",
 };

@@ -14,6 +14,8 @@ typedef struct command {
     const char *usage; /* after "turnery NAME " */
     const struct flag *flags;
     tn_code (*run)(int argc, char **argv, tn_error *err); /* arguments after the command's name */
+    const struct flag *more; /* flags of another use of the command, which the help tells under more_title */
+    const char *more_title;
 } command;
 
 typedef enum flag_kind {

@@ -166,12 +166,19 @@ tn_code flags_parse(const flag *flags, int argc, char **argv, void *values, stri
     return TN_OK;
 }
 
-void flags_help(const command *c)
+static void help_rows(const flag *flags)
 {
-    printf("usage: turnery %s %s\n\n%s.\n\n", c->name, c->usage, c->summary);
-    for (const flag *f = c->flags; f && f->name; f++) {
+    for (const flag *f = flags; f && f->name; f++) {
         char left[80];
         snprintf(left, sizeof left, f->kind == FLAG_BOOL ? "--%s" : "--%s=%s", f->name, f->value ? f->value : "VALUE");
         printf("  %-32s %s\n", left, f->help);
     }
+}
+
+void flags_help(const command *c)
+{
+    printf("usage: turnery %s %s\n\n%s.\n\n", c->name, c->usage, c->summary);
+    help_rows(c->flags);
+    if (c->more) printf("\n%s\n\n", c->more_title);
+    help_rows(c->more);
 }

@@ -39,6 +39,11 @@ tn_code input_examples(const tn_spec *spec, const char *text, tn_tensor **out, t
 /* n numbers of another tensor from the one at `first` on, in the input's dtype and shape. */
 tn_code input_of_numbers(const tn_spec *spec, const tn_tensor *from, int64_t first, int64_t n, tn_tensor **out,
                          tn_error *err);
+/* Inputs by their names: those of v, each for one of in; out begins with NULLs, and is the caller's also on failure.
+ * One that is given twice, or not at all, is an error (inputs_bind.c). */
+tn_code inputs_bind(input_values *v, const char *command, const tn_spec *in, int n_in, tn_tensor **out, tn_error *err);
+int inputs_find(const tn_spec *in, int n_in, const char *name, size_t n); /* -1: none */
+tn_code inputs_missing(const tn_spec *in, int n_in, tn_tensor *const *values, const char *hint, tn_error *err);
 /* Length of the name before '='; 0: there is none. */
 size_t input_name(const char *text);
 /* A line on stderr for each operator that is not there. */

@@ -120,54 +120,13 @@ static tn_code ask_model(const values *v, const strings *rest, asked **out, tn_e
     return ask_predictor(p, out, err);
 }
 
-/* ==== inputs ==== */
-
-int find_input(const asked *a, const char *name, size_t n)
-{
-    for (int i = 0; i < a->n_in; i++)
-        if (strlen(a->in[i].name) == n && !memcmp(a->in[i].name, name, n)) return i;
-    return -1;
-}
-
-tn_code missing_input(const asked *a, const tn_tensor *const *in, const char *hint, tn_error *err)
-{
-    for (int i = 0; i < a->n_in; i++)
-        if (!in[i]) return usage_error(err, "the model's input '%s' is not given%s", a->in[i].name, hint);
-    return TN_OK;
-}
-
-static tn_code bind_input(values *v, const asked *a, const char *text, bool examples, tn_tensor **in, tn_error *err)
-{
-    size_t n = input_name(text);
-    bool named = n && strcspn(text, "[({\"'") > n; /* an equals sign in quotes or brackets names nothing */
-    int i = named ? find_input(a, text, n) : a->n_in == 1 ? 0 : -1;
-    if (i < 0 && !named) return usage_error(err, "'%.100s' is not of the form NAME=VALUE", text);
-    if (i < 0)
-        return usage_error(err, "the model has no input '%.*s'; its first is '%s'", (int)n, text,
-                           a->n_in ? a->in[0].name : "");
-    const tn_spec *spec = &a->in[i];
-    if (in[i]) return usage_error(err, "input '%s' is given twice", spec->name);
-    const char *value = named ? text + n + 1 : text;
-    return examples ? input_examples(spec, value, &in[i], err)
-                    : input_tensor(&v->in, "predict", spec, value, &in[i], err);
-}
-
-static tn_code bind_all(values *v, const asked *a, tn_tensor **in, tn_error *err)
-{
-    tn_code code = TN_OK;
-    for (int i = 0; code == TN_OK && i < v->in.inputs.n; i++)
-        code = bind_input(v, a, v->in.inputs.v[i], false, in, err);
-    for (int i = 0; code == TN_OK && i < v->in.examples.n; i++)
-        code = bind_input(v, a, v->in.examples.v[i], true, in, err);
-    if (code != TN_OK) return code;
-    return missing_input(a, (const tn_tensor *const *)in, " (--input NAME=VALUE)", err);
-}
+/* ==== asking ==== */
 
 static tn_code ask_inputs(values *v, asked *a, tn_error *err)
 {
     tn_tensor **in = calloc((size_t)a->n_in + 1, sizeof *in);
     if (!in) return usage_error(err, "out of memory");
-    tn_code code = bind_all(v, a, in, err);
+    tn_code code = inputs_bind(&v->in, "predict", a->in, a->n_in, in, err);
     if (code == TN_OK) code = a->run(a, (const tn_tensor *const *)in, err);
     if (code == TN_OK) code = give_answers(v, &a->out, err);
     for (int i = 0; i < a->n_in; i++) tn_tensor_unref(in[i]);

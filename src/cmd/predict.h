@@ -2,7 +2,7 @@
  *
  * predict.h - what the files of `turnery predict` share.
  *
- *     predict.c         flags, inputs, a model in this process
+ *     predict.c         flags, a model in this process
  *     predict_server.c  a model at a server
  *     predict_print.c   answers
  *     predict_images.c  images as inputs, drawn beside the answers
@@ -45,9 +45,6 @@ typedef struct predict_values {
     bool json, lines;
 } predict_values;
 
-/* Inputs by their names; one that is given twice, or not at all, is an error. */
-int find_input(const asked *a, const char *name, size_t n);
-tn_code missing_input(const asked *a, const tn_tensor *const *in, const char *hint, tn_error *err);
 tn_code ask_server(const predict_values *v, asked **out, tn_error *err);
 tn_code ask_images(const predict_values *v, asked *a, tn_error *err);
 tn_code ask_lines(const predict_values *v, asked *a, tn_error *err);

@@ -7,15 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_INPUTS = 256 };
-
 typedef struct remote {
     asked base;
     tn_stub *stub;
     tn_question question;
     tn_described_signature described;
     tn_answer answer;
-    tn_spec in[MOST_INPUTS];
+    tn_spec in[SERVER_INPUTS];
 } remote;
 
 static void close_remote(asked *a)
@@ -27,7 +25,7 @@ static void close_remote(asked *a)
     free(r);
 }
 
-static tn_question question_of(remote *r, const tn_tensor *const *in, tn_feed feeds[MOST_INPUTS])
+static tn_question question_of(remote *r, const tn_tensor *const *in, tn_feed feeds[SERVER_INPUTS])
 {
     tn_question q = r->question;
     for (int i = 0; i < r->base.n_in; i++) feeds[i] = (tn_feed){r->in[i].name, in[i]};
@@ -39,7 +37,7 @@ static tn_question question_of(remote *r, const tn_tensor *const *in, tn_feed fe
 static tn_code run_remote(asked *a, const tn_tensor *const *in, tn_error *err)
 {
     remote *r = (remote *)a;
-    tn_feed feeds[MOST_INPUTS];
+    tn_feed feeds[SERVER_INPUTS];
     tn_question q = question_of(r, in, feeds);
     tn_answer_free(&r->answer);
     tn_code code = tn_stub_predict(r->stub, &q, &r->answer, err);
@@ -51,26 +49,9 @@ static tn_code run_remote(asked *a, const tn_tensor *const *in, tn_error *err)
 static tn_code begin_remote(asked *a, const tn_tensor *const *in, tn_answered done, void *payload, tn_error *err)
 {
     remote *r = (remote *)a;
-    tn_feed feeds[MOST_INPUTS];
+    tn_feed feeds[SERVER_INPUTS];
     tn_question q = question_of(r, in, feeds);
     return tn_stub_predict_async(r->stub, &q, done, payload, NULL, err);
-}
-
-static tn_code describe(remote *r, tn_error *err)
-{
-    tn_code code = tn_stub_describe(r->stub, &r->question, &r->described, err);
-    if (code != TN_OK) return code;
-    const tn_loaded_signature *s = &r->described.signature;
-    if (s->n_in > MOST_INPUTS)
-        return usage_error(err, "signature '%s' has %d inputs, more than %d", s->name, s->n_in, MOST_INPUTS);
-    for (int i = 0; i < s->n_in; i++) {
-        if (!s->in[i].dtype)
-            return usage_error(err, "input '%s' of signature '%s' has no dtype", s->in[i].key, s->name);
-        r->in[i] = (tn_spec){s->in[i].key, s->in[i].dtype, s->in[i].shape};
-    }
-    r->base.in = r->in;
-    r->base.n_in = s->n_in;
-    return TN_OK;
 }
 
 tn_code ask_server(const predict_values *v, asked **out, tn_error *err)
@@ -82,12 +63,13 @@ tn_code ask_server(const predict_values *v, asked **out, tn_error *err)
     r->question.outputs = v->wanted.v;
     r->question.n_outputs = v->wanted.n;
     tn_code code = server_open(&v->server, &r->stub, err);
-    if (code == TN_OK) code = describe(r, err);
+    if (code == TN_OK) code = server_describe(r->stub, &r->question, &r->described, r->in, &r->base.n_in, err);
+    r->base.in = r->in;
     if (code != TN_OK) {
         close_remote(&r->base);
         return code;
     }
-    if (strncmp(v->server.target, "http", 4) != 0) r->base.begin = begin_remote;
+    if (!server_is_rest(&v->server)) r->base.begin = begin_remote;
     *out = &r->base;
     return TN_OK;
 }

@@ -95,7 +95,7 @@ static void *print_all(void *payload)
 
 static tn_code bind_member(stream *s, const literal *l, tn_error *err)
 {
-    int i = l->key ? find_input(s->a, l->key, strlen(l->key)) : 0;
+    int i = l->key ? inputs_find(s->a->in, s->a->n_in, l->key, strlen(l->key)) : 0;
     if (i < 0) return usage_error(err, "the model has no input '%.100s'", l->key);
     if (s->in[i]) return usage_error(err, "input '%s' is given twice", s->a->in[i].name);
     return input_literal(&s->v->in, &s->a->in[i], l, &s->in[i], err);
@@ -114,7 +114,7 @@ static tn_code bind_line(stream *s, const char *line, tn_error *err)
     else
         code = usage_error(err, "a line is an object of inputs, {\"%s\": ...}", s->a->n_in ? s->a->in[0].name : "");
     literal_free(l);
-    return code == TN_OK ? missing_input(s->a, (const tn_tensor *const *)s->in, "", err) : code;
+    return code == TN_OK ? inputs_missing(s->a->in, s->a->n_in, s->in, "", err) : code;
 }
 
 static slot *next_slot(stream *s)

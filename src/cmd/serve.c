@@ -267,9 +267,13 @@ static tn_code run(int argc, char **argv, tn_error *err)
     return serve(&v, argc, argv, err);
 }
 
-const command cmd_serve = {"serve", "serve models as tensorflow_model_server does: gRPC, REST, versions, batching",
-                           "--model_name=NAME --model_base_path=FOLDER [--port=8500] [--rest_api_port=8501]", flags,
-                           run};
+const command cmd_serve = {
+    .name = "serve",
+    .summary = "serve models as tensorflow_model_server does: gRPC, REST, versions, batching",
+    .usage = "--model_name=NAME --model_base_path=FOLDER [--port=8500] [--rest_api_port=8501]",
+    .flags = flags,
+    .run = run,
+};
 
 /* ==== tensorflow_model_server ==== */
 

@@ -40,3 +40,25 @@ tn_question server_question(const server_values *v, const char *signature)
     return (tn_question){.model = v->model ? v->model : "default", .version = v->version, .label = v->label,
                          .signature = signature, .seconds = v->deadline};
 }
+
+bool server_is_rest(const server_values *v)
+{
+    return !strncmp(v->target, "http://", 7) || !strncmp(v->target, "https://", 8);
+}
+
+tn_code server_describe(tn_stub *stub, const tn_question *q, tn_described_signature *described,
+                        tn_spec in[SERVER_INPUTS], int *n_in, tn_error *err)
+{
+    tn_code code = tn_stub_describe(stub, q, described, err);
+    if (code != TN_OK) return code;
+    const tn_loaded_signature *s = &described->signature;
+    if (s->n_in > SERVER_INPUTS)
+        return usage_error(err, "signature '%s' has %d inputs, more than %d", s->name, s->n_in, SERVER_INPUTS);
+    for (int i = 0; i < s->n_in; i++) {
+        if (!s->in[i].dtype)
+            return usage_error(err, "input '%s' of signature '%s' has no dtype", s->in[i].key, s->name);
+        in[i] = (tn_spec){s->in[i].key, s->in[i].dtype, s->in[i].shape};
+    }
+    *n_in = s->n_in;
+    return TN_OK;
+}

@@ -34,5 +34,10 @@ typedef struct server_values { /* in the struct of values of every such command,
 tn_code server_open(const server_values *v, tn_stub **out, tn_error *err);
 /* The model, version and deadline that they name. */
 tn_question server_question(const server_values *v, const char *signature);
+enum { SERVER_INPUTS = 256 };
+/* What the question's signature wants; the names are *described's, which is there also on failure. */
+tn_code server_describe(tn_stub *s, const tn_question *q, tn_described_signature *described, tn_spec in[SERVER_INPUTS],
+                        int *n_in, tn_error *err);
+bool server_is_rest(const server_values *v);
 
 #endif
