@@ -1347,6 +1347,38 @@ typedef struct tn_described_signature {
 TN_API tn_code tn_stub_describe(tn_stub *c, const tn_question *q, tn_described_signature *out, tn_error *err);
 TN_API void tn_described_signature_free(tn_described_signature *s);
 
+/* A request log (TFRecord of PredictionLog: a server's logging_config, or warm-up requests) asked again, at another
+ * server or version, and its answers compared. gRPC only. */
+typedef enum tn_replay_verdict {
+    TN_REPLAY_EQUAL,
+    TN_REPLAY_NEAR,      /* within the tolerance */
+    TN_REPLAY_DIFFERENT,
+    TN_REPLAY_FAILED,    /* the server refused, or the record is damaged: code and text */
+    TN_REPLAY_ALONE,     /* answered, but there is no recorded answer */
+    TN_REPLAY_SKIPPED    /* no request of a kind that can be asked, or recorded after the replay began */
+} tn_replay_verdict;
+typedef struct tn_replayed { /* of one record; borrowed */
+    const char *path, *kind, *model; /* kind: "predict", "classify", "regress", "multi_inference", "other" */
+    int64_t record;
+    tn_replay_verdict verdict;
+    tn_code code;
+    const char *text;     /* where it differs first, with both values; the error's message */
+    int64_t different;    /* values that differ */
+    int64_t microseconds; /* until the answer */
+} tn_replayed;
+typedef struct tn_replay_options {
+    const char *model;   /* NULL: the recorded one */
+    int64_t version;     /* 0, and label NULL: the recorded ones, or the newest of another model */
+    const char *label;
+    double tolerance;    /* of |is - was|, relative to |was| where that is more than 1; 0: equal numbers only */
+    int concurrency;     /* questions on their way at once; 0: one */
+    double seconds;      /* each one's deadline; 0: none */
+    void (*told)(void *payload, const tn_replayed *r); /* of every record, one thread at a time, in any order */
+    void *payload;
+} tn_replay_options;
+/* NOT_FOUND, DATA_LOSS: the file. What a record comes to is no error here. */
+TN_API tn_code tn_stub_replay(tn_stub *c, const char *path, const tn_replay_options *o, tn_error *err);
+
 #ifdef __cplusplus
 }
 #endif

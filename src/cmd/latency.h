@@ -21,7 +21,8 @@ void latency_add(latency *l, int64_t us);
 double latency_at(const latency *l, double share); /* milliseconds: 0.99 of all took no longer */
 double latency_mean(const latency *l);
 double latency_most(const latency *l);
-void latency_print(const latency *l, FILE *to); /* percentiles in a line, then bars */
+void latency_line(const latency *l, FILE *to);  /* percentiles */
+void latency_print(const latency *l, FILE *to); /* the same, then bars */
 void latency_json(const latency *l, FILE *to);  /* "latency_ms":{...},"histogram":[[ms, count], ...] */
 
 #endif
