@@ -32,8 +32,10 @@ const flag bench_server_flags[] = {
     SERVER_FLAGS(values),
     INPUT_FLAGS(values),
     {"signature", FLAG_STRING, offsetof(values, signature), "NAME", "the model's signature (serving_default)"},
-    {"concurrency", FLAG_INT, offsetof(values, concurrency), "N", "questions on their way at once (1; 64 with --rate over REST)"},
-    {"rate", FLAG_NUMBER, offsetof(values, rate), "R", "questions a second, due at fixed times (as many as are answered)"},
+    {"concurrency", FLAG_INT, offsetof(values, concurrency), "N",
+     "questions on their way at once (1; 64 with --rate over REST)"},
+    {"rate", FLAG_NUMBER, offsetof(values, rate), "R",
+     "questions a second, due at fixed times (as many as are answered)"},
     {"seconds", FLAG_SECONDS, offsetof(values, seconds), "SECONDS", "that are measured (10)"},
     {"warmup", FLAG_SECONDS, offsetof(values, warmup), "SECONDS", "before that (1)"},
     {"connections", FLAG_INT, offsetof(values, connections), "N", "to share them among (gRPC; 1)"},
@@ -200,8 +202,8 @@ static void print_json_line(const bench *b)
     json_text(stdout, v->server.target);
     fputs(",\"model\":", stdout);
     json_text(stdout, b->question.model);
-    printf(",\"mode\":\"%s\",\"seconds\":%g,\"concurrency\":%lld,\"connections\":%lld,", v->rate > 0 ? "open" : "closed",
-           v->seconds, (long long)v->concurrency, (long long)v->connections);
+    printf(",\"mode\":\"%s\",\"seconds\":%g,\"concurrency\":%lld,\"connections\":%lld,",
+           v->rate > 0 ? "open" : "closed", v->seconds, (long long)v->concurrency, (long long)v->connections);
     if (v->rate > 0) printf("\"rate\":%g,", v->rate);
     printf("\"calls\":%lld,\"failed\":%lld,\"calls_per_s\":%.1f,\"codes\":{", (long long)b->codes[0], failed,
            (double)b->codes[0] / v->seconds);

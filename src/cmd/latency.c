@@ -109,7 +109,8 @@ static void print_bars(const latency *l, FILE *to)
 void latency_line(const latency *l, FILE *to)
 {
     fprintf(to, "latency (ms): mean %.3f", latency_mean(l));
-    for (int i = 0; i < N_PERCENTILES; i++) fprintf(to, ", %s %.3f", percentiles[i].name, latency_at(l, percentiles[i].share));
+    for (int i = 0; i < N_PERCENTILES; i++)
+        fprintf(to, ", %s %.3f", percentiles[i].name, latency_at(l, percentiles[i].share));
     fprintf(to, ", max %.3f\n", latency_most(l));
 }
 
