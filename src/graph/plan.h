@@ -259,6 +259,9 @@ struct tn_run_context {
 tn_code tn_context_get(tn_program *p, tn_run_context **out, tn_error *err); /* an idle one, or new */
 void tn_context_put(tn_program *p, tn_run_context *c);                      /* for the next run */
 void tn_context_free(tn_run_context *c);
+bool tn_context_runs(tn_run_context *c); /* makes its runs, one a step; false: no memory */
+void tn_dynamic_drop(tn_dynamic *d);     /* what was prepared */
+void tn_dynamic_free(tn_dynamic *d);
 /* Runs the program; feeds in order. Fetched values are in c->values[top.rets[i]] until the next run. */
 tn_code tn_program_run(tn_run_context *c, const tn_tensor *const *feeds, const atomic_int *cancel, tn_error *err);
 /* A run that the guard ends draws its random numbers again when it is repeated. */
