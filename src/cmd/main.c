@@ -12,8 +12,8 @@ extern const command cmd_bench, cmd_check, cmd_export, cmd_new, cmd_predict, cmd
     cmd_test, cmd_train;
 
 static const command *const commands[] = {
-    &cmd_new, &cmd_check, &cmd_train, &cmd_test, &cmd_predict, &cmd_export, &cmd_run, &cmd_serve, &cmd_replay, &cmd_show,
-    &cmd_bench,
+    &cmd_new, &cmd_check, &cmd_train, &cmd_test, &cmd_predict, &cmd_export,
+    &cmd_run, &cmd_serve, &cmd_replay, &cmd_show, &cmd_bench,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

@@ -28,6 +28,8 @@ static const flag flags[] = {
     {"json", FLAG_BOOL, offsetof(values, json), NULL, "one JSON object a line instead of words"},
     {"stdin", FLAG_BOOL, offsetof(values, lines), NULL,
      "questions from standard input, a JSON object of inputs a line; a JSON object a line answers each"},
+    {"csv", FLAG_STRING, offsetof(values, csv), "FILE",
+     "questions from a table, --batch rows each: the first row names inputs, or all of a row is the one input's"},
     {"pipelined", FLAG_INT, offsetof(values, pipelined), "N",
      "of those, how many wait for a server's answer at once (16)"},
     SERVER_FLAGS(values),
@@ -139,7 +141,8 @@ static tn_code check(values *v, const strings *rest, tn_error *err)
     if (v->pipelined < 1 || v->pipelined > 10000) return usage_error(err, "--pipelined takes 1 to 10000");
     if (v->server.target && rest->n)
         return usage_error(err, "'%s': with --server the model is named by --model", rest->v[0]);
-    if (v->lines && v->images) return usage_error(err, "--stdin and --images exclude one another");
+    if (v->lines + (v->images != NULL) + (v->csv != NULL) > 1)
+        return usage_error(err, "--stdin, --csv and --images exclude one another");
     return inputs_check(&v->in, err);
 }
 
@@ -153,7 +156,7 @@ static tn_code run(int argc, char **argv, tn_error *err)
     if ((code = check(&v, &rest, err)) != TN_OK) return code;
     code = v.server.target ? ask_server(&v, &a, err) : ask_model(&v, &rest, &a, err);
     if (code != TN_OK) return code;
-    code = v.images ? ask_images(&v, a, err) : v.lines ? ask_lines(&v, a, err) : ask_inputs(&v, a, err);
+    code = v.images ? ask_images(&v, a, err) : v.lines || v.csv ? ask_lines(&v, a, err) : ask_inputs(&v, a, err);
     a->close(a);
     return code;
 }

@@ -7,6 +7,7 @@
  *     predict_print.c   answers
  *     predict_images.c  images as inputs, drawn beside the answers
  *     predict_stream.c  a question a line
+ *     predict_csv.c     rows of a table as such lines
  */
 #ifndef TN_CMD_PREDICT_H
 #define TN_CMD_PREDICT_H
@@ -38,7 +39,7 @@ struct asked { /* who is asked */
 typedef struct predict_values {
     input_values in;
     server_values server;
-    const char *images, *labels, *index, *signature, *logdir, *folder;
+    const char *images, *labels, *index, *signature, *logdir, *folder, *csv;
     strings wanted; /* outputs */
     int64_t count, threads, pipelined;
     limits limits;
@@ -48,6 +49,9 @@ typedef struct predict_values {
 tn_code ask_server(const predict_values *v, asked **out, tn_error *err);
 tn_code ask_images(const predict_values *v, asked *a, tn_error *err);
 tn_code ask_lines(const predict_values *v, asked *a, tn_error *err);
+/* Each question as a line of JSON. */
+typedef void (*csv_question)(void *payload, const char *line);
+tn_code csv_questions(const char *path, int64_t batch, const asked *a, csv_question ask, void *payload, tn_error *err);
 
 bool is_wanted(const strings *wanted, const char *name);
 void print_json(FILE *to, const strings *wanted, const answers *out); /* one line */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * predict_stream.c - `turnery predict --stdin`: a line of JSON in, a line of JSON out, in the same order. A server is
- * asked the next questions while it still answers the former ones.
+ * predict_stream.c - `turnery predict --stdin`: a line of JSON in, a line of JSON out, in the same order; --csv: rows
+ * of a table in. A server is asked the next questions while it still answers the former ones.
  *
  * Invariants: lines are read and asked by the main thread, answers are put into their slots by whoever has them, and
  * printed by a thread of their own: neither a slow reader nor a slow writer holds up answers on their way.
@@ -126,8 +126,9 @@ static slot *next_slot(stream *s)
     return p;
 }
 
-static void ask_line(stream *s, const char *line)
+static void ask_line(void *payload, const char *line)
 {
+    stream *s = payload;
     tn_error err = {TN_OK, ""};
     asked *a = s->a;
     slot *p = next_slot(s);
@@ -153,14 +154,18 @@ static tn_code stream_all(stream *s, tn_error *err)
 {
     pthread_t printer;
     if (pthread_create(&printer, NULL, print_all, s)) return usage_error(err, "a thread cannot be started");
-    read_lines(s);
+    tn_code code = TN_OK;
+    if (s->v->csv)
+        code = csv_questions(s->v->csv, s->v->in.batch, s->a, ask_line, s, err);
+    else
+        read_lines(s);
     pthread_mutex_lock(&s->lock);
     s->ended = true;
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
     pthread_join(printer, NULL);
-    if (!s->failed) return TN_OK;
-    return usage_error(err, "%lld of %lld lines have no answer", (long long)s->failed, (long long)s->asked);
+    if (code != TN_OK || !s->failed) return code;
+    return usage_error(err, "%lld of %lld questions have no answer", (long long)s->failed, (long long)s->asked);
 }
 
 tn_code ask_lines(const predict_values *v, asked *a, tn_error *err)

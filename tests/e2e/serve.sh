@@ -48,7 +48,9 @@ for target in "unix:$WORK/grpc" "127.0.0.1:$GRPC" "http://127.0.0.1:$REST"; do
     "$T" predict models/1 --input answers/y.npy > want 2> err && ask "$target" --model half --input answers/y.npy && cmp -s want out; ok "$how: as in this process"
     printf '{"x": [1, 2]}\n4\n\n{"z": 1}\n[[6]]\n' | "$T" predict --server "$target" --model half --stdin > out 2> err; s=$?
     [ $s -gt 0 ] && [ $s -lt 128 ] && [ "$(sed -n '1p;2p;4p' out | tr -d '\n')" = '{"y":[2.5,3]}{"y":[4]}{"y":[5]}' ] && sed -n 3p out | grep -q '"error":{"code":"INVALID_ARGUMENT"' &&
-        tail -1 err | grep -q "1 of 4 lines"; ok "$how: a line each"
+        tail -1 err | grep -q "1 of 4 questions"; ok "$how: a line each"
+    printf 'x\n1\n2\n"3"\n' > table.csv
+    ask "$target" --model half --csv table.csv --batch 2 && [ "$(tr -d '\n' < out)" = '{"y":[2.5,3]}{"y":[3.5]}' ]; ok "$how: rows of a table"
     fails "$how: a model that is not there" "NOT_FOUND.*nobody" "$T" predict --server "$target" --model nobody --input 1
     fails "$how: a version that is not there" "NOT_FOUND" "$T" predict --server "$target" --model half --version 2 --input 1
     fails "$how: a signature that is not there" "NOT_FOUND.*serving_default" "$T" predict --server "$target" --model half --signature none --input 1
@@ -56,6 +58,13 @@ for target in "unix:$WORK/grpc" "127.0.0.1:$GRPC" "http://127.0.0.1:$REST"; do
     fails "$how: an output of another name" "nothing" "$T" predict --server "$target" --model half --input 1 --output nothing
     fails "$how: an input of another shape" "shape" "$T" predict --server "$target" --model half --input "[[1,2]]"
 done
+printf '1\n2\n' > table.csv
+ask "unix:$WORK/grpc" --model half --csv table.csv && [ "$(tr -d '\n' < out)" = '{"y":[2.5]}{"y":[3]}' ]; ok "a table without names"
+"$T" predict models/1 --csv table.csv > want 2> err && cmp -s want out; ok "as in this process"
+printf '1\n2,3\n' > table.csv
+fails "an uneven table" "line 2 has 2 columns" "$T" predict models/1 --csv table.csv
+fails "an empty table" "no rows" "$T" predict models/1 --csv /dev/null
+fails "no table" "No such file" "$T" predict models/1 --csv nothing.csv
 fails "nobody at the socket" "UNAVAILABLE" "$T" predict --server "unix:$WORK/nobody" --model half --input 1
 fails "no address" "HOST:PORT" "$T" predict --server nowhere --model half --input 1
 fails "a certificate without its key" "belong together" "$T" predict --server "unix:$WORK/grpc" --cert x --model half --input 1
