@@ -52,7 +52,8 @@ static tn_code expand(tn_grpc_reader *r, tn_view *message, tn_error *err)
     tn_compression c = r->coding == TN_GRPC_GZIP ? TN_GZIP : TN_ZLIB;
     tn_error inner;
     tn_buf_clear(&r->expanded);
-    tn_code code = tn_inflate((tn_view){r->raw.data, r->raw.n}, c, r->limit, &r->expanded, &inner);
+    tn_view in = {r->raw.n ? r->raw.data : "", r->raw.n};
+    tn_code code = tn_inflate(in, c, r->limit, &r->expanded, &inner);
     if (code == TN_RESOURCE_EXHAUSTED && r->expanded.failed == TN_OK) return too_large(r->limit + 1, r->limit, err);
     if (code) return tn_fail(err, code == TN_DATA_LOSS ? TN_INTERNAL : code, "%s", inner.message);
     *message = (tn_view){r->expanded.n ? r->expanded.data : "", r->expanded.n};

@@ -144,6 +144,10 @@ static void test_reader(void **state)
     in = (tn_view){wire.data + 8, wire.n - 8};
     assert_code(tn_grpc_read(&r, &in, &done, &message, &err), TN_INTERNAL);
     tn_grpc_reader_free(&r);
+    r = (tn_grpc_reader){.limit = 600, .coding = TN_GRPC_GZIP};
+    in = (tn_view){"\1\0\0\0\0", 5}; /* nothing is nothing's gzip */
+    assert_code(tn_grpc_read(&r, &in, &done, &message, &err), TN_INTERNAL);
+    tn_grpc_reader_free(&r);
     tn_buf_free(&body);
     tn_buf_add(&body, "few", 3);
     assert_false(tn_grpc_compress(&body, TN_GRPC_GZIP)); /* not worth it */
