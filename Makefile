@@ -58,9 +58,7 @@ install: build
 
 # A Debian package of the installed files; packaging/Containerfile makes an image of it.
 deb: build
-	$(set_prefix)
 	tools/deb $(BUILD)
-	@meson configure $(BUILD) -Dprefix='$(PREFIX)'
 
 uninstall:
 	$(set_prefix)
