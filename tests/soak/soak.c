@@ -341,14 +341,17 @@ static void wait_until_ready(void)
 {
     tn_stub *s = connect_to(false);
     unsigned seed = 1;
-    for (int i = 0; i < 200; i++) {
-        int before = atomic_load(&failures);
-        if (ask(s, &seed, "first")) break;
-        atomic_store(&failures, before);
-        rest_for(0.1);
+    bool ready = false;
+    for (double end = now() + 30; !ready && now() < end; rest_for(0.1)) {
+        atomic_store(&failures, 100); /* what fails now is not told */
+        ready = ask(s, &seed, "first");
     }
     tn_stub_free(s);
     atomic_store(&failures, 0);
+    if (!ready) {
+        fprintf(stderr, "soak: the server does not answer; see %s/server.log\n", work);
+        exit(1);
+    }
 }
 
 static void begin(const char *folder)
@@ -356,6 +359,8 @@ static void begin(const char *folder)
     char path[4300];
     work = folder;
     shell("rm -rf '%s' && mkdir -p '%s'", work, work);
+    work = realpath(folder, NULL);
+    if (!work) exit(1);
     snprintf(path, sizeof path, "%s/batching.conf", work);
     FILE *f = fopen(path, "w");
     if (!f) exit(1);
