@@ -146,6 +146,8 @@ static tn_code code_of_errno(int errnum)
     case ETXTBSY: return TN_FAILED_PRECONDITION;
     case EIO: return TN_DATA_LOSS;
     case EAGAIN:
+    case EADDRINUSE:
+    case EADDRNOTAVAIL:
     case ECONNREFUSED:
     case ECONNRESET: return TN_UNAVAILABLE;
     case ETIMEDOUT: return TN_DEADLINE_EXCEEDED;

@@ -98,7 +98,7 @@ static void set_service(tn_server *s)
     s->service.strictly_tensorflow = o->strictly_tensorflow;
     s->service.health = o->enable_grpc_healthcheck_service;
     s->service.tokens = s->tokens;
-    s->service.reflection = !o->strictly_tensorflow;
+    s->service.reflection = true;
     s->service.reload = reload_from_request;
     s->service.payload = s;
     s->service.log = &s->log;
