@@ -12,11 +12,11 @@ soon() { # soon COMMAND...: until it goes well, at most a minute
     tries=0
     until "$@" > /dev/null 2>&1; do tries=$((tries + 1)); [ $tries -gt 600 ] && return 1; sleep 0.1; done
 }
-ready() { grep -q "Exporting HTTP/REST API at:localhost:$REST" log || ! kill -0 $PID; }
+ready() { grep -q "Exporting HTTP/REST API at:localhost:$REST" log 2> /dev/null || ! kill -0 $PID; }
 start() { # start PROGRAM FLAGS...: a server at the socket grpc and at $GRPC and $REST; other ports when somebody has these
     for try in 1 2 3 4 5 6 7 8 9 10; do
         GRPC=$((20000 + ($$ * 7 + try * 131) % 20000)) REST=$((GRPC + 1))
-        rm -f grpc
+        rm -f grpc log
         "$@" --port=$GRPC --rest_api_port=$REST --grpc_socket_path="$WORK/grpc" > server.out 2> log & PID=$!
         soon ready
         kill -0 $PID 2> /dev/null && return 0
@@ -101,6 +101,19 @@ start "$T" serve --model_config_file="$WORK/plain.conf"; ok "it starts again"
 "$T" replay asked*.tfrecord --server "unix:$WORK/grpc" --version 2 --json > out 2> err && tail -1 out | grep -q '"different":0,"failed":0'; ok "nor at another version"
 "$T" replay asked*.tfrecord --server "unix:$WORK/grpc" --model nobody > out 2> err; [ $? -eq 1 ] && grep -q "record 0 (predict of 'nobody'): NOT_FOUND" out; ok "a model that is not there: status 1"
 fails "no log" "NOT_FOUND" "$T" replay nothing --server "unix:$WORK/grpc"
+stop; ok "and ends"
+
+# ---- tokens
+printf 'the-right-one half\nof-another-model other\n' > tokens; chmod 600 tokens
+echo the-right-one > right; echo of-another-model > other; echo of-nobody > wrong
+start "$T" serve --model_name=half --model_base_path="$WORK/models" --auth_tokens_file="$WORK/tokens"; ok "a server that wants tokens"
+for target in "unix:$WORK/grpc" "http://127.0.0.1:$REST"; do
+    how=${target%%:*}
+    ask "$target" --model half --input 1 --token_file right --gzip && [ "$(cat out)" = "y = [[2.5]]" ]; ok "$how: the right token"
+    fails "$how: no token" "UNAUTHENTICATED" "$T" predict --server "$target" --model half --input 1
+    fails "$how: a wrong token" "UNAUTHENTICATED" "$T" predict --server "$target" --model half --input 1 --token_file wrong
+    fails "$how: a token of another model" "PERMISSION_DENIED" "$T" predict --server "$target" --model half --input 1 --token_file other
+done
 stop; ok "and ends"
 
 # ---- as tensorflow_model_server
