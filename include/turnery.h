@@ -907,6 +907,8 @@ TN_API tn_code tn_tensor_save(const char *path, const tn_tensor *t, tn_error *er
 
 /* IDX files, plain or gzip; at most `most` items (0: all) and `limit` bytes (0: 2^33). */
 TN_API tn_code tn_idx_load(const char *path, int64_t most, size_t limit, tn_tensor **out, tn_error *err);
+/* A PNG or JPEG file: uint8 [height, width, channels]. channels 0: the file's own. */
+TN_API tn_code tn_image_load(const char *path, int channels, tn_tensor **out, tn_error *err);
 
 /* What was loaded: a graph, a session with its variables' values, and signatures. From a SavedModel folder (the
  * MetaGraph with these tags; none given: the only one, or "serve"); from a MetaGraph with a checkpoint

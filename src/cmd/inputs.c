@@ -423,6 +423,7 @@ tn_code input_tensor(input_values *v, const char *command, const tn_spec *spec, 
 {
     static const char *const words[] = {"zeros", "ones", "random"};
     literal *l;
+    if (names_an_image(text) && (is_file(text) || spec->dtype != TN_STRING)) return input_image(spec, text, out, err);
     if (is_file(text) || names_a_file(text)) return tn_tensor_load(text, out, err);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (is_word(text, words[i])) return from_word(v, command, spec, text, out, err);

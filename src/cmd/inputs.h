@@ -16,8 +16,8 @@ typedef struct input_values { /* begins the struct of values of every command th
 #define INPUT_DEFAULTS {.batch = 1, .seed = -1}
 #define INPUT_FLAGS(T)                                                                                            \
     {"input", FLAG_STRINGS, offsetof(T, in.inputs), "NAME=VALUE",                                                 \
-     "an input: FILE.npy, FILE.json (strings), zeros, ones, random, zeros(2,3), or a literal: 3.5, "             \
-     "\"[[1,2],[3,4]]\""},                                                                                        \
+     "an input: FILE.npy, FILE.json (strings), FILE.png, FILE.jpg, zeros, ones, random, zeros(2,3), or a "         \
+     "literal: 3.5, \"[[1,2],[3,4]]\""},                                                                          \
         {"input_examples", FLAG_STRINGS, offsetof(T, in.examples), "NAME=LIST",                                   \
          "an input of serialized tf.Examples: '[{\"age\":[22],\"name\":[\"a\"]}]', or a file of that"},           \
         {"input_exprs", FLAG_STRINGS, offsetof(T, in.exprs), "NAME=EXPR;...",                                     \
@@ -39,6 +39,9 @@ tn_code input_examples(const tn_spec *spec, const char *text, tn_tensor **out, t
 /* n numbers of another tensor from the one at `first` on, in the input's dtype and shape. */
 tn_code input_of_numbers(const tn_spec *spec, const tn_tensor *from, int64_t first, int64_t n, tn_tensor **out,
                          tn_error *err);
+/* A PNG or JPEG file (inputs_image.c). */
+bool names_an_image(const char *text);
+tn_code input_image(const tn_spec *spec, const char *path, tn_tensor **out, tn_error *err);
 /* Inputs by their names: those of v, each for one of in; out begins with NULLs, and is the caller's also on failure.
  * One that is given twice, or not at all, is an error (inputs_bind.c). */
 tn_code inputs_bind(input_values *v, const char *command, const tn_spec *in, int n_in, tn_tensor **out, tn_error *err);

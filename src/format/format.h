@@ -334,8 +334,7 @@ tn_code tn_csv_load(const char *path, const tn_csv_options *o, tn_csv *out, tn_e
 tn_code tn_csv_parse(tn_view text, const tn_csv_options *o, tn_csv *out, tn_error *err);
 void tn_csv_free(tn_csv *c);
 
-/* A PNG file as uint8 [h,w,c]; channels 0: the file's. */
-tn_code tn_png_load(const char *path, int channels, tn_tensor **out, tn_error *err);
+/* An image as a PNG file; tn_image_load reads it. */
 tn_code tn_png_save(const char *path, const tn_tensor *image, tn_error *err);
 
 #endif

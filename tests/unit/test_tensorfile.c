@@ -78,15 +78,25 @@ static void test_images(void **state)
     assert_ok(tn_tensor_new(TN_UINT8, &TN_SHAPE(2, 3, 3), &t, &err), &err);
     for (int i = 0; i < 18; i++) ((uint8_t *)t->data)[i] = (uint8_t)(i * 14);
     assert_ok(tn_png_save(in(state, "i.png"), t, &err), &err);
-    assert_ok(tn_png_load(in(state, "i.png"), 0, &got, &err), &err);
+    assert_ok(tn_image_load(in(state, "i.png"), 0, &got, &err), &err);
     assert_true(tn_tensor_equal(t, got));
     tn_tensor_unref(got);
-    assert_ok(tn_png_load(in(state, "i.png"), 1, &got, &err), &err);
+    assert_ok(tn_image_load(in(state, "i.png"), 1, &got, &err), &err);
     assert_true(tn_shape_equal(&got->shape, &TN_SHAPE(2, 3, 1)));
     tn_tensor_unref(got);
+    tn_buf jpeg = {0};
+    assert_ok(tn_jpeg_encode(t->data, 3, 2, 3, &(tn_jpeg_settings){.quality = 100}, &jpeg, &err), &err);
+    write_file(in(state, "i.jpg"), (tn_view){jpeg.data, jpeg.n});
+    tn_buf_free(&jpeg);
+    assert_ok(tn_image_load(in(state, "i.jpg"), 0, &got, &err), &err);
+    assert_true(tn_shape_equal(&got->shape, &TN_SHAPE(2, 3, 3)));
+    tn_tensor_unref(got);
+    assert_code(tn_image_load(in(state, "absent.jpg"), 0, &got, &err), TN_NOT_FOUND);
+    write_file(in(state, "i.jpg"), TN_VIEW("\xff\xd8\xff"));
+    assert_code(tn_image_load(in(state, "i.jpg"), 0, &got, &err) == TN_OK, false);
     assert_code(tn_png_save(in(state, "w.png"), wrong, &err), TN_INVALID_ARGUMENT);
     write_file(in(state, "x.png"), TN_VIEW("no png"));
-    assert_code(tn_png_load(in(state, "x.png"), 0, &got, &err) == TN_OK, false);
+    assert_code(tn_image_load(in(state, "x.png"), 0, &got, &err) == TN_OK, false);
     tn_tensor_unref(t);
     tn_tensor_unref(wrong);
 }
