@@ -75,7 +75,7 @@ fails "a certificate without its key" "belong together" "$T" predict --server "u
 # ---- bench
 for target in "unix:$WORK/grpc" "http://127.0.0.1:$REST"; do
     how=${target%%:*}
-    "$T" bench --server "$target" --model half --input "[1,2]" --seconds 0.2 --warmup 0 --concurrency 3 > out 2> err &&
+    "$T" bench --server "$target" --model half --input "[1,2]" --seconds 1 --warmup 0 --concurrency 3 > out 2> err &&
         grep -q "^half at .* calls/s" out && grep -q "p99.9" out; ok "$how: bench"
     "$T" bench --server "$target" --model half --input "[1,2]" --seconds 0.2 --warmup 0 --rate 50 --json > out 2> err &&
         grep -q '"mode":"open".*"calls":10,"failed":0,.*"p50":' out; ok "$how: bench at a rate"
