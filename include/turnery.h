@@ -1262,6 +1262,8 @@ typedef struct tn_server_options {
     /* ours */
     const char *model_dir;              /* a training run: its exports are followed */
     const char *meta_graph, *checkpoint; /* served as they are; meta_graph NULL: the checkpoint's own .meta */
+    /* What is asked of a MetaGraph without signatures, as "x=x:0,keep=keep_prob:0" and "y=softmax:0". */
+    const char *signature_inputs, *signature_outputs;
     double batch_latency_ms;            /* batches tune themselves to it; 0: no */
     const char *access_log;             /* a file, "-": standard error */
     const char *auth_tokens_file;       /* who may ask which model */

@@ -96,7 +96,11 @@ void tn_buf_printf(tn_buf *b, const char *fmt, ...)
 char *tn_buf_take(tn_buf *b, size_t *n)
 {
     char *data = tn_buf_reserve(b, 0) ? b->data : NULL;
-    if (!data) return NULL;
+    if (!data) { /* why is kept */
+        tn_free(b->data);
+        *b = (tn_buf){.limit = b->limit, .failed = b->failed};
+        return NULL;
+    }
     if (n) *n = b->n;
     *b = (tn_buf){.limit = b->limit};
     return data;

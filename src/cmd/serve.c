@@ -45,6 +45,8 @@ static const flag flags[] = {
     ROW(model_dir, FLAG_STRING, "RUN", "a training run, whose exports are served as they appear"),
     ROW(checkpoint, FLAG_STRING, "PREFIX", "serve a checkpoint with its .meta, without an export"),
     ROW(meta_graph, FLAG_STRING, "FILE", "its MetaGraph, where that is not PREFIX.meta"),
+    ROW(signature_inputs, FLAG_STRING, "KEY=TENSOR,..", "what is fed of a MetaGraph that has no signatures"),
+    ROW(signature_outputs, FLAG_STRING, "KEY=TENSOR,..", "what is asked of it"),
     ROW(model_config_file, FLAG_STRING, "FILE", "several models: a ModelServerConfig as text"),
     ROW(model_config_file_poll_wait_seconds, FLAG_SECONDS, "SECONDS", "how often that file is read again (0: never)"),
     ROW(file_system_poll_wait_seconds, FLAG_NUMBER, "SECONDS",

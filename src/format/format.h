@@ -265,6 +265,10 @@ tn_code tn_savedmodel_restore_known(const char *folder, const tn_metagraph *m, t
 /* tn_load_saved_model for who asks only its signatures: variables that none of them looks at are not read. */
 tn_code tn_load_signatures(const char *folder, const char *const *tags, int n_tags, const tn_session_options *options,
                            tn_loaded **out, tn_error *err);
+/* A signature for a model that has none: "serving_default", whose inputs and outputs are values of the graph, each as
+ * KEY=TENSOR or TENSOR (whose operation's name is the key then), separated by commas. INVALID_ARGUMENT: the form, a key
+ * twice; NOT_FOUND: no such value. */
+tn_code tn_loaded_sign(tn_loaded *m, const char *inputs, const char *outputs, tn_error *err);
 /* The folder seems whole: a model is there, and, where there are variables, all of them (tn_bundle_check). */
 tn_code tn_savedmodel_check(const char *folder, const atomic_int *cancel, tn_error *err);
 /* The newest numbered version in a folder; NOT_FOUND: none. */

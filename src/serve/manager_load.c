@@ -83,6 +83,8 @@ static tn_code load(tn_manager *m, tn_work *w, tn_error *err)
                                    .n_tags = o->n_tags,
                                    .meta_graph = w->config->meta_graph,
                                    .checkpoint = w->config->checkpoint,
+                                   .signature_inputs = w->config->signature_inputs,
+                                   .signature_outputs = w->config->signature_outputs,
                                    .session = o->session,
                                    .warm_up = o->warm_up,
                                    .warm_up_iterations = o->warm_up_iterations,

@@ -231,6 +231,8 @@ static tn_code copy_config(tn_arena *a, const tn_model_config *from, tn_model_co
     TN_TRY(copy_text(a, from->platform ? from->platform : "tensorflow", &out->platform, err));
     TN_TRY(copy_text(a, from->meta_graph, &out->meta_graph, err));
     TN_TRY(copy_text(a, from->checkpoint, &out->checkpoint, err));
+    TN_TRY(copy_text(a, from->signature_inputs, &out->signature_inputs, err));
+    TN_TRY(copy_text(a, from->signature_outputs, &out->signature_outputs, err));
     TN_TRY(copy_labels(a, from, out, err));
     return copy_logging(from->logging, a, &out->logging, err);
 }

@@ -81,8 +81,11 @@ static tn_code load_model(tn_servable *s, const tn_servable_options *o, tn_error
     if (o->meta_graph) TN_TRY(tn_load_meta_graph(o->meta_graph, o->checkpoint, &session, &s->loaded, err));
     else TN_TRY(tn_load_signatures(o->path, o->tags, o->n_tags, &session, &s->loaded, err));
     if (tn_loaded_signatures(s->loaded)) return TN_OK;
-    return tn_fail(err, TN_FAILED_PRECONDITION, "%s has no signature_def: it cannot be asked anything by name",
-                   o->meta_graph ? o->meta_graph : o->path);
+    if (o->signature_outputs)
+        return tn_loaded_sign(s->loaded, o->signature_inputs ? o->signature_inputs : "", o->signature_outputs, err);
+    return tn_fail(err, TN_FAILED_PRECONDITION, "%s has no signature_def: it cannot be asked anything by name%s",
+                   o->meta_graph ? o->meta_graph : o->path,
+                   o->meta_graph ? " (--signature_inputs and --signature_outputs say what is to be asked)" : "");
 }
 
 static tn_code check_files(const tn_servable_options *o, tn_error *err)

@@ -62,6 +62,7 @@ typedef struct tn_servable_options {
     const char *const *tags;
     int n_tags;
     const char *meta_graph, *checkpoint; /* instead of a SavedModel at path; NULL */
+    const char *signature_inputs, *signature_outputs; /* where it has no signatures: tn_loaded_sign; NULL */
     tn_session_options session;
     bool warm_up; /* assets.extra/tf_serving_warmup_requests, or else the signatures' own shapes */
     int warm_up_iterations;
@@ -184,6 +185,7 @@ typedef struct tn_model_config { /* a ModelConfig, checked */
     int n_labels;
     const tn_LoggingConfig *logging; /* NULL: none */
     const char *meta_graph, *checkpoint; /* served straight from these: version 1, or the checkpoint's step */
+    const char *signature_inputs, *signature_outputs; /* as tn_servable_options has them */
     bool is_run; /* base_path is a training run's folder: what it exports (RUN/exports) is served, as it comes */
 } tn_model_config;
 typedef struct tn_model_configs {

@@ -30,6 +30,8 @@ void tn_server_defaults(tn_server_options *o)
         .model_dir = "",
         .meta_graph = "",
         .checkpoint = "",
+        .signature_inputs = "",
+        .signature_outputs = "",
         .access_log = "",
         .auth_tokens_file = "",
     };
@@ -79,6 +81,8 @@ static tn_code checkpoint_model(const tn_server_options *o, tn_arena *a, tn_mode
     m->meta_graph = given(o->meta_graph) ? tn_arena_strdup(a, o->meta_graph)
                                          : tn_arena_printf(a, "%s.meta", o->checkpoint);
     m->base_path = m->checkpoint;
+    if (given(o->signature_inputs)) m->signature_inputs = o->signature_inputs;
+    if (given(o->signature_outputs)) m->signature_outputs = o->signature_outputs;
     if (!m->checkpoint || !m->meta_graph) return tn_no_memory(err, 0);
     if (!given(o->checkpoint))
         return tn_fail(err, TN_INVALID_ARGUMENT, "--meta_graph is given without --checkpoint, its variables' values");

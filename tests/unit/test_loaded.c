@@ -279,10 +279,36 @@ static void test_no_memory(void **state)
     }
 }
 
+/* ---- a signature where there is none ---- */
+
+static void test_sign(void **state)
+{
+    tn_error err;
+    save_small(state, "m", 3);
+    tn_loaded *m = loaded(state, "m.meta", "m");
+    assert_int_equal(tn_loaded_signatures(m), 0);
+    assert_code(tn_loaded_sign(m, "x:0", "nobody:0", &err), TN_NOT_FOUND);
+    assert_code(tn_loaded_sign(m, "x:0", "", &err), TN_INVALID_ARGUMENT);
+    assert_code(tn_loaded_sign(m, "=x:0", "y", &err), TN_INVALID_ARGUMENT);
+    assert_code(tn_loaded_sign(m, "x:0", "b=y:0,b=x:0", &err), TN_INVALID_ARGUMENT);
+    assert_int_equal(tn_loaded_signatures(m), 0);
+    assert_ok(tn_loaded_sign(m, "x:0", "sum=y,given=x:0", &err), &err);
+    const tn_loaded_signature *s;
+    assert_ok(tn_loaded_find_signature(m, NULL, &s, &err), &err);
+    assert_int_equal(s->n_in, 1);
+    assert_string_equal(s->in[0].key, "x");
+    assert_int_equal(s->n_out, 2);
+    assert_string_equal(s->out[0].key, "given");
+    assert_string_equal(s->out[1].key, "sum");
+    assert_string_equal(s->out[1].name, "y:0");
+    assert_int_equal(s->out[1].dtype, TN_FLOAT);
+    tn_loaded_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_full_set),        TEST(test_without_values), TEST(test_objects),
+        TEST(test_sign), TEST(test_full_set),        TEST(test_without_values), TEST(test_objects),
         TEST(test_malformed_objects), TEST(test_tables), TEST(test_full_disk), TEST(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
