@@ -160,17 +160,21 @@ void tn_metrics_request(tn_metrics *m, const tn_request_facts *f)
 
 /* ==== series ==== */
 
-/* A label's value with what would end it escaped. */
+void tn_label_escape(tn_buf *out, const char *value)
+{
+    for (const char *p = value; *p; p++) {
+        if (*p == '\\' || *p == '"') tn_buf_char(out, '\\');
+        if (*p == '\n')
+            tn_buf_str(out, "\\n");
+        else
+            tn_buf_char(out, *p);
+    }
+}
+
 static void put_label(tn_buf *b, const char *name, const char *value)
 {
     tn_buf_printf(b, "%s%s=\"", b->n ? "," : "", name);
-    for (const char *p = value; *p; p++) {
-        if (*p == '\\' || *p == '"') tn_buf_char(b, '\\');
-        if (*p == '\n')
-            tn_buf_str(b, "\\n");
-        else
-            tn_buf_char(b, *p);
-    }
+    tn_label_escape(b, value);
     tn_buf_char(b, '"');
 }
 

@@ -15,6 +15,8 @@ typedef struct tn_histogram {
     atomic_llong sum;
 } tn_histogram;
 double tn_bucket_limit(int i); /* of all but the last */
+/* A label's value with what would end it escaped. */
+void tn_label_escape(tn_buf *out, const char *value);
 
 typedef enum tn_stage {
     TN_STAGE_QUEUE, TN_STAGE_DECODE, TN_STAGE_COMPUTE, TN_STAGE_ENCODE, TN_STAGE_TOTAL, TN_STAGES

@@ -11,17 +11,6 @@
 
 /* ==== lines ==== */
 
-static void put_escaped(tn_buf *out, const char *value)
-{
-    for (const char *p = value; *p; p++) {
-        if (*p == '\\' || *p == '"') tn_buf_char(out, '\\');
-        if (*p == '\n')
-            tn_buf_str(out, "\\n");
-        else
-            tn_buf_char(out, *p);
-    }
-}
-
 typedef struct sum { /* a histogram read */
     int64_t counts[TN_BUCKETS], total, sum;
 } sum;
@@ -77,7 +66,7 @@ static bool answered(const tn_request_cell *c)
 static void label_model(const tn_request_cell *c, tn_buf *out)
 {
     tn_buf_str(out, "model_name=\"");
-    put_escaped(out, c->model);
+    tn_label_escape(out, c->model);
     tn_buf_char(out, '"');
 }
 
@@ -102,7 +91,7 @@ static void label_runtime(const tn_request_cell *c, tn_buf *out)
 static void label_example(const tn_request_cell *c, tn_buf *out)
 {
     tn_buf_str(out, "model=\"");
-    put_escaped(out, c->model);
+    tn_label_escape(out, c->model);
     tn_buf_char(out, '"');
 }
 
@@ -110,7 +99,7 @@ static void label_all(const tn_request_cell *c, tn_buf *out)
 {
     label_entry(c, out);
     tn_buf_printf(out, ",version=\"%lld\",signature=\"", (long long)c->version);
-    put_escaped(out, c->signature);
+    tn_label_escape(out, c->signature);
     tn_buf_printf(out, "\",code=\"%s\"", tn_code_name(c->code));
 }
 
