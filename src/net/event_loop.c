@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #define BATCH 64
+#define SPIN_US 60      /* how long a thread looks again and again before it sleeps */
+#define MOST_PASSED 256 /* sleeps after looking in vain before it looks again */
 
 struct tn_loop {
     int epoll, wake;
@@ -28,6 +30,7 @@ struct tn_loop {
     tn_job *later, **later_end;
     struct epoll_event batch[BATCH]; /* of this round; a watch taken away is blanked */
     int n_batch, at;
+    int passed, to_pass; /* sleeps since it last looked in vain; how many it takes */
 };
 
 /* ---- life ---- */
@@ -214,9 +217,28 @@ static int patience(const tn_loop *l)
     return left <= 0 ? 0 : left >= (int64_t)60000000 ? 60000 : (int)((left + 999) / 1000);
 }
 
+/* A machine that sleeps takes longer to wake than a short call to answer: where calls follow one another closely, it
+ * pays to look again for a moment. Where it did not pay, it is tried less and less often. */
+static int look_again(tn_loop *l, int wait)
+{
+    if (l->passed < l->to_pass) {
+        l->passed++;
+        return 0;
+    }
+    int64_t until = tn_now_us() + (wait < 0 ? SPIN_US : TN_MIN((int64_t)wait * 1000, SPIN_US));
+    int n;
+    do {
+        n = epoll_wait(l->epoll, l->batch, BATCH, 0);
+    } while (n == 0 && tn_now_us() < until);
+    l->passed = 0;
+    l->to_pass = n > 0 ? 0 : TN_MIN(2 * l->to_pass + 1, MOST_PASSED);
+    return n;
+}
+
 static void round_of(tn_loop *l, int wait)
 {
-    l->n_batch = epoll_wait(l->epoll, l->batch, BATCH, wait);
+    l->n_batch = look_again(l, wait);
+    if (l->n_batch <= 0) l->n_batch = epoll_wait(l->epoll, l->batch, BATCH, wait);
     for (l->at = 0; l->at < l->n_batch;) {
         struct epoll_event e = l->batch[l->at++];
         tn_watch *w = e.data.ptr;
