@@ -2,7 +2,6 @@
 """The real stubs of tensorflow-serving-api, and plain HTTP, against our server under the name tensorflow_model_server: all seven
 methods, and what TensorFlow Serving says word for word where something is wrong."""
 import base64
-import concurrent.futures
 import gzip
 import json
 import os
@@ -14,11 +13,15 @@ import tempfile
 import time
 import unittest
 
-import grpc
 import numpy as np
 import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow.core.framework import tensor_pb2
+try:
+    import grpc
+    import tensorflow_serving.apis
+except ImportError as e:
+    raise unittest.SkipTest("this interpreter lacks a package: %s" % e)
 from tensorflow_serving.apis import (classification_pb2, get_model_metadata_pb2, get_model_status_pb2, inference_pb2,
                                      model_management_pb2, model_service_pb2_grpc, predict_pb2, prediction_service_pb2_grpc,
                                      regression_pb2)
