@@ -433,17 +433,35 @@ static tn_code common_shape(const tn_list *l, tn_shape *s, tn_error *err)
                    l->n ? "a" : "an empty", tn_shape_text(s, text, sizeof text));
 }
 
-static tn_code copy_rows(const tn_list *l, size_t row, tn_tensor *out, tn_error *err)
+static tn_code copy_strings(const tn_tensor *item, int64_t first, int64_t count, tn_tensor *out, tn_error *err)
 {
+    for (int64_t k = 0; k < count; k++) {
+        const tn_string *s = &TN_STRINGS(item)[k];
+        TN_TRY(tn_string_set(out, first + k, s->p, s->n, err));
+    }
+    return TN_OK;
+}
+
+static void share_variants(const tn_tensor *item, int64_t first, int64_t count, tn_tensor *out)
+{
+    tn_variant **to = (tn_variant **)out->data + first, **from = item->data;
+    for (int64_t k = 0; k < count; k++) {
+        tn_variant *before = to[k];
+        to[k] = from[k] ? tn_variant_ref(from[k]) : NULL;
+        if (before) tn_variant_unref(before);
+    }
+}
+
+static tn_code copy_rows(const tn_list *l, int64_t count, tn_tensor *out, tn_error *err)
+{
+    size_t row = (size_t)count * tn_dtype_size(out->dtype);
     for (int64_t i = 0; i < l->n; i++) {
         const tn_tensor *item = tn_list_at(l, i);
         char *to = (char *)out->data + (size_t)i * row;
         if (out->dtype == TN_STRING) {
-            int64_t count = (int64_t)(row / sizeof(tn_string));
-            for (int64_t k = 0; item && k < count; k++) {
-                const tn_string *s = &TN_STRINGS(item)[k];
-                TN_TRY(tn_string_set(out, i * count + k, s->p, s->n, err));
-            }
+            if (item) TN_TRY(copy_strings(item, i * count, count, out, err));
+        } else if (out->dtype == TN_VARIANT) {
+            if (item) share_variants(item, i * count, count, out);
         } else if (row && item) {
             memcpy(to, item->data, row);
         } else if (row) {
@@ -466,7 +484,8 @@ static tn_code run_stack(tn_run *r, tn_error *err)
                        (long long)wanted, (long long)l->n);
     }
     TN_TRY(common_shape(l, &s, err));
-    if (s.rank == TN_MAX_RANK || (!tn_dtype_is_pod(l->dtype) && l->dtype != TN_STRING)) {
+    bool known = tn_dtype_is_pod(l->dtype) || l->dtype == TN_STRING || l->dtype == TN_VARIANT;
+    if (s.rank == TN_MAX_RANK || !known) {
         return tn_fail(err, TN_UNIMPLEMENTED, "elements of %s and rank %d cannot be stacked",
                        tn_dtype_name(l->dtype), s.rank);
     }
@@ -474,7 +493,7 @@ static tn_code run_stack(tn_run *r, tn_error *err)
     all.dim[0] = l->n;
     memcpy(all.dim + 1, s.dim, (size_t)s.rank * sizeof s.dim[0]);
     TN_TRY(tn_run_output(r, 0, &all, err));
-    return copy_rows(l, (size_t)tn_shape_count(&s) * tn_dtype_size(l->dtype), r->out[0], err);
+    return copy_rows(l, tn_shape_count(&s), r->out[0], err);
 }
 
 static tn_code grad_stack(tn_grad *g, tn_error *err)

@@ -127,6 +127,10 @@ def variant_sums(rng):
     for q in ([0, 2, 6], [0, 3, 6]):
         yield case("AddN", lambda s, v, q: from_variant(raw.AddN(inputs=[to_variant([s, v], False), to_variant([q, v], False)]), 1, 1, tf.float32),
                    s, v, np.array(q))
+    none = np.zeros(0, I32)
+    stacked = lambda s, v: raw.TensorListStack(input_handle=raw.TensorListFromTensor(
+        tensor=tf.stack([to_variant([s, v], False)] * 3), element_shape=none), element_shape=none, element_dtype=tf.variant)
+    yield case("TensorListStack", lambda s, v: from_variant(stacked(s, v), 1, 2, tf.float32), s, v)
     square = lambda s, v: tf.map_fn(lambda r: r * r, tf.RaggedTensor.from_row_splits(v, s, validate=False)).flat_values
     yield case("RaggedTensorToVariant map_fn", square, s, v, grad=[1], ours=False)
 
