@@ -24,6 +24,16 @@
 #define TN_ISA_PICK(name, level) ((void)(level), &name##_base)
 #endif
 
+#if defined(TN_ISA) /* bytes of a vector of this level */
+#if defined(__AVX512F__)
+#define VBYTES 64
+#elif defined(__AVX__)
+#define VBYTES 32
+#else
+#define VBYTES 16
+#endif
+#endif
+
 /* The level to prepare a plan for: the best one, unless a test limits it. */
 int tn_isa_level_now(void);
 

@@ -5,13 +5,6 @@
  */
 #include "isa_conv.h"
 
-#if defined(__AVX512F__)
-#define VBYTES 64
-#elif defined(__AVX__)
-#define VBYTES 32
-#else
-#define VBYTES 16
-#endif
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define ROWS 12
 #else

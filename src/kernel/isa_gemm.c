@@ -8,13 +8,6 @@
 #include <immintrin.h>
 #endif
 
-#if defined(__AVX512F__)
-#define VBYTES 64
-#elif defined(__AVX__)
-#define VBYTES 32
-#else
-#define VBYTES 16
-#endif
 /* A tile of MR rows and 3 vectors: its accumulators and operands fill the registers. */
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define MR 8

@@ -11,13 +11,6 @@
 #define NAME(x) f32_##x
 #include "pool_type.h"
 
-#if defined(__AVX512F__)
-#define VBYTES 64
-#elif defined(__AVX__)
-#define VBYTES 32
-#else
-#define VBYTES 16
-#endif
 typedef float vec __attribute__((vector_size(VBYTES), aligned(4), may_alias));
 typedef int32_t bits __attribute__((vector_size(VBYTES), aligned(4), may_alias));
 enum { VL = VBYTES / sizeof(float) };

@@ -7,13 +7,6 @@
 #include "reduce.h"
 #include "walk.h"
 
-#if defined(__AVX512F__)
-#define VBYTES 64
-#elif defined(__AVX__)
-#define VBYTES 32
-#else
-#define VBYTES 16
-#endif
 #define VL (VBYTES / 4)
 #define SUM_BLOCK 4096
 #define ROW_BLOCK 256
