@@ -172,7 +172,6 @@ static void run_strip(const tn_gemm_plan *p, const tn_gemm_type *t, const operan
     const bool last = p1 == d->k;
     tn_gemm_strip s = {.m = m1 - m0,
                        .k = p1 - p0,
-                       .segment = p1 - p0,
                        .cols = (int)(TN_MIN(end * t->vl, d->n) - n0),
                        .vecs = (int)(v1 - v0),
                        .a_row = d->ta ? 1 : d->lda,

@@ -35,21 +35,18 @@ static inline __attribute__((always_inline)) void NAME(panels)(const tn_gemm_str
         for (int v = 0; v < nv; v++) acc[i][v] = (VEC){0};
     int64_t ahead_step;
     const char *ahead = NAME(ahead)(s, i0, &ahead_step);
-    for (int64_t q = 0; q < k; q += s->segment) {
-        for (int64_t p = 0; p < s->segment; p++) {
-            if (rows > 1) __builtin_prefetch(ahead, 0, 2), ahead += ahead_step;
-            VEC bv[MOST];
-            for (int v = 0; v < nv; v++) {
-                const T *at = b + v / each * s->b_panel + v % each * VL;
-                bv[v] = partial && v == nv - 1 ? PART(at, last) : NAME(load)(at);
-            }
-            for (int i = 0; i < rows; i++) {
-                T x = ap[i][p * col];
-                for (int v = 0; v < nv; v++) acc[i][v] += x * bv[v];
-            }
-            b += brow;
+    for (int64_t p = 0; p < k; p++) {
+        if (rows > 1) __builtin_prefetch(ahead, 0, 2), ahead += ahead_step;
+        VEC bv[MOST];
+        for (int v = 0; v < nv; v++) {
+            const T *at = b + v / each * s->b_panel + v % each * VL;
+            bv[v] = partial && v == nv - 1 ? PART(at, last) : NAME(load)(at);
         }
-        for (int i = 0; i < rows; i++) ap[i] += s->a_segment;
+        for (int i = 0; i < rows; i++) {
+            T x = ap[i][p * col];
+            for (int v = 0; v < nv; v++) acc[i][v] += x * bv[v];
+        }
+        b += brow;
     }
     for (int v = 0; v < nv; v++) {
         const T *bias = s->bias;

@@ -12,9 +12,8 @@
 typedef struct tn_gemm_strip {
     int64_t m, k;
     int cols, vecs; /* columns that count; vectors in a panel */
-    const void *a;  /* element (i, p) at a[i * a_row + p / segment * a_segment + p % segment * a_col] */
+    const void *a;  /* element (i, p) at a[i * a_row + p * a_col] */
     int64_t a_row, a_col;
-    int64_t segment, a_segment; /* segment divides k; k itself: one */
     const void *b; /* row p at b + p * b_row */
     int64_t b_row;
     int64_t b_panel;  /* 0; or m is 1 and there are two panels of vecs, so many elements apart */
