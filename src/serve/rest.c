@@ -180,7 +180,7 @@ static void put_model(tn_rest_writer *w, const tn_model_status *m)
 /* All models that the token is for. */
 static tn_code tell_models(tn_rest_trip *t, tn_buf *body, tn_error *err)
 {
-    const tn_tokens *tokens = t->rest->options.tokens;
+    const tn_tokens *tokens = t->turn.service->tokens;
     const char *authorization = tn_http_header(t->r, "Authorization");
     tn_rest_writer w = {.out = body};
     tn_model_status *m = NULL;
@@ -208,7 +208,7 @@ static bool is_list(const tn_rest_trip *t)
 /* A token for a model must be for it; one that asks for the list, be known. */
 static tn_code check_token(const tn_rest_trip *t, tn_error *err)
 {
-    const tn_tokens *tokens = t->rest->options.tokens;
+    const tn_tokens *tokens = t->turn.service->tokens;
     const char *authorization = tn_http_header(t->r, "Authorization");
     if (!tokens) return TN_OK;
     tn_code code = tn_tokens_check(tokens, authorization, t->path.model, err);
@@ -310,9 +310,9 @@ static void serve_metrics(const tn_rest *rest, tn_http_request *r)
     const char *query = tn_http_query(r);
     tn_buf page = {0};
     tn_error err = {0};
-    if (rest->options.tokens) {
-        tn_code code = tn_tokens_check(rest->options.tokens, tn_http_header(r, "Authorization"),
-                                       (tn_view){NULL, 0}, &err);
+    if (rest->service->tokens) {
+        tn_code code = tn_tokens_check(rest->service->tokens, tn_http_header(r, "Authorization"), (tn_view){NULL, 0},
+                                       &err);
         if (code != TN_OK) {
             reply(rest, r, code, err.message, JSON_TYPE, &page);
             return;

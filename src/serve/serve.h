@@ -316,7 +316,7 @@ struct tn_service {
     bool tensor_content;          /* responses as tensor_content instead of typed fields */
     bool check_method_name;
     bool strictly_tensorflow;     /* under the name tensorflow_model_server: no replies of our own */
-    const tn_tokens *tokens;      /* NULL: anybody may ask; calls of gRPC show theirs as "authorization" */
+    tn_tokens *tokens;            /* NULL: anybody may ask; else "authorization" shows one */
     bool health;                  /* grpc.health.v1.Health is there */
     bool reflection;              /* grpc.reflection.v1 and v1alpha are */
     atomic_int not_serving;       /* what it says: tn_service_drain */
@@ -390,7 +390,6 @@ void tn_grpc_api(void *service, tn_grpc_call *call); /* a tn_grpc_server_options
 typedef struct tn_rest_options {
     bool cors;
     const char *prometheus_path; /* NULL: no metrics */
-    const tn_tokens *tokens; /* NULL: anybody */
     double timeout;
 } tn_rest_options;
 typedef struct tn_rest {

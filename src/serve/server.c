@@ -22,7 +22,6 @@ struct tn_server {
     tn_service service;
     bool serves; /* the service's threads run */
     tn_rest rest;
-    tn_tokens *tokens;
     tn_grpc_server *grpc;
     tn_http_server *http;
     pthread_mutex_t lock; /* of phase */
@@ -82,7 +81,8 @@ static tn_code make_parts(tn_server *s, tn_error *err)
     TN_TRY(read_config_text(s, &s->config_text, err));
     TN_TRY(tn_metrics_new(&s->service.metrics, err));
     if (o->access_log && *o->access_log) TN_TRY(tn_access_log_open(o->access_log, &s->service.access_log, err));
-    if (o->auth_tokens_file && *o->auth_tokens_file) TN_TRY(tn_tokens_load(o->auth_tokens_file, &s->tokens, err));
+    if (o->auth_tokens_file && *o->auth_tokens_file)
+        TN_TRY(tn_tokens_load(o->auth_tokens_file, &s->service.tokens, err));
     TN_TRY(tn_service_start(&s->service, s->plan.compute_threads, err));
     s->serves = true;
     return make_manager(s, err);
@@ -97,7 +97,6 @@ static void set_service(tn_server *s)
     s->service.check_method_name = o->enable_signature_method_name_check;
     s->service.strictly_tensorflow = o->strictly_tensorflow;
     s->service.health = o->enable_grpc_healthcheck_service;
-    s->service.tokens = s->tokens;
     s->service.reflection = true;
     s->service.reload = reload_from_request;
     s->service.payload = s;
@@ -105,7 +104,6 @@ static void set_service(tn_server *s)
     s->rest = (tn_rest){.service = &s->service,
                         .options = {.cors = o->rest_api_enable_cors_support,
                                     .prometheus_path = s->plan.prometheus_path,
-                                    .tokens = s->tokens,
                                     .timeout = (double)o->rest_api_timeout_in_ms / 1e3}};
 }
 
@@ -335,7 +333,7 @@ void tn_server_free(tn_server *s)
     tn_batch_threads_free(s->plan.batching.threads);
     tn_access_log_close(s->service.access_log);
     tn_metrics_free(s->service.metrics);
-    tn_tokens_free(s->tokens);
+    tn_tokens_free(s->service.tokens);
     tn_server_plan_free(&s->plan);
     tn_buf_free(&s->config_text);
     pthread_cond_destroy(&s->changed);

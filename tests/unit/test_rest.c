@@ -509,7 +509,8 @@ static void tokens(void **state)
     answer a = {0};
     write_file(in(state, "tokens"), TN_VIEW("# who may what\n\ntoken-for-m m\ntoken-for-both \tm forms\r\ntoken-for-all *\n"));
     assert_ok(tn_tokens_load(in(state, "tokens"), &t, &err), &err);
-    server *s = start(state, false, (tn_rest_options){.tokens = t, .prometheus_path = "/metrics"});
+    server *s = start(state, false, (tn_rest_options){.prometheus_path = "/metrics"});
+    s->service.tokens = t;
     for (size_t i = 0; i < TN_COUNT(rows); i++) {
         const char *header = rows[i].token ? tn_arena_printf(arena_of(state), "Authorization: Bearer %s\r\n", rows[i].token) : "";
         exchange(s, "GET", rows[i].path, header, TN_VIEW(""), &a);
