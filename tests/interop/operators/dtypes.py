@@ -21,7 +21,7 @@ LOOSE = {"float16": (6e-2, 6e-2), "bfloat16": (2e-1, 2e-1), "float32": (1e-4, 1e
 def nobodys(op, dtype):
     """What TensorFlow gives is nobody's promise: handles, contents of reserve spaces, signs of eigenvectors, which of equal products overflows, the sign of zeros,
     the order of additions, a threshold of another dtype, a check that ends the process; Round of integers, which is 0."""
-    return (op.startswith(("FusedBatchNorm", "BlockLSTM", "SelfAdjointEig", "Eig", "Svd", "Qr", "Cholesky", "SparseAdd", "Bessel", "Anonymous", "Mutable", "Quantized", "Dequantize")) or (op == "Round" and "int" in dtype) or (op.startswith("Unique") and "float" in dtype) or
+    return (op.startswith(("FusedBatchNorm", "BlockLSTM", "SelfAdjointEig", "Eig", "Svd", "Qr", "Cholesky", "SparseAdd", "Bessel", "Anonymous", "Mutable", "ConditionalAccumulator", "SparseConditionalAccumulator", "Quantized", "Dequantize")) or (op == "Round" and "int" in dtype) or (op.startswith("Unique") and "float" in dtype) or
             (op == "SplitV" and dtype == "int8") or (op == "ScatterNd" and dtype == "string") or
             (op == "MaxPoolGradGrad" and "uint" in dtype) or dtype.startswith("q") or ("complex" in dtype and op in ("Expm1", "Inv", "Reciprocal", "Tan", "Tanh", "Sigmoid", "Pow")))
 
