@@ -82,26 +82,26 @@ bool tn_request_log_wants(tn_request_log *l)
     return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53 < l->rate;
 }
 
-/* The record with its metadata, framed. */
-static tn_code encode(const tn_request_log *l, const tn_PredictionLog *record, tn_buf *out, tn_error *err)
+/* A PredictionLog, framed: its metadata, then the log as it came. */
+static tn_code record_of(const tn_request_log *l, tn_ModelSpec *spec, tn_view log, tn_buf *out, tn_error *err)
 {
     tn_buf bytes = {0};
     tn_SamplingConfig sampling = {.sampling_rate = l->rate};
-    tn_LogMetadata metadata = record->log_metadata ? *record->log_metadata : (tn_LogMetadata){0};
-    tn_PredictionLog whole = *record;
-    metadata.sampling_config = &sampling;
-    metadata.timestamp_secs = (int64_t)time(NULL);
-    whole.log_metadata = &metadata;
-    tn_code code = TN_ENCODE(PredictionLog, &whole, &bytes, err);
+    tn_LogMetadata metadata = {
+        .model_spec = spec, .sampling_config = &sampling, .timestamp_secs = (int64_t)time(NULL)};
+    tn_PredictionLog head = {.log_metadata = &metadata};
+    tn_code code = TN_ENCODE(PredictionLog, &head, &bytes, err);
+    tn_buf_add(&bytes, log.p, log.n);
+    if (code == TN_OK) code = tn_buf_check(&bytes, err);
     if (code == TN_OK) tn_record_put(out, bytes.data, bytes.n);
     tn_buf_free(&bytes);
     return code == TN_OK ? tn_buf_check(out, err) : code;
 }
 
-void tn_request_log_put(tn_request_log *l, const tn_PredictionLog *record)
+void tn_request_log_put(tn_request_log *l, tn_ModelSpec *spec, tn_view log)
 {
     tn_buf framed = {0};
-    tn_code code = encode(l, record, &framed, NULL);
+    tn_code code = record_of(l, spec, log, &framed, NULL);
     if (code == TN_OK && !tn_spool_put(l->spool, (tn_view){framed.data, framed.n})) code = TN_RESOURCE_EXHAUSTED;
     tn_buf_free(&framed);
     if (!l->metrics) return;

@@ -290,7 +290,8 @@ void tn_access_log_close(tn_access_log *l);
 tn_code tn_request_log_open(const tn_LoggingConfig *config, const char *model, tn_metrics *metrics,
                             tn_request_log **out, tn_error *err);
 bool tn_request_log_wants(tn_request_log *l); /* by the sampling rate; NULL: no */
-void tn_request_log_put(tn_request_log *l, const tn_PredictionLog *record);
+/* log: its field of a PredictionLog, encoded; spec: what was asked. */
+void tn_request_log_put(tn_request_log *l, tn_ModelSpec *spec, tn_view log);
 void tn_request_log_close(tn_request_log *l);
 
 /* ==== tokens (tokens.c) ==== who may ask which model */

@@ -28,7 +28,8 @@ struct tn_server {
     pthread_cond_t changed;
     phase phase;
     pthread_mutex_t reload_lock; /* one reload at a time */
-    tn_buf config_text;          /* of the configuration file, as it was last taken */
+    tn_model_configs initial;    /* what is loaded before the ports open */
+    tn_buf config_text;          /* of the configuration file, as it was last read; under reload_lock once it runs */
     pthread_t follower;
     bool follows;
 };
@@ -43,10 +44,14 @@ static void write_log(void *payload, tn_log_level level, const char *line)
 
 /* ==== making ==== */
 
-static tn_code read_config_text(const tn_server *s, tn_buf *out, tn_error *err)
+/* What the configuration file and the options say now. */
+static tn_code read_models(tn_server *s, tn_model_configs *out, tn_error *err)
 {
-    if (!s->options.model_config_file || !*s->options.model_config_file) return TN_OK;
-    return tn_file_read(s->options.model_config_file, 0, out, err);
+    tn_buf text = {0};
+    TN_TRY(tn_server_config_text(&s->options, &text, err));
+    tn_buf_free(&s->config_text);
+    s->config_text = text;
+    return tn_server_models(&s->options, (tn_view){text.n ? text.data : "", text.n}, out, err);
 }
 
 static tn_code make_manager(tn_server *s, tn_error *err)
@@ -78,7 +83,7 @@ static tn_code make_parts(tn_server *s, tn_error *err)
 {
     const tn_server_options *o = &s->options;
     TN_TRY(tn_server_plan_make(o, &s->log, &s->plan, err));
-    TN_TRY(read_config_text(s, &s->config_text, err));
+    TN_TRY(read_models(s, &s->initial, err));
     TN_TRY(tn_metrics_new(&s->service.metrics, err));
     if (o->access_log && *o->access_log) TN_TRY(tn_access_log_open(o->access_log, &s->service.access_log, err));
     if (o->auth_tokens_file && *o->auth_tokens_file)
@@ -198,7 +203,7 @@ static void *follow(void *server);
 
 static tn_code start_parts(tn_server *s, tn_error *err)
 {
-    TN_TRY(tn_manager_set_models(s->service.manager, &s->plan.models, err));
+    TN_TRY(tn_manager_set_models(s->service.manager, &s->initial, err));
     TN_TRY(open_grpc(s, err));
     TN_TRY(open_rest(s, err));
     if (s->config_text.n && s->options.model_config_file_poll_wait_seconds > 0)
@@ -228,51 +233,48 @@ int tn_server_port(const tn_server *s, int which)
 
 /* ==== configuration that changes ==== */
 
-static tn_code take_models(tn_server *s, const tn_model_configs *c, tn_error *err)
+static tn_code reload_from_request(void *payload, const tn_ModelServerConfig *config, tn_error *err)
 {
+    tn_server *s = payload;
+    tn_model_configs c;
+    TN_TRY(tn_model_configs_from(config, &c, err));
     pthread_mutex_lock(&s->reload_lock);
-    tn_code code = tn_manager_set_models(s->service.manager, c, err);
+    tn_code code = tn_manager_set_models(s->service.manager, &c, err);
     pthread_mutex_unlock(&s->reload_lock);
+    tn_model_configs_free(&c);
     return code;
 }
 
-static tn_code reload_from_request(void *payload, const tn_ModelServerConfig *config, tn_error *err)
+/* The caller holds reload_lock. */
+static tn_code reload(tn_server *s, tn_error *err)
 {
     tn_model_configs c;
-    TN_TRY(tn_model_configs_from(config, &c, err));
-    tn_code code = take_models(payload, &c, err);
+    TN_TRY(read_models(s, &c, err));
+    tn_code code = tn_manager_set_models(s->service.manager, &c, err);
     tn_model_configs_free(&c);
     return code;
 }
 
 tn_code tn_server_reload(tn_server *s, tn_error *err)
 {
-    tn_model_configs c;
-    TN_TRY(tn_server_models(&s->options, &c, err));
-    tn_code code = take_models(s, &c, err);
-    tn_model_configs_free(&c);
-    if (code == TN_OK) code = tn_manager_poll_now(s->service.manager, err);
-    return code;
+    pthread_mutex_lock(&s->reload_lock);
+    tn_code code = reload(s, err);
+    pthread_mutex_unlock(&s->reload_lock);
+    return code == TN_OK ? tn_manager_poll_now(s->service.manager, err) : code;
 }
 
-/* The file's text differs from what was last taken, and is that from now on. */
-static bool config_changed(tn_server *s)
+/* The file's text differs from what was last read. */
+static bool config_changed(const tn_server *s)
 {
     tn_error err = {0};
     tn_buf text = {0};
-    if (read_config_text(s, &text, &err) != TN_OK) {
+    bool changed = false;
+    if (tn_server_config_text(&s->options, &text, &err) != TN_OK)
         tn_logf(&s->log, TN_WARNING, "model_config_file: %s; the models stay as they are", err.message);
-        tn_buf_free(&text);
-        return false;
-    }
-    bool same = text.n == s->config_text.n && memcmp(text.data ? text.data : "", s->config_text.data, text.n) == 0;
-    if (same) {
-        tn_buf_free(&text);
-        return false;
-    }
-    tn_buf_free(&s->config_text);
-    s->config_text = text;
-    return true;
+    else
+        changed = text.n != s->config_text.n || (text.n && memcmp(text.data, s->config_text.data, text.n) != 0);
+    tn_buf_free(&text);
+    return changed;
 }
 
 /* Waits for so many seconds, or until the server is to stop: false. */
@@ -296,9 +298,12 @@ static void *follow(void *server)
 {
     tn_server *s = server;
     tn_error err = {0};
-    while (wait_running(s, s->options.model_config_file_poll_wait_seconds))
-        if (config_changed(s) && tn_server_reload(s, &err) != TN_OK)
-            tn_logf(&s->log, TN_ERROR, "model_config_file: %s: %s", tn_code_name(err.code), err.message);
+    while (wait_running(s, s->options.model_config_file_poll_wait_seconds)) {
+        pthread_mutex_lock(&s->reload_lock);
+        tn_code code = config_changed(s) ? reload(s, &err) : TN_OK;
+        pthread_mutex_unlock(&s->reload_lock);
+        if (code != TN_OK) tn_logf(&s->log, TN_ERROR, "model_config_file: %s: %s", tn_code_name(code), err.message);
+    }
     return NULL;
 }
 
@@ -335,6 +340,7 @@ void tn_server_free(tn_server *s)
     tn_metrics_free(s->service.metrics);
     tn_tokens_free(s->service.tokens);
     tn_server_plan_free(&s->plan);
+    tn_model_configs_free(&s->initial);
     tn_buf_free(&s->config_text);
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->reload_lock);

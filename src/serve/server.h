@@ -9,7 +9,6 @@
 #include "serve.h"
 
 typedef struct tn_server_plan { /* what the options say, checked */
-    tn_model_configs models;
     tn_batching batching;
     bool batches;
     const char *prometheus_path; /* NULL: no metrics */
@@ -26,7 +25,9 @@ typedef struct tn_server_plan { /* what the options say, checked */
 } tn_server_plan;
 tn_code tn_server_plan_make(const tn_server_options *o, const tn_log *log, tn_server_plan *out, tn_error *err);
 void tn_server_plan_free(tn_server_plan *p);
-/* The models alone, as the options and the configuration file say now. */
-tn_code tn_server_models(const tn_server_options *o, tn_model_configs *out, tn_error *err);
+/* The configuration file's text as it is now; nothing where the options name none. */
+tn_code tn_server_config_text(const tn_server_options *o, tn_buf *out, tn_error *err);
+/* The models, as that text says, or the options where they name no file. */
+tn_code tn_server_models(const tn_server_options *o, tn_view config_text, tn_model_configs *out, tn_error *err);
 
 #endif

@@ -64,13 +64,15 @@ static tn_code read_message(const tn_proto_message *m, const char *path, tn_aren
 
 /* ==== models ==== */
 
-static tn_code models_from_file(const tn_server_options *o, tn_model_configs *out, tn_error *err)
+tn_code tn_server_config_text(const tn_server_options *o, tn_buf *out, tn_error *err)
 {
-    tn_buf text = {0};
-    TN_TRY(tn_file_read(o->model_config_file, TEXT_LIMIT, &text, err));
-    tn_code code = tn_model_configs_parse((tn_view){text.data ? text.data : "", text.n}, out, err);
+    return given(o->model_config_file) ? tn_file_read(o->model_config_file, TEXT_LIMIT, out, err) : TN_OK;
+}
+
+static tn_code models_of_text(const tn_server_options *o, tn_view text, tn_model_configs *out, tn_error *err)
+{
+    tn_code code = tn_model_configs_parse(text, out, err);
     if (code != TN_OK) tn_wrap(err, "%s", o->model_config_file);
-    tn_buf_free(&text);
     return code;
 }
 
@@ -117,10 +119,10 @@ static int ways_given(const tn_server_options *o)
     return given(o->model_base_path) + given(o->model_dir) + (given(o->checkpoint) || given(o->meta_graph));
 }
 
-tn_code tn_server_models(const tn_server_options *o, tn_model_configs *out, tn_error *err)
+tn_code tn_server_models(const tn_server_options *o, tn_view config_text, tn_model_configs *out, tn_error *err)
 {
     /* As in TensorFlow Serving, the file decides where both are given. */
-    if (given(o->model_config_file)) return models_from_file(o, out, err);
+    if (given(o->model_config_file)) return models_of_text(o, config_text, out, err);
     if (ways_given(o) > 1)
         return tn_fail(err, TN_INVALID_ARGUMENT,
                        "--model_base_path, --model_dir and --checkpoint name one model in several ways: give one");
@@ -314,7 +316,6 @@ tn_code tn_server_plan_make(const tn_server_options *o, const tn_log *log, tn_se
     if (code == TN_OK) code = ssl(o, &p, err);
     if (code == TN_OK) code = session(o, &p, err);
     if (code == TN_OK) code = tags(o, &p, err);
-    if (code == TN_OK) code = tn_server_models(o, &p.models, err);
     if (code != TN_OK) {
         tn_server_plan_free(&p);
         return code;
@@ -327,7 +328,6 @@ tn_code tn_server_plan_make(const tn_server_options *o, const tn_log *log, tn_se
 
 void tn_server_plan_free(tn_server_plan *p)
 {
-    tn_model_configs_free(&p->models);
     tn_arena_free(p->arena);
     *p = (tn_server_plan){0};
 }

@@ -100,33 +100,27 @@ static void add_field(tn_buf *b, uint32_t field, uint64_t n)
     tn_buf_add(b, head, used);
 }
 
-/* All logs are {request = 1, response = 2}. */
-static tn_code record_of(tn_turn *t, tn_view request, tn_view response, tn_buf *b, tn_PredictionLog **out,
-                         tn_error *err)
+/* The field of a PredictionLog; all logs are {request = 1, response = 2}. */
+static tn_code log_of(const tn_turn *t, tn_view request, tn_view response, tn_buf *b, tn_error *err)
 {
-    tn_LogMetadata *metadata = TN_NEW(t->arena, tn_LogMetadata);
-    if (!metadata) return tn_no_memory(err, sizeof *metadata);
-    TN_TRY(tn_turn_spec(t, t->spec->signature_name, &metadata->model_spec, err));
     uint64_t n = 2 + tn_varint_size(request.n) + request.n + tn_varint_size(response.n) + response.n;
     add_field(b, log_field(t->facts.api), n);
     add_field(b, TN_PredictLog_request, request.n);
     tn_buf_add(b, request.p, request.n);
     add_field(b, TN_PredictLog_response, response.n);
     tn_buf_add(b, response.p, response.n);
-    TN_TRY(tn_buf_check(b, err));
-    TN_TRY(TN_DECODE(PredictionLog, ((tn_view){b->data, b->n}), t->arena, out, err));
-    (*out)->log_metadata = metadata;
-    return TN_OK;
+    return tn_buf_check(b, err);
 }
 
 void tn_turn_log(tn_turn *t, tn_view request, tn_view response)
 {
     tn_request_log *log = t->servable ? t->servable->request_log : NULL;
-    tn_PredictionLog *record;
+    tn_ModelSpec *spec;
     tn_buf bytes = {0};
     if (!log || !log_field(t->facts.api) || !tn_request_log_wants(log)) return;
-    tn_code code = record_of(t, request, response, &bytes, &record, NULL);
-    if (code == TN_OK) tn_request_log_put(log, record);
+    tn_code code = tn_turn_spec(t, t->spec->signature_name, &spec, NULL);
+    if (code == TN_OK) code = log_of(t, request, response, &bytes, NULL);
+    if (code == TN_OK) tn_request_log_put(log, spec, (tn_view){bytes.data, bytes.n});
     else if (t->service->metrics) tn_metrics_logged(t->service->metrics, t->servable->model, code);
     tn_buf_free(&bytes);
 }

@@ -106,6 +106,17 @@ start "$T" serve --model_config_file="$WORK/plain.conf"; ok "it starts again"
 fails "no log" "NOT_FOUND" "$T" replay nothing --server "unix:$WORK/grpc"
 stop; ok "and ends"
 
+# ---- a configuration file that is followed
+config "versions: 1"
+start "$T" serve --model_config_file="$WORK/models.conf" --model_config_file_poll_wait_seconds=1; ok "a server that follows its configuration file"
+config "versions: 2"
+soon "$T" predict --server "unix:$WORK/grpc" --model half --version 2 --input 1; ok "it takes what has changed"
+echo "model_config_list { nonsense }" > models.conf
+soon grep -q "model_config_file: .*nonsense" log; ok "a wrong one is told"
+config "versions: 1 versions: 2"
+soon "$T" predict --server "unix:$WORK/grpc" --model half --version 1 --input 1; ok "and mended"
+stop; ok "and ends"
+
 # ---- tokens
 printf 'the-right-one half\nof-another-model other\n' > tokens; chmod 600 tokens
 echo the-right-one > right; echo of-another-model > other; echo of-nobody > wrong

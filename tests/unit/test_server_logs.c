@@ -149,9 +149,12 @@ static void test_request_log_comes_back(void **state)
     tn_PredictLog predict = {.request = &request};
     tn_PredictionLog record = {0};
     TN_SET(&record, PredictionLog, log_type, predict_log) = &predict;
+    tn_buf log = {0};
+    assert_ok(TN_ENCODE(PredictionLog, &record, &log, &err), &err);
+    tn_ModelSpec spec = {.name = TN_VIEW("m")};
     assert_true(tn_request_log_wants(l));
-    tn_request_log_put(l, &record);
-    tn_request_log_put(l, &record);
+    for (int i = 0; i < 2; i++) tn_request_log_put(l, &spec, (tn_view){log.data, log.n});
+    tn_buf_free(&log);
     tn_request_log_close(l);
     char **names;
     size_t n;
@@ -165,6 +168,7 @@ static void test_request_log_comes_back(void **state)
         assert_int_equal(back->log_type_case, TN_PredictionLog_predict_log);
         assert_true(tn_view_is(back->predict_log->request->client_id, "me"));
         assert_true(back->log_metadata->sampling_config->sampling_rate == 1);
+        assert_true(tn_view_is(back->log_metadata->model_spec->name, "m"));
     }
     assert_code(tn_record_next(&file, 0, &bytes, &err), TN_OUT_OF_RANGE);
 }
