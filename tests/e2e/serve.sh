@@ -109,12 +109,13 @@ stop; ok "and ends"
 # ---- a configuration file that is followed
 config "versions: 1"
 start "$T" serve --model_config_file="$WORK/models.conf" --model_config_file_poll_wait_seconds=1; ok "a server that follows its configuration file"
-config "versions: 2"
+config "versions: 1 versions: 2"
 soon "$T" predict --server "unix:$WORK/grpc" --model half --version 2 --input 1; ok "it takes what has changed"
 echo "model_config_list { nonsense }" > models.conf
 soon grep -q "model_config_file: .*nonsense" log; ok "a wrong one is told"
-config "versions: 1 versions: 2"
-soon "$T" predict --server "unix:$WORK/grpc" --model half --version 1 --input 1; ok "and mended"
+config "versions: 1"
+gone() { ! "$T" predict --server "unix:$WORK/grpc" --model half --version 2 --input 1; }
+soon gone && ask "unix:$WORK/grpc" --model half --input 1; ok "and mended"
 stop; ok "and ends"
 
 # ---- tokens
