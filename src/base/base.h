@@ -320,6 +320,7 @@ void tn_logf(const tn_log *log, tn_log_level level, const char *fmt, ...) TN_PRI
 int64_t tn_now_us(void);    /* monotonic, microseconds */
 double tn_wall_time(void);  /* seconds since 1970 */
 int tn_core_count(void);    /* cores this process may use */
+size_t tn_half_of_memory(void); /* bytes: of the machine's; what hostile peers may make a server take */
 size_t tn_peak_rss(void);   /* bytes */
 
 #endif

@@ -32,6 +32,12 @@ int tn_core_count(void)
     return n > 0 ? (int)n : 1;
 }
 
+size_t tn_half_of_memory(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (size_t)pages / 2 * (size_t)size : (size_t)1 << 30;
+}
+
 /* VmHWM rather than getrusage: the latter keeps the peak of whoever called exec. */
 static size_t peak_of_status(void)
 {

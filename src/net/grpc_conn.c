@@ -15,11 +15,12 @@
 #define MAX_CONTROL 2000          /* frames without a use in a second */
 #define MAX_STRIKES 2             /* as gRPC */
 #define MAX_OUTBOUND 10000        /* frames waiting to be sent */
-#define MAX_QUEUED ((size_t)256 << 20) /* bytes of answers waiting; then new calls are refused */
+#define MAX_QUEUED ((size_t)256 << 20) /* bytes of answers waiting; then there are no more */
 #define RESETS_AT_ONCE 20000  /* many deadlines may end at once */
 #define RESETS_A_SECOND 10000
 #define GREETING_US 20000000      /* from accept to the peer's SETTINGS */
 #define STALL_US 120000000        /* a peer that takes nothing of what waits for it */
+#define SCARCE_STALL_US 5000000   /* the same while memory is scarce */
 #define WARNING_US 2000000        /* from the first GOAWAY to the second, unless the ping comes back */
 
 static const uint8_t farewell[8] = "goodbye";
@@ -61,9 +62,17 @@ static void count_ping(tn_grpc_conn *c)
     count_control(c);
 }
 
+/* A peer for which nothing waits always gets its answer. */
+bool tn_grpc_conn_takes(const tn_grpc_conn *c, size_t n)
+{
+    const tn_grpc_server *s = c->worker->server;
+    size_t all = atomic_load_explicit(&s->waiting, memory_order_relaxed);
+    return !c->queued || (c->queued + n <= MAX_QUEUED && all + n <= s->o.max_memory);
+}
+
 static bool may_begin(const tn_grpc_conn *c)
 {
-    return c->n_held < 2 * c->worker->server->o.max_streams && c->queued < MAX_QUEUED;
+    return c->n_held < 2 * c->worker->server->o.max_streams && tn_grpc_conn_takes(c, 0);
 }
 
 /* ---- HTTP/2's events ---- */
@@ -321,7 +330,10 @@ static bool is_stalled(tn_grpc_conn *c, int64_t now)
 {
     if (!c->queued || c->given != c->given_before || !c->moved_at) c->moved_at = now;
     c->given_before = c->given;
-    return now - c->moved_at > STALL_US || (c->h2.sent_at && now - c->h2.sent_at > STALL_US);
+    const tn_grpc_server *s = c->worker->server;
+    bool scarce = atomic_load(&s->memory) + atomic_load(&s->waiting) > s->o.max_memory / 2;
+    int64_t patience = scarce ? SCARCE_STALL_US : STALL_US;
+    return now - c->moved_at > patience || (c->h2.sent_at && now - c->h2.sent_at > patience);
 }
 
 void tn_grpc_conn_sweep(tn_grpc_conn *c, int64_t now)

@@ -40,12 +40,19 @@ static size_t size_of(const tn_grpc_out *o)
     return TN_GRPC_PREFIX + o->body.n;
 }
 
+/* Waits no longer. */
+static void uncount(tn_grpc_call *c, size_t n)
+{
+    c->conn->queued -= n;
+    atomic_fetch_sub_explicit(&c->worker->server->waiting, n, memory_order_relaxed);
+}
+
 void tn_grpc_outs_free(tn_grpc_call *c)
 {
     while (c->out) {
         tn_grpc_out *o = c->out;
         c->out = o->next;
-        c->conn->queued -= size_of(o);
+        uncount(c, size_of(o));
         free_out(o);
     }
     c->out_end = &c->out;
@@ -58,6 +65,7 @@ static void append(tn_grpc_call *c, tn_grpc_out *o)
     *c->out_end = o;
     c->out_end = &o->next;
     c->conn->queued += size_of(o);
+    atomic_fetch_add_explicit(&c->worker->server->waiting, size_of(o), memory_order_relaxed);
 }
 
 /* How messages to this peer are compressed: as the server is told to, or as the request was. */
@@ -140,7 +148,7 @@ static void advance(tn_grpc_call *c)
     if (!o || o->at < size_of(o)) return;
     c->out = o->next;
     if (!c->out) c->out_end = &c->out;
-    c->conn->queued -= size_of(o);
+    uncount(c, size_of(o));
     atomic_fetch_sub(&c->queued, size_of(o));
     o->next = c->conn->spent;
     c->conn->spent = o;
@@ -221,6 +229,20 @@ void tn_grpc_call_refuse(tn_grpc_call *c, tn_code code, const char *message)
     submit(c);
 }
 
+/* The answer's message, unless too much waits for this peer already. */
+static void append_only(tn_grpc_call *c)
+{
+    char why[96];
+    if (tn_grpc_conn_takes(c->conn, size_of(&c->only))) {
+        append(c, &c->only);
+        return;
+    }
+    snprintf(why, sizeof why, "the peer does not read: %zu bytes wait for it", c->conn->queued);
+    free_out(&c->only);
+    c->has_only = false;
+    set_status(c, TN_RESOURCE_EXHAUSTED, why);
+}
+
 static void finish(tn_grpc_call *c)
 {
     c->held = false;
@@ -231,7 +253,7 @@ static void finish(tn_grpc_call *c)
         tn_grpc_call_release(c);
     } else if (!c->replied) {
         c->replied = true;
-        if (c->has_only) append(c, &c->only);
+        if (c->has_only) append_only(c);
         submit(c);
     }
 }

@@ -209,12 +209,6 @@ static int descriptors(void)
     return n > 2 * RESERVE ? n - RESERVE : TN_MAX(n / 2, 1);
 }
 
-static size_t half_of_memory(void)
-{
-    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    return pages > 0 && size > 0 ? (size_t)pages / 2 * (size_t)size : (size_t)1 << 30;
-}
-
 static void fill_defaults(tn_grpc_server_options *o)
 {
 #define DEFAULT(field, value)                                                                                       \
@@ -222,7 +216,7 @@ static void fill_defaults(tn_grpc_server_options *o)
     DEFAULT(threads, TN_MIN(tn_core_count(), MOST_THREADS));
     if (!o->max_message) o->max_message = INT32_MAX;
     if (!o->max_metadata) o->max_metadata = (size_t)64 << 10;
-    if (!o->max_memory) o->max_memory = half_of_memory();
+    if (!o->max_memory) o->max_memory = tn_half_of_memory();
     DEFAULT(max_connections, descriptors());
     DEFAULT(max_streams, 1000);
     DEFAULT(keepalive_time_ms, 7200000);

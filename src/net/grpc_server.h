@@ -119,6 +119,7 @@ struct tn_grpc_server {
     atomic_int_least64_t complained;   /* when, for the last time */
     tn_timer rest;                     /* accepting rests until then */
     atomic_size_t memory;              /* of messages being received */
+    atomic_size_t waiting;             /* bytes of answers that wait to be read */
     bool started;
     atomic_int ending, cut;            /* whoever waits is told of changes; connections have been told to end */
     pthread_mutex_t lock;
@@ -146,6 +147,7 @@ void tn_grpc_call_closed(tn_grpc_call *c); /* its stream */
 void tn_grpc_call_release(tn_grpc_call *c); /* when it is neither held nor open */
 void tn_grpc_calls_done(tn_grpc_worker *w);
 void tn_grpc_calls_free(tn_grpc_worker *w);
+bool tn_grpc_conn_takes(const tn_grpc_conn *c, size_t n); /* whether so much more of answers may wait for it */
 /* grpc_reply.c */
 void tn_grpc_call_refuse(tn_grpc_call *c, tn_code code, const char *message);
 int tn_grpc_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t n,

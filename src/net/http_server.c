@@ -39,6 +39,7 @@ struct tn_http_server {
     atomic_int draining, cancelled;
     pthread_mutex_t lock;
     pthread_cond_t idle;
+    atomic_size_t memory; /* bytes of bodies that come, and of answers that wait */
     int64_t open;      /* requests that have begun and are not over */
     int64_t handled;   /* of those, with a handler */
     char trouble[256]; /* what libmicrohttpd said while starting */
@@ -59,6 +60,7 @@ struct tn_http_request {
     char peer[TN_PEER_SIZE];
     tn_buf body;
     uint64_t coming; /* bytes received of the body, also those not kept */
+    size_t charged;  /* of the server's memory */
     int64_t begun, received;
     bool seen, too_large;
     header *headers;
@@ -113,6 +115,16 @@ const char *tn_http_header(const tn_http_request *r, const char *name)
 tn_view tn_http_body(const tn_http_request *r)
 {
     return (tn_view){r->body.data ? r->body.data : "", r->body.n};
+}
+
+/* Whether there is room for so many bytes of it. */
+static bool charge(tn_http_request *r, size_t n)
+{
+    tn_http_server *s = r->server;
+    size_t all = atomic_fetch_add(&s->memory, n - r->charged) + n - r->charged;
+    bool more = n > r->charged;
+    r->charged = n;
+    return !more || all <= s->o.max_memory;
 }
 
 /* ==== answers ==== */
@@ -208,13 +220,24 @@ static void send_past(tn_http_request *r)
     tn_buf_free(&head);
 }
 
+/* An answer there is no room for becomes another one. */
+static int check_room(tn_http_request *r, int status, const char **content_type, tn_buf *body)
+{
+    tn_buf_free(&r->body); /* the handler is done with it */
+    if (charge(r, body ? body->n : 0)) return status;
+    *content_type = "text/plain";
+    tn_buf_free(body);
+    tn_buf_str(body, "out of memory: too many answers wait to be read\n");
+    return 503;
+}
+
 void tn_http_reply(tn_http_request *r, int status, const char *content_type, tn_buf *body)
 {
     tn_http_server *s = r->server;
     struct MHD_Connection *connection = r->connection;
     int expected = HANDLING;
+    r->status = check_room(r, status, &content_type, body);
     r->response = make_response(r, content_type, body);
-    r->status = status;
     if (body) tn_buf_free(body);
     /* Once it is ANSWERED the request may be gone at any time, unless this is its own thread. */
     if (!atomic_compare_exchange_strong(&r->stage, &expected, ANSWERED)) {
@@ -253,6 +276,7 @@ static enum MHD_Result refuse(tn_http_request *r, int status, const char *text)
 static void free_request(tn_http_request *r)
 {
     tn_http_server *s = r->server;
+    charge(r, 0);
     if (r->response) MHD_destroy_response(r->response);
     tn_buf_free(&r->body);
     tn_arena_free(r->arena);
@@ -370,7 +394,7 @@ static enum MHD_Result take_body(tn_http_request *r, const char *data, size_t n)
 {
     r->coming += n;
     if (!r->too_large) tn_buf_add(&r->body, data, n);
-    if (r->body.failed && !r->too_large) {
+    if (!r->too_large && (r->body.failed || !charge(r, r->body.n))) {
         r->too_large = true;
         tn_buf_free(&r->body);
     }
@@ -468,6 +492,7 @@ static void set_defaults(tn_http_server_options *o)
     if (o->max_connections <= 0) o->max_connections = default_connections();
     o->threads = TN_MIN(o->threads, o->max_connections); /* libmicrohttpd shares them out */
     if (o->timeout <= 0) o->timeout = 30;
+    if (!o->max_memory) o->max_memory = tn_half_of_memory();
 }
 
 /* OpenSSL says what is wrong with a key or a certificate; GnuTLS, which libmicrohttpd uses, does not. */

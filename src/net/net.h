@@ -44,7 +44,7 @@ typedef struct tn_grpc_server_options { /* zeros: the defaults */
     tn_tls *tls;               /* NULL: plain; borrowed during the call to start */
     size_t max_message;        /* received: 2^31 - 1; larger is RESOURCE_EXHAUSTED as gRPC says it */
     size_t max_metadata;       /* of one call: 64 KiB */
-    size_t max_memory;         /* of all messages that are being received: half of the machine's */
+    size_t max_memory;         /* of all messages being received, and of all answers waiting: half of the machine's */
     int max_connections;       /* 0: by the descriptors this process may have, less a reserve */
     int max_streams;           /* at once on one connection: 1000 */
     int64_t keepalive_time_ms, keepalive_timeout_ms; /* 2 hours, 20 s, as gRPC */
@@ -130,6 +130,7 @@ typedef struct tn_http_server_options { /* zeros: the defaults */
     tn_view key, cert, ca; /* PEM; empty: no TLS */
     bool verify_peer;   /* clients must show a certificate signed by ca */
     size_t max_body;    /* expanded too; 2^31 - 1 */
+    size_t max_memory;  /* of all bodies being received, and of all answers waiting: half of the machine's */
     int max_connections; /* 0: by the descriptors this process may have, less a reserve */
     double timeout;     /* seconds without bytes; 30 */
     bool gzip;          /* answers are compressed for those who accept that */

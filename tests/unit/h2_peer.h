@@ -31,7 +31,7 @@ typedef struct answer { /* of one stream */
 typedef struct peer {
     int fd;
     nghttp2_session *session;
-    bool gone, mute; /* mute: answers no pings */
+    bool gone, mute; /* mute: answers no pings, and lets no more come than windows have at first */
     int n_goaways;
     uint32_t goaway_code;
     char goaway_text[64];
@@ -106,6 +106,7 @@ static inline void peer_begin(peer *p, int fd, bool mute)
     nghttp2_session_callbacks_new(&c);
     nghttp2_option_new(&o);
     nghttp2_option_set_no_auto_ping_ack(o, mute);
+    nghttp2_option_set_no_auto_window_update(o, mute);
     nghttp2_session_callbacks_set_on_header_callback(c, peer_on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, peer_on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(c, peer_on_close);

@@ -99,6 +99,20 @@ static void fail_with_message(tn_grpc_call *c)
     tn_grpc_reply(c, TN_NOT_FOUND, text, NULL);
 }
 
+static void enlarge(tn_grpc_call *c)
+{
+    static char zeros[1000000];
+    tn_buf b = {0};
+    tn_buf_add(&b, zeros, sizeof zeros);
+    tn_grpc_reply(c, TN_OK, NULL, &b);
+}
+
+static void *enlarge_later(void *call)
+{
+    enlarge(call);
+    return NULL;
+}
+
 static void handle(void *payload, tn_grpc_call *c)
 {
     const char *path = tn_grpc_path(c);
@@ -115,6 +129,10 @@ static void handle(void *payload, tn_grpc_call *c)
         chat(payload, c);
     else if (strcmp(path, "/t/Keep") == 0)
         keep(payload, c);
+    else if (strcmp(path, "/t/Large") == 0)
+        enlarge(c);
+    else if (strcmp(path, "/t/LargeLater") == 0)
+        assert_int_equal(pthread_create(&t, NULL, enlarge_later, c) || pthread_detach(t), 0);
     else if (strcmp(path, "/t/Count") == 0)
         assert_int_equal(pthread_create(&t, NULL, count_elsewhere, c) || pthread_detach(t), 0);
     else
@@ -358,6 +376,47 @@ static void test_memory(void **state)
     answer_free(&a[0]);
     tn_buf_free(&room);
     peer_close(&p);
+    close_site(&s);
+}
+
+/* So is what waits for peers that do not read. Who has nothing waiting is answered. */
+static void test_nobody_reads(void **state)
+{
+    enum { PEERS = 8, CALLS = 20 };
+    static answer a[PEERS][CALLS];
+    site s;
+    peer p[PEERS], good;
+    tn_buf room = {0};
+    (void)state;
+    open_site(&s, (tn_grpc_server_options){.max_memory = 5000000});
+    tn_view x = framed(&room, 0, "", 0);
+    for (int k = 0; k < PEERS; k++) {
+        int refused = 0, began = 0;
+        peer_begin(&p[k], dial(s.port), true);
+        for (int i = 0; i < CALLS; i++) peer_call(&p[k], &a[k][i], k % 2 ? "/t/Large" : "/t/LargeLater", NULL, x, false);
+        while (refused + began < CALLS) {
+            assert_true(peer_pump(&p[k], 10000));
+            refused = began = 0;
+            for (int i = 0; i < CALLS; i++) {
+                bool is_refused = a[k][i].status == TN_RESOURCE_EXHAUSTED || (a[k][i].closed && a[k][i].code == NGHTTP2_REFUSED_STREAM);
+                refused += is_refused;
+                began += !is_refused && a[k][i].http == 200;
+            }
+        }
+        assert_in_range(began, 1, 5);
+        if (k) assert_true(began == 1); /* the first has taken all that there is */
+    }
+    peer_connect(&good, s.port);
+    answer large = ask(&good, "/t/Large", NULL, "", 0);
+    assert_int_equal(large.status, 0);
+    assert_int_equal(large.body.n, 1000005);
+    answer_free(&large);
+    peer_close(&good);
+    for (int k = 0; k < PEERS; k++) {
+        for (int i = 0; i < CALLS; i++) answer_free(&a[k][i]);
+        peer_close(&p[k]);
+    }
+    tn_buf_free(&room);
     close_site(&s);
 }
 
@@ -834,6 +893,7 @@ int main(void)
         cmocka_unit_test(test_idle_old_dead),  cmocka_unit_test(test_unix),
         cmocka_unit_test(test_bad_addresses),  cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_memory),         cmocka_unit_test(test_name),
+        cmocka_unit_test(test_nobody_reads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

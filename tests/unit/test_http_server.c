@@ -54,9 +54,24 @@ static void *answer_later(void *arg)
     return NULL;
 }
 
+enum { LARGE = 16 << 20 };
+
+static void enlarge(tn_http_request *r)
+{
+    tn_buf out = {0};
+    assert_true(tn_buf_reserve(&out, LARGE));
+    memset(out.data, 'x', LARGE);
+    out.n = LARGE;
+    tn_http_reply(r, 200, "text/plain", &out);
+}
+
 static void handle(void *payload, tn_http_request *r)
 {
     (void)payload;
+    if (strstr(tn_http_path(r), "large")) {
+        enlarge(r);
+        return;
+    }
     if (!strstr(tn_http_path(r), "later")) {
         echo(r);
         return;
@@ -388,6 +403,46 @@ static void trickling_clients(void **state)
     stop(s);
 }
 
+/* What waits for those who do not read, and what comes from those who do not end, is bounded for all together. */
+static void memory_has_a_limit(void **state)
+{
+    (void)state;
+    enum { N = 6, ROOM = 3 };
+    tn_http_server *s = start((tn_http_server_options){.max_memory = ROOM * LARGE + 1000000});
+    const char *request = "GET /large HTTP/1.1\r\n" CLOSE "\r\n", *part = "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\n";
+    char *body = tn_calloc(1, LARGE);
+    tn_buf out = {0};
+    int fds[N];
+    for (int i = 0; i < N; i++) {
+        fds[i] = connect_to(s);
+        say(fds[i], request, strlen(request));
+        tn_buf_clear(&out);
+        hear(fds[i], "\r\n\r\n", 1, &out);
+        assert_int_equal(strncmp(out.data, i < ROOM ? "HTTP/1.1 200" : "HTTP/1.1 503", 12), 0);
+    }
+    expect(s, "GET /alive HTTP/1.1\r\n" CLOSE "\r\n", "HTTP/1.1 200", "/alive");
+    for (int i = 0; i < N; i++) close(fds[i]);
+    do { /* they are noticed one after another */
+        exchange(s, request, strlen(request), &out);
+    } while (strncmp(out.data, "HTTP/1.1 200", 12) != 0);
+    for (int i = 0; i < ROOM; i++) {
+        fds[i] = connect_to(s);
+        say(fds[i], part, strlen(part));
+        say(fds[i], body, LARGE);
+    }
+    tn_buf whole = {0};
+    tn_buf_printf(&whole, "POST /p HTTP/1.1\r\n" CLOSE "Content-Length: %d\r\n\r\n", LARGE);
+    tn_buf_add(&whole, body, LARGE);
+    do { /* what they have sent comes in when it does */
+        exchange(s, whole.data, whole.n, &out);
+    } while (strncmp(out.data, "HTTP/1.1 503", 12) != 0);
+    tn_buf_free(&whole);
+    for (int i = 0; i < ROOM; i++) close(fds[i]);
+    tn_buf_free(&out);
+    tn_free(body);
+    stop(s);
+}
+
 static void connections_have_a_limit(void **state)
 {
     (void)state;
@@ -547,6 +602,7 @@ int main(void)
         cmocka_unit_test(vanished_and_half_closed_clients),
         cmocka_unit_test(idle_connections_time_out),
         cmocka_unit_test(trickling_clients),
+        cmocka_unit_test(memory_has_a_limit),
         cmocka_unit_test(connections_have_a_limit),
         cmocka_unit_test(draining_waits_for_answers),
         cmocka_unit_test(many_at_once),
