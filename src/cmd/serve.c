@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -188,6 +189,16 @@ static void set_signals(sigset_t *signals)
     sigaddset(signals, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a log that may not grow loses records */
+}
+
+/* Each connection takes one; most systems give a process few and let it have many. */
+static void take_descriptors(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0) return;
+    r.rlim_cur = r.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &r);
 }
 
 /* ==== the command ==== */
@@ -223,6 +234,7 @@ static tn_code run_server(values *v, tn_error *err)
     guard g = {.drain_seconds = v->drain_seconds};
     pthread_t watcher;
     set_signals(&g.signals);
+    take_descriptors();
     tn_code code = tn_server_new(&v->o, &g.server, err);
     if (code != TN_OK) return code;
     if (pthread_create(&watcher, NULL, watch, &g) != 0) {

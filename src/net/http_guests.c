@@ -3,16 +3,22 @@
  * http_guests.c - connections that may not take for ever to say what they want.
  *
  * libmicrohttpd ends connections on which nothing happens; one that sends a byte now and then would stay and
- * take the place of others. Such a one is shut down here, which libmicrohttpd then notices.
+ * take the place of others. So would one whose peer has gone in the middle of a request, until its time is over:
+ * when the end comes together with the last bytes, libmicrohttpd does not notice it. Such ones are shut down here,
+ * which libmicrohttpd then notices.
  */
 #include "http_guests.h"
 
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
 struct tn_guest {
     int fd;
     atomic_int_fast64_t since; /* tn_now_us; 0: it has a request */
+    atomic_bool whole;         /* the request is there: who has sent it may have ended his side */
+    bool left;                 /* the peer had, when this was last looked at */
     tn_guest *next, **at;
 };
 
@@ -25,13 +31,38 @@ struct tn_guests {
     tn_guest *first;
 };
 
+/* Twice: what has come is taken meanwhile. */
+static bool has_gone(tn_guest *p, short events)
+{
+    int unread = 0;
+    bool ended = events & (POLLRDHUP | POLLHUP | POLLERR), before = p->left;
+    bool left = ended && !atomic_load(&p->whole) && ioctl(p->fd, FIONREAD, &unread) == 0 && !unread;
+    p->left = left;
+    return left && before;
+}
+
+enum { AT_ONCE = 256 };
+
+/* So many from this one on; the next. */
+static tn_guest *look_at_some(const tn_guests *g, tn_guest *first, int64_t now)
+{
+    struct pollfd fds[AT_ONCE];
+    tn_guest *p = first;
+    nfds_t n = 0;
+    for (; p && n < AT_ONCE; p = p->next) fds[n++] = (struct pollfd){.fd = p->fd, .events = POLLRDHUP};
+    if (poll(fds, n, 0) < 0) return p;
+    n = 0;
+    for (tn_guest *q = first; q != p; q = q->next, n++) {
+        int64_t since = atomic_load(&q->since);
+        if (has_gone(q, fds[n].revents) || (since && now - since > g->patience)) shutdown(q->fd, SHUT_RDWR);
+    }
+    return p;
+}
+
 static void look_around(tn_guests *g)
 {
     int64_t now = tn_now_us();
-    for (tn_guest *p = g->first; p; p = p->next) {
-        int64_t since = atomic_load(&p->since);
-        if (since && now - since > g->patience) shutdown(p->fd, SHUT_RDWR);
-    }
+    for (tn_guest *p = g->first; p;) p = look_at_some(g, p, now);
 }
 
 static void *watch(void *guests)
@@ -90,6 +121,8 @@ tn_guest *tn_guest_come(tn_guests *g, int fd)
     tn_guest *guest = fd >= 0 ? tn_malloc(sizeof *guest) : NULL;
     if (!guest) return NULL;
     guest->fd = fd;
+    guest->left = false;
+    atomic_init(&guest->whole, false);
     atomic_init(&guest->since, tn_now_us());
     pthread_mutex_lock(&g->lock);
     guest->next = g->first;
@@ -115,7 +148,14 @@ void tn_guest_asks(tn_guest *guest)
     if (guest) atomic_store(&guest->since, 0);
 }
 
+void tn_guest_has_asked(tn_guest *guest)
+{
+    if (guest) atomic_store(&guest->whole, true);
+}
+
 void tn_guest_rests(tn_guest *guest)
 {
-    if (guest) atomic_store(&guest->since, tn_now_us());
+    if (!guest) return;
+    atomic_store(&guest->since, tn_now_us());
+    atomic_store(&guest->whole, false);
 }

@@ -117,14 +117,15 @@ tn_view tn_http_body(const tn_http_request *r)
     return (tn_view){r->body.data ? r->body.data : "", r->body.n};
 }
 
-/* Whether there is room for so many bytes of it. */
+/* Whether there is room for so many bytes of it; where there is not, it has none any more. */
 static bool charge(tn_http_request *r, size_t n)
 {
     tn_http_server *s = r->server;
     size_t all = atomic_fetch_add(&s->memory, n - r->charged) + n - r->charged;
-    bool more = n > r->charged;
-    r->charged = n;
-    return !more || all <= s->o.max_memory;
+    bool fits = n <= r->charged || all <= s->o.max_memory;
+    if (!fits) atomic_fetch_sub(&s->memory, n);
+    r->charged = fits ? n : 0;
+    return fits;
 }
 
 /* ==== answers ==== */
@@ -257,6 +258,13 @@ static enum MHD_Result queue_answer(tn_http_request *r)
     return MHD_queue_response(r->connection, (unsigned)r->status, r->response);
 }
 
+static tn_guest *guest_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
 /* An answer of the server's own; the connection ends with it. */
 static enum MHD_Result refuse(tn_http_request *r, int status, const char *text)
 {
@@ -267,6 +275,7 @@ static enum MHD_Result refuse(tn_http_request *r, int status, const char *text)
     MHD_add_response_header(m, MHD_HTTP_HEADER_CONNECTION, "close");
     r->response = m;
     r->status = status;
+    tn_guest_has_asked(guest_of(r->connection));
     atomic_store(&r->stage, ANSWERED);
     return queue_answer(r);
 }
@@ -294,13 +303,6 @@ static const char *origin_form(const char *uri)
     if (*uri == '/' || !host) return uri;
     const char *path = strchr(host + 3, '/');
     return path ? path : "/";
-}
-
-static tn_guest *guest_of(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info ? info->socket_context : NULL;
 }
 
 static void come_or_leave(void *server, struct MHD_Connection *connection, void **guest,
@@ -436,6 +438,7 @@ static enum MHD_Result hand_over(tn_http_request *r)
     pthread_mutex_lock(&s->lock);
     s->handled++;
     pthread_mutex_unlock(&s->lock);
+    tn_guest_has_asked(guest_of(r->connection));
     atomic_store(&r->stage, HANDLING);
     s->o.handle(s->o.payload, r);
     if (atomic_load(&r->stage) == ANSWERED) return queue_answer(r);
