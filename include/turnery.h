@@ -63,7 +63,7 @@ typedef enum tn_code {
 /* What went wrong, where and with which value. Fixed size, so that reporting never allocates. */
 typedef struct tn_error {
     tn_code code;
-    char message[1020];
+    char message[2044];
 } tn_error;
 
 TN_API const char *tn_code_name(tn_code code); /* "INVALID_ARGUMENT" */

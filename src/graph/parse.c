@@ -62,12 +62,18 @@ tn_code tn_parse_put(const tn_parsing *b, tn_tensor *out, int64_t at, const tn_p
 
 /* ==== dense ==== */
 
-static tn_code missing(const tn_parsing *b, int64_t example, const tn_wanted *w)
+/* A feature's list, as TensorFlow's messages call it. */
+static const char *list_name(tn_dtype d)
+{
+    return d == TN_STRING ? "bytes" : tn_dtype_name(d);
+}
+
+static tn_code missing(const tn_parsing *b, const tn_wanted *w)
 {
     return tn_fail(
         b->err, TN_INVALID_ARGUMENT,
-        "Name: <unknown>, Feature: %.*s (data type: %s) is required but could not be found. (example %lld)",
-        (int)TN_MIN(w->key.n, (size_t)200), w->key.p, tn_dtype_name(w->dtype), (long long)example);
+        "Name: <unknown>, Feature: %.*s (data type: %s) is required but could not be found.",
+        (int)TN_MIN(w->key.n, (size_t)200), w->key.p, tn_dtype_name(w->dtype));
 }
 
 static tn_code fixed_dense(const tn_parsing *b, const tn_wanted *w, int o)
@@ -85,7 +91,7 @@ static tn_code fixed_dense(const tn_parsing *b, const tn_wanted *w, int o)
         tn_parsed v;
         bool found;
         TN_TRY(take(b, k, w, &v, &found));
-        if (!found && tn_tensor_count(w->def) == 0 && each > 0) return missing(b, k, w);
+        if (!found && tn_tensor_count(w->def) == 0 && each > 0) return missing(b, w);
         if (!found && tn_tensor_count(w->def) != each)
             return tn_fail(b->err, TN_INVALID_ARGUMENT, "the default of %.*s has %lld elements, its shape %s",
                            (int)w->key.n, w->key.p, (long long)tn_tensor_count(w->def),
@@ -93,9 +99,8 @@ static tn_code fixed_dense(const tn_parsing *b, const tn_wanted *w, int o)
         if (found && (int64_t)v.n != each)
             return tn_fail(b->err, TN_INVALID_ARGUMENT,
                            "Name: <unknown>, Key: %.*s, Index: %lld.  Number of %s values != expected.  "
-                           "values size: %zu but output shape: %s",
-                           (int)TN_MIN(w->key.n, (size_t)200), w->key.p, (long long)k,
-                           tn_dtype_name(w->dtype), v.n, tn_shape_text(&w->shape, text, sizeof text));
+                           "Values size: %zu but output shape: %s",
+                           (int)TN_MIN(w->key.n, (size_t)200), w->key.p, (long long)k, list_name(w->dtype), v.n, tn_shape_text(&w->shape, text, sizeof text));
         if (found)
             TN_TRY(tn_parse_put(b, b->r->out[o], k * each, &v));
         else
@@ -107,6 +112,7 @@ static tn_code fixed_dense(const tn_parsing *b, const tn_wanted *w, int o)
 /* As long as the longest example; the shorter ones are filled up with the default. */
 static tn_code variable_dense(const tn_parsing *b, const tn_wanted *w, int o)
 {
+    char text[128];
     tn_shape s = {.rank = 0};
     int64_t row = tn_shape_product(&w->shape, 1, w->shape.rank), longest = 0;
     if (row < 1)
@@ -119,8 +125,10 @@ static tn_code variable_dense(const tn_parsing *b, const tn_wanted *w, int o)
         if ((int64_t)v.n % row)
             return tn_fail(
                 b->err, TN_INVALID_ARGUMENT,
-                "Name: <unknown>, Key: %.*s, Index: %lld.  Number of values is not a multiple of %lld: %zu",
-                (int)TN_MIN(w->key.n, (size_t)200), w->key.p, (long long)k, (long long)row, v.n);
+                "Name: <unknown>, Key: %.*s, Index: %lld.  Number of %s values is not a multiple of stride length. Saw "
+                "%zu values but output shape is: %s",
+                (int)TN_MIN(w->key.n, (size_t)200), w->key.p, (long long)k, list_name(w->dtype), v.n,
+                tn_shape_text(&w->shape, text, sizeof text));
         longest = TN_MAX(longest, (int64_t)v.n / row);
     }
     if (!b->scalar) s.dim[s.rank++] = b->n;

@@ -204,7 +204,7 @@ static tn_code begin(tn_turn *t, const tn_SerializedRequest *in, outputs_fn outp
     const tn_asker *a = tn_askers_named(t->servable->askers, t->signature);
     if (!a)
         return tn_fail(err, TN_INVALID_ARGUMENT, "No signature was found with the name: %.*s",
-                       (int)TN_MIN(t->signature.n, 900), t->signature.p);
+                       (int)TN_MIN(t->signature.n, 1100), t->signature.p);
     t->facts.signature = a->signature->name;
     if (!wanted) return tn_no_memory(err, 0);
     TN_TRY(outputs(t, a, wanted, &n, err));

@@ -17,7 +17,7 @@ static tn_code check_fields(const tn_GetModelMetadataRequest *in, tn_error *err)
     for (uint32_t i = 0; i < in->metadata_field.n; i++) {
         tn_view f = in->metadata_field.items[i];
         if (!tn_view_is(f, FIELD_NAME))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Metadata field %.*s is not supported", (int)TN_MIN(f.n, 900),
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Metadata field %.*s is not supported", (int)TN_MIN(f.n, 1100),
                            f.p);
     }
     return TN_OK;

@@ -44,7 +44,7 @@ static tn_code check_spec(const job *j, int i, tn_error *err)
     for (int k = 0; k < i; k++)
         if (tn_view_eq(signature, signature_of(j->parts[k].task)))
             return tn_fail(err, TN_INVALID_ARGUMENT, "Duplicate evaluation of signature: %.*s",
-                           (int)TN_MIN(signature.n, 900), signature.p);
+                           (int)TN_MIN(signature.n, 1100), signature.p);
     return TN_OK;
 }
 
@@ -56,13 +56,13 @@ static tn_code take_part(job *j, int i, tn_error *err)
     p->asker = tn_askers_named(j->turn->servable->askers, signature);
     if (!p->asker)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Requested signature not found in model graph: %.*s",
-                       (int)TN_MIN(signature.n, 900), signature.p);
+                       (int)TN_MIN(signature.n, 1100), signature.p);
     p->classifies = tn_view_is(method, TN_CLASSIFY_METHOD);
     if (p->classifies) TN_TRY(tn_classify_outputs(j->turn, p->asker, p->wanted, &p->n, err));
     else if (tn_view_is(method, TN_REGRESS_METHOD))
         TN_TRY(tn_regress_outputs(j->turn, p->asker, p->wanted, &p->n, err));
     else
-        return tn_fail(err, TN_UNIMPLEMENTED, "Unsupported signature method_name: %.*s", (int)TN_MIN(method.n, 900),
+        return tn_fail(err, TN_UNIMPLEMENTED, "Unsupported signature method_name: %.*s", (int)TN_MIN(method.n, 1100),
                        method.p);
     const char *name = p->asker->signature->in[0].name, *first = j->parts[0].asker->signature->in[0].name;
     if (name && first && !strcmp(name, first)) return TN_OK;

@@ -102,7 +102,7 @@ static tn_code fail_output(tn_view alias, const tn_loaded_signature *s, tn_error
     tn_buf names = {0};
     tn_fail(err, TN_INVALID_ARGUMENT,
             "output tensor alias not found in signature: %.*s Outputs expected to be in the set {%s}.",
-            (int)TN_MIN(alias.n, 400), alias.p, join(&names, s->out, s->n_out, name_of_value, NULL, 0, NULL));
+            (int)TN_MIN(alias.n, 1100), alias.p, join(&names, s->out, s->n_out, name_of_value, NULL, 0, NULL));
     tn_buf_free(&names);
     return TN_INVALID_ARGUMENT;
 }
@@ -125,7 +125,7 @@ static tn_code find_signature(tn_turn *t, const tn_asker **out, tn_error *err)
     *out = tn_askers_named(t->servable->askers, t->signature);
     if (!*out)
         return tn_fail(err, TN_FAILED_PRECONDITION, "Serving signature key \"%.*s\" not found.",
-                       (int)TN_MIN(t->signature.n, 900), t->signature.p);
+                       (int)TN_MIN(t->signature.n, 1100), t->signature.p);
     t->facts.signature = (*out)->signature->name;
     return tn_predict_check(t, *out, err);
 }
@@ -139,7 +139,7 @@ static tn_code take_input(tn_turn *t, const tn_TensorEntry *e, int i, tn_error *
     tn_code code = tn_tensor_view_of_proto(e->value, t->arena, FILL_LIMIT, v, err);
     t->ask.in[i] = v;
     if (code == TN_OK || code == TN_RESOURCE_EXHAUSTED) return code;
-    return tn_fail(err, TN_INVALID_ARGUMENT, "tensor parsing error: %.*s", (int)TN_MIN(e->key.n, 900), e->key.p);
+    return tn_fail(err, TN_INVALID_ARGUMENT, "tensor parsing error: %.*s", (int)TN_MIN(e->key.n, 1100), e->key.p);
 }
 
 static int compare(tn_view a, tn_view b)

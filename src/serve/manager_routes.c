@@ -110,10 +110,10 @@ tn_code tn_manager_get(tn_manager *m, const tn_ModelSpec *spec, tn_servable **ou
         *out = s;
         return TN_OK;
     }
-    int n = (int)TN_MIN(spec->name.n, 500);
+    int n = (int)TN_MIN(spec->name.n, 1100);
     if (c == NO_SUCH_LABEL)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Unrecognized servable version label: %.*s",
-                       (int)TN_MIN(spec->version_label.n, 500), spec->version_label.n ? spec->version_label.p : "");
+                       (int)TN_MIN(spec->version_label.n, 1100), spec->version_label.n ? spec->version_label.p : "");
     if (c == LATEST) return tn_fail(err, TN_NOT_FOUND, "Servable not found for request: Latest(%.*s)", n, spec->name.p);
     return tn_fail(err, TN_NOT_FOUND, "Servable not found for request: Specific(%.*s, %lld)", n, spec->name.p,
                    (long long)version);

@@ -21,7 +21,7 @@ static tn_code find_signature(void *trip, tn_view name, const tn_loaded_signatur
     if (!a)
         return tn_fail(err, TN_INVALID_ARGUMENT,
                        "Serving signature name: \"%.*s\" not found in signature def",
-                       (int)TN_MIN(t->turn.signature.n, 900), t->turn.signature.p);
+                       (int)TN_MIN(t->turn.signature.n, 1100), t->turn.signature.p);
     *out = a->signature;
     return TN_OK;
 }

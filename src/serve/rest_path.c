@@ -121,17 +121,17 @@ tn_code tn_rest_path_parse(const char *method, const char *path, tn_arena *a, tn
     bool known = strcmp(method, "POST") == 0  ? match_post(path, &p, &r.kind)
                  : strcmp(method, "GET") == 0 ? match_get(path, &p, &r.kind)
                                               : false;
-    if (!known) return tn_fail(err, TN_INVALID_ARGUMENT, "Malformed request: %.32s %.900s", method, path);
+    if (!known) return tn_fail(err, TN_INVALID_ARGUMENT, "Malformed request: %.32s %.1900s", method, path);
     if (!decode(p.model, a, &r.model))
         return tn_fail(err, TN_INVALID_ARGUMENT, "Failed to decode model name:%.*s",
-                       (int)TN_MIN(p.model.n, 900), p.model.p);
+                       (int)TN_MIN(p.model.n, 1100), p.model.p);
     r.has_version = p.version.n > 0;
     if (r.has_version && !tn_parse_int(p.version, &r.version))
         return tn_fail(err, TN_INVALID_ARGUMENT, "Failed to convert version: %.*s to numeric.",
-                       (int)TN_MIN(p.version.n, 900), p.version.p);
+                       (int)TN_MIN(p.version.n, 1100), p.version.p);
     if (p.label.n && !decode(p.label, a, &r.label))
         return tn_fail(err, TN_INVALID_ARGUMENT, "Failed to decode model version label:%.*s",
-                       (int)TN_MIN(p.label.n, 900), p.label.p);
+                       (int)TN_MIN(p.label.n, 1100), p.label.p);
     *out = r;
     return TN_OK;
 }

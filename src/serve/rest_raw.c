@@ -21,7 +21,7 @@ static tn_code find_signature(tn_rest_trip *t, const tn_loaded_signature **out, 
     if (!*asker)
         return tn_fail(err, TN_INVALID_ARGUMENT,
                        "Serving signature name: \"%.*s\" not found in signature def",
-                       (int)TN_MIN(t->turn.signature.n, 900), t->turn.signature.p);
+                       (int)TN_MIN(t->turn.signature.n, 1100), t->turn.signature.p);
     *out = (*asker)->signature;
     if ((*out)->n_in != 1)
         return tn_fail(err, TN_INVALID_ARGUMENT, "a raw body is for signatures with one input; \"%s\" has %d",
