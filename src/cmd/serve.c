@@ -322,6 +322,8 @@ int model_server_main(int argc, char **argv)
     }
     if (!parse_leniently(argc, argv, &v, &err)) return 255;
     tn_code code = serve(&v, argc - 1, argv + 1, &err);
-    if (code != TN_OK) fprintf(stderr, "Failed to start server. Error: %s: %s\n", tn_code_name(code), err.message);
-    return code == TN_OK ? 0 : 255;
+    if (code == TN_OK) return 0;
+    say(3, "%s", err.message); /* why on standard error, and the status on standard output */
+    printf("Failed to start server. Error: %s: %s\n", tn_code_name(code), err.message);
+    return 255;
 }

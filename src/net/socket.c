@@ -115,6 +115,18 @@ static int port_of(int fd)
     return a.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&a)->sin6_port) : 0;
 }
 
+static tn_code listen_at_first(const char *address, int *fd, tn_error *err)
+{
+    struct addrinfo *all;
+    TN_TRY(resolve(address, true, &all, err));
+    tn_code code = TN_INTERNAL;
+    for (struct addrinfo *i = all; i && code; i = i->ai_next)
+        code = listen_at(i->ai_addr, i->ai_addrlen, address, fd, err);
+    freeaddrinfo(all);
+    return code;
+}
+
+/* "0.0.0.0" is every address of the machine, of IPv6 too, as gRPC means it; of IPv4 alone where there is no IPv6. */
 tn_code tn_socket_listen(const char *address, int *fd, int *port, tn_error *err)
 {
     if (is_unix(address)) {
@@ -125,13 +137,12 @@ tn_code tn_socket_listen(const char *address, int *fd, int *port, tn_error *err)
         *port = 0;
         return listen_at((struct sockaddr *)&a, size, address, fd, err);
     }
-    struct addrinfo *all;
-    TN_TRY(resolve(address, true, &all, err));
-    tn_code code = TN_INTERNAL;
-    for (struct addrinfo *i = all; i && code; i = i->ai_next)
-        code = listen_at(i->ai_addr, i->ai_addrlen, address, fd, err);
-    freeaddrinfo(all);
-    if (!code) *port = port_of(*fd);
+    char both[HOST_SIZE];
+    const char *any = after(address, "0.0.0.0:");
+    snprintf(both, sizeof both, "[::]:%s", any ? any : "");
+    tn_code code = any ? listen_at_first(both, fd, NULL) : TN_INTERNAL;
+    if (code != TN_OK) code = listen_at_first(address, fd, err);
+    if (code == TN_OK) *port = port_of(*fd);
     return code;
 }
 
@@ -221,6 +232,11 @@ void tn_socket_peer(const struct sockaddr_storage *a, char peer[TN_PEER_SIZE])
         snprintf(peer, TN_PEER_SIZE, "ipv4:%s:%d", text, ntohs(in->sin_port));
     } else if (a->ss_family == AF_INET6) {
         const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)a;
+        if (IN6_IS_ADDR_V4MAPPED(&in->sin6_addr)) {
+            inet_ntop(AF_INET, in->sin6_addr.s6_addr + 12, text, sizeof text);
+            snprintf(peer, TN_PEER_SIZE, "ipv4:%s:%d", text, ntohs(in->sin6_port));
+            return;
+        }
         inet_ntop(AF_INET6, &in->sin6_addr, text, sizeof text);
         snprintf(peer, TN_PEER_SIZE, "ipv6:[%s]:%d", text, ntohs(in->sin6_port));
     } else {

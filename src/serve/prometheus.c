@@ -63,6 +63,11 @@ static bool answered(const tn_request_cell *c)
     return asks_model(c) && c->code == TN_OK;
 }
 
+static bool answered_examples(const tn_request_cell *c)
+{
+    return answered(c) && c->api != TN_API_PREDICT;
+}
+
 static void label_model(const tn_request_cell *c, tn_buf *out)
 {
     tn_buf_str(out, "model_name=\"");
@@ -85,7 +90,7 @@ static void label_entry(const tn_request_cell *c, tn_buf *out)
 static void label_runtime(const tn_request_cell *c, tn_buf *out)
 {
     label_model(c, out);
-    tn_buf_printf(out, ",API=\"%s\",runtime=\"TF1\"", api_name(c));
+    tn_buf_printf(out, ",API=\"%s\",runtime=\"TF1\"", api_names[c->api]); /* whichever way it came */
 }
 
 static void label_example(const tn_request_cell *c, tn_buf *out)
@@ -124,8 +129,8 @@ static const family families[] = {
     {":tensorflow:serving:request_count", VIEW_COUNT, asks_model, label_status, STAGE(TN_STAGE_TOTAL)},
     {":tensorflow:serving:request_latency", VIEW_HISTOGRAM, answered, label_entry, STAGE(TN_STAGE_TOTAL)},
     {":tensorflow:serving:runtime_latency", VIEW_HISTOGRAM, answered, label_runtime, STAGE(TN_STAGE_COMPUTE)},
-    {":tensorflow:serving:request_example_counts", VIEW_HISTOGRAM, answered, label_example, EXAMPLES},
-    {":tensorflow:serving:request_example_count_total", VIEW_SUM, answered, label_example, EXAMPLES},
+    {":tensorflow:serving:request_example_counts", VIEW_HISTOGRAM, answered_examples, label_example, EXAMPLES},
+    {":tensorflow:serving:request_example_count_total", VIEW_SUM, answered_examples, label_example, EXAMPLES},
     {":tensorflow:core:graph_runs", VIEW_COUNT, answered, NULL, STAGE(TN_STAGE_COMPUTE)},
     {":tensorflow:core:graph_run_time_usecs", VIEW_SUM, answered, NULL, STAGE(TN_STAGE_COMPUTE)},
     {":tensorflow:core:graph_run_time_usecs_histogram", VIEW_HISTOGRAM, answered, NULL, STAGE(TN_STAGE_COMPUTE)},

@@ -158,6 +158,9 @@ static tn_code open_grpc(tn_server *s, tn_error *err)
 static tn_code open_rest(tn_server *s, tn_error *err)
 {
     const tn_server_options *o = &s->options;
+    if (!s->plan.rest_listen && o->rest_api_port) /* goes on, as TensorFlow Serving does */
+        tn_logf(&s->log, TN_ERROR, "server_options.http_port cannot be same as grpc_port. Please use a different port for "
+                "HTTP/REST API. Skipped exporting HTTP/REST API.");
     if (!s->plan.rest_listen) return TN_OK;
     tn_http_server_options h = {.listen = s->plan.rest_listen,
                                 .threads = (int)TN_MIN(o->rest_api_num_threads, 1024),
@@ -183,8 +186,12 @@ static tn_code open_rest(tn_server *s, tn_error *err)
 /* The lines that scripts wait for, word for word. */
 static void say_ready(tn_server *s)
 {
-    for (int i = 0; i < s->plan.n_grpc_listen; i++)
-        tn_logf(&s->log, TN_INFO, "Running gRPC ModelServer at %s ...", s->plan.grpc_listen[i]);
+    for (int i = 0; i < s->plan.n_grpc_listen; i++) {
+        const char *at = s->plan.grpc_listen[i];
+        bool is_socket = strncmp(at, "unix:", 5) == 0;
+        tn_logf(&s->log, TN_INFO, "Running gRPC ModelServer at %s%s ...", is_socket ? "UNIX socket " : "",
+                is_socket ? at + 5 : at);
+    }
     if (s->http)
         tn_logf(&s->log, TN_INFO, "Exporting HTTP/REST API at:localhost:%d ...", tn_http_server_port(s->http));
 }

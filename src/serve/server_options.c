@@ -184,10 +184,12 @@ static tn_code ssl(const tn_server_options *o, tn_server_plan *p, tn_error *err)
 static tn_code session(const tn_server_options *o, tn_server_plan *p, tn_error *err)
 {
     int64_t session = o->tensorflow_session_parallelism, intra = o->tensorflow_intra_op_parallelism;
-    if (session && (intra || o->tensorflow_inter_op_parallelism))
+    if (session > 0 && intra > 0 && o->tensorflow_inter_op_parallelism > 0)
         return tn_fail(err, TN_INVALID_ARGUMENT,
-                       "--tensorflow_session_parallelism is set together with --tensorflow_intra_op_parallelism or "
-                       "--tensorflow_inter_op_parallelism");
+                       "Either configure server_options.tensorflow_session_parallelism or "
+                       "(server_options.tensorflow_intra_op_parallelism, server_options.tensorflow_inter_op_parallelism) "
+                       "separately. You cannot configure all.");
+    if (intra || o->tensorflow_inter_op_parallelism) session = 0; /* the others decide */
     if (given(o->tensorflow_session_config_file)) {
         tn_ConfigProto *c;
         TN_TRY(read_message(TN_PROTO(ConfigProto), o->tensorflow_session_config_file, p->arena, (void **)&c, err));
@@ -284,15 +286,16 @@ static tn_code addresses(const tn_server_options *o, tn_server_plan *p, tn_error
         if (numbers[i] < 0 || numbers[i] > 65535)
             return tn_fail(err, TN_INVALID_ARGUMENT, "--%s=%lld is no port: 0 to 65535", names[i],
                            (long long)numbers[i]);
-    if (o->port && o->port == o->rest_api_port)
+    bool same = o->port && o->port == o->rest_api_port;
+    if (same && !o->strictly_tensorflow)
         return tn_fail(err, TN_INVALID_ARGUMENT, "--port and --rest_api_port are both %lld", (long long)o->port);
     if (o->port) p->grpc_listen[p->n_grpc_listen++] = tn_arena_printf(p->arena, "0.0.0.0:%lld", (long long)o->port);
     if (given(o->grpc_socket_path))
         p->grpc_listen[p->n_grpc_listen++] = tn_arena_printf(p->arena, "unix:%s", o->grpc_socket_path);
-    if (o->rest_api_port) p->rest_listen = tn_arena_printf(p->arena, "[::]:%lld", (long long)o->rest_api_port);
+    if (o->rest_api_port && !same) p->rest_listen = tn_arena_printf(p->arena, "[::]:%lld", (long long)o->rest_api_port);
     for (int i = 0; i < p->n_grpc_listen; i++)
         if (!p->grpc_listen[i]) return tn_no_memory(err, 0);
-    if (o->rest_api_port && !p->rest_listen) return tn_no_memory(err, 0);
+    if (o->rest_api_port && !same && !p->rest_listen) return tn_no_memory(err, 0);
     if (!p->n_grpc_listen && !p->rest_listen)
         return tn_fail(err, TN_INVALID_ARGUMENT, "server_options.grpc_port is not set: there is no port at all");
     return TN_OK;

@@ -133,7 +133,7 @@ stop; ok "and ends"
 
 # ---- as tensorflow_model_server
 "$S" --nonsense=1 > out 2> err; [ $? -eq 255 ] && head -1 out | grep -q "^unknown argument: --nonsense=1$" && grep -q "^usage: " out; ok "an unknown argument"
-"$S" --port=999999 --model_name=half --model_base_path="$WORK/models" > out 2> err; [ $? -eq 255 ] && grep -q "^Failed to start server. Error: " err; ok "a start that fails: status 255"
+"$S" --port=999999 --model_name=half --model_base_path="$WORK/models" > out 2> err; [ $? -eq 255 ] && grep -q "^Failed to start server. Error: " out && grep -q "is no port" err; ok "a start that fails: status 255"
 start "$S" --model_name=half --model_base_path="$WORK/models"; ok "it serves by flags alone"
 ask "http://localhost:$REST" --model half --input 8 --json && [ "$(cat out)" = '{"y":[6]}' ]; ok "and answers"
 stop; ok "status 0"

@@ -172,8 +172,8 @@ def listed(*xs):
 
 
 def classes(*rows):
-    return "result { %s }" % " ".join("classifications { %s }" % " ".join(
-        "classes { %s %s }" % ('label: "%s"' % label if label else "", "score: %s" % score if score is not None else "") for label, score in row) for row in rows)
+    one = lambda label, score: "classes { %s %s }" % ('label: "%s"' % label if label else "", "score: %s" % score if score is not None else "")
+    return "result { %s }" % " ".join("classifications { %s }" % " ".join(one(*c) for c in row) for row in rows)
 
 
 def values(*xs):

@@ -194,12 +194,14 @@ Predict.rows(
         b'{\n    "predictions": [\n        {\n            "sum": 3.0,\n            "twice": 4\n        },\n        {\n            "sum": 7.0,\n'
         b'            "twice": 8\n        }\n    ]\n}'),
     ask("several inputs in columns", "two", '"inputs": {"a": [1, 2], "b": [3, 4], "c": 1}', 200,
-        b'{\n    "outputs": {\n        "sum": [\n            4.0,\n            6.0\n        ],\n        "twice": [\n            6,\n            8\n        ]\n    }\n}'),
+        b'{\n    "outputs": {\n        "sum": [\n            4.0,\n            6.0\n        ],\n'
+        b'        "twice": [\n            6,\n            8\n        ]\n    }\n}'),
     ask("floats", "same_float", '"inputs": [1, 0.1, 1e30, 123456792.0, 1e-7, 100000, 1000000, 16777215, 0.333333333333333, -0.0, 3.14159265]', 200,
         columns("1.0", "0.1", "1e+30", "123456792.0", "1e-07", "100000.0", "1e+06", "16777215.0", "0.333333343", "-0.0", "3.14159274")),
     ask("doubles", "same_double", '"inputs": [1, 0.1, 1e300, 123456789.125, 1e-7, 0.3333333333333333]', 200,
         columns("1.0", "0.1", "1e+300", "123456789.125", "1e-07", "0.33333333333333331")),
-    ask("what is no number", "same_float", '"inputs": [NaN, Infinity, -Infinity, Inf, -Inf]', 200, columns("NaN", "Infinity", "-Infinity", "Infinity", "-Infinity")),
+    ask("what is no number", "same_float", '"inputs": [NaN, Infinity, -Infinity, Inf, -Inf]', 200,
+        columns("NaN", "Infinity", "-Infinity", "Infinity", "-Infinity")),
     ask("int64", "same_int64", '"inputs": [9223372036854775807, -9223372036854775808, 0]', 200,
         columns("9223372036854775807", "-9223372036854775808", "0")),
     ask("int32", "same_int32", '"inputs": [2147483647, -2147483648]', 200, columns("2147483647", "-2147483648")),
@@ -212,10 +214,12 @@ Predict.rows(
     ask("strings", "same_string", r'"inputs": ["a/\"\\\b\f\n\r\t\u0001\u00e9\ud83d\ude00", {"b64": "YQ=="}, ""]', 200,
         columns(r'"a/\"\\\b\f\n\r\t\u0001é😀"', '"a"', '""')),
     ask("bytes in rows", "text", '"instances": [{"b64": "YWI="}, "c"]', 200,
-        b'{\n    "predictions": [\n        {\n            "raw_bytes": {\n                "b64": "YWI="\n            },\n            "upper": "AB"\n        },\n'
+        b'{\n    "predictions": [\n        {\n            "raw_bytes": {\n                "b64": "YWI="\n            },\n'
+        b'            "upper": "AB"\n        },\n'
         b'        {\n            "raw_bytes": {\n                "b64": "Yw=="\n            },\n            "upper": "C"\n        }\n    ]\n}'),
     ask("bytes in columns", "text", '"inputs": ["a"]', 200,
-        b'{\n    "outputs": {\n        "raw_bytes": [\n            {\n                "b64": "YQ=="\n            }\n        ],\n        "upper": [\n            "A"\n'
+        b'{\n    "outputs": {\n        "raw_bytes": [\n            {\n                "b64": "YQ=="\n            }\n        ],\n'
+        b'        "upper": [\n            "A"\n'
         b'        ]\n    }\n}'),
     ask("defaults are not used by REST", "defaults", '"instances": [{"a": 1}]', 400,
         'Failed to process element: 0 of \'instances\' list. JSON object: {\n    "a": 1\n} must only have keys: a,b'),

@@ -14,6 +14,13 @@ static tn_manager *start(const tn_manager_options *o)
 static const tn_manager_options quick = {.file_system_poll_wait_seconds = 0.01, .max_num_load_retries = 5,
                                          .load_retry_interval_micros = 60000000, .warm_up = true};
 
+static const char *long_name(void)
+{
+    static char name[1501];
+    memset(name, 'n', sizeof name - 1);
+    return name;
+}
+
 static void test_one_model(void **state)
 {
     tn_error err;
@@ -35,6 +42,8 @@ static void test_one_model(void **state)
     assert_string_equal(err.message, "Servable not found for request: Latest(other)");
     assert_code(get(m, "m", -1, "stable", &s, &err), TN_INVALID_ARGUMENT);
     assert_string_equal(err.message, "Unrecognized servable version label: stable");
+    assert_code(get(m, long_name(), -1, NULL, &s, &err), TN_NOT_FOUND); /* gRPC cuts messages at 1,024 bytes: so much is whole */
+    assert_true(strncmp(err.message + 39, long_name(), 1024 - 39) == 0);
     assert_code(get(m, "", -1, NULL, &s, &err), TN_INVALID_ARGUMENT);
     assert_string_equal(err.message, "ModelSpec has no name specified.");
     assert_int_equal(state_of(m, 123), TN_STATE_AVAILABLE);
@@ -127,6 +136,31 @@ static void test_policies(void **state)
     assert_true(tn_manager_is_ready(m));
     assert_ok(set_model(state, m, "", &err), &err);
     assert_int_equal(latest(m), 4);
+    tn_manager_free(m);
+}
+
+/* A version that is wanted again while it is still being unloaded: somebody has not given it back yet. */
+static void test_wanted_again(void **state)
+{
+    tn_error err;
+    tn_servable *held;
+    tn_manager_options o = quick;
+    o.file_system_poll_wait_seconds = -1;
+    put_version(state, "m", 1, 1);
+    tn_manager *m = start(&o);
+    assert_ok(set_model(state, m, "", &err), &err);
+    assert_ok(tn_manager_poll_now(m, &err), &err);
+    assert_soon(latest(m) == 1);
+    assert_ok(get(m, "m", 1, NULL, &held, &err), &err);
+    put_version(state, "m", 2, 1);
+    assert_ok(tn_manager_poll_now(m, &err), &err);
+    assert_soon(state_of(m, 1) == TN_STATE_UNLOADING);
+    remove_version(state, "m", "2");
+    assert_ok(tn_manager_poll_now(m, &err), &err);
+    assert_int_equal(state_of(m, 1), TN_STATE_UNLOADING);
+    tn_servable_drop(held);
+    assert_soon(state_of(m, 1) == TN_STATE_AVAILABLE && state_of(m, 2) == TN_STATE_END);
+    assert_int_equal(latest(m), 1);
     tn_manager_free(m);
 }
 
@@ -370,7 +404,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_one_model),       TEST(test_versions_follow), TEST(test_policies),    TEST(test_labels),
         TEST(test_errors_of_sets),  TEST(test_waiting),         TEST(test_given_out),   TEST(test_changes_are_told),
-        TEST(test_run_folder),      TEST(test_meta_graph),      TEST(test_request_log),
+        TEST(test_run_folder),      TEST(test_meta_graph),      TEST(test_request_log),   TEST(test_wanted_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -221,13 +221,16 @@ static void test_prometheus(void **state)
     tn_metrics_request(m, &ok);
     tn_metrics_request(m, &bad);
     tn_metrics_request(m, &rest);
+    tn_request_facts classify = ok;
+    classify.api = TN_API_CLASSIFY;
+    tn_metrics_request(m, &classify);
     tn_metrics_state(m, "m", 3, TN_STATE_LOADING, 0);
     tn_metrics_state(m, "m", 3, TN_STATE_AVAILABLE, 4096);
     tn_metrics_load(m, "/models/m/\"3\"", TN_OK, 1500);
     tn_metrics_batch(m, "m", 25, 3, 4);
     const char *text = page(state, m);
     says(text, "# TYPE :tensorflow:serving:request_count counter\n");
-    says(text, ":tensorflow:serving:request_count{model_name=\"m\",status=\"OK\"} 3\n");
+    says(text, ":tensorflow:serving:request_count{model_name=\"m\",status=\"OK\"} 4\n");
     says(text, ":tensorflow:serving:request_count{model_name=\"m\",status=\"INVALID_ARGUMENT\"} 1\n");
     says(text, "# TYPE :tensorflow:serving:request_latency histogram\n");
     /* 40 us: at or over 32.4, under 58.32 */
@@ -236,8 +239,8 @@ static void test_prometheus(void **state)
     says(text, tn_arena_printf(arena_of(state), "%sle=\"58.32\"} 2\n", grpc));
     says(text, tn_arena_printf(arena_of(state), "%sle=\"+Inf\"} 2\n", grpc));
     says(text, ":tensorflow:serving:request_latency_sum{model_name=\"m\",API=\"predict\",entrypoint=\"REST\"} 1000000000\n");
-    says(text, ":tensorflow:serving:runtime_latency_count{model_name=\"m\",API=\"Predict\",runtime=\"TF1\"} 2\n");
-    says(text, ":tensorflow:serving:request_example_count_total{model=\"m\"} 6\n");
+    says(text, ":tensorflow:serving:runtime_latency_count{model_name=\"m\",API=\"Predict\",runtime=\"TF1\"} 3\n"); /* REST's too */
+    says(text, ":tensorflow:serving:request_example_count_total{model=\"m\"} 2\n"); /* Predict has none */
     says(text, "turnery_model_state{model_name=\"m\",version=\"3\",state=\"AVAILABLE\"} 1\n");
     says(text, "turnery_model_state{model_name=\"m\",version=\"3\",state=\"LOADING\"} 0\n");
     says(text, "turnery_model_bytes{model_name=\"m\",version=\"3\"} 4096\n");
@@ -245,7 +248,7 @@ static void test_prometheus(void **state)
     says(text, ":tensorflow:serving:batching_session:padding_size_sum{model_name=\"m\"} 1\n");
     says(text, "turnery_requests_total{model_name=\"m\",API=\"Predict\",entrypoint=\"GRPC\",version=\"3\","
                       "signature=\"serving_default\",code=\"INVALID_ARGUMENT\"} 1\n");
-    assert_int_equal(tn_metrics_value(m, "/tensorflow/serving/request_count"), 4);
+    assert_int_equal(tn_metrics_value(m, "/tensorflow/serving/request_count"), 5);
     assert_int_equal(tn_metrics_value(m, ":tensorflow:cc:saved_model:load_latency"), 1500);
     assert_int_equal(tn_metrics_value(m, "nothing"), 0);
     tn_metrics_free(m);
