@@ -100,7 +100,8 @@ static tn_code fixed_dense(const tn_parsing *b, const tn_wanted *w, int o)
             return tn_fail(b->err, TN_INVALID_ARGUMENT,
                            "Name: <unknown>, Key: %.*s, Index: %lld.  Number of %s values != expected.  "
                            "Values size: %zu but output shape: %s",
-                           (int)TN_MIN(w->key.n, (size_t)200), w->key.p, (long long)k, list_name(w->dtype), v.n, tn_shape_text(&w->shape, text, sizeof text));
+                           (int)TN_MIN(w->key.n, (size_t)200), w->key.p, (long long)k, list_name(w->dtype), v.n,
+                           tn_shape_text(&w->shape, text, sizeof text));
         if (found)
             TN_TRY(tn_parse_put(b, b->r->out[o], k * each, &v));
         else

@@ -159,8 +159,8 @@ static tn_code open_rest(tn_server *s, tn_error *err)
 {
     const tn_server_options *o = &s->options;
     if (!s->plan.rest_listen && o->rest_api_port) /* goes on, as TensorFlow Serving does */
-        tn_logf(&s->log, TN_ERROR, "server_options.http_port cannot be same as grpc_port. Please use a different port for "
-                "HTTP/REST API. Skipped exporting HTTP/REST API.");
+        tn_logf(&s->log, TN_ERROR, "server_options.http_port cannot be same as grpc_port. Please use a different "
+                "port for HTTP/REST API. Skipped exporting HTTP/REST API.");
     if (!s->plan.rest_listen) return TN_OK;
     tn_http_server_options h = {.listen = s->plan.rest_listen,
                                 .threads = (int)TN_MIN(o->rest_api_num_threads, 1024),

@@ -187,8 +187,8 @@ static tn_code session(const tn_server_options *o, tn_server_plan *p, tn_error *
     if (session > 0 && intra > 0 && o->tensorflow_inter_op_parallelism > 0)
         return tn_fail(err, TN_INVALID_ARGUMENT,
                        "Either configure server_options.tensorflow_session_parallelism or "
-                       "(server_options.tensorflow_intra_op_parallelism, server_options.tensorflow_inter_op_parallelism) "
-                       "separately. You cannot configure all.");
+                       "(server_options.tensorflow_intra_op_parallelism, "
+                       "server_options.tensorflow_inter_op_parallelism) separately. You cannot configure all.");
     if (intra || o->tensorflow_inter_op_parallelism) session = 0; /* the others decide */
     if (given(o->tensorflow_session_config_file)) {
         tn_ConfigProto *c;
