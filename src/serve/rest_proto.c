@@ -25,10 +25,19 @@ static void new_line(printer *p)
     for (int i = 0; i < p->depth; i++) tn_buf_char(p->out, ' ');
 }
 
+/* Also "<" and ">" are escaped, as protobuf does lest HTML misreads them. */
 static void print_string(printer *p, tn_view s)
 {
-    tn_json_writer w = {.out = p->out};
+    tn_buf plain = {0};
+    tn_json_writer w = {.out = &plain};
     tn_json_string(&w, s.p ? s : TN_VIEW(""));
+    for (size_t i = 0; i < plain.n; i++) {
+        char c = plain.data[i];
+        if (c == '<' || c == '>') tn_buf_printf(p->out, "\\u%04x", c);
+        else tn_buf_char(p->out, c);
+    }
+    if (plain.failed) p->out->failed = plain.failed;
+    tn_buf_free(&plain);
 }
 
 static void print_bytes(printer *p, tn_view s)

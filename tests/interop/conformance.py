@@ -82,6 +82,9 @@ def signatures():
     s["regress_wide"] = signature({"inputs": e}, {"outputs": tf.identity(score)}, "tensorflow/serving/regress")
     f = tf.io.parse_example(e, {"n": tf.io.FixedLenFeature([], tf.int64), "m": tf.io.FixedLenSequenceFeature([2], tf.float32, allow_missing=True)})
     s["needed"] = signature({"inputs": e}, {"scores": tf.reduce_sum(f["m"], 1) + tf.cast(f["n"], tf.float32)[:, None]}, "tensorflow/serving/classify")
+    n = v1.placeholder(tf.int32, [None], "n")
+    s["slow"] = signature({"n": n}, {"y": n + tf.while_loop(lambda i, v: i < n[0], lambda i, v: (i + 1, tf.sin(v) + 1.0),
+                                                           [0, tf.ones([64, 64])], parallel_iterations=1)[0] * 0})
     s["other_method"] = signature({"x": x}, {"y": tf.identity(x)}, "some/other/method")
     return s
 

@@ -12,10 +12,11 @@ import unittest
 
 import grpc
 import tensorflow as tf
+from tensorflow.core.protobuf import error_codes_pb2
 from google.protobuf import text_format
 from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2, predict_pb2, prediction_log_pb2, prediction_service_pb2_grpc
 
-from conformance import Table, floats, half_plus_two, inputs, outputs, spec, tensor
+from conformance import Table, floats, half_plus_two, inputs, outputs, spec, tensor, world
 from serving import MODEL_SERVER, TURNERY, Server, free_port, together
 
 X = inputs(x=tensor("DT_FLOAT", [1], 2))
@@ -281,7 +282,11 @@ class Versions(Own):
         self.until(lambda: self.states(s, "m") == {1: "AVAILABLE", 2: "END"})
         _, _, r = self.call("GetModelStatus", spec("m", version=2), s)
         self.assertNotEqual(r.model_version_status[0].status.error_code, 0)
-        self.assertNotEqual(r.model_version_status[0].status.error_message, "")
+        why = r.model_version_status[0].status
+        self.assertNotEqual(why.error_message, "")
+        self.check_rest("GET", "/v1/models/m/versions/2", None, 200, (
+            '{\n "model_version_status": [\n  {\n   "version": "2",\n   "state": "END",\n   "status": {\n    "error_code": "%s",\n'
+            '    "error_message": "%s"\n   }\n  }\n ]\n}\n' % (error_codes_pb2.Code.Name(why.error_code), why.error_message)).encode(), server=s)
         self.answers(s, "m", 1)
 
     def test_policies(self):
@@ -306,6 +311,24 @@ class Versions(Own):
 
     def answers_label(self, s, label, version):
         self.check_grpc("Predict", spec("m", label=label) + X, "OK", outputs(y=tensor("DT_FLOAT", [1], 3)) + spec("m", "serving_default", version), s)
+
+
+class Deadlines(Table):
+    flags = ("--rest_api_timeout_in_ms=200",)
+
+    def test_REST(self):
+        status, body, headers = self.server.http("/v1/models/all:predict", '{"signature_name": "slow", "instances": [2000000000]}')
+        self.assertEqual((status, headers["Content-Type"]), (504, "application/json"))
+        self.assertRegex(body, r'\A\{\n    "error": ".+"\n\}\Z')
+
+    def test_gRPC(self):
+        with grpc.insecure_channel(self.server.grpc) as channel:
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            slow = text_format.Parse(spec("all", "slow") + inputs(n=tensor("DT_INT32", [1], 2000000000)), predict_pb2.PredictRequest())
+            with self.assertRaises(grpc.RpcError) as c:
+                stub.Predict(slow, 0.2)
+            self.assertEqual(c.exception.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
+        self.check_grpc("Predict", spec("half") + X, "OK", outputs(y=tensor("DT_FLOAT", [1], 3)) + spec("half", "serving_default", 123))
 
 
 class Reload(Own):
@@ -396,6 +419,19 @@ class Batching(Own):
         self.assertEqual([c for c, _, _ in got], ["OK", "OK"], got)
         self.assertEqual([len(r.outputs["y"].float_val) for _, _, r in got], [2, 2])
 
+    def test_a_full_queue(self):
+        """One batch runs, one waits: there is no room for more."""
+        b = self.write("b", "max_batch_size { value: 1 } max_enqueued_batches { value: 1 } num_batch_threads { value: 1 }")
+        s = self.start("--model_config_file=" + self.write("c", 'model_config_list { config { name: "all" base_path: "%s" model_platform: "tensorflow" } }' %
+                                                           world.path("all")), "--enable_batching", "--batching_parameters_file=" + b)
+        slow = spec("all", "slow") + inputs(n=tensor("DT_INT32", [1], 20000))
+        got = together(8, lambda i: self.call("Predict", slow, s)[:2])
+        self.assertIn(("OK", ""), got)
+        full = [m for c, m in got if c == "UNAVAILABLE"]
+        self.assertGreater(len(full), 0, got)
+        for m in full:
+            self.assertTrue(m.startswith("The batch scheduling queue to which this task was submitted is full"), m)
+
     def test_scalars(self):
         s = self.batching("")
         self.check_grpc("Predict", spec("m") + inputs(x="dtype: DT_FLOAT tensor_shape { } float_val: 1"), "INVALID_ARGUMENT",
@@ -411,9 +447,9 @@ class Batching(Own):
 
 
 class WarmUp(Own):
-    def records(self, name, *records):
-        os.makedirs(self.path(name, "1", "assets.extra"))
-        with tf.io.TFRecordWriter(self.path(name, "1", "assets.extra", "tf_serving_warmup_requests")) as w:
+    def records(self, name, *records, version="1"):
+        os.makedirs(self.path(name, version, "assets.extra"))
+        with tf.io.TFRecordWriter(self.path(name, version, "assets.extra", "tf_serving_warmup_requests")) as w:
             for r in records:
                 w.write(r if isinstance(r, bytes) else text_format.Parse(r, prediction_log_pb2.PredictionLog()).SerializeToString())
 
@@ -451,6 +487,16 @@ class WarmUp(Own):
                 self.assertEqual(s.process.returncode, 255)
                 self.assertRegex(s.log(), wanted)
             shutil.rmtree(self.path("m"))
+
+    def test_the_status_says_why(self):
+        """As protobuf's JSON has it: "<" and ">" are escaped."""
+        s = self.one("--file_system_poll_wait_seconds=1", "--max_num_load_retries=0")
+        self.model("m", "new")
+        self.records("m", self.CLASSIFY.replace('"x"', '"z"'), version="new")
+        os.rename(self.path("m", "new"), self.path("m", "2"))
+        self.until(lambda: self.states(s, "m") == {1: "AVAILABLE", 2: "END"})
+        self.check_rest("GET", "/v1/models/m/versions/2", None, 200, re.compile(
+            r'"error_code": "INVALID_ARGUMENT",\n    "error_message": "Name: \\u003cunknown\\u003e, Feature: x \(data type: float\) is required'), server=s)
 
     def test_too_many(self):
         self.fails = True
