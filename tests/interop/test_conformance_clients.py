@@ -18,8 +18,8 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from conformance import TURNERY_SERVE, Table, inputs, spec, tensor
-from serving import together
+from conformance import TURNERY_SERVE, Table, inputs, spec, tensor, world
+from serving import Server, together
 
 X = inputs(x=tensor("DT_FLOAT", [1], 2))
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
@@ -352,6 +352,10 @@ class Probes(Table):
         for service in (b"", b"tensorflow.serving.PredictionService", b"tensorflow.serving.ModelService"):
             self.assertEqual(self.check(service), ("OK", b"\x08\x01"))
         self.assertEqual(self.check(b"something.Else")[0], "NOT_FOUND")
+
+    def test_health_is_off_without_its_flag(self):
+        with Server("--model_name=half", "--model_base_path=" + world.path("half")) as s:
+            self.assertEqual(self.check(b"", s)[0], "UNIMPLEMENTED")
 
     def test_watch(self):
         with grpc.insecure_channel(self.server.grpc) as channel:

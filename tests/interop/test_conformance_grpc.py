@@ -377,13 +377,6 @@ class Errors(Table):
         code, message, _ = self.call("Predict", spec("half") + inputs(**{n: floats(1) for n in names}))
         self.assertEqual((code, message), ("INVALID_ARGUMENT", (SIZE + "400!=1 len({" + ",".join(names))[:1024] + "...TRUNCATED"))
 
-    def test_a_deadline_that_is_over(self):
-        with grpc.insecure_channel(self.server.grpc) as channel:
-            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-            with self.assertRaises(grpc.RpcError) as c:
-                stub.Predict(text_format.Parse(spec("half") + X, predict_pb2.PredictRequest()), 1e-6)
-            self.assertEqual(c.exception.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
-
     def test_a_request_that_is_no_message(self):
         with grpc.insecure_channel(self.server.grpc) as channel:
             for path in ("PredictionService/Predict", "PredictionService/Classify", "ModelService/GetModelStatus"):
