@@ -113,10 +113,11 @@ tn_code tn_product_prepare(tn_prepare *p, const tn_gemm_desc *desc, int b, tn_pr
     tn_gemm_desc d = *desc;
     const void *source = p->in[b]->data;
     d.packs = p->packs && p->is_constant[b] && source && d.batch_rank == 0 && d.k > 0;
+    d.splits = d.packs && d.dtype == TN_FLOAT && tn_gemm_splits(source, d.n * d.k);
     TN_TRY(tn_gemm_prepare(&d, &q->plan, err));
     p->scratch = q->plan.scratch;
     if (!d.packs || !q->plan.packed) return TN_OK;
-    const int64_t key[4] = {d.n, d.k, d.tb, (int64_t)d.dtype << 32 | (q->plan.isa + 1)};
+    const int64_t key[4] = {d.n, d.k, d.tb, (int64_t)d.dtype << 32 | (int64_t)q->plan.path << 16 | (q->plan.isa + 1)};
     TN_TRY(tn_pack_take(p->packs, source, key, q->plan.packed, fill_panels, &q->plan, &q->pack, err));
     p->done = done;
     return TN_OK;

@@ -12,6 +12,7 @@ struct tn_conv {
     tn_onednn *onednn; /* NULL: plain loops */
     tn_conv *wide;     /* half, bfloat16: the float convolution */
     bool tiled;        /* conv_tile.c's */
+    bool amx;          /* conv_amx.c's */
     bool acts, pools;  /* what is left to do here, after the others */
     int isa;
 };
@@ -126,7 +127,11 @@ static tn_code choose(tn_conv *c, tn_error *err)
     const tn_conv_desc *d = &c->d;
     c->acts = d->kind == TN_CONV_FORWARD && d->act != TN_ACT_NONE && d->dtype == TN_FLOAT;
     c->pools = d->pools;
-    if (tn_conv_is_tiled(d, &c->s)) {
+    if (tn_conv_amx_takes(&c->d, &c->s)) {
+        c->amx = true;
+        c->acts = c->acts && d->act != TN_ACT_RELU;
+        c->d.pools = false;
+    } else if (tn_conv_is_tiled(d, &c->s)) {
         c->tiled = true;
         c->acts = c->acts && !tn_conv_tile_does_act(d->act);
         c->pools = d->pools && c->acts;
@@ -197,22 +202,26 @@ static size_t unpooled(const tn_conv *c)
 size_t tn_conv_scratch(const tn_conv *c)
 {
     if (c->wide) return places_of(&c->s).rest + tn_conv_scratch(c->wide);
+    if (c->amx) return unpooled(c) + tn_conv_amx_scratch(&c->d, &c->s);
     if (c->tiled) return unpooled(c) + tn_conv_tiled_scratch(&c->d, &c->s, c->isa);
     return unpooled(c) + (c->onednn ? tn_onednn_scratch(c->onednn) : 0);
 }
 size_t tn_conv_packed(const tn_conv *c)
 {
+    if (c->amx) return tn_conv_amx_packed(&c->d, &c->s);
     if (c->tiled) return tn_conv_tiled_packed(&c->d, &c->s, c->isa);
     return c->onednn ? tn_onednn_packed(c->onednn) : 0;
 }
 
 uint64_t tn_conv_packed_layout(const tn_conv *c)
 {
+    if (c->amx) return (uint64_t)c->d.kind << 8 | TN_ISA_AMX;
     return c->onednn ? tn_onednn_packed_layout(c->onednn) : 0;
 }
 
 tn_code tn_conv_pack(const tn_conv *c, const void *filter, void *packed, void *scratch, tn_error *err)
 {
+    if (c->amx) tn_conv_amx_pack(&c->d, &c->s, filter, packed);
     if (c->tiled) tn_conv_tiled_pack(&c->d, &c->s, c->isa, filter, packed);
     return c->onednn && tn_onednn_packed(c->onednn) ? tn_onednn_pack(c->onednn, filter, packed, scratch, err) : TN_OK;
 }
@@ -260,7 +269,9 @@ static void run_empty(const tn_conv *c, const tn_conv_args *a)
 
 static tn_code run_whole(const tn_conv *c, const tn_conv_args *a, tn_error *err)
 {
-    if (c->tiled)
+    if (c->amx)
+        tn_conv_amx(&c->d, &c->s, a);
+    else if (c->tiled)
         tn_conv_tiled(&c->d, &c->s, c->isa, a);
     else if (c->onednn)
         TN_TRY(tn_onednn_run(c->onednn, a, err));

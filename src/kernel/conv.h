@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conv.h - what conv.c, conv_tile.c, conv_direct.c and onednn_conv.c share.
+ * conv.h - what conv.c, conv_tile.c, conv_amx.c, conv_direct.c and onednn_conv.c share.
  */
 #ifndef TN_CONV_H
 #define TN_CONV_H
@@ -25,6 +25,14 @@ size_t tn_conv_tiled_packed(const tn_conv_desc *d, const tn_conv_size *s, int is
 size_t tn_conv_tiled_scratch(const tn_conv_desc *d, const tn_conv_size *s, int isa);
 void tn_conv_tiled_pack(const tn_conv_desc *d, const tn_conv_size *s, int isa, const void *filter, void *packed);
 void tn_conv_tiled(const tn_conv_desc *d, const tn_conv_size *s, int isa, const tn_conv_args *a);
+
+/* By tiles of bfloat16 (conv_amx.c), float, where the processor has them; RELU inside. */
+bool tn_conv_amx_takes(const tn_conv_desc *d, const tn_conv_size *s);
+size_t tn_conv_amx_packed(const tn_conv_desc *d, const tn_conv_size *s);
+size_t tn_conv_amx_scratch(const tn_conv_desc *d, const tn_conv_size *s);
+void tn_conv_amx_pack(const tn_conv_desc *d, const tn_conv_size *s, const void *filter, void *packed);
+/* Also with a packed filter, a->filter is the filter. */
+void tn_conv_amx(const tn_conv_desc *d, const tn_conv_size *s, const tn_conv_args *a);
 
 /* oneDNN, float. */
 typedef struct tn_onednn tn_onednn;

@@ -3,18 +3,19 @@
  * gemm.c - how a matrix product is cut: which path a shape takes, blocks, panels and threads. The inner
  * loops of float and double are isa_gemm.c's, the other types' gemm_generic.c's.
  *
- * Paths. DOTS: rows of a times rows of b, for skinny results. DIRECT: tiles read b where it lies.
- * PACKED: b is first copied into panels (transposed when need be), by all threads together. TURNED: the
- * result is computed as its transpose (a stored [k, m], one column). LIBRARY: oneDNN's sgemm, for large
- * floats; with a packed b our own. GENERIC: other types.
+ * Paths. DOTS: rows of a times rows of b, for skinny results. DIRECT: tiles read b where it lies. PACKED: b is
+ * first copied into panels (transposed when need be), by all threads together. TURNED: the result is computed as
+ * its transpose (a stored [k, m], one column). LIBRARY: oneDNN's sgemm, for large floats; with a packed b our own.
+ * AMX: by tiles of bfloat16, for large floats where there are such. GENERIC: other types.
  */
 #include "gemm.h"
 
 #include <omp.h>
 
-enum { PATH_DOTS, PATH_DIRECT, PATH_PACKED, PATH_TURNED, PATH_LIBRARY, PATH_GENERIC, PATH_WIDENED };
+enum { PATH_DOTS, PATH_DIRECT, PATH_PACKED, PATH_TURNED, PATH_LIBRARY, PATH_AMX, PATH_GENERIC, PATH_WIDENED };
 
 #define LIBRARY_FROM 1e6 /* multiplications */
+#define AMX_FROM 1e6
 enum { WHOLE_DEPTH = 1024 }; /* up to which a packed panel stays in the second cache */
 
 static const tn_gemm_type *type_of(const tn_gemm_plan *p)
@@ -70,9 +71,19 @@ static tn_code count_batches(tn_gemm_plan *p, tn_error *err)
 static bool library_wins(const tn_gemm_plan *p)
 {
     const tn_gemm_desc *d = &p->d;
-    if (d->dtype != TN_FLOAT || p->isa != (int)tn_isa_best() || d->n < 16 || d->k < 16) return false;
+    const bool limited = p->isa < TN_MIN((int)tn_isa_best(), (int)TN_ISA_V4);
+    if (d->dtype != TN_FLOAT || limited || d->n < 16 || d->k < 16) return false;
     if (d->tb && !d->ta && d->m >= 2 && d->m < 16) return (double)d->n * (double)d->k >= 8192;
     return d->m >= 16 && (double)d->m * (double)d->n * (double)d->k >= LIBRARY_FROM;
+}
+
+/* Splitting the operands takes time, too: b's where it is not packed, a's where there are few columns. */
+static bool amx_wins(const tn_gemm_plan *p)
+{
+    const tn_gemm_desc *d = &p->d;
+    if (p->isa < TN_ISA_AMX || d->dtype != TN_FLOAT || (d->packs && !d->splits)) return false;
+    return d->m >= (d->packs ? 32 : 96) && d->n >= 64 && d->k >= 32 &&
+           (double)d->m * (double)d->n * (double)d->k >= AMX_FROM;
 }
 
 /* With b packed once: for few rows, but not for so few columns that most of a vector would be idle. The library packs
@@ -96,6 +107,7 @@ static int choose(const tn_gemm_plan *p)
     const tn_gemm_type *t = type_of(p);
     /* Read as it lies, so whole vectors only where there is no masked load. */
     const bool turns = d->n == 1 && !d->bias_row && d->ta && d->ldc == 1 && (d->tb || d->ldb == 1);
+    if (amx_wins(p)) return PATH_AMX;
     if (d->packs && packing_wins(p)) return PATH_PACKED;
     if (turns && (t->mask || d->m % t->vl == 0)) return PATH_TURNED;
     if (library_wins(p)) return PATH_LIBRARY;
@@ -145,6 +157,7 @@ tn_code tn_gemm_prepare(const tn_gemm_desc *desc, tn_gemm_plan *plan, tn_error *
         p.mc = 256;
         if (p.path == PATH_PACKED || (p.path == PATH_LIBRARY && !d->packs)) p.packed = packed_size(&p);
         if (p.path == PATH_PACKED && !d->packs) p.scratch = p.packed;
+        if (p.path == PATH_AMX) p.packed = d->packs ? tn_amx_packed(&p) : 0, p.scratch = tn_amx_scratch(&p);
         if (p.path == PATH_DOTS && !d->tb && d->ldb > 1)
             p.scratch = (size_t)(d->n * d->k) * tn_dtype_size(d->dtype);
     }
@@ -394,6 +407,19 @@ static void run_library(const tn_gemm_plan *p, const operands *o, int threads)
                     1);
 }
 
+static void run_amx(const tn_gemm_plan *p, const operands *o, const char *packed, void *scratch, int threads)
+{
+    const tn_gemm_desc *d = &p->d;
+    float *c = (float *)(void *)o->c;
+    if (!tn_amx_run(p, (const float *)(const void *)o->a, (const float *)(const void *)o->b,
+                    (const float *)(const void *)o->bias, c, packed, scratch, threads)) {
+        run_library(p, o, threads);
+        return;
+    }
+    if (d->act == TN_ACT_NONE || d->act == TN_ACT_RELU) return;
+    for (int64_t i = 0; i < d->m; i++) tn_act_apply(p->isa, d->act, d->alpha, d->n, c + i * d->ldc);
+}
+
 static void run_one(const tn_gemm_plan *p, const operands *o, const char *packed, void *scratch, int threads)
 {
     switch (p->path) {
@@ -403,6 +429,7 @@ static void run_one(const tn_gemm_plan *p, const operands *o, const char *packed
         else
             run_library(p, o, threads);
         break;
+    case PATH_AMX: run_amx(p, o, packed, scratch, threads); break;
     case PATH_DOTS: run_dots(p, o, scratch, threads); break;
     case PATH_DIRECT: run_tiled(p, o, NULL, NULL, threads); break;
     case PATH_PACKED: run_tiled(p, o, packed, packed ? NULL : scratch, threads); break;
@@ -464,7 +491,8 @@ void tn_gemm_pack_b(const tn_gemm_plan *p, const void *b, void *packed)
 {
     const tn_gemm_type *t = type_of(p);
     const cut cuts = cut_of(t, p->d.n);
-    if (p->packed) pack_panels(p, t, b, packed, cuts, 0, cuts.panels);
+    if (p->path == PATH_AMX) tn_amx_pack(p, b, packed);
+    else if (p->packed) pack_panels(p, t, b, packed, cuts, 0, cuts.panels);
 }
 
 void tn_gemm_run_packed(const tn_gemm_plan *p, const void *a, const void *packed, const void *bias, void *c,

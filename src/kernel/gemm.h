@@ -14,6 +14,13 @@ void tn_gemm_generic(const tn_gemm_plan *p, const void *a, const void *b, void *
 tn_code tn_gemm_widened_prepare(tn_gemm_plan *p, tn_error *err);
 void tn_gemm_widened_run(const tn_gemm_plan *p, const void *a, const void *b, const void *bias, void *c,
                          void *scratch, int threads);
+/* By tiles of bfloat16 (gemm_amx.c), where the processor has them. false: b cannot be split, and nothing was
+ * written; never when it is packed. */
+bool tn_amx_run(const tn_gemm_plan *p, const float *a, const float *b, const float *bias, float *c, const void *packed,
+                void *scratch, int threads);
+void tn_amx_pack(const tn_gemm_plan *p, const float *b, void *packed);
+size_t tn_amx_packed(const tn_gemm_plan *p);
+size_t tn_amx_scratch(const tn_gemm_plan *p);
 /* false: out of memory, and nothing was written. */
 bool tn_onednn_sgemm(const tn_gemm_desc *d, const float *a, const float *b, float *c, int threads);
 void tn_add_scalar(tn_dtype t, const void *x, int64_t n, void *c); /* c[i] += *x; float and double */

@@ -6,7 +6,10 @@
 
 #include <stdatomic.h>
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 static atomic_int limit = TN_ISA_LEVELS;
@@ -16,13 +19,25 @@ void tn_isa_limit(tn_isa_level level)
     atomic_store(&limit, (int)level);
 }
 
+#if defined(__x86_64__)
+/* Tiles of bfloat16, which Linux lets a process use that has asked for them. */
+static bool has_amx(void)
+{
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18, TILE = 1 << 24, BF16_TILES = 1 << 22, BF16 = 1 << 5 };
+    unsigned a, b, c, d, a1, b1, c1, d1;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & TILE) || !(d & BF16_TILES)) return false;
+    if (!__get_cpuid_count(7, 1, &a1, &b1, &c1, &d1) || !(a1 & BF16)) return false;
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+#endif
+
 tn_isa_level tn_isa_best(void)
 {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"))
-        return TN_ISA_V4;
+        return has_amx() ? TN_ISA_AMX : TN_ISA_V4;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2"))
         return TN_ISA_V3;
 #endif
@@ -37,7 +52,7 @@ int tn_isa_level_now(void)
 
 const char *tn_isa_name(tn_isa_level level)
 {
-    static const char *const names[] = {"base", "x86-64-v3", "x86-64-v4"};
+    static const char *const names[] = {"base", "x86-64-v3", "x86-64-v4", "amx"};
     return level < TN_ISA_LEVELS ? names[level] : "unlimited";
 }
 

@@ -4,7 +4,8 @@
  *
  * The files listed as isa_sources in meson.build are compiled once per level, with TN_ISA set to base, v3
  * or v4 and the compiler told which instructions it may use. Each defines one const table of functions,
- * named by TN_ISA_SYM; nothing else in them is visible. A plan keeps its level; TN_ISA_PICK gives the table.
+ * named by TN_ISA_SYM; nothing else in them is visible. A plan keeps its level; TN_ISA_PICK gives the table. What the
+ * level AMX has more than v4 is gemm_amx.c.
  */
 #ifndef TN_ISA_H
 #define TN_ISA_H
@@ -18,7 +19,7 @@
 #if defined(__x86_64__)
 #define TN_ISA_TABLES(T, name) extern const T name##_base, name##_v3, name##_v4
 #define TN_ISA_PICK(name, level) \
-    ((level) == TN_ISA_V4 ? &name##_v4 : (level) == TN_ISA_V3 ? &name##_v3 : &name##_base)
+    ((level) >= TN_ISA_V4 ? &name##_v4 : (level) == TN_ISA_V3 ? &name##_v3 : &name##_base)
 #else
 #define TN_ISA_TABLES(T, name) extern const T name##_base
 #define TN_ISA_PICK(name, level) ((void)(level), &name##_base)

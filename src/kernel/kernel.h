@@ -23,7 +23,7 @@
 /* Flushes denormals to zero (FTZ, DAZ) in the calling thread and in its team of OpenMP threads. */
 void tn_kernel_thread_init(int threads);
 /* Sets of instructions the hot loops are compiled for; the best one the processor has is used. */
-typedef enum tn_isa_level { TN_ISA_BASE, TN_ISA_V3, TN_ISA_V4, TN_ISA_LEVELS } tn_isa_level;
+typedef enum tn_isa_level { TN_ISA_BASE, TN_ISA_V3, TN_ISA_V4, TN_ISA_AMX, TN_ISA_LEVELS } tn_isa_level;
 tn_isa_level tn_isa_best(void);
 const char *tn_isa_name(tn_isa_level level);
 /* Test hook: plans prepared from now on use at most this level. TN_ISA_LEVELS: no limit. */
@@ -56,6 +56,7 @@ typedef struct tn_gemm_desc {
     tn_act act;            /* float only */
     float alpha;           /* LEAKY_RELU's slope */
     bool packs;            /* b will be packed once, for many runs (no effect where that gains nothing) */
+    bool splits;           /* then: tn_gemm_splits says so of it */
     int threads;
     /* Batches, with broadcasting: batch_rank outer dimensions; strides in elements (0 repeats a
      * matrix). c's batches are dense, one after another. */
@@ -77,6 +78,8 @@ tn_code tn_gemm_prepare(const tn_gemm_desc *d, tn_gemm_plan *plan, tn_error *err
 /* bias NULL when !d.bias. */
 void tn_gemm_run(const tn_gemm_plan *plan, const void *a, const void *b, const void *bias, void *c,
                  void *scratch);
+/* All are less than 2^127: the matrix may be split (gemm_amx.c). */
+bool tn_gemm_splits(const float *b, int64_t n);
 /* A b that stays the same over many runs may be packed once (plan->packed bytes, 64-byte aligned). */
 void tn_gemm_pack_b(const tn_gemm_plan *plan, const void *b, void *packed);
 /* backwards: begins at b's other end. The same bits; but who turns round from run to run finds in the cache what
@@ -141,7 +144,7 @@ tn_code tn_conv_pack(const tn_conv *c, const void *filter, void *packed, void *s
  * BACKWARD_FILTER reads in, out, writes filter (and bias). packed, when not NULL, replaces filter. */
 typedef struct tn_conv_args {
     void *in, *filter, *bias, *out;
-    const void *packed;
+    const void *packed; /* NULL, or what tn_conv_pack made of the filter, which is given, too */
     void *scratch;
 } tn_conv_args;
 tn_code tn_conv_run(const tn_conv *c, const tn_conv_args *args, tn_error *err);

@@ -40,7 +40,7 @@ static void run(const tn_conv_desc *d, arrays *a, bool pack)
         assert_int_equal(tn_conv_pack(c, a->filter, packed, scratch, NULL), TN_OK);
     }
     const tn_conv_args args = {.in = a->in,
-                               .filter = packed ? NULL : a->filter,
+                               .filter = a->filter,
                                .bias = a->bias,
                                .out = a->out,
                                .packed = packed,
