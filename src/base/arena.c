@@ -7,6 +7,8 @@
  */
 #include "base.h"
 
+#include <limits.h>
+
 #define ALIGNMENT 16
 #define FIRST_CHUNK ((size_t)4 << 10)
 #define LARGEST_CHUNK ((size_t)2 << 20) /* with its head: a large page */
@@ -97,6 +99,21 @@ void *tn_arena_array(tn_arena *a, size_t n, size_t size)
     size_t bytes;
     if (__builtin_mul_overflow(n, size, &bytes)) return NULL;
     return tn_arena_alloc(a, bytes);
+}
+
+bool tn_grow(tn_arena *a, void *array, int n, int *cap, size_t size)
+{
+    void *old, *grown;
+    if (n < *cap) return true;
+    if (*cap > INT_MAX / 2) return false;
+    int more = *cap ? 2 * *cap : 8;
+    memcpy(&old, array, sizeof old); /* a pointer of whatever type */
+    grown = a ? tn_arena_array(a, (size_t)more, size) : tn_realloc(old, (size_t)more * size);
+    if (!grown) return false;
+    if (a && n) memcpy(grown, old, (size_t)n * size);
+    memcpy(array, &grown, sizeof grown);
+    *cap = more;
+    return true;
 }
 
 char *tn_arena_strdup(tn_arena *a, const char *s)

@@ -100,6 +100,10 @@ size_t tn_arena_used(const tn_arena *a);
 
 #define TN_NEW(a, T) ((T *)tn_arena_alloc((a), sizeof(T)))
 #define TN_ARRAY(a, n, T) ((T *)tn_arena_array((a), (size_t)(n), sizeof(T)))
+/* Room for one more element in an array of n, which grows by doubling: the arena's memory, or with NULL
+ * tn_realloc's. array is where the pointer to the first element is. false: no memory, and nothing has changed. */
+bool tn_grow(tn_arena *a, void *array, int n, int *cap, size_t size);
+#define TN_ROOM(a, array, n, cap) tn_grow((a), &(array), (n), &(cap), sizeof *(array))
 
 /* ==== views and buffers (buf.c) ==== */
 

@@ -19,14 +19,7 @@ void tn_needs_item(tn_needs *e)
 
 bool tn_needs_add(tn_needs *e, int on)
 {
-    if (e->n_need == e->cap) {
-        int cap = e->cap ? 2 * e->cap : 256;
-        int *need = cap > 0 ? TN_ARRAY(e->arena, cap, int) : NULL;
-        if (!need) return false;
-        if (e->n_need) memcpy(need, e->need, (size_t)e->n_need * sizeof *need);
-        e->need = need;
-        e->cap = cap;
-    }
+    if (!TN_ROOM(e->arena, e->need, e->n_need, e->cap)) return false;
     e->need[e->n_need++] = on;
     e->first[e->n] = e->n_need;
     return true;

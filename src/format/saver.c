@@ -25,13 +25,7 @@ struct tn_saver {
 
 static tn_code push(tn_saver *s, const char *prefix, double time, tn_error *err)
 {
-    if (s->n == s->cap) {
-        int cap = s->cap ? 2 * s->cap : 16;
-        kept *all = tn_realloc(s->all, (size_t)cap * sizeof *all);
-        if (!all) return tn_no_memory(err, (size_t)cap * sizeof *all);
-        s->all = all;
-        s->cap = cap;
-    }
+    if (!TN_ROOM(NULL, s->all, s->n, s->cap)) return tn_no_memory(err, 0);
     char *copy = tn_strdup(prefix);
     if (!copy) return tn_no_memory(err, strlen(prefix));
     s->all[s->n++] = (kept){copy, time};

@@ -89,14 +89,7 @@ tn_code tn_regular_loops(tn_binding *b, tn_region *r, tn_error *err)
 static tn_step *add_step(emitter *e, const tn_pnode *n, tn_exec_fn exec)
 {
     tn_program *p = e->p;
-    if (p->n_steps == e->cap_steps) {
-        int cap = e->cap_steps ? 2 * e->cap_steps : 64;
-        tn_step *grown = TN_ARRAY(p->arena, cap, tn_step);
-        if (!grown) return NULL;
-        if (p->n_steps) memcpy(grown, p->steps, (size_t)p->n_steps * sizeof *grown);
-        p->steps = grown;
-        e->cap_steps = cap;
-    }
+    if (!TN_ROOM(p->arena, p->steps, p->n_steps, e->cap_steps)) return NULL;
     int *in = TN_ARRAY(p->arena, n->n_in + 1, int), *out = TN_ARRAY(p->arena, n->n_out + 1, int);
     if (!in || !out) return NULL;
     for (int i = 0; i < n->n_in; i++) in[i] = n->in[i].node->slot + n->in[i].index;

@@ -48,19 +48,6 @@ bool tn_is_merge(const tn_pnode *n)
     return tn_pnode_is(n, "Merge") || tn_pnode_is(n, "RefMerge");
 }
 
-/* Room for one more of `n` elements; false: no memory. */
-static bool grow(tn_arena *a, void *array, int n, int *cap, size_t size)
-{
-    void **at = array, *grown;
-    if (n < *cap) return true;
-    int more = *cap ? 2 * *cap : 8;
-    if (!(grown = tn_arena_array(a, (size_t)more, size))) return false;
-    if (n) memcpy(grown, *at, (size_t)n * size);
-    *at = grown;
-    *cap = more;
-    return true;
-}
-
 /* ==== conditions ==== */
 
 /* Equal predicates are one, by whatever ways they come. */
@@ -87,7 +74,7 @@ tn_code tn_cond_of_switch(conds *c, tn_pnode *sw, tn_error *err)
     if ((sw->slot = find_condition(c, parent, key)) >= 0) return TN_OK;
     if (c->c[parent].depth >= TN_MOST_NESTED) return tn_cond_unsupported(sw, "conditions nest too deep", err);
     for (int k = 0; k < 2; k++) {
-        if (!grow(c->a, &c->c, c->n, &c->cap, sizeof *c->c)) return no_memory(err);
+        if (!TN_ROOM(c->a, c->c, c->n, c->cap)) return no_memory(err);
         c->c[c->n++] = (condition){parent, c->c[parent].depth + 1, k, key, sw->in[1], key.node->order, -1};
     }
     sw->slot = key.node->order = c->n - 2;
@@ -144,7 +131,7 @@ static tn_code find_conditions(conds *c, tn_error *err)
     c->n = c->n_s = c->depth = 0;
     c->again = false;
     int n_nodes = c->r->n_nodes; /* those that are added have their conditions */
-    if (!grow(c->a, &c->c, 0, &c->cap, sizeof *c->c)) return no_memory(err);
+    if (!TN_ROOM(c->a, c->c, 0, c->cap)) return no_memory(err);
     c->c[c->n++] = (condition){.parent = -1, .next = -1, .ifs = -1};
     for (int i = 0; i < c->r->n_args; i++) {
         c->r->args[i]->mark = 0;
@@ -200,7 +187,7 @@ static void find_levels(conds *c)
 static bool new_selection(conds *c, int side, int level, const tn_pnode *namesake, selection **out)
 {
     selection *s = *out = TN_NEW(c->a, selection);
-    if (!s || !grow(c->a, &c->s, c->n_s, &c->cap_s, sizeof *c->s)) return false;
+    if (!s || !TN_ROOM(c->a, c->s, c->n_s, c->cap_s)) return false;
     *s = (selection){.node = tn_pnode_new(c->a, tn_op_find("If"), namesake->name, 0, 0),
                      .id = c->n_s,
                      .side = side,
@@ -268,7 +255,7 @@ static tn_pval through(const conds *c, tn_pval v)
 static tn_code add_result(conds *c, selection *s, tn_pval in0, tn_pval in1, bool dead, int *out, tn_error *err)
 {
     int cap = s->cap_out;
-    if (!grow(c->a, &s->inside, 2 * s->n_out, &s->cap_out, sizeof *s->inside)) return no_memory(err);
+    if (!tn_grow(c->a, &s->inside, 2 * s->n_out, &s->cap_out, sizeof *s->inside)) return no_memory(err);
     if (s->cap_out != cap) {
         bool *grown = TN_ARRAY(c->a, s->cap_out, bool);
         if (!grown) return no_memory(err);
@@ -314,13 +301,13 @@ static tn_code new_argument(conds *c, selection *s, tn_pval from, tn_error *err)
         tn_region *r = s->branch[k];
         int cap = s->cap_in;
         tn_pnode *arg = tn_pnode_new(c->a, &tn_pseudo_arg, from.node->name, 0, 1);
-        if (!arg || !grow(c->a, &r->args, s->n_in, &cap, sizeof *r->args)) return no_memory(err);
+        if (!arg || !TN_ROOM(c->a, r->args, s->n_in, cap)) return no_memory(err);
         arg->feed = s->n_in;
         arg->out[0].dtype = dtype_of(c, from);
         arg->resource = from.node->n_out ? tn_pval_resource(from) : NULL;
         r->args[r->n_args++] = arg;
     }
-    if (!grow(c->a, &s->in, s->n_in, &s->cap_in, sizeof *s->in)) return no_memory(err);
+    if (!TN_ROOM(c->a, s->in, s->n_in, s->cap_in)) return no_memory(err);
     s->in[s->n_in++] = from;
     return TN_OK;
 }

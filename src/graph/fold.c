@@ -13,15 +13,9 @@ static tn_code infer_region(tn_binding *b, tn_region *r, bool lenient, tn_error 
 
 tn_code tn_binding_own(tn_binding *b, tn_tensor *t, tn_error *err)
 {
-    if (b->n_owned == b->cap_owned) {
-        int cap = b->cap_owned ? 2 * b->cap_owned : 64;
-        tn_tensor **grown = tn_realloc(b->owned, (size_t)cap * sizeof *grown);
-        if (!grown) {
-            tn_tensor_unref(t);
-            return tn_no_memory(err, (size_t)cap * sizeof *grown);
-        }
-        b->owned = grown;
-        b->cap_owned = cap;
+    if (!TN_ROOM(NULL, b->owned, b->n_owned, b->cap_owned)) {
+        tn_tensor_unref(t);
+        return tn_no_memory(err, 0);
     }
     b->owned[b->n_owned++] = t;
     return TN_OK;

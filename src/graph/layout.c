@@ -24,14 +24,7 @@ static tn_code no_memory(tn_error *err)
 
 static int new_storage(tn_layout *l, size_t size, int first)
 {
-    if (l->n_storages == l->cap_storages) {
-        int cap = l->cap_storages ? 2 * l->cap_storages : 128;
-        tn_storage *grown = TN_ARRAY(l->b->arena, cap, tn_storage);
-        if (!grown) return -1;
-        if (l->n_storages) memcpy(grown, l->storages, (size_t)l->n_storages * sizeof *grown);
-        l->storages = grown;
-        l->cap_storages = cap;
-    }
+    if (!TN_ROOM(l->b->arena, l->storages, l->n_storages, l->cap_storages)) return -1;
     size = (size + ALIGN - 1) / ALIGN * ALIGN;
     l->storages[l->n_storages] = (tn_storage){.size = size, .first = first, .last = first, .may_reuse = {-1, -1, -1}};
     return l->n_storages++;

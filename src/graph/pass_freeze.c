@@ -20,14 +20,7 @@ typedef struct written { /* variables that the plan changes, by address */
 static tn_code note_write(tn_binding *b, written *w, const tn_resource *res, tn_error *err)
 {
     if (!res) w->unknown = true;
-    if (w->n == w->cap) {
-        int cap = w->cap ? 2 * w->cap : 32;
-        const tn_resource **grown = TN_ARRAY(b->arena, cap, const tn_resource *);
-        if (!grown) return tn_no_memory(err, 0);
-        if (w->n) memcpy(grown, w->v, (size_t)w->n * sizeof *grown);
-        w->v = grown;
-        w->cap = cap;
-    }
+    if (!TN_ROOM(b->arena, w->v, w->n, w->cap)) return tn_no_memory(err, 0);
     w->v[w->n++] = res;
     return TN_OK;
 }
@@ -66,14 +59,7 @@ static tn_tensor *settled_value(tn_stored *v)
 
 static tn_code add_frozen(tn_binding *b, tn_stored *v, tn_tensor *value, tn_error *err)
 {
-    if (b->n_frozen == b->cap_frozen) {
-        int cap = b->cap_frozen ? 2 * b->cap_frozen : 32;
-        tn_frozen *grown = TN_ARRAY(b->arena, cap, tn_frozen);
-        if (!grown) return tn_no_memory(err, 0);
-        if (b->n_frozen) memcpy(grown, b->frozen, (size_t)b->n_frozen * sizeof *grown);
-        b->frozen = grown;
-        b->cap_frozen = cap;
-    }
+    if (!TN_ROOM(b->arena, b->frozen, b->n_frozen, b->cap_frozen)) return tn_no_memory(err, 0);
     b->frozen[b->n_frozen++] = (tn_frozen){v, value};
     return TN_OK;
 }

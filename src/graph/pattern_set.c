@@ -11,14 +11,7 @@
 bool tn_set_add(parser *p, set *s, uint32_t low, uint32_t high)
 {
     if (low > high) return true;
-    if (s->n == s->cap) {
-        int cap = s->cap ? 2 * s->cap : 16;
-        range *v = TN_ARRAY(p->arena, cap, range);
-        if (!v) return tn_pattern_no_memory(p);
-        if (s->n) memcpy(v, s->v, (size_t)s->n * sizeof *v);
-        s->v = v;
-        s->cap = cap;
-    }
+    if (!TN_ROOM(p->arena, s->v, s->n, s->cap)) return tn_pattern_no_memory(p);
     s->v[s->n++] = (range){low, high};
     return true;
 }
@@ -151,14 +144,7 @@ typedef struct byte_list {
 
 static bool list_add(parser *p, byte_list *all, uint32_t low, uint32_t high)
 {
-    if (all->n == all->cap) {
-        int cap = all->cap ? 2 * all->cap : 16;
-        bytes *v = TN_ARRAY(p->arena, cap, bytes);
-        if (!v) return tn_pattern_no_memory(p);
-        if (all->n) memcpy(v, all->v, (size_t)all->n * sizeof *v);
-        all->v = v;
-        all->cap = cap;
-    }
+    if (!TN_ROOM(p->arena, all->v, all->n, all->cap)) return tn_pattern_no_memory(p);
     bytes *b = &all->v[all->n++];
     b->n = (int)tn_utf8_put(b->low, low);
     tn_utf8_put(b->high, high);

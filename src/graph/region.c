@@ -25,14 +25,7 @@ tn_pnode *tn_pnode_new(tn_arena *a, const tn_op *op, const char *name, int n_in,
 
 bool tn_region_add(tn_arena *a, tn_region *r, tn_pnode *n)
 {
-    if (r->n_nodes == r->cap_nodes) {
-        int cap = r->cap_nodes ? 2 * r->cap_nodes : 32;
-        tn_pnode **grown = TN_ARRAY(a, cap, tn_pnode *);
-        if (!grown) return false;
-        if (r->n_nodes) memcpy(grown, r->nodes, (size_t)r->n_nodes * sizeof *grown);
-        r->nodes = grown;
-        r->cap_nodes = cap;
-    }
+    if (!TN_ROOM(a, r->nodes, r->n_nodes, r->cap_nodes)) return false;
     r->nodes[r->n_nodes++] = n;
     return true;
 }

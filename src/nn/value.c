@@ -23,17 +23,9 @@ tn_values tn_values_of(tn_builder *b)
 
 static bool make_room(tn_values *v)
 {
-    if (v->n < v->cap) return true;
-    int cap = v->cap ? 2 * v->cap : 8;
-    struct tn_value *grown = TN_ARRAY(tn_builder_arena(v->builder), cap, struct tn_value);
-    if (!grown) {
-        tn_failf(v->builder, TN_RESOURCE_EXHAUSTED, "out of memory");
-        return false;
-    }
-    if (v->n) memcpy(grown, v->v, (size_t)v->n * sizeof *grown);
-    v->v = grown;
-    v->cap = cap;
-    return true;
+    if (TN_ROOM(tn_builder_arena(v->builder), v->v, v->n, v->cap)) return true;
+    tn_failf(v->builder, TN_RESOURCE_EXHAUSTED, "out of memory");
+    return false;
 }
 
 const struct tn_value *tn_values_find(const tn_values *v, const char *name)

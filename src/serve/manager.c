@@ -87,20 +87,9 @@ void tn_version_free(tn_tracked *v)
     tn_free(v);
 }
 
-static bool has_room(tn_managed *k)
-{
-    if (k->n < k->cap) return true;
-    int cap = k->cap ? 2 * k->cap : 8;
-    tn_tracked **grown = tn_realloc(k->v, (size_t)cap * sizeof *grown);
-    if (!grown) return false;
-    k->v = grown;
-    k->cap = cap;
-    return true;
-}
-
 tn_tracked *tn_version_add(tn_managed *k, const tn_found *f)
 {
-    tn_tracked *v = has_room(k) ? tn_calloc(1, sizeof *v) : NULL;
+    tn_tracked *v = TN_ROOM(NULL, k->v, k->n, k->cap) ? tn_calloc(1, sizeof *v) : NULL;
     if (!v || !(v->path = tn_strdup(f->path))) {
         tn_free(v);
         return NULL;

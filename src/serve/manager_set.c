@@ -200,21 +200,10 @@ static tn_code check(const tn_manager *m, const tn_model_configs *c, tn_error *e
 
 /* ==== putting it in place ==== */
 
-static bool has_room(tn_manager *m)
-{
-    if (m->n_models < m->cap_models) return true;
-    int cap = m->cap_models ? 2 * m->cap_models : 8;
-    tn_managed **grown = tn_realloc(m->models, (size_t)cap * sizeof *grown);
-    if (!grown) return false;
-    m->models = grown;
-    m->cap_models = cap;
-    return true;
-}
-
 static tn_code add_model(tn_manager *m, const char *name, tn_error *err)
 {
     if (tn_managed_find(m, name)) return TN_OK;
-    tn_managed *k = has_room(m) ? tn_calloc(1, sizeof *k) : NULL;
+    tn_managed *k = TN_ROOM(NULL, m->models, m->n_models, m->cap_models) ? tn_calloc(1, sizeof *k) : NULL;
     if (!k || !(k->name = tn_strdup(name))) {
         tn_free(k);
         return tn_no_memory(err, sizeof *k);

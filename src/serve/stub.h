@@ -24,7 +24,7 @@ struct tn_stub {
     int n_idle;
     tn_known *known;          /* the last asked for */
     char *url;                /* "http://HOST:PORT" */
-    char *texts[5];           /* of the options, owned */
+    char *texts[4];           /* of the options, owned */
 };
 
 /* What an answer owns. */
