@@ -75,7 +75,7 @@ tn_code tn_infer_new_shape(const tn_infer *c, int i, tn_shape *out, tn_error *er
     if (!tn_infer_ints(c, i, out)) return TN_OK;
     for (int k = 0; k < out->rank && c->in[i]->value; k++)
         if (out->dim[k] < 0)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Dimension %d must be >= 0, got %lld", k,
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Dimension %lld must be >= 0",
                            (long long)tn_tensor_int(c->in[i]->value, k));
     return TN_OK;
 }

@@ -405,14 +405,15 @@ static tn_code unpack_infer(tn_infer *c, tn_error *err)
 {
     const tn_shape *in = &c->in[0]->shape;
     int axis;
+    char text[128];
     tn_shape ints;
     if (in->rank < 0) return TN_OK;
     if (in->rank == 0)
         return tn_fail(err, TN_INVALID_ARGUMENT, "input shape must be at least a vector, got a scalar");
     TN_TRY(tn_axis_check(tn_attr_i(c->attrs, "axis"), in->rank, &axis, err));
     if (in->dim[axis] >= 0 && in->dim[axis] != c->n_out)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Input shape axis %d must equal %d, got %lld", axis,
-                       c->n_out, (long long)in->dim[axis]);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Input shape axis %d must equal %d, got shape %s", axis,
+                       c->n_out, tn_shape_text(in, text, sizeof text));
     bool known = in->rank == 1 && tn_info_ints(c->in[0], &ints) && ints.rank == c->n_out;
     for (int i = 0; i < c->n_out; i++) {
         tn_shape *out = &c->out[i].shape;

@@ -135,6 +135,17 @@ static tn_code conv_channels(tn_conv_sizes *s, const tn_shape *filter, tn_error 
     return TN_OK;
 }
 
+/* Each kernel says it in its own way. */
+static tn_code wrong_rank(const char *what, const tn_shape *s, int spatial, bool depthwise, tn_error *err)
+{
+    char text[128];
+    const char *colon = depthwise && *what == 'i' ? "" : ": ";
+    tn_shape_text(s, text, sizeof text);
+    return tn_fail(err, TN_INVALID_ARGUMENT, "%s%s must be %d-dimensional%s%s",
+                   spatial == 2 && !depthwise ? "convolution " : "", what, spatial + 2, spatial == 2 ? colon : "",
+                   spatial == 2 ? text : "");
+}
+
 tn_code tn_conv_sizes_of(const tn_op *op, const tn_attrs *attrs, const tn_shape *in, const tn_shape *filter,
                          tn_conv_sizes *out, tn_error *err)
 {
@@ -146,8 +157,8 @@ tn_code tn_conv_sizes_of(const tn_op *op, const tn_attrs *attrs, const tn_shape 
     if (!tn_image_axes_of(attrs, n, &s.axes))
         return tn_fail(err, TN_INVALID_ARGUMENT, "%s: Invalid data format string", op->name);
     if ((in->rank >= 0 && in->rank != n + 2) || (filter->rank >= 0 && filter->rank != n + 2))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "%s: input and filter must be %d-dimensional", op->name,
-                       n + 2);
+        return wrong_rank(in->rank >= 0 && in->rank != n + 2 ? "input" : "filter",
+                          in->rank >= 0 && in->rank != n + 2 ? in : filter, n, s.depthwise, err);
     TN_TRY(read_list(op, attrs, "strides", &s, s.d.stride, err));
     TN_TRY(read_list(op, attrs, "dilations", &s, s.d.dilation, err));
     if (tn_attr_is(attrs, "padding", "EXPLICIT")) TN_TRY(explicit_padding(attrs, &s, err));

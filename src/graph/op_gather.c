@@ -386,10 +386,17 @@ static tn_code gather_nd_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
+/* TensorFlow's kernel names its node twice. */
+static tn_code check_gathered(const tn_run *r, int depth, tn_error *err)
+{
+    tn_code code = tn_check_points(r->in[1], depth, &r->in[0]->shape, "param shape", err);
+    return code == TN_OK ? TN_OK : tn_fail(err, code, "%s, node name: %s", err ? err->message : "", r->name);
+}
+
 static tn_code gather_nd_objects(tn_run *r, int64_t count, int depth, int64_t slice, tn_error *err)
 {
     const tn_tensor *params = r->in[0], *indices = r->in[1];
-    TN_TRY(tn_check_points(indices, depth, &params->shape, "param shape", err));
+    TN_TRY(check_gathered(r, depth, err));
     for (int64_t i = 0; i < count; i++) {
         int64_t at = 0;
         for (int k = 0; k < depth; k++)
@@ -409,7 +416,7 @@ static tn_code gather_nd_run(tn_run *r, tn_error *err)
         return gather_nd_objects(r, count, depth, slice, err);
     tn_code code = tn_gather_nd((int)tn_dtype_size(params->dtype), &params->shape, count, depth, slice,
                                 indices->dtype, indices->data, params->data, r->out[0]->data, err);
-    if (code != TN_OK) TN_TRY(tn_check_points(indices, depth, &params->shape, "param shape", err));
+    if (code != TN_OK) TN_TRY(check_gathered(r, depth, err));
     return code;
 }
 

@@ -211,7 +211,7 @@ static tn_code point_outside(const tn_tensor *indices, int64_t i, int depth, con
     }
     size_t at = 0;
     for (int k = 0; k < depth && at < sizeof b - 24; k++)
-        at += (size_t)snprintf(b + at, sizeof b - at, "%s%lld", k ? "," : "",
+        at += (size_t)snprintf(b + at, sizeof b - at, "%s%lld", k ? ", " : "",
                                (long long)tn_tensor_int(indices, i * depth + k));
     return tn_fail(err, TN_INVALID_ARGUMENT, "indices%s = [%s] does not index into %s %s",
                    tn_shape_text(&place, a, sizeof a), depth ? b : "", what,

@@ -18,6 +18,7 @@ static int channel_axis(const tn_attrs *a, int rank)
 static tn_code bias_infer(tn_infer *c, tn_error *err)
 {
     const tn_shape *x = &c->in[0]->shape, *b = &c->in[1]->shape;
+    char text[128];
     TN_TRY(tn_infer_rank_at_least(c, 0, 2, err));
     TN_TRY(tn_infer_rank(c, 1, 1, err));
     c->out[0].shape = *x;
@@ -27,8 +28,8 @@ static tn_code bias_infer(tn_infer *c, tn_error *err)
     if (tn_infer_merge_dim(*channels, b->dim[0], channels, NULL) != TN_OK)
         return tn_fail(
             err, TN_INVALID_ARGUMENT,
-            "Must provide as many biases as the last dimension of the input tensor: [%lld] vs. %lld",
-            (long long)b->dim[0], (long long)*channels);
+            "Must provide as many biases as the last dimension of the input tensor: [%lld] vs. %s",
+            (long long)b->dim[0], tn_shape_text(x, text, sizeof text));
     return TN_OK;
 }
 
@@ -168,6 +169,8 @@ const tn_op tn_op_BiasAddGrad = {
 
 static tn_code softmax_infer(tn_infer *c, tn_error *err)
 {
+    if (c->in[0]->shape.rank == 0)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "logits must have >= 1 dimension, got []");
     TN_TRY(tn_infer_rank_at_least(c, 0, 1, err));
     c->out[0].shape = c->in[0]->shape;
     c->out[0].bound = c->in[0]->bound;

@@ -34,6 +34,8 @@ static tn_code channel_of(const tn_infer *c, int in, int *rank, int *channel, tn
 
 static tn_code channels_infer(tn_infer *c, int image, int first, int last, int64_t *channels, tn_error *err)
 {
+    static const char *const names[] = {"scale", "offset", "When is_training=false, mean",
+                                        "When is_training=false, variance"};
     int rank, channel = 0;
     TN_TRY(channel_of(c, image, &rank, &channel, err));
     *channels = c->in[image]->shape.rank < 0 ? -1 : c->in[image]->shape.dim[channel];
@@ -42,8 +44,8 @@ static tn_code channels_infer(tn_infer *c, int image, int first, int last, int64
         if (c->in[i]->shape.rank != 1) continue;
         if (tn_infer_merge_dim(*channels, c->in[i]->shape.dim[0], channels, NULL) != TN_OK)
             return tn_fail(err, TN_INVALID_ARGUMENT,
-                           "scale and its like must have the same number of elements as the channels of x, "
-                           "got %lld and %lld",
+                           "%s must have the same number of elements as the channels of x, got %lld and %lld",
+                           image == 0 ? names[TN_MIN(i - first, 3)] : "scale and its like",
                            (long long)c->in[i]->shape.dim[0], (long long)*channels);
     }
     c->out[0].shape = c->in[image]->shape;

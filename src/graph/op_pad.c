@@ -16,6 +16,7 @@ typedef struct padding {
 static tn_code check_paddings(tn_infer *c, int *rank, tn_error *err)
 {
     const tn_shape *v = &c->in[1]->shape;
+    char text[128];
     *rank = c->in[0]->shape.rank;
     TN_TRY(tn_infer_rank(c, 1, 2, err));
     if (v->rank != 2) return TN_OK;
@@ -25,8 +26,8 @@ static tn_code check_paddings(tn_infer *c, int *rank, tn_error *err)
     if (v->dim[0] < 0) return TN_OK;
     if (*rank >= 0 && v->dim[0] != *rank)
         return tn_fail(err, TN_INVALID_ARGUMENT,
-                       "The first dimension of paddings must be the rank of inputs[%lld,2] [%d]",
-                       (long long)v->dim[0], *rank);
+                       "The first dimension of paddings must be the rank of inputs[%lld,2] %s",
+                       (long long)v->dim[0], tn_shape_text(&c->in[0]->shape, text, sizeof text));
     *rank = (int)TN_MIN(v->dim[0], TN_MAX_RANK + 1);
     return TN_OK;
 }

@@ -206,6 +206,10 @@ const tn_op tn_op_StatefulRandomBinomial = {
 static tn_code multinomial_infer(tn_infer *c, tn_error *err)
 {
     int64_t n = -1;
+    char text[128];
+    if (c->in[0]->shape.rank >= 0 && c->in[0]->shape.rank != 2)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "logits should be a matrix, got shape %s",
+                       tn_shape_text(&c->in[0]->shape, text, sizeof text));
     TN_TRY(tn_infer_rank(c, 0, 2, err));
     if (tn_infer_int(c, 1, &n) && n < 0)
         return tn_fail(err, TN_INVALID_ARGUMENT, "num_samples should be non-negative, got %lld",

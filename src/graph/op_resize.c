@@ -124,6 +124,10 @@ static tn_code size_infer(tn_infer *c, tn_error *err)
 {
     const tn_shape *in = &c->in[0]->shape;
     tn_shape size;
+    char text[128];
+    if (c->in[0]->shape.rank >= 0 && c->in[0]->shape.rank != 4)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "input must be 4-dimensional%s",
+                       tn_shape_text(&c->in[0]->shape, text, sizeof text));
     TN_TRY(tn_infer_rank(c, 0, 4, err));
     TN_TRY(tn_infer_rank(c, 1, 1, err));
     tn_infer_set_rank(c, 0, 4);
@@ -134,12 +138,11 @@ static tn_code size_infer(tn_infer *c, tn_error *err)
     }
     if (!tn_infer_ints(c, 1, &size)) return TN_OK;
     if (size.rank != 2)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "shape_t must have two elements, got %d", size.rank);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "shape_t must have two elements[%d]", size.rank);
     for (int k = 0; k < 2; k++) {
         out->dim[1 + k] = size.dim[k];
         if (c->in[1]->value && size.dim[k] <= 0)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "output dimensions must be positive, got %lld",
-                           (long long)tn_tensor_int(c->in[1]->value, k));
+            return tn_fail(err, TN_INVALID_ARGUMENT, "output dimensions must be positive");
     }
     return TN_OK;
 }

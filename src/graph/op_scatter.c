@@ -273,6 +273,19 @@ static tn_code sparse_index(const tn_run *r, int64_t i, int depth, int64_t *at, 
     return TN_OK;
 }
 
+static tn_code disordered(const tn_tensor *indices, int64_t k, int depth, bool repeated, tn_error *err)
+{
+    char text[24 * TN_MAX_RANK];
+    size_t at = 0;
+    for (int d = 0; d < depth; d++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%lld", d ? "," : "",
+                               (long long)tn_tensor_int(indices, k * depth + d));
+    return tn_fail(err, TN_INVALID_ARGUMENT, "indices[%lld] = [%s] is %s", (long long)k, text,
+                   repeated ? "repeated"
+                            : "out of order. Many sparse ops require sorted indices.\n    Use `tf.sparse.reorder` to "
+                              "create a correctly ordered copy.\n\n");
+}
+
 static tn_code sparse_to_dense_run(tn_run *r, tn_error *err)
 {
     const tn_shape *i = &r->in[0]->shape;
@@ -290,9 +303,7 @@ static tn_code sparse_to_dense_run(tn_run *r, tn_error *err)
     for (int64_t k = 0; k < count; k++) {
         int64_t at;
         TN_TRY(sparse_index(r, k, depth, &at, err));
-        if (check && at <= last)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "indices[%lld] is %s", (long long)k,
-                           at == last ? "repeated" : "out of order");
+        if (check && at <= last) return disordered(r->in[0], k, depth, at == last, err);
         last = at;
         TN_TRY(tn_move_row(r->out[0], at, r->in[2], one ? 0 : k, 1, err));
     }

@@ -230,7 +230,7 @@ static tn_code expand_dims_infer(tn_infer *c, tn_error *err)
     int64_t v;
     if (tn_infer_int(c, 1, &v) && (v < -1 - in->rank || v > in->rank))
         return tn_fail(err, TN_INVALID_ARGUMENT,
-                       "Tried to expand dim index %lld for tensor with %d dimensions", (long long)v,
+                       "Tried to expand dim index %lld for tensor with %d dimensions.", (long long)v,
                        in->rank);
     TN_TRY(tn_infer_axis(c, 1, in->rank + 1, &axis, &known, err));
     tn_infer_set_rank(c, 0, in->rank + 1);

@@ -103,8 +103,11 @@ const tn_op tn_op_StringLength = {
 
 static tn_code substr_infer(tn_infer *c, tn_error *err)
 {
+    char pos[128], len[128];
     if (!tn_shape_compatible(&c->in[1]->shape, &c->in[2]->shape))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "pos and len must have same rank");
+        return tn_fail(err, TN_INVALID_ARGUMENT, "pos and len should have the same shape, got: %s vs. %s",
+                       tn_shape_text(&c->in[1]->shape, pos, sizeof pos),
+                       tn_shape_text(&c->in[2]->shape, len, sizeof len));
     return tn_infer_broadcast(c, err);
 }
 

@@ -11,6 +11,8 @@
 static tn_code check_perm(const tn_shape *perm, int rank, tn_error *err)
 {
     bool seen[TN_MAX_RANK] = {false};
+    char text[4 * TN_MAX_RANK] = ""; /* each has one or two digits */
+    size_t at = 0;
     if (perm->rank != rank)
         return tn_fail(err, TN_INVALID_ARGUMENT,
                        "transpose expects a vector of size %d. But input(1) is a vector of size %d", rank,
@@ -20,9 +22,11 @@ static tn_code check_perm(const tn_shape *perm, int rank, tn_error *err)
         if (d < -rank || d >= rank)
             return tn_fail(err, TN_INVALID_ARGUMENT, "%lld is out of range [0 .. %d)", (long long)d, rank);
         if (d < 0) d += rank;
-        if (seen[d]) return tn_fail(err, TN_INVALID_ARGUMENT, "%lld is missing from perm", (long long)d);
         seen[d] = true;
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%lld", k ? "," : "", (long long)d);
     }
+    for (int d = 0; d < rank; d++)
+        if (!seen[d]) return tn_fail(err, TN_INVALID_ARGUMENT, "%d is missing from {%s}.", d, text);
     return TN_OK;
 }
 

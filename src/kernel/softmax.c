@@ -195,6 +195,24 @@ tn_code tn_softmax_xent(tn_dtype dtype, int64_t rows, int64_t cols, const void *
     return TN_OK;
 }
 
+/* The lowest label where that is negative, else the highest. */
+static tn_code check_labels(const job *j, tn_error *err)
+{
+    int64_t lowest = 0, highest = 0;
+    char text[1100] = ""; /* of all labels, as far as a message goes */
+    size_t at = 0;
+    for (int64_t i = 0; i < j->rows; i++) {
+        lowest = TN_MIN(lowest, label_of(j, i));
+        highest = TN_MAX(highest, label_of(j, i));
+    }
+    if (lowest >= 0 && (highest < j->cols || !j->rows)) return TN_OK;
+    for (int64_t i = 0; i < j->rows && at + 24 < sizeof text; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%lld", i ? " " : "", (long long)label_of(j, i));
+    return tn_fail(err, TN_INVALID_ARGUMENT,
+                   "Received a label value of %lld which is outside the valid range of [0, %lld).  Label values: %s",
+                   (long long)(lowest < 0 ? lowest : highest), (long long)j->cols, text);
+}
+
 tn_code tn_sparse_softmax_xent(tn_dtype dtype, int64_t rows, int64_t cols, const void *logits,
                                tn_dtype label_dtype, const void *labels, void *loss, void *backprop,
                                int threads, tn_error *err)
@@ -213,14 +231,7 @@ tn_code tn_sparse_softmax_xent(tn_dtype dtype, int64_t rows, int64_t cols, const
                    .label_type = label_dtype,
                    .loss = loss,
                    .out = backprop};
-    for (int64_t i = 0; i < rows; i++) {
-        const int64_t label = label_of(&j, i);
-        if (label < 0 || label >= cols)
-            return tn_fail(
-                err, TN_INVALID_ARGUMENT,
-                "Received a label value of %lld which is outside the valid range of [0, %lld) (row %lld)",
-                (long long)label, (long long)cols, (long long)i);
-    }
+    TN_TRY(check_labels(&j, err));
     share_rows(&j, threads, xent_rows);
     return TN_OK;
 }
