@@ -143,8 +143,7 @@ static tn_code copy_logging(const tn_LoggingConfig *from, tn_arena *a, const tn_
     return code;
 }
 
-/* "file:///models" is a plain path. */
-static const char *path_of(tn_arena *a, tn_view path)
+const char *tn_model_base_path(tn_arena *a, tn_view path)
 {
     if (tn_view_starts(path, "file:///")) path = (tn_view){path.p + 7, path.n - 7};
     return text_of(a, path);
@@ -153,7 +152,7 @@ static const char *path_of(tn_arena *a, tn_view path)
 static tn_code config_of(const tn_ModelConfig *m, tn_arena *a, tn_model_config *out, tn_error *err)
 {
     out->name = text_of(a, m->name);
-    out->base_path = path_of(a, m->base_path);
+    out->base_path = tn_model_base_path(a, m->base_path);
     if (!out->name || !out->base_path) return tn_no_memory(err, 0);
     TN_TRY(platform_of(m, a, &out->platform, err));
     TN_TRY(policy_of(m->model_version_policy, a, out, err));

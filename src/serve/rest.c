@@ -318,7 +318,7 @@ static void serve_metrics(const tn_rest *rest, tn_http_request *r)
             return;
         }
     }
-    if (*query) {
+    if (*query && rest->service->strictly_tensorflow) {
         tn_buf_printf(&page, "Unexpected path: %s?%s. Should be %s", tn_http_path(r), query,
                       rest->options.prometheus_path);
         tn_http_reply(r, 400, "text/plain", &page);

@@ -196,6 +196,8 @@ typedef struct tn_model_configs {
 /* ModelServerConfig's text or message, checked as TensorFlow Serving does (duplicates, relative paths, ...). */
 tn_code tn_model_configs_parse(tn_view text, tn_model_configs *out, tn_error *err);
 tn_code tn_model_configs_from(const tn_ModelServerConfig *config, tn_model_configs *out, tn_error *err);
+/* "file:///models" is "/models", as any path. NULL: no memory. */
+const char *tn_model_base_path(tn_arena *a, tn_view path);
 /* The same checks of what was made otherwise; tn_manager_set_models makes them too. */
 tn_code tn_model_configs_check(const tn_model_configs *c, tn_error *err);
 tn_code tn_model_configs_copy(const tn_model_configs *c, tn_model_configs *out, tn_error *err);

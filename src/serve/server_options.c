@@ -102,7 +102,7 @@ static tn_code one_model(const tn_server_options *o, tn_model_configs *out, tn_e
             code = checkpoint_model(o, a, m, err);
         } else {
             m->is_run = given(o->model_dir);
-            m->base_path = tn_arena_strdup(a, m->is_run ? o->model_dir : o->model_base_path);
+            m->base_path = tn_model_base_path(a, tn_view_of(m->is_run ? o->model_dir : o->model_base_path));
         }
         if (code == TN_OK && (!m->name || !m->base_path)) code = tn_no_memory(err, 0);
     }

@@ -85,6 +85,12 @@ def signatures():
     n = v1.placeholder(tf.int32, [None], "n")
     s["slow"] = signature({"n": n}, {"y": n + tf.while_loop(lambda i, v: i < n[0], lambda i, v: (i + 1, tf.sin(v) + 1.0),
                                                            [0, tf.ones([64, 64])], parallel_iterations=1)[0] * 0})
+    s["no_inputs"] = signature({}, {"y": tf.constant([1.0, 2.0])})
+    y = x * 2
+    s["one_tensor_twice"] = signature({"x": x}, {"a": y, "b": y, "c": x})
+    s["fed_twice"] = signature({"p": x, "q": x}, {"y": y})
+    d = v1.placeholder_with_default([1.0, 2.0], [None], "d")
+    s["graph_default"] = signature({"d": d}, {"y": d + 1})
     s["other_method"] = signature({"x": x}, {"y": tf.identity(x)}, "some/other/method")
     return s
 

@@ -94,6 +94,8 @@ PathsAsTurnery.rows(
     ("beyond", "healthz", "GET", "/healthz", None, 200, b"ok\n", {"Content-Type": "text/plain"}),
     ("beyond", "readyz", "GET", "/readyz", None, 200, b"ok\n", {"Content-Type": "text/plain"}),
     ("query", "is passed over", "POST", V + "half:predict?a=1", ONE, 200, b'{\n    "predictions": [2.5\n    ]\n}'),
+    ("metrics", "with a query", "GET", "/monitoring/prometheus/metrics?a=1", None, 200, re.compile(r"# TYPE :tensorflow:serving:"),
+     {"Content-Type": "text/plain"}),
     ("path elsewhere", "root", "GET", "/", None, 404, NOT_FOUND_PAGE, {"Content-Type": "text/html"}),
 )
 
@@ -316,6 +318,7 @@ Wrong.rows(
     ask("a missing key", "two", '"instances": [{"a": 1}]', 400,
         "Failed to process element: 0 of 'instances' list. JSON object: {\n    \"a\": 1\n} must only have keys: a,b"),
     ask("a wrong value in an object", "two", '"instances": [{"a": 1, "b": 2}, {"a": 1, "b": "z"}]', 400, element(1, no('"z"', "String", "int64"), "b")),
+    ask("a signature without inputs", "no_inputs", '"inputs": {}', 400, "Failed to get input map for signature: no_inputs"),
     ask("a scalar in rows", "scalar", '"instances": [1, 2]', 400, "Tensor name: total has no shape information ", "row form"),
     ask("unequal rows", "uneven", '"instances": [1]', 400, re.compile("Tensor name: [ab] has inconsistent batch size: [12] expecting: [12]"), "row form"),
     ask("a scalar in columns", "scalar", '"inputs": [1, 2]', 200, b'{\n    "outputs": 3.0\n}', "row form"),

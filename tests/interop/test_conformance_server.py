@@ -260,6 +260,18 @@ class Start(Own):
 
 
 class Versions(Own):
+    def test_paths_of_all_forms(self):
+        """As volumes are mounted: links for versions and for the folder; a slash at the end, a URI."""
+        self.model("data", "0", "1")
+        os.makedirs(self.path("links"))
+        os.symlink("../data/1", self.path("links", "1"))
+        os.symlink("data", self.path("m"))
+        for base in (self.path("links"), self.path("links") + "/", self.path("m"), "file://" + self.path("m")):
+            with self.subTest(base), Server("--model_name=m", "--model_base_path=" + base) as s:
+                self.answers(s, "m", 1)
+        shutil.rmtree(self.path("data", "1"))
+        self.answers(self.start("--model_name=m", "--model_base_path=" + self.path("data")), "m", 0)
+
     def test_leading_zeros_and_others_than_numbers(self):
         for name in ("notes", "1.5", "-3", "5x"):
             os.makedirs(self.path("m", name))
