@@ -12,8 +12,8 @@
 
 #define INVALID "Invalid value."
 #define TOO_BIG "Number too big to be stored in double."
-#define IN_LIST "Missing a comma or ] after an array element."
-#define IN_OBJECT "Missing a comma or } after an object member."
+#define IN_LIST "Missing a comma or ']' after an array element."
+#define IN_OBJECT "Missing a comma or '}' after an object member."
 
 enum { MOST_DIGITS = 19, LARGEST_EXPONENT = 308 };
 
@@ -261,7 +261,7 @@ bool tn_scan_string(tn_scanner *s, tn_view *raw, bool *plain)
             p++;
         } else {
             return tn_scan_wrong(
-                s, p, c ? "Invalid encoding in string." : "Missing a closing quotation mark in string.");
+                s, p, c ? "Invalid escape character in string." : "Missing a closing quotation mark in string.");
         }
     }
     *raw = (tn_view){first, (size_t)(p - first)};
