@@ -85,6 +85,7 @@ typedef struct tn_importing {
     int n_variables;
     tn_map *by_name;           /* session name -> full name in the builder's graph */
     const char *prefix;        /* the checkpoint's; NULL: none */
+    const char *frames;        /* before the names of loops' frames; NULL: there was none yet */
     tn_checkpoint *checkpoint; /* NULL: none, or not needed */
     tn_problems problems;
     const char **tags; /* of the SavedModel's MetaGraph */

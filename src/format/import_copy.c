@@ -65,6 +65,18 @@ static tn_code set_inputs(tn_importing *m, tn_frame *f, const tn_operation *op, 
     return TN_OK;
 }
 
+/* A frame's name tells loops apart: a model that comes twice has loops of its own each time. */
+static tn_code own_frame(tn_importing *m, const tn_operation *op, tn_attr *a, tn_error *err)
+{
+    if (strcmp(a->name, "frame_name") != 0 || a->kind != TN_ATTR_STRING) return TN_OK;
+    if (strcmp(op->type, "Enter") != 0 && strcmp(op->type, "RefEnter") != 0) return TN_OK;
+    if (!m->frames && !(m->frames = tn_builder_unique(m->b, "frames"))) return tn_builder_check(m->b, err);
+    const char *own = tn_arena_printf(m->arena, "%s/%.*s", m->frames, (int)TN_MIN(a->s.n, (size_t)1 << 16), a->s.p);
+    if (!own) return tn_no_memory(err, a->s.n);
+    a->s = (tn_bytes){own, strlen(own)};
+    return TN_OK;
+}
+
 static tn_code copy_operation(tn_importing *m, tn_frame *f, const tn_operation *op, tn_error *err)
 {
     tn_attr *attrs = TN_ARRAY(m->arena, op->attrs.n + 1, tn_attr);
@@ -74,6 +86,7 @@ static tn_code copy_operation(tn_importing *m, tn_frame *f, const tn_operation *
     tn_operation_spec spec = {.type = op->type, .device = "", .attrs = attrs, .out_types = types, .n_out = op->n_out};
     for (int i = 0; i < op->attrs.n; i++)
         if (keeps(op, &op->attrs.v[i])) attrs[spec.n_attrs++] = op->attrs.v[i];
+    for (int i = 0; i < spec.n_attrs; i++) TN_TRY(own_frame(m, op, &attrs[i], err));
     for (int i = 0; i < op->n_out; i++) types[i] = op->out[i].dtype;
     TN_TRY(set_inputs(m, f, op, &spec, err));
     spec.name = tn_builder_unique(m->b, path);

@@ -9,6 +9,7 @@ import subprocess
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.ops.rnn import dynamic_rnn
 
 from with_tensorflow import ROOT, TURNERY, Case, Run, feeds_of, load, safe, turnery, v1
 
@@ -239,6 +240,65 @@ class TrainingOn(Case):
         want = tf.saved_model.load(run.export).signatures["serving_default"](image=tf.constant(images))
         self.close(load(os.path.join(out, "probabilities")), want["probabilities"].numpy(), "probabilities", 1e-4)
         self.assertEqual(load(os.path.join(out, "digit")).tolist(), want["digit"].numpy().tolist())
+
+    class Cell:
+        """An LSTM, as RNNCell has it."""
+        state_size, output_size = (4, 4), 4
+
+        def zero_state(self, batch, dtype):
+            return tf.zeros([batch, 4], dtype), tf.zeros([batch, 4], dtype)
+
+        def __call__(self, x, state, scope=None):
+            with v1.variable_scope("cell", reuse=v1.AUTO_REUSE):
+                kernel = v1.get_variable("kernel", [int(x.shape[1]) + 4, 16], initializer=v1.glorot_uniform_initializer(seed=3))
+                bias = v1.get_variable("bias", [16], initializer=v1.zeros_initializer())
+            i, j, f, o = tf.split(tf.nn.bias_add(tf.matmul(tf.concat([x, state[1]], 1), kernel), bias), 4, 1)
+            c = state[0] * tf.sigmoid(f + 1.) + tf.sigmoid(i) * tf.tanh(j)
+            h = tf.tanh(c) * tf.sigmoid(o)
+            return h, (c, h)
+
+    def recurrent(self, folder):
+        """A model of TensorFlow 1 with dynamic_rnn and a conditional, saved; what it is trained with."""
+        with tf.Graph().as_default(), v1.Session() as s:
+            v1.disable_control_flow_v2()
+            x, n = v1.placeholder(tf.float32, [None, None, 3], "x"), v1.placeholder(tf.int32, [None], "lengths")
+            out, (_, h) = dynamic_rnn(self.Cell(), x, sequence_length=n, dtype=tf.float32)
+            h = tf.cond(v1.placeholder_with_default(False, []), lambda: -h, lambda: tf.tanh(h) * 1.5)
+            tf.concat([h, tf.reduce_mean(out, 1)], 1, "features")
+            s.run(v1.global_variables_initializer())
+            v1.train.Saver().save(s, os.path.join(folder, "model"))
+        r = np.random.default_rng(0)
+        data = {"x": r.standard_normal((12, 5, 3)).astype(np.float32), "lengths": r.integers(0, 6, 12).astype(np.int32),
+                "y": r.standard_normal((12, 2)).astype(np.float32)}
+        for k, v in data.items():
+            np.save(os.path.join(folder, k + ".npy"), v)
+        return data
+
+    def fine_tuned(self, folder, data, steps):
+        """TensorFlow's losses."""
+        with tf.Graph().as_default() as g, v1.Session() as s:
+            saver = v1.train.import_meta_graph(os.path.join(folder, "model.meta"))
+            y, w = v1.placeholder(tf.float32, [None, 2]), v1.get_variable("w", [8, 2], initializer=v1.constant_initializer(0.1))
+            loss = tf.reduce_mean(tf.square(tf.matmul(g.get_tensor_by_name("features:0"), w) - y))
+            step = v1.train.AdamOptimizer(0.02).minimize(loss)
+            s.run(v1.global_variables_initializer())
+            saver.restore(s, os.path.join(folder, "model"))
+            return [s.run([loss, step], {"x:0": data["x"], "lengths:0": data["lengths"], y: data["y"]})[0] for _ in range(steps)]
+
+    def test_recurrent_fine_tuned(self):
+        """Through a loop and a conditional of TensorFlow 1: its losses, and it goes on from what we saved."""
+        folder = self.made(self.path("recurrent"))
+        data = self.recurrent(folder)
+        want = self.fine_tuned(folder, data, 40)
+        printed = turnery("train", "tests/interop/recurrent.c", "--from", folder, "--logdir", self.path("rnn_runs"), "--json", "--log_every=1")
+        events = [json.loads(line) for line in printed.splitlines()]
+        self.close([e["loss"] for e in events if e["event"] == "step"], want[:30], "ours", 1e-4)
+        checkpoint = tf.train.latest_checkpoint(os.path.join(events[-1]["run"], "checkpoints"))
+        with tf.Graph().as_default(), v1.Session() as s:
+            v1.train.import_meta_graph(checkpoint + ".meta").restore(s, checkpoint)
+            feeds = {"data/%s:0" % k: v for k, v in data.items()}
+            got = [s.run([v1.get_collection("losses")[0], v1.get_collection("train_op")[0]], feeds)[0] for _ in range(10)]
+        self.close(got, want[30:], "TensorFlow, from there", 1e-4)
 
     def test_words(self):
         """A vocabulary from a file becomes part of what is trained and served; the file is not needed any more."""
