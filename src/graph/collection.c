@@ -77,6 +77,16 @@ tn_code tn_collection_remove(tn_graph *g, const char *name, const char *item, tn
     return TN_OK;
 }
 
+tn_code tn_collection_remove_bytes(tn_graph *g, const char *name, int i, tn_error *err)
+{
+    collection *c = tn_map_get(g->collections, name);
+    TN_TRY(tn_graph_check_open(g, err));
+    if (!c || !c->is_bytes || i < 0 || i >= c->n)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "collection '%s' has no bytes %d", name, i);
+    memmove(c->items + i, c->items + i + 1, (size_t)(--c->n - i) * sizeof *c->items);
+    return TN_OK;
+}
+
 static const collection *find(const tn_graph *g, const char *name, bool is_bytes)
 {
     const collection *c = tn_map_get(g->collections, name);

@@ -107,13 +107,16 @@ static tn_code call_infer(tn_binding *b, tn_pnode *n, tn_error *err)
     return n->op->infer(&c, err);
 }
 
-/* A variable's value has the shape it has now, which assignments keep unless they may change it. */
-static void infer_read(tn_pnode *n)
+/* A variable's value has the shape it has now, which assignments keep unless they may change it. Without variables
+ * the graph says what is known. */
+static tn_code infer_read(tn_binding *b, tn_pnode *n, tn_error *err)
 {
     tn_resource *res = tn_pval_resource(n->in[0]);
-    if (!res || res->kind != TN_RES_VARIABLE) return;
+    if (!b->store && n->op->infer) return call_infer(b, n, err);
+    if (!res || res->kind != TN_RES_VARIABLE) return TN_OK;
     tn_stored *v = (tn_stored *)res;
     if (tn_shape_known(&v->shape)) n->out[0].shape = v->shape;
+    return TN_OK;
 }
 
 static tn_code infer_plain(tn_binding *b, tn_pnode *n, tn_error *err)
@@ -121,10 +124,7 @@ static tn_code infer_plain(tn_binding *b, tn_pnode *n, tn_error *err)
     if (n->op == &tn_pseudo_feed || n->op == &tn_pseudo_constant || n->op == &tn_pseudo_handle) return TN_OK;
     if (n->op->infer == tn_infer_kept && !tn_pnode_is_read(n)) return TN_OK;
     forget(n);
-    if (tn_pnode_is_read(n)) {
-        infer_read(n);
-        return TN_OK;
-    }
+    if (tn_pnode_is_read(n)) return infer_read(b, n, err);
     if (n->op->infer) TN_TRY(call_infer(b, n, err));
     if (!(b->passes & TN_PASS(FOLD))) return TN_OK;
     for (int i = 0; i < n->n_out; i++) TN_TRY(value_from_ints(b, &n->out[i], err));
@@ -323,4 +323,11 @@ tn_code tn_bind_infer(tn_binding *b, tn_region *r, tn_error *err)
     }
     if (b->passes & TN_PASS(FOLD)) TN_TRY(commit(b, r, err));
     return order_all(b, r, err);
+}
+
+tn_code tn_infer_regions(tn_arena *a, const tn_graph *library, tn_region *r, tn_error *err)
+{
+    tn_binding b = {.arena = a, .top = r, .library = library};
+    TN_TRY(order_all(&b, r, err));
+    return infer_region(&b, r, true, err);
 }

@@ -334,6 +334,7 @@ static tn_code start(walk *w, const tn_node *ys, int n_ys, const tn_node *grad_y
 static tn_code run_walk(walk *w, const tn_node *ys, int n_ys, const tn_node *xs, int n_xs,
                         const tn_node *grad_ys, tn_error *err)
 {
+    w->n = w->b->graph->n;
     w->marks = TN_ARRAY(w->arena, w->n + 1, mark);
     w->queue = TN_ARRAY(w->arena, w->n + 1, int);
     if (!w->marks || !w->queue) return no_memory(w, err);
@@ -373,24 +374,43 @@ static bool check_nodes(tn_builder *b, const char *what, const tn_node *nodes, i
     return tn_builder_ok(b);
 }
 
+/* Arrays of gradients are known by the name of the computation, within the functions it makes, too. */
+static tn_code walk_in_scope(walk *w, const tn_node *ys, int n_ys, const tn_node *xs, int n_xs,
+                             const tn_node *grad_ys, tn_error *err)
+{
+    tn_builder *b = w->b;
+    const char *outer = b->gradients;
+    tn_name_scope(b, "gradients");
+    TN_TRY(tn_builder_check(b, err));
+    if (!outer) b->gradients = b->scope->prefix;
+    tn_code code = run_walk(w, ys, n_ys, xs, n_xs, grad_ys, err);
+    b->gradients = outer;
+    tn_name_scope_end(b);
+    return code;
+}
+
+const char *tn_builder_gradients(const tn_builder *b)
+{
+    return b->gradients ? b->gradients : "gradients";
+}
+
 void tn_gradients_sparse(tn_builder *b, const tn_node *ys, int n_ys, const tn_node *xs, int n_xs,
                          const tn_node *grad_ys, tn_gradient *dx)
 {
     memset(dx, 0, (size_t)TN_MAX(n_xs, 0) * sizeof *dx);
     if (!tn_builder_ok(b) || !check_nodes(b, "ys", ys, n_ys) || !check_nodes(b, "xs", xs, n_xs)) return;
     tn_error err;
-    walk w = {.b = b, .arena = tn_arena_new(0), .n = b->graph->n};
+    walk w = {.b = b, .arena = tn_arena_new(0)};
     if (!tn_builder_got(b, w.arena)) return;
     tn_node *from = TN_ARRAY(w.arena, TN_MAX(n_xs, 1), tn_node);
     for (int i = 0; from && i < n_xs; i++) from[i] = variable_behind(b->graph, xs[i]);
     if (tn_builder_got(b, from)) {
-        tn_name_scope(b, "gradients");
-        tn_code code = run_walk(&w, ys, n_ys, from, n_xs, grad_ys, &err);
+        tn_code code = tn_grad_frames(b, ys, n_ys, from, n_xs, &err);
+        if (!code) code = walk_in_scope(&w, ys, n_ys, from, n_xs, grad_ys, &err);
         if (code)
             tn_builder_fail_with(b, &err);
         else
             results(&w, from, n_xs, dx);
-        tn_name_scope_end(b);
     }
     tn_arena_free(w.arena);
 }

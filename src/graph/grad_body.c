@@ -135,6 +135,7 @@ tn_builder *tn_body_builder(tn_builder *outer, tn_error *err)
 {
     tn_graph *g = tn_graph_new_body(outer->graph);
     tn_builder *b = g ? tn_builder_new(g) : NULL;
+    if (b) b->gradients = outer->gradients;
     if (b) return b;
     tn_graph_free(g);
     tn_no_memory(err, sizeof *b);

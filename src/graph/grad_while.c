@@ -55,7 +55,7 @@ static tn_code sort_captures(loop *l, tn_error *err)
             l->invariant[i] = tn_grad_in(l->g, arg);
         else
             l->n_lists++;
-        if (!l->invariant[i].op && base_type(l->d.captures[i]) == TN_RESOURCE) {
+        if (arg >= 0 && !l->invariant[i].op && base_type(l->d.captures[i]) == TN_RESOURCE) {
             return tn_fail(err, TN_UNIMPLEMENTED,
                            "No gradient defined for operation '%s' (op type: %s): '%s' changes a handle",
                            l->g->op->name, l->g->op->type, l->body->name);

@@ -444,3 +444,27 @@ tn_code tn_operation_set_attr(tn_operation *op, const tn_attr *attr, tn_error *e
     op->graph->version++;
     return TN_OK;
 }
+
+tn_code tn_operation_hand_on(tn_operation *op, const tn_node *to, tn_error *err)
+{
+    tn_arena *a = op->graph->arena;
+    TN_TRY(tn_graph_check_open(op->graph, err));
+    for (int i = 0; i < op->n_out; i++) TN_TRY(check_input(op->graph, "", i, to[i], err));
+    bool one = op->n_out == 1;
+    tn_dtype *types = TN_ARRAY(a, TN_MAX(op->n_out, 1), tn_dtype);
+    tn_node *in = copy_array(a, to, op->n_out, sizeof *in);
+    if (!types || !in) return tn_no_memory(err, (size_t)op->n_out * sizeof *in);
+    for (int i = 0; i < op->n_out; i++) types[i] = tn_dtype_base(op->out[i].dtype);
+    tn_attr attr = one ? tn_attr_type("T", types[0]) : tn_attr_types("T", types, op->n_out);
+    tn_attrs attrs, old = op->attrs;
+    TN_TRY(tn_attrs_copy(a, &attr, 1, &attrs, err));
+    op->attrs = attrs;
+    tn_attrs_drop(&old);
+    op->type = one ? "Identity" : "IdentityN";
+    op->def = tn_op_find(op->type);
+    op->in = in;
+    op->n_in = op->n_out;
+    op->n_control = 0;
+    op->graph->version++;
+    return tn_operation_infer(op, err);
+}

@@ -4,7 +4,8 @@
  * above. How an operator is written is op.h's; how a graph is run is plan.h's. Knows no file.
  *
  * Invariants: a graph is append-only; an operation, once added, changes only by tn_operation_append
- * (residual outputs for its gradient; numbers of outputs are never changed). Names are unique in a
+ * (residual outputs for its gradient; numbers of outputs are never changed) and tn_operation_hand_on (the
+ * same values from elsewhere). Names are unique in a
  * graph. Everything a graph holds lives in its arena, tensors excepted (counted).
  */
 #ifndef TN_GRAPH_H
@@ -116,6 +117,9 @@ tn_code tn_operation_set_input(tn_operation *op, int i, tn_node value, tn_error 
 tn_code tn_operation_append(tn_operation *op, const tn_info *outs, int n_outs, const tn_node *ins, int n_ins,
                             tn_error *err);
 tn_code tn_operation_set_attr(tn_operation *op, const tn_attr *attr, tn_error *err); /* with append only */
+/* An Exit or Merge hands on what the functional form of its loop or conditional computes, from now on: to is by
+ * output. It becomes an Identity or IdentityN of the same name. */
+tn_code tn_operation_hand_on(tn_operation *op, const tn_node *to, tn_error *err);
 void tn_graph_freeze(tn_graph *g); /* adding is FAILED_PRECONDITION until every freeze is undone */
 void tn_graph_thaw(tn_graph *g);
 int tn_graph_version(const tn_graph *g); /* grows with every operation added: sessions look at it */
@@ -125,6 +129,8 @@ const char *tn_collection_name(const tn_graph *g, int i);
 tn_code tn_collection_add_bytes(tn_graph *g, const char *collection, tn_view item, tn_error *err);
 /* Takes an item out, every time it is there; absent is fine. */
 tn_code tn_collection_remove(tn_graph *g, const char *collection, const char *name, tn_error *err);
+/* Item i of a collection of bytes. */
+tn_code tn_collection_remove_bytes(tn_graph *g, const char *collection, int i, tn_error *err);
 bool tn_collection_is_bytes(const tn_graph *g, const char *collection);
 tn_view tn_collection_bytes_at(const tn_graph *g, const char *collection, int i);
 
@@ -176,6 +182,8 @@ const char *tn_builder_path(tn_builder *b, const char *path); /* in the builder'
 bool tn_builder_values_come(const tn_builder *b);
 tn_code tn_builder_fail_with(tn_builder *b, const tn_error *err);
 bool tn_builder_ok(const tn_builder *b);
+/* The name of the computation of gradients that is under way, in the functions it makes too: "gradients_1". */
+const char *tn_builder_gradients(const tn_builder *b);
 const char *tn_builder_unique(tn_builder *b, const char *name); /* under the scope, made unique */
 /* Whether the variable scope in force reuses; sets it, for everything below that does not say otherwise. */
 tn_reuse tn_builder_reuse(const tn_builder *b);

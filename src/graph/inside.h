@@ -78,6 +78,7 @@ struct tn_builder {
     tn_operation **args; /* tn_function_arg */
     const char **arg_names;
     int n_args, cap_args;
+    const char *gradients; /* the name of the computation of gradients that is under way; NULL */
     const char *folder; /* where relative paths begin; NULL: where the process is */
     bool values_come;   /* from a run's checkpoint: no other is looked for */
 };

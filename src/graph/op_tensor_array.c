@@ -35,8 +35,7 @@ tn_code tn_array_new_infer(tn_infer *c, tn_error *err)
     held->shape = tn_shape_unknown();
     held->bound = -1;
     tn_attr_get_shape(c->attrs, "element_shape", &held->shape);
-    c->out[0].shape.rank = 0;
-    c->out[0].handle = held;
+    c->out[0].handle = held; /* its own shape stays unknown: TensorFlow takes it for [2], and it is [] */
     if (c->n_out == 2) c->out[1].shape.rank = 0;
     return TN_OK;
 }
@@ -71,7 +70,6 @@ const tn_op tn_op_TensorArrayV3 = {
 tn_code tn_array_gradient_infer(tn_infer *c, tn_error *err)
 {
     (void)err;
-    c->out[0].shape.rank = 0;
     c->out[0].handle = c->n_in == 2 ? c->in[0]->handle : NULL;
     if (c->n_out == 2) c->out[1].shape.rank = 0;
     return TN_OK;
@@ -112,32 +110,18 @@ const tn_op tn_op_TensorArrayGradWithShape = {
     .dynamic = TN_BIT(0),
 };
 
-/* The name of the gradient computation: up to the last scope called "gradients...". */
-static const char *source_of(tn_node dy, char *buf, size_t n)
-{
-    const char *name = dy.op ? dy.op->name : "gradients";
-    size_t end = 0;
-    for (const char *p = name; p; p = strchr(p, '/') ? strchr(p, '/') + 1 : NULL)
-        if (!strncmp(p, "gradients", 9)) end = (size_t)(p - name) + strcspn(p, "/");
-    if (!end)
-        snprintf(buf, n, "gradients");
-    else
-        snprintf(buf, n, "%.*s", (int)TN_MIN(end, n - 1), name);
-    return buf;
-}
-
 typedef struct gradient_array {
     tn_node handle, flow;
 } gradient_array;
 
 /* The gradient array, and the flow behind its making. */
-static gradient_array gradient_of(tn_grad *g, tn_node dy, tn_node flow)
+static gradient_array gradient_of(tn_grad *g, tn_node flow)
 {
-    char source[256];
     tn_builder *b = g->b;
+    const char *source = tn_builder_gradients(b);
     tn_operation *op =
         tn_add_operation(b, "TensorArrayGradV3", NULL, TN_INPUTS(tn_grad_in(g, 0), flow),
-                         TN_ATTRS(tn_attr_str("source", source_of(dy, source, sizeof source))));
+                         TN_ATTRS(tn_attr_str("source", source)));
     if (!op) return (gradient_array){0};
     tn_control_dependencies(b, 1, &op);
     tn_node behind = tn_op(b, "Identity", TN_INPUTS(flow), TN_NO_ATTRS);
@@ -162,7 +146,7 @@ static tn_code write_grad(tn_grad *g, tn_error *err)
 {
     (void)err;
     tn_node flow = tn_grad_dy(g, 0);
-    gradient_array a = gradient_of(g, flow, flow);
+    gradient_array a = gradient_of(g, flow);
     tn_attr t = tn_attr_type("dtype", tn_dtype_base(tn_node_dtype(tn_grad_in(g, 2))));
     tn_grad_set(g, 2, tn_op(g->b, "TensorArrayReadV3", TN_INPUTS(a.handle, tn_grad_in(g, 1), a.flow), &t, 1));
     tn_grad_set(g, 3, flow);
@@ -205,7 +189,7 @@ static tn_code read_grad(tn_grad *g, tn_error *err)
 {
     (void)err;
     tn_node dy = tn_grad_dy(g, 0);
-    gradient_array a = gradient_of(g, dy, tn_grad_in(g, 2));
+    gradient_array a = gradient_of(g, tn_grad_in(g, 2));
     tn_grad_set(
         g, 2,
         tn_op(g->b, "TensorArrayWriteV3", TN_INPUTS(a.handle, tn_grad_in(g, 1), dy, a.flow), TN_NO_ATTRS));
@@ -299,7 +283,7 @@ static tn_code gather_grad(tn_grad *g, tn_error *err)
 {
     (void)err;
     tn_node dy = tn_grad_dy(g, 0);
-    gradient_array a = gradient_of(g, dy, tn_grad_in(g, 2));
+    gradient_array a = gradient_of(g, tn_grad_in(g, 2));
     tn_grad_set(
         g, 2,
         tn_op(g->b, "TensorArrayScatterV3", TN_INPUTS(a.handle, tn_grad_in(g, 1), dy, a.flow), TN_NO_ATTRS));
@@ -378,7 +362,7 @@ static tn_code scatter_grad(tn_grad *g, tn_error *err)
 {
     (void)err;
     tn_node flow = tn_grad_dy(g, 0);
-    gradient_array a = gradient_of(g, flow, flow);
+    gradient_array a = gradient_of(g, flow);
     tn_attr t = tn_attr_type("dtype", tn_dtype_base(tn_node_dtype(tn_grad_in(g, 2))));
     tn_grad_set(g, 2,
                 tn_op(g->b, "TensorArrayGatherV3", TN_INPUTS(a.handle, tn_grad_in(g, 1), a.flow), &t, 1));
@@ -468,7 +452,7 @@ static tn_code concat_grad(tn_grad *g, tn_error *err)
 {
     (void)err;
     tn_node dy = tn_grad_dy(g, 0);
-    gradient_array a = gradient_of(g, dy, tn_grad_in(g, 1));
+    gradient_array a = gradient_of(g, tn_grad_in(g, 1));
     tn_grad_set(
         g, 1,
         tn_op(g->b, "TensorArraySplitV3", TN_INPUTS(a.handle, dy, tn_grad_out(g, 1), a.flow), TN_NO_ATTRS));
@@ -526,7 +510,7 @@ static tn_code split_grad(tn_grad *g, tn_error *err)
 {
     (void)err;
     tn_node flow = tn_grad_dy(g, 0);
-    gradient_array a = gradient_of(g, flow, flow);
+    gradient_array a = gradient_of(g, flow);
     tn_attr t = tn_attr_type("dtype", tn_dtype_base(tn_node_dtype(tn_grad_in(g, 1))));
     tn_grad_set(g, 1, tn_op(g->b, "TensorArrayConcatV3", TN_INPUTS(a.handle, a.flow), &t, 1));
     tn_grad_set(g, 3, flow);

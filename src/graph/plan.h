@@ -203,6 +203,8 @@ typedef struct tn_binding {
 } tn_binding;
 tn_code tn_pass_freeze(tn_binding *b, tn_region *r, tn_error *err);         /* pass_freeze.c */
 tn_code tn_bind_infer(tn_binding *b, tn_region *r, tn_error *err);          /* infer.. and fold (fold.c) */
+/* Orders a region of a graph that is not to run and infers shapes, without variables or folding. */
+tn_code tn_infer_regions(tn_arena *a, const tn_graph *library, tn_region *r, tn_error *err);
 /* Results of loops' bodies that are other arguments (or views of them) are copied (bind.c). */
 tn_code tn_regular_loops(tn_binding *b, tn_region *r, tn_error *err);
 /* Ifs whose predicates are known give way to their branches (pass_branch.c). */

@@ -218,14 +218,20 @@ static void test_frozen(void **state)
     end(&w);
 }
 
-/* The version 1 loop of frames keeps its back edges. */
+/* The version 1 loop of frames keeps its back edges; of a model that comes twice each has its own, and gradients go
+ * through both. */
 static void test_frames(void **state)
 {
     work w = begin();
-    tn_node y;
+    tn_node y, z, dx;
     tn_input_map given[] = {{"data", tn_placeholder(w.b, "in", TN_FLOAT, TN_SHAPE(-1, 6, 8))}};
     const char *meta = golden(state, "models/gru_recommender_cf1/saver/m.meta");
     tn_import(w.b, "r", meta, given, TN_COUNT(given), TN_WANTED("rnn_layers/rnn/while/Exit_2"), &y, NULL);
+    tn_import(w.b, "s", meta, given, TN_COUNT(given), TN_WANTED("rnn_layers/rnn/while/Exit_2"), &z, NULL);
+    tn_node both[] = {y, tn_reshape(w.b, z, TN_SHAPE(-1))};
+    tn_gradients(w.b, both, 2, &given[0].value, 1, NULL, &dx);
+    tn_gradients(w.b, &y, 1, &given[0].value, 1, NULL, &dx);
+    assert_non_null(dx.op);
     assert_ok(start(&w), &w.err);
     int loops = 0;
     for (int i = 0; i < tn_graph_count(w.graph); i++)
@@ -233,6 +239,8 @@ static void test_frames(void **state)
     assert_true(loops > 0);
     tn_tensor *x, *out;
     assert_ok(tn_tensor_new(TN_FLOAT, &TN_SHAPE(2, 6, 8), &x, &w.err), &w.err);
+    out = fetch(&w, dx, "in:0", x);
+    tn_tensor_unref(out);
     out = fetch(&w, y, "in:0", x);
     tn_tensor_unref(x);
     tn_tensor_unref(out);
