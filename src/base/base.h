@@ -179,6 +179,10 @@ tn_code tn_file_read_at(const char *path, uint64_t offset, void *to, size_t n, t
 tn_code tn_file_size(const char *path, uint64_t *size, tn_error *err);
 /* What was looked at is no longer kept in memory; looking again brings it back. */
 void tn_file_forget(const tn_mapped *m);
+/* From now on large pieces that the calling thread takes over from this mapped file are forgotten as they are copied,
+ * so that they are in memory once; what was before. */
+const tn_mapped *tn_file_spend_enter(const tn_mapped *m);
+void tn_file_take(void *to, const void *from, size_t n); /* memcpy; from: anywhere */
 void tn_file_unmap(tn_mapped *m);
 /* Replaces path by the bytes given, whole or not at all: temporary name in the same folder, fsync,
  * rename, fsync of the folder. */

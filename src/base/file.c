@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define LEAST_MAPPED (1 << 20) /* by tn_file_map_limited */
+#define PIECE ((size_t)1 << 20) /* that is in memory twice while it is taken over */
 #define DEFAULT_LIMIT ((size_t)1 << 40)
 #define READ_STEP ((size_t)64 << 10)
 #define WRITE_STEP ((size_t)256 << 10)
@@ -189,6 +190,39 @@ tn_code tn_file_map_limited(const char *path, size_t limit, tn_mapped *out, tn_e
 void tn_file_forget(const tn_mapped *m)
 {
     if (m->data && !m->is_copy) madvise((void *)m->data, m->n, MADV_DONTNEED);
+}
+
+static _Thread_local const tn_mapped *spent;
+
+const tn_mapped *tn_file_spend_enter(const tn_mapped *m)
+{
+    const tn_mapped *before = spent;
+    spent = m;
+    return before;
+}
+
+/* Whole pages only; who looks at them all the same sees them read again. */
+static void give_back(const char *from, size_t n, size_t page)
+{
+    char *first = (char *)(((uintptr_t)from + page - 1) / page * page);
+    char *end = (char *)(((uintptr_t)from + n) / page * page);
+    if (end > first) madvise(first, (size_t)(end - first), MADV_DONTNEED);
+}
+
+void tn_file_take(void *to, const void *from, size_t n)
+{
+    const char *p = from;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), piece;
+    uintptr_t at = (uintptr_t)p, start = spent ? (uintptr_t)spent->data : 0;
+    if (!spent || spent->is_copy || n < PIECE || at < start || at - start > spent->n || spent->n - (at - start) < n) {
+        if (n) memcpy(to, from, n);
+        return;
+    }
+    for (size_t done = 0; done < n; done += piece) {
+        piece = TN_MIN(n - done, PIECE - (size_t)((at + done) % page));
+        memcpy((char *)to + done, p + done, piece);
+        give_back(p + done, piece, page);
+    }
 }
 
 tn_code tn_file_map_part(const char *path, uint64_t offset, size_t n, tn_mapped *out, void **at, tn_error *err)

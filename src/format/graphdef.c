@@ -100,7 +100,9 @@ tn_code tn_graphdef_load(const char *path, tn_graph **out, tn_error *err)
     tn_mapped file;
     TN_TRY(tn_file_map_limited(path, FILE_LIMIT, &file, err));
     tn_view view = {(const char *)file.data, file.n};
+    const tn_mapped *before = tn_file_spend_enter(&file);
     tn_code code = tn_is_text_proto(view) ? parse_text(view, out, err) : tn_graphdef_decode(view, out, err);
+    tn_file_spend_enter(before);
     tn_file_unmap(&file);
     if (code != TN_OK) tn_wrap(err, "%s", path);
     return code;

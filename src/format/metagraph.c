@@ -128,7 +128,9 @@ tn_code tn_metagraph_of(tn_MetaGraphDef *def, tn_arena *a, tn_mapped *file, tn_m
     m->arena = a;
     m->file = *file;
     *file = (tn_mapped){0};
+    const tn_mapped *before = tn_file_spend_enter(&m->file);
     tn_code code = tn_metagraph_take(m, err);
+    tn_file_spend_enter(before);
     tn_file_forget(&m->file); /* constants are copies by now */
     if (code != TN_OK) {
         tn_metagraph_free(m);

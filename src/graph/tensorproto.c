@@ -125,9 +125,9 @@ static tn_code numbers_from(const tn_TensorProto *p, tn_dtype t, const tn_shape 
     v.n = TN_MIN(v.n, (uint64_t)count); /* what is too much is not looked at, as in TensorFlow */
     if (!content && v.n < (uint64_t)count) TN_TRY(check_fill(count, size, limit, err));
     tn_tensor *r;
-    TN_TRY(tn_tensor_new(t, shape, &r, err));
+    TN_TRY(content ? tn_tensor_alloc(t, shape, &r, err) : tn_tensor_new(t, shape, &r, err));
     if (content) {
-        memcpy(r->data, p->tensor_content.p, p->tensor_content.n);
+        tn_file_take(r->data, p->tensor_content.p, p->tensor_content.n);
     } else {
         copy_values(r->data, size, &v);
         if (v.n) fill_rest(r->data, size, v.n, (size_t)count);

@@ -413,6 +413,42 @@ static void files_are_copied_where_they_would_be_mapped(void **state)
     assert_int_equal(tn_file_size(in(state, "none"), &size, &err), TN_NOT_FOUND);
 }
 
+/* What is taken over is the same, from wherever; what was given back is read again by who looks. */
+static void what_is_taken_over_is_given_back(void **state)
+{
+    enum { N = 3 << 20 };
+    const char *path = in(state, "f");
+    tn_error err;
+    tn_mapped m;
+    char *bytes = malloc(N), *to = malloc(N);
+    for (int i = 0; i < N; i++) bytes[i] = (char)(i * 7 + i / 251);
+    assert_ok(tn_file_write(path, bytes, N, &err), &err);
+    for (int copies = 0; copies < 2; copies++) {
+        tn_file_copies_enter(copies);
+        assert_ok(tn_file_map(path, &m, &err), &err);
+        tn_file_copies_enter(false);
+        assert_null(tn_file_spend_enter(&m));
+        static const struct {
+            int at, n;
+        } pieces[] = {{0, N}, {4099, N - 4099}, {17, 1 << 20}, {5, 100}, {N, 0}};
+        for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+            memset(to, 0, N);
+            tn_file_take(to, m.data + pieces[i].at, (size_t)pieces[i].n);
+            assert_memory_equal(to, bytes + pieces[i].at, pieces[i].n);
+            assert_memory_equal(m.data, bytes, N);
+        }
+        memset(to, 0, N);
+        tn_file_take(to, bytes, N); /* of something else */
+        assert_memory_equal(to, bytes, N);
+        assert_ptr_equal(tn_file_spend_enter(NULL), &m);
+        tn_file_take(to, m.data + 1, N - 1); /* nothing is given back */
+        assert_memory_equal(to, bytes + 1, N - 1);
+        tn_file_unmap(&m);
+    }
+    free(bytes);
+    free(to);
+}
+
 static void a_lock_ends_with_its_process(void **state)
 {
     const char *path = in(state, "lock");
@@ -435,6 +471,7 @@ int main(void)
         in_a_folder(reading_what_is_not_there),
         in_a_folder(files_are_mapped),
         in_a_folder(files_are_copied_where_they_would_be_mapped),
+        in_a_folder(what_is_taken_over_is_given_back),
         in_a_folder(writers_put_pieces_of_any_size),
         in_a_folder(abandoned_files_leave_nothing),
         in_a_folder(two_writers_of_one_path_do_not_meet),
