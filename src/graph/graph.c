@@ -288,9 +288,10 @@ static tn_code make_outputs(tn_operation *op, const tn_completed *done, tn_arena
 tn_code tn_operation_infer(tn_operation *op, tn_error *err)
 {
     static const tn_info nothing = {.shape = {.rank = -1}, .bound = -1};
+    const tn_info *few[8], **in = few;
     if (!op->def || !op->def->infer) return TN_OK;
-    const tn_info **in = TN_ARRAY(op->graph->arena, TN_MAX(op->n_in, 1), const tn_info *);
-    if (!in) return tn_no_memory(err, (size_t)op->n_in * sizeof *in);
+    if (op->n_in > (int)TN_COUNT(few) && !(in = TN_ARRAY(op->graph->arena, op->n_in, const tn_info *)))
+        return tn_no_memory(err, (size_t)op->n_in * sizeof *in);
     for (int i = 0; i < op->n_in; i++) in[i] = op->in[i].op ? &op->in[i].op->out[op->in[i].index] : &nothing;
     for (int i = 0; i < op->n_out; i++) op->out[i] = unknown_info(op->out[i].dtype);
     tn_infer c = {.op = op->def,
@@ -329,16 +330,25 @@ static tn_code make_operation(tn_graph *g, const tn_operation_spec *spec, tn_ope
     return tn_no_memory(err, (size_t)spec->n_in * sizeof *spec->in);
 }
 
-/* After this only op->attrs holds anything that must be given back. */
-static tn_code fill_operation(tn_operation *op, const tn_operation_spec *spec, tn_error *err)
+static tn_code complete(tn_operation *op, const tn_operation_spec *spec, tn_arena *scratch, tn_error *err)
 {
     tn_completed done;
     tn_arena *a = op->graph->arena;
-    TN_TRY(check_edges(op->graph, spec, err));
-    TN_TRY(op->def ? tn_complete(op->def, spec, a, &done, err) : complete_unknown(spec, a, &done, err));
+    TN_TRY(op->def ? tn_complete(op->def, spec, scratch, &done, err)
+                   : complete_unknown(spec, scratch, &done, err));
     TN_TRY(tn_attrs_copy(a, done.attrs, done.n_attrs, &op->attrs, err));
-    TN_TRY(make_outputs(op, &done, a, err));
-    return tn_operation_infer(op, err);
+    return make_outputs(op, &done, a, err);
+}
+
+/* After this only op->attrs holds anything that must be given back. */
+static tn_code fill_operation(tn_operation *op, const tn_operation_spec *spec, tn_error *err)
+{
+    TN_TRY(check_edges(op->graph, spec, err));
+    tn_arena *scratch = tn_arena_new(0);
+    if (!scratch) return tn_no_memory(err, 0);
+    tn_code code = complete(op, spec, scratch, err);
+    tn_arena_free(scratch);
+    return code ? code : tn_operation_infer(op, err);
 }
 
 static tn_code insert(tn_graph *g, tn_operation *op, tn_error *err)
