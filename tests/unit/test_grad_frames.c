@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * test_grad_frames.c - gradients through TensorFlow 1's loops and conditionals: what becomes of the graph. Whether the
- * numbers are right in graphs of all kinds is tests/golden/cases/frames.jsonl's.
+ * numbers are right in graphs of all kinds is tests/golden/cases/loops.jsonl's.
  */
 #include "test.h"
 
