@@ -10,6 +10,8 @@
 #include <signal.h>
 #include <time.h>
 
+enum { LOOK_SECONDS = 2 };
+
 /* ==== beginning and end ==== */
 
 static bool cond_init(pthread_cond_t *c)
@@ -53,6 +55,8 @@ tn_code tn_manager_new(const tn_manager_options *o, tn_manager **out, tn_error *
     if (!m) return tn_no_memory(err, sizeof *m);
     atomic_init(&m->refs, 1);
     m->options = *o;
+    if (!o->look_at) m->options.look_at = tn_source_look;
+    if (!(o->look_seconds > 0)) m->options.look_seconds = LOOK_SECONDS;
     m->last_work = &m->work;
     m->last_event = &m->events;
     pthread_mutex_t *const locks[] = {&m->set_lock, &m->lock, &m->routes_lock, &m->look_lock, &m->unload_lock};
@@ -91,6 +95,8 @@ static void stop(tn_manager *m)
     pthread_cond_broadcast(&m->settled);
     pthread_mutex_unlock(&m->lock);
     if (m->has_look) pthread_join(m->look_thread, NULL);
+    tn_runner_free(m->looker);
+    m->looker = NULL;
     for (int i = 0; i < m->n_load; i++) pthread_join(m->threads[i], NULL);
     if (m->has_main) pthread_join(m->main_thread, NULL);
 }
@@ -215,7 +221,7 @@ static tn_code add_model(tn_manager *m, const char *name, tn_error *err)
 /* What failed when it was configured before is tried again. */
 static void forget_past(tn_managed *k)
 {
-    k->looked = false;
+    k->looked = k->stuck = false;
     k->seen = (tn_error){0};
     for (int j = 0; j < k->n; j++) k->v[j]->stamp = 0;
 }
@@ -223,7 +229,11 @@ static void forget_past(tn_managed *k)
 /* is_new[i]: model i of the set was not configured before. */
 static void put_in_place(tn_manager *m, tn_config_set *set, tn_planned_log *logs, bool *is_new)
 {
-    for (int i = 0; i < set->configs.n; i++) is_new[i] = !tn_managed_find(m, set->configs.v[i].name)->config;
+    for (int i = 0; i < set->configs.n; i++) {
+        tn_managed *k = tn_managed_find(m, set->configs.v[i].name);
+        is_new[i] = !k->config;
+        if (k->config && k->stuck) k->stuck = tn_same_place(k->config, &set->configs.v[i]);
+    }
     for (int i = 0; i < m->n_models; i++) m->models[i]->config = NULL;
     for (int i = 0; i < set->configs.n; i++) {
         tn_managed *k = tn_managed_find(m, set->configs.v[i].name);

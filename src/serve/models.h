@@ -7,7 +7,8 @@
  * Threads and locks. `lock` guards models, versions, loads and events, and is never held over files, loading or freeing
  * a model. `routes_lock` guards the pointer to what requests see, a table which is made anew at every change: requests
  * take it for a moment and nothing else. `unload_lock` guards what has been given back. `look_lock` lets one thread at
- * a time look at the folders, `set_lock` put a new set in place. Order: set_lock, look_lock, lock, then the others.
+ * a time have the folders looked at, `set_lock` put a new set in place. Order: set_lock, look_lock, lock, then the
+ * others.
  *
  * Invariants: the version's state is changed by the manager's own thread, but that looking at folders adds versions; a
  * version that is `busy` has a task in the queue or at work and is not freed; a servable holds the manager's memory
@@ -16,6 +17,7 @@
 #ifndef TN_SERVE_MODELS_H
 #define TN_SERVE_MODELS_H
 
+#include "runner.h"
 #include "serve.h"
 
 /* ==== source (source.c) ==== the versions that a model's configuration wants, as they lie on the disk */
@@ -75,6 +77,7 @@ typedef struct tn_managed { /* a model, also one that is no longer configured */
     tn_tracked **v;                /* descending by number */
     int n, cap;
     bool looked;                   /* its folder has been seen since it was configured */
+    bool stuck;                    /* a look at it has not come back */
     tn_request_log *log;           /* NULL: none */
     tn_buf log_key;                /* of what wish it came */
     tn_error seen;                 /* what looking at it gave: an error, or a warning, or nothing */
@@ -145,6 +148,8 @@ struct tn_manager {
     pthread_t *threads;     /* load threads, then unload threads */
     int n_load, n_unload;   /* how many run */
     pthread_t main_thread, look_thread;
+    tn_runner *looker;      /* with look_lock; NULL: none yet */
+    int n_stuck;            /* looks that have not come back */
     bool has_main, has_look;
 };
 
@@ -165,8 +170,10 @@ void tn_version_settle(tn_manager *m, tn_tracked *v);
 bool tn_version_is_loading(const tn_tracked *v);
 
 void *tn_main_thread(void *m);
-/* Looks at the folders of all models and notes what is wanted (manager_look.c). */
+/* Looks at the folders of all models and notes what is wanted (manager_look.c). A folder whose file system does not
+ * answer is UNAVAILABLE, and passed over until it does. */
 tn_code tn_manager_look(tn_manager *m, tn_error *err);
+bool tn_same_place(const tn_model_config *a, const tn_model_config *b); /* what is looked at */
 void *tn_look_thread(void *m);
 /* Threads and their work (manager_load.c). */
 void *tn_load_thread(void *m);

@@ -204,6 +204,7 @@ tn_code tn_model_configs_copy(const tn_model_configs *c, tn_model_configs *out, 
 void tn_model_configs_free(tn_model_configs *c);
 
 typedef struct tn_manager tn_manager;
+struct tn_look; /* models.h */
 typedef struct tn_manager_options { /* flags of TensorFlow Serving by the same names; zeros as there */
     int num_load_threads, num_unload_threads, max_num_load_retries;
     int64_t load_retry_interval_micros;
@@ -218,6 +219,10 @@ typedef struct tn_manager_options { /* flags of TensorFlow Serving by the same n
     const tn_batching *batching; /* NULL: none */
     struct tn_metrics *metrics;
     const tn_log *log;
+    /* What looks at a model's folder; NULL: tn_source_look. A look that takes longer than so many seconds (0: 2) is
+     * left to itself, and others are looked at meanwhile; when it comes back, what it saw is taken. */
+    tn_code (*look_at)(const tn_model_config *c, tn_arena *a, struct tn_look *out, tn_error *err);
+    double look_seconds;
     /* Called without a lock held, when a version's state has changed. */
     void (*changed)(void *payload, const char *model, int64_t version, tn_servable_state state, const tn_error *error);
     void *payload;

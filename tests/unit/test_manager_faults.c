@@ -169,6 +169,77 @@ static void test_base_path_lost(void **state)
     tn_manager_free(m);
 }
 
+/* ==== a file system that does not answer ==== */
+
+static atomic_int hangs, hanging;
+
+static tn_code look_or_hang(const tn_model_config *c, tn_arena *a, tn_look *out, tn_error *err)
+{
+    if (strstr(c->base_path, "far") && atomic_load(&hangs)) {
+        atomic_fetch_add(&hanging, 1);
+        while (atomic_load(&hangs)) nanosleep(&(struct timespec){0, 1000000}, NULL);
+        atomic_fetch_sub(&hanging, 1);
+    }
+    return tn_source_look(c, a, out, err);
+}
+
+static tn_manager *serve_far(void **state)
+{
+    tn_error err;
+    tn_manager_options o = quick;
+    o.look_at = look_or_hang;
+    o.look_seconds = 0.05;
+    put_version(state, "far", 1, 8);
+    put_version(state, "m", 1, 8);
+    atomic_store(&hangs, 0);
+    tn_manager *m = start(&o);
+    const char *both = tn_arena_printf(arena_of(state), "%s %s", model_text(state, "far", ""), model_text(state, "m", ""));
+    assert_ok(set_text(state, m, both, &err), &err);
+    return m;
+}
+
+/* It holds up neither the other models, nor what it serves; what it says in the end is taken. */
+static void test_hung_mount(void **state)
+{
+    tn_error err;
+    tn_manager *m = serve_far(state);
+    for (int round = 0; round < 2; round++) {
+        atomic_store(&hangs, 1);
+        assert_soon(atomic_load(&hanging) == 1);
+        put_version(state, "m", 2 + round, 8);
+        put_version(state, "far", 2 + round, 8);
+        assert_soon(latest(m) == 2 + round);
+        assert_int_equal(version_of(m, "far", -1, NULL), 1 + round);
+        assert_code(tn_manager_poll_now(m, &err), TN_UNAVAILABLE);
+        assert_says(&err, tn_arena_printf(arena_of(state), "The file system of %s, of servable far, does not answer", in(state, "far")));
+        assert_int_equal(atomic_load(&hanging), 1); /* it is not asked again */
+        atomic_store(&hangs, 0);
+        assert_soon(version_of(m, "far", -1, NULL) == 2 + round);
+        assert_soon(tn_manager_poll_now(m, &err) == TN_OK);
+    }
+    tn_manager_free(m);
+}
+
+/* The same model from elsewhere; and the end, with two looks that have not come back. */
+static void test_hung_mount_is_left(void **state)
+{
+    tn_error err;
+    tn_manager *m = serve_far(state);
+    atomic_store(&hangs, 1);
+    assert_soon(atomic_load(&hanging) == 1);
+    put_version(state, "near", 5, 8);
+    const char *near = tn_arena_printf(arena_of(state), "config { name: 'far' base_path: '%s' model_platform: 'tensorflow' }", in(state, "near"));
+    assert_ok(set_text(state, m, near, &err), &err);
+    assert_soon(version_of(m, "far", -1, NULL) == 5);
+    assert_ok(set_text(state, m, model_text(state, "far", ""), &err), &err);
+    assert_soon(atomic_load(&hanging) == 2);
+    assert_int_equal(version_of(m, "far", -1, NULL), 5);
+    tn_manager_free(m);
+    assert_int_equal(atomic_load(&hanging), 2);
+    atomic_store(&hangs, 0);
+    assert_soon(atomic_load(&hanging) == 0);
+}
+
 /* Without memory something fails or is tried again; with it, all is well in the end. */
 static void test_memory_ends(void **state)
 {
@@ -235,7 +306,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_half_copied),    TEST(test_damaged),     TEST(test_cut_while_served), TEST(test_replaced_and_removed),
-        TEST(test_base_path_lost), TEST(test_memory_ends), TEST(test_memory_returns),
+        TEST(test_base_path_lost), TEST(test_memory_ends), TEST(test_memory_returns),       TEST(test_hung_mount),
+        TEST(test_hung_mount_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
