@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * soak.c - a model server under mixed traffic for a long time: gRPC and REST, single and in batches, right and wrong,
- * cancelled, garbage on the socket, while versions come, break and go and the configuration is read again and again.
- * Every answer is checked. At the end the server must leave with status 0 and must not have grown.
+ * cancelled, garbage on the socket, peers that vanish within a request, that send or read slowly or not at all, while
+ * versions come, break and go, are cut while they are served, the base path is lost for a while, descriptors are used
+ * up, logs may not grow, and the configuration is read again and again. Every answer is checked. At the end the server
+ * must leave with status 0 and must not have grown.
  *
  * usage: soak TURNERY MODEL_FOLDER WORK_FOLDER SECONDS     (MODEL_FOLDER: a version of half_plus_two)
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -22,13 +26,13 @@
 #include <turnery.h>
 #include <unistd.h>
 
-enum { ASKERS = 4, ROWS_MOST = 64, IN_FLIGHT = 16 };
+enum { ASKERS = 4, ROWS_MOST = 64, IN_FLIGHT = 16, LOG_BYTES = 2 << 20 };
 
 static const char *turnery, *model, *work;
 static int port, rest_port;
 static pid_t server;
 static atomic_int ends, failures;
-static atomic_llong asked, refused, cancelled, garbage, reloads;
+static atomic_llong asked, refused, cancelled, garbage, vanished, slow, reloads;
 
 static double now(void)
 {
@@ -75,7 +79,9 @@ static void write_config(bool extra)
     snprintf(path, sizeof path, "%s/models.conf", work);
     snprintf(next, sizeof next, "%s/models.conf.new", work);
     FILE *f = fopen(next, "w");
-    fprintf(f, "model_config_list {\n  config { name: \"half\" base_path: \"%s/half\" model_platform: \"tensorflow\" }\n", work);
+    fprintf(f, "model_config_list {\n  config { name: \"half\" base_path: \"%s/half\" model_platform: \"tensorflow\"\n"
+               "    logging_config { log_collector_config { type: \"file\" filename_prefix: \"%s/asked\" }\n"
+               "      sampling_config { sampling_rate: 0.1 } } }\n", work, work);
     if (extra)
         fprintf(f, "  config { name: \"extra\" base_path: \"%s/extra\" model_platform: \"tensorflow\" }\n", work);
     fprintf(f, "}\n");
@@ -101,16 +107,18 @@ static int free_port(void)
 
 static void start(void)
 {
-    char p[64], r[64], config[4300], batching[4300], log[4300];
+    char p[64], r[64], config[4300], batching[4300], access[4300], log[4300];
     snprintf(p, sizeof p, "--port=%d", port = free_port());
     snprintf(r, sizeof r, "--rest_api_port=%d", rest_port = free_port());
     snprintf(config, sizeof config, "--model_config_file=%s/models.conf", work);
     snprintf(batching, sizeof batching, "--batching_parameters_file=%s/batching.conf", work);
+    snprintf(access, sizeof access, "--access_log=%s/access.log", work);
     snprintf(log, sizeof log, "%s/server.log", work);
     server = fork();
     if (server) return;
     if (!freopen(log, "w", stderr)) _exit(1);
-    execl(turnery, turnery, "serve", p, r, config, "--enable_batching", batching, "--max_num_load_retries=0",
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){LOG_BYTES, LOG_BYTES}); /* soon they are full, and stay so */
+    execl(turnery, turnery, "serve", p, r, config, "--enable_batching", batching, access, "--max_num_load_retries=0",
           "--drain_seconds=20", (char *)NULL);
     _exit(127);
 }
@@ -287,14 +295,23 @@ static void *ask_many(void *payload)
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/* -1: not now. */
+static int dial(int to)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)to)};
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0) return fd;
+    close(fd);
+    return -1;
+}
+
 static void send_garbage(int to, unsigned *seed)
 {
     char bytes[512];
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)to)};
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM, 0), n = 1 + rand_r(seed) % (int)sizeof bytes;
+    int fd = dial(to), n = 1 + rand_r(seed) % (int)sizeof bytes;
     for (int i = 0; i < n; i++) bytes[i] = (char)rand_r(seed);
-    if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0) {
+    if (fd >= 0) {
         if (rand_r(seed) % 2 && send(fd, preface, sizeof preface - 1, MSG_NOSIGNAL) < 0) n = 1;
         if (send(fd, bytes, (size_t)n, MSG_NOSIGNAL) >= 0 && rand_r(seed) % 4 == 0) rest_for(0.02);
     }
@@ -312,7 +329,97 @@ static void *talk_rubbish(void *payload)
     return NULL;
 }
 
+/* ==== peers that vanish, and slow ones ==== */
+
+static const char post[] = "POST /v1/models/half:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 29\r\n\r\n"
+                           "{\"instances\": [[1.0],[22.0]]}";
+static const char page[] = "GET /v1/models/half/metadata HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/* Somewhere within a request, with an end or with a reset. */
+static void *vanish(void *payload)
+{
+    unsigned seed = (unsigned)(uintptr_t)payload;
+    while (!atomic_load(&ends)) {
+        bool rest = rand_r(&seed) % 2;
+        size_t all = rest ? sizeof post - 1 : sizeof preface - 1;
+        int fd = dial(rest ? rest_port : port);
+        ssize_t sent = fd >= 0 ? send(fd, rest ? post : preface, (size_t)rand_r(&seed) % (all + 1), MSG_NOSIGNAL) : 0;
+        if (sent > 0 && rand_r(&seed) % 2)
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
+        if (fd >= 0) close(fd);
+        atomic_fetch_add(&vanished, 1);
+        rest_for(0.005);
+    }
+    return NULL;
+}
+
+/* Asks for pages again and again without reading, until the server takes no more; then goes. */
+static void ask_without_reading(int fd)
+{
+    for (int i = 0; i < 20000 && send(fd, page, sizeof page - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0; i++) {}
+    rest_for(1);
+}
+
+/* A byte at a time: the answer comes all the same. */
+static void ask_slowly(int fd)
+{
+    char bytes[1024];
+    for (size_t i = 0; i < sizeof post - 1; i++) {
+        if (send(fd, post + i, 1, MSG_NOSIGNAL) != 1) return; /* no descriptors were left for it */
+        rest_for(0.005);
+    }
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    ssize_t n = poll(&p, 1, 20000) == 1 ? recv(fd, bytes, sizeof bytes - 1, 0) : 0;
+    bytes[n > 0 ? n : 0] = 0;
+    if (n > 0 && (!strstr(bytes, "200 OK") || !strstr(bytes, "13.0"))) fails("slowly: %s", bytes);
+}
+
+static void *be_slow(void *payload)
+{
+    (void)payload;
+    for (int i = 0; !atomic_load(&ends); i++) {
+        int fd = dial(rest_port);
+        if (fd >= 0 && i % 2) ask_slowly(fd);
+        if (fd >= 0 && i % 2 == 0) ask_without_reading(fd);
+        if (fd >= 0) close(fd);
+        atomic_fetch_add(&slow, 1);
+    }
+    return NULL;
+}
+
 /* ==== versions that come, break and go ==== */
+
+static void limit_descriptors(rlim_t n)
+{
+    struct rlimit r;
+    if (prlimit(server, RLIMIT_NOFILE, NULL, &r) != 0) return;
+    r.rlim_cur = n < r.rlim_max ? n : r.rlim_max;
+    prlimit(server, RLIMIT_NOFILE, &r, NULL);
+}
+
+/* One fault of files after the other. */
+static void do_harm(int version)
+{
+    const char *w = work;
+    switch (version % 4) {
+    case 0: /* a version that is cut must never be served */
+        shell("cp -r '%s' '%s/half/.cut' && : > '%s/half/.cut/saved_model.pb' && mv '%s/half/.cut' '%s/half/%d'", model, w, w, w, w,
+              1000000 + version);
+        break;
+    case 1: /* nor one that cannot be read */
+        shell("cp -r '%s' '%s/half/.odd' && rm '%s/half/.odd/saved_model.pb' && mkdir '%s/half/.odd/saved_model.pb' && "
+              "mv '%s/half/.odd' '%s/half/%d'", model, w, w, w, w, w, 1000000 + version);
+        break;
+    case 2: /* what is served is cut, and all of it is lost for a while */
+        shell(": > '%s/half/%d/saved_model.pb' && mv '%s/half' '%s/away'", w, version, w, w);
+        break;
+    default: limit_descriptors(30);
+    }
+    rest_for(1.5);
+    limit_descriptors(RLIM_INFINITY);
+    if (version % 4 == 2) shell("mv '%s/away' '%s/half'", w, w);
+    shell("rm -rf '%s/half/%d'", w, 1000000 + version);
+}
 
 static void *change_models(void *payload)
 {
@@ -320,12 +427,7 @@ static void *change_models(void *payload)
     for (int version = 2; !atomic_load(&ends); version++) {
         add_version("half", version);
         rest_for(1.5);
-        if (version % 3 == 0) { /* one that is cut must never be served */
-            shell("cp -r '%s' '%s/half/.cut' && : > '%s/half/.cut/saved_model.pb' && mv '%s/half/.cut' '%s/half/%d'", model,
-                  work, work, work, work, 1000000 + version);
-            rest_for(1.5);
-            shell("rm -rf '%s/half/%d'", work, 1000000 + version);
-        }
+        do_harm(version);
         if (version > 3) shell("rm -rf '%s/half/%d'", work, version - 3);
         write_config(version % 2);
         kill(server, SIGHUP);
@@ -374,6 +476,12 @@ static void begin(const char *folder)
     wait_until_ready();
 }
 
+static void say_counts(void)
+{
+    printf("%lld asked, %lld refused, %lld cancelled, %lld of garbage, %lld vanished, %lld slow, %lld reloads", (long long)asked,
+           (long long)refused, (long long)cancelled, (long long)garbage, (long long)vanished, (long long)slow, (long long)reloads);
+}
+
 /* Memory when all has warmed up, and at the end: what a leak of any request or version would make grow. */
 static void watch(double seconds)
 {
@@ -386,8 +494,9 @@ static void watch(double seconds)
         if (t < seconds * 0.4 && kb > early) early = kb;
         if (now() - said < 10) continue;
         said = now();
-        printf("%5.0f s  %lld asked, %lld refused, %lld cancelled, %lld of garbage, %lld reloads, %ld kB\n", t,
-               (long long)asked, (long long)refused, (long long)cancelled, (long long)garbage, (long long)reloads, kb);
+        printf("%5.0f s  ", t);
+        say_counts();
+        printf(", %ld kB\n", kb);
         fflush(stdout);
     }
     long late = resident_kb();
@@ -401,12 +510,14 @@ int main(int argc, char **argv)
     model = argv[2];
     signal(SIGPIPE, SIG_IGN);
     begin(argv[3]);
-    pthread_t threads[ASKERS + 4];
+    pthread_t threads[ASKERS + 6];
     int n = 0;
     for (; n < ASKERS; n++) pthread_create(&threads[n], NULL, ask_on, (void *)(uintptr_t)(n + 4));
     pthread_create(&threads[n++], NULL, ask_many, (void *)99);
     pthread_create(&threads[n++], NULL, ask_wrongly, NULL);
     pthread_create(&threads[n++], NULL, talk_rubbish, (void *)7);
+    pthread_create(&threads[n++], NULL, vanish, (void *)8);
+    pthread_create(&threads[n++], NULL, be_slow, NULL);
     pthread_create(&threads[n++], NULL, change_models, NULL);
     watch(strtod(argv[4], NULL));
     atomic_store(&ends, 1);
@@ -415,8 +526,7 @@ int main(int argc, char **argv)
     kill(server, SIGTERM);
     waitpid(server, &status, 0);
     if (status != 0) fails("the server left with status %d", status);
-    printf("%lld asked, %lld refused, %lld cancelled, %lld of garbage, %lld reloads\n%d passed, %d failed\n", (long long)asked,
-           (long long)refused, (long long)cancelled, (long long)garbage, (long long)reloads, !atomic_load(&failures),
-           atomic_load(&failures));
+    say_counts();
+    printf("\n%d passed, %d failed\n", !atomic_load(&failures), atomic_load(&failures));
     return atomic_load(&failures) ? 1 : 0;
 }
