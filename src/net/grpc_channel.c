@@ -103,8 +103,8 @@ tn_code tn_grpc_link_open(tn_grpc_channel *c, int fd, tn_error *err)
     tn_grpc_link *l = tn_calloc(1, sizeof *l);
     tn_code code = l ? TN_OK : tn_no_memory(err, sizeof *l);
     if (l) l->h2 = (tn_h2){.watch.fd = -1, .loop = c->loop, .room = &c->room, .events = &events};
-    if (l && (nghttp2_session_client_new(&l->h2.session, c->callbacks, l) || tn_h2_greet(&l->h2, &no_push, 1)))
-        code = tn_no_memory(err, 0);
+    bool ok = l && !nghttp2_session_client_new2(&l->h2.session, c->callbacks, l, c->option);
+    if (l && (!ok || tn_h2_greet(&l->h2, &no_push, 1))) code = tn_no_memory(err, 0);
     if (code && fd >= 0)
         close(fd);
     else if (!code)
@@ -218,7 +218,9 @@ void tn_grpc_link_wanted_soon(tn_grpc_channel *c)
 
 static tn_code set_callbacks(tn_grpc_channel *c, tn_error *err)
 {
-    if (nghttp2_session_callbacks_new(&c->callbacks)) return tn_no_memory(err, 0);
+    if (nghttp2_session_callbacks_new(&c->callbacks) || nghttp2_option_new(&c->option)) return tn_no_memory(err, 0);
+    /* gRPC's servers send messages as they are: one that ends with a space is none to HTTP/2, and would be lost. */
+    nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(c->option, 1);
     nghttp2_session_callbacks_set_on_header_callback(c->callbacks, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c->callbacks, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(c->callbacks, on_closed);
@@ -307,6 +309,7 @@ void tn_grpc_channel_free(tn_grpc_channel *c)
     tn_loop_free(c->loop);
     tn_h2_room_free(&c->room);
     nghttp2_session_callbacks_del(c->callbacks);
+    nghttp2_option_del(c->option);
     tn_tls_free(c->tls);
     tn_free(c->target);
     tn_free(c->host);

@@ -60,6 +60,7 @@ struct tn_grpc_channel {
     tn_loop *loop;
     tn_h2_room room;
     nghttp2_session_callbacks *callbacks;
+    nghttp2_option *option;
     char *target, *host, authority[300];
     char *bearer;               /* "Bearer ..."; NULL: none */
     tn_tls *tls;

@@ -80,11 +80,21 @@ static void encode(const char *s, size_t n, tn_buf *out)
     }
 }
 
+/* A field's value neither begins nor ends with a space: peers drop such a field, and the message with it. */
+static void encode_ends(const char *s, size_t n, bool cut, tn_buf *out)
+{
+    size_t from = strspn(s, " "), to = n;
+    while (!cut && to > from && s[to - 1] == ' ') to--;
+    for (size_t i = 0; i < TN_MIN(from, n); i++) tn_buf_str(out, "%20");
+    if (from < to) encode(s + from, to - from, out);
+    for (size_t i = TN_MAX(from, to); i < n; i++) tn_buf_str(out, "%20");
+}
+
 void tn_grpc_message_encode(const char *s, tn_buf *out)
 {
     size_t n = strnlen(s, TN_GRPC_MESSAGE_LIMIT + 1);
     bool cut = n > TN_GRPC_MESSAGE_LIMIT;
-    encode(s, TN_MIN(n, (size_t)TN_GRPC_MESSAGE_LIMIT), out);
+    encode_ends(s, TN_MIN(n, (size_t)TN_GRPC_MESSAGE_LIMIT), cut, out);
     if (cut) tn_buf_str(out, "...TRUNCATED");
 }
 

@@ -187,10 +187,7 @@ static void unload(tn_manager *m, tn_servable *s)
         tn_logf(m->options.log, TN_INFO, "Done unloading servable version {name: %s version: %lld}", v->model->name,
                 (long long)v->number);
         tn_version_set(m, v, TN_STATE_END);
-        if (v->aspired && !atomic_load(&m->ends)) { /* it is wanted again since */
-            tn_version_set(m, v, TN_STATE_START);
-            tn_manager_kick(m);
-        }
+        if (v->aspired && !atomic_load(&m->ends)) tn_version_begin(m, v); /* wanted again meanwhile */
         pthread_mutex_unlock(&m->lock);
     }
     tn_manager_unref(m);

@@ -26,7 +26,7 @@ static void say(tn_manager *m, tn_managed *k, tn_code code, const char *text)
     else if (*text) tn_logf(m->options.log, TN_WARNING, "%s", text);
 }
 
-static void begin_again(tn_manager *m, tn_tracked *v)
+void tn_version_begin(tn_manager *m, tn_tracked *v)
 {
     v->unsettled = false;
     v->attempts = 0;
@@ -43,10 +43,10 @@ static void note_found(tn_manager *m, tn_tracked *v, const tn_found *f)
     bool changed = f->stamp != v->stamp;
     v->aspired = true;
     if (v->busy) return;
-    if (v->state == TN_STATE_END && (changed || v->error.code == TN_OK)) begin_again(m, v);
-    else if (v->unsettled && changed) begin_again(m, v);
+    if (v->state == TN_STATE_END && (changed || v->error.code == TN_OK)) tn_version_begin(m, v);
+    else if (v->unsettled && changed) tn_version_begin(m, v);
     else if (v->unsettled) tn_version_settle(m, v);
-    else if (tn_version_is_loading(v) && v->attempts && changed) begin_again(m, v);
+    else if (tn_version_is_loading(v) && v->attempts && changed) tn_version_begin(m, v);
 }
 
 static bool take_path(tn_tracked *v, const char *path)

@@ -40,7 +40,8 @@ static void test_messages(void **state)
 {
     static const struct {
         const char *plain, *coded;
-    } rows[] = {{"", ""}, {"plain ~text", "plain ~text"}, {"50%", "50%25"}, {"a\n\x7f\xc3\xa9", "a%0A%7F%C3%A9"}};
+    } rows[] = {{"", ""}, {"plain ~text", "plain ~text"}, {"50%", "50%25"}, {"a\n\x7f\xc3\xa9", "a%0A%7F%C3%A9"},
+                {"set: ", "set:%20"}, {"  in the middle ", "%20%20in the middle%20"}, {"   ", "%20%20%20"}};
     tn_buf b = {0}, back = {0};
     (void)state;
     for (size_t i = 0; i < TN_COUNT(rows); i++) {

@@ -169,6 +169,55 @@ static void test_base_path_lost(void **state)
     tn_manager_free(m);
 }
 
+/* ==== wanted again ==== */
+
+static atomic_int looks;
+
+static tn_code count_look(const tn_model_config *c, tn_arena *a, tn_look *out, tn_error *err)
+{
+    tn_code code = tn_source_look(c, a, out, err);
+    atomic_fetch_add(&looks, 1);
+    return code;
+}
+
+typedef struct setting {
+    void **state;
+    tn_manager *m;
+    tn_error err;
+    tn_code code;
+} setting;
+
+static void *set_again(void *payload)
+{
+    setting *s = payload;
+    s->code = set_model(s->state, s->m, "", &s->err);
+    return NULL;
+}
+
+/* A version that is wanted again while it is still being unloaded comes back, though nobody looks again. */
+static void test_wanted_while_unloading(void **state)
+{
+    tn_error err;
+    tn_servable *s;
+    pthread_t t;
+    tn_manager_options o = {.warm_up = true, .look_at = count_look};
+    put_version(state, "m", 1, 8);
+    put_version(state, "n", 1, 8);
+    tn_manager *m = serve(state, &o);
+    assert_ok(get(m, "m", -1, NULL, &s, &err), &err);
+    assert_ok(set_text(state, m, model_text(state, "n", ""), &err), &err);
+    assert_soon(state_of(m, 1) == TN_STATE_UNLOADING); /* as long as somebody has it */
+    int before = atomic_load(&looks);
+    setting again = {.state = state, .m = m};
+    assert_int_equal(pthread_create(&t, NULL, set_again, &again), 0);
+    assert_soon(atomic_load(&looks) > before);
+    tn_servable_drop(s);
+    pthread_join(t, NULL);
+    assert_ok(again.code, &again.err);
+    assert_float_equal(ask_latest(m), 1, 0);
+    tn_manager_free(m);
+}
+
 /* ==== a file system that does not answer ==== */
 
 static atomic_int hangs, hanging;
@@ -307,7 +356,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_half_copied),    TEST(test_damaged),     TEST(test_cut_while_served), TEST(test_replaced_and_removed),
         TEST(test_base_path_lost), TEST(test_memory_ends), TEST(test_memory_returns),       TEST(test_hung_mount),
-        TEST(test_hung_mount_is_left),
+        TEST(test_hung_mount_is_left), TEST(test_wanted_while_unloading),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
