@@ -888,7 +888,8 @@ typedef struct tn_spec {
     tn_shape shape;
 } tn_spec;
 /* folder: a SavedModel, or a folder of numbered versions (the newest is taken). signature NULL:
- * "serving_default". options NULL: defaults. */
+ * "serving_default". options NULL: defaults. A sparse input or output KEY is three: KEY.indices, KEY.values,
+ * KEY.dense_shape. */
 TN_API tn_code tn_predictor_open(const char *folder, const char *signature, const tn_session_options *options,
                                  tn_predictor **out, tn_error *err);
 TN_API void tn_predictor_close(tn_predictor *p);

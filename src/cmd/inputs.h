@@ -45,6 +45,10 @@ tn_code input_image(const tn_spec *spec, const char *path, tn_tensor **out, tn_e
 /* Inputs by their names: those of v, each for one of in; out begins with NULLs, and is the caller's also on failure.
  * One that is given twice, or not at all, is an error (inputs_bind.c). */
 tn_code inputs_bind(input_values *v, const char *command, const tn_spec *in, int n_in, tn_tensor **out, tn_error *err);
+/* A sparse input NAME, which is three: NAME.indices, NAME.values, NAME.dense_shape; an object of them for all three. */
+bool inputs_are_parts(const tn_spec *in, int n_in, const char *name, size_t n);
+tn_code inputs_bind_parts(const input_values *v, const tn_spec *in, int n_in, const char *name, size_t n,
+                          const struct literal *l, tn_tensor **out, tn_error *err);
 int inputs_find(const tn_spec *in, int n_in, const char *name, size_t n); /* -1: none */
 tn_code inputs_missing(const tn_spec *in, int n_in, tn_tensor *const *values, const char *hint, tn_error *err);
 /* Length of the name before '='; 0: there is none. */

@@ -47,17 +47,42 @@ static tn_code no_signature(const tn_metagraph *m, const char *name, tn_error *e
     return TN_NOT_FOUND;
 }
 
-static tn_code take_specs(tn_predictor *p, const tn_tensor_info *t, int n, tn_spec **out, const char ***names,
-                          tn_error *err)
+/* What callers see of a signature's values: one spec each, three of a sparse one; and the graph's names. */
+typedef struct shown {
+    tn_spec *specs;
+    const char **names;
+    int n;
+} shown;
+
+static tn_code show(shown *s, tn_arena *a, const char *key, const char *part, const char *name, tn_dtype t,
+                    const tn_shape *shape, tn_error *err)
 {
-    *out = TN_ARRAY(p->arena, n + 1, tn_spec);
-    *names = TN_ARRAY(p->arena, n + 1, const char *);
-    if (!*out || !*names) return tn_no_memory(err, (size_t)n * sizeof **out);
+    const char *full = part ? tn_arena_printf(a, "%s.%s", key, part) : key;
+    if (!full) return tn_no_memory(err, strlen(key));
+    s->specs[s->n] = (tn_spec){full, t, *shape};
+    s->names[s->n++] = name;
+    return TN_OK;
+}
+
+static tn_code show_sparse(shown *s, tn_arena *a, const tn_tensor_info *t, tn_error *err)
+{
+    int64_t rank = t->shape.rank < 0 ? -1 : t->shape.rank;
+    TN_TRY(show(s, a, t->key, "indices", t->indices, TN_INT64, &TN_SHAPE(-1, rank), err));
+    TN_TRY(show(s, a, t->key, "values", t->values, t->dtype, &TN_SHAPE(-1), err));
+    return show(s, a, t->key, "dense_shape", t->dense_shape, TN_INT64, &TN_SHAPE(rank), err);
+}
+
+static tn_code show_all(shown *s, tn_arena *a, const tn_tensor_info *t, int n, tn_error *err)
+{
+    *s = (shown){.specs = TN_ARRAY(a, 3 * n + 1, tn_spec), .names = TN_ARRAY(a, 3 * n + 1, const char *)};
+    if (!s->specs || !s->names) return tn_no_memory(err, (size_t)n * sizeof *s->specs);
     for (int i = 0; i < n; i++) {
-        if (!t[i].name)
-            return tn_fail(err, TN_UNIMPLEMENTED, "'%s' of the signature is sparse or composite", t[i].key);
-        (*out)[i] = (tn_spec){t[i].key, t[i].dtype, t[i].shape};
-        (*names)[i] = t[i].name;
+        if (t[i].values) {
+            TN_TRY(show_sparse(s, a, &t[i], err));
+            continue;
+        }
+        if (!t[i].name) return tn_fail(err, TN_UNIMPLEMENTED, "'%s' of the signature is composite", t[i].key);
+        TN_TRY(show(s, a, t[i].key, NULL, t[i].name, t[i].dtype, &t[i].shape, err));
     }
     return TN_OK;
 }
@@ -65,13 +90,15 @@ static tn_code take_specs(tn_predictor *p, const tn_tensor_info *t, int n, tn_sp
 static tn_code prepare(tn_predictor *p, const char *name, tn_error *err)
 {
     const tn_signature *s = tn_metagraph_signature(p->model, name);
-    const char **feeds, **fetches;
+    shown in, out;
     if (!s) return no_signature(p->model, name, err);
-    TN_TRY(take_specs(p, s->in, s->n_in, &p->in, &feeds, err));
-    TN_TRY(take_specs(p, s->out, s->n_out, &p->out, &fetches, err));
-    p->n_in = s->n_in;
-    p->n_out = s->n_out;
-    return tn_callable_new(p->session, feeds, p->n_in, fetches, p->n_out, NULL, 0, &p->callable, err);
+    TN_TRY(show_all(&in, p->arena, s->in, s->n_in, err));
+    TN_TRY(show_all(&out, p->arena, s->out, s->n_out, err));
+    p->in = in.specs;
+    p->n_in = in.n;
+    p->out = out.specs;
+    p->n_out = out.n;
+    return tn_callable_new(p->session, in.names, in.n, out.names, out.n, NULL, 0, &p->callable, err);
 }
 
 static tn_code load(tn_predictor *p, const char *folder, const char *signature, const tn_session_options *o,

@@ -39,6 +39,8 @@ start "$T" serve --model_config_file="$WORK/models.conf"; ok "the server starts"
 cp log err; grep -q "Running gRPC ModelServer at 0.0.0.0:$GRPC \.\.\." log && grep -q "Exporting HTTP/REST API at:localhost:$REST \.\.\." log; ok "and says so"
 
 # ---- predict
+{ printf '\211\120\116\107\015\012\032\012\000\000\000\015\111\110\104\122\000\000\000\002\000\000\000\001\010\000\000\000\000\321\111\040\126\000'
+    printf '\000\000\013\111\104\101\124\170\234\143\340\072\001\000\000\337\000\323\113\041\245\111\000\000\000\000\111\105\116\104\256\102\140\202'; } > pixels.png
 for target in "unix:$WORK/grpc" "127.0.0.1:$GRPC" "http://127.0.0.1:$REST"; do
     how=${target%%:*}
     ask "$target" --model half --input "x=[1,2,5]" --json && [ "$(cat out)" = '{"y":[2.5,3,4.5]}' ]; ok "$how: an answer"
@@ -51,6 +53,7 @@ for target in "unix:$WORK/grpc" "127.0.0.1:$GRPC" "http://127.0.0.1:$REST"; do
         tail -1 err | grep -q "1 of 4 questions"; ok "$how: a line each"
     printf 'x\n1\n2\n"3"\n' > table.csv
     ask "$target" --model half --csv table.csv --batch 2 && [ "$(tr -d '\n' < out)" = '{"y":[2.5,3]}{"y":[3.5]}' ]; ok "$how: rows of a table"
+    ask "$target" --model half --input pixels.png --json && [ "$(cat out)" = '{"y":[7,102]}' ]; ok "$how: an image"
     fails "$how: a model that is not there" "NOT_FOUND.*nobody" "$T" predict --server "$target" --model nobody --input 1
     fails "$how: a version that is not there" "NOT_FOUND" "$T" predict --server "$target" --model half --version 2 --input 1
     fails "$how: a signature that is not there" "NOT_FOUND.*serving_default" "$T" predict --server "$target" --model half --signature none --input 1
@@ -58,9 +61,6 @@ for target in "unix:$WORK/grpc" "127.0.0.1:$GRPC" "http://127.0.0.1:$REST"; do
     fails "$how: an output of another name" "nothing" "$T" predict --server "$target" --model half --input 1 --output nothing
     fails "$how: an input of another shape" "shape" "$T" predict --server "$target" --model half --input "[[1,2]]"
 done
-{ printf '\211\120\116\107\015\012\032\012\000\000\000\015\111\110\104\122\000\000\000\002\000\000\000\001\010\000\000\000\000\321\111\040\126\000'
-    printf '\000\000\013\111\104\101\124\170\234\143\340\072\001\000\000\337\000\323\113\041\245\111\000\000\000\000\111\105\116\104\256\102\140\202'; } > pixels.png
-ask "unix:$WORK/grpc" --model half --input pixels.png --json && [ "$(cat out)" = '{"y":[7,102]}' ]; ok "an image"
 printf '1\n2\n' > table.csv
 ask "unix:$WORK/grpc" --model half --csv table.csv && [ "$(tr -d '\n' < out)" = '{"y":[2.5]}{"y":[3]}' ]; ok "a table without names"
 "$T" predict models/1 --csv table.csv > want 2> err && cmp -s want out; ok "as in this process"

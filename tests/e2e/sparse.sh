@@ -27,4 +27,15 @@ fails "nothing" "wants --input s=VALUE" run
 fails "two parts of three" "wants --input s=VALUE" run --input "s.indices=[[0,1]]" --input s.values=1
 fails "a part twice" "'s.values' is given twice" run --input s.values=1 --input s=s.json
 fails "indices of another rank" "shape" run --input 's={"indices":[[0,1,2]],"values":[1],"dense_shape":[2,5]}'
+
+# ---- predict takes them, too
+predict() { "$T" predict "$HERE/../golden/sparse_signature" --json "$@"; }
+echo '{"twice.indices":[0,1,1,3],"twice.values":[2,5],"twice.dense_shape":[2,5],"y":[1,1,2.5,2.5]}' > want
+predict --input w=ones --input "s=$(cat s.json)" > out 2> err && cmp -s out want; ok "predict: an object"
+predict --input w=ones --input s=s.json > out 2> err && cmp -s out want; ok "predict: a file"
+predict --input w=ones --input "s.indices=[[0,1],[1,3]]" --input s.values=1,2.5 --input s.dense_shape=2,5 > out 2> err && cmp -s out want; ok "predict: its parts"
+fails "predict: a plain value" "input 's' is sparse" predict --input w=ones --input s=3
+fails "predict: two parts of three" "input 's.dense_shape' is not given" predict --input w=ones --input "s.indices=[[0,1]]" --input s.values=1
+fails "predict: a part twice" "'s.values' is given twice" predict --input w=ones --input s.values=1 --input s=s.json
+echo '{"s": {"values": [1, 2.5], "indices": [[0, 1], [1, 3]], "dense_shape": [2, 5]}, "w": [[1,1],[1,1],[1,1],[1,1],[1,1]]}' | predict --stdin > out 2> err && cmp -s out want; ok "predict: a line"
 done_testing

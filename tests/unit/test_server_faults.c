@@ -79,7 +79,7 @@ static int most_connections(void)
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &r), 0);
     r.rlim_cur = r.rlim_max;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &r), 0);
-    return r.rlim_max == RLIM_INFINITY || r.rlim_max > 10500 ? 10000 : (int)r.rlim_max - 500;
+    return r.rlim_max == RLIM_INFINITY || r.rlim_max > 10500 ? 10000 : TN_MAX((int)r.rlim_max - 500, 20);
 }
 
 /* Most systems give a process few and allow it many: the server asks for them itself. */
