@@ -440,6 +440,7 @@ typedef struct tn_session_options {
 /* options NULL: defaults. The graph is borrowed and frozen. */
 TN_API tn_code tn_session_new(tn_graph *g, const tn_session_options *options, tn_session **out, tn_error *err);
 TN_API void tn_session_free(tn_session *s);
+TN_API tn_graph *tn_session_graph(tn_session *s); /* the one it was made for */
 
 /* Who is told what the operators Print and PrintV2 say (nobody to begin with): n bytes of text, a zero behind them;
  * stream: "stdout", "stderr", "log(info)", ... Called while a run goes on, by the thread that runs. */

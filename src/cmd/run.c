@@ -14,7 +14,7 @@
 typedef struct values {
     input_values in;
     const char *tag_set, *signature, *graph, *meta_graph, *checkpoint, *outputs, *save;
-    strings feeds, fetches, targets, data;
+    strings feeds, fetches, targets, first, data;
     int64_t steps, batch_size, shuffle, threads;
     limits limits;
 } values;
@@ -30,6 +30,8 @@ static const flag flags[] = {
     {"feed", FLAG_STRINGS, offsetof(values, feeds), "TENSOR=VALUE", "a value of the graph, as --input"},
     {"fetch", FLAG_STRINGS, offsetof(values, fetches), "TENSOR", "a value to write"},
     {"target", FLAG_STRINGS, offsetof(values, targets), "OP", "an operation to run"},
+    {"init", FLAG_STRINGS, offsetof(values, first), "OP",
+     "an operation to run first, once: the initializer of an iterator, or of variables"},
     {"data", FLAG_STRINGS, offsetof(values, data), "NAME=FILE",
      "an input, as --feed or --input, of many examples, one a row: .npy, .json, IDX; each step takes the next ones"},
     ROW(batch_size, FLAG_INT, "N", "how many of them in a step (32)"),
@@ -352,11 +354,19 @@ static tn_code run_signature(tn_loaded *m, values *v, tn_error *err)
     return code;
 }
 
+/* What is to be run once, with what is the same in each step. */
+static tn_code run_first(tn_loaded *m, const values *v, const bindings *in, tn_error *err)
+{
+    if (!v->first.n) return TN_OK;
+    return tn_session_run(tn_loaded_session(m), in->feeds, in->n_fixed, NULL, 0, NULL, v->first.v, v->first.n, err);
+}
+
 static tn_code run_fetches(tn_loaded *m, values *v, tn_error *err)
 {
     bindings in = {.n = 0};
     wanted w = {.n = 0, .targets = &v->targets};
     tn_code code = bind_all(v, m, NULL, &v->feeds, &in, err);
+    if (code == TN_OK) code = run_first(m, v, &in, err);
     for (int i = 0; code == TN_OK && i < v->fetches.n; i++) code = want(&w, v->fetches.v[i], v->fetches.v[i], err);
     if (code == TN_OK) code = run_wanted(m, v, &in, &w, err);
     drop_wanted(&w);
@@ -398,8 +408,8 @@ static tn_code check(const values *v, const strings *rest, tn_error *err)
     if (v->graph && v->meta_graph) return usage_error(err, "--graph and --meta_graph exclude each other");
     if (bare && rest->n) return usage_error(err, "'%s' besides --graph or --meta_graph", rest->v[0]);
     if (bare && !v->fetches.n && !v->targets.n) return usage_error(err, "nothing is wanted: give --fetch or --target");
-    if (!bare && (v->feeds.n || v->fetches.n || v->targets.n))
-        return usage_error(err, "--feed, --fetch and --target go with --graph or --meta_graph");
+    if (!bare && (v->feeds.n || v->fetches.n || v->targets.n || v->first.n))
+        return usage_error(err, "--feed, --fetch, --target and --init go with --graph or --meta_graph");
     if (v->steps < 0) return usage_error(err, "--steps=%lld is negative", (long long)v->steps);
     if (v->batch_size < 1) return usage_error(err, "--batch_size=%lld is less than 1", (long long)v->batch_size);
     if (v->data.n && !v->steps) return usage_error(err, "--data wants --steps");

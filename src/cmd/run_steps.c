@@ -99,6 +99,28 @@ static void rows_end(rows *r)
 
 /* ==== what is fetched ==== */
 
+static bool is_fed(const steps *s, const char *operation)
+{
+    size_t n = strlen(operation);
+    for (int i = 0; i < s->n_feeds; i++) {
+        const char *name = s->feeds[i].name;
+        if (!strncmp(name, operation, n) && (!name[n] || name[n] == ':')) return true;
+    }
+    return false;
+}
+
+/* The graph has iterators over data sets: a run takes examples that the next one does not see. */
+static bool takes_examples(const steps *s)
+{
+    static const char kind[] = "IteratorGetNext";
+    const tn_graph *g = tn_session_graph(s->session);
+    for (int i = 0; i < tn_graph_count(g); i++) {
+        const tn_operation *op = tn_graph_at(g, i);
+        if (!strncmp(tn_operation_type(op), kind, strlen(kind)) && !is_fed(s, tn_operation_name(op))) return true;
+    }
+    return false;
+}
+
 /* Copies one value as row `row` of a stack that is made at the first. */
 static tn_code stack_row(const tn_tensor *t, int64_t row, int64_t n, tn_tensor **stack, tn_error *err)
 {
@@ -165,6 +187,7 @@ static tn_code run_prepared(const steps *s, rows *r, tn_tensor **stacks, tn_erro
         names[i] = i < s->n_feeds ? s->feeds[i].name : s->data[i - s->n_feeds].name;
         feeds[i] = i < s->n_feeds ? s->feeds[i].value : r->batch[i - s->n_feeds];
     }
+    if (looks && takes_examples(s)) looks = false;
     tn_code code = tn_callable_new(s->session, names, n, s->fetches, looks ? 0 : s->n_fetches, s->targets,
                                    s->n_targets, &step, err);
     if (code == TN_OK && looks)

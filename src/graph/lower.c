@@ -601,48 +601,95 @@ static tn_code check_operators(const tn_graph *g, const tn_wanted *w, tn_error *
     return code;
 }
 
-static tn_code lower_into(tn_lowered *l, const char *const *feeds, const char *const *fetches,
-                          const char *const *targets, int n_targets, tn_error *err)
+typedef struct wanted { /* values and operations of l->graph */
+    tn_node *fed, *fetched;
+    tn_operation **targets;
+    int n_targets;
+} wanted;
+
+static tn_code wanted_new(const tn_lowered *l, int n_targets, wanted *w, tn_error *err)
 {
-    tn_arena *a = l->arena;
-    lowering lo = {.arena = a, .lowered = l, .library = tn_graph_library(l->graph), .store = l->store};
-    size_t limit = tn_budget_limit(l->store ? l->store->budget : NULL);
-    lo.most_nodes = limit ? TN_MIN(TN_MAX(limit / NODE_COST, LEAST_NODES), MOST_NODES) : MOST_NODES;
-    tn_node *fed = TN_ARRAY(a, l->n_feeds + 1, tn_node), *fetched = TN_ARRAY(a, l->n_fetches + 1, tn_node);
-    tn_operation **targeted = TN_ARRAY(a, n_targets + 1, tn_operation *);
-    l->top = TN_NEW(a, tn_region);
-    if (!fed || !fetched || !targeted || !l->top) return no_memory(err);
-    TN_TRY(find_values(l->graph, feeds, l->n_feeds, fed, err));
-    TN_TRY(check_feeds(fed, l->n_feeds, err));
-    TN_TRY(find_values(l->graph, fetches, l->n_fetches, fetched, err));
-    TN_TRY(find_targets(l->graph, targets, n_targets, targeted, err));
-    tn_wanted wanted = {fed, l->n_feeds, fetched, l->n_fetches, targeted, n_targets};
-    if (l->n_fetches || n_targets) TN_TRY(check_operators(l->graph, &wanted, err));
-    body b = {.l = &lo, .g = l->graph, .prefix = "", .fed = fed, .n_fed = l->n_feeds, .region = l->top};
-    TN_TRY(new_feeds(&b, fed, l->n_feeds, &b.feeds, err));
-    l->feeds = b.feeds;
-    return lower_top(&b, fetched, l->n_fetches, targeted, n_targets, err);
+    w->fed = TN_ARRAY(l->arena, l->n_feeds + 1, tn_node);
+    w->fetched = TN_ARRAY(l->arena, l->n_fetches + 1, tn_node);
+    w->targets = TN_ARRAY(l->arena, n_targets + 1, tn_operation *);
+    return w->fed && w->fetched && w->targets ? TN_OK : no_memory(err);
 }
 
-tn_code tn_lower(const tn_graph *g, tn_store *store, const char *const *feeds, int n_feeds, const char *const *fetches,
-                 int n_fetches, const char *const *targets, int n_targets, tn_lowered **out, tn_error *err)
+static tn_code lower_wanted(tn_lowered *l, const wanted *w, const char *prefix, tn_error *err)
+{
+    lowering lo = {.arena = l->arena, .lowered = l, .library = tn_graph_library(l->graph), .store = l->store};
+    size_t limit = tn_budget_limit(l->store ? l->store->budget : NULL);
+    lo.most_nodes = limit ? TN_MIN(TN_MAX(limit / NODE_COST, LEAST_NODES), MOST_NODES) : MOST_NODES;
+    if (!(l->top = TN_NEW(l->arena, tn_region))) return no_memory(err);
+    TN_TRY(check_feeds(w->fed, l->n_feeds, err));
+    tn_wanted needed = {w->fed, l->n_feeds, w->fetched, l->n_fetches, w->targets, w->n_targets};
+    if (l->n_fetches || w->n_targets) TN_TRY(check_operators(l->graph, &needed, err));
+    body b = {.l = &lo, .g = l->graph, .prefix = prefix, .fed = w->fed, .n_fed = l->n_feeds, .region = l->top};
+    TN_TRY(new_feeds(&b, w->fed, l->n_feeds, &b.feeds, err));
+    l->feeds = b.feeds;
+    return lower_top(&b, w->fetched, l->n_fetches, w->targets, w->n_targets, err);
+}
+
+static tn_code lower_names(tn_lowered *l, const char *const *feeds, const char *const *fetches,
+                           const char *const *targets, int n_targets, tn_error *err)
+{
+    wanted w = {.n_targets = n_targets};
+    TN_TRY(wanted_new(l, n_targets, &w, err));
+    TN_TRY(find_values(l->graph, feeds, l->n_feeds, w.fed, err));
+    TN_TRY(find_values(l->graph, fetches, l->n_fetches, w.fetched, err));
+    TN_TRY(find_targets(l->graph, targets, n_targets, w.targets, err));
+    return lower_wanted(l, &w, "", err);
+}
+
+static tn_code lower_body(tn_lowered *l, const tn_function *f, const char *prefix, tn_error *err)
+{
+    wanted w = {0};
+    TN_TRY(wanted_new(l, f->n_control_rets + tn_graph_count(f->body), &w, err));
+    for (int i = 0; i < f->n_args; i++) w.fed[i] = (tn_node){f->args[i], 0};
+    for (int i = 0; i < f->n_rets; i++) w.fetched[i] = f->rets[i];
+    for (int i = 0; i < f->n_control_rets; i++) w.targets[w.n_targets++] = f->control_rets[i];
+    for (int i = 0; i < tn_graph_count(f->body); i++) {
+        tn_operation *op = tn_graph_at(f->body, i);
+        if (tn_is_reached_anyway(op)) w.targets[w.n_targets++] = op;
+    }
+    const char *own = tn_arena_strdup(l->arena, prefix);
+    return own ? lower_wanted(l, &w, own, err) : no_memory(err);
+}
+
+static tn_code lowered_new(const tn_graph *g, tn_store *store, int n_feeds, int n_fetches, tn_lowered **out,
+                           tn_error *err)
 {
     tn_lowered *l = tn_calloc(1, sizeof *l);
     if (!l || !(l->arena = tn_arena_new(0))) {
         tn_free(l);
         return tn_no_memory(err, sizeof *l);
     }
-    l->graph = g;
-    l->store = store;
-    l->n_feeds = n_feeds;
-    l->n_fetches = n_fetches;
-    tn_code code = lower_into(l, feeds, fetches, targets, n_targets, err);
-    if (code != TN_OK) {
-        tn_lowered_free(l);
-        return code;
-    }
+    *l = (tn_lowered){.arena = l->arena, .graph = g, .store = store, .n_feeds = n_feeds, .n_fetches = n_fetches};
     *out = l;
     return TN_OK;
+}
+
+/* Takes l. */
+static tn_code give(tn_lowered *l, tn_code code, tn_lowered **out)
+{
+    if (code == TN_OK) *out = l;
+    else tn_lowered_free(l);
+    return code;
+}
+
+tn_code tn_lower(const tn_graph *g, tn_store *store, const char *const *feeds, int n_feeds, const char *const *fetches,
+                 int n_fetches, const char *const *targets, int n_targets, tn_lowered **out, tn_error *err)
+{
+    tn_lowered *l;
+    TN_TRY(lowered_new(g, store, n_feeds, n_fetches, &l, err));
+    return give(l, lower_names(l, feeds, fetches, targets, n_targets, err), out);
+}
+
+tn_code tn_lower_function(const tn_function *f, tn_store *store, const char *prefix, tn_lowered **out, tn_error *err)
+{
+    tn_lowered *l;
+    TN_TRY(lowered_new(f->body, store, f->n_args, f->n_rets, &l, err));
+    return give(l, lower_body(l, f, prefix, err), out);
 }
 
 void tn_lowered_free(tn_lowered *l)

@@ -24,10 +24,11 @@ static void visit(walk *w, tn_operation *op)
     w->stack[w->n_stack++] = (walk_frame){op, 0};
 }
 
-/* To wait for a placeholder that is fed is to wait for nothing. */
+/* To wait for a placeholder or an argument that is fed is to wait for nothing. */
 static bool is_fed_placeholder(const body *b, tn_operation *op)
 {
-    return strncmp(op->type, "Placeholder", 11) == 0 && tn_body_feed(b, (tn_node){op, 0}) >= 0;
+    bool may_be = strncmp(op->type, "Placeholder", 11) == 0 || strcmp(op->type, "_Arg") == 0;
+    return may_be && tn_body_feed(b, (tn_node){op, 0}) >= 0;
 }
 
 static void follow(walk *w, walk_frame *f)

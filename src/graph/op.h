@@ -99,6 +99,7 @@ bool tn_run_cancelled(const tn_run *r); /* long loops look at it */
 
 /* ==== state: what inputs of dtype resource, or references, point to (state.c) ==== */
 typedef enum {
+    TN_RES_ITERATOR, TN_RES_CACHE, TN_RES_SEEDS, TN_RES_DUMMY, /* of data sets */
     TN_RES_VARIABLE, TN_RES_TENSOR_ARRAY, TN_RES_STACK, TN_RES_TABLE, TN_RES_RNG, TN_RES_QUEUE,
     TN_RES_SPARSE_MAP, TN_RES_SAMPLER, TN_RES_COUNT, TN_RES_ACCUMULATOR
 } tn_resource_kind;
@@ -120,6 +121,10 @@ tn_code tn_run_named_resource(tn_run *r, int o, tn_resource_kind kind, const cha
 /* The same without a handle: a reference on it. */
 tn_code tn_run_session_resource(const tn_run *r, tn_resource_kind kind, const char *name,
                                 tn_resource *(*make)(const tn_run *r), tn_resource **out, tn_error *err);
+
+/* What the session has by this name, with a reference; NOT_FOUND. */
+tn_code tn_run_find_resource(const tn_run *r, tn_resource_kind kind, const char *name, tn_resource **out,
+                             tn_error *err);
 
 /* A variable's value, borrowed for the time of this step. FAILED_PRECONDITION "... uninitialized". */
 tn_code tn_run_variable(const tn_run *r, int i, const tn_tensor **out, tn_error *err);

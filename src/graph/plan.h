@@ -74,6 +74,8 @@ typedef struct tn_lowered {
  * not have, with the node that needs it. */
 tn_code tn_lower(const tn_graph *g, tn_store *store, const char *const *feeds, int n_feeds, const char *const *fetches,
                  int n_fetches, const char *const *targets, int n_targets, tn_lowered **out, tn_error *err);
+/* A function of the library: its arguments are the feeds, its results the fetches; names begin with the prefix. */
+tn_code tn_lower_function(const tn_function *f, tn_store *store, const char *prefix, tn_lowered **out, tn_error *err);
 void tn_lowered_free(tn_lowered *l);
 
 /* Building blocks of passes (region.c); NULL: no memory. */
@@ -249,6 +251,7 @@ struct tn_run_context {
     const atomic_int *cancel, *callers_cancel; /* the session's; the caller's, or NULL */
     tn_tensor *pins[TN_MAX_PINS]; /* variables' values that the present step looks at */
     int n_pins;
+    int depth;          /* of functions that operators call (callee.h) */
     int guard;          /* slot of a float that must be finite before anything is written; -1: none */
     bool guarded;       /* it was looked at in this run */
     tn_rng **rngs;      /* the program's generators, and their states when a guarded run began */

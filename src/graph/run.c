@@ -143,6 +143,17 @@ tn_code tn_run_session_resource(const tn_run *r, tn_resource_kind kind, const ch
     return tn_fail(err, TN_INVALID_ARGUMENT, "'%s' is the name of two kinds of resources", name);
 }
 
+tn_code tn_run_find_resource(const tn_run *r, tn_resource_kind kind, const char *name, tn_resource **out, tn_error *err)
+{
+    tn_store *s = r->context->program->store;
+    pthread_mutex_lock(&s->lock);
+    tn_resource *res = tn_map_get(s->named, name);
+    if (res && res->kind == kind) *out = tn_resource_ref(res);
+    else res = NULL;
+    pthread_mutex_unlock(&s->lock);
+    return res ? TN_OK : tn_fail(err, TN_NOT_FOUND, "Resource %s does not exist.", name);
+}
+
 tn_code tn_run_named_resource(tn_run *r, int o, tn_resource_kind kind, const char *name,
                               tn_resource *(*make)(const tn_run *r), tn_error *err)
 {

@@ -5,6 +5,7 @@
  *
  * Invariant: the session's lock guards its tables only, never a run.
  */
+#include "callee.h"
 #include "programs.h"
 
 #include "../kernel/kernel.h"
@@ -40,7 +41,9 @@ tn_code tn_session_new(tn_graph *g, const tn_session_options *options, tn_sessio
         if (!s->store->budget) code = tn_no_memory(err, 0);
     }
     if (code == TN_OK && !(s->plans = tn_map_new())) code = tn_no_memory(err, 0);
+    if (code == TN_OK && !(s->store->callees = tn_callees_new(s))) code = tn_no_memory(err, 0);
     if (code != TN_OK) {
+        tn_map_free(s->plans);
         tn_store_free(s->store);
         tn_free(s);
         return code;
@@ -56,6 +59,7 @@ void tn_session_free(tn_session *s)
     if (!s) return;
     for (size_t i = 0; i < tn_map_count(s->plans); i++) tn_plan_free(tn_map_value(s->plans, i));
     tn_map_free(s->plans);
+    tn_callees_free(s->store->callees);
     tn_store_free(s->store);
     pthread_mutex_destroy(&s->lock);
     pthread_cond_destroy(&s->bound);

@@ -52,6 +52,7 @@ struct tn_store {
     pthread_mutex_t lock;
     tn_map *variables, *rngs; /* name -> tn_stored, tn_rng */
     tn_map *named;            /* name -> tn_resource: what operators made for the session */
+    struct tn_callees *callees; /* functions that operators call; NULL: none can be called */
     uint64_t seed;            /* for generators without one */
     atomic_uint_fast64_t changes; /* of any variable, so far */
     tn_packs packs;               /* constants as kernels like them */

@@ -182,6 +182,7 @@ static void start_train(golden *g, command *c, const tn_json *train)
 {
     add2(c, "--meta_graph", tn_path_join(g->a, g->dir, text_of(train, "meta")));
     add2(c, "--checkpoint", tn_path_join(g->a, g->dir, text_of(train, "checkpoint")));
+    if (tn_json_find(train, "init")) add2(c, "--init", text_of(train, "init"));
     add_files(g, c, "--feed", g->dir, tn_json_find(train, "feeds"));
     add2(c, "--outputs", g->out);
 }

@@ -425,7 +425,7 @@ static void test_remapped_matrix(void **state)
     end(&f);
 }
 
-/* ==== data sets ==== which are not run: what takes examples from them is fed */
+/* ==== data sets ==== which need not be run: what takes examples from them may be fed */
 
 static void test_iterator(void **state)
 {
@@ -434,7 +434,7 @@ static void test_iterator(void **state)
     begin(&f);
     tn_operation *iterator;
     tn_operation_spec spec = {
-        .type = "IteratorV2", .name = "data", .n_out = 1, .out_types = (tn_dtype[]){TN_RESOURCE}};
+        .type = "MultiDeviceIterator", .name = "data", .n_out = 1, .out_types = (tn_dtype[]){TN_RESOURCE}};
     assert_ok(tn_graph_add(f.g, &spec, &iterator, &f.err), &f.err);
     tn_dtype types[] = {TN_FLOAT, TN_INT64};
     tn_shape shapes[] = {tn_shape_vector(-1), {.rank = 0}};
@@ -446,7 +446,7 @@ static void test_iterator(void **state)
     tn_op_named(f.b, "Neg", "y", TN_INPUTS(tn_output_of(next, 0)), TN_NO_ATTRS);
     tn_op_named(f.b, "Neg", "z", TN_INPUTS(tn_output_of(next, 1)), TN_NO_ATTRS);
     assert_int_equal(tn_node_shape(tn_output_of(next, 0)).rank, 1);
-    refused(&f, "y:0", TN_NOT_FOUND, "'IteratorV2' in binary");
+    refused(&f, "y:0", TN_NOT_FOUND, "'MultiDeviceIterator' in binary");
     assert_says(&f.err, "{{node data}}");
     tn_tensor *x, *out;
     const char *fetch = "y:0";

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * iterator.c - iterators over data sets, which outlive runs. The operators on them are op_iterator.c's.
+ *
+ * Invariants: one run at a time moves an iterator, others wait, and look meanwhile whether they are
+ * cancelled; a function of its data set that would move the iterator itself is told so instead of waiting
+ * forever.
+ */
+#include "iterator.h"
+
+#include <errno.h>
+#include <time.h>
+
+#define PREFIX "iterator:"
+enum { LOOK_MS = 20 };
+
+typedef struct iterator {
+    tn_resource base;
+    pthread_mutex_t lock;
+    pthread_cond_t free;
+    bool busy;
+    pthread_t mover; /* while it is busy */
+    int width;
+    tn_dtype *types;
+    tn_shape *shapes;
+    tn_source *at; /* NULL: it has not begun */
+} iterator;
+
+static void release(tn_resource *self)
+{
+    iterator *i = (iterator *)self;
+    tn_source_stop(i->at);
+    pthread_cond_destroy(&i->free);
+    pthread_mutex_destroy(&i->lock);
+    tn_free((char *)i->base.name);
+    tn_free(i->types);
+    tn_free(i->shapes);
+    tn_free(i);
+}
+
+static bool set_types(iterator *i, const tn_attrs *attrs)
+{
+    const tn_attr *types = tn_attr_find(attrs, "output_types"),
+                  *shapes = tn_attr_find(attrs, "output_shapes");
+    if (!types || !types->is_list || types->kind != TN_ATTR_TYPE) return false;
+    i->width = types->n;
+    i->types = tn_calloc((size_t)types->n + 1, sizeof *i->types);
+    i->shapes = tn_calloc((size_t)types->n + 1, sizeof *i->shapes);
+    if (!i->types || !i->shapes) return false;
+    bool given = shapes && shapes->is_list && shapes->kind == TN_ATTR_SHAPE && shapes->n == types->n;
+    for (int k = 0; k < types->n; k++) {
+        i->types[k] = types->types[k];
+        i->shapes[k] = given ? shapes->shapes[k] : tn_shape_unknown();
+    }
+    return true;
+}
+
+char *tn_iterator_name(const tn_run *r)
+{
+    tn_view shared = {"", 0}, container = {"", 0};
+    tn_buf name = {0};
+    tn_attr_get_string(r->attrs, "shared_name", &shared);
+    tn_attr_get_string(r->attrs, "container", &container);
+    tn_buf_str(&name, PREFIX);
+    tn_buf_add(&name, container.p, container.n);
+    if (container.n) tn_buf_char(&name, '/');
+    if (shared.n)
+        tn_buf_add(&name, shared.p, shared.n);
+    else
+        tn_buf_str(&name, r->name);
+    return tn_buf_take(&name, NULL);
+}
+
+const char *tn_iterator_owner(const tn_resource *res)
+{
+    return res->name + strlen(PREFIX);
+}
+
+tn_resource *tn_iterator_make(const tn_run *r)
+{
+    iterator *i = tn_calloc(1, sizeof *i);
+    if (!i) return NULL;
+    pthread_mutex_init(&i->lock, NULL);
+    pthread_cond_init(&i->free, NULL);
+    i->base = (tn_resource){.kind = TN_RES_ITERATOR, .name = tn_iterator_name(r), .release = release};
+    atomic_init(&i->base.refs, 1);
+    if (i->base.name && set_types(i, r->attrs)) return &i->base;
+    release(&i->base);
+    return NULL;
+}
+
+int tn_iterator_width(const tn_resource *res)
+{
+    return ((const iterator *)res)->width;
+}
+
+tn_code tn_iterator_check(const tn_resource *res, const tn_run *r, tn_error *err)
+{
+    const iterator *i = (const iterator *)res;
+    iterator wanted = {0};
+    tn_dataset has = {.width = i->width, .types = i->types, .shapes = i->shapes};
+    const tn_attr *types = tn_attr_find(r->attrs, "output_types");
+    if (!types || !types->n) return TN_OK;
+    tn_code code = set_types(&wanted, r->attrs) ? TN_OK : tn_no_memory(err, 0);
+    if (code == TN_OK) code = tn_dataset_fits(&has, wanted.width, wanted.types, wanted.shapes, err);
+    tn_free(wanted.types);
+    tn_free(wanted.shapes);
+    return code;
+}
+
+/* ==== one at a time ==== */
+
+static tn_code take(iterator *i, const tn_run *r, tn_error *err)
+{
+    tn_code code = TN_OK;
+    pthread_mutex_lock(&i->lock);
+    while (code == TN_OK && i->busy) {
+        struct timespec until;
+        if (pthread_equal(i->mover, pthread_self()))
+            code = tn_fail(err, TN_INVALID_ARGUMENT,
+                           "iterator '%s' is moved by a function of its own data set", i->base.name);
+        else if (tn_run_cancelled(r))
+            code = tn_fail(err, TN_CANCELLED, "the run was cancelled");
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += LOOK_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        if (code == TN_OK) pthread_cond_timedwait(&i->free, &i->lock, &until);
+    }
+    if (code == TN_OK) {
+        i->busy = true;
+        i->mover = pthread_self();
+    }
+    pthread_mutex_unlock(&i->lock);
+    return code;
+}
+
+static void leave(iterator *i)
+{
+    pthread_mutex_lock(&i->lock);
+    i->busy = false;
+    pthread_cond_signal(&i->free);
+    pthread_mutex_unlock(&i->lock);
+}
+
+/* ==== moving ==== */
+
+static bool holds(const tn_dataset *d, const iterator *i, int depth);
+
+static bool tensors_hold(tn_tensor *const *t, int n, const iterator *i, int depth)
+{
+    for (int k = 0; k < n; k++) {
+        tn_resource *res =
+            t[k]->dtype == TN_RESOURCE && tn_tensor_count(t[k]) == 1 ? *(tn_resource **)t[k]->data : NULL;
+        if (!res || res->kind != TN_RES_ITERATOR) continue;
+        if (res == &i->base) return true;
+        iterator *other = (iterator *)res;
+        pthread_mutex_lock(&other->lock);
+        bool yes = other->at && holds(other->at->d, i, depth);
+        pthread_mutex_unlock(&other->lock);
+        if (yes) return true;
+    }
+    return false;
+}
+
+/* The iterator is among what functions of the data set are given, or is asked by one that is: an iterator
+ * over it would hold itself. What is nested too deep to tell is taken for that. */
+static bool holds(const tn_dataset *d, const iterator *i, int depth)
+{
+    if (depth > TN_CALL_DEPTH || tensors_hold(d->tensor, d->n_tensors, i, depth + 1)) return true;
+    for (int k = 0; k < TN_DATA_FUNCTIONS; k++)
+        if (tensors_hold(d->f[k].captured, d->f[k].n_captured, i, depth + 1)) return true;
+    for (int k = 0; k < d->n_inputs; k++)
+        if (holds(d->input[k], i, depth + 1)) return true;
+    return false;
+}
+
+tn_code tn_iterator_begin(tn_resource *res, const tn_run *r, tn_dataset *d, tn_error *err)
+{
+    iterator *i = (iterator *)res;
+    tn_turn t = tn_turn_of(r, tn_iterator_owner(&i->base));
+    tn_source *s;
+    TN_TRY(tn_dataset_fits(d, i->width, i->types, i->shapes, err));
+    if (holds(d, i, 0))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "the data set asks the iterator '%s' that is to go over it",
+                       tn_iterator_owner(res));
+    TN_TRY(tn_source_start(d, &t, &s, err));
+    tn_code code = take(i, r, err);
+    if (code == TN_OK) {
+        tn_source *old = i->at;
+        pthread_mutex_lock(&i->lock);
+        i->at = s;
+        pthread_mutex_unlock(&i->lock);
+        s = old;
+        leave(i);
+    }
+    tn_source_stop(s);
+    return code;
+}
+
+bool tn_iterator_has_begun(tn_resource *res)
+{
+    iterator *i = (iterator *)res;
+    pthread_mutex_lock(&i->lock);
+    bool begun = i->at || i->busy;
+    pthread_mutex_unlock(&i->lock);
+    return begun;
+}
+
+tn_code tn_iterator_next(tn_resource *res, const tn_run *r, tn_tensor **out, bool *end, tn_error *err)
+{
+    iterator *i = (iterator *)res;
+    tn_turn t = tn_turn_of(r, tn_iterator_owner(&i->base));
+    TN_TRY(take(i, r, err));
+    tn_code code = TN_OK;
+    if (i->at)
+        code = tn_source_next(i->at, &t, out, end, err);
+    else
+        code = tn_fail(
+            err, TN_FAILED_PRECONDITION,
+            "GetNext() failed because the iterator has not been initialized. Ensure that you have run the "
+            "initializer operation for this iterator before getting the next element.");
+    leave(i);
+    return code;
+}

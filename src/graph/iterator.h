@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * iterator.h - iterators over data sets as resources of a session.
+ */
+#ifndef TN_GRAPH_ITERATOR_H
+#define TN_GRAPH_ITERATOR_H
+
+#include "dataset.h"
+
+/* What the session knows the run's iterator by: "iterator:" and its shared name, or the operation's. tn_free
+ * it; NULL: no memory. */
+char *tn_iterator_name(const tn_run *r);
+/* On whose behalf its functions are called. */
+const char *tn_iterator_owner(const tn_resource *res);
+/* A resource of kind TN_RES_ITERATOR with the attributes' types and shapes, not yet over any data set; NULL:
+ * no memory, or none that could be. */
+tn_resource *tn_iterator_make(const tn_run *r);
+/* It begins to go over d. INVALID_ARGUMENT: elements of other types or shapes. */
+tn_code tn_iterator_begin(tn_resource *res, const tn_run *r, tn_dataset *d, tn_error *err);
+bool tn_iterator_has_begun(tn_resource *res);
+/* An element of tn_iterator_width tensors. FAILED_PRECONDITION: it has not begun. */
+tn_code tn_iterator_next(tn_resource *res, const tn_run *r, tn_tensor **out, bool *end, tn_error *err);
+int tn_iterator_width(const tn_resource *res);
+/* The iterator's types and shapes are those of the attributes, if there are any. */
+tn_code tn_iterator_check(const tn_resource *res, const tn_run *r, tn_error *err);
+
+#endif

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * op_dataset_window.c - data sets that gather elements of another into data sets: Window, GroupByWindow
+ * (which bucket_by_sequence_length uses). And what looks at elements one by one: Unique, IgnoreErrors; and
+ * rows of sparse matrices: DenseToSparseBatch.
+ */
+#include "boxed.h"
+#include "dataset.h"
+#include "list.h"
+
+/* ==== elements that are there ==== tensor: n[0] elements, one after another */
+
+typedef struct counter {
+    tn_source base;
+    int64_t i;
+} counter;
+
+static tn_code elements_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+{
+    (void)t;
+    (void)err;
+    counter *c = (counter *)s;
+    *end = c->i >= s->d->n[0];
+    if (*end) return TN_OK;
+    tn_tensor **from = s->d->tensor + c->i++ * s->d->width;
+    for (int k = 0; k < s->d->width; k++) out[k] = tn_tensor_ref(from[k]);
+    return TN_OK;
+}
+
+static int64_t elements_count(const tn_dataset *d)
+{
+    return d->n[0];
+}
+
+static const tn_dataset_kind elements_kind = {
+    .name = "Window", .state = sizeof(counter), .next = elements_next, .cardinality = elements_count};
+
+/* Of every stride-th of n elements the components [first, first + width), as a data set in a tensor. */
+static tn_code gathered(const tn_turn *t, const tn_elements *e, int64_t n, int64_t stride, int first,
+                        int width, tn_tensor **out, tn_error *err)
+{
+    tn_dataset *d;
+    int64_t count = n ? 1 + (n - 1) / stride : 0;
+    if (count > INT32_MAX / TN_MAX(width, 1))
+        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "a window of %lld elements", (long long)count);
+    TN_TRY(tn_dataset_bare(t->run, &elements_kind, &d, err));
+    tn_code code = tn_dataset_types(d, width, e->types + first, err);
+    d->tensor = TN_ARRAY(d->arena, count * width + 1, tn_tensor *);
+    if (code == TN_OK && !d->tensor) code = tn_no_memory(err, 0);
+    for (int64_t i = 0; code == TN_OK && i < count; i++)
+        for (int k = 0; code == TN_OK && k < width; k++) {
+            tn_tensor *v = e->at[i * stride * e->width + first + k];
+            code = tn_dataset_deepen(d, tn_list_depth(v), err);
+            if (code == TN_OK) d->tensor[d->n_tensors++] = tn_tensor_ref(v);
+        }
+    d->n[0] = count;
+    return tn_dataset_box(d, code, out, err);
+}
+
+/* ==== Window ==== n: size, shift, stride, whether windows that are not full are dropped */
+
+typedef struct windows {
+    tn_source base;
+    tn_elements has;
+    bool over;
+} windows;
+
+static tn_code window_start(tn_source *s, tn_turn *t, tn_error *err)
+{
+    (void)t;
+    (void)err;
+    tn_elements_begin(&((windows *)s)->has, s->d->input[0]);
+    return TN_OK;
+}
+
+static void window_stop(tn_source *s)
+{
+    tn_elements_drop(&((windows *)s)->has);
+}
+
+/* Past those that are in no window. */
+static tn_code pass(tn_source *s, tn_turn *t, int64_t n, tn_error *err)
+{
+    windows *w = (windows *)s;
+    tn_tensor **e = tn_element_new(w->has.width);
+    tn_code code = e ? TN_OK : tn_no_memory(err, 0);
+    for (; code == TN_OK && n > 0 && !w->over; n--) {
+        code = tn_source_next(s->in, t, e, &w->over, err);
+        if (code == TN_OK) tn_element_drop(e, w->has.width);
+    }
+    tn_free(e);
+    return code;
+}
+
+static tn_code window_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+{
+    windows *w = (windows *)s;
+    const int64_t shift = s->d->n[1], stride = s->d->n[2];
+    const int64_t wanted = s->d->n[4];
+    if (!w->over) TN_TRY(tn_elements_fill(&w->has, s->in, t, wanted, &w->over, err));
+    *end = w->has.n == 0 || (s->d->n[3] && w->has.n < wanted);
+    if (*end) return TN_OK;
+    for (int k = 0; k < s->d->width; k++) TN_TRY(gathered(t, &w->has, w->has.n, stride, k, 1, &out[k], err));
+    const int64_t n = w->has.n;
+    tn_elements_forget(&w->has, TN_MIN(shift, n));
+    return shift > n ? pass(s, t, shift - n, err) : TN_OK;
+}
+
+static int64_t window_count(const tn_dataset *d)
+{
+    int64_t n = tn_dataset_cardinality_of_input(d), size = d->n[4], shift = d->n[1];
+    if (n < 0) return n;
+    if (d->n[3]) return n < size ? 0 : (n - size) / shift + 1;
+    return n ? (n - 1) / shift + 1 : 0;
+}
+
+static const tn_dataset_kind window_kind = {.name = "Window",
+                                            .state = sizeof(windows),
+                                            .starts_input = true,
+                                            .start = window_start,
+                                            .next = window_next,
+                                            .stop = window_stop,
+                                            .cardinality = window_count};
+
+static tn_code set_window(tn_dataset *d, const tn_run *r, tn_error *err)
+{
+    static const char *const what[] = {"size", "shift", "stride"};
+    for (int k = 0; k < 3; k++) {
+        TN_TRY(tn_dataset_int(r, k + 1, what[k], &d->n[k], err));
+        if (d->n[k] <= 0)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Window %s must be greater than zero.", what[k]);
+    }
+    TN_TRY(tn_dataset_int(r, 4, "drop_remainder", &d->n[3], err));
+    if (__builtin_mul_overflow(d->n[0] - 1, d->n[2], &d->n[4]) || d->n[4] == INT64_MAX)
+        d->n[4] = INT64_MAX - 1;
+    d->n[4]++;
+    tn_dtype *types = TN_ARRAY(d->arena, d->input[0]->width + 1, tn_dtype);
+    if (!types) return tn_no_memory(err, 0);
+    for (int k = 0; k < d->input[0]->width; k++) types[k] = TN_VARIANT;
+    return tn_dataset_types(d, d->input[0]->width, types, err);
+}
+
+static tn_code window_run(tn_run *r, tn_error *err)
+{
+    tn_dataset *d;
+    TN_TRY(tn_dataset_new(r, &window_kind, 1, false, &d, err));
+    return tn_dataset_give(r, d, set_window(d, r, err), err);
+}
+TN_DATASET(WindowDataset, window_run,
+           "input_dataset:variant size:int64 shift:int64 stride:int64 drop_remainder:bool", TN_DATA_META);
+
+/* ==== GroupByWindow ==== functions: the key of an element, a data set of a group's data set, how large
+ * groups are */
+
+typedef struct group { /* its size is asked once */
+    int64_t key, size;
+    tn_elements has;
+} group;
+
+typedef struct grouped {
+    tn_source base;
+    tn_tensor **element;
+    group *groups; /* by their keys */
+    int64_t n, cap;
+    tn_source *flushed; /* what came of the last group */
+    bool over;
+} grouped;
+
+static tn_code group_start(tn_source *s, tn_turn *t, tn_error *err)
+{
+    (void)t;
+    grouped *g = (grouped *)s;
+    g->element = tn_element_new(s->d->input[0]->width);
+    return g->element ? TN_OK : tn_no_memory(err, 0);
+}
+
+static void group_stop(tn_source *s)
+{
+    grouped *g = (grouped *)s;
+    for (int64_t i = 0; i < g->n; i++) tn_elements_drop(&g->groups[i].has);
+    tn_free(g->groups);
+    tn_element_drop(g->element, s->d->input[0]->width);
+    tn_free(g->element);
+    tn_source_stop(g->flushed);
+}
+
+static tn_code ask_number(tn_source *s, int k, tn_turn *t, tn_tensor *const *args, int n_args, int64_t *out,
+                          tn_error *err)
+{
+    tn_tensor *answer;
+    TN_TRY(tn_source_call(s, k, t, args, n_args, &answer, 1, err));
+    bool fits = answer->dtype == TN_INT64 && answer->shape.rank == 0;
+    if (fits) *out = TN_INT64S(answer)[0];
+    tn_tensor_unref(answer);
+    return fits ? TN_OK
+                : tn_fail(err, TN_INVALID_ARGUMENT, "`%s` must return a scalar int64.",
+                          k ? "window_size_func" : "key_func");
+}
+
+static tn_code key_tensor(int64_t key, tn_tensor **out, tn_error *err)
+{
+    TN_TRY(tn_tensor_scalar(TN_INT64, 0, out, err));
+    TN_INT64S(*out)[0] = key;
+    return TN_OK;
+}
+
+static tn_code ask_size(tn_source *s, tn_turn *t, int64_t key, int64_t *out, tn_error *err)
+{
+    tn_tensor *arg;
+    TN_TRY(key_tensor(key, &arg, err));
+    tn_code code = ask_number(s, 2, t, &arg, 1, out, err);
+    tn_tensor_unref(arg);
+    if (code == TN_OK && *out <= 0)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Window size must be greater than zero, but got %lld.",
+                       (long long)*out);
+    return code;
+}
+
+/* Where the key's group is, or would be. */
+static int64_t find_group(const grouped *g, int64_t key)
+{
+    int64_t from = 0, to = g->n;
+    while (from < to) {
+        int64_t middle = from + (to - from) / 2;
+        if (g->groups[middle].key < key)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+static tn_code group_of(tn_source *s, tn_turn *t, int64_t key, group **out, tn_error *err)
+{
+    grouped *g = (grouped *)s;
+    int64_t at = find_group(g, key), size = 0;
+    if (at == g->n || g->groups[at].key != key) {
+        TN_TRY(ask_size(s, t, key, &size, err));
+        if (g->n == g->cap) {
+            int64_t cap = g->cap ? 2 * g->cap : 16;
+            group *more = tn_realloc(g->groups, (size_t)cap * sizeof *more);
+            if (!more) return tn_no_memory(err, (size_t)cap * sizeof *more);
+            g->groups = more;
+            g->cap = cap;
+        }
+        memmove(g->groups + at + 1, g->groups + at, (size_t)(g->n++ - at) * sizeof *g->groups);
+        g->groups[at] = (group){.key = key, .size = size};
+        tn_elements_begin(&g->groups[at].has, s->d->input[0]);
+    }
+    *out = &g->groups[at];
+    return TN_OK;
+}
+
+/* What the function makes of a group is what comes next. */
+static tn_code flush(tn_source *s, tn_turn *t, group *of, tn_error *err)
+{
+    grouped *g = (grouped *)s;
+    tn_tensor *args[2] = {NULL, NULL};
+    tn_code code = key_tensor(of->key, &args[0], err);
+    if (code == TN_OK) code = gathered(t, &of->has, of->has.n, 1, 0, of->has.width, &args[1], err);
+    tn_elements_forget(&of->has, of->has.n);
+    if (code == TN_OK) code = tn_source_expand(s, 1, t, args, 2, &g->flushed, err);
+    tn_element_drop(args, 2);
+    return code;
+}
+
+/* An element into its group; a group that is full then is flushed. */
+static tn_code sort_in(tn_source *s, tn_turn *t, tn_error *err)
+{
+    grouped *g = (grouped *)s;
+    int64_t key;
+    group *of = NULL;
+    TN_TRY(ask_number(s, 0, t, g->element, s->d->input[0]->width, &key, err));
+    TN_TRY(group_of(s, t, key, &of, err));
+    TN_TRY(tn_elements_add(&of->has, g->element, err));
+    return of->has.n == of->size ? flush(s, t, of, err) : TN_OK;
+}
+
+/* Until something is flushed, or there is nothing left. */
+static tn_code gather(tn_source *s, tn_turn *t, tn_error *err)
+{
+    grouped *g = (grouped *)s;
+    while (!g->flushed && !g->over) {
+        TN_TRY(tn_source_next(s->in, t, g->element, &g->over, err));
+        if (g->over) break;
+        tn_code code = sort_in(s, t, err);
+        tn_element_drop(g->element, s->d->input[0]->width);
+        if (code != TN_OK) return code;
+    }
+    for (int64_t i = 0; i < g->n && !g->flushed; i++)
+        if (g->groups[i].has.n) TN_TRY(flush(s, t, &g->groups[i], err));
+    return TN_OK;
+}
+
+static tn_code group_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+{
+    grouped *g = (grouped *)s;
+    for (;;) {
+        bool over = false;
+        if (!g->flushed) TN_TRY(gather(s, t, err));
+        *end = !g->flushed;
+        if (*end) return TN_OK;
+        if (g->flushed->d->width != s->d->width)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "`reduce_func` returned %d components instead of %d",
+                           g->flushed->d->width, s->d->width);
+        TN_TRY(tn_source_next(g->flushed, t, out, &over, err));
+        if (!over) return TN_OK;
+        tn_source_stop(g->flushed);
+        g->flushed = NULL;
+    }
+}
+
+static const tn_dataset_kind group_kind = {.name = "GroupByWindow",
+                                           .state = sizeof(grouped),
+                                           .starts_input = true,
+                                           .start = group_start,
+                                           .next = group_next,
+                                           .stop = group_stop};
+
+static tn_code group_run(tn_run *r, tn_error *err)
+{
+    static const char *const names[] = {"key_func", "reduce_func", "window_size_func"};
+    static const char *const counts[] = {"Tkey_func_other_arguments", "Treduce_func_other_arguments",
+                                         "Twindow_size_func_other_arguments"};
+    tn_dataset *d;
+    TN_TRY(tn_dataset_new(r, &group_kind, 1, false, &d, err));
+    tn_code code = TN_OK;
+    for (int k = 0, first = 1; code == TN_OK && k < 3; first += tn_dataset_count(r, counts[k++]))
+        code = tn_dataset_function(d, k, r, names[k], first, tn_dataset_count(r, counts[k]), err);
+    return tn_dataset_give(r, d, code, err);
+}
+#define GROUPS                                                                    \
+    "input_dataset:variant key_func_other_arguments:[Tkey_func_other_arguments] " \
+    "reduce_func_other_arguments:[Treduce_func_other_arguments] "                 \
+    "window_size_func_other_arguments:[Twindow_size_func_other_arguments]"
+#define GROUP_ATTRS                                                                                  \
+    " key_func:func reduce_func:func window_size_func:func Tkey_func_other_arguments:list(type)>=0 " \
+    "Treduce_func_other_arguments:list(type)>=0 Twindow_size_func_other_arguments:list(type)>=0" TN_DATA_OUT
+TN_DATASET(GroupByWindowDataset, group_run, GROUPS, GROUP_ATTRS " metadata:string=\"\"");
+TN_DATASET(ExperimentalGroupByWindowDataset, group_run, GROUPS, GROUP_ATTRS);
+
+/* ==== Unique ==== */
+
+typedef struct distinct {
+    tn_source base;
+    tn_map *seen;
+} distinct;
+
+static tn_code unique_start(tn_source *s, tn_turn *t, tn_error *err)
+{
+    (void)t;
+    distinct *u = (distinct *)s;
+    u->seen = tn_map_new();
+    return u->seen ? TN_OK : tn_no_memory(err, 0);
+}
+
+static void unique_stop(tn_source *s)
+{
+    tn_map_free(((distinct *)s)->seen);
+}
+
+/* Its shape and its contents, as bytes. */
+static void add_key(const tn_tensor *t, tn_buf *key)
+{
+    tn_buf_add(key, &t->shape.rank, sizeof t->shape.rank);
+    tn_buf_add(key, t->shape.dim, (size_t)t->shape.rank * sizeof *t->shape.dim);
+    if (t->dtype != TN_STRING) tn_buf_add(key, t->data, tn_tensor_bytes(t));
+    for (int64_t i = 0; t->dtype == TN_STRING && i < tn_tensor_count(t); i++) {
+        const tn_string *v = TN_STRINGS(t) + i;
+        uint64_t n = v->n;
+        tn_buf_add(key, &n, sizeof n);
+        tn_buf_add(key, v->p, v->n);
+    }
+}
+
+static tn_code is_new(distinct *u, const tn_tensor *t, bool *yes, tn_error *err)
+{
+    tn_buf key = {0};
+    add_key(t, &key);
+    tn_code code = tn_buf_check(&key, err);
+    tn_view view = {key.data, key.n};
+    if (code == TN_OK) *yes = !tn_map_get_view(u->seen, view);
+    if (code == TN_OK && *yes && !tn_map_put_view(u->seen, view, u)) code = tn_no_memory(err, key.n);
+    tn_buf_free(&key);
+    return code;
+}
+
+static tn_code unique_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+{
+    for (bool yes = false;;) {
+        TN_TRY(tn_source_next(s->in, t, out, end, err));
+        if (*end) return TN_OK;
+        TN_TRY(is_new((distinct *)s, out[0], &yes, err));
+        if (yes) return TN_OK;
+        tn_element_drop(out, 1);
+    }
+}
+
+static const tn_dataset_kind unique_kind = {.name = "Unique",
+                                            .state = sizeof(distinct),
+                                            .starts_input = true,
+                                            .start = unique_start,
+                                            .next = unique_next,
+                                            .stop = unique_stop};
+
+static tn_code unique_run(tn_run *r, tn_error *err)
+{
+    tn_dataset *d;
+    tn_code code = TN_OK;
+    TN_TRY(tn_dataset_new(r, &unique_kind, 1, true, &d, err));
+    if (d->width != 1 || (d->types[0] != TN_INT32 && d->types[0] != TN_INT64 && d->types[0] != TN_STRING))
+        code = tn_fail(err, TN_INVALID_ARGUMENT,
+                       "UniqueDataset only supports inputs with a single `tf.int32`, `tf.int64`, or "
+                       "`tf.string` component.");
+    return tn_dataset_give(r, d, code, err);
+}
+TN_DATASET(UniqueDataset, unique_run, "input_dataset:variant", TN_DATA_META);
+TN_DATASET(ExperimentalUniqueDataset, unique_run, "input_dataset:variant", TN_DATA_OUT);
+
+/* ==== IgnoreErrors ==== */
+
+enum { MOST_ERRORS = 1 << 20 }; /* one after another */
+
+static tn_code ignore_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+{
+    for (int i = 0;; i++) {
+        tn_code code = tn_source_next(s->in, t, out, end, err);
+        if (code == TN_OK || i == MOST_ERRORS || tn_run_cancelled(t->run)) return code;
+    }
+}
+
+static const tn_dataset_kind ignore_kind = {
+    .name = "IgnoreErrors", .state = sizeof(tn_source), .starts_input = true, .next = ignore_next};
+
+static tn_code ignore_run(tn_run *r, tn_error *err)
+{
+    tn_dataset *d;
+    TN_TRY(tn_dataset_new(r, &ignore_kind, 1, true, &d, err));
+    return tn_dataset_give(r, d, TN_OK, err);
+}
+TN_DATASET(IgnoreErrorsDataset, ignore_run, "input_dataset:variant", TN_DATA_OUT " log_warning:bool=false");
+TN_DATASET(ExperimentalIgnoreErrorsDataset, ignore_run, "input_dataset:variant",
+           TN_DATA_OUT " log_warning:bool=false");
