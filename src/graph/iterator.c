@@ -175,7 +175,7 @@ static bool holds(const tn_dataset *d, const iterator *i, int depth)
     return false;
 }
 
-tn_code tn_iterator_begin(tn_resource *res, const tn_run *r, tn_dataset *d, tn_error *err)
+tn_code tn_iterator_begin(tn_resource *res, const tn_run *r, tn_dataset *d, bool once, tn_error *err)
 {
     iterator *i = (iterator *)res;
     tn_turn t = tn_turn_of(r, tn_iterator_owner(&i->base));
@@ -187,11 +187,11 @@ tn_code tn_iterator_begin(tn_resource *res, const tn_run *r, tn_dataset *d, tn_e
     TN_TRY(tn_source_start(d, &t, &s, err));
     tn_code code = take(i, r, err);
     if (code == TN_OK) {
-        tn_source *old = i->at;
         pthread_mutex_lock(&i->lock);
-        i->at = s;
-        pthread_mutex_unlock(&i->lock);
+        tn_source *old = once && i->at ? s : i->at;
+        if (old != s) i->at = s;
         s = old;
+        pthread_mutex_unlock(&i->lock);
         leave(i);
     }
     tn_source_stop(s);

@@ -15,8 +15,8 @@ const char *tn_iterator_owner(const tn_resource *res);
 /* A resource of kind TN_RES_ITERATOR with the attributes' types and shapes, not yet over any data set; NULL:
  * no memory, or none that could be. */
 tn_resource *tn_iterator_make(const tn_run *r);
-/* It begins to go over d. INVALID_ARGUMENT: elements of other types or shapes. */
-tn_code tn_iterator_begin(tn_resource *res, const tn_run *r, tn_dataset *d, tn_error *err);
+/* It begins to go over d; once: unless it has begun already. INVALID_ARGUMENT: elements of other types or shapes. */
+tn_code tn_iterator_begin(tn_resource *res, const tn_run *r, tn_dataset *d, bool once, tn_error *err);
 bool tn_iterator_has_begun(tn_resource *res);
 /* An element of tn_iterator_width tensors. FAILED_PRECONDITION: it has not begun. */
 tn_code tn_iterator_next(tn_resource *res, const tn_run *r, tn_tensor **out, bool *end, tn_error *err);

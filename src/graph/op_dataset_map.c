@@ -341,14 +341,13 @@ static tn_code flat_run(tn_run *r, tn_error *err)
 }
 TN_DATASET(FlatMapDataset, flat_run, CALLS, F " metadata:string=\"\"");
 
-/* -1: as many as TensorFlow would find good; the order of its elements depends on that, so the number of
- * lanes is one that is always the same. */
-static tn_code set_lanes(tn_dataset *d, const tn_run *r, tn_error *err)
+/* -1: as many as there are cores, as in TensorFlow, but no more than calls (-1: any number). */
+static tn_code set_lanes(tn_dataset *d, const tn_run *r, int64_t calls, tn_error *err)
 {
     int first = 1 + d->f[0].n_captured;
     TN_TRY(tn_dataset_int(r, first, "cycle_length", &d->n[0], err));
     TN_TRY(tn_dataset_int(r, first + 1, "block_length", &d->n[1], err));
-    if (d->n[0] == -1) d->n[0] = tn_core_count();
+    if (d->n[0] == -1) d->n[0] = calls > 0 ? TN_MIN(calls, tn_core_count()) : tn_core_count();
     if (d->n[0] <= 0) return tn_fail(err, TN_INVALID_ARGUMENT, "`cycle_length` must be > 0");
     if (d->n[1] <= 0) return tn_fail(err, TN_INVALID_ARGUMENT, "`block_length` must be > 0");
     if (d->n[0] > MOST_LANES)
@@ -357,11 +356,15 @@ static tn_code set_lanes(tn_dataset *d, const tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-static tn_code interleave_run(tn_run *r, tn_error *err)
+static tn_code interleave_as(tn_run *r, int64_t calls, tn_error *err)
 {
     tn_dataset *d;
     TN_TRY(new_with(r, &interleave_kind, "f", 1, false, &d, err));
-    return tn_dataset_give(r, d, set_lanes(d, r, err), err);
+    return tn_dataset_give(r, d, set_lanes(d, r, calls, err), err);
+}
+static tn_code interleave_run(tn_run *r, tn_error *err)
+{
+    return interleave_as(r, -1, err);
 }
 
 /* The number of calls is the last input. */
@@ -376,7 +379,7 @@ static tn_code parallel_run(tn_run *r, tn_error *err)
                        "`tf.data.AUTOTUNE` or a value less than or equal to `cycle_length`. However, "
                        "`num_parallel_calls` is %lld and `cycle_length` is %lld.",
                        (long long)calls, (long long)cycle);
-    return interleave_run(r, err);
+    return interleave_as(r, calls, err);
 }
 #define LANES CALLS " cycle_length:int64 block_length:int64"
 TN_DATASET(InterleaveDataset, interleave_run, LANES, F " metadata:string=\"\"");

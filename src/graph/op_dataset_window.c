@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_dataset_window.c - data sets that gather elements of another into data sets: Window, GroupByWindow
- * (which bucket_by_sequence_length uses). And what looks at elements one by one: Unique, IgnoreErrors; and
- * rows of sparse matrices: DenseToSparseBatch.
+ * op_dataset_window.c - data sets that gather elements of another into data sets: Window, GroupByWindow (which
+ * bucket_by_sequence_length uses). And what looks at elements one by one: Unique, IgnoreErrors.
  */
-#include "boxed.h"
 #include "dataset.h"
 #include "list.h"
 

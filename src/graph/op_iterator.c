@@ -55,7 +55,7 @@ static tn_code begin_once(const tn_run *r, tn_resource *res, tn_error *err)
         .owner = tn_iterator_owner(res), .function = f->name, .n_out = 1, .depth = tn_run_depth(r) + 1};
     TN_TRY(tn_call_function(r, &call, &made, err));
     tn_code code = tn_dataset_of(made, &d, err);
-    if (code == TN_OK) code = tn_iterator_begin(res, r, d, err);
+    if (code == TN_OK) code = tn_iterator_begin(res, r, d, true, err);
     tn_tensor_unref(made);
     return code;
 }
@@ -76,7 +76,7 @@ static tn_code begin_run(tn_run *r, tn_error *err)
     tn_dataset *d;
     TN_TRY(tn_dataset_of(r->in[0], &d, err));
     TN_TRY(tn_run_resource(r, 1, TN_RES_ITERATOR, &res, err));
-    return tn_iterator_begin(res, r, d, err);
+    return tn_iterator_begin(res, r, d, false, err);
 }
 
 /* ==== asking ==== */
