@@ -101,7 +101,7 @@ bool tn_run_cancelled(const tn_run *r); /* long loops look at it */
 typedef enum {
     TN_RES_ITERATOR, TN_RES_CACHE, TN_RES_SEEDS, TN_RES_DUMMY, /* of data sets */
     TN_RES_VARIABLE, TN_RES_TENSOR_ARRAY, TN_RES_STACK, TN_RES_TABLE, TN_RES_RNG, TN_RES_QUEUE,
-    TN_RES_SPARSE_MAP, TN_RES_SAMPLER, TN_RES_COUNT, TN_RES_ACCUMULATOR
+    TN_RES_SPARSE_MAP, TN_RES_SAMPLER, TN_RES_COUNT, TN_RES_ACCUMULATOR, TN_RES_READER
 } tn_resource_kind;
 typedef struct tn_resource { /* counted; a resource tensor's element points to it and owns a reference */
     tn_resource_kind kind;

@@ -138,17 +138,23 @@ static void drop_tuples(tn_tensor **v, int64_t n)
     tn_free(v);
 }
 
-static tn_code enqueue_run(tn_run *r, tn_error *err)
+typedef tn_code (*part_fn)(const tn_tensor *t, int64_t i, tn_tensor **out, tn_error *err);
+
+static tn_code tuple_of(const tn_run *r, part_fn get, int64_t i, tn_tensor **tuple, tn_error *err)
 {
-    tn_queue *q;
-    tn_tensor *tuple[MOST] = {NULL};
-    tn_code code = TN_OK;
-    TN_TRY(queue_of(r, &q, err));
-    TN_TRY(check_tuple(q, r, false, err));
-    for (int i = 0; code == TN_OK && i < q->width; i++) code = tn_tensor_keep(r->in[i + 1], &tuple[i], err);
-    if (code == TN_OK) code = tn_queue_put(q, r, tuple, 1, err);
-    for (int i = 0; i < q->width; i++) tn_tensor_unref(tuple[i]);
-    return code;
+    for (int k = 0; k < r->n_in - 1; k++) {
+        tn_code code = get(r->in[k + 1], i, &tuple[k], err);
+        if (code == TN_OK) continue;
+        while (k--) tn_tensor_unref(tuple[k]);
+        return code;
+    }
+    return TN_OK;
+}
+
+static tn_code whole_of(const tn_tensor *t, int64_t i, tn_tensor **out, tn_error *err)
+{
+    (void)i;
+    return tn_tensor_keep(t, out, err);
 }
 
 static tn_code row_of(const tn_tensor *t, int64_t i, tn_tensor **out, tn_error *err)
@@ -161,20 +167,31 @@ static tn_code row_of(const tn_tensor *t, int64_t i, tn_tensor **out, tn_error *
     return tn_tensor_copy(&view, out, err);
 }
 
+static tn_code make_whole(const void *run, int64_t i, tn_tensor **tuple, tn_error *err)
+{
+    return tuple_of(run, whole_of, i, tuple, err);
+}
+
+static tn_code make_row(const void *run, int64_t i, tn_tensor **tuple, tn_error *err)
+{
+    return tuple_of(run, row_of, i, tuple, err);
+}
+
+static tn_code enqueue_run(tn_run *r, tn_error *err)
+{
+    tn_queue *q;
+    TN_TRY(queue_of(r, &q, err));
+    TN_TRY(check_tuple(q, r, false, err));
+    return tn_queue_put(q, r, 1, make_whole, r, err);
+}
+
 /* One after another, so that more than the queue's capacity can pass through it. */
 static tn_code enqueue_many_run(tn_run *r, tn_error *err)
 {
     tn_queue *q;
     TN_TRY(queue_of(r, &q, err));
     TN_TRY(check_tuple(q, r, true, err));
-    tn_code code = TN_OK;
-    for (int64_t k = 0; code == TN_OK && k < r->in[1]->shape.dim[0]; k++) {
-        tn_tensor *tuple[MOST] = {NULL};
-        for (int i = 0; code == TN_OK && i < q->width; i++) code = row_of(r->in[i + 1], k, &tuple[i], err);
-        if (code == TN_OK) code = tn_queue_put(q, r, tuple, 1, err);
-        for (int i = 0; i < q->width; i++) tn_tensor_unref(tuple[i]);
-    }
-    return code;
+    return tn_queue_put(q, r, r->in[1]->shape.dim[0], make_row, r, err);
 }
 
 #define ON_QUEUE(Name, Run, Infer, Dynamic, Sig)                                   \
@@ -276,9 +293,6 @@ static tn_code check_many(const tn_queue *q, const tn_run *r, int64_t *n, tn_err
                 err, TN_INVALID_ARGUMENT,
                 "DequeueMany and DequeueUpTo of '%s' require the components to have specified shapes.",
                 q->base.name);
-    if (q->capacity >= 0 && *n > q->capacity - q->min_after_dequeue && !tn_queue_is_closed((tn_queue *)q))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "%lld elements can never be in '%s', whose capacity is %lld",
-                       (long long)*n, q->base.name, (long long)q->capacity);
     return TN_OK;
 }
 
@@ -337,8 +351,7 @@ static tn_code close_run(tn_run *r, tn_error *err)
 {
     tn_queue *q;
     TN_TRY(queue_of(r, &q, err));
-    tn_queue_close(q);
-    return TN_OK;
+    return tn_queue_close(q, r, tn_attr_b(r->attrs, "cancel_pending_enqueues"), err);
 }
 
 ON_QUEUE(QueueSize, size_run, tn_infer_scalar, 0, "handle:&string -> size:int32;");

@@ -41,15 +41,24 @@ static tn_code area_of(const tn_run *r, tn_queue **out, tn_error *err)
                    name + strlen("stage:"));
 }
 
+static tn_code make_tuple(const void *run, int64_t at, tn_tensor **tuple, tn_error *err)
+{
+    const tn_run *r = run;
+    (void)at;
+    for (int i = 0; i < r->n_in; i++) {
+        tn_code code = tn_tensor_copy(r->in[i], &tuple[i], err);
+        if (code == TN_OK) continue;
+        while (i--) tn_tensor_unref(tuple[i]);
+        return code;
+    }
+    return TN_OK;
+}
+
 static tn_code stage_run(tn_run *r, tn_error *err)
 {
     tn_queue *q;
-    tn_tensor *tuple[MOST] = {NULL};
     TN_TRY(area_of(r, &q, err));
-    tn_code code = TN_OK;
-    for (int i = 0; code == TN_OK && i < q->width; i++) code = tn_tensor_copy(r->in[i], &tuple[i], err);
-    if (code == TN_OK) code = tn_queue_put(q, r, tuple, 1, err);
-    for (int i = 0; i < q->width; i++) tn_tensor_unref(tuple[i]);
+    tn_code code = tn_queue_put(q, r, 1, make_tuple, r, err);
     tn_resource_unref(&q->base);
     return code;
 }

@@ -249,6 +249,7 @@ struct tn_run_context {
     tn_charge charge; /* of both */
     int64_t deadline; /* on the clock of tn_now_us; 0: none */
     const atomic_int *cancel, *callers_cancel; /* the session's; the caller's, or NULL */
+    bool patient; /* waits for others as long as it takes */
     tn_tensor *pins[TN_MAX_PINS]; /* variables' values that the present step looks at */
     int n_pins;
     int depth;          /* of functions that operators call (callee.h) */

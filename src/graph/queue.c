@@ -4,6 +4,8 @@
  */
 #include "queue.h"
 
+#include "plan.h"
+
 #include <errno.h>
 #include <time.h>
 
@@ -57,19 +59,30 @@ static const char *kind_name(const tn_queue *q)
 
 /* ==== waiting ==== */
 
+static tn_code check_waiting(const tn_run *r, int waited, const char *who, tn_error *err)
+{
+    tn_code code = tn_may_go_on(r->context, err);
+    if (code == TN_OK && waited >= PATIENCE_MS && !r->context->patient)
+        code = tn_fail(err, TN_DEADLINE_EXCEEDED, "%s and nobody changes that", who);
+    return code;
+}
+
 tn_code tn_wait_a_moment(pthread_cond_t *changed, pthread_mutex_t *lock, const tn_run *r, int *waited, const char *who,
                          tn_error *err)
 {
     struct timespec until;
-    if (tn_run_cancelled(r)) return tn_fail(err, TN_CANCELLED, "the run was cancelled");
-    if (*waited >= PATIENCE_MS) return tn_fail(err, TN_DEADLINE_EXCEEDED, "%s and nobody changes that", who);
+    tn_store *s = r->context->program->store;
+    TN_TRY(check_waiting(r, *waited, who, err));
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_nsec += LOOK_MS * 1000000L;
     if (until.tv_nsec >= 1000000000L) {
         until.tv_nsec -= 1000000000L;
         until.tv_sec++;
     }
-    if (pthread_cond_timedwait(changed, lock, &until) == ETIMEDOUT) *waited += LOOK_MS;
+    bool all = atomic_fetch_add(&s->waiting, 1) + 1 >= atomic_load(&s->running);
+    bool changes = pthread_cond_timedwait(changed, lock, &until) != ETIMEDOUT;
+    atomic_fetch_sub(&s->waiting, 1);
+    *waited = all ? *waited + (changes ? 0 : LOOK_MS) : 0;
     return TN_OK;
 }
 
@@ -78,6 +91,35 @@ static tn_code wait_a_moment(tn_queue *q, const tn_run *r, int *waited, const ch
     char who[200];
     snprintf(who, sizeof who, "%s '%.100s' is %s (%lld elements)", kind_name(q), q->base.name, what, (long long)q->n);
     return tn_wait_a_moment(&q->changed, &q->lock, r, waited, who, err);
+}
+
+static tn_code is_closed(const tn_queue *q, const char *is, tn_error *err)
+{
+    return tn_fail(err, TN_CANCELLED, "%s '%s' is %s.", kind_name(q), q->base.name, is);
+}
+
+static tn_code cancelled(const tn_waiter *me, tn_error *err)
+{
+    return me->cancelled ? tn_fail(err, TN_CANCELLED, "Enqueue operation was cancelled") : TN_OK;
+}
+
+/* To the end of the line, until all before are gone. The queue's lock is held, as below. */
+static tn_code stand_in_line(tn_queue *q, tn_waiter **line, tn_waiter *me, const tn_run *r, int *waited, tn_error *err)
+{
+    tn_waiter **end = line;
+    while (*end) end = &(*end)->next;
+    *end = me;
+    tn_code code = TN_OK;
+    while (code == TN_OK && *line != me && (code = cancelled(me, err)) == TN_OK)
+        code = wait_a_moment(q, r, waited, line == &q->putters ? "full" : "empty", err);
+    return code;
+}
+
+static void leave_line(tn_queue *q, tn_waiter **line, const tn_waiter *me)
+{
+    while (*line != me) line = &(*line)->next;
+    *line = me->next;
+    pthread_cond_broadcast(&q->changed);
 }
 
 /* ==== putting ==== */
@@ -98,26 +140,34 @@ static tn_code make_room(tn_queue *q, int64_t n, tn_error *err)
     return TN_OK;
 }
 
-static tn_code put_locked(tn_queue *q, const tn_run *r, tn_tensor *const *tuples, int64_t n, tn_error *err)
+static bool is_full(const tn_queue *q)
 {
-    int waited = 0;
-    for (;;) {
-        if (q->closed) return tn_fail(err, TN_CANCELLED, "%s '%s' is closed.", kind_name(q), q->base.name);
-        if (q->capacity < 0 || q->n + n <= q->capacity) break;
-        TN_TRY(wait_a_moment(q, r, &waited, "full", err));
+    return q->capacity >= 0 && q->n >= TN_MAX(q->capacity, q->wanted);
+}
+
+static tn_code put_one(tn_queue *q, const tn_waiter *me, const tn_run *r, int *waited, tn_tuple_fn make,
+                       const void *from, int64_t i, tn_error *err)
+{
+    while (is_full(q)) {
+        TN_TRY(wait_a_moment(q, r, waited, "full", err));
+        TN_TRY(cancelled(me, err));
     }
-    TN_TRY(make_room(q, n, err));
-    tn_tensor **to = q->items + (q->first + q->n) * q->width;
-    for (int64_t i = 0; i < n * q->width; i++) to[i] = tn_tensor_ref(tuples[i]);
-    q->n += n;
+    if (q->closed) return is_closed(q, "closed", err);
+    TN_TRY(make_room(q, 1, err));
+    TN_TRY(make(from, i, q->items + (q->first + q->n) * q->width, err));
+    q->n++;
     pthread_cond_broadcast(&q->changed);
     return TN_OK;
 }
 
-tn_code tn_queue_put(tn_queue *q, const tn_run *r, tn_tensor *const *tuples, int64_t n, tn_error *err)
+tn_code tn_queue_put(tn_queue *q, const tn_run *r, int64_t n, tn_tuple_fn make, const void *from, tn_error *err)
 {
+    tn_waiter me = {0};
+    int waited = 0;
     pthread_mutex_lock(&q->lock);
-    tn_code code = put_locked(q, r, tuples, n, err);
+    tn_code code = stand_in_line(q, &q->putters, &me, r, &waited, err);
+    for (int64_t i = 0; code == TN_OK && i < n; i++) code = put_one(q, &me, r, &waited, make, from, i, err);
+    leave_line(q, &q->putters, &me);
     pthread_mutex_unlock(&q->lock);
     return code;
 }
@@ -166,33 +216,46 @@ static int64_t ready(const tn_queue *q)
     return q->closed ? q->n : TN_MAX(q->n - q->min_after_dequeue, 0);
 }
 
-static tn_code take_locked(tn_queue *q, const tn_run *r, int64_t n, bool less, tn_tensor **out,
-                           int64_t *taken, tn_error *err)
+static tn_code wait_for(tn_queue *q, const tn_run *r, int64_t *n, bool less, int *waited, tn_error *err)
 {
-    int waited = 0;
-    while (ready(q) < n) {
+    while (ready(q) < *n) {
         if (q->closed && less && q->n > 0) {
-            n = q->n;
+            *n = q->n;
             break;
         }
         if (q->closed)
             return tn_fail(
                 err, TN_OUT_OF_RANGE,
                 "%s '%s' is closed and has insufficient elements (requested %lld, current size %lld)",
-                kind_name(q), q->base.name, (long long)n, (long long)q->n);
-        TN_TRY(wait_a_moment(q, r, &waited, "empty", err));
+                kind_name(q), q->base.name, (long long)*n, (long long)q->n);
+        TN_TRY(wait_a_moment(q, r, waited, "empty", err));
     }
+    return TN_OK;
+}
+
+/* The first in the line. */
+static tn_code take_locked(tn_queue *q, const tn_run *r, int64_t n, bool less, tn_tensor **out, int64_t *taken,
+                           int *waited, tn_error *err)
+{
+    q->wanted = n + q->min_after_dequeue;
+    pthread_cond_broadcast(&q->changed);
+    tn_code code = wait_for(q, r, &n, less, waited, err);
+    q->wanted = 0;
+    if (code != TN_OK) return code;
     for (int64_t i = 0; i < n; i++) take_one(q, out + i * q->width);
     *taken = n;
-    pthread_cond_broadcast(&q->changed);
     return TN_OK;
 }
 
 tn_code tn_queue_take(tn_queue *q, const tn_run *r, int64_t n, bool less, tn_tensor **out, int64_t *taken,
                       tn_error *err)
 {
+    tn_waiter me = {0};
+    int waited = 0;
     pthread_mutex_lock(&q->lock);
-    tn_code code = take_locked(q, r, n, less, out, taken, err);
+    tn_code code = stand_in_line(q, &q->takers, &me, r, &waited, err);
+    if (code == TN_OK) code = take_locked(q, r, n, less, out, taken, &waited, err);
+    leave_line(q, &q->takers, &me);
     pthread_mutex_unlock(&q->lock);
     return code;
 }
@@ -215,10 +278,29 @@ bool tn_queue_is_closed(tn_queue *q)
     return closed;
 }
 
-void tn_queue_close(tn_queue *q)
+/* Who closes stands in the line of those who put. */
+static tn_code close_in_turn(tn_queue *q, const tn_run *r, tn_error *err)
 {
+    tn_waiter me = {0};
+    int waited = 0;
+    tn_code code = stand_in_line(q, &q->putters, &me, r, &waited, err);
+    if (code == TN_OK && q->closed) code = is_closed(q, "already closed", err);
+    if (code == TN_OK) q->closed = true;
+    leave_line(q, &q->putters, &me);
+    return code;
+}
+
+tn_code tn_queue_close(tn_queue *q, const tn_run *r, bool cancel, tn_error *err)
+{
+    tn_code code = TN_OK;
     pthread_mutex_lock(&q->lock);
-    q->closed = true;
-    pthread_cond_broadcast(&q->changed);
+    if (cancel) {
+        q->closed = true;
+        for (tn_waiter *w = q->putters; w; w = w->next) w->cancelled = true;
+        pthread_cond_broadcast(&q->changed);
+    } else {
+        code = close_in_turn(q, r, err);
+    }
     pthread_mutex_unlock(&q->lock);
+    return code;
 }

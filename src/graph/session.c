@@ -104,23 +104,26 @@ void tn_session_cancel(tn_session *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-static void run_begins(tn_session *s)
+static void run_begins(tn_session *s, bool patient)
 {
+    if (!patient) atomic_fetch_add(&s->store->running, 1);
     pthread_mutex_lock(&s->lock);
     s->active++;
     pthread_mutex_unlock(&s->lock);
 }
 
-static void run_ends(tn_session *s)
+static void run_ends(tn_session *s, bool patient)
 {
     pthread_mutex_lock(&s->lock);
     if (--s->active == 0) atomic_store(&s->cancel, 0);
     pthread_mutex_unlock(&s->lock);
+    if (!patient) atomic_fetch_sub(&s->store->running, 1);
 }
 
 static int64_t deadline_of(const tn_session *s, const tn_run_limits *limits)
 {
-    int64_t own = s->options.time_limit > 0 ? tn_now_us() + (int64_t)(s->options.time_limit * 1e6) : 0;
+    bool patient = limits && limits->patient;
+    int64_t own = s->options.time_limit > 0 && !patient ? tn_now_us() + (int64_t)(s->options.time_limit * 1e6) : 0;
     int64_t callers = limits ? limits->deadline : 0;
     return own && callers ? TN_MIN(own, callers) : own + callers;
 }
@@ -131,9 +134,10 @@ static tn_code run_program(tn_session *s, tn_run_context *c, const tn_tensor *co
 {
     c->deadline = deadline_of(s, limits);
     c->callers_cancel = limits ? limits->cancel : NULL;
-    run_begins(s);
+    c->patient = limits && limits->patient;
+    run_begins(s, c->patient);
     tn_code code = tn_program_run(c, feeds, &s->cancel, err);
-    run_ends(s);
+    run_ends(s, c->patient);
     return code;
 }
 
@@ -294,6 +298,7 @@ struct tn_callable {
     tn_request request;
     int guard;
     bool timing;
+    const tn_run_limits *limits;
 };
 
 tn_code tn_callable_new(tn_session *s, const char *const *feeds, int n_feeds, const char *const *fetches, int n_fetches,
@@ -375,7 +380,7 @@ static tn_code run_within_budget(tn_callable *c, const tn_tensor *const *feeds, 
     if (!ready || !same_dtypes(c, feeds)) TN_TRY(enter_program(c, feeds, err));
     set_up_context(c, check);
     if (c->guard >= 0) tn_context_save_random(c->context);
-    tn_code code = run_program(c->session, c->context, feeds, NULL, err);
+    tn_code code = run_program(c->session, c->context, feeds, c->limits, err);
     if (code != TN_OK) {
         if (c->guard >= 0) tn_context_restore_random(c->context);
         tn_context_clear(c->context);
@@ -407,6 +412,11 @@ tn_code tn_callable_run_checked(tn_callable *c, const tn_tensor *const *feeds, c
 void tn_callable_guard(tn_callable *c, int fetch)
 {
     c->guard = fetch;
+}
+
+void tn_callable_limit(tn_callable *c, const tn_run_limits *limits)
+{
+    c->limits = limits;
 }
 
 /* The first run, which touches memory for the first time, is not measured. */

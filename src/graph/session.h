@@ -25,7 +25,11 @@ typedef struct tn_prepared tn_prepared;
 typedef struct tn_run_limits { /* zeros: none but the session's own */
     int64_t deadline;         /* on the clock of tn_now_us: then DEADLINE_EXCEEDED */
     const atomic_int *cancel; /* not 0: CANCELLED */
+    bool patient;             /* a run that feeds others waits for them as long as it takes, whatever the session's own
+                               * limit; its thread counts itself among the store's running ones */
 } tn_run_limits;
+/* For all runs of the callable from now on; borrowed. */
+void tn_callable_limit(tn_callable *c, const tn_run_limits *limits);
 tn_code tn_prepared_new(tn_session *s, const char *const *feeds, int n_feeds, const char *const *fetches, int n_fetches,
                         tn_prepared **out, tn_error *err);
 tn_code tn_prepared_run(tn_prepared *p, const tn_tensor *const *feeds, tn_tensor **out, const tn_run_limits *limits,

@@ -58,6 +58,7 @@ struct tn_store {
     tn_packs packs;               /* constants as kernels like them */
     tn_blocks blocks;
     tn_files files;               /* what operators may use of the outside */
+    atomic_int running, waiting;  /* runs, and threads of queue runners; those of them that wait for others */
     tn_budget *budget;        /* of all that runs make and variables hold; NULL: no limit */
 };
 

@@ -91,7 +91,7 @@ static tn_code run_together(job *j, tn_choice *c, tn_error *err)
 {
     tn_turn *t = j->turn;
     tn_tensor **out = TN_ARRAY(t->arena, c->n + 1, tn_tensor *);
-    tn_run_limits limits = {t->deadline, t->cancel};
+    tn_run_limits limits = {.deadline = t->deadline, .cancel = t->cancel};
     const tn_tensor *in[] = {j->examples};
     if (!out) return tn_no_memory(err, 0);
     int64_t before = tn_now_us();

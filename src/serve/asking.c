@@ -307,7 +307,7 @@ void tn_ask_words(tn_error *err)
 
 tn_code tn_ask_compute(tn_ask *a, tn_error *err)
 {
-    tn_run_limits limits = {a->deadline, a->cancel};
+    tn_run_limits limits = {.deadline = a->deadline, .cancel = a->cancel};
     int64_t before = tn_now_us();
     bool picks = a->wanted && a->choice->n != a->n_wanted;
     tn_code code = picks ? compute_all(a, &limits, err)

@@ -82,6 +82,7 @@ struct tn_records {
     tn_buf data;    /* the record that was read last, expanded */
     uint64_t at;    /* of the next record in the plain bytes */
     size_t limit;
+    bool ignores_rest;
 };
 
 tn_code tn_records_open(tn_view bytes, tn_compression c, size_t limit, tn_records **out, tn_error *err)
@@ -116,6 +117,7 @@ static tn_code check_limit(const tn_records *r, uint64_t n, tn_error *err)
 static tn_code next_plain(tn_records *r, tn_view *record, tn_error *err)
 {
     tn_view left = r->left;
+    if (r->ignores_rest && left.n < HEADER) return tn_fail(err, TN_OUT_OF_RANGE, "no more records");
     TN_TRY(tn_record_next(&left, r->at, record, err));
     TN_TRY(check_limit(r, record->n, err));
     r->left = left;
@@ -129,7 +131,7 @@ static tn_code next_expanded(tn_records *r, tn_view *record, tn_error *err)
     size_t got;
     uint64_t n = 0;
     TN_TRY(tn_inflater_read(r->z, header, HEADER, &got, err));
-    if (got == 0) return tn_fail(err, TN_OUT_OF_RANGE, "no more records");
+    if (got == 0 || (r->ignores_rest && got < HEADER)) return tn_fail(err, TN_OUT_OF_RANGE, "no more records");
     if (got < HEADER) return fail(r->at, "the length is cut short", err);
     TN_TRY(record_length(header, r->at, &n, err));
     TN_TRY(check_limit(r, n, err));
@@ -145,4 +147,14 @@ static tn_code next_expanded(tn_records *r, tn_view *record, tn_error *err)
 tn_code tn_records_next(tn_records *r, tn_view *record, tn_error *err)
 {
     return r->z ? next_expanded(r, record, err) : next_plain(r, record, err);
+}
+
+uint64_t tn_records_at(const tn_records *r)
+{
+    return r->at;
+}
+
+void tn_records_ignore_rest(tn_records *r)
+{
+    r->ignores_rest = true;
 }

@@ -64,6 +64,9 @@ typedef struct tn_records tn_records;
 tn_code tn_records_open(tn_view bytes, tn_compression c, size_t limit, tn_records **out, tn_error *err);
 /* OUT_OF_RANGE at the end. The record is valid until the next call. */
 tn_code tn_records_next(tn_records *r, tn_view *record, tn_error *err);
+/* From now on, bytes at the end that are fewer than a header are no damage: nothing is left, as in TensorFlow. */
+void tn_records_ignore_rest(tn_records *r);
+uint64_t tn_records_at(const tn_records *r); /* where the next one begins, in the expanded bytes */
 void tn_records_close(tn_records *r);
 
 /* ==== sorted tables (sstable.c, sstable_write.c) ==== LevelDB's table format, as in a checkpoint's .index */

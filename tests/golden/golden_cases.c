@@ -78,7 +78,51 @@ static void drop(values *v)
     for (int i = 0; i < v->n; i++) tn_tensor_unref(v->tensors[i]);
 }
 
+/* ==== files ==== what a graph writes is there for it to read, and nowhere else */
+
+static tn_code read_kept(void *payload, const char *path, size_t limit, tn_buf *out, tn_error *err)
+{
+    const tn_buf *kept = tn_map_get(payload, path);
+    if (!kept) return tn_fail(err, TN_NOT_FOUND, "%s: no such file", path);
+    if (kept->n > limit) return tn_fail(err, TN_RESOURCE_EXHAUSTED, "%s: %zu bytes", path, kept->n);
+    tn_buf_add(out, kept->data, kept->n);
+    return tn_buf_check(out, err);
+}
+
+static tn_code keep(void *payload, const char *path, tn_view bytes, bool append, tn_error *err)
+{
+    tn_buf *kept = tn_map_get(payload, path);
+    if (!kept && (!(kept = tn_calloc(1, sizeof *kept)) || !tn_map_put(payload, path, kept))) return tn_no_memory(err, 0);
+    if (!append) tn_buf_clear(kept);
+    tn_buf_add(kept, bytes.p, bytes.n);
+    return tn_buf_check(kept, err);
+}
+
+static void drop_kept(tn_map *files)
+{
+    for (size_t i = 0; i < tn_map_count(files); i++) {
+        tn_buf_free(tn_map_value(files, i));
+        tn_free(tn_map_value(files, i));
+    }
+    tn_map_free(files);
+}
+
 /* ==== running ==== */
+
+static tn_code run_session(tn_graph *g, const tn_session_options *o, const tn_feed *feeds, int n_feeds,
+                           const char *const *fetches, int n_fetches, tn_tensor **got, tn_error *err)
+{
+    tn_outside outside = {.payload = tn_map_new(), .read = read_kept, .write = keep};
+    tn_session *s;
+    tn_code code = outside.payload ? tn_session_new(g, o, &s, err) : tn_no_memory(err, 0);
+    if (code == TN_OK) {
+        tn_session_set_outside(s, &outside);
+        code = tn_session_run(s, feeds, n_feeds, fetches, n_fetches, got, NULL, 0, err);
+        tn_session_free(s);
+    }
+    if (outside.payload) drop_kept(outside.payload);
+    return code;
+}
 
 static int put_feeds(const golden *c, tn_feed *feeds)
 {
@@ -106,16 +150,11 @@ static tn_code run(const golden *c, tn_graph *g, unsigned passes_off, const valu
     tn_feed feeds[2 * MOST];
     const char *fetches[MOST];
     tn_tensor *got[MOST];
-    tn_session *s;
     int n = put_feeds(c, feeds);
     for (int i = 0; i < want->n; i++) fetches[i] = tn_arena_printf(c->arena, "%s%s", prefix, want->names[i]);
-    TN_TRY(tn_session_new(g, &o, &s, err));
-    tn_code code = tn_session_run(s, feeds, n, fetches, want->n, got, NULL, 0, err);
-    if (!code) {
-        code = compare(c, want, got, err);
-        for (int i = 0; i < want->n; i++) tn_tensor_unref(got[i]);
-    }
-    tn_session_free(s);
+    TN_TRY(run_session(g, &o, feeds, n, fetches, want->n, got, err));
+    tn_code code = compare(c, want, got, err);
+    for (int i = 0; i < want->n; i++) tn_tensor_unref(got[i]);
     return code;
 }
 
@@ -198,14 +237,9 @@ static tn_code check_failing(const golden *c, tn_error *err)
             tn_feed feeds[2 * MOST];
             const char *fetch = want.names[0];
             tn_tensor *got;
-            tn_session *s;
             int n = put_feeds(c, feeds);
-            code = tn_session_new(g, &o, &s, err);
-            if (!code) {
-                code = tn_session_run(s, feeds, n, &fetch, 1, &got, NULL, 0, err);
-                if (!code) tn_tensor_unref(got);
-                tn_session_free(s);
-            }
+            code = run_session(g, &o, feeds, n, &fetch, 1, &got, err);
+            if (!code) tn_tensor_unref(got);
             tn_graph_free(g);
         }
         TN_TRY(expect_error(c, code, err));
