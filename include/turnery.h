@@ -470,6 +470,20 @@ TN_API void tn_callable_free(tn_callable *c);
 TN_API tn_code tn_callable_plan(tn_callable *c, const tn_tensor *const *feeds, int runs, char **text, tn_error *err);
 /* Asks runs in progress to stop: they return CANCELLED. */
 TN_API void tn_session_cancel(tn_session *s);
+
+/* Graphs of TensorFlow 1 that read their input themselves have queues, and a collection "queue_runners" which says what
+ * fills them. start: those whose queues the named values and operations need (n 0: all), each with a thread for every
+ * enqueue operation, which runs it again and again. Before that, local variables without a value and tables which they
+ * need are initialized (collections "local_init_op", "local_variables", "table_initializer"). A queue whose threads
+ * have no more to give is closed: whoever takes from it gets OUT_OF_RANGE once it is empty. An error ends all threads
+ * and closes all queues; check tells it. stop: closes all queues, waits for the threads, frees r (NULL: nothing), and
+ * tells the first error of a thread. */
+typedef struct tn_runners tn_runners;
+TN_API tn_code tn_runners_start(tn_session *s, const char *const *names, int n, tn_runners **out, tn_error *err);
+TN_API int tn_runners_count(const tn_runners *r); /* threads that were started */
+TN_API tn_code tn_runners_check(tn_runners *r, tn_error *err);
+TN_API tn_code tn_runners_stop(tn_runners *r, tn_error *err);
+
 /* Variables by name, for savers and tests. get: a counted tensor; NOT_FOUND, FAILED_PRECONDITION
  * (uninitialised). set: copies; creates the variable when absent. */
 TN_API tn_code tn_session_get(tn_session *s, const char *variable, tn_tensor **out, tn_error *err);

@@ -292,18 +292,49 @@ static void drop_wanted(wanted *w)
     for (int i = 0; i < w->n; i++) free(w->keys[i]);
 }
 
+/* What fills the queues that are needed. */
+static tn_code start_runners(tn_session *session, const wanted *w, tn_runners **out, tn_error *err)
+{
+    const char *names[512];
+    int n = 0;
+    for (int i = 0; i < w->n; i++) names[n++] = w->names[i];
+    for (int i = 0; w->targets && i < w->targets->n; i++) names[n++] = w->targets->v[i];
+    return n ? tn_runners_start(session, names, n, out, err) : TN_OK;
+}
+
+/* Theirs is the error that explains why a run has none of its input. */
+static tn_code stop_runners(tn_runners *r, tn_code code, tn_error *err)
+{
+    tn_error why;
+    if (tn_runners_stop(r, &why) == TN_OK) return code;
+    if (code != TN_OK) *err = why;
+    else fprintf(stderr, "turnery run: warning: what gives the graph its input has failed: %s\n", why.message);
+    return code == TN_OK ? TN_OK : why.code;
+}
+
+static tn_code run_it(steps *s, const wanted *w, tn_tensor **out, tn_error *err)
+{
+    int64_t done = 0;
+    tn_code code = start_runners(s->session, w, &s->runners, err);
+    if (code == TN_OK) code = s->n ? run_steps(s, out, &done, err)
+                                       : tn_session_run(s->session, s->feeds, s->n_feeds, s->fetches, s->n_fetches, out,
+                                                        s->targets, s->n_targets, err);
+    code = stop_runners(s->runners, code, err);
+    if (code == TN_OK && done < s->n)
+        fprintf(stderr, "turnery run: the input ended after %lld of %lld steps\n", (long long)done, (long long)s->n);
+    return code;
+}
+
 static tn_code run_wanted(tn_loaded *m, const values *v, const bindings *in, const wanted *w, tn_error *err)
 {
     static const strings none = {.n = 0};
     const strings *targets = w->targets ? w->targets : &none;
     tn_tensor *out[256] = {NULL};
-    tn_session *session = tn_loaded_session(m);
-    steps s = {.session = session, .feeds = in->feeds, .n_feeds = in->n_fixed, .data = in->feeds + in->n_fixed,
-               .n_data = in->n - in->n_fixed, .fetches = w->names, .n_fetches = w->n, .targets = targets->v,
-               .n_targets = targets->n, .n = v->steps, .batch_size = v->batch_size, .shuffle = v->shuffle};
-    tn_code code = v->steps ? run_steps(&s, out, err)
-                            : tn_session_run(session, in->feeds, in->n, w->names, w->n, out, targets->v, targets->n,
-                                             err);
+    steps s = {.session = tn_loaded_session(m), .feeds = in->feeds, .n_feeds = in->n_fixed,
+               .data = in->feeds + in->n_fixed, .n_data = in->n - in->n_fixed, .fetches = w->names, .n_fetches = w->n,
+               .targets = targets->v, .n_targets = targets->n, .n = v->steps, .batch_size = v->batch_size,
+               .shuffle = v->shuffle};
+    tn_code code = run_it(&s, w, out, err);
     if (code == TN_OK)
         code = write_all(v->outputs, (const char *const *)w->keys, out, w->n, err);
     else

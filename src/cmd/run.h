@@ -16,10 +16,12 @@ typedef struct steps {
     const char *const *fetches, *const *targets;
     int n_fetches, n_targets;
     int64_t n, batch_size, shuffle; /* shuffle: the seed; 0: rows in their order */
+    tn_runners *runners;            /* that give the graph its input */
 } steps;
 
-/* Fetched values, stacked. With rows of data, or without targets: one of each step, from the same run. Else n + 1:
- * before the first step, and after each, with a run of its own. */
-tn_code run_steps(const steps *s, tn_tensor **stacks, tn_error *err);
+/* Fetched values, stacked. With rows of data, with queue runners, or without targets: one of each step, from the same
+ * run. Else n + 1: before the first step, and after each, with a run of its own. done: steps; fewer than n when the
+ * graph's own input has ended. */
+tn_code run_steps(const steps *s, tn_tensor **stacks, int64_t *done, tn_error *err);
 
 #endif

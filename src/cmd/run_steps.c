@@ -60,6 +60,7 @@ static tn_code rows_begin(rows *r, tn_error *err)
 
 static tn_code copy_row(const tn_tensor *from, int64_t row, tn_tensor *to, int64_t place, tn_error *err)
 {
+    if (tn_tensor_count(to) == 0) return TN_OK;
     int64_t n = tn_tensor_count(to) / tn_tensor_shape(to)->dim[0];
     if (tn_tensor_dtype(from) != TN_STRING) {
         size_t bytes = (size_t)n * tn_dtype_size(tn_tensor_dtype(from));
@@ -147,42 +148,79 @@ static tn_code stack_all(const tn_tensor *const *out, int n, int64_t row, int64_
     return code;
 }
 
+/* The rows that came, when they are fewer than there was room for. */
+static tn_code shorten(tn_tensor **stacks, int n, int64_t rows, tn_error *err)
+{
+    tn_code code = TN_OK;
+    for (int i = 0; i < n && code == TN_OK; i++) {
+        tn_tensor *less;
+        tn_shape shape = *tn_tensor_shape(stacks[i]);
+        shape.dim[0] = rows;
+        code = tn_tensor_new(tn_tensor_dtype(stacks[i]), &shape, &less, err);
+        for (int64_t k = 0; code == TN_OK && k < rows; k++) code = copy_row(stacks[i], k, less, k, err);
+        if (code != TN_OK) break;
+        tn_tensor_unref(stacks[i]);
+        stacks[i] = less;
+    }
+    return code;
+}
+
 /* ==== steps ==== */
+
+/* A step's error; the graph's input may have ended, after one step at least. */
+static bool is_end(const steps *s, tn_code code, int64_t done)
+{
+    tn_error why;
+    return code == TN_OUT_OF_RANGE && done > 0 && (!s->runners || tn_runners_check(s->runners, &why) == TN_OK);
+}
+
+/* What fills the graph's queues goes on. */
+static tn_code check_runners(const steps *s, tn_error *err)
+{
+    return s->runners ? tn_runners_check(s->runners, err) : TN_OK;
+}
 
 /* Each step is one run, which gives what is fetched, too. */
 static tn_code run_together(const steps *s, tn_callable *step, const tn_tensor *const *feeds, rows *r,
-                            tn_tensor **stacks, tn_error *err)
+                            tn_tensor **stacks, int64_t *done, tn_error *err)
 {
     const tn_tensor *out[RUN_MOST];
     tn_code code = TN_OK;
-    for (int64_t i = 0; code == TN_OK && i < s->n; i++) {
-        code = rows_next(r, err);
+    for (*done = 0; *done < s->n; ++*done) {
+        code = check_runners(s, err);
+        if (code == TN_OK) code = rows_next(r, err);
         if (code == TN_OK) code = tn_callable_run(step, feeds, out, err);
-        if (code == TN_OK) code = stack_all(out, s->n_fetches, i, s->n, stacks, err);
+        if (is_end(s, code, *done)) return shorten(stacks, s->n_fetches, *done, err);
+        if (code == TN_OK) code = stack_all(out, s->n_fetches, *done, s->n, stacks, err);
+        if (code != TN_OK) break;
     }
     return code;
 }
 
 static tn_code run_with_looks(const steps *s, tn_callable *step, tn_callable *look, const tn_tensor *const *feeds,
-                              tn_tensor **stacks, tn_error *err)
+                              tn_tensor **stacks, int64_t *done, tn_error *err)
 {
     const tn_tensor *out[RUN_MOST];
     tn_code code = TN_OK;
+    *done = 0;
     for (int64_t i = 0; code == TN_OK && i <= s->n; i++) {
         if (i) code = tn_callable_run(step, feeds, NULL, err);
+        if (is_end(s, code, *done)) return shorten(stacks, s->n_fetches, i, err);
+        if (code == TN_OK) *done = i;
         if (code == TN_OK) code = tn_callable_run(look, feeds, out, err);
         if (code == TN_OK) code = stack_all(out, s->n_fetches, i, s->n + 1, stacks, err);
     }
     return code;
 }
 
-static tn_code run_prepared(const steps *s, rows *r, tn_tensor **stacks, tn_error *err)
+static tn_code run_prepared(const steps *s, rows *r, tn_tensor **stacks, int64_t *done, tn_error *err)
 {
     const char *names[RUN_MOST];
     const tn_tensor *feeds[RUN_MOST];
     tn_callable *step = NULL, *look = NULL;
     int n = s->n_feeds + s->n_data;
-    bool looks = !s->n_data && s->n_targets && s->n_fetches;
+    bool own = s->n_data || (s->runners && tn_runners_count(s->runners)); /* each step has an input of its own */
+    bool looks = !own && s->n_targets && s->n_fetches;
     for (int i = 0; i < n; i++) {
         names[i] = i < s->n_feeds ? s->feeds[i].name : s->data[i - s->n_feeds].name;
         feeds[i] = i < s->n_feeds ? s->feeds[i].value : r->batch[i - s->n_feeds];
@@ -193,19 +231,19 @@ static tn_code run_prepared(const steps *s, rows *r, tn_tensor **stacks, tn_erro
     if (code == TN_OK && looks)
         code = tn_callable_new(s->session, names, n, s->fetches, s->n_fetches, NULL, 0, &look, err);
     if (code == TN_OK)
-        code = looks ? run_with_looks(s, step, look, feeds, stacks, err)
-                     : run_together(s, step, feeds, r, stacks, err);
+        code = looks ? run_with_looks(s, step, look, feeds, stacks, done, err)
+                     : run_together(s, step, feeds, r, stacks, done, err);
     tn_callable_free(look);
     tn_callable_free(step);
     return code;
 }
 
-tn_code run_steps(const steps *s, tn_tensor **stacks, tn_error *err)
+tn_code run_steps(const steps *s, tn_tensor **stacks, int64_t *done, tn_error *err)
 {
     rows r = {.s = s};
     if (s->n_feeds + s->n_data > RUN_MOST) return usage_error(err, "more than %d inputs", RUN_MOST);
     tn_code code = rows_begin(&r, err);
-    if (code == TN_OK) code = run_prepared(s, &r, stacks, err);
+    if (code == TN_OK) code = run_prepared(s, &r, stacks, done, err);
     rows_end(&r);
     return code;
 }

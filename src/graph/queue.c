@@ -148,10 +148,8 @@ static bool is_full(const tn_queue *q)
 static tn_code put_one(tn_queue *q, const tn_waiter *me, const tn_run *r, int *waited, tn_tuple_fn make,
                        const void *from, int64_t i, tn_error *err)
 {
-    while (is_full(q)) {
-        TN_TRY(wait_a_moment(q, r, waited, "full", err));
-        TN_TRY(cancelled(me, err));
-    }
+    while (is_full(q) && !q->closed) TN_TRY(wait_a_moment(q, r, waited, "full", err));
+    TN_TRY(cancelled(me, err));
     if (q->closed) return is_closed(q, "closed", err);
     TN_TRY(make_room(q, 1, err));
     TN_TRY(make(from, i, q->items + (q->first + q->n) * q->width, err));
