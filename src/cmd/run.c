@@ -37,8 +37,8 @@ static const flag flags[] = {
     ROW(batch_size, FLAG_INT, "N", "how many of them in a step (32)"),
     ROW(shuffle, FLAG_INT, "SEED", "take them in an order that is new each time all were used; 0: as they are (0)"),
     ROW(steps, FLAG_INT, "N",
-        "run the targets, or the signature, N times; what is fetched is stacked: before and after each step, or, with "
-        "--data or a signature, in each step"),
+        "run the targets, or the signature, N times, or until the graph's own input ends; what is fetched is stacked: "
+        "before and after each step, or, with --data, an input of the graph's own or a signature, in each step"),
     ROW(save, FLAG_STRING, "PREFIX", "save it afterwards, as TensorFlow's Saver does"),
     ROW(outputs, FLAG_STRING, "DIR", "where results are written; without it they are printed"),
     ROW(threads, FLAG_INT, "N", "threads of an operation (all cores)"),
