@@ -310,7 +310,11 @@ static const char old_readers[] =
     NODE("produced", "ReaderNumRecordsProduced", IN("reader")) NODE("state", "ReaderSerializeState", IN("reader"))
     NODE("done", "ReaderNumWorkUnitsCompleted", IN("reader")) NODE("restore", "ReaderRestoreState", IN("reader") IN("state"))
     NODE("reset", "ReaderReset", IN("reader")) NODE("lines", "TextLineReader", "") NODE("of_lines", "ReaderRead", IN("lines") IN("q"))
-    NODE("no_reader", "ReaderRead", IN("q") IN("q"));
+    NODE("no_reader", "ReaderRead", IN("q") IN("q")) NODE("close", "QueueClose", IN("q") ATTR("cancel_pending_enqueues", "b:true"))
+    NODE("out", "FIFOQueue", ATTR("component_types", NAMES) ATTR("shapes", "list{shape{}}") ATTR("capacity", "i:3"))
+    NODE("put_out", "QueueEnqueue", IN("out") IN("read:1") ATTR("Tcomponents", NAMES))
+    NODE("close_out", "QueueClose", IN("out") ATTR("cancel_pending_enqueues", "b:true"))
+    NODE("get_out", "QueueDequeue", IN("out") ATTR("component_types", NAMES));
 
 static void expect_text(fixture *f, const char *name, const char *wanted)
 {
@@ -350,6 +354,24 @@ static void first_version(void **state)
     end(&f);
 }
 
+static void one_reader_for_several(void **state)
+{
+    fixture f;
+    int64_t n;
+    (void)state;
+    begin(&f, old_readers);
+    add_runner(&f, "q", "put", 2, "close", "close");
+    add_runner(&f, "out", "put_out", 4, "close_out", "close_out");
+    open(&f);
+    start(&f, "get_out");
+    assert_int_equal(tn_runners_count(f.runners), 6);
+    for (int i = 0; i < 40; i++) expect_text(&f, "get_out:0", "ab");
+    assert_ok(fetch(&f, "produced:0", &n), &f.err);
+    assert_true(n >= 40);
+    assert_ok(tn_runners_stop(f.runners, &f.err), &f.err);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +380,7 @@ int main(void)
         cmocka_unit_test(an_error_ends_all),  cmocka_unit_test(nobody_fills),
         cmocka_unit_test(wrong_collections),  cmocka_unit_test(memory_ends),
         cmocka_unit_test(closing_cancels),    cmocka_unit_test(first_version),
+        cmocka_unit_test(one_reader_for_several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
