@@ -292,13 +292,14 @@ static void drop_wanted(wanted *w)
     for (int i = 0; i < w->n; i++) free(w->keys[i]);
 }
 
-/* What fills the queues that are needed. */
+/* What fills the queues that are needed. A SavedModel has been initialized in its own way. */
 static tn_code start_runners(tn_session *session, const wanted *w, tn_runners **out, tn_error *err)
 {
     const char *names[512];
     int n = 0;
+    if (!w->targets) return TN_OK;
     for (int i = 0; i < w->n; i++) names[n++] = w->names[i];
-    for (int i = 0; w->targets && i < w->targets->n; i++) names[n++] = w->targets->v[i];
+    for (int i = 0; i < w->targets->n; i++) names[n++] = w->targets->v[i];
     return n ? tn_runners_start(session, names, n, out, err) : TN_OK;
 }
 
