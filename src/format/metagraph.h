@@ -39,7 +39,7 @@ tn_code tn_export_variables(const tn_export *e, tn_arena *a, tn_saved_variable *
 const char *tn_slice_text(const tn_saved_variable *v, tn_arena *a);
 bool tn_saved_alike(const tn_saved_variable *a, const tn_saved_variable *b);
 
-/* saved_tables.c: tables that the graph's Saver keeps, between a checkpoint and a session. */
+/* saved_tables.c: tables and tree ensembles that the graph's Saver keeps, between a checkpoint and a session. */
 tn_code tn_saved_tables_restore(tn_bundle *b, const tn_graph *g, tn_session *s, bool may_lack, tn_arena *a,
                                 tn_error *err);
 tn_code tn_saved_tables_add(tn_bundle_writer *w, const tn_graph *g, tn_session *s, tn_arena *a, tn_error *err);

@@ -1,16 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * saved_tables.c - tables that a graph's Saver keeps (MutableHashTable): RestoreV2 -> LookupTableImportV2 in the graph
- * itself, with two tensors a table. Variables are variables.c's.
+ * saved_tables.c - what a graph's Saver keeps that is no variable: tables (MutableHashTable), tree ensembles,
+ * boundaries of buckets. RestoreV2 -> LookupTableImportV2 and its like in the graph itself, with one or
+ * several tensors each. Variables are variables.c's.
  *
  *     t, save/RestoreV2:0, save/RestoreV2:1 -> save/t_table_restore/LookupTableImportV2
  */
 #include "metagraph.h"
 
+typedef struct kind {
+    const char *what, *import,
+        *reader; /* operators; the reader's outputs are the import's inputs after the first */
+} kind;
+
+static const kind KINDS[] = {
+    {"table", "LookupTableImportV2", "LookupTableExportV2"},
+    {"trees", "BoostedTreesDeserializeEnsemble", "BoostedTreesSerializeEnsemble"},
+    {"quantiles", "BoostedTreesQuantileStreamResourceDeserialize",
+     "BoostedTreesQuantileStreamResourceGetBucketBoundaries"},
+};
+
 typedef struct saved_table {
+    const kind *kind;
     const tn_operation *table, *import;
-    const char *feeds[2]; /* values of the graph: RestoreV2's */
-    const char *keys[2];  /* of the checkpoint */
+    int n;
+    const char **feeds; /* values of the graph: RestoreV2's */
+    const char **keys;  /* of the checkpoint */
 } saved_table;
 
 /* ==== finding them ==== */
@@ -30,24 +45,35 @@ static const char *key_of(tn_node x, tn_arena *a)
     return tn_arena_strndup(a, s->n ? s->p : "", s->n);
 }
 
+static const kind *kind_of(const tn_operation *op)
+{
+    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
+        if (!strcmp(op->type, KINDS[i].import)) return &KINDS[i];
+    return NULL;
+}
+
 static bool describe(const tn_operation *op, tn_arena *a, saved_table *out)
 {
-    *out = (saved_table){.import = op};
-    if (strcmp(op->type, "LookupTableImportV2") != 0 || op->n_in != 3) return false;
+    *out = (saved_table){.kind = kind_of(op), .import = op, .n = op->n_in - 1};
+    if (!out->kind || out->n < 1) return false;
     out->table = op->in[0].op;
-    for (int i = 0; i < 2; i++) {
+    out->feeds = TN_ARRAY(a, out->n, const char *);
+    out->keys = TN_ARRAY(a, out->n, const char *);
+    bool known = out->table && out->feeds && out->keys;
+    for (int i = 0; i < out->n && known; i++) {
         tn_node x = op->in[1 + i];
         out->keys[i] = key_of(x, a);
         out->feeds[i] = out->keys[i] ? tn_arena_printf(a, "%s:%d", x.op->name, x.index) : NULL;
+        known = out->feeds[i];
     }
-    return out->table && out->feeds[0] && out->feeds[1];
+    return known;
 }
 
 /* Of several Savers the first counts. */
 static tn_code list(const tn_graph *g, tn_arena *a, saved_table **out, int *n, tn_error *err)
 {
     int count = 0;
-    for (int i = 0; i < tn_graph_count(g); i++) count += !strcmp(tn_graph_at(g, i)->type, "LookupTableImportV2");
+    for (int i = 0; i < tn_graph_count(g); i++) count += kind_of(tn_graph_at(g, i)) != NULL;
     saved_table *v = TN_ARRAY(a, count + 1, saved_table);
     if (!v) return tn_no_memory(err, (size_t)count * sizeof *v);
     *n = 0;
@@ -63,18 +89,28 @@ static tn_code list(const tn_graph *g, tn_arena *a, saved_table **out, int *n, t
 
 /* ==== restoring ==== */
 
-static tn_code restore_one(tn_bundle *b, const saved_table *t, tn_session *s, bool may_lack, tn_error *err)
+static void drop(tn_tensor **t, int n)
 {
-    tn_tensor *content[2] = {NULL, NULL};
+    for (int i = 0; i < n; i++) tn_tensor_unref(t[i]);
+}
+
+static tn_code restore_one(tn_bundle *b, const saved_table *t, tn_session *s, bool may_lack, tn_arena *a,
+                           tn_error *err)
+{
+    tn_tensor **content = TN_ARRAY(a, t->n, tn_tensor *);
+    tn_feed *feeds = TN_ARRAY(a, t->n, tn_feed);
     const char *target = t->import->name;
     tn_code code = TN_OK;
-    for (int i = 0; i < 2; i++)
+    if (!content || !feeds) return tn_no_memory(err, 0);
+    for (int i = 0; i < t->n; i++)
         if (may_lack && !tn_bundle_find(b, t->keys[i])) return TN_OK;
-    for (int i = 0; i < 2 && code == TN_OK; i++) code = tn_bundle_read(b, t->keys[i], &content[i], err);
-    const tn_feed feeds[] = {{t->feeds[0], content[0]}, {t->feeds[1], content[1]}};
-    if (code == TN_OK) code = tn_session_run(s, feeds, 2, NULL, 0, NULL, &target, 1, err);
-    if (code != TN_OK) tn_wrap(err, "table '%s'", t->table->name);
-    for (int i = 0; i < 2; i++) tn_tensor_unref(content[i]);
+    for (int i = 0; i < t->n && code == TN_OK; i++) {
+        code = tn_bundle_read(b, t->keys[i], &content[i], err);
+        feeds[i] = (tn_feed){t->feeds[i], content[i]};
+    }
+    if (code == TN_OK) code = tn_session_run(s, feeds, t->n, NULL, 0, NULL, &target, 1, err);
+    if (code != TN_OK) tn_wrap(err, "%s '%s'", t->kind->what, t->table->name);
+    drop(content, t->n);
     return code;
 }
 
@@ -84,18 +120,19 @@ tn_code tn_saved_tables_restore(tn_bundle *b, const tn_graph *g, tn_session *s, 
     saved_table *v;
     int n;
     TN_TRY(list(g, a, &v, &n, err));
-    for (int i = 0; i < n; i++) TN_TRY(restore_one(b, &v[i], s, may_lack, err));
+    for (int i = 0; i < n; i++) TN_TRY(restore_one(b, &v[i], s, may_lack, a, err));
     return TN_OK;
 }
 
 /* ==== saving ==== */
 
-/* What the Saver reads a table with. */
-static const tn_operation *reader_of(const tn_graph *g, const tn_operation *table)
+/* What the Saver reads it with. */
+static const tn_operation *reader_of(const tn_graph *g, const saved_table *t)
 {
     for (int i = 0; i < tn_graph_count(g); i++) {
         const tn_operation *op = tn_graph_at(g, i);
-        if (!strcmp(op->type, "LookupTableExportV2") && op->n_in && op->in[0].op == table) return op;
+        if (!strcmp(op->type, t->kind->reader) && op->n_in && op->in[0].op == t->table && op->n_out == t->n)
+            return op;
     }
     return NULL;
 }
@@ -103,14 +140,15 @@ static const tn_operation *reader_of(const tn_graph *g, const tn_operation *tabl
 static tn_code add_one(tn_bundle_writer *w, const saved_table *t, const tn_operation *reader, tn_session *s,
                        tn_arena *a, tn_error *err)
 {
-    tn_tensor *out[2];
-    const char *names[] = {tn_arena_printf(a, "%s:0", reader->name), tn_arena_printf(a, "%s:1", reader->name)};
-    if (!names[0] || !names[1]) return tn_no_memory(err, 0);
-    TN_TRY(tn_session_run(s, NULL, 0, names, 2, out, NULL, 0, err));
-    tn_code code = tn_bundle_add(w, t->keys[0], out[0], err);
-    if (code == TN_OK) code = tn_bundle_add(w, t->keys[1], out[1], err);
-    tn_tensor_unref(out[0]);
-    tn_tensor_unref(out[1]);
+    tn_tensor **out = TN_ARRAY(a, t->n, tn_tensor *);
+    const char **names = TN_ARRAY(a, t->n, const char *);
+    if (!out || !names) return tn_no_memory(err, 0);
+    for (int i = 0; i < t->n; i++)
+        if (!(names[i] = tn_arena_printf(a, "%s:%d", reader->name, i))) return tn_no_memory(err, 0);
+    TN_TRY(tn_session_run(s, NULL, 0, names, t->n, out, NULL, 0, err));
+    tn_code code = TN_OK;
+    for (int i = 0; i < t->n && code == TN_OK; i++) code = tn_bundle_add(w, t->keys[i], out[i], err);
+    drop(out, t->n);
     return code;
 }
 
@@ -120,10 +158,10 @@ tn_code tn_saved_tables_add(tn_bundle_writer *w, const tn_graph *g, tn_session *
     int n;
     TN_TRY(list(g, a, &v, &n, err));
     for (int i = 0; i < n; i++) {
-        const tn_operation *reader = reader_of(g, v[i].table);
+        const tn_operation *reader = reader_of(g, &v[i]);
         if (!reader)
-            return tn_fail(err, TN_FAILED_PRECONDITION, "the graph does not say how the table '%s' is saved",
-                           v[i].table->name);
+            return tn_fail(err, TN_FAILED_PRECONDITION, "the graph does not say how the %s '%s' is saved",
+                           v[i].kind->what, v[i].table->name);
         TN_TRY(add_one(w, &v[i], reader, s, a, err));
     }
     return TN_OK;

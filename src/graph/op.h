@@ -100,6 +100,7 @@ bool tn_run_cancelled(const tn_run *r); /* long loops look at it */
 /* ==== state: what inputs of dtype resource, or references, point to (state.c) ==== */
 typedef enum {
     TN_RES_ITERATOR, TN_RES_CACHE, TN_RES_SEEDS, TN_RES_DUMMY, /* of data sets */
+    TN_RES_TREES, TN_RES_QUANTILES, TN_RES_SUMMARY_WRITER,
     TN_RES_VARIABLE, TN_RES_TENSOR_ARRAY, TN_RES_STACK, TN_RES_TABLE, TN_RES_RNG, TN_RES_QUEUE,
     TN_RES_SPARSE_MAP, TN_RES_SAMPLER, TN_RES_COUNT, TN_RES_ACCUMULATOR, TN_RES_READER
 } tn_resource_kind;
@@ -118,6 +119,10 @@ tn_code tn_run_new_resource(tn_run *r, int o, tn_resource *res, tn_error *err);
 tn_code tn_run_named_resource(tn_run *r, int o, tn_resource_kind kind, const char *name,
                               tn_resource *(*make)(const tn_run *r), tn_error *err);
 
+/* The same by the attributes container and shared_name, as handles of TensorFlow's resources are found: of each prefix
+ * for itself, and all that have no name are one. */
+tn_code tn_run_shared_resource(tn_run *r, int o, tn_resource_kind kind, const char *prefix,
+                               tn_resource *(*make)(const tn_run *r), tn_error *err);
 /* The same without a handle: a reference on it. */
 tn_code tn_run_session_resource(const tn_run *r, tn_resource_kind kind, const char *name,
                                 tn_resource *(*make)(const tn_run *r), tn_resource **out, tn_error *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_color.c - colours of pixels: RGBToHSV, HSVToRGB, AdjustHue, AdjustSaturation, AdjustContrastv2. Computed
- * in float, or in double for doubles.
+ * op_color.c - colours of pixels: RGBToHSV, HSVToRGB, AdjustHue, AdjustSaturation, AdjustContrastv2 and the
+ * first one. Computed in float, or in double for doubles.
  */
 #include <math.h>
 
@@ -300,4 +300,36 @@ const tn_op tn_op_AdjustContrastv2 = {
     .infer = pixels_infer,
     .prepare = pixels_prepare,
     .run = contrast_run,
+};
+
+/* ==== AdjustContrast ==== the first one: of any numbers, cut off at both ends */
+
+static tn_code first_contrast_prepare(tn_prepare *p, tn_error *err)
+{
+    (void)err;
+    p->scratch = (size_t)tn_tensor_count(p->in[0]) * sizeof(float);
+    return TN_OK;
+}
+
+static tn_code first_contrast_run(tn_run *r, tn_error *err)
+{
+    const tn_shape *s = &r->in[0]->shape;
+    int64_t rows = s->dim[s->rank - 3] * s->dim[s->rank - 2], channels = s->dim[s->rank - 1],
+            n = tn_tensor_count(r->in[0]);
+    float *in = r->scratch, *out = TN_FLOATS(r->out[0]), low = *TN_FLOATS(r->in[2]),
+          high = *TN_FLOATS(r->in[3]);
+    TN_TRY(tn_cast(r->in[0]->dtype, TN_FLOAT, n, r->in[0]->data, in, false, r->threads, err));
+    for (int64_t i = 0; i < n; i += rows * channels)
+        contrast(in + i, rows, channels, *TN_FLOATS(r->in[1]), out + i);
+    for (int64_t i = 0; i < n; i++) out[i] = fminf(fmaxf(out[i], low), high);
+    return TN_OK;
+}
+
+const tn_op tn_op_AdjustContrast = {
+    .name = "AdjustContrast",
+    .sig = "images:T contrast_factor:float min_value:float max_value:float -> output:float; "
+           "T:type{uint8,int8,int16,int32,int64,float,double}",
+    .infer = pixels_infer,
+    .prepare = first_contrast_prepare,
+    .run = first_contrast_run,
 };

@@ -402,6 +402,14 @@ static tn_code by_filter_infer(tn_infer *c, tn_error *err)
     return sizes_infer(c, 1, err);
 }
 
+/* The operators that came first take a tensor of the shape they give. */
+static tn_code like_filter_infer(tn_infer *c, tn_error *err)
+{
+    (void)err;
+    c->out[0].shape = c->in[1]->shape;
+    return TN_OK;
+}
+
 /* ==== gradients ==== */
 
 static const char *const conv_attrs[] = {"strides",          "padding",     "explicit_paddings",
@@ -504,6 +512,27 @@ CONV(Conv3DBackpropFilterV2, by_filter, by_filter_infer, TN_BIT(1),
      "input:T filter_sizes:int32 out_backprop:T -> output:T; T:type{half,bfloat16,float,double} "
      "strides:list(int)>=5 padding:string{SAME,VALID} data_format:string{NDHWC,NCDHW}=\"NDHWC\" "
      "dilations:list(int)=[1,1,1,1,1]");
+#define CONV_LIKE(NAME, KIND, INFER, SIG)                           \
+    const tn_op tn_op_##NAME = {                                    \
+        .name = #NAME,                                              \
+        .sig = "input:T filter:T out_backprop:T -> output:T; " SIG, \
+        .infer = INFER,                                             \
+        .prepare = KIND##_prepare,                                  \
+        .run = conv_run,                                            \
+    }
+#define FIRST_3D                                                                 \
+    "T:type{half,float,double} strides:list(int)>=5 padding:string{SAME,VALID} " \
+    "dilations:list(int)=[1,1,1,1,1]"
+CONV_LIKE(Conv3DBackpropInput, by_input, tn_infer_like_first, FIRST_3D);
+CONV_LIKE(Conv3DBackpropFilter, by_filter, like_filter_infer, FIRST_3D);
+#define LIKE_2D                                                                         \
+    "strides:list(int) use_cudnn_on_gpu:bool=true padding:string{SAME,VALID,EXPLICIT} " \
+    "explicit_paddings:list(int)=[] "                                                   \
+    "data_format:string{NHWC,NCHW}=\"NHWC\" dilations:list(int)=[1,1,1,1]"
+CONV_LIKE(Conv2DBackpropInputV2, by_input, tn_infer_like_first,
+          "T:type{half,bfloat16,float,double,int32} " LIKE_2D);
+CONV_LIKE(Conv2DBackpropFilterV2, by_filter, like_filter_infer,
+          "T:type{half,bfloat16,float,double} " LIKE_2D);
 CONV(DepthwiseConv2dNative, forward, forward_infer, 0,
      "input:T filter:T -> output:T; T:type{half,bfloat16,float,double} strides:list(int) "
      "padding:string{SAME,VALID,EXPLICIT} explicit_paddings:list(int)=[] "

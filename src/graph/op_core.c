@@ -99,6 +99,24 @@ IDENTITY(Identity, "input:T -> output:T; T:type", grad_same, TN_ALIAS);
 IDENTITY(Snapshot, "input:T -> output:T; T:type", grad_same, TN_ALIAS);
 IDENTITY(StopGradient, "input:T -> output:T; T:type", NULL, TN_ALIAS | TN_NO_GRADIENT);
 
+/* What TensorFlow's debugger puts between operations; it listens to its own, not to us. */
+#define DEBUGGED "input:T -> output:T; T:type "
+IDENTITY(DebugIdentity,
+         DEBUGGED
+         "device_name:string=\"\" tensor_name:string=\"\" debug_urls:list(string)=[] gated_grpc:bool=false",
+         grad_same, TN_ALIAS);
+IDENTITY(DebugIdentityV2,
+         DEBUGGED
+         "tfdbg_context_id:string=\"\" op_name:string=\"\" output_slot:int=-1 tensor_debug_mode:int=-1 "
+         "debug_urls:list(string)=[] circular_buffer_size:int=1000 tfdbg_run_id:string=\"\"",
+         grad_same, TN_ALIAS);
+IDENTITY(DebugIdentityV3,
+         DEBUGGED
+         "device_name:string=\"\" tensor_name:string=\"\" io_of_node:string=\"\" is_input:bool=false "
+         "io_index:int=-1 debug_urls:list(string)=[] gated_grpc:bool=false",
+         grad_same, TN_ALIAS);
+IDENTITY(DebugGradientIdentity, "input:T -> output:T; T:type", grad_same, TN_ALIAS);
+
 static tn_code grad_prevented(tn_grad *g, tn_error *err)
 {
     tn_view message = {"", 0};
@@ -107,8 +125,7 @@ static tn_code grad_prevented(tn_grad *g, tn_error *err)
                    (int)TN_MIN(message.n, (size_t)500), message.p);
 }
 
-IDENTITY(PreventGradient, "input:T -> output:T; T:type message:string=\"\"", grad_prevented,
-         TN_ALIAS);
+IDENTITY(PreventGradient, "input:T -> output:T; T:type message:string=\"\"", grad_prevented, TN_ALIAS);
 
 const tn_op tn_op_IdentityN = {
     .name = "IdentityN",

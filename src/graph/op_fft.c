@@ -24,8 +24,9 @@ typedef struct kind {
 
 static kind kind_of(const tn_op *op)
 {
-    bool inverse = op->name[0] == 'I';
-    return (kind){tn_fft_rank(op->name), inverse, op->name[inverse] == 'R'};
+    const char *name = op->name + (strncmp(op->name, "Batch", 5) ? 0 : 5); /* as they were called first */
+    bool inverse = name[0] == 'I';
+    return (kind){tn_fft_rank(name), inverse, name[inverse] == 'R'};
 }
 
 /* ==== inference ==== */
@@ -262,6 +263,20 @@ FFT(FFT3D);
 FFT(IFFT);
 FFT(IFFT2D);
 FFT(IFFT3D);
+#define BATCH_FFT(NAME)                                \
+    const tn_op tn_op_##NAME = {                       \
+        .name = #NAME,                                 \
+        .sig = "input:complex64 -> output:complex64;", \
+        .infer = fft_infer,                            \
+        .prepare = fft_prepare,                        \
+        .run = fft_run,                                \
+    }
+BATCH_FFT(BatchFFT);
+BATCH_FFT(BatchFFT2D);
+BATCH_FFT(BatchFFT3D);
+BATCH_FFT(BatchIFFT);
+BATCH_FFT(BatchIFFT2D);
+BATCH_FFT(BatchIFFT3D);
 #define REAL(NAME, IN, OUT, GRAD)                                                                \
     const tn_op tn_op_##NAME = {                                                                 \
         .name = #NAME,                                                                           \

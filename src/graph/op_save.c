@@ -37,3 +37,11 @@ FILES(RestoreV2, ~0u,
 FILES(MergeV2Checkpoints, 0,
       "checkpoint_prefixes:string destination_prefix:string -> ; delete_old_dirs:bool=true "
       "allow_missing_files:bool=false");
+/* Those of the first Saver. */
+FILES(Save, 0, "filename:string tensor_names:string data:[T] -> ; T:list(type)>=1");
+FILES(SaveSlices, 0,
+      "filename:string tensor_names:string shapes_and_slices:string data:[T] -> ; T:list(type)>=1");
+FILES(Restore, ~0u, "file_pattern:string tensor_name:string -> tensor:dt; dt:type preferred_shard:int=-1");
+FILES(RestoreSlice, ~0u,
+      "file_pattern:string tensor_name:string shape_and_slice:string -> tensor:dt; dt:type "
+      "preferred_shard:int=-1");

@@ -182,8 +182,8 @@ static tn_code ascii_case(tn_run *r, bool lower, tn_error *err)
     return TN_OK;
 }
 
-/* As TensorFlow's ICU: the text ends at its first zero byte, and what is no UTF-8 becomes U+FFFD, one for a character
- * that was cut short. */
+/* As TensorFlow's ICU: the text ends at its first zero byte, and what is no UTF-8 becomes U+FFFD, one for a
+ * character that was cut short. */
 static void change_text(const tn_string *s, bool lower, locale_t letters, tn_buf *out)
 {
     size_t used, n = strnlen(s->p, s->n);
@@ -196,13 +196,14 @@ static void change_text(const tn_string *s, bool lower, locale_t letters, tn_buf
         if (c < 0)
             tn_buf_utf8(out, 0xfffd);
         else if (lower && (c == 0x3a3 || c == 0x130))
-            tn_buf_str(out, c == 0x130                                             ? "i\u0307"
+            tn_buf_str(out, c == 0x130                                      ? "i\u0307"
                             : tn_unicode_final_sigma((tn_view){s->p, n}, k) ? "\u03c2"
                                                                             : "\u03c3");
         else if (!lower && (several = tn_unicode_upper((uint32_t)c, upper)))
             for (int i = 0; i < several; i++) tn_buf_utf8(out, upper[i]);
         else
-            tn_buf_utf8(out, (uint32_t)(lower ? towlower_l((wint_t)c, letters) : towupper_l((wint_t)c, letters)));
+            tn_buf_utf8(out,
+                        (uint32_t)(lower ? towlower_l((wint_t)c, letters) : towupper_l((wint_t)c, letters)));
     }
 }
 
@@ -279,7 +280,7 @@ const tn_op tn_op_StringStrip = {
     .flags = TN_NO_GRADIENT,
 };
 
-/* ==== ShardedFilename ==== */
+/* ==== ShardedFilename, ShardedFilespec ==== */
 
 static tn_code sharded_run(tn_run *r, tn_error *err)
 {
@@ -299,7 +300,7 @@ static tn_code sharded_run(tn_run *r, tn_error *err)
 
 static tn_code sharded_infer(tn_infer *c, tn_error *err)
 {
-    for (int i = 0; i < 3; i++) TN_TRY(tn_infer_rank(c, i, 0, err));
+    for (int i = 0; i < c->n_in; i++) TN_TRY(tn_infer_rank(c, i, 0, err));
     return tn_infer_scalar(c, err);
 }
 
@@ -308,5 +309,28 @@ const tn_op tn_op_ShardedFilename = {
     .sig = "basename:string shard:int32 num_shards:int32 -> filename:string;",
     .infer = sharded_infer,
     .run = sharded_run,
+    .flags = TN_NO_GRADIENT,
+};
+
+static tn_code filespec_run(tn_run *r, tn_error *err)
+{
+    const tn_string *base = TN_STRINGS(r->in[0]);
+    int64_t shards;
+    TN_TRY(tn_int_of(r->in[1], "num_shards", &shards, err));
+    if (tn_tensor_count(r->in[0]) != 1) return tn_fail(err, TN_INVALID_ARGUMENT, "basename must be a scalar");
+    tn_buf text = {0};
+    tn_buf_add(&text, base->p, base->n);
+    tn_buf_printf(&text, "-%s-of-%05lld", "?????", (long long)shards);
+    tn_code code = tn_buf_check(&text, err);
+    if (code == TN_OK) code = tn_string_set(r->out[0], 0, text.data, text.n, err);
+    tn_buf_free(&text);
+    return code;
+}
+
+const tn_op tn_op_ShardedFilespec = {
+    .name = "ShardedFilespec",
+    .sig = "basename:string num_shards:int32 -> filename:string;",
+    .infer = sharded_infer,
+    .run = filespec_run,
     .flags = TN_NO_GRADIENT,
 };

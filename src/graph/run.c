@@ -162,6 +162,20 @@ tn_code tn_run_named_resource(tn_run *r, int o, tn_resource_kind kind, const cha
     return tn_run_new_resource(r, o, res, err);
 }
 
+tn_code tn_run_shared_resource(tn_run *r, int o, tn_resource_kind kind, const char *prefix,
+                               tn_resource *(*make)(const tn_run *r), tn_error *err)
+{
+    tn_view container = {"", 0}, shared = {"", 0};
+    char name[512];
+    tn_attr_get_string(r->attrs, "container", &container);
+    tn_attr_get_string(r->attrs, "shared_name", &shared);
+    int n = snprintf(name, sizeof name, "%s %.*s/%.*s", prefix, (int)TN_MIN(container.n, sizeof name), container.p,
+                     (int)TN_MIN(shared.n, sizeof name), shared.p);
+    if (n < 0 || (size_t)n >= sizeof name)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "the shared name of '%s' is too long", r->name);
+    return tn_run_named_resource(r, o, kind, name, make, err);
+}
+
 static tn_code variable_of(const tn_run *r, int i, tn_stored **out, tn_error *err)
 {
     tn_resource *res = NULL;

@@ -70,6 +70,34 @@ class OursInTensorFlow(Case):
         names = {f.signature.name for f in meta.graph_def.library.function}
         self.assertTrue(any(n.op in names or n.op.endswith("PartitionedCall") for n in meta.graph_def.node))
 
+    def test_tensorboard_reads_what_graphs_write(self):
+        raw, folder = tf.raw_ops, self.path("written")
+        with tf.Graph().as_default() as g:
+            w = raw.SummaryWriter(shared_name="w")
+            last = raw.CreateSummaryFileWriter(writer=w, logdir=folder, max_queue=10, flush_millis=60000, filename_suffix=".v2")
+            text = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": "text"}).SerializeToString()
+            for write in (lambda: raw.WriteScalarSummary(writer=w, step=1, tag="a", value=2.5),
+                          lambda: raw.WriteHistogramSummary(writer=w, step=2, tag="h", values=[1., 2., 2.]),
+                          lambda: raw.WriteImageSummary(writer=w, step=3, tag="i", tensor=tf.ones([2, 3, 4, 1]), bad_color=tf.constant([0], tf.uint8)),
+                          lambda: raw.WriteAudioSummary(writer=w, step=4, tag="s", tensor=tf.zeros([1, 8, 1]), sample_rate=100.),
+                          lambda: raw.WriteSummary(writer=w, step=5, tensor=["x", "yz"], tag="t", summary_metadata=text),
+                          lambda: raw.WriteGraphSummary(writer=w, step=6, tensor=tf.Graph().as_graph_def().SerializeToString()),
+                          lambda: raw.FlushSummaryWriter(writer=w)):
+                with tf.control_dependencies([last]):
+                    last = write()
+            with tf.control_dependencies([last]):
+                tf.constant(1., name="done")
+            tf.io.write_graph(g, self.work, "writes.pb", as_text=False)
+        turnery("run", "--graph", self.path("writes.pb"), "--fetch", "done:0")
+        events = event_accumulator.EventAccumulator(folder)
+        events.Reload()
+        self.assertEqual([(e.step, e.value) for e in events.Scalars("a")], [(1, 2.5)])
+        self.assertEqual(events.Histograms("h")[0].histogram_value.num, 3)
+        self.assertEqual([e.width for e in events.Images("i/image/0")] + [e.width for e in events.Images("i/image/1")], [4, 4])
+        self.assertEqual(events.Audio("s/audio/0")[0].length_frames, 8)
+        self.assertEqual(list(tf.make_ndarray(events.Tensors("t")[0].tensor_proto)), [b"x", b"yz"])
+        self.assertTrue(events.Tags()["graph"])
+
     def test_tensorboard_lists(self):
         found = {k: set() for k in ("scalars", "histograms", "images", "tensors")}
         for run in self.runs.values():

@@ -515,13 +515,124 @@ static void test_print(void **state)
     end(&f);
 }
 
+/* ==== writers of summaries ==== */
+
+static tn_node number(fixture *f, tn_dtype t, double v)
+{
+    return tn_scalar(f->b, t, v);
+}
+
+static void write_summary(fixture *f, const char *type, const char *name, tn_node writer, tn_node step,
+                          tn_node a, tn_node b)
+{
+    tn_add_operation(f->b, type, name, TN_INPUTS(writer, step, a, b), TN_NO_ATTRS);
+}
+
+static void writer_graph(fixture *f)
+{
+    tn_node w = tn_op_named(f->b, "SummaryWriter", "w", TN_NO_INPUTS, TN_NO_ATTRS),
+            step = number(f, TN_INT64, 7);
+    tn_add_operation(
+        f->b, "CreateSummaryFileWriter", "create",
+        TN_INPUTS(w, path(f, "logs"), number(f, TN_INT32, 2), number(f, TN_INT32, 100000), text(f, ".v2")),
+        TN_NO_ATTRS);
+    write_summary(f, "WriteScalarSummary", "scalar", w, step, text(f, "loss"), number(f, TN_FLOAT, 2.5));
+    write_summary(f, "WriteHistogramSummary", "histogram", w, step, text(f, "h"), number(f, TN_DOUBLE, 3));
+    write_summary(f, "WriteHistogramSummary", "nan", w, step, text(f, "h"),
+                  number(f, TN_FLOAT, (double)__builtin_nanf("")));
+    tn_add_operation(f->b, "WriteSummary", "tensor",
+                     TN_INPUTS(w, step, number(f, TN_INT32, 5), text(f, "t"),
+                               text(f, "\x12\x03"
+                                       "abc")),
+                     TN_NO_ATTRS);
+    tn_add_operation(f->b, "WriteRawProtoSummary", "damaged", TN_INPUTS(w, step, text(f, "\xff")),
+                     TN_NO_ATTRS);
+    tn_add_operation(f->b, "FlushSummaryWriter", "flush", TN_INPUTS(w), TN_NO_ATTRS);
+    tn_add_operation(f->b, "CloseSummaryWriter", "close", TN_INPUTS(w), TN_NO_ATTRS);
+}
+
+/* "file", then what summaries have, as they stand in the only file of events. */
+static void events_are(fixture *f, const char *want)
+{
+    char **names, file[512], got[256] = "";
+    size_t n;
+    tn_arena *a = tn_arena_new(0);
+    tn_event_reader *r;
+    const tn_Event *e;
+    snprintf(file, sizeof file, "%s/logs", f->folder);
+    assert_ok(tn_list_folder(file, a, &names, &n, &f->err), &f->err);
+    assert_int_equal(n, 1);
+    assert_string_equal(names[0] + strlen(names[0]) - 3, ".v2");
+    snprintf(file, sizeof file, "%s/logs/%s", f->folder, names[0]);
+    assert_ok(tn_event_reader_open(file, &r, &f->err), &f->err);
+    while (tn_event_reader_next(r, &e, &f->err) == TN_OK) {
+        size_t at = strlen(got);
+        if (e->what_case == TN_Event_file_version)
+            snprintf(got + at, sizeof got - at, "file");
+        else
+            snprintf(got + at, sizeof got - at, " %lld:%.*s", (long long)e->step,
+                     (int)e->summary->value.items[0].tag.n, e->summary->value.items[0].tag.p);
+        assert_true(e->wall_time > 1e9);
+    }
+    tn_event_reader_close(r);
+    tn_arena_free(a);
+    assert_string_equal(got, want);
+}
+
+static void test_summary_writer(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f);
+    writer_graph(&f);
+    assert_code(run(&f, NULL, "scalar", NULL), TN_NOT_FOUND);
+    wrote(&f, "create");
+    wrote(&f, "create");
+    events_are(&f, "file");
+    wrote(&f, "scalar");
+    wrote(&f, "histogram");
+    assert_code(run(&f, NULL, "nan", NULL), TN_INVALID_ARGUMENT);
+    assert_code(run(&f, NULL, "damaged", NULL), TN_DATA_LOSS);
+    events_are(&f, "file"); /* two may wait */
+    wrote(&f, "tensor");
+    events_are(&f, "file 7:loss 7:h 7:t");
+    wrote(&f, "scalar");
+    wrote(&f, "flush");
+    events_are(&f, "file 7:loss 7:h 7:t 7:loss");
+    wrote(&f, "histogram");
+    wrote(&f, "close");
+    assert_code(run(&f, NULL, "scalar", NULL), TN_NOT_FOUND);
+    assert_code(run(&f, NULL, "close", NULL), TN_NOT_FOUND);
+    events_are(&f, "file 7:loss 7:h 7:t 7:loss 7:h");
+    end(&f);
+}
+
+static void test_summary_writer_goes(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f);
+    writer_graph(&f);
+    wrote(&f, "create");
+    wrote(&f, "scalar");
+    tn_session_free(f.s);
+    f.s = NULL;
+    events_are(&f, "file 7:loss");
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read_write),      cmocka_unit_test(test_patterns),
-        cmocka_unit_test(test_vocabularies),    cmocka_unit_test(test_constant),
-        cmocka_unit_test(test_remapped_matrix), cmocka_unit_test(test_iterator),
+        cmocka_unit_test(test_read_write),
+        cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_vocabularies),
+        cmocka_unit_test(test_constant),
+        cmocka_unit_test(test_remapped_matrix),
+        cmocka_unit_test(test_iterator),
         cmocka_unit_test(test_print),
+        cmocka_unit_test(test_summary_writer),
+        cmocka_unit_test(test_summary_writer_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

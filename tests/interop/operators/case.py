@@ -173,6 +173,20 @@ def config():
     return o
 
 
+def session(g):
+    return v1.Session(graph=g, config=config())
+
+
+REFUSALS = (tf.errors.OpError,)
+
+
+def use_former():
+    """Answers are those of a former TensorFlow from now on."""
+    global session, REFUSALS
+    from former import session as former
+    session, REFUSALS = former.Session, (former.Refused,)
+
+
 def named(outs):
     outs = list(outs) if isinstance(outs, (list, tuple)) else [outs]
     return [tf.identity(o, "out_%d" % k) for k, o in enumerate(outs)]
@@ -207,10 +221,10 @@ def run(c, known, rng):
         ph = placeholders(c, known)
         outs = named(c.build(*ph))
         feed = dict(zip(ph, c.inputs))
-        with v1.Session(graph=g, config=config()) as s:
+        with session(g) as s:
             try:
                 got = s.run(outs, feed)
-            except tf.errors.OpError as e:
+            except REFUSALS as e:
                 if e.error_code in (tf.errors.UNIMPLEMENTED, tf.errors.INTERNAL) or "No OpKernel was registered" in e.message:
                     raise TypeError(says(e)) from e  # no kernel for these dtypes, a variant fetched
                 got, rec["error"], rec["says"] = None, error_code(e), says(e)

@@ -4,6 +4,7 @@
 installed. Not needed to build or test.
 
 usage: freeze.py [--seed N --to FOLDER] FAMILY...     (other cases, elsewhere: to try)
+       FORMER_TENSORFLOW=FOLDER freeze.py former/FAMILY...     (operators that are no longer in TensorFlow: former/session.py)
 """
 import argparse
 import importlib
@@ -20,7 +21,10 @@ args.add_argument("--to", default=os.path.join(HERE, "..", "..", "golden", "case
 args.add_argument("families", nargs="+")
 args = args.parse_args()
 for name in args.families:
-    lines, refused = case.lines(importlib.import_module(name), args.seed)
+    if name.startswith("former/"):
+        case.use_former()
+    lines, refused = case.lines(importlib.import_module(name.replace("/", ".")), args.seed)
+    name = os.path.basename(name)
     with open(os.path.join(args.to, name + ".jsonl"), "w") as f:
         f.writelines(line + "\n" for line in lines)
     print("%s: %d cases" % (name, len(lines)))
