@@ -190,11 +190,12 @@ static tn_code solve_run(tn_run *r, tn_error *err)
     double _Complex *at = r->scratch;
     bands s = {at, at + z.n, at + 2 * z.n, at + 4 * z.n, z.n, z.k};
     bool pivoting = tn_attr_b(r->attrs, "partial_pivoting");
+    double none = tn_dtype_is_complex(r->out[0]->dtype) ? 0 : NAN; /* TensorFlow's NaN of complex numbers is 0 */
     for (int64_t i = 0; i < z.batches; i++) {
         read_bands(r, &s, at + 3 * z.n, i);
         eliminate(&s, at + 3 * z.n, pivoting);
         bool fine = substitute(&s);
-        for (int64_t j = 0; j < z.n * z.k; j++) set(r->out[0], i * z.n * z.k + j, fine ? s.b[j] : NAN);
+        for (int64_t j = 0; j < z.n * z.k; j++) set(r->out[0], i * z.n * z.k + j, fine ? s.b[j] : none);
     }
     return TN_OK;
 }

@@ -53,6 +53,13 @@ def debugged(rng):
         yield case("DebugIdentityV2", lambda x: raw.DebugIdentityV2(input=x), x)
 
 
+def singular(rng):
+    """Where TensorFlow gives the NaN of complex numbers, which is 0."""
+    for t in (F32, C64, C128):
+        for pivot in (False, True):
+            yield case("TridiagonalSolve", lambda x, y, p=pivot: raw.TridiagonalSolve(diagonals=x, rhs=y, partial_pivoting=p), np.zeros((3, 2), t), np.ones((2, 1), t))
+
+
 def cases(rng):
-    for family in (sounds, contrasts, convolutions, isotonic, names, debugged):
+    for family in (sounds, contrasts, convolutions, isotonic, names, debugged, singular):
         yield from family(rng)
