@@ -64,7 +64,7 @@ static const flag flags[] = {
     ROW(enable_per_model_batching_parameters, FLAG_BOOL, NULL, "as batching_params.pbtxt beside a model says"),
     ROW(batch_latency_ms, FLAG_SECONDS, "MS", "batch, and choose sizes and waits so that answers take so long"),
     ROW(tensorflow_session_parallelism, FLAG_INT, "N", "requests that compute at once (0: one a core)"),
-    ROW(tensorflow_intra_op_parallelism, FLAG_INT, "N", "threads of one request (0: one)"),
+    ROW(tensorflow_intra_op_parallelism, FLAG_INT, "N", "threads of one request (0: the cores that are idle)"),
     ROW(tensorflow_inter_op_parallelism, FLAG_INT, "N", "as tensorflow_session_parallelism"),
     ROW(tensorflow_session_config_file, FLAG_STRING, "FILE", "a ConfigProto as text: its intra_op_parallelism_threads"),
     ROW(enable_model_warmup, FLAG_BOOL, NULL, "versions answer warm-up requests before others' (true)"),

@@ -174,7 +174,7 @@ tn_code tn_call_function(const tn_run *r, const tn_function_call *call, tn_tenso
     TN_TRY(lowered(c, err));
     const tn_tensor *const *args = (const tn_tensor *const *)call->args;
     TN_TRY(tn_plan_check(&c->plan, &c->request, args, err));
-    TN_TRY(tn_bound_get(&c->session, &c->plan, args, &b, err));
+    TN_TRY(tn_bound_get(&c->session, &c->plan, args, c->session.options.threads, &b, err));
     tn_code code = run_bound(r, call, b->program, out, err);
     tn_bound_put(&c->session, b);
     return code;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * programs.c - a session's plans, by what is fed, fetched and targeted, and their programs, by the shapes of the feeds.
+ * programs.c - a session's plans, by what is fed, fetched and targeted, and their programs, by the shapes of the feeds and
+ * by the threads that share the work.
  *
  * Invariants: the session's lock guards these tables only and is not held while lowering or binding: known shapes go
  * on, new ones are bound side by side. A shape is bound once, by the first who needs it, and the others wait for it.
@@ -127,12 +128,13 @@ static void drop_stale(tn_session *s, tn_plan *p)
 }
 
 /* Called with the lock held. */
-static tn_bound *take_bound(tn_session *s, tn_plan *p, const tn_tensor *const *feeds)
+static tn_bound *take_bound(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, int threads)
 {
     tn_bound *found = NULL;
     for (int i = 0; i < p->n_bound && !found; i++) {
         tn_program *program = p->bound[i]->program;
-        if (tn_bound_fits(program, feeds) && tn_program_is_fresh(program)) found = p->bound[i];
+        if (program->threads == threads && tn_bound_fits(program, feeds) && tn_program_is_fresh(program))
+            found = p->bound[i];
     }
     if (found) {
         found->refs++;
@@ -172,7 +174,7 @@ static tn_code add_bound(tn_session *s, tn_plan *p, tn_program *program, const t
 {
     tn_bound *b = tn_calloc(1, sizeof *b);
     pthread_mutex_lock(&s->lock);
-    tn_bound *there = take_bound(s, p, feeds);
+    tn_bound *there = take_bound(s, p, feeds, program->threads);
     tn_program *gone = there ? program : evict(s, p);
     bool ok = !there && b && make_room(p);
     if (ok) {
@@ -189,20 +191,21 @@ static tn_code add_bound(tn_session *s, tn_plan *p, tn_program *program, const t
     return tn_no_memory(err, sizeof *b);
 }
 
-static tn_code bind_now(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, tn_bound **out, tn_error *err)
+static tn_code bind_now(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, int threads, tn_bound **out,
+                        tn_error *err)
 {
-    tn_bind_options o = {.passes = TN_ALL_PASSES & ~s->options.passes_off, .threads = s->options.threads,
-                         .copying = &p->lower_lock};
+    tn_bind_options o = {
+        .passes = TN_ALL_PASSES & ~s->options.passes_off, .threads = threads, .copying = &p->lower_lock};
     tn_program *program;
     drop_stale(s, p);
     TN_TRY(tn_bind(p->lowered, feeds, &o, &program, err));
     return add_bound(s, p, program, feeds, out, err);
 }
 
-static bool is_pending(const tn_plan *p, const tn_tensor *const *feeds)
+static bool is_pending(const tn_plan *p, const tn_tensor *const *feeds, int threads)
 {
     for (const tn_pending *q = p->pending; q; q = q->next) {
-        bool same = true;
+        bool same = q->threads == threads;
         for (int i = 0; same && i < p->lowered->n_feeds; i++)
             same = tn_shape_equal(&q->feeds[i]->shape, &feeds[i]->shape);
         if (same) return true;
@@ -211,16 +214,16 @@ static bool is_pending(const tn_plan *p, const tn_tensor *const *feeds)
 }
 
 /* What is bound for these shapes; or NULL, and then the caller is to bind it, and has said so by q. */
-static tn_bound *take_or_announce(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, tn_pending *q)
+static tn_bound *take_or_announce(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, int threads, tn_pending *q)
 {
     pthread_mutex_lock(&s->lock);
-    tn_bound *b = take_bound(s, p, feeds);
-    while (!b && is_pending(p, feeds)) {
+    tn_bound *b = take_bound(s, p, feeds, threads);
+    while (!b && is_pending(p, feeds, threads)) {
         pthread_cond_wait(&s->bound, &s->lock);
-        b = take_bound(s, p, feeds);
+        b = take_bound(s, p, feeds, threads);
     }
     if (!b) {
-        *q = (tn_pending){feeds, p->pending};
+        *q = (tn_pending){feeds, threads, p->pending};
         p->pending = q;
     }
     pthread_mutex_unlock(&s->lock);
@@ -237,21 +240,23 @@ static void no_longer_pending(tn_session *s, tn_plan *p, tn_pending *q)
     pthread_mutex_unlock(&s->lock);
 }
 
-tn_code tn_bound_get(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, tn_bound **out, tn_error *err)
+tn_code tn_bound_get(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, int threads, tn_bound **out,
+                     tn_error *err)
 {
     tn_pending q;
-    if ((*out = take_or_announce(s, p, feeds, &q))) return TN_OK;
-    tn_code code = bind_now(s, p, feeds, out, err);
+    if ((*out = take_or_announce(s, p, feeds, threads, &q))) return TN_OK;
+    tn_code code = bind_now(s, p, feeds, threads, out, err);
     no_longer_pending(s, p, &q);
     return code;
 }
 
-tn_code tn_bound_ahead(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, tn_bound **out, tn_error *err)
+tn_code tn_bound_ahead(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, int threads, tn_bound **out,
+                       tn_error *err)
 {
     pthread_mutex_lock(&s->lock);
-    *out = take_bound(s, p, feeds);
+    *out = take_bound(s, p, feeds, threads);
     pthread_mutex_unlock(&s->lock);
-    return *out ? TN_OK : bind_now(s, p, feeds, out, err);
+    return *out ? TN_OK : bind_now(s, p, feeds, threads, out, err);
 }
 
 void tn_bound_put(tn_session *s, tn_bound *b)

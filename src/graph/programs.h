@@ -15,6 +15,7 @@ typedef struct tn_bound { /* a program for some feed shapes, in use by `refs` */
 
 typedef struct tn_pending { /* a program that is being bound, by a thread that waits for it */
     const tn_tensor *const *feeds;
+    int threads;
     struct tn_pending *next;
 } tn_pending;
 
@@ -52,10 +53,13 @@ void tn_plan_free(tn_plan *p);
 /* INVALID_ARGUMENT: a feed of another dtype, or of a shape that its placeholder does not take. */
 tn_code tn_plan_check(const tn_plan *p, const tn_request *q, const tn_tensor *const *feeds, tn_error *err);
 bool tn_bound_fits(const tn_program *p, const tn_tensor *const *feeds);
-/* The program for feeds of these shapes, which is bound if it is not there; tn_bound_put gives it back. */
-tn_code tn_bound_get(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, tn_bound **out, tn_error *err);
+/* The program for feeds of these shapes and so many threads, which is bound if it is not there; tn_bound_put gives it
+ * back. */
+tn_code tn_bound_get(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, int threads, tn_bound **out,
+                     tn_error *err);
 /* The same, and nobody is to wait for it. */
-tn_code tn_bound_ahead(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, tn_bound **out, tn_error *err);
+tn_code tn_bound_ahead(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, int threads, tn_bound **out,
+                       tn_error *err);
 void tn_bound_put(tn_session *s, tn_bound *b);
 
 #endif

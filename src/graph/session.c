@@ -173,12 +173,17 @@ struct tn_prepared {
     char **names;
 };
 
+static int threads_of(const tn_prepared *p, const tn_run_limits *limits)
+{
+    return limits && limits->threads ? limits->threads : p->session->options.threads;
+}
+
 static tn_code run_within(const tn_prepared *p, const tn_tensor *const *feeds, tn_tensor **out,
                           const tn_run_limits *limits, tn_error *err)
 {
     tn_bound *b;
     TN_TRY(tn_plan_check(p->plan, &p->request, feeds, err));
-    TN_TRY(tn_bound_get(p->session, p->plan, feeds, &b, err));
+    TN_TRY(tn_bound_get(p->session, p->plan, feeds, threads_of(p, limits), &b, err));
     tn_code code = run_once(p->session, b, feeds, p->request.n_fetches, out, limits, err);
     tn_bound_put(p->session, b);
     return code;
@@ -190,7 +195,7 @@ tn_code tn_prepared_run(tn_prepared *p, const tn_tensor *const *feeds, tn_tensor
     tn_tensor *few[8], **results = few;
     int n = p->request.n_fetches;
     if (n > (int)TN_COUNT(few) && !(results = tn_calloc((size_t)n, sizeof *results))) return tn_no_memory(err, 0);
-    tn_kernel_thread_init(1);
+    tn_kernel_thread_init(threads_of(p, limits));
     tn_budget *before = tn_budget_enter(p->session->store->budget);
     tn_code code = run_within(p, feeds, results, limits, err);
     tn_budget_enter(before);
@@ -203,7 +208,7 @@ static tn_code bind_ahead(tn_prepared *p, const tn_tensor *const *feeds, size_t 
 {
     tn_bound *b;
     TN_TRY(tn_plan_check(p->plan, &p->request, feeds, err));
-    TN_TRY(tn_bound_ahead(p->session, p->plan, feeds, &b, err));
+    TN_TRY(tn_bound_ahead(p->session, p->plan, feeds, p->session->options.threads, &b, err));
     *bytes = b->program->block + b->program->scratch;
     tn_bound_put(p->session, b);
     return TN_OK;
@@ -348,7 +353,7 @@ static tn_code enter_program(tn_callable *c, const tn_tensor *const *feeds, tn_e
 {
     leave_program(c);
     TN_TRY(tn_plan_check(c->plan, &c->request, feeds, err));
-    TN_TRY(tn_bound_get(c->session, c->plan, feeds, &c->bound, err));
+    TN_TRY(tn_bound_get(c->session, c->plan, feeds, c->session->options.threads, &c->bound, err));
     tn_code code = tn_context_get(c->bound->program, &c->context, err);
     if (code != TN_OK) leave_program(c);
     return code;

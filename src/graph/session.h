@@ -27,6 +27,7 @@ typedef struct tn_run_limits { /* zeros: none but the session's own */
     const atomic_int *cancel; /* not 0: CANCELLED */
     bool patient;             /* a run that feeds others waits for them as long as it takes, whatever the session's own
                                * limit; its thread counts itself among the store's running ones */
+    int threads;              /* that share the work; what is planned is planned for so many */
 } tn_run_limits;
 /* For all runs of the callable from now on; borrowed. */
 void tn_callable_limit(tn_callable *c, const tn_run_limits *limits);

@@ -91,14 +91,10 @@ static tn_code run_together(job *j, tn_choice *c, tn_error *err)
 {
     tn_turn *t = j->turn;
     tn_tensor **out = TN_ARRAY(t->arena, c->n + 1, tn_tensor *);
-    tn_run_limits limits = {.deadline = t->deadline, .cancel = t->cancel};
     const tn_tensor *in[] = {j->examples};
     if (!out) return tn_no_memory(err, 0);
-    int64_t before = tn_now_us();
-    tn_code code = tn_prepared_run(c->prepared, in, out, &limits, err);
-    t->facts.run_us = tn_now_us() - before;
-    if (code != TN_OK) tn_ask_words(err);
-    if (code != TN_OK) return code;
+    tn_choice_run r = {in, out, 1, t->deadline, t->cancel};
+    TN_TRY(tn_choice_compute(c, &r, &t->facts.run_us, err));
     for (int i = 0; i < j->n; i++)
         for (int k = 0; k < j->parts[i].n; k++) j->parts[i].out[k] = *out++;
     return TN_OK;

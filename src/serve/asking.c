@@ -12,6 +12,7 @@
 
 struct tn_askers {
     tn_loaded *model;
+    tn_cores *cores;
     tn_arena *arena;
     tn_asker *v;
     int n;
@@ -94,7 +95,7 @@ static tn_code asker_init(tn_askers *of, int i, tn_error *err)
     return code;
 }
 
-tn_code tn_askers_new(tn_loaded *m, tn_askers **out, tn_error *err)
+tn_code tn_askers_new(tn_loaded *m, tn_cores *cores, tn_askers **out, tn_error *err)
 {
     tn_askers *a = tn_calloc(1, sizeof *a);
     if (!a || !(a->arena = tn_arena_new(0))) {
@@ -103,6 +104,7 @@ tn_code tn_askers_new(tn_loaded *m, tn_askers **out, tn_error *err)
     }
     pthread_mutex_init(&a->lock, NULL);
     a->model = m;
+    a->cores = cores;
     a->n = tn_loaded_signatures(m);
     a->v = TN_ARRAY(a->arena, a->n + 1, tn_asker);
     a->whole = tn_arena_array(a->arena, (size_t)a->n + 1, sizeof *a->whole);
@@ -174,6 +176,7 @@ static tn_code make(const tn_asker *a, const int *keys, int n, tn_choice **out, 
         copy[i] = keys[i];
         TN_TRY(value_name(&of->v[keys[i] >> 16].signature->out[keys[i] & 0xffff], &names[s->n_in + i], err));
     }
+    c->cores = of->cores;
     c->keys = copy;
     c->n = n;
     TN_TRY(tn_prepared_new(of->model->session, names, s->n_in, names + s->n_in, n, &c->prepared, err));
@@ -275,13 +278,21 @@ tn_code tn_ask_may_go_on(const tn_ask *a, tn_error *err)
     return TN_OK;
 }
 
+/* ==== computing ==== */
+
+static tn_code compute_into(tn_ask *a, tn_tensor **out, tn_error *err)
+{
+    tn_choice_run r = {a->in, out, a->asker->signature->n_in, a->deadline, a->cancel};
+    return tn_choice_compute(a->choice, &r, &a->ran_us, err);
+}
+
 /* All outputs are computed, those wanted kept: for choices beyond the limit. */
-static tn_code compute_all(tn_ask *a, const tn_run_limits *limits, tn_error *err)
+static tn_code compute_all(tn_ask *a, tn_error *err)
 {
     int n = a->asker->signature->n_out, next = 0;
     tn_tensor **all = tn_calloc((size_t)n + 1, sizeof *all);
     if (!all) return tn_no_memory(err, 0);
-    tn_code code = tn_prepared_run(a->choice->prepared, a->in, all, limits, err);
+    tn_code code = compute_into(a, all, err);
     for (int i = 0; code == TN_OK && i < n; i++) {
         if (next < a->n_wanted && a->wanted[next] == i) a->out[next++] = all[i];
         else tn_tensor_unref(all[i]);
@@ -290,32 +301,10 @@ static tn_code compute_all(tn_ask *a, const tn_run_limits *limits, tn_error *err
     return code;
 }
 
-void tn_ask_words(tn_error *err)
-{
-    const size_t size = sizeof err->message;
-    char *at = err ? err->message : NULL;
-    while (at && (at = strstr(at, " [[{{node "))) {
-        size_t rest = strlen(at), before = (size_t)(at - err->message);
-        if (before && at[-1] != '\t' && before + 2 + rest < size) {
-            memmove(at + 2, at, rest + 1);
-            memcpy(at, "\n\t", 2);
-            at += 2;
-        }
-        at++;
-    }
-}
-
 tn_code tn_ask_compute(tn_ask *a, tn_error *err)
 {
-    tn_run_limits limits = {.deadline = a->deadline, .cancel = a->cancel};
-    int64_t before = tn_now_us();
     bool picks = a->wanted && a->choice->n != a->n_wanted;
-    tn_code code = picks ? compute_all(a, &limits, err)
-                         : tn_prepared_run(a->choice->prepared, a->in, a->out, &limits, err);
-    a->ran_us = tn_now_us() - before;
-    if (code != TN_OK) tn_ask_words(err);
-    else tn_choice_measured(a->choice, tn_ask_size(a->in, a->asker->signature->n_in), a->ran_us);
-    return code;
+    return picks ? compute_all(a, err) : compute_into(a, a->out, err);
 }
 
 /* ==== waiting for it ==== */
@@ -359,35 +348,6 @@ tn_code tn_ask_run(tn_ask *a, tn_error *err)
 }
 
 /* ==== where it is run ==== */
-
-/* Microseconds: what takes less is run where it arrives, until it takes clearly more. */
-enum { SHORT_BELOW = 150, SHORT_UNTIL = 250, SCALE = 256 };
-
-static int64_t bytes_of(const tn_tensor *t)
-{
-    int64_t n = tn_tensor_count(t), sum = n * (int64_t)tn_dtype_size(t->dtype);
-    for (int64_t i = 0; t->dtype == TN_STRING && i < n; i++) sum += (int64_t)TN_STRINGS(t)[i].n;
-    return sum;
-}
-
-int tn_ask_size(const tn_tensor *const *in, int n)
-{
-    uint64_t sum = 1;
-    for (int i = 0; i < n; i++) sum += (uint64_t)bytes_of(in[i]);
-    return TN_MIN(63 - __builtin_clzll(sum), TN_ASK_SIZES - 1);
-}
-
-/* A single long one (a plan was made, the thread was put aside) counts at most as four times what is usual; shorter
- * ones are believed sooner. */
-void tn_choice_measured(tn_choice *c, int size, int64_t us)
-{
-    int64_t old = atomic_load_explicit(&c->run_us[size], memory_order_relaxed), now = us * SCALE + 1;
-    if (old) now = old + (TN_MIN(now, 4 * old + 4 * SCALE) - old) / (now < old ? 2 : 8);
-    atomic_store_explicit(&c->run_us[size], now, memory_order_relaxed);
-    bool was = atomic_load_explicit(&c->is_short[size], memory_order_relaxed);
-    bool is = now < (was ? SHORT_UNTIL : SHORT_BELOW) * SCALE;
-    if (is != was) atomic_store_explicit(&c->is_short[size], is, memory_order_relaxed);
-}
 
 bool tn_ask_is_short(tn_ask *a)
 {

@@ -13,9 +13,11 @@ enum { TN_MOST_CHOICES = 32, TN_ASK_SIZES = 32 };
 typedef struct tn_choice {
     struct tn_choice *next;
     tn_prepared *prepared;
+    tn_cores *cores; /* NULL: the session's threads */
     const int *keys; /* tn_choice_key of each output, in the order of the fetches */
     int n;
-    /* What a run lately takes, by the size of its inputs (powers of two): microseconds times 256; 0: not known. */
+    /* What a run lately takes in one thread, by the size of its inputs (powers of two): microseconds times 256; 0: not
+     * known. */
     atomic_int_fast64_t run_us[TN_ASK_SIZES];
     atomic_bool is_short[TN_ASK_SIZES];
     void *_Atomic queue; /* batching.c's */
@@ -33,7 +35,16 @@ tn_code tn_choice_get(const tn_asker *a, const int *keys, int n, tn_choice **out
 tn_code tn_ask_ready(tn_ask *a, tn_error *err);
 /* Runs it in this thread, whatever batching there is. */
 tn_code tn_ask_compute(tn_ask *a, tn_error *err);
-/* How long a run took, and what for. */
+typedef struct tn_choice_run {
+    const tn_tensor *const *in;
+    tn_tensor **out;
+    int n_in;
+    int64_t deadline;
+    const atomic_int *cancel;
+} tn_choice_run;
+/* Computes the outputs in this thread and, where that takes long and cores are idle, in others. *us: how long it took. */
+tn_code tn_choice_compute(tn_choice *c, const tn_choice_run *r, int64_t *us, tn_error *err);
+/* How long a run took in one thread, and what for. */
 void tn_choice_measured(tn_choice *c, int size, int64_t us);
 int tn_ask_size(const tn_tensor *const *in, int n);
 /* A failed run's message as TensorFlow breaks it into lines: each "[[{{node X}}]]" on its own. */

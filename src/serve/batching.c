@@ -130,12 +130,12 @@ static int64_t allowed_size(const tn_batcher *b, int64_t rows)
 }
 
 /* The batch may take as long as the last of its questions; one without a deadline: without end. */
-static tn_run_limits limits_of(const tn_batch *b)
+static int64_t deadline_of(const tn_batch *b)
 {
-    tn_run_limits l = {.deadline = 1, .cancel = b->n == 1 ? b->first->ask->cancel : NULL};
-    for (const tn_piece *p = b->first; p && l.deadline; p = p->next)
-        l.deadline = p->ask->deadline ? TN_MAX(l.deadline, p->ask->deadline) : 0;
-    return l;
+    int64_t last = 1;
+    for (const tn_piece *p = b->first; p && last; p = p->next)
+        last = p->ask->deadline ? TN_MAX(last, p->ask->deadline) : 0;
+    return last;
 }
 
 static tn_code merge_all(run *r, tn_error *err)
@@ -164,16 +164,9 @@ static tn_code compute(run *r, tn_error *err)
     const tn_piece *p = r->batch->first;
     bool as_it_is = !p->next && !p->cut && !r->extra;
     if (!as_it_is) TN_TRY(merge_all(r, err));
-    const tn_tensor *const *in = as_it_is ? p->ask->in : (const tn_tensor *const *)r->in;
-    tn_run_limits limits = limits_of(r->batch);
-    int64_t before = tn_now_us();
-    tn_code code = tn_prepared_run(r->queue->choice->prepared, in, r->out, &limits, err);
-    r->ran_us = tn_now_us() - before;
-    if (code != TN_OK) {
-        tn_ask_words(err);
-        return code;
-    }
-    tn_choice_measured(r->queue->choice, tn_ask_size(in, r->n_in), r->ran_us);
+    tn_choice_run c = {.in = as_it_is ? p->ask->in : (const tn_tensor *const *)r->in, .out = r->out, .n_in = r->n_in,
+                       .deadline = deadline_of(r->batch), .cancel = r->batch->n == 1 ? p->ask->cancel : NULL};
+    TN_TRY(tn_choice_compute(r->queue->choice, &c, &r->ran_us, err));
     return check_outputs(r, err);
 }
 

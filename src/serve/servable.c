@@ -38,7 +38,7 @@ void tn_servable_free(tn_servable *s)
 static tn_code prepare_all(tn_servable *s, const tn_servable_options *o, tn_error *err)
 {
     tn_error why, first = {.code = TN_OK};
-    TN_TRY(tn_askers_new(s->loaded, &s->askers, err));
+    TN_TRY(tn_askers_new(s->loaded, o->cores, &s->askers, err));
     int n = tn_askers_count(s->askers), bad = 0;
     for (int i = 0; i < n; i++) {
         const tn_asker *a = tn_askers_at(s->askers, i);

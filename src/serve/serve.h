@@ -24,6 +24,16 @@
 #include "../graph/session.h"
 #include "../net/net.h"
 
+/* ==== cores (cores.c) ==== */
+
+typedef struct tn_cores { /* of the machine, or as many of them as are to compute */
+    atomic_int busy; /* questions that are being computed */
+    int n;
+} tn_cores;
+/* How many threads a question may have that alone takes so many microseconds; tn_cores_give when it has been computed. */
+int tn_cores_take(tn_cores *c, int64_t us);
+void tn_cores_give(tn_cores *c);
+
 /* ==== servable (servable.c) ==== one version of one model */
 
 typedef enum tn_servable_state { /* ModelVersionStatus.State */
@@ -64,6 +74,7 @@ typedef struct tn_servable_options {
     const char *meta_graph, *checkpoint; /* instead of a SavedModel at path; NULL */
     const char *signature_inputs, *signature_outputs; /* where it has no signatures: tn_loaded_sign; NULL */
     tn_session_options session;
+    tn_cores *cores; /* that its questions share; NULL: each has the session's threads */
     bool warm_up; /* assets.extra/tf_serving_warmup_requests, or else the signatures' own shapes */
     int warm_up_iterations;
     const struct tn_batching *batching; /* NULL: none. Stays as long as the servable */
@@ -98,8 +109,8 @@ typedef struct tn_asker {
     const tn_tensor *const *defaults; /* by input; NULL where there is none */
     int n_defaults;
 } tn_asker;
-/* m is borrowed. */
-tn_code tn_askers_new(tn_loaded *m, tn_askers **out, tn_error *err);
+/* m and cores are borrowed. cores NULL: every question has the session's threads. */
+tn_code tn_askers_new(tn_loaded *m, tn_cores *cores, tn_askers **out, tn_error *err);
 tn_code tn_asker_prepare(const tn_asker *a, tn_error *err); /* plans it ahead; else its first question does */
 void tn_askers_free(tn_askers *a);
 int tn_askers_count(const tn_askers *a);
@@ -214,6 +225,7 @@ typedef struct tn_manager_options { /* flags of TensorFlow Serving by the same n
     const char *const *tags;
     int n_tags;
     tn_session_options session; /* of every servable; memory_limit: of each */
+    tn_cores *cores;            /* that all their questions share; NULL: each has the session's threads */
     bool warm_up;
     int warm_up_iterations;
     const tn_batching *batching; /* NULL: none */

@@ -74,10 +74,11 @@ static tn_code question_of(const tn_asker *a, int64_t rows, const atomic_int *ca
     return code;
 }
 
-/* Twice: the first run makes the plan, the second shows how long such a question takes. */
-static tn_code ask_twice(question *q, tn_error *err)
+/* The first run makes the plan, the second shows how long such a question takes, the third has as many threads as that
+ * may have, and their plan. */
+static tn_code ask_times(question *q, int times, tn_error *err)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < times; i++) {
         TN_TRY(tn_ask_compute(&q->ask, err));
         for (int k = 0; k < q->ask.asker->signature->n_out; k++) tn_tensor_unref(q->out[k]);
     }
@@ -88,7 +89,7 @@ static tn_code ask_zeros(const tn_asker *a, const atomic_int *cancel, tn_error *
 {
     question q;
     TN_TRY(question_of(a, 1, cancel, &q, err));
-    tn_code code = ask_twice(&q, err);
+    tn_code code = ask_times(&q, 3, err);
     question_free(&q);
     return code;
 }
@@ -119,13 +120,8 @@ static bool has_open_batch(const tn_loaded_signature *g)
 /* A run touches memory for the first time and prepares what is prepared while running. */
 static tn_code plan_and_run(question *q, size_t *bytes, tn_error *err)
 {
-    tn_prepared *p = q->ask.choice->prepared;
-    tn_run_limits limits = {.cancel = q->ask.cancel};
-    TN_TRY(tn_prepared_bind(p, q->ask.in, bytes, err));
-    if (*bytes > LARGEST_RUN) return TN_OK;
-    TN_TRY(tn_prepared_run(p, q->ask.in, q->out, &limits, err));
-    for (int k = 0; k < q->ask.asker->signature->n_out; k++) tn_tensor_unref(q->out[k]);
-    return TN_OK;
+    TN_TRY(tn_prepared_bind(q->ask.choice->prepared, q->ask.in, bytes, err));
+    return *bytes > LARGEST_RUN ? TN_OK : ask_times(q, 2, err);
 }
 
 /* false: larger ones are not tried. */

@@ -221,6 +221,49 @@ static void test_where(void **state)
     tn_servable_drop(s);
 }
 
+/* ==== cores ==== */
+
+static void test_teams(void **state)
+{
+    (void)state;
+    tn_cores c = {.n = 12};
+    assert_int_equal(tn_cores_take(&c, 0), 1); /* not known, or short */
+    tn_cores_give(&c);
+    assert_int_equal(tn_cores_take(&c, 1000), 2);
+    tn_cores_give(&c);
+    assert_int_equal(tn_cores_take(&c, 1000000), 8);
+    assert_int_equal(tn_cores_take(&c, 1000000), 4); /* of the six that are its share */
+    assert_int_equal(tn_cores_take(&c, 1000000), 4);
+    assert_int_equal(tn_cores_take(&c, 1000000), 2);
+    for (int i = 4; i < 20; i++) assert_int_equal(tn_cores_take(&c, 1000000), i < 6 ? 2 : 1);
+    for (int i = 0; i < 20; i++) tn_cores_give(&c);
+    assert_int_equal(atomic_load(&c.busy), 0);
+    c.n = 1;
+    assert_int_equal(tn_cores_take(&c, 1000000), 1);
+}
+
+static void test_run_by_a_team(void **state)
+{
+    tn_error err;
+    tn_askers *askers;
+    tn_cores cores = {.n = 2};
+    tn_servable *s = load_served(state, false);
+    tn_tensor *x = number(4), *out[1];
+    const tn_tensor *in[] = {x};
+    assert_ok(tn_askers_new(s->loaded, &cores, &askers, &err), &err);
+    tn_ask q = {.servable = s, .asker = tn_askers_named(askers, TN_VIEW("scale")), .in = in, .n_wanted = 1, .out = out};
+    for (int i = 0; i < 4; i++) {
+        if (i == 2) tn_choice_measured(q.choice, tn_ask_size(in, 1), 1000000); /* it seems to take long */
+        assert_ok(tn_ask_run(&q, &err), &err);
+        assert_true(TN_FLOATS(out[0])[0] == 8);
+        tn_tensor_unref(out[0]);
+        assert_int_equal(atomic_load(&cores.busy), 0);
+    }
+    tn_askers_free(askers);
+    tn_tensor_unref(x);
+    tn_servable_drop(s);
+}
+
 static void test_refused_at_start(void **state)
 {
     tn_servable *s = load_served(state, false);
@@ -238,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_signatures), TEST(test_wanted),     TEST(test_many_choices), TEST(test_inputs),
         TEST(test_limits),     TEST(test_words),      TEST(test_hysteresis),   TEST(test_where),
+        TEST(test_teams),      TEST(test_run_by_a_team),
         TEST(test_refused_at_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
