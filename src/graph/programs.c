@@ -157,17 +157,6 @@ static tn_program *evict(tn_session *s, tn_plan *p)
     return gone;
 }
 
-static bool make_room(tn_plan *p)
-{
-    if (p->n_bound < p->cap_bound) return true;
-    int cap = p->cap_bound ? 2 * p->cap_bound : 4;
-    tn_bound **grown = tn_realloc(p->bound, (size_t)cap * sizeof *grown);
-    if (!grown) return false;
-    p->bound = grown;
-    p->cap_bound = cap;
-    return true;
-}
-
 /* Takes program. When somebody else has bound the same meanwhile, that is it. */
 static tn_code add_bound(tn_session *s, tn_plan *p, tn_program *program, const tn_tensor *const *feeds, tn_bound **out,
                          tn_error *err)
@@ -176,7 +165,7 @@ static tn_code add_bound(tn_session *s, tn_plan *p, tn_program *program, const t
     pthread_mutex_lock(&s->lock);
     tn_bound *there = take_bound(s, p, feeds, program->threads);
     tn_program *gone = there ? program : evict(s, p);
-    bool ok = !there && b && make_room(p);
+    bool ok = !there && b && TN_ROOM(NULL, p->bound, p->n_bound, p->cap_bound);
     if (ok) {
         *b = (tn_bound){.program = program, .refs = 1, .used = ++s->clock};
         p->bound[p->n_bound++] = b;
