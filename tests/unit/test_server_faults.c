@@ -326,6 +326,7 @@ static void test_no_descriptors(void **state)
         if (round) limit_descriptors(&s, RLIM_INFINITY); /* there are more again; or others go */
         for (int i = 0; i < N; i++) close(fds[i]);
         assert_alive(&s, "m");
+        assert_soon(server_descriptors(&s.process) <= before + 2); /* it has seen them go */
         assert_open(state, &s, "m");
         limit_descriptors(&s, RLIM_INFINITY);
         assert_soon(log_says(state, &s.process, round ? "version: 3}" : "version: 2}"));
