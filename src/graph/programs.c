@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * programs.c - a session's plans, by what is fed, fetched and targeted, and their programs, by the shapes of the feeds and
- * by the threads that share the work.
+ * programs.c - a session's plans, by what is fed, fetched and targeted, and their programs, by the shapes of the
+ * feeds and by the threads that share the work.
  *
  * Invariants: the session's lock guards these tables only and is not held while lowering or binding: known shapes go
  * on, new ones are bound side by side. A shape is bound once, by the first who needs it, and the others wait for it.

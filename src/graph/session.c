@@ -265,6 +265,11 @@ tn_code tn_prepared_new(tn_session *s, const char *const *feeds, int n_feeds, co
     return code;
 }
 
+void tn_session_team_end(void)
+{
+    tn_kernel_team_end();
+}
+
 void tn_prepared_free(tn_prepared *p)
 {
     if (!p) return;

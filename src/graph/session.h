@@ -39,6 +39,8 @@ tn_code tn_prepared_run(tn_prepared *p, const tn_tensor *const *feeds, tn_tensor
  * take beside what is fed and fetched. */
 tn_code tn_prepared_bind(tn_prepared *p, const tn_tensor *const *feeds, size_t *bytes, tn_error *err);
 void tn_prepared_free(tn_prepared *p);
+/* Ends the team of threads with which the calling thread has run: of one that will not run so again soon. */
+void tn_session_team_end(void);
 /* Forgets the values of variables that no plan made so far looks at: whoever asks only what has been prepared needs no
  * others. A plan made later finds them uninitialised. */
 tn_code tn_session_forget_unused(tn_session *s, tn_error *err);

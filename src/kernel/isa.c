@@ -4,6 +4,7 @@
  */
 #include "isa.h"
 
+#include <omp.h>
 #include <stdatomic.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -73,4 +74,9 @@ void tn_kernel_thread_init(int threads)
     if (threads < 2) return;
 #pragma omp parallel num_threads(threads)
     no_denormals();
+}
+
+void tn_kernel_team_end(void)
+{
+    omp_pause_resource(omp_pause_soft, omp_get_initial_device());
 }

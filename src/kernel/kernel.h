@@ -22,6 +22,9 @@
 
 /* Flushes denormals to zero (FTZ, DAZ) in the calling thread and in its team of OpenMP threads. */
 void tn_kernel_thread_init(int threads);
+/* Ends the calling thread's team: of a thread that has led one and will not soon again. Teams of several threads
+ * that are more than the cores together wait asleep from step to step. */
+void tn_kernel_team_end(void);
 /* Sets of instructions the hot loops are compiled for; the best one the processor has is used. */
 typedef enum tn_isa_level { TN_ISA_BASE, TN_ISA_V3, TN_ISA_V4, TN_ISA_AMX, TN_ISA_LEVELS } tn_isa_level;
 tn_isa_level tn_isa_best(void);

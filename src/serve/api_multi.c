@@ -93,7 +93,7 @@ static tn_code run_together(job *j, tn_choice *c, tn_error *err)
     tn_tensor **out = TN_ARRAY(t->arena, c->n + 1, tn_tensor *);
     const tn_tensor *in[] = {j->examples};
     if (!out) return tn_no_memory(err, 0);
-    tn_choice_run r = {in, out, 1, t->deadline, t->cancel};
+    tn_choice_run r = {.in = in, .out = out, .n_in = 1, .deadline = t->deadline, .cancel = t->cancel};
     TN_TRY(tn_choice_compute(c, &r, &t->facts.run_us, err));
     for (int i = 0; i < j->n; i++)
         for (int k = 0; k < j->parts[i].n; k++) j->parts[i].out[k] = *out++;

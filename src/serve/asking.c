@@ -12,7 +12,6 @@
 
 struct tn_askers {
     tn_loaded *model;
-    tn_cores *cores;
     tn_arena *arena;
     tn_asker *v;
     int n;
@@ -95,7 +94,7 @@ static tn_code asker_init(tn_askers *of, int i, tn_error *err)
     return code;
 }
 
-tn_code tn_askers_new(tn_loaded *m, tn_cores *cores, tn_askers **out, tn_error *err)
+tn_code tn_askers_new(tn_loaded *m, tn_askers **out, tn_error *err)
 {
     tn_askers *a = tn_calloc(1, sizeof *a);
     if (!a || !(a->arena = tn_arena_new(0))) {
@@ -104,7 +103,6 @@ tn_code tn_askers_new(tn_loaded *m, tn_cores *cores, tn_askers **out, tn_error *
     }
     pthread_mutex_init(&a->lock, NULL);
     a->model = m;
-    a->cores = cores;
     a->n = tn_loaded_signatures(m);
     a->v = TN_ARRAY(a->arena, a->n + 1, tn_asker);
     a->whole = tn_arena_array(a->arena, (size_t)a->n + 1, sizeof *a->whole);
@@ -176,7 +174,6 @@ static tn_code make(const tn_asker *a, const int *keys, int n, tn_choice **out, 
         copy[i] = keys[i];
         TN_TRY(value_name(&of->v[keys[i] >> 16].signature->out[keys[i] & 0xffff], &names[s->n_in + i], err));
     }
-    c->cores = of->cores;
     c->keys = copy;
     c->n = n;
     TN_TRY(tn_prepared_new(of->model->session, names, s->n_in, names + s->n_in, n, &c->prepared, err));
@@ -282,7 +279,7 @@ tn_code tn_ask_may_go_on(const tn_ask *a, tn_error *err)
 
 static tn_code compute_into(tn_ask *a, tn_tensor **out, tn_error *err)
 {
-    tn_choice_run r = {a->in, out, a->asker->signature->n_in, a->deadline, a->cancel};
+    tn_choice_run r = {a->in, out, a->asker->signature->n_in, a->deadline, a->cancel, a->team};
     return tn_choice_compute(a->choice, &r, &a->ran_us, err);
 }
 
@@ -301,10 +298,21 @@ static tn_code compute_all(tn_ask *a, tn_error *err)
     return code;
 }
 
-tn_code tn_ask_compute(tn_ask *a, tn_error *err)
+static tn_code compute(tn_ask *a, tn_error *err)
 {
     bool picks = a->wanted && a->choice->n != a->n_wanted;
     return picks ? compute_all(a, err) : compute_into(a, a->out, err);
+}
+
+/* A long one has a team, where this is the thread that leads one. */
+tn_code tn_ask_compute(tn_ask *a, tn_error *err)
+{
+    int64_t us = a->pool && a->servable ? tn_ask_usual(a) : 0;
+    if (tn_team_for(2, us) < 2) return compute(a, err);
+    if (a->servable->team) a->team = tn_team_for(TN_MIN(tn_pool_lead(a->pool), a->servable->team), us);
+    tn_code code = compute(a, err);
+    tn_pool_almost_done(a->pool);
+    return code;
 }
 
 /* ==== waiting for it ==== */
@@ -386,6 +394,7 @@ void tn_ask_start(tn_ask *a, tn_pool *pool)
         return;
     }
     a->began = tn_now_us();
+    a->pool = pool;
     a->task.run = run_task;
     if (tn_pool_add(pool, &a->task)) return;
     a->done(a, tn_fail(&err, TN_RESOURCE_EXHAUSTED, "Server Threadpool Exhausted"), &err);

@@ -13,7 +13,6 @@ enum { TN_MOST_CHOICES = 32, TN_ASK_SIZES = 32 };
 typedef struct tn_choice {
     struct tn_choice *next;
     tn_prepared *prepared;
-    tn_cores *cores; /* NULL: the session's threads */
     const int *keys; /* tn_choice_key of each output, in the order of the fetches */
     int n;
     /* What a run lately takes in one thread, by the size of its inputs (powers of two): microseconds times 256; 0: not
@@ -41,12 +40,14 @@ typedef struct tn_choice_run {
     int n_in;
     int64_t deadline;
     const atomic_int *cancel;
+    int team; /* threads; 0: the session's */
 } tn_choice_run;
-/* Computes the outputs in this thread and, where that takes long and cores are idle, in others. *us: how long it took. */
+/* Computes the outputs. *us: how long it took. */
 tn_code tn_choice_compute(tn_choice *c, const tn_choice_run *r, int64_t *us, tn_error *err);
 /* How long a run took in one thread, and what for. */
 void tn_choice_measured(tn_choice *c, int size, int64_t us);
 int tn_ask_size(const tn_tensor *const *in, int n);
+int64_t tn_ask_usual(const tn_ask *a); /* how long it usually takes in one thread; 0: not known */
 /* A failed run's message as TensorFlow breaks it into lines: each "[[{{node X}}]]" on its own. */
 void tn_ask_words(tn_error *err);
 /* CANCELLED, DEADLINE_EXCEEDED: nobody waits for it any more. */

@@ -36,9 +36,19 @@ void tn_choice_measured(tn_choice *c, int size, int64_t us)
     if (is != was) atomic_store_explicit(&c->is_short[size], is, memory_order_relaxed);
 }
 
-static int64_t usual_us(const tn_choice *c, int size)
+int64_t tn_ask_usual(const tn_ask *a)
 {
-    return atomic_load_explicit(&c->run_us[size], memory_order_relaxed) / SCALE;
+    int size = tn_ask_size(a->in, a->asker->signature->n_in);
+    return atomic_load_explicit(&a->choice->run_us[size], memory_order_relaxed) / SCALE;
+}
+
+/* Powers of two, as a plan is made for each size. */
+int tn_team_for(int most, int64_t us)
+{
+    enum { LARGEST = 16, LEAST_WORK = 500 /* microseconds for each thread, to be worth it */ };
+    int team = 1;
+    while (2 * team <= TN_MIN(most, LARGEST) && us >= 2 * team * LEAST_WORK) team *= 2;
+    return team;
 }
 
 /* ==== computing ==== */
@@ -60,15 +70,11 @@ void tn_ask_words(tn_error *err)
 
 tn_code tn_choice_compute(tn_choice *c, const tn_choice_run *r, int64_t *us, tn_error *err)
 {
-    int size = tn_ask_size(r->in, r->n_in);
-    bool shares = c->cores && !atomic_load_explicit(&c->is_short[size], memory_order_relaxed);
-    int team = shares ? tn_cores_take(c->cores, usual_us(c, size)) : 0;
-    tn_run_limits limits = {.deadline = r->deadline, .cancel = r->cancel, .threads = team};
+    tn_run_limits limits = {.deadline = r->deadline, .cancel = r->cancel, .threads = r->team};
     int64_t before = tn_now_us();
     tn_code code = tn_prepared_run(c->prepared, r->in, r->out, &limits, err);
     *us = tn_now_us() - before;
-    if (shares) tn_cores_give(c->cores);
     if (code != TN_OK) tn_ask_words(err);
-    else tn_choice_measured(c, size, *us * TN_MAX(team, 1));
+    else tn_choice_measured(c, tn_ask_size(r->in, r->n_in), *us * TN_MAX(r->team, 1));
     return code;
 }

@@ -86,7 +86,7 @@ static tn_code load(tn_manager *m, tn_work *w, tn_error *err)
                                    .signature_inputs = w->config->signature_inputs,
                                    .signature_outputs = w->config->signature_outputs,
                                    .session = o->session,
-                                   .cores = o->cores,
+                                   .team = o->team,
                                    .warm_up = o->warm_up,
                                    .warm_up_iterations = o->warm_up_iterations,
                                    .batching = o->batching,

@@ -38,7 +38,7 @@ void tn_servable_free(tn_servable *s)
 static tn_code prepare_all(tn_servable *s, const tn_servable_options *o, tn_error *err)
 {
     tn_error why, first = {.code = TN_OK};
-    TN_TRY(tn_askers_new(s->loaded, o->cores, &s->askers, err));
+    TN_TRY(tn_askers_new(s->loaded, &s->askers, err));
     int n = tn_askers_count(s->askers), bad = 0;
     for (int i = 0; i < n; i++) {
         const tn_asker *a = tn_askers_at(s->askers, i);
@@ -126,6 +126,7 @@ static tn_code fill(tn_servable *s, const tn_servable_options *o, tn_error *err)
     s->model = tn_arena_strdup(s->arena, o->model);
     s->path = tn_arena_strdup(s->arena, o->meta_graph ? o->meta_graph : o->path);
     s->version = o->version;
+    s->team = o->team;
     if (!s->model || !s->path) return tn_no_memory(err, 0);
     TN_TRY(check_files(o, err));
     TN_TRY(may_go_on(o, err));

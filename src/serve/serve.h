@@ -24,16 +24,6 @@
 #include "../graph/session.h"
 #include "../net/net.h"
 
-/* ==== cores (cores.c) ==== */
-
-typedef struct tn_cores { /* of the machine, or as many of them as are to compute */
-    atomic_int busy; /* questions that are being computed */
-    int n;
-} tn_cores;
-/* How many threads a question may have that alone takes so many microseconds; tn_cores_give when it has been computed. */
-int tn_cores_take(tn_cores *c, int64_t us);
-void tn_cores_give(tn_cores *c);
-
 /* ==== servable (servable.c) ==== one version of one model */
 
 typedef enum tn_servable_state { /* ModelVersionStatus.State */
@@ -56,6 +46,7 @@ typedef struct tn_servable {
     const struct tn_batching *batching; /* how they are; NULL as above */
     tn_request_log *_Atomic request_log; /* NULL: none; the manager's */
     int64_t bytes;               /* that its variables hold */
+    int team;                    /* threads that a long question may have; 0: the session's */
     tn_arena *arena;
     void (*unload)(struct tn_servable *s); /* what the last drop does; NULL: tn_servable_free */
     void *owner;                           /* for it */
@@ -74,7 +65,7 @@ typedef struct tn_servable_options {
     const char *meta_graph, *checkpoint; /* instead of a SavedModel at path; NULL */
     const char *signature_inputs, *signature_outputs; /* where it has no signatures: tn_loaded_sign; NULL */
     tn_session_options session;
-    tn_cores *cores; /* that its questions share; NULL: each has the session's threads */
+    int team; /* threads that a long question may have: tn_pool_lead; 0: the session's */
     bool warm_up; /* assets.extra/tf_serving_warmup_requests, or else the signatures' own shapes */
     int warm_up_iterations;
     const struct tn_batching *batching; /* NULL: none. Stays as long as the servable */
@@ -96,6 +87,13 @@ typedef struct tn_task { /* part of what the task works on; free again when run 
 tn_code tn_pool_new(int threads, int64_t most_waiting, tn_pool **out, tn_error *err); /* 0: no limit */
 bool tn_pool_add(tn_pool *p, tn_task *t); /* false: too many wait */
 void tn_pool_free(tn_pool *p);            /* after all tasks have run */
+/* How many threads a task may have that this thread is running: its own and those that are idle, where it is the pool's
+ * first thread, which leads them; else 1. Only one thread leads, so that the team stays awake from step to step. */
+int tn_pool_lead(tn_pool *p);
+/* What is left of the task that this thread is running is little: the first thread will be there for the next one. */
+void tn_pool_almost_done(tn_pool *p);
+/* The size of a team, of at most so many threads, for a question that takes so many microseconds alone. */
+int tn_team_for(int most, int64_t us);
 
 /* ==== asking (asking.c) ==== */
 
@@ -109,8 +107,8 @@ typedef struct tn_asker {
     const tn_tensor *const *defaults; /* by input; NULL where there is none */
     int n_defaults;
 } tn_asker;
-/* m and cores are borrowed. cores NULL: every question has the session's threads. */
-tn_code tn_askers_new(tn_loaded *m, tn_cores *cores, tn_askers **out, tn_error *err);
+/* m is borrowed. */
+tn_code tn_askers_new(tn_loaded *m, tn_askers **out, tn_error *err);
 tn_code tn_asker_prepare(const tn_asker *a, tn_error *err); /* plans it ahead; else its first question does */
 void tn_askers_free(tn_askers *a);
 int tn_askers_count(const tn_askers *a);
@@ -134,12 +132,14 @@ struct tn_ask {
     int n_wanted;
     int64_t deadline;     /* tn_now_us; 0: none */
     const atomic_int *cancel;
+    tn_pool *pool;        /* whose threads a long one may have; NULL: none */
     tn_tensor **out;      /* by `wanted`: room given by the caller, filled on success, the caller's to drop */
     int64_t queued_us, ran_us; /* results: in the batching queue or the pool's; in the plan (the whole batch) */
     void (*done)(tn_ask *a, tn_code code, tn_error *err); /* of tn_ask_start */
     void *payload;
     /* asking.c's and batching.c's */
     struct tn_choice *choice;
+    int team; /* threads that compute it; 0: the session's */
     int64_t began;
     tn_task task;
     tn_piece piece;
@@ -225,7 +225,7 @@ typedef struct tn_manager_options { /* flags of TensorFlow Serving by the same n
     const char *const *tags;
     int n_tags;
     tn_session_options session; /* of every servable; memory_limit: of each */
-    tn_cores *cores;            /* that all their questions share; NULL: each has the session's threads */
+    int team;                   /* as tn_servable_options has it */
     bool warm_up;
     int warm_up_iterations;
     const tn_batching *batching; /* NULL: none */

@@ -20,7 +20,6 @@ struct tn_server {
     tn_server_plan plan;
     tn_log log;
     tn_service service;
-    tn_cores cores;
     bool serves; /* the service's threads run */
     tn_rest rest;
     tn_grpc_server *grpc;
@@ -71,7 +70,7 @@ static tn_code make_manager(tn_server *s, tn_error *err)
         .tags = s->plan.tags,
         .n_tags = s->plan.n_tags,
         .session = s->plan.session,
-        .cores = s->plan.shares_cores ? &s->cores : NULL,
+        .team = s->plan.leads ? s->plan.compute_threads : 0,
         .warm_up = o->enable_model_warmup,
         .warm_up_iterations = (int)o->num_request_iterations_for_warmup,
         .batching = s->plan.batches ? b : NULL,
@@ -124,7 +123,6 @@ tn_code tn_server_new(const tn_server_options *o, tn_server **out, tn_error *err
     pthread_mutex_init(&s->reload_lock, NULL);
     pthread_cond_init(&s->changed, NULL);
     atomic_init(&s->service.not_serving, 1);
-    s->cores.n = tn_core_count();
     tn_code code = make_parts(s, err);
     if (code != TN_OK) {
         tn_server_free(s);

@@ -20,7 +20,7 @@ typedef struct tn_server_plan { /* what the options say, checked */
     int n_tags;
     tn_grpc_server_options grpc; /* limits and keepalive, by grpc_channel_arguments */
     tn_session_options session;
-    bool shares_cores; /* no number of threads is given: questions have what is idle */
+    bool leads; /* no number of threads is given: a long question has those that are idle */
     int compute_threads;
     tn_arena *arena;
 } tn_server_plan;

@@ -201,7 +201,7 @@ static tn_code session(const tn_server_options *o, tn_server_plan *p, tn_error *
     int64_t inter = o->tensorflow_inter_op_parallelism ? o->tensorflow_inter_op_parallelism : session;
     p->session = (tn_session_options){
         .threads = intra ? (int)intra : 1, .memory_limit = o->model_memory_limit, .max_bound_shapes = 128};
-    p->shares_cores = !intra;
+    p->leads = !intra;
     p->compute_threads = inter ? (int)inter : tn_core_count();
     return TN_OK;
 }

@@ -60,7 +60,7 @@ tn_code tn_turn_ask(tn_turn *t, const tn_asker *a, const int *wanted, int n_want
 {
     int n_out = wanted ? n_wanted : a->signature->n_out;
     t->ask = (tn_ask){.servable = t->servable, .asker = a, .wanted = wanted, .n_wanted = n_out,
-                      .deadline = t->deadline, .cancel = t->cancel};
+                      .deadline = t->deadline, .cancel = t->cancel, .pool = t->service->pool};
     t->ask.in = TN_ARRAY(t->arena, a->signature->n_in + 1, const tn_tensor *);
     t->ask.out = TN_ARRAY(t->arena, n_out + 1, tn_tensor *);
     return t->ask.in && t->ask.out ? TN_OK : tn_no_memory(err, 0);

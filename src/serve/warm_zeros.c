@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * warm_zeros.c - questions that are made up of what signatures say of their inputs: zeros of one row, before a model is
- * AVAILABLE, and plans for larger batches afterwards, in the background, as far as they do not take too much memory.
+ * warm_zeros.c - questions that are made up of what signatures say of their inputs: zeros of one row, before a
+ * model is AVAILABLE, and plans for larger batches afterwards, in the background, as far as they do not take too
+ * much memory.
  *
  * Invariant: what fails here is no failure of the model.
  */
@@ -74,8 +75,6 @@ static tn_code question_of(const tn_asker *a, int64_t rows, const atomic_int *ca
     return code;
 }
 
-/* The first run makes the plan, the second shows how long such a question takes, the third has as many threads as that
- * may have, and their plan. */
 static tn_code ask_times(question *q, int times, tn_error *err)
 {
     for (int i = 0; i < times; i++) {
@@ -85,11 +84,20 @@ static tn_code ask_times(question *q, int times, tn_error *err)
     return TN_OK;
 }
 
-static tn_code ask_zeros(const tn_asker *a, const atomic_int *cancel, tn_error *err)
+/* The first run makes the plan, the second shows how long such a question takes, and the third is that of the team
+ * it may have. */
+static tn_code ask_both_ways(question *q, int most, tn_error *err)
+{
+    TN_TRY(ask_times(q, 2, err));
+    q->ask.team = tn_team_for(most, tn_ask_usual(&q->ask));
+    return q->ask.team > 1 ? ask_times(q, 1, err) : TN_OK;
+}
+
+static tn_code ask_zeros(const tn_asker *a, int team, const atomic_int *cancel, tn_error *err)
 {
     question q;
     TN_TRY(question_of(a, 1, cancel, &q, err));
-    tn_code code = ask_times(&q, 3, err);
+    tn_code code = ask_both_ways(&q, team, err);
     question_free(&q);
     return code;
 }
@@ -99,7 +107,8 @@ tn_code tn_warm_up_zeros(tn_servable *s, const tn_servable_options *o, tn_error 
     for (int i = 0; i < tn_askers_count(s->askers); i++) {
         tn_error why;
         const tn_asker *a = tn_askers_at(s->askers, i);
-        tn_code code = ask_zeros(a, o->cancel, &why);
+        tn_code code = ask_zeros(a, s->team, o->cancel, &why);
+        tn_session_team_end();
         if (is_cancelled(o->cancel)) return tn_fail(err, TN_CANCELLED, "loading was cancelled");
         if (code != TN_OK)
             tn_logf(o->log, TN_DEBUG, "signature %s of {name: %s version: %lld} was not warmed up: %s",
@@ -118,19 +127,19 @@ static bool has_open_batch(const tn_loaded_signature *g)
 }
 
 /* A run touches memory for the first time and prepares what is prepared while running. */
-static tn_code plan_and_run(question *q, size_t *bytes, tn_error *err)
+static tn_code plan_and_run(question *q, int team, size_t *bytes, tn_error *err)
 {
     TN_TRY(tn_prepared_bind(q->ask.choice->prepared, q->ask.in, bytes, err));
-    return *bytes > LARGEST_RUN ? TN_OK : ask_times(q, 2, err);
+    return *bytes > LARGEST_RUN ? TN_OK : ask_both_ways(q, team, err);
 }
 
 /* false: larger ones are not tried. */
-static bool plan_for(const tn_asker *a, int64_t rows, const atomic_int *cancel, size_t *sum)
+static bool plan_for(const tn_asker *a, int64_t rows, int team, const atomic_int *cancel, size_t *sum)
 {
     question q;
     size_t bytes = 0;
     if (question_of(a, rows, cancel, &q, NULL) != TN_OK) return false;
-    tn_code code = plan_and_run(&q, &bytes, NULL);
+    tn_code code = plan_and_run(&q, team, &bytes, NULL);
     question_free(&q);
     *sum += bytes;
     return code == TN_OK && bytes <= LARGEST_PLAN && *sum <= ALL_PLANS;
@@ -159,8 +168,9 @@ void tn_warm_up_sizes(tn_servable *s, const atomic_int *cancel)
         int64_t rows = 1;
         for (int k = 0; rows && has_open_batch(a->signature) && is_wanted(s, cancel); k++) {
             rows = expected_size(s->batching, k);
-            if (rows && !plan_for(a, rows, cancel, &sum)) break;
+            if (rows && !plan_for(a, rows, s->team, cancel, &sum)) break;
         }
     }
+    tn_session_team_end();
     tn_file_copies_enter(before);
 }

@@ -2,41 +2,70 @@
  *
  * workers.c - a pool of threads that take tasks in the order in which they came.
  *
- * Invariants: a task that was accepted is run exactly once, also when the pool is being freed; the pool does not touch
- * it once its run has been called.
+ * The first thread comes first: who asks one thing at a time is answered by one thread, whose team (tn_pool_lead)
+ * is awake.
+ *
+ * Invariants: a task that was accepted is run exactly once, also when the pool is being freed; the pool does not
+ * touch it once its run has been called.
  */
 #include "serve.h"
 
+typedef struct worker {
+    tn_pool *pool;
+    pthread_t thread;
+    bool computes; /* has a task, and has not said that the rest of it is little */
+} worker;
+
 struct tn_pool {
     pthread_mutex_t lock;
-    pthread_cond_t more;
+    pthread_cond_t lead, more; /* for the first thread, for the others */
     tn_task *first, **last;
     int64_t waiting, most;
-    int idle;
+    bool lead_idle;
+    int idle; /* others */
+    int computing;
     bool ending;
     int n;
-    pthread_t threads[];
+    worker workers[];
 };
 
-static tn_task *take(tn_pool *p)
+static void set_computes(worker *w, bool computes)
 {
+    w->pool->computing += computes - w->computes;
+    w->computes = computes;
+}
+
+static void wait_for_task(worker *w)
+{
+    tn_pool *p = w->pool;
+    bool leads = w == p->workers;
+    if (leads) p->lead_idle = true;
+    else p->idle++;
+    while (!p->first && !p->ending) pthread_cond_wait(leads ? &p->lead : &p->more, &p->lock);
+    if (leads) p->lead_idle = false;
+    else p->idle--;
+}
+
+static tn_task *take(worker *w)
+{
+    tn_pool *p = w->pool;
     pthread_mutex_lock(&p->lock);
-    p->idle++;
-    while (!p->first && !p->ending) pthread_cond_wait(&p->more, &p->lock);
-    p->idle--;
+    set_computes(w, false);
+    if (!p->first) wait_for_task(w);
     tn_task *t = p->first;
     if (t) {
         p->first = t->next;
         if (!p->first) p->last = &p->first;
         p->waiting--;
+        set_computes(w, true);
     }
     pthread_mutex_unlock(&p->lock);
     return t;
 }
 
-static void *work(void *pool)
+static void *work(void *worker)
 {
-    for (tn_task *t; (t = take(pool));) t->run(t);
+    for (tn_task *t; (t = take(worker));) t->run(t);
     return NULL;
 }
 
@@ -44,20 +73,30 @@ tn_code tn_pool_new(int threads, int64_t most_waiting, tn_pool **out, tn_error *
 {
     if (threads < 1 || threads > 4096)
         return tn_fail(err, TN_INVALID_ARGUMENT, "a pool of %d threads; 1 to 4096 are possible", threads);
-    tn_pool *p = tn_calloc(1, sizeof *p + (size_t)threads * sizeof *p->threads);
+    tn_pool *p = tn_calloc(1, sizeof *p + (size_t)threads * sizeof *p->workers);
     if (!p) return tn_no_memory(err, sizeof *p);
     pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->lead, NULL);
     pthread_cond_init(&p->more, NULL);
     p->last = &p->first;
     p->most = most_waiting;
     for (; p->n < threads; p->n++) {
-        int failed = pthread_create(&p->threads[p->n], NULL, work, p);
+        worker *w = &p->workers[p->n];
+        w->pool = p;
+        int failed = pthread_create(&w->thread, NULL, work, w);
         if (!failed) continue;
         tn_pool_free(p);
         return tn_fail_errno(err, failed, "thread %d of %d", p->n + 1, threads);
     }
     *out = p;
     return TN_OK;
+}
+
+/* Wakes one: the first thread where it is idle, nobody where it soon will be, else another. */
+static void wake(tn_pool *p)
+{
+    if (p->lead_idle) pthread_cond_signal(&p->lead);
+    if (p->idle && (p->workers->computes || p->waiting > 1)) pthread_cond_signal(&p->more);
 }
 
 bool tn_pool_add(tn_pool *p, tn_task *t)
@@ -69,10 +108,27 @@ bool tn_pool_add(tn_pool *p, tn_task *t)
         *p->last = t;
         p->last = &t->next;
         p->waiting++;
-        if (p->idle) pthread_cond_signal(&p->more);
+        wake(p);
     }
     pthread_mutex_unlock(&p->lock);
     return ok;
+}
+
+int tn_pool_lead(tn_pool *p)
+{
+    if (!pthread_equal(p->workers->thread, pthread_self())) return 1;
+    pthread_mutex_lock(&p->lock);
+    int n = p->first ? 1 : p->n - p->computing + 1;
+    pthread_mutex_unlock(&p->lock);
+    return n;
+}
+
+void tn_pool_almost_done(tn_pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    for (int i = 0; i < p->n; i++)
+        if (pthread_equal(p->workers[i].thread, pthread_self())) set_computes(&p->workers[i], false);
+    pthread_mutex_unlock(&p->lock);
 }
 
 void tn_pool_free(tn_pool *p)
@@ -80,9 +136,11 @@ void tn_pool_free(tn_pool *p)
     if (!p) return;
     pthread_mutex_lock(&p->lock);
     p->ending = true;
+    pthread_cond_signal(&p->lead);
     pthread_cond_broadcast(&p->more);
     pthread_mutex_unlock(&p->lock);
-    for (int i = 0; i < p->n; i++) pthread_join(p->threads[i], NULL);
+    for (int i = 0; i < p->n; i++) pthread_join(p->workers[i].thread, NULL);
+    pthread_cond_destroy(&p->lead);
     pthread_cond_destroy(&p->more);
     pthread_mutex_destroy(&p->lock);
     tn_free(p);

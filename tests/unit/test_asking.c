@@ -221,45 +221,42 @@ static void test_where(void **state)
     tn_servable_drop(s);
 }
 
-/* ==== cores ==== */
+/* ==== teams ==== */
 
 static void test_teams(void **state)
 {
     (void)state;
-    tn_cores c = {.n = 12};
-    assert_int_equal(tn_cores_take(&c, 0), 1); /* not known, or short */
-    tn_cores_give(&c);
-    assert_int_equal(tn_cores_take(&c, 1000), 2);
-    tn_cores_give(&c);
-    assert_int_equal(tn_cores_take(&c, 1000000), 8);
-    assert_int_equal(tn_cores_take(&c, 1000000), 4); /* of the six that are its share */
-    assert_int_equal(tn_cores_take(&c, 1000000), 4);
-    assert_int_equal(tn_cores_take(&c, 1000000), 2);
-    for (int i = 4; i < 20; i++) assert_int_equal(tn_cores_take(&c, 1000000), i < 6 ? 2 : 1);
-    for (int i = 0; i < 20; i++) tn_cores_give(&c);
-    assert_int_equal(atomic_load(&c.busy), 0);
-    c.n = 1;
-    assert_int_equal(tn_cores_take(&c, 1000000), 1);
+    assert_int_equal(tn_team_for(8, 0), 1); /* not known, or short */
+    assert_int_equal(tn_team_for(8, 999), 1);
+    assert_int_equal(tn_team_for(8, 1000), 2);
+    assert_int_equal(tn_team_for(8, 1000000), 8);
+    assert_int_equal(tn_team_for(7, 1000000), 4);
+    assert_int_equal(tn_team_for(1, 1000000), 1);
+    assert_int_equal(tn_team_for(1000, 1000000), 16);
 }
 
 static void test_run_by_a_team(void **state)
 {
     tn_error err;
-    tn_askers *askers;
-    tn_cores cores = {.n = 2};
+    tn_pool *pool;
+    assert_ok(tn_pool_new(2, 0, &pool, &err), &err);
     tn_servable *s = load_served(state, false);
     tn_tensor *x = number(4), *out[1];
     const tn_tensor *in[] = {x};
-    assert_ok(tn_askers_new(s->loaded, &cores, &askers, &err), &err);
-    tn_ask q = {.servable = s, .asker = tn_askers_named(askers, TN_VIEW("scale")), .in = in, .n_wanted = 1, .out = out};
+    s->team = 2;
     for (int i = 0; i < 4; i++) {
-        if (i == 2) tn_choice_measured(q.choice, tn_ask_size(in, 1), 1000000); /* it seems to take long */
-        assert_ok(tn_ask_run(&q, &err), &err);
+        place_of_run p = {.done = 0};
+        tn_ask q = {.servable = s, .asker = asker(s, "scale"), .in = in, .n_wanted = 1, .out = out, .done = note, .payload = &p};
+        assert_ok(tn_ask_ready(&q, &err), &err);
+        for (int k = 0; i && k < 100; k++) tn_choice_measured(q.choice, tn_ask_size(in, 1), 1000000); /* so it seems */
+        tn_ask_start(&q, pool);
+        while (!atomic_load(&p.done)) sched_yield();
+        assert_int_equal(p.code, TN_OK);
         assert_true(TN_FLOATS(out[0])[0] == 8);
+        if (i) assert_in_range(q.team, 1, 2); /* 2 where the other thread has begun to wait */
         tn_tensor_unref(out[0]);
-        assert_int_equal(atomic_load(&cores.busy), 0);
     }
-    tn_askers_free(askers);
+    tn_pool_free(pool);
     tn_tensor_unref(x);
     tn_servable_drop(s);
 }
