@@ -510,6 +510,15 @@ static tn_code check_tls(const tn_http_server_options *o, tn_error *err)
     return TN_OK;
 }
 
+/* Whoever comes while the server drains is turned away: MHD_quiesce_daemon, which would close the port, ends the
+ * process when one of the daemon's threads notices it at the wrong moment. */
+static enum MHD_Result admit(void *server, const struct sockaddr *address, socklen_t size)
+{
+    tn_http_server *s = server;
+    (void)address, (void)size;
+    return atomic_load(&s->draining) ? MHD_NO : MHD_YES;
+}
+
 static tn_code start_daemon(tn_http_server *s, tn_error *err)
 {
     const tn_http_server_options *o = &s->o;
@@ -526,7 +535,7 @@ static tn_code start_daemon(tn_http_server *s, tn_error *err)
     };
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     s->daemon = MHD_start_daemon(
-        flags | (tls ? (unsigned)MHD_USE_TLS : 0), 0, NULL, NULL, access_handler, s,
+        flags | (tls ? (unsigned)MHD_USE_TLS : 0), 0, admit, s, access_handler, s,
         MHD_OPTION_EXTERNAL_LOGGER, hear_trouble, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd,
         MHD_OPTION_THREAD_POOL_SIZE, (unsigned)(o->threads > 1 ? o->threads : 0), MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)o->max_connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TN_MAX(o->timeout, 1),
@@ -590,13 +599,7 @@ static bool wait_until_none(tn_http_server *s, const int64_t *count, double seco
 
 bool tn_http_server_drain(tn_http_server *s, double seconds)
 {
-    if (!atomic_exchange(&s->draining, 1)) {
-        int fd = MHD_quiesce_daemon(s->daemon);
-        if (fd >= 0) {
-            close(fd);
-            s->listen_fd = -1;
-        }
-    }
+    atomic_store(&s->draining, 1);
     if (wait_until_none(s, &s->open, TN_MAX(seconds, 0))) return true;
     atomic_store(&s->cancelled, 1);
     return false;
@@ -611,6 +614,7 @@ void tn_http_server_free(tn_http_server *s)
         wait_until_none(s, &s->handled, -1);
         tn_guests_stop(s->guests);
         MHD_stop_daemon(s->daemon);
+        s->listen_fd = -1; /* which that has closed */
     }
     tn_guests_free(s->guests);
     if (s->listen_fd >= 0) close(s->listen_fd);
