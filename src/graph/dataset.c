@@ -262,9 +262,9 @@ tn_code tn_dataset_int(const tn_run *r, int input, const char *what, int64_t *ou
 
 /* ==== asked ==== */
 
-tn_turn tn_turn_of(const tn_run *r, const char *owner)
+tn_pull tn_turn_of(const tn_run *r, const char *owner)
 {
-    return (tn_turn){.run = r, .owner = owner, .depth = tn_run_depth(r)};
+    return (tn_pull){.run = r, .owner = owner, .depth = tn_run_depth(r)};
 }
 
 tn_tensor **tn_element_new(int n)
@@ -280,7 +280,7 @@ void tn_element_drop(tn_tensor **e, int n)
     }
 }
 
-static tn_code enter(tn_turn *t, tn_error *err)
+static tn_code enter(tn_pull *t, tn_error *err)
 {
     if (t->depth >= TN_CALL_DEPTH)
         return tn_fail(err, TN_INVALID_ARGUMENT, "data sets nested deeper than %d", TN_CALL_DEPTH);
@@ -288,7 +288,7 @@ static tn_code enter(tn_turn *t, tn_error *err)
     return TN_OK;
 }
 
-tn_code tn_source_start(tn_dataset *d, tn_turn *t, tn_source **out, tn_error *err)
+tn_code tn_source_start(tn_dataset *d, tn_pull *t, tn_source **out, tn_error *err)
 {
     tn_source *s = tn_calloc(1, d->kind->state);
     if (!s) return tn_no_memory(err, d->kind->state);
@@ -326,7 +326,7 @@ static tn_code check_element(const tn_dataset *d, tn_tensor *const *e, tn_error 
     return TN_OK;
 }
 
-tn_code tn_source_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+tn_code tn_source_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     *end = s->ended;
     if (s->ended) return TN_OK;
@@ -340,7 +340,7 @@ tn_code tn_source_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_
     return code;
 }
 
-tn_code tn_source_call(const tn_source *s, int k, tn_turn *t, tn_tensor *const *args, int n_args,
+tn_code tn_source_call(const tn_source *s, int k, tn_pull *t, tn_tensor *const *args, int n_args,
                        tn_tensor **out, int n_out, tn_error *err)
 {
     const tn_data_function *f = &s->d->f[k];
@@ -360,7 +360,7 @@ tn_code tn_source_call(const tn_source *s, int k, tn_turn *t, tn_tensor *const *
     return code;
 }
 
-tn_code tn_source_ask(const tn_source *s, int k, tn_turn *t, tn_tensor *const *args, int n_args, bool *yes,
+tn_code tn_source_ask(const tn_source *s, int k, tn_pull *t, tn_tensor *const *args, int n_args, bool *yes,
                       tn_error *err)
 {
     tn_tensor *answer;
@@ -371,7 +371,7 @@ tn_code tn_source_ask(const tn_source *s, int k, tn_turn *t, tn_tensor *const *a
     return fits ? TN_OK : tn_fail(err, TN_INVALID_ARGUMENT, "Predicate function must return a scalar bool.");
 }
 
-tn_code tn_source_expand(const tn_source *s, int k, tn_turn *t, tn_tensor *const *args, int n_args,
+tn_code tn_source_expand(const tn_source *s, int k, tn_pull *t, tn_tensor *const *args, int n_args,
                          tn_source **out, tn_error *err)
 {
     tn_tensor *made;

@@ -16,11 +16,11 @@
 typedef struct tn_dataset tn_dataset;
 typedef struct tn_source tn_source;
 
-typedef struct tn_turn { /* who asks for the next element */
+typedef struct tn_pull { /* who asks for the next element */
     const tn_run *run;
     const char *owner; /* whose functions are called */
     int depth;
-} tn_turn;
+} tn_pull;
 
 enum { TN_UNKNOWN_CARDINALITY = -2, TN_INFINITE_CARDINALITY = -1 };
 
@@ -28,9 +28,9 @@ typedef struct tn_dataset_kind {
     const char *name;
     size_t state;      /* of its iterators, each of which begins with a tn_source; zeroed to begin with */
     bool starts_input; /* the iterator of input 0 is there when start is called */
-    tn_code (*start)(tn_source *s, tn_turn *t, tn_error *err); /* may be NULL */
+    tn_code (*start)(tn_source *s, tn_pull *t, tn_error *err); /* may be NULL */
     /* The next element into out (width NULLs), or *end. out is the caller's, also when it fails. */
-    tn_code (*next)(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err);
+    tn_code (*next)(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err);
     void (*stop)(tn_source *s);                  /* releases what start and next have made; may be NULL */
     int64_t (*cardinality)(const tn_dataset *d); /* NULL: unknown */
     void (*drop)(tn_dataset *d);                 /* releases what `own` holds; may be NULL */
@@ -111,22 +111,22 @@ tn_code tn_dataset_fits(const tn_dataset *d, int width, const tn_dtype *types, c
 
 /* ==== taking their elements ==== */
 
-tn_turn tn_turn_of(const tn_run *r, const char *owner);
-tn_code tn_source_start(tn_dataset *d, tn_turn *t, tn_source **out, tn_error *err);
+tn_pull tn_turn_of(const tn_run *r, const char *owner);
+tn_code tn_source_start(tn_dataset *d, tn_pull *t, tn_source **out, tn_error *err);
 void tn_source_stop(tn_source *s);
 /* out: width places; all NULL where it ends or fails. */
-tn_code tn_source_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err);
+tn_code tn_source_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err);
 void tn_element_drop(tn_tensor **e, int n); /* and NULLs in their places */
 /* NULLs, tn_free; NULL: no memory. */
 tn_tensor **tn_element_new(int n);
 /* Function k of the data set on an element and what it captured. */
-tn_code tn_source_call(const tn_source *s, int k, tn_turn *t, tn_tensor *const *args, int n_args,
+tn_code tn_source_call(const tn_source *s, int k, tn_pull *t, tn_tensor *const *args, int n_args,
                        tn_tensor **out, int n_out, tn_error *err);
 /* The same of a predicate. */
-tn_code tn_source_ask(const tn_source *s, int k, tn_turn *t, tn_tensor *const *args, int n_args, bool *yes,
+tn_code tn_source_ask(const tn_source *s, int k, tn_pull *t, tn_tensor *const *args, int n_args, bool *yes,
                       tn_error *err);
 /* The data set that function k makes of an element, started. */
-tn_code tn_source_expand(const tn_source *s, int k, tn_turn *t, tn_tensor *const *args, int n_args,
+tn_code tn_source_expand(const tn_source *s, int k, tn_pull *t, tn_tensor *const *args, int n_args,
                          tn_source **out, tn_error *err);
 /* Elements that are kept (elements.c). */
 typedef struct tn_elements {
@@ -138,7 +138,7 @@ typedef struct tn_elements {
 void tn_elements_begin(tn_elements *e, const tn_dataset *of);
 tn_code tn_elements_add(tn_elements *e, tn_tensor *const *element, tn_error *err);
 /* Until there are `most`, or *end. */
-tn_code tn_elements_fill(tn_elements *e, tn_source *from, tn_turn *t, int64_t most, bool *end, tn_error *err);
+tn_code tn_elements_fill(tn_elements *e, tn_source *from, tn_pull *t, int64_t most, bool *end, tn_error *err);
 void tn_elements_forget(tn_elements *e, int64_t n); /* the first n */
 void tn_elements_drop(tn_elements *e);
 /* Row i of t, as a tensor of its own. */

@@ -40,7 +40,7 @@ tn_code tn_elements_add(tn_elements *e, tn_tensor *const *element, tn_error *err
     return TN_OK;
 }
 
-tn_code tn_elements_fill(tn_elements *e, tn_source *from, tn_turn *t, int64_t most, bool *end, tn_error *err)
+tn_code tn_elements_fill(tn_elements *e, tn_source *from, tn_pull *t, int64_t most, bool *end, tn_error *err)
 {
     while (e->n < most && !*end) {
         tn_tensor **place = room(e);

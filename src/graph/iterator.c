@@ -178,7 +178,7 @@ static bool holds(const tn_dataset *d, const iterator *i, int depth)
 tn_code tn_iterator_begin(tn_resource *res, const tn_run *r, tn_dataset *d, bool once, tn_error *err)
 {
     iterator *i = (iterator *)res;
-    tn_turn t = tn_turn_of(r, tn_iterator_owner(&i->base));
+    tn_pull t = tn_turn_of(r, tn_iterator_owner(&i->base));
     tn_source *s;
     TN_TRY(tn_dataset_fits(d, i->width, i->types, i->shapes, err));
     if (holds(d, i, 0))
@@ -210,7 +210,7 @@ bool tn_iterator_has_begun(tn_resource *res)
 tn_code tn_iterator_next(tn_resource *res, const tn_run *r, tn_tensor **out, bool *end, tn_error *err)
 {
     iterator *i = (iterator *)res;
-    tn_turn t = tn_turn_of(r, tn_iterator_owner(&i->base));
+    tn_pull t = tn_turn_of(r, tn_iterator_owner(&i->base));
     TN_TRY(take(i, r, err));
     tn_code code = TN_OK;
     if (i->at)

@@ -48,7 +48,7 @@ static tn_code stack(const tn_elements *q, int k, tn_tensor **out, tn_error *err
 
 typedef tn_code (*join_fn)(const tn_dataset *d, const tn_elements *q, int k, tn_tensor **out, tn_error *err);
 
-static tn_code join(tn_source *s, tn_turn *t, join_fn one, tn_tensor **out, bool *end, tn_error *err)
+static tn_code join(tn_source *s, tn_pull *t, join_fn one, tn_tensor **out, bool *end, tn_error *err)
 {
     tn_elements q;
     bool over = false;
@@ -66,7 +66,7 @@ static tn_code stack_one(const tn_dataset *d, const tn_elements *q, int k, tn_te
     return stack(q, k, out, err);
 }
 
-static tn_code batch_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code batch_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     return join(s, t, stack_one, out, end, err);
 }
@@ -201,7 +201,7 @@ static tn_code pad_one(const tn_dataset *d, const tn_elements *q, int k, tn_tens
     return code;
 }
 
-static tn_code padded_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code padded_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     return join(s, t, pad_one, out, end, err);
 }
@@ -266,7 +266,7 @@ typedef struct unbatched {
     int64_t i, n;
 } unbatched;
 
-static tn_code unbatch_start(tn_source *s, tn_turn *t, tn_error *err)
+static tn_code unbatch_start(tn_source *s, tn_pull *t, tn_error *err)
 {
     (void)t;
     unbatched *u = (unbatched *)s;
@@ -298,7 +298,7 @@ static tn_code row_count(tn_tensor *const *e, int width, int64_t *n, tn_error *e
     return TN_OK;
 }
 
-static tn_code unbatch_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code unbatch_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     unbatched *u = (unbatched *)s;
     while (u->i >= u->n) {

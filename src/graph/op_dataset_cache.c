@@ -43,7 +43,7 @@ static tn_resource *cache_new(tn_resource_kind kind)
 
 /* ==== iterators ==== */
 
-static tn_code cache_start(tn_source *s, tn_turn *t, tn_error *err)
+static tn_code cache_start(tn_source *s, tn_pull *t, tn_error *err)
 {
     cached *v = (cached *)s;
     cache *c = (cache *)s->d->shared;
@@ -80,7 +80,7 @@ static void read_next(cached *v, const cache *c, tn_tensor **out, bool *end)
     for (int k = 0; k < c->has.width; k++) out[k] = tn_tensor_ref(from[k]);
 }
 
-static tn_code cache_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code cache_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     cached *v = (cached *)s;
     cache *c = (cache *)s->d->shared;

@@ -65,7 +65,7 @@ static tn_code expand(const tn_source *s, tn_buf *bytes, tn_error *err)
 }
 
 /* The present file's bytes; *end: there is none. Where there is an error, it is the next time, too. */
-static tn_code open_file(tn_source *s, tn_turn *t, bool *end, tn_error *err)
+static tn_code open_file(tn_source *s, tn_pull *t, bool *end, tn_error *err)
 {
     reading *f = (reading *)s;
     *end = f->file >= tn_tensor_count(s->d->tensor[0]);
@@ -111,7 +111,7 @@ static tn_code new_files(tn_run *r, const tn_dataset_kind *k, int compression, t
 
 /* ==== lines ==== */
 
-static tn_code line_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code line_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     reading *f = (reading *)s;
     while (!f->open || f->at >= f->end) {
@@ -148,7 +148,7 @@ TN_DATASET(TextLineDataset, line_run, "filenames:string compression_type:string 
 
 /* ==== TFRecord ==== */
 
-static tn_code open_records(tn_source *s, tn_turn *t, bool *end, tn_error *err)
+static tn_code open_records(tn_source *s, tn_pull *t, bool *end, tn_error *err)
 {
     reading *f = (reading *)s;
     tn_code code = open_file(s, t, end, err);
@@ -161,7 +161,7 @@ static tn_code open_records(tn_source *s, tn_turn *t, bool *end, tn_error *err)
 
 /* A file ends where there is no room for a record's head; where one is damaged, the rest of its file is lost.
  */
-static tn_code record_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code record_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     reading *f = (reading *)s;
     while (!f->open || f->end - f->at < RECORD_HEAD) {
@@ -208,7 +208,7 @@ TN_DATASET(TFRecordDatasetV2, record_run, RECORDS " byte_offsets:int64", " metad
 
 /* ==== records of one length ==== n: compression, header, record, footer */
 
-static tn_code open_fixed(tn_source *s, tn_turn *t, bool *end, tn_error *err)
+static tn_code open_fixed(tn_source *s, tn_pull *t, bool *end, tn_error *err)
 {
     reading *f = (reading *)s;
     const int64_t *n = s->d->n;
@@ -234,7 +234,7 @@ static tn_code open_fixed(tn_source *s, tn_turn *t, bool *end, tn_error *err)
     return TN_OK;
 }
 
-static tn_code fixed_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code fixed_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     reading *f = (reading *)s;
     while (!f->open || f->at >= f->end) {
@@ -286,7 +286,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static tn_code match_start(tn_source *s, tn_turn *t, tn_error *err)
+static tn_code match_start(tn_source *s, tn_pull *t, tn_error *err)
 {
     matching *m = (matching *)s;
     if (!(m->arena = tn_arena_new(0))) return tn_no_memory(err, 0);
@@ -301,7 +301,7 @@ static void match_stop(tn_source *s)
     tn_arena_free(((matching *)s)->arena);
 }
 
-static tn_code match_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code match_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     (void)t;
     matching *m = (matching *)s;

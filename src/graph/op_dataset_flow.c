@@ -21,7 +21,7 @@ static tn_code one_input(tn_run *r, const tn_dataset_kind *k, const char *number
 
 /* ==== handed through ==== */
 
-static tn_code through_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code through_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     return tn_source_next(s->in, t, out, end, err);
 }
@@ -75,7 +75,7 @@ TN_DATASET(ExperimentalBytesProducedStatsDataset, through_run, INPUT " tag:strin
 
 /* ==== some of them ==== */
 
-static tn_code take_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code take_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     counted *c = (counted *)s;
     *end = s->d->n[0] >= 0 && c->n >= s->d->n[0];
@@ -99,7 +99,7 @@ static const tn_dataset_kind take_kind = {.name = "Take",
                                           .next = take_next,
                                           .cardinality = take_count};
 
-static tn_code skip_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code skip_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     counted *c = (counted *)s;
     *end = s->d->n[0] < 0;
@@ -135,7 +135,7 @@ TN_DATASET(TakeDataset, take_run, INPUT " count:int64", TN_DATA_META);
 TN_DATASET(SkipDataset, skip_run, INPUT " count:int64", TN_DATA_META);
 
 /* One of n[0] in turn, number n[1] of them; n[2]: each must have one. */
-static tn_code shard_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code shard_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     counted *c = (counted *)s;
     for (;; c->n++) {
@@ -192,7 +192,7 @@ TN_DATASET(ShardDataset, shard_run, INPUT " num_shards:int64 index:int64",
 
 /* ==== again ==== */
 
-static tn_code repeat_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code repeat_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     counted *c = (counted *)s;
     int64_t count = s->d->n[0];
@@ -234,7 +234,7 @@ TN_DATASET(RepeatDataset, repeat_run, INPUT " count:int64", TN_DATA_META);
 
 /* ==== after each other ==== */
 
-static tn_code concatenate_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code concatenate_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     counted *c = (counted *)s;
     for (; c->n < s->d->n_inputs; c->n++) {
@@ -300,7 +300,7 @@ static void several_stop(tn_source *s)
     tn_free(v->at);
 }
 
-static tn_code several_start(tn_source *s, tn_turn *t, tn_error *err)
+static tn_code several_start(tn_source *s, tn_pull *t, tn_error *err)
 {
     several *v = (several *)s;
     v->at = tn_calloc((size_t)s->d->n_inputs + 1, sizeof *v->at);
@@ -309,7 +309,7 @@ static tn_code several_start(tn_source *s, tn_turn *t, tn_error *err)
     return TN_OK;
 }
 
-static tn_code zip_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code zip_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     several *v = (several *)s;
     int at = 0;
@@ -361,7 +361,7 @@ TN_DATASET(ZipDataset, zip_run, "input_datasets:N*variant", TN_DATA_OUT " N:int>
 
 /* ==== from one of several, as another data set says ==== */
 
-static tn_code directed_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code directed_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     several *v = (several *)s;
     tn_tensor *choice = NULL;
@@ -419,7 +419,7 @@ TN_DATASET(ExperimentalDirectedInterleaveDataset, directed_run, DIRECTED, TN_DAT
 
 /* ==== as many as they are said to be ==== */
 
-static tn_code assert_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code assert_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     counted *c = (counted *)s;
     int64_t said = s->d->n[0];

@@ -13,7 +13,7 @@ typedef struct mapped {
     tn_tensor **element; /* of the input */
 } mapped;
 
-static tn_code mapped_start(tn_source *s, tn_turn *t, tn_error *err)
+static tn_code mapped_start(tn_source *s, tn_pull *t, tn_error *err)
 {
     (void)t;
     mapped *m = (mapped *)s;
@@ -42,7 +42,7 @@ static tn_code at_end(const tn_source *s, tn_code code, bool *end, tn_error *err
     return TN_INVALID_ARGUMENT;
 }
 
-static tn_code map_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code map_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     mapped *m = (mapped *)s;
     int width = s->d->input[0]->width;
@@ -121,7 +121,7 @@ TN_DATASET(
 
 /* ==== Filter, TakeWhile ==== */
 
-static tn_code filter_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code filter_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     for (bool yes = false;;) {
         TN_TRY(tn_source_next(s->in, t, out, end, err));
@@ -135,7 +135,7 @@ static tn_code filter_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end,
 static const tn_dataset_kind filter_kind = {
     .name = "Filter", .state = sizeof(tn_source), .starts_input = true, .next = filter_next};
 
-static tn_code while_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code while_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     bool yes = true;
     TN_TRY(tn_source_next(s->in, t, out, end, err));
@@ -180,7 +180,7 @@ static int state_width(const tn_dataset *d)
     return d->n_tensors;
 }
 
-static tn_code scan_start(tn_source *s, tn_turn *t, tn_error *err)
+static tn_code scan_start(tn_source *s, tn_pull *t, tn_error *err)
 {
     (void)t;
     scanned *c = (scanned *)s;
@@ -200,7 +200,7 @@ static void scan_stop(tn_source *s)
     tn_free(c->results);
 }
 
-static tn_code scan_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code scan_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     scanned *c = (scanned *)s;
     int n = state_width(s->d), width = s->d->input[0]->width;
@@ -253,7 +253,7 @@ typedef struct interleaved {
 
 enum { MOST_LANES = 1 << 16 };
 
-static tn_code interleave_start(tn_source *s, tn_turn *t, tn_error *err)
+static tn_code interleave_start(tn_source *s, tn_pull *t, tn_error *err)
 {
     interleaved *v = (interleaved *)s;
     TN_TRY(mapped_start(s, t, err));
@@ -270,7 +270,7 @@ static void interleave_stop(tn_source *s)
 }
 
 /* The present lane gets the data set of the next element, if there is one. */
-static tn_code open_lane(tn_source *s, tn_turn *t, tn_error *err)
+static tn_code open_lane(tn_source *s, tn_pull *t, tn_error *err)
 {
     interleaved *v = (interleaved *)s;
     int width = s->d->input[0]->width;
@@ -290,7 +290,7 @@ static void next_lane(tn_source *s)
 }
 
 /* The inner data set's dtypes are whatever the function made. */
-static tn_code element_of(const tn_source *s, tn_source *inner, tn_turn *t, tn_tensor **out, bool *end,
+static tn_code element_of(const tn_source *s, tn_source *inner, tn_pull *t, tn_tensor **out, bool *end,
                           tn_error *err)
 {
     if (inner->d->width != s->d->width)
@@ -299,7 +299,7 @@ static tn_code element_of(const tn_source *s, tn_source *inner, tn_turn *t, tn_t
     return tn_source_next(inner, t, out, end, err);
 }
 
-static tn_code interleave_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code interleave_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     interleaved *v = (interleaved *)s;
     while (!v->input_ended || v->n_open) {

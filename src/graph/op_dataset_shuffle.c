@@ -153,7 +153,7 @@ typedef struct shuffled {
     bool produced;
 } shuffled;
 
-static tn_code shuffle_start(tn_source *s, tn_turn *t, tn_error *err)
+static tn_code shuffle_start(tn_source *s, tn_pull *t, tn_error *err)
 {
     (void)t;
     (void)err;
@@ -194,7 +194,7 @@ static tn_code grow(tn_source *s, tn_error *err)
     return TN_OK;
 }
 
-static tn_code begin_epoch(tn_source *s, tn_turn *t, tn_error *err)
+static tn_code begin_epoch(tn_source *s, tn_pull *t, tn_error *err)
 {
     shuffled *v = (shuffled *)s;
     if (v->n_slices == v->cap_slices) {
@@ -219,7 +219,7 @@ static bool wants_more(const tn_source *s)
     return in_buffer(v) < s->d->n[0];
 }
 
-static tn_code fill(tn_source *s, tn_turn *t, tn_error *err)
+static tn_code fill(tn_source *s, tn_pull *t, tn_error *err)
 {
     shuffled *v = (shuffled *)s;
     while (wants_more(s)) {
@@ -250,7 +250,7 @@ static void drop_empty(tn_source *s)
     }
 }
 
-static tn_code shuffle_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code shuffle_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     shuffled *v = (shuffled *)s;
     size_t size = (size_t)s->d->width * sizeof *out;
@@ -346,7 +346,7 @@ typedef struct drawn {
     tn_words words;
 } drawn;
 
-static tn_code random_start(tn_source *s, tn_turn *t, tn_error *err)
+static tn_code random_start(tn_source *s, tn_pull *t, tn_error *err)
 {
     (void)t;
     (void)err;
@@ -354,7 +354,7 @@ static tn_code random_start(tn_source *s, tn_turn *t, tn_error *err)
     return TN_OK;
 }
 
-static tn_code random_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code random_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     (void)t;
     (void)end;
@@ -392,7 +392,7 @@ TN_DATASET(RandomDatasetV2, random_run, "seed:int64 seed2:int64 seed_generator:r
 
 /* ==== Sampling ==== of each element whether it comes is drawn */
 
-static tn_code sample_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code sample_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     const float rate = TN_FLOATS(s->d->tensor[0])[0];
     for (;;) {

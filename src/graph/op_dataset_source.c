@@ -14,7 +14,7 @@ typedef struct once {
     bool given;
 } once;
 
-static tn_code tensor_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code tensor_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     (void)t;
     (void)err;
@@ -70,7 +70,7 @@ typedef struct counter {
     int64_t i;
 } counter;
 
-static tn_code slice_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code slice_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     (void)t;
     counter *c = (counter *)s;
@@ -127,7 +127,7 @@ typedef struct sparse_rows {
     int64_t row, at;
 } sparse_rows;
 
-static tn_code sparse_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code sparse_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     (void)t;
     sparse_rows *q = (sparse_rows *)s;
@@ -207,7 +207,7 @@ TN_DATASET(SparseTensorSliceDataset, sparse_run, "indices:int64 values:Tvalues d
 
 /* ==== numbers ==== */
 
-static tn_code range_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code range_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     (void)t;
     counter *c = (counter *)s;

@@ -13,7 +13,7 @@ typedef struct counter {
     int64_t i;
 } counter;
 
-static tn_code elements_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code elements_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     (void)t;
     (void)err;
@@ -34,7 +34,7 @@ static const tn_dataset_kind elements_kind = {
     .name = "Window", .state = sizeof(counter), .next = elements_next, .cardinality = elements_count};
 
 /* Of every stride-th of n elements the components [first, first + width), as a data set in a tensor. */
-static tn_code gathered(const tn_turn *t, const tn_elements *e, int64_t n, int64_t stride, int first,
+static tn_code gathered(const tn_pull *t, const tn_elements *e, int64_t n, int64_t stride, int first,
                         int width, tn_tensor **out, tn_error *err)
 {
     tn_dataset *d;
@@ -63,7 +63,7 @@ typedef struct windows {
     bool over;
 } windows;
 
-static tn_code window_start(tn_source *s, tn_turn *t, tn_error *err)
+static tn_code window_start(tn_source *s, tn_pull *t, tn_error *err)
 {
     (void)t;
     (void)err;
@@ -77,7 +77,7 @@ static void window_stop(tn_source *s)
 }
 
 /* Past those that are in no window. */
-static tn_code pass(tn_source *s, tn_turn *t, int64_t n, tn_error *err)
+static tn_code pass(tn_source *s, tn_pull *t, int64_t n, tn_error *err)
 {
     windows *w = (windows *)s;
     tn_tensor **e = tn_element_new(w->has.width);
@@ -90,7 +90,7 @@ static tn_code pass(tn_source *s, tn_turn *t, int64_t n, tn_error *err)
     return code;
 }
 
-static tn_code window_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code window_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     windows *w = (windows *)s;
     const int64_t shift = s->d->n[1], stride = s->d->n[2];
@@ -164,7 +164,7 @@ typedef struct grouped {
     bool over;
 } grouped;
 
-static tn_code group_start(tn_source *s, tn_turn *t, tn_error *err)
+static tn_code group_start(tn_source *s, tn_pull *t, tn_error *err)
 {
     (void)t;
     grouped *g = (grouped *)s;
@@ -182,7 +182,7 @@ static void group_stop(tn_source *s)
     tn_source_stop(g->flushed);
 }
 
-static tn_code ask_number(tn_source *s, int k, tn_turn *t, tn_tensor *const *args, int n_args, int64_t *out,
+static tn_code ask_number(tn_source *s, int k, tn_pull *t, tn_tensor *const *args, int n_args, int64_t *out,
                           tn_error *err)
 {
     tn_tensor *answer;
@@ -202,7 +202,7 @@ static tn_code key_tensor(int64_t key, tn_tensor **out, tn_error *err)
     return TN_OK;
 }
 
-static tn_code ask_size(tn_source *s, tn_turn *t, int64_t key, int64_t *out, tn_error *err)
+static tn_code ask_size(tn_source *s, tn_pull *t, int64_t key, int64_t *out, tn_error *err)
 {
     tn_tensor *arg;
     TN_TRY(key_tensor(key, &arg, err));
@@ -228,7 +228,7 @@ static int64_t find_group(const grouped *g, int64_t key)
     return from;
 }
 
-static tn_code group_of(tn_source *s, tn_turn *t, int64_t key, group **out, tn_error *err)
+static tn_code group_of(tn_source *s, tn_pull *t, int64_t key, group **out, tn_error *err)
 {
     grouped *g = (grouped *)s;
     int64_t at = find_group(g, key), size = 0;
@@ -250,7 +250,7 @@ static tn_code group_of(tn_source *s, tn_turn *t, int64_t key, group **out, tn_e
 }
 
 /* What the function makes of a group is what comes next. */
-static tn_code flush(tn_source *s, tn_turn *t, group *of, tn_error *err)
+static tn_code flush(tn_source *s, tn_pull *t, group *of, tn_error *err)
 {
     grouped *g = (grouped *)s;
     tn_tensor *args[2] = {NULL, NULL};
@@ -263,7 +263,7 @@ static tn_code flush(tn_source *s, tn_turn *t, group *of, tn_error *err)
 }
 
 /* An element into its group; a group that is full then is flushed. */
-static tn_code sort_in(tn_source *s, tn_turn *t, tn_error *err)
+static tn_code sort_in(tn_source *s, tn_pull *t, tn_error *err)
 {
     grouped *g = (grouped *)s;
     int64_t key;
@@ -275,7 +275,7 @@ static tn_code sort_in(tn_source *s, tn_turn *t, tn_error *err)
 }
 
 /* Until something is flushed, or there is nothing left. */
-static tn_code gather(tn_source *s, tn_turn *t, tn_error *err)
+static tn_code gather(tn_source *s, tn_pull *t, tn_error *err)
 {
     grouped *g = (grouped *)s;
     while (!g->flushed && !g->over) {
@@ -290,7 +290,7 @@ static tn_code gather(tn_source *s, tn_turn *t, tn_error *err)
     return TN_OK;
 }
 
-static tn_code group_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code group_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     grouped *g = (grouped *)s;
     for (;;) {
@@ -344,7 +344,7 @@ typedef struct distinct {
     tn_map *seen;
 } distinct;
 
-static tn_code unique_start(tn_source *s, tn_turn *t, tn_error *err)
+static tn_code unique_start(tn_source *s, tn_pull *t, tn_error *err)
 {
     (void)t;
     distinct *u = (distinct *)s;
@@ -383,7 +383,7 @@ static tn_code is_new(distinct *u, const tn_tensor *t, bool *yes, tn_error *err)
     return code;
 }
 
-static tn_code unique_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code unique_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     for (bool yes = false;;) {
         TN_TRY(tn_source_next(s->in, t, out, end, err));
@@ -419,7 +419,7 @@ TN_DATASET(ExperimentalUniqueDataset, unique_run, "input_dataset:variant", TN_DA
 
 enum { MOST_ERRORS = 1 << 20 }; /* one after another */
 
-static tn_code ignore_next(tn_source *s, tn_turn *t, tn_tensor **out, bool *end, tn_error *err)
+static tn_code ignore_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
     for (int i = 0;; i++) {
         tn_code code = tn_source_next(s->in, t, out, end, err);

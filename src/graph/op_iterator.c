@@ -191,7 +191,7 @@ static tn_code nothing_run(tn_run *r, tn_error *err)
 
 /* ==== elements without an iterator ==== */
 
-static tn_code single(tn_source *s, tn_turn *t, tn_tensor **e, tn_error *err)
+static tn_code single(tn_source *s, tn_pull *t, tn_tensor **e, tn_error *err)
 {
     bool end;
     tn_tensor **more = tn_element_new(s->d->width);
@@ -209,7 +209,7 @@ static tn_code single_run(tn_run *r, tn_error *err)
 {
     tn_dataset *d;
     tn_source *s = NULL;
-    tn_turn t = tn_turn_of(r, r->name);
+    tn_pull t = tn_turn_of(r, r->name);
     TN_TRY(tn_dataset_of(r->in[0], &d, err));
     tn_tensor **e = tn_element_new(d->width);
     tn_code code = e ? tn_source_start(d, &t, &s, err) : tn_no_memory(err, 0);
@@ -237,7 +237,7 @@ typedef struct reduction {
 } reduction;
 
 /* The state is replaced by what the function makes of it and the next element. */
-static tn_code reduce_one(tn_run *r, reduction *q, tn_turn *t, bool *end, tn_error *err)
+static tn_code reduce_one(tn_run *r, reduction *q, tn_pull *t, bool *end, tn_error *err)
 {
     int width = q->from->d->width;
     TN_TRY(tn_source_next(q->from, t, q->args + q->n_state, end, err));
@@ -260,7 +260,7 @@ static tn_code reduce_one(tn_run *r, reduction *q, tn_turn *t, bool *end, tn_err
     return code;
 }
 
-static tn_code reduce_all(tn_run *r, reduction *q, tn_turn *t, tn_error *err)
+static tn_code reduce_all(tn_run *r, reduction *q, tn_pull *t, tn_error *err)
 {
     int width = q->from->d->width;
     bool end = false;
@@ -273,7 +273,7 @@ static tn_code reduce_all(tn_run *r, reduction *q, tn_turn *t, tn_error *err)
 static tn_code reduce_run(tn_run *r, tn_error *err)
 {
     tn_dataset *d;
-    tn_turn t = tn_turn_of(r, r->name);
+    tn_pull t = tn_turn_of(r, r->name);
     const tn_func_attr *f = tn_attr_get_func(r->attrs, "f");
     if (!f || !f->name) return tn_fail(err, TN_INVALID_ARGUMENT, "'%s' has no function f", r->name);
     TN_TRY(tn_dataset_of(r->in[0], &d, err));
