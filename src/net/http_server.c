@@ -42,7 +42,9 @@ struct tn_http_server {
     atomic_size_t memory; /* bytes of bodies that come, and of answers that wait */
     int64_t open;      /* requests that have begun and are not over */
     int64_t handled;   /* of those, with a handler */
-    char trouble[256]; /* what libmicrohttpd said while starting */
+    pthread_mutex_t trouble_lock; /* of the following two; nothing else is done with it held */
+    char trouble[256];            /* what libmicrohttpd said while starting */
+    bool started;
 };
 
 typedef enum stage { RECEIVING, HANDLING, SUSPENDED, ANSWERED } stage;
@@ -476,7 +478,9 @@ static void hear_trouble(void *server, const char *fmt, va_list ap)
     char text[sizeof s->trouble];
     vsnprintf(text, sizeof text, fmt, ap);
     text[strcspn(text, "\r\n")] = 0;
-    if (!s->daemon) memcpy(s->trouble, text, sizeof text);
+    pthread_mutex_lock(&s->trouble_lock);
+    if (!s->started) memcpy(s->trouble, text, sizeof text);
+    pthread_mutex_unlock(&s->trouble_lock);
     tn_logf(s->o.log, TN_DEBUG, "http: %s", text);
 }
 
@@ -544,6 +548,9 @@ static tn_code start_daemon(tn_http_server *s, tn_error *err)
         come_or_leave, s, MHD_OPTION_NOTIFY_COMPLETED, end_request, s, MHD_OPTION_ARRAY, tls_options,
         MHD_OPTION_END);
     tn_arena_free(a);
+    pthread_mutex_lock(&s->trouble_lock);
+    s->started = true;
+    pthread_mutex_unlock(&s->trouble_lock);
     if (s->daemon) return TN_OK;
     return tn_fail(err, tls ? TN_INVALID_ARGUMENT : TN_INTERNAL, "the HTTP server does not start: %s",
                    s->trouble[0] ? s->trouble : "no reason given");
@@ -558,6 +565,7 @@ tn_code tn_http_server_start(const tn_http_server_options *o, tn_http_server **o
     s->tls = o->cert.n > 0;
     set_defaults(&s->o);
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->trouble_lock, NULL);
     pthread_cond_init(&s->idle, NULL);
     tn_code code = tn_socket_listen(o->listen ? o->listen : "", &s->listen_fd, &s->port, err);
     if (code == TN_OK) code = check_tls(o, err);
@@ -619,6 +627,7 @@ void tn_http_server_free(tn_http_server *s)
     tn_guests_free(s->guests);
     if (s->listen_fd >= 0) close(s->listen_fd);
     pthread_cond_destroy(&s->idle);
+    pthread_mutex_destroy(&s->trouble_lock);
     pthread_mutex_destroy(&s->lock);
     tn_free(s);
 }

@@ -214,7 +214,8 @@ static tn_code start_parts(tn_server *s, tn_error *err)
     TN_TRY(tn_manager_set_models(s->service.manager, &s->initial, err));
     TN_TRY(open_grpc(s, err));
     TN_TRY(open_rest(s, err));
-    if (s->config_text.n && s->options.model_config_file_poll_wait_seconds > 0)
+    const char *file = s->options.model_config_file;
+    if (file && *file && s->options.model_config_file_poll_wait_seconds > 0)
         s->follows = pthread_create(&s->follower, NULL, follow, s) == 0;
     return TN_OK;
 }
