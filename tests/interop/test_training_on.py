@@ -74,7 +74,7 @@ class TrainingOn(Case):
             folder = os.path.dirname(manifest)
             with open(manifest) as f:
                 t = json.load(f).get("train")
-            if not t:
+            if not t or t.get("init"):  # what reads its own input has another loss each time: test_input_pipelines
                 continue
             feeds = {k: np.load(os.path.join(folder, v["dir"], v["file"])) for k, v in t["feeds"].items()}
             with self.subTest(os.path.basename(folder)):
