@@ -127,7 +127,9 @@ static tn_code choose(tn_conv *c, tn_error *err)
     const tn_conv_desc *d = &c->d;
     c->acts = d->kind == TN_CONV_FORWARD && d->act != TN_ACT_NONE && d->dtype == TN_FLOAT;
     c->pools = d->pools;
-    if (tn_conv_amx_takes(&c->d, &c->s)) {
+    enum { FEW = 4 }; /* images, of which a pool is done sooner where its input is in the first cache */
+    const bool pooled = d->pools && d->batch < FEW && tn_conv_is_tiled(d, &c->s);
+    if (!pooled && tn_conv_amx_takes(&c->d, &c->s)) {
         c->amx = true;
         c->acts = c->acts && d->act != TN_ACT_RELU;
         c->d.pools = false;
