@@ -50,7 +50,7 @@ struct tn_dataset {
     const char *node; /* the operation that made it */
     tn_dataset **input;
     int n_inputs;
-    int parts; /* data sets in it, each as often as it is an input */
+    int parts;          /* data sets in it, each as often as it is an input */
     tn_tensor **tensor; /* what it keeps of the operation's inputs */
     int n_tensors;
     int width;
@@ -147,12 +147,9 @@ tn_code tn_row_of(const tn_tensor *t, int64_t i, tn_tensor **out, tn_error *err)
 /* ==== their operators ==== */
 #define TN_DATA_OUT " output_types:list(type)>=1 output_shapes:list(shape)>=1"
 #define TN_DATA_META TN_DATA_OUT " metadata:string=\"\""
-#define TN_DATASET_AS(Op, Run, Sig)                     \
-    const tn_op tn_op_##Op = {.name = #Op,              \
-                              .sig = Sig,               \
-                              .infer = tn_infer_scalar, \
-                              .run = Run,               \
-                              .flags = TN_STATEFUL | TN_NO_GRADIENT}
+#define TN_DATASET_AS(Op, Run, Sig) \
+    const tn_op tn_op_##Op = {      \
+        .name = #Op, .sig = Sig, .infer = tn_infer_scalar, .run = Run, .flags = TN_STATEFUL}
 #define TN_DATASET(Op, Run, In, Attrs) TN_DATASET_AS(Op, Run, In " -> handle:variant;" Attrs)
 
 #endif

@@ -32,21 +32,21 @@ typedef struct tn_infer {
     tn_arena *arena;
 } tn_infer;
 /* Helpers (infer.c). All fail with INVALID_ARGUMENT in TensorFlow's words. */
-tn_code tn_infer_rank(const tn_infer *c, int i, int rank, tn_error *err);          /* unknown passes */
+tn_code tn_infer_rank(const tn_infer *c, int i, int rank, tn_error *err); /* unknown passes */
 tn_code tn_infer_rank_at_least(const tn_infer *c, int i, int rank, tn_error *err);
-tn_code tn_infer_merge_dim(int64_t a, int64_t b, int64_t *out, tn_error *err);     /* -1 unknown */
+tn_code tn_infer_merge_dim(int64_t a, int64_t b, int64_t *out, tn_error *err); /* -1 unknown */
 /* An integer vector input as a shape: unknown elements -1 (so is a literal -1); false: length unknown. */
 bool tn_infer_ints(const tn_infer *c, int i, tn_shape *out);
 /* The same where the vector is the shape of what is made: a negative element is refused; rank -1: unknown. */
 tn_code tn_infer_new_shape(const tn_infer *c, int i, tn_shape *out, tn_error *err);
-bool tn_infer_int(const tn_infer *c, int i, int64_t *out); /* a known integer scalar */
+bool tn_infer_int(const tn_infer *c, int i, int64_t *out);        /* a known integer scalar */
 void tn_infer_set_ints(tn_infer *c, int o, const tn_shape *ints); /* partly known output vector */
 /* Ready-made `infer`s */
 tn_code tn_infer_unchanged(tn_infer *c, tn_error *err);  /* every output k like input k */
 tn_code tn_infer_like_first(tn_infer *c, tn_error *err); /* every output like input 0 */
 tn_code tn_infer_broadcast(tn_infer *c, tn_error *err);  /* output 0: inputs 0 and 1 broadcast */
 tn_code tn_infer_scalar(tn_infer *c, tn_error *err);
-tn_code tn_infer_none(tn_infer *c, tn_error *err);       /* outputs unknown (or there are none) */
+tn_code tn_infer_none(tn_infer *c, tn_error *err); /* outputs unknown (or there are none) */
 
 /* ==== preparation and running ==== */
 typedef struct tn_run tn_run;
@@ -63,9 +63,10 @@ typedef struct tn_prepare {
     const tn_tensor *const *out;
     const bool *is_constant;
     int threads;
-    tn_arena *arena; /* for params: lives as long as they do */
+    tn_arena *arena;              /* for params: lives as long as they do */
     const struct tn_files *files; /* the session's (files.h); NULL: none */
-    struct tn_packs *packs; /* where constants are packed (pack.h); NULL: the constants may go before the params do */
+    struct tn_packs
+        *packs; /* where constants are packed (pack.h); NULL: the constants may go before the params do */
     /* results */
     void *params;
     tn_run_fn run;              /* starts as the record's */
@@ -73,9 +74,9 @@ typedef struct tn_prepare {
     void (*done)(void *params); /* releases what params holds outside the arena; may be NULL */
 } tn_prepare;
 /* params of a type, zeroed, set in p->params; RESOURCE_EXHAUSTED when there is no memory. */
-#define TN_PARAMS(p, T, var)                                                                      \
-    T *var = TN_NEW((p)->arena, T);                                                               \
-    if (!var) return tn_no_memory(err, sizeof(T));                                                \
+#define TN_PARAMS(p, T, var)                       \
+    T *var = TN_NEW((p)->arena, T);                \
+    if (!var) return tn_no_memory(err, sizeof(T)); \
     (p)->params = var
 
 struct tn_run {
@@ -99,10 +100,24 @@ bool tn_run_cancelled(const tn_run *r); /* long loops look at it */
 
 /* ==== state: what inputs of dtype resource, or references, point to (state.c) ==== */
 typedef enum {
-    TN_RES_ITERATOR, TN_RES_CACHE, TN_RES_SEEDS, TN_RES_DUMMY, /* of data sets */
-    TN_RES_TREES, TN_RES_QUANTILES, TN_RES_SUMMARY_WRITER,
-    TN_RES_VARIABLE, TN_RES_TENSOR_ARRAY, TN_RES_STACK, TN_RES_TABLE, TN_RES_RNG, TN_RES_QUEUE,
-    TN_RES_SPARSE_MAP, TN_RES_SAMPLER, TN_RES_COUNT, TN_RES_ACCUMULATOR, TN_RES_READER
+    TN_RES_ITERATOR,
+    TN_RES_CACHE,
+    TN_RES_SEEDS,
+    TN_RES_DUMMY, /* of data sets */
+    TN_RES_TREES,
+    TN_RES_QUANTILES,
+    TN_RES_SUMMARY_WRITER,
+    TN_RES_VARIABLE,
+    TN_RES_TENSOR_ARRAY,
+    TN_RES_STACK,
+    TN_RES_TABLE,
+    TN_RES_RNG,
+    TN_RES_QUEUE,
+    TN_RES_SPARSE_MAP,
+    TN_RES_SAMPLER,
+    TN_RES_COUNT,
+    TN_RES_ACCUMULATOR,
+    TN_RES_READER
 } tn_resource_kind;
 typedef struct tn_resource { /* counted; a resource tensor's element points to it and owns a reference */
     tn_resource_kind kind;
@@ -114,13 +129,13 @@ typedef struct tn_resource { /* counted; a resource tensor's element points to i
 tn_code tn_run_resource(const tn_run *r, int i, tn_resource_kind kind, tn_resource **out, tn_error *err);
 /* A new resource in output o; it lives as long as the run (or the tensors that hold it). Takes `res`. */
 tn_code tn_run_new_resource(tn_run *r, int o, tn_resource *res, tn_error *err);
-/* The session's resource of this kind and name (tables), made by `make` at the first call, in output o. It lives
- * as long as the session. make gives one with one reference, NULL: no memory. */
+/* The session's resource of this kind and name (tables), made by `make` at the first call, in output o. It
+ * lives as long as the session. make gives one with one reference, NULL: no memory. */
 tn_code tn_run_named_resource(tn_run *r, int o, tn_resource_kind kind, const char *name,
                               tn_resource *(*make)(const tn_run *r), tn_error *err);
 
-/* The same by the attributes container and shared_name, as handles of TensorFlow's resources are found: of each prefix
- * for itself, and all that have no name are one. */
+/* The same by the attributes container and shared_name, as handles of TensorFlow's resources are found: of
+ * each prefix for itself, and all that have no name are one. */
 tn_code tn_run_shared_resource(tn_run *r, int o, tn_resource_kind kind, const char *prefix,
                                tn_resource *(*make)(const tn_run *r), tn_error *err);
 /* The same without a handle: a reference on it. */
@@ -150,13 +165,19 @@ tn_code tn_run_random(tn_run *r, uint64_t samples, tn_philox_state *out, tn_erro
 /* ==== gradients ==== */
 typedef struct tn_grad {
     tn_builder *b;
-    tn_operation *op;     /* the forward operation */
-    const tn_node *dy;    /* gradient of each output; op NULL: none (use tn_grad_dy for zeros) */
-    tn_gradient *dx;      /* results, one an input; TN_GRAD_NONE to begin with */
+    tn_operation *op;  /* the forward operation */
+    const tn_node *dy; /* gradient of each output; op NULL: none (use tn_grad_dy for zeros) */
+    tn_gradient *dx;   /* results, one an input; TN_GRAD_NONE to begin with */
 } tn_grad;
 typedef tn_code (*tn_grad_fn)(tn_grad *g, tn_error *err);
-static inline tn_node tn_grad_in(const tn_grad *g, int i) { return g->op->in[i]; }
-static inline tn_node tn_grad_out(const tn_grad *g, int i) { return (tn_node){g->op, i}; }
+static inline tn_node tn_grad_in(const tn_grad *g, int i)
+{
+    return g->op->in[i];
+}
+static inline tn_node tn_grad_out(const tn_grad *g, int i)
+{
+    return (tn_node){g->op, i};
+}
 tn_node tn_grad_dy(tn_grad *g, int o); /* zeros like the output where there is none */
 void tn_grad_set(tn_grad *g, int i, tn_node dx);
 void tn_grad_set_slices(tn_grad *g, int i, tn_node values, tn_node indices, tn_node dense_shape);
@@ -166,13 +187,16 @@ void tn_grad_set_unbroadcast(tn_grad *g, int i, tn_node dx, int other);
 
 /* ==== the record ==== */
 enum {
-    TN_STATEFUL = 1,   /* never merged, folded or dropped when it has effects: random, state, I/O */
-    TN_ALIAS = 2,      /* output k is input k's data under its inferred shape (Reshape, IdentityN, ...): no run */
-    TN_INPLACE = 4,    /* run may be given an output that is the memory of an input of the same shape and size */
-    TN_INPLACE_FIRST = 16, /* the same of input 0 alone: the others are read when the output is being written */
-    TN_POINTWISE = 8,  /* element-wise float op that the fused program of kernel/ knows (by `pointwise`) */
-    TN_EFFECT = 32,    /* runs whenever it is reached in a function body, fetched or not (Assert, writes) */
+    TN_STATEFUL = 1, /* never merged, folded or dropped when it has effects: random, state, I/O */
+    TN_ALIAS = 2, /* output k is input k's data under its inferred shape (Reshape, IdentityN, ...): no run */
+    TN_INPLACE = 4, /* run may be given an output that is the memory of an input of the same shape and size */
+    TN_INPLACE_FIRST =
+        16,              /* the same of input 0 alone: the others are read when the output is being written */
+    TN_POINTWISE = 8,    /* element-wise float op that the fused program of kernel/ knows (by `pointwise`) */
+    TN_EFFECT = 32,      /* runs whenever it is reached in a function body, fetched or not (Assert, writes) */
     TN_NO_GRADIENT = 64, /* TensorFlow gives none (NotDifferentiable): the gradient stops here */
+    TN_FRAMED =
+        128, /* of loops and branches of TensorFlow 1, which are differentiated in their functional form */
 };
 #define TN_BIT(i) (1u << (i))
 #define TN_LAST_INPUT TN_BIT(31) /* in values: the last input, whatever its number (ConcatV2's axis) */
@@ -185,15 +209,18 @@ struct tn_op {
     tn_code (*infer)(tn_infer *c, tn_error *err);
     tn_code (*prepare)(tn_prepare *p, tn_error *err); /* NULL: nothing to prepare */
     tn_run_fn run;                                    /* NULL: an alias, or expanded, or the planner's own */
-    tn_grad_fn grad;                                  /* NULL with TN_NO_GRADIENT unset: an error names the op */
+    tn_grad_fn grad; /* NULL with TN_NO_GRADIENT unset: an error names the op */
     unsigned flags;
-    unsigned values;        /* bits of inputs whose value infer and prepare need (axis, shape, perm, ...) */
-    unsigned dynamic;       /* bits of outputs whose shape only run knows (Where, ...); bit 31: and all after */
+    unsigned values;  /* bits of inputs whose value infer and prepare need (axis, shape, perm, ...) */
+    unsigned dynamic; /* bits of outputs whose shape only run knows (Where, ...); bit 31: and all after */
     unsigned reads, writes; /* bits of inputs (resources or references) that are read, written */
     const char *pointwise;  /* name in kernel/'s fused program, with TN_POINTWISE */
 };
 
-static inline bool tn_op_is_dynamic(const tn_op *op, int o) { return op->dynamic >> (o < 31 ? o : 31) & 1; }
+static inline bool tn_op_is_dynamic(const tn_op *op, int o)
+{
+    return op->dynamic >> (o < 31 ? o : 31) & 1;
+}
 
 /* ==== registry (registry.c) ==== */
 const tn_op *tn_op_find(const char *name);
@@ -203,10 +230,10 @@ const tn_op *tn_op_at(int i);
 /* ==== signatures (sig.c) ==== */
 typedef struct tn_sig_arg {
     const char *name;
-    tn_dtype type;             /* fixed dtype, or TN_INVALID_DTYPE: */
-    const char *type_attr;     /* attribute that names the dtype */
-    const char *number_attr;   /* a list of this many of one dtype */
-    const char *type_list_attr;/* a list with these dtypes */
+    tn_dtype type;              /* fixed dtype, or TN_INVALID_DTYPE: */
+    const char *type_attr;      /* attribute that names the dtype */
+    const char *number_attr;    /* a list of this many of one dtype */
+    const char *type_list_attr; /* a list with these dtypes */
     bool is_ref;
 } tn_sig_arg;
 typedef struct tn_sig_attr {
@@ -214,7 +241,7 @@ typedef struct tn_sig_attr {
     tn_attr_kind kind;
     bool is_list, has_default;
     tn_attr def;
-    uint32_t allowed_types; /* bit per dtype; 0: any */
+    uint32_t allowed_types;      /* bit per dtype; 0: any */
     const char *allowed_strings; /* "SAME|VALID"; NULL: any */
     bool has_min;
     int64_t min;

@@ -76,7 +76,6 @@ static tn_code bincount_run(tn_run *r, tn_error *err)
         .infer = bincount_infer,     \
         .prepare = bincount_prepare, \
         .run = bincount_run,         \
-        .flags = TN_NO_GRADIENT,     \
         .values = TN_BIT(1),         \
     }
 COUNT(Bincount, "arr:int32 size:int32 weights:T -> bins:T; T:type{int32,int64,float,double}");
@@ -168,7 +167,6 @@ static tn_code rows_infer(tn_infer *c, tn_error *err)
                    "T:type{int32,int64,float,double} binary_output:bool=false", \
         .infer = rows_infer,                                                    \
         .run = Run,                                                             \
-        .flags = TN_NO_GRADIENT,                                                \
         .dynamic = TN_BIT(0),                                                   \
     }
 COUNT_ROWS(SparseBincount, sparse_run, "indices:int64 values:Tidx dense_shape:int64");

@@ -118,7 +118,6 @@ const tn_op tn_op_Bitcast = {
     .sig = "input:T -> output:type; T:type{numbertype} type:type{numbertype}",
     .infer = bitcast_infer,
     .run = bitcast_run,
-    .flags = TN_NO_GRADIENT,
 };
 
 /* ==== CheckNumerics ==== */
@@ -131,10 +130,10 @@ static unsigned seen(double v)
     return !isinf(v) ? 0 : v > 0 ? HAS_INF : HAS_MINUS_INF;
 }
 
-#define SCAN(T, VALUE)                                                                                       \
-    do {                                                                                                     \
-        const T *x = t->data;                                                                                \
-        for (int64_t i = 0; i < n; i++) found |= seen(VALUE);                                                \
+#define SCAN(T, VALUE)                                        \
+    do {                                                      \
+        const T *x = t->data;                                 \
+        for (int64_t i = 0; i < n; i++) found |= seen(VALUE); \
     } while (0)
 
 static unsigned scan(const tn_tensor *t)
@@ -186,14 +185,14 @@ static tn_code check_grad(tn_grad *g, tn_error *err)
     return TN_OK;
 }
 
-#define CHECK(Name)                                                                                          \
-    const tn_op tn_op_##Name = {                                                                             \
-        .name = #Name,                                                                                       \
-        .sig = "tensor:T -> output:T; T:type{" T_REAL "} message:string",                                    \
-        .infer = tn_infer_unchanged,                                                                         \
-        .run = check_run,                                                                                    \
-        .grad = check_grad,                                                                                  \
-        .flags = TN_INPLACE | TN_STATEFUL,                                                      \
+#define CHECK(Name)                                                       \
+    const tn_op tn_op_##Name = {                                          \
+        .name = #Name,                                                    \
+        .sig = "tensor:T -> output:T; T:type{" T_REAL "} message:string", \
+        .infer = tn_infer_unchanged,                                      \
+        .run = check_run,                                                 \
+        .grad = check_grad,                                               \
+        .flags = TN_INPLACE | TN_STATEFUL,                                \
     }
 CHECK(CheckNumerics);
 CHECK(CheckNumericsV2);

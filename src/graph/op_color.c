@@ -232,7 +232,7 @@ static tn_code hsv_grad(tn_grad *g, tn_error *err)
     return TN_OK;
 }
 
-#define CONVERT(NAME, GRAD)                                                      \
+#define CONVERT(NAME, GRAD, FLAGS)                                               \
     const tn_op tn_op_##NAME = {                                                 \
         .name = #NAME,                                                           \
         .sig = "images:T -> output:T; T:type{half,bfloat16,float,double}=float", \
@@ -240,9 +240,10 @@ static tn_code hsv_grad(tn_grad *g, tn_error *err)
         .prepare = pixels_prepare,                                               \
         .run = convert_run,                                                      \
         .grad = GRAD,                                                            \
+        .flags = FLAGS,                                                          \
     }
-CONVERT(HSVToRGB, NULL);
-CONVERT(RGBToHSV, hsv_grad);
+CONVERT(HSVToRGB, NULL, TN_NO_GRADIENT);
+CONVERT(RGBToHSV, hsv_grad, 0);
 
 /* ==== AdjustHue, AdjustSaturation ==== */
 

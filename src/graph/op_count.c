@@ -158,7 +158,6 @@ static tn_code count_infer(tn_infer *c, tn_error *err)
                   "binary_output:bool output_type:type{int32,int64,float,double}",                           \
         .infer = count_infer,                                                                                \
         .run = Run,                                                                                          \
-        .flags = TN_NO_GRADIENT,                                                                             \
         .dynamic = TN_BIT(0) | TN_BIT(1) | TN_BIT(2),                                                        \
     }
 COUNT(DenseCountSparseOutput, dense_run, "values:T");

@@ -207,5 +207,4 @@ const tn_op tn_op_DecodeCSV = {
            "use_quote_delim:bool=true na_value:string=\"\" select_cols:list(int)=[]",
     .infer = csv_infer,
     .run = csv_run,
-    .flags = TN_NO_GRADIENT,
 };

@@ -88,13 +88,14 @@ static tn_code draw_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-#define DRAW(NAME, ARG)                                                             \
+#define DRAW(NAME, FLAGS, ARG)                                                      \
     const tn_op tn_op_##NAME = {                                                    \
         .name = #NAME,                                                              \
         .sig = "images:T boxes:float" ARG " -> output:T; T:type{float,half}=float", \
         .infer = draw_infer,                                                        \
         .prepare = draw_prepare,                                                    \
         .run = draw_run,                                                            \
+        .flags = FLAGS,                                                             \
     }
-DRAW(DrawBoundingBoxes, "");
-DRAW(DrawBoundingBoxesV2, " colors:float");
+DRAW(DrawBoundingBoxes, TN_NO_GRADIENT, "");
+DRAW(DrawBoundingBoxesV2, 0, " colors:float");

@@ -171,9 +171,13 @@ static tn_code fake_grad(tn_grad *g, tn_error *err)
                                 .prepare = fake_prepare, \
                                 .run = fake_run,         \
                                 .grad = fake_grad}
-#define FAKE_GRADIENT(Name, Sig) \
-    const tn_op tn_op_##Name = { \
-        .name = #Name, .sig = Sig, .infer = fake_infer, .prepare = fake_prepare, .run = gradient_run}
+#define FAKE_GRADIENT(Name, Sig)                         \
+    const tn_op tn_op_##Name = {.name = #Name,           \
+                                .sig = Sig,              \
+                                .infer = fake_infer,     \
+                                .prepare = fake_prepare, \
+                                .run = gradient_run,     \
+                                .flags = TN_NO_GRADIENT}
 FAKE(FakeQuantWithMinMaxArgs, "inputs:float -> outputs:float; min:float=-6.0 max:float=6.0 " BITS);
 FAKE(FakeQuantWithMinMaxVars, "inputs:float min:float max:float -> outputs:float; " BITS);
 FAKE(FakeQuantWithMinMaxVarsPerChannel, "inputs:float min:float max:float -> outputs:float; " BITS);

@@ -195,18 +195,21 @@ static tn_code infer_switch_n(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
-FLOW(Switch, "data:T pred:bool -> output_false:T output_true:T; T:type", tn_infer_like_first, NULL, 0);
-FLOW(RefSwitch, "data:&T pred:bool -> output_false:&T output_true:&T; T:type", tn_infer_like_first, NULL, 0);
-FLOW(_SwitchN, "data:T output_index:int32 -> outputs:num_outs*T; num_outs:int>=1 T:type", infer_switch_n, NULL, 0);
-FLOW(Merge, "inputs:N*T -> output:T value_index:int32; T:type N:int>=1", infer_merge, NULL, 0);
-FLOW(RefMerge, "inputs:&N*T -> output:&T value_index:int32; T:type N:int>=1", infer_merge, NULL, 0);
+FLOW(Switch, "data:T pred:bool -> output_false:T output_true:T; T:type", tn_infer_like_first, NULL,
+     TN_FRAMED);
+FLOW(RefSwitch, "data:&T pred:bool -> output_false:&T output_true:&T; T:type", tn_infer_like_first, NULL,
+     TN_FRAMED);
+FLOW(_SwitchN, "data:T output_index:int32 -> outputs:num_outs*T; num_outs:int>=1 T:type", infer_switch_n,
+     NULL, TN_FRAMED);
+FLOW(Merge, "inputs:N*T -> output:T value_index:int32; T:type N:int>=1", infer_merge, NULL, TN_FRAMED);
+FLOW(RefMerge, "inputs:&N*T -> output:&T value_index:int32; T:type N:int>=1", infer_merge, NULL, TN_FRAMED);
 #define ENTER_ATTRS "; T:type frame_name:string is_constant:bool=false parallel_iterations:int=10"
-FLOW(Enter, "data:T -> output:T" ENTER_ATTRS, tn_infer_unchanged, NULL, 0);
-FLOW(RefEnter, "data:&T -> output:&T" ENTER_ATTRS, tn_infer_unchanged, NULL, 0);
-FLOW(Exit, "data:T -> output:T; T:type", tn_infer_unchanged, NULL, 0);
-FLOW(RefExit, "data:&T -> output:&T; T:type", tn_infer_unchanged, NULL, 0);
-FLOW(NextIteration, "data:T -> output:T; T:type", tn_infer_unchanged, NULL, 0);
-FLOW(RefNextIteration, "data:&T -> output:&T; T:type", tn_infer_unchanged, NULL, 0);
+FLOW(Enter, "data:T -> output:T" ENTER_ATTRS, tn_infer_unchanged, NULL, TN_FRAMED);
+FLOW(RefEnter, "data:&T -> output:&T" ENTER_ATTRS, tn_infer_unchanged, NULL, TN_FRAMED);
+FLOW(Exit, "data:T -> output:T; T:type", tn_infer_unchanged, NULL, TN_FRAMED);
+FLOW(RefExit, "data:&T -> output:&T; T:type", tn_infer_unchanged, NULL, TN_FRAMED);
+FLOW(NextIteration, "data:T -> output:T; T:type", tn_infer_unchanged, NULL, TN_FRAMED);
+FLOW(RefNextIteration, "data:&T -> output:&T; T:type", tn_infer_unchanged, NULL, TN_FRAMED);
 FLOW(LoopCond, "input:bool -> output:bool;", tn_infer_unchanged, NULL, TN_NO_GRADIENT);
 FLOW(ControlTrigger, "-> ;", tn_infer_none, NULL, TN_NO_GRADIENT);
 

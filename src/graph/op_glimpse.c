@@ -125,7 +125,7 @@ static tn_code glimpse_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-#define GLIMPSE(NAME)                                                                       \
+#define GLIMPSE(NAME, FLAGS)                                                                \
     const tn_op tn_op_##NAME = {                                                            \
         .name = #NAME,                                                                      \
         .sig = "input:float size:int32 offsets:float -> glimpse:float; centered:bool=true " \
@@ -134,8 +134,8 @@ static tn_code glimpse_run(tn_run *r, tn_error *err)
         .infer = glimpse_infer,                                                             \
         .prepare = glimpse_prepare,                                                         \
         .run = glimpse_run,                                                                 \
-        .flags = TN_NO_GRADIENT,                                                            \
+        .flags = FLAGS,                                                                     \
         .values = TN_BIT(1),                                                                \
     }
-GLIMPSE(ExtractGlimpse);
-GLIMPSE(ExtractGlimpseV2);
+GLIMPSE(ExtractGlimpse, TN_NO_GRADIENT);
+GLIMPSE(ExtractGlimpseV2, 0);

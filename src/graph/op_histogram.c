@@ -130,6 +130,5 @@ const tn_op tn_op_NearestNeighbors = {
     .infer = nearest_infer,
     .prepare = nearest_prepare,
     .run = nearest_run,
-    .flags = TN_NO_GRADIENT,
     .values = TN_BIT(2),
 };

@@ -4,7 +4,7 @@
  * one.
  */
 #include "../kernel/kernel.h"
-#include "op.h"
+#include "op_grads.h"
 #include "op_math.h"
 
 typedef struct pool { /* neighbours that have one value, their mean */
@@ -68,6 +68,30 @@ static tn_code isotonic_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
+/* Segments count from zero in each row; here from the row's number times its length, so that they are one
+ * list. */
+static tn_node flat_segments(tn_grad *g)
+{
+    tn_builder *b = g->b;
+    tn_node segments = tn_grad_out(g, 1), shape = tn_grad_shape(b, segments, TN_INT32);
+    tn_node rows = tn_g3(b, "Range", tn_g_int(b, 0), tn_grad_element(b, shape, 0), tn_g_int(b, 1));
+    tn_node first = tn_g2(b, "Mul", rows, tn_grad_element(b, shape, 1));
+    tn_node all = tn_g2(b, "AddV2", segments, tn_g2(b, "ExpandDims", first, tn_g_int(b, 1)));
+    return tn_g2(b, "Reshape", all, tn_ints(b, (int64_t[]){-1}, 1));
+}
+
+/* A pool's value is the mean of its members: each gets the mean of their gradients. */
+static tn_code isotonic_grad(tn_grad *g, tn_error *err)
+{
+    (void)err;
+    tn_builder *b = g->b;
+    tn_node dy = tn_grad_dy(g, 0), ids = flat_segments(g);
+    tn_node means = tn_g2(b, "SegmentMean", tn_g2(b, "Reshape", dy, tn_ints(b, (int64_t[]){-1}, 1)), ids);
+    tn_node each = tn_g3(b, "GatherV2", means, ids, tn_g_int(b, 0));
+    tn_grad_set(g, 0, tn_grad_cast(b, tn_grad_reshape_like(b, each, dy), tn_node_dtype(tn_grad_in(g, 0))));
+    return TN_OK;
+}
+
 const tn_op tn_op_IsotonicRegression = {
     .name = "IsotonicRegression",
     .sig = "input:T -> output:output_dtype segments:int32; T:type{realnumbertype} "
@@ -75,4 +99,5 @@ const tn_op tn_op_IsotonicRegression = {
     .infer = isotonic_infer,
     .prepare = isotonic_prepare,
     .run = isotonic_run,
+    .grad = isotonic_grad,
 };

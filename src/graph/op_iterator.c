@@ -294,12 +294,12 @@ static tn_code reduce_run(tn_run *r, tn_error *err)
 
 /* ==== rows ==== */
 
-#define ITERATOR(Op, Infer, Run, Flags, Dynamic, Sig)                          \
-    const tn_op tn_op_##Op = {.name = #Op,                                     \
-                              .sig = Sig,                                      \
-                              .infer = Infer,                                  \
-                              .run = Run,                                      \
-                              .flags = TN_STATEFUL | TN_NO_GRADIENT | (Flags), \
+#define ITERATOR(Op, Infer, Run, Flags, Dynamic, Sig)         \
+    const tn_op tn_op_##Op = {.name = #Op,                    \
+                              .sig = Sig,                     \
+                              .infer = Infer,                 \
+                              .run = Run,                     \
+                              .flags = TN_STATEFUL | (Flags), \
                               .dynamic = Dynamic}
 #define NAMED "-> handle:resource; shared_name:string container:string" TN_DATA_OUT
 ITERATOR(Iterator, tn_infer_scalar, named_run, 0, TN_BIT(0), NAMED);
@@ -335,7 +335,7 @@ ITERATOR(ExperimentalDatasetCardinality, tn_infer_scalar, cardinality_run, 0, 0,
          "input_dataset:variant -> cardinality:int64;");
 ITERATOR(DatasetToSingleElement, shapes_infer, single_run, 0, ~0u,
          "dataset:variant -> components:[output_types];" TN_DATA_META);
-ITERATOR(ReduceDataset, shapes_infer, reduce_run, 0, ~0u,
+ITERATOR(ReduceDataset, shapes_infer, reduce_run, TN_NO_GRADIENT, ~0u,
          "input_dataset:variant initial_state:[Tstate] other_arguments:[Targuments] -> "
          "components:[output_types]; f:func "
          "Tstate:list(type)>=1 Targuments:list(type)>=0" TN_DATA_OUT

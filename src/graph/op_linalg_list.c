@@ -156,13 +156,9 @@ static tn_code lu_infer(tn_infer *c, tn_error *err)
                                 .prepare = tn_linalg_prepare, \
                                 .run = tn_linalg_run,         \
                                 .grad = Grad}
-#define LINALG_LAST(Name, Infer, Sig)                         \
-    const tn_op tn_op_##Name = {.name = #Name,                \
-                                .sig = Sig,                   \
-                                .infer = Infer,               \
-                                .prepare = tn_linalg_prepare, \
-                                .run = tn_linalg_run,         \
-                                .flags = TN_NO_GRADIENT}
+#define LINALG_LAST(Name, Infer, Sig) \
+    const tn_op tn_op_##Name = {      \
+        .name = #Name, .sig = Sig, .infer = Infer, .prepare = tn_linalg_prepare, .run = tn_linalg_run}
 #define MOST "T:type{double,float,half,complex64,complex128}"
 #define TWO "T:type{double,float}"
 

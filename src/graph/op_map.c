@@ -155,6 +155,38 @@ static tn_code lookup_grad(tn_grad *g, tn_error *err)
     return TN_OK;
 }
 
+typedef struct ways { /* a value that only one of them has: no, yes */
+    tn_node value[2];
+} ways;
+
+static ways parted(tn_builder *b, tn_node x, tn_node which)
+{
+    tn_operation *op = tn_add_operation(b, "Switch", NULL, TN_INPUTS(x, which), NULL, 0);
+    return (ways){{tn_output_of(op, 0), tn_output_of(op, 1)}};
+}
+
+static tn_node merged(tn_builder *b, tn_node no, tn_node yes)
+{
+    return tn_output_of(tn_add_operation(b, "Merge", NULL, TN_INPUTS(no, yes), NULL, 0), 0);
+}
+
+/* What the map's gradient has by the key is the value's, and no more the map's that there was before; zeros
+ * where it has nothing. */
+static tn_code insert_grad(tn_grad *g, tn_error *err)
+{
+    (void)err;
+    tn_builder *b = g->b;
+    tn_node key = tn_grad_in(g, 1), value = tn_grad_in(g, 2), dy = g->dy[0];
+    tn_attr t = tn_attr_type("value_dtype", tn_node_dtype(value));
+    tn_node has = tn_g2(b, "TensorMapHasKey", dy, key);
+    ways map = parted(b, dy, has), k = parted(b, key, has), v = parted(b, value, has);
+    tn_node found = tn_op(b, "TensorMapLookup", TN_INPUTS(map.value[1], k.value[1]), &t, 1);
+    tn_node rest = tn_op(b, "TensorMapErase", TN_INPUTS(map.value[1], k.value[1]), &t, 1);
+    tn_grad_set(g, 0, merged(b, map.value[0], rest));
+    tn_grad_set(g, 2, merged(b, tn_g1(b, "ZerosLike", v.value[0]), found));
+    return TN_OK;
+}
+
 static tn_code erase_grad(tn_grad *g, tn_error *err)
 {
     (void)err;
@@ -171,7 +203,7 @@ static tn_code erase_grad(tn_grad *g, tn_error *err)
                                 .flags = Flags,          \
                                 .dynamic = Dynamic}
 MAP(EmptyTensorMap, tn_infer_scalar, empty_run, 0, NULL, TN_NO_GRADIENT, "-> handle:variant;");
-MAP(TensorMapInsert, tn_infer_scalar, insert_run, 0, NULL, 0,
+MAP(TensorMapInsert, tn_infer_scalar, insert_run, 0, insert_grad, 0,
     "input_handle:variant key:key_dtype value:value_dtype -> output_handle:variant; key_dtype:type "
     "value_dtype:type");
 MAP(TensorMapErase, tn_infer_scalar, erase_run, 0, erase_grad, 0,
@@ -181,5 +213,5 @@ MAP(TensorMapLookup, tn_infer_none, lookup_run, 1, lookup_grad, 0,
 MAP(TensorMapHasKey, tn_infer_scalar, has_run, 0, NULL, TN_NO_GRADIENT,
     "input_handle:variant key:key_dtype -> has_key:bool; key_dtype:type");
 MAP(TensorMapSize, tn_infer_scalar, size_run, 0, NULL, TN_NO_GRADIENT, "input_handle:variant -> size:int32;");
-MAP(TensorMapStackKeys, tn_infer_none, keys_run, 1, NULL, TN_NO_GRADIENT,
+MAP(TensorMapStackKeys, tn_infer_none, keys_run, 1, NULL, 0,
     "input_handle:variant -> keys:key_dtype; key_dtype:type");

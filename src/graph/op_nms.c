@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * op_nms.c - NonMaxSuppression, V2 to V5, and NonMaxSuppressionWithOverlaps: boxes in the order of their
- * scores, those that overlap one already chosen left out (or, V5, their scores lowered). Among equal scores the
- * one that comes first in the input is first. CombinedNonMaxSuppression is op_nms_combined.c's.
+ * scores, those that overlap one already chosen left out (or, V5, their scores lowered). Among equal scores
+ * the one that comes first in the input is first. CombinedNonMaxSuppression is op_nms_combined.c's.
  */
 #include "op_nms.h"
 
@@ -97,8 +97,8 @@ static tn_code nms_shapes(const tn_op *op, const tn_shape *boxes, const tn_shape
 {
     bool overlaps = with_overlaps(op);
     if (boxes->rank >= 0 && boxes->rank != 2)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "%s must be 2-D, is of rank %d", overlaps ? "overlaps" : "boxes",
-                       boxes->rank);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%s must be 2-D, is of rank %d",
+                       overlaps ? "overlaps" : "boxes", boxes->rank);
     if (scores->rank >= 0 && scores->rank != 1)
         return tn_fail(err, TN_INVALID_ARGUMENT, "scores must be 1-D, is of rank %d", scores->rank);
     if (boxes->rank < 0) return TN_OK;
@@ -164,7 +164,8 @@ static tn_code nms_values(const tn_run *r, nms *s, tn_error *err)
 {
     s->most = tn_tensor_int(r->in[2], 0);
     if (s->most < 0)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "output size must be non-negative, is %lld", (long long)s->most);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "output size must be non-negative, is %lld",
+                       (long long)s->most);
     TN_TRY(threshold_of(r, s->by_overlaps ? "overlap_threshold" : "iou_threshold", &s->iou, err));
     s->least = r->n_in > 4 ? (float)tn_tensor_number(r->in[4], 0) : s->half ? -65504.0f : -3.402823466e38f;
     s->sigma = r->n_in > 5 ? (float)tn_tensor_number(r->in[5], 0) : 0;
@@ -257,32 +258,32 @@ static tn_code nms_run(tn_run *r, tn_error *err)
     return nms_write(r, &s, chosen, kept, found, err);
 }
 
-#define NMS(NAME, DYNAMIC, SIG)  \
-    const tn_op tn_op_##NAME = { \
-        .name = #NAME,           \
-        .sig = SIG,              \
-        .infer = nms_infer,      \
-        .prepare = nms_prepare,  \
-        .run = nms_run,          \
-        .flags = TN_NO_GRADIENT, \
-        .dynamic = DYNAMIC,      \
+#define NMS(NAME, FLAGS, DYNAMIC, SIG) \
+    const tn_op tn_op_##NAME = {       \
+        .name = #NAME,                 \
+        .sig = SIG,                    \
+        .infer = nms_infer,            \
+        .prepare = nms_prepare,        \
+        .run = nms_run,                \
+        .flags = FLAGS,                \
+        .dynamic = DYNAMIC,            \
     }
-NMS(NonMaxSuppression, TN_BIT(0),
+NMS(NonMaxSuppression, TN_NO_GRADIENT, TN_BIT(0),
     "boxes:float scores:float max_output_size:int32 -> selected_indices:int32; iou_threshold:float=0.5");
-NMS(NonMaxSuppressionV2, TN_BIT(0),
+NMS(NonMaxSuppressionV2, TN_NO_GRADIENT, TN_BIT(0),
     "boxes:T scores:T max_output_size:int32 iou_threshold:T_threshold -> selected_indices:int32; "
     "T:type{half,float}=float T_threshold:type{half,float}=float");
-NMS(NonMaxSuppressionV3, TN_BIT(0),
+NMS(NonMaxSuppressionV3, TN_NO_GRADIENT, TN_BIT(0),
     "boxes:T scores:T max_output_size:int32 iou_threshold:T_threshold score_threshold:T_threshold -> "
     "selected_indices:int32; T:type{half,float}=float T_threshold:type{half,float}=float");
-NMS(NonMaxSuppressionV4, TN_BIT(0),
+NMS(NonMaxSuppressionV4, TN_NO_GRADIENT, TN_BIT(0),
     "boxes:T scores:T max_output_size:int32 iou_threshold:T_threshold score_threshold:T_threshold -> "
     "selected_indices:int32 valid_outputs:int32; T:type{half,float}=float T_threshold:type{half,float}=float "
     "pad_to_max_output_size:bool=false");
-NMS(NonMaxSuppressionV5, TN_BIT(0) | TN_BIT(1),
+NMS(NonMaxSuppressionV5, 0, TN_BIT(0) | TN_BIT(1),
     "boxes:T scores:T max_output_size:int32 iou_threshold:T score_threshold:T soft_nms_sigma:T -> "
     "selected_indices:int32 selected_scores:T valid_outputs:int32; T:type{half,float}=float "
     "pad_to_max_output_size:bool=false");
-NMS(NonMaxSuppressionWithOverlaps, TN_BIT(0),
+NMS(NonMaxSuppressionWithOverlaps, TN_NO_GRADIENT, TN_BIT(0),
     "overlaps:float scores:float max_output_size:int32 overlap_threshold:float score_threshold:float -> "
     "selected_indices:int32;");

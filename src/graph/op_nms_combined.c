@@ -2,9 +2,9 @@
  *
  * op_nms_combined.c - CombinedNonMaxSuppression: boxes chosen class by class, then the best of all classes.
  *
- * TensorFlow leaves the order of equal scores to its library's heap and sort, so models whose scores tie (saturated,
- * quantised) have an order that only the same steps give: the heap that lets the hole sink to the bottom first, and
- * the quicksort around a median of three that leaves short runs to insertion.
+ * TensorFlow leaves the order of equal scores to its library's heap and sort, so models whose scores tie
+ * (saturated, quantised) have an order that only the same steps give: the heap that lets the hole sink to the
+ * bottom first, and the quicksort around a median of three that leaves short runs to insertion.
  */
 #include "op_move.h"
 #include "op_nms.h"
@@ -155,7 +155,8 @@ static tn_code combined_infer(tn_infer *c, tn_error *err)
         bool per = tn_attr_b(c->attrs, "pad_per_class");
         out = !per ? total : -1;
         if (per && tn_infer_int(c, 2, &per_class) && classes >= 0)
-            out = per_class > 0 && classes > INT32_MAX / per_class ? total : TN_MIN(total, per_class * classes);
+            out =
+                per_class > 0 && classes > INT32_MAX / per_class ? total : TN_MIN(total, per_class * classes);
         if (out < -1) out = -1;
     }
     for (int o = 0; o < 4; o++) {
@@ -170,7 +171,8 @@ static tn_code combined_infer(tn_infer *c, tn_error *err)
 static tn_code combined_check(const tn_shape *boxes, const tn_shape *scores, tn_error *err)
 {
     if (boxes->dim[3] != 4)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "boxes must have 4 columns, has %lld", (long long)boxes->dim[3]);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "boxes must have 4 columns, has %lld",
+                       (long long)boxes->dim[3]);
     if (boxes->dim[0] != scores->dim[0] || boxes->dim[1] != scores->dim[1])
         return tn_fail(err, TN_INVALID_ARGUMENT, "scores has incompatible shape");
     if (boxes->dim[2] != 1 && boxes->dim[2] != scores->dim[2])
@@ -183,7 +185,8 @@ static tn_code combined_prepare(tn_prepare *p, tn_error *err)
     const tn_shape *boxes = &p->in[0]->shape, *scores = &p->in[1]->shape;
     TN_TRY(combined_check(boxes, scores, err));
     TN_PARAMS(p, combined, s);
-    *s = (combined){.batch = boxes->dim[0], .n = boxes->dim[1], .q = boxes->dim[2], .classes = scores->dim[2]};
+    *s =
+        (combined){.batch = boxes->dim[0], .n = boxes->dim[1], .q = boxes->dim[2], .classes = scores->dim[2]};
     s->per_class = tn_tensor_int(p->in[2], 0);
     s->total = tn_tensor_int(p->in[3], 0);
     s->clip = tn_attr_b(p->attrs, "clip_boxes");
@@ -208,7 +211,8 @@ static const float *box_at(const combined *s, const float *boxes, int64_t box, i
     return boxes + (box * s->q + (s->q > 1 ? class : 0)) * 4;
 }
 
-static bool overlaps_one(const combined *s, const float *boxes, const found *c, const int32_t *chosen, int64_t n)
+static bool overlaps_one(const combined *s, const float *boxes, const found *c, const int32_t *chosen,
+                         int64_t n)
 {
     const float *box = box_at(s, boxes, c->box, c->class);
     for (int64_t j = n - 1; j >= 0; j--)
@@ -216,8 +220,8 @@ static bool overlaps_one(const combined *s, const float *boxes, const found *c, 
     return false;
 }
 
-static void choose_class(const combined *s, const float *boxes, const float *scores, int32_t class, found *heap,
-                         int32_t *chosen, found *out)
+static void choose_class(const combined *s, const float *boxes, const float *scores, int32_t class,
+                         found *heap, int32_t *chosen, found *out)
 {
     int64_t waiting = 0, n = 0;
     for (int64_t i = 0; i < s->n; i++) {
@@ -249,8 +253,8 @@ static void combine_image(tn_run *r, const combined *s, int64_t image)
     int64_t rows = s->per_class * s->classes, n = 0;
     for (int64_t i = 0; i < rows; i++) results[i] = (found){-1, -1, -1};
     for (int64_t k = 0; k < s->classes; k++)
-        choose_class(s, boxes, scores, (int32_t)k, (found *)(void *)space, (int32_t *)(void *)(space + s->chosen_at),
-                     results + k * s->per_class);
+        choose_class(s, boxes, scores, (int32_t)k, (found *)(void *)space,
+                     (int32_t *)(void *)(space + s->chosen_at), results + k * s->per_class);
     sort_found(results, rows);
     float *out[3] = {TN_FLOATS(r->out[0]) + image * s->out * 4, TN_FLOATS(r->out[1]) + image * s->out,
                      TN_FLOATS(r->out[2]) + image * s->out};
@@ -278,12 +282,12 @@ static tn_code combined_run(tn_run *r, tn_error *err)
 
 const tn_op tn_op_CombinedNonMaxSuppression = {
     .name = "CombinedNonMaxSuppression",
-    .sig = "boxes:float scores:float max_output_size_per_class:int32 max_total_size:int32 iou_threshold:float "
-           "score_threshold:float -> nmsed_boxes:float nmsed_scores:float nmsed_classes:float "
-           "valid_detections:int32; pad_per_class:bool=false clip_boxes:bool=true",
+    .sig =
+        "boxes:float scores:float max_output_size_per_class:int32 max_total_size:int32 iou_threshold:float "
+        "score_threshold:float -> nmsed_boxes:float nmsed_scores:float nmsed_classes:float "
+        "valid_detections:int32; pad_per_class:bool=false clip_boxes:bool=true",
     .infer = combined_infer,
     .prepare = combined_prepare,
     .run = combined_run,
-    .flags = TN_NO_GRADIENT,
     .values = TN_BIT(2) | TN_BIT(3),
 };

@@ -76,7 +76,6 @@ static tn_code parse_infer(tn_infer *c, tn_error *err)
         .sig = SIG,              \
         .infer = parse_infer,    \
         .run = parse_run,        \
-        .flags = TN_NO_GRADIENT, \
         .dynamic = ~0u,          \
     }
 PARSE(ParseExample, "serialized:string names:string sparse_keys:Nsparse*string dense_keys:Ndense*string "

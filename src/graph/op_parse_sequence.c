@@ -351,7 +351,6 @@ static tn_code sequence_infer(tn_infer *c, tn_error *err)
         .sig = SIG,              \
         .infer = sequence_infer, \
         .run = RUN,              \
-        .flags = TN_NO_GRADIENT, \
         .dynamic = ~0u,          \
     }
 #define CONTEXT_OUT                                                                              \

@@ -302,9 +302,8 @@ static tn_code bucketize_run(tn_run *r, tn_error *err)
     (void)err;
     for (int i = 0; i < r->n_out; i++) {
         const tn_tensor *x = r->in[i], *boundary = r->in[r->n_out + i];
-        for (int64_t k = 0, n = tn_tensor_count(r->out[i]); k < n; k++)
-            TN_INT32S(r->out[i])
-            [k] = bucket_of(TN_FLOATS(boundary), tn_tensor_count(boundary), TN_FLOATS(x)[k]);
+        for (int64_t k = 0, n = tn_tensor_count(r->out[i]); k < n; k++) TN_INT32S(r->out[i])
+        [k] = bucket_of(TN_FLOATS(boundary), tn_tensor_count(boundary), TN_FLOATS(x)[k]);
     }
     return TN_OK;
 }
@@ -325,12 +324,12 @@ static tn_code bucketize_infer(tn_infer *c, tn_error *err)
 
 /* ==== records ==== */
 
-#define QUANTILES(Name, Run, Infer, Flags, Dynamic, Sig)                         \
-    const tn_op tn_op_##Name = {.name = #Name,                                   \
-                                .sig = Sig,                                      \
-                                .infer = Infer,                                  \
-                                .run = Run,                                      \
-                                .flags = TN_STATEFUL | TN_NO_GRADIENT | (Flags), \
+#define QUANTILES(Name, Run, Infer, Flags, Dynamic, Sig)        \
+    const tn_op tn_op_##Name = {.name = #Name,                  \
+                                .sig = Sig,                     \
+                                .infer = Infer,                 \
+                                .run = Run,                     \
+                                .flags = TN_STATEFUL | (Flags), \
                                 .dynamic = (Dynamic)}
 #define STREAMS "quantile_stream_resource_handle:resource "
 QUANTILES(BoostedTreesQuantileStreamResourceHandleOp, handle_run, tn_infer_scalar, 0, TN_BIT(0),
@@ -356,7 +355,6 @@ const tn_op tn_op_BoostedTreesMakeQuantileSummaries = {
            "num_features:int>=0",
     .infer = tn_infer_none,
     .run = summaries_run,
-    .flags = TN_NO_GRADIENT,
     .dynamic = ~0u,
 };
 const tn_op tn_op_BoostedTreesBucketize = {

@@ -341,7 +341,6 @@ const tn_op tn_op_QuantizeV2 = {
         "axis:int=-1 ensure_minimum_range:float=0.009999999776482582",
     .infer = quantize_infer,
     .run = quantize_run,
-    .flags = TN_NO_GRADIENT,
 };
 
 /* ==== Dequantize ==== */
@@ -390,5 +389,4 @@ const tn_op tn_op_Dequantize = {
            "dtype:type{bfloat16,float}=float",
     .infer = tn_infer_like_first,
     .run = dequantize_run,
-    .flags = TN_NO_GRADIENT,
 };

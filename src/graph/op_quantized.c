@@ -95,8 +95,7 @@ static tn_code matmul_run(tn_run *r, tn_error *err)
 
 #define Q "{qint8,quint8,qint32,qint16,quint16}"
 #define QUANTIZED(Name, Infer, Run, Sig) \
-    const tn_op tn_op_##Name = {         \
-        .name = #Name, .sig = Sig, .infer = Infer, .run = Run, .flags = TN_NO_GRADIENT}
+    const tn_op tn_op_##Name = {.name = #Name, .sig = Sig, .infer = Infer, .run = Run}
 QUANTIZED(
     QuantizedMatMul, matmul_infer, matmul_run,
     "a:T1 b:T2 min_a:float max_a:float min_b:float max_b:float -> out:Toutput min_out:float max_out:float; "
@@ -173,9 +172,7 @@ static tn_code add_run(tn_run *r, tn_error *err)
                   float_of(&fb, tn_quantized_get(r->in[1], at[1]));
         float y = roundf(x * scale) - (first - (float)INT32_MIN);
         TN_INT32S(r->out[0])
-        [i] = y >= 2147483520.0f    ? 2147483520
-              : y <= -2147483648.0f ? INT32_MIN
-                                    : (int32_t)y;
+        [i] = y >= 2147483520.0f ? 2147483520 : y <= -2147483648.0f ? INT32_MIN : (int32_t)y;
         tn_walk_next(&w, 2, index, at);
     }
     give_range(r, -most, most);
@@ -378,6 +375,5 @@ const tn_op tn_op_QuantizedReshape = {
            "T:type Tshape:type{int32,int64}=int32",
     .infer = reshape_infer,
     .run = reshape_run,
-    .flags = TN_NO_GRADIENT,
     .values = TN_BIT(1),
 };

@@ -105,6 +105,5 @@ const tn_op tn_op_QuantizedConcat = {
            "output_max:float; N:int>=2 T:type",
     .infer = concat_infer,
     .run = concat_run,
-    .flags = TN_NO_GRADIENT,
     .dynamic = TN_BIT(0),
 };

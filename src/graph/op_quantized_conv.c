@@ -153,7 +153,6 @@ const tn_op tn_op_QuantizedConv2D = {
            "=qint32 strides:list(int) padding:string{SAME,VALID} dilations:list(int)=[1,1,1,1]",
     .infer = conv_infer,
     .run = conv_run,
-    .flags = TN_NO_GRADIENT,
 };
 
 /* ==== pools ==== input min max */
@@ -218,7 +217,6 @@ static tn_code pool_run(tn_run *r, tn_error *err)
         .sig = "input:T min_input:float max_input:float -> output:T min_output:float max_output:float; " \
                "T:type" Q " ksize:list(int) strides:list(int) padding:string{SAME,VALID}",               \
         .infer = pool_infer,                                                                             \
-        .run = pool_run,                                                                                 \
-        .flags = TN_NO_GRADIENT}
+        .run = pool_run}
 POOL(QuantizedMaxPool);
 POOL(QuantizedAvgPool);

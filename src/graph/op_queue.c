@@ -194,18 +194,18 @@ static tn_code enqueue_many_run(tn_run *r, tn_error *err)
     return tn_queue_put(q, r, r->in[1]->shape.dim[0], make_row, r, err);
 }
 
-#define ON_QUEUE(Name, Run, Infer, Dynamic, Sig)                                   \
-    const tn_op tn_op_##Name = {.name = #Name,                                     \
-                                .sig = Sig,                                        \
-                                .infer = Infer,                                    \
-                                .run = Run,                                        \
-                                .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT, \
+#define ON_QUEUE(Name, Flags, Run, Infer, Dynamic, Sig)                     \
+    const tn_op tn_op_##Name = {.name = #Name,                              \
+                                .sig = Sig,                                 \
+                                .infer = Infer,                             \
+                                .run = Run,                                 \
+                                .flags = TN_STATEFUL | TN_EFFECT | (Flags), \
                                 .dynamic = (Dynamic)}
 #define PUT " components:[Tcomponents] -> ; Tcomponents:list(type)>=1 timeout_ms:int=-1"
-ON_QUEUE(QueueEnqueue, enqueue_run, tn_infer_none, 0, "handle:&string" PUT);
-ON_QUEUE(QueueEnqueueV2, enqueue_run, tn_infer_none, 0, "handle:resource" PUT);
-ON_QUEUE(QueueEnqueueMany, enqueue_many_run, tn_infer_none, 0, "handle:&string" PUT);
-ON_QUEUE(QueueEnqueueManyV2, enqueue_many_run, tn_infer_none, 0, "handle:resource" PUT);
+ON_QUEUE(QueueEnqueue, TN_NO_GRADIENT, enqueue_run, tn_infer_none, 0, "handle:&string" PUT);
+ON_QUEUE(QueueEnqueueV2, 0, enqueue_run, tn_infer_none, 0, "handle:resource" PUT);
+ON_QUEUE(QueueEnqueueMany, TN_NO_GRADIENT, enqueue_many_run, tn_infer_none, 0, "handle:&string" PUT);
+ON_QUEUE(QueueEnqueueManyV2, 0, enqueue_many_run, tn_infer_none, 0, "handle:resource" PUT);
 
 /* ==== dequeue ==== */
 
@@ -322,12 +322,14 @@ static tn_code dequeue_up_to_run(tn_run *r, tn_error *err)
 }
 
 #define GET " -> components:[component_types]; component_types:list(type)>=1 timeout_ms:int=-1"
-ON_QUEUE(QueueDequeue, dequeue_run, tn_infer_none, ~0u, "handle:&string" GET);
-ON_QUEUE(QueueDequeueV2, dequeue_run, tn_infer_none, ~0u, "handle:resource" GET);
-ON_QUEUE(QueueDequeueMany, dequeue_many_run, tn_infer_none, ~0u, "handle:&string n:int32" GET);
-ON_QUEUE(QueueDequeueManyV2, dequeue_many_run, tn_infer_none, ~0u, "handle:resource n:int32" GET);
-ON_QUEUE(QueueDequeueUpTo, dequeue_up_to_run, tn_infer_none, ~0u, "handle:&string n:int32" GET);
-ON_QUEUE(QueueDequeueUpToV2, dequeue_up_to_run, tn_infer_none, ~0u, "handle:resource n:int32" GET);
+ON_QUEUE(QueueDequeue, TN_NO_GRADIENT, dequeue_run, tn_infer_none, ~0u, "handle:&string" GET);
+ON_QUEUE(QueueDequeueV2, 0, dequeue_run, tn_infer_none, ~0u, "handle:resource" GET);
+ON_QUEUE(QueueDequeueMany, TN_NO_GRADIENT, dequeue_many_run, tn_infer_none, ~0u,
+         "handle:&string n:int32" GET);
+ON_QUEUE(QueueDequeueManyV2, 0, dequeue_many_run, tn_infer_none, ~0u, "handle:resource n:int32" GET);
+ON_QUEUE(QueueDequeueUpTo, TN_NO_GRADIENT, dequeue_up_to_run, tn_infer_none, ~0u,
+         "handle:&string n:int32" GET);
+ON_QUEUE(QueueDequeueUpToV2, 0, dequeue_up_to_run, tn_infer_none, ~0u, "handle:resource n:int32" GET);
 
 /* ==== looking, closing ==== */
 
@@ -354,10 +356,12 @@ static tn_code close_run(tn_run *r, tn_error *err)
     return tn_queue_close(q, r, tn_attr_b(r->attrs, "cancel_pending_enqueues"), err);
 }
 
-ON_QUEUE(QueueSize, size_run, tn_infer_scalar, 0, "handle:&string -> size:int32;");
-ON_QUEUE(QueueSizeV2, size_run, tn_infer_scalar, 0, "handle:resource -> size:int32;");
-ON_QUEUE(QueueIsClosed, is_closed_run, tn_infer_scalar, 0, "handle:&string -> is_closed:bool;");
-ON_QUEUE(QueueIsClosedV2, is_closed_run, tn_infer_scalar, 0, "handle:resource -> is_closed:bool;");
-ON_QUEUE(QueueClose, close_run, tn_infer_none, 0, "handle:&string -> ; cancel_pending_enqueues:bool=false");
-ON_QUEUE(QueueCloseV2, close_run, tn_infer_none, 0,
+ON_QUEUE(QueueSize, TN_NO_GRADIENT, size_run, tn_infer_scalar, 0, "handle:&string -> size:int32;");
+ON_QUEUE(QueueSizeV2, 0, size_run, tn_infer_scalar, 0, "handle:resource -> size:int32;");
+ON_QUEUE(QueueIsClosed, TN_NO_GRADIENT, is_closed_run, tn_infer_scalar, 0,
+         "handle:&string -> is_closed:bool;");
+ON_QUEUE(QueueIsClosedV2, 0, is_closed_run, tn_infer_scalar, 0, "handle:resource -> is_closed:bool;");
+ON_QUEUE(QueueClose, TN_NO_GRADIENT, close_run, tn_infer_none, 0,
+         "handle:&string -> ; cancel_pending_enqueues:bool=false");
+ON_QUEUE(QueueCloseV2, 0, close_run, tn_infer_none, 0,
          "handle:resource -> ; cancel_pending_enqueues:bool=false");

@@ -140,7 +140,8 @@ static tn_code has_rows(tn_run *r, bool *yes, tn_error *err)
     int64_t n = in->shape.rank < 1 ? 1 : in->shape.dim[0];
     *yes = tn_tensor_count(in) > 0 && n > 1;
     if (!*yes) return tn_move_row(r->out[0], 0, in, 0, tn_tensor_count(in), err);
-    return n <= INT32_MAX ? TN_OK : tn_fail(err, TN_INVALID_ARGUMENT, "%s of %lld rows", r->op->name, (long long)n);
+    return n <= INT32_MAX ? TN_OK
+                          : tn_fail(err, TN_INVALID_ARGUMENT, "%s of %lld rows", r->op->name, (long long)n);
 }
 
 static tn_code shuffle_run(tn_run *r, tn_error *err)
@@ -175,7 +176,6 @@ const tn_op tn_op_StatelessShuffle = {
     .infer = tn_infer_like_first,
     .prepare = shuffle_prepare,
     .run = stateless_shuffle_run,
-    .flags = TN_NO_GRADIENT,
 };
 
 const tn_op tn_op_RandomShuffle = {

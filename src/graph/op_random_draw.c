@@ -127,10 +127,10 @@ DRAWN(StatelessRandomGammaV2, samples_infer, gamma_run, gamma_grad, 0,
 DRAWN(StatelessRandomGammaV3, samples_infer, gamma_run, gamma_grad, 0,
       "shape:shape_dtype key:uint64 counter:uint64 alg:int32 alpha:dtype -> output:dtype; "
       "dtype:type{half,float,double} shape_dtype:type{int32,int64}=int32");
-DRAWN(RandomPoisson, samples_infer, poisson_run, NULL, TN_STATEFUL | TN_NO_GRADIENT,
+DRAWN(RandomPoisson, samples_infer, poisson_run, NULL, TN_STATEFUL,
       "shape:S rate:dtype -> output:dtype; seed:int=0 seed2:int=0 S:type{int32,int64} "
       "dtype:type{half,float,double}");
-DRAWN(RandomPoissonV2, samples_infer, poisson_run, NULL, TN_STATEFUL | TN_NO_GRADIENT,
+DRAWN(RandomPoissonV2, samples_infer, poisson_run, NULL, TN_STATEFUL,
       "shape:S rate:R -> output:dtype; seed:int=0 seed2:int=0 S:type{int32,int64} "
       "R:type{half,float,double,int32,int64}=double dtype:type{half,float,double,int32,int64}=int64");
 DRAWN(StatelessRandomPoisson, samples_infer, poisson_run, NULL, TN_NO_GRADIENT,
@@ -196,7 +196,7 @@ const tn_op tn_op_StatefulRandomBinomial = {
            "T:type{half,float,double,int32,int64}=double dtype:type{half,float,double,int32,int64}=int64",
     .infer = binomial_infer,
     .run = binomial_run,
-    .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
+    .flags = TN_STATEFUL | TN_EFFECT,
     .values = TN_BIT(2),
     .writes = TN_BIT(0),
 };

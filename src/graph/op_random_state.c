@@ -151,13 +151,13 @@ static tn_code int_run(tn_run *r, tn_error *err)
     return n ? tn_random_int(r->out[0]->dtype, &p, low, high, n, r->out[0]->data, r->threads, err) : TN_OK;
 }
 
-#define DRAWING(NAME, RUN, SHAPE, SIG)                                             \
-    const tn_op tn_op_##NAME = {.name = #NAME,                                     \
-                                .sig = SIG,                                        \
-                                .infer = shape_infer,                              \
-                                .run = RUN,                                        \
-                                .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT, \
-                                .values = TN_BIT(SHAPE),                           \
+#define DRAWING(NAME, RUN, SHAPE, SIG)                            \
+    const tn_op tn_op_##NAME = {.name = #NAME,                    \
+                                .sig = SIG,                       \
+                                .infer = shape_infer,             \
+                                .run = RUN,                       \
+                                .flags = TN_STATEFUL | TN_EFFECT, \
+                                .values = TN_BIT(SHAPE),          \
                                 .writes = TN_BIT(0)}
 DRAWING(StatefulUniform, uniform_run, 2,
         "resource:resource algorithm:int64 shape:shape_dtype -> output:dtype; dtype:type=float "
@@ -195,7 +195,7 @@ const tn_op tn_op_NonDeterministicInts = {
     .sig = "shape:shape_dtype -> output:dtype; dtype:type=int64 shape_dtype:type=int64",
     .infer = shape_infer,
     .run = entropy_run,
-    .flags = TN_STATEFUL | TN_NO_GRADIENT,
+    .flags = TN_STATEFUL,
     .values = TN_BIT(0),
 };
 

@@ -326,35 +326,34 @@ static tn_code back_run(tn_run *r, tn_error *err)
                   : tn_cast(TN_FLOAT, r->out[0]->dtype, n, sum, r->out[0]->data, false, r->threads, err);
 }
 
-/* The gradient of a gradient: resizing again. */
+/* The gradient of a gradient: resizing again. TensorFlow stops at that of the bilinear kind. */
 static tn_code back_grad(tn_grad *g, tn_error *err)
 {
     (void)err;
-    const char *type = method_of(g->op->def) == NEAREST    ? "ResizeNearestNeighbor"
-                       : method_of(g->op->def) == BILINEAR ? "ResizeBilinear"
-                                                           : "ResizeBicubic";
+    const char *type = method_of(g->op->def) == NEAREST ? "ResizeNearestNeighbor" : "ResizeBicubic";
     tn_node size = tn_grad_range_of(g->b, tn_grad_shape(g->b, tn_grad_in(g, 0), TN_INT32), 1, 3);
     tn_node in[] = {tn_grad_dy(g, 0), size};
     tn_grad_set(g, 0, tn_grad_op_like(g, type, in, 2, resize_attrs, 2));
     return TN_OK;
 }
 
-#define RESIZE_BACK(NAME, INFER, VALUES, SIG) \
-    const tn_op tn_op_##NAME = {              \
-        .name = #NAME,                        \
-        .sig = SIG,                           \
-        .infer = INFER,                       \
-        .prepare = back_prepare,              \
-        .run = back_run,                      \
-        .grad = back_grad,                    \
-        .values = VALUES,                     \
+#define RESIZE_BACK(NAME, GRAD, FLAGS, INFER, VALUES, SIG) \
+    const tn_op tn_op_##NAME = {                           \
+        .name = #NAME,                                     \
+        .sig = SIG,                                        \
+        .infer = INFER,                                    \
+        .prepare = back_prepare,                           \
+        .run = back_run,                                   \
+        .grad = GRAD,                                      \
+        .flags = FLAGS,                                    \
+        .values = VALUES,                                  \
     }
-RESIZE_BACK(ResizeNearestNeighborGrad, size_infer, TN_BIT(1),
+RESIZE_BACK(ResizeNearestNeighborGrad, back_grad, 0, size_infer, TN_BIT(1),
             "grads:T size:int32 -> output:T; T:type{uint8,int8,int32,half,float,double,bfloat16} "
             "align_corners:bool=false half_pixel_centers:bool=false");
-RESIZE_BACK(ResizeBilinearGrad, back_infer, 0,
+RESIZE_BACK(ResizeBilinearGrad, NULL, TN_NO_GRADIENT, back_infer, 0,
             "grads:float original_image:T -> output:T; T:type{float,bfloat16,half,double} "
             "align_corners:bool=false half_pixel_centers:bool=false");
-RESIZE_BACK(ResizeBicubicGrad, back_infer, 0,
+RESIZE_BACK(ResizeBicubicGrad, back_grad, 0, back_infer, 0,
             "grads:float original_image:T -> output:T; T:type{float,double} align_corners:bool=false "
             "half_pixel_centers:bool=false");

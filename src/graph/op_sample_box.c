@@ -221,10 +221,11 @@ static tn_code sample_run(tn_run *r, tn_error *err)
         .infer = sample_infer,                                                              \
         .prepare = sample_prepare,                                                          \
         .run = sample_run,                                                                  \
-        .flags = FLAGS | TN_NO_GRADIENT,                                                    \
+        .flags = FLAGS,                                                                     \
     }
-SAMPLE(SampleDistortedBoundingBox, TN_STATEFUL, "",
+SAMPLE(SampleDistortedBoundingBox, TN_STATEFUL | TN_NO_GRADIENT, "",
        "seed:int=0 seed2:int=0 min_object_covered:float=0.10000000149011612 ");
-SAMPLE(SampleDistortedBoundingBoxV2, TN_STATEFUL, " min_object_covered:float", "seed:int=0 seed2:int=0 ");
+SAMPLE(SampleDistortedBoundingBoxV2, TN_STATEFUL | TN_NO_GRADIENT, " min_object_covered:float",
+       "seed:int=0 seed2:int=0 ");
 SAMPLE(StatelessSampleDistortedBoundingBox, 0, " min_object_covered:float seed:Tseed",
        "Tseed:type{int32,int64} ");

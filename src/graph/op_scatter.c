@@ -3,6 +3,7 @@
  * op_scatter.c - ScatterNd, the TensorScatter family, SparseToDense.
  */
 #include "op_grads.h"
+#include "op_math.h"
 #include "op_move.h"
 
 /* ==== scattering into a tensor of some shape, shared by all ==== */
@@ -280,10 +281,11 @@ static tn_code disordered(const tn_tensor *indices, int64_t k, int depth, bool r
     for (int d = 0; d < depth; d++)
         at += (size_t)snprintf(text + at, sizeof text - at, "%s%lld", d ? "," : "",
                                (long long)tn_tensor_int(indices, k * depth + d));
-    return tn_fail(err, TN_INVALID_ARGUMENT, "indices[%lld] = [%s] is %s", (long long)k, text,
-                   repeated ? "repeated"
-                            : "out of order. Many sparse ops require sorted indices.\n    Use `tf.sparse.reorder` to "
-                              "create a correctly ordered copy.\n\n");
+    return tn_fail(
+        err, TN_INVALID_ARGUMENT, "indices[%lld] = [%s] is %s", (long long)k, text,
+        repeated ? "repeated"
+                 : "out of order. Many sparse ops require sorted indices.\n    Use `tf.sparse.reorder` to "
+                   "create a correctly ordered copy.\n\n");
 }
 
 static tn_code sparse_to_dense_run(tn_run *r, tn_error *err)
@@ -310,27 +312,26 @@ static tn_code sparse_to_dense_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
+/* The places as rows, however many dimensions they came with. */
+static tn_node sparse_places(tn_grad *g)
+{
+    tn_builder *b = g->b;
+    tn_node indices = tn_grad_in(g, 0), any = tn_ints(b, (int64_t[]){-1}, 1);
+    if (tn_node_shape(indices).rank == 2) return indices;
+    tn_node rank = tn_g2(b, "Reshape", tn_g1(b, "Size", tn_grad_in(g, 1)), tn_ints(b, (int64_t[]){1}, 1));
+    return tn_g2(b, "Reshape", indices, tn_grad_concat(b, (tn_node[]){any, rank}, 2, 0));
+}
+
+/* A single value is at all places; the default is at all others. */
 static tn_code sparse_to_dense_grad(tn_grad *g, tn_error *err)
 {
     (void)err;
     tn_builder *b = g->b;
-    tn_node dy = tn_grad_dy(g, 0), indices = tn_grad_in(g, 0);
-    tn_shape i = tn_node_shape(indices);
-    int64_t column[2] = {-1, 1}, axis = 0;
-    tn_node at =
-        i.rank == 2 ? indices : tn_op(b, "Reshape", TN_INPUTS(indices, tn_ints(b, column, 2)), TN_NO_ATTRS);
-    tn_node values = tn_op(b, "GatherNd", TN_INPUTS(dy, at), TN_NO_ATTRS);
-    if (tn_node_shape(tn_grad_in(g, 2)).rank == 0)
-        tn_grad_set(g, 2, tn_op(b, "Sum", TN_INPUTS(values, tn_ints(b, &axis, 1)), TN_NO_ATTRS));
-    else
-        tn_grad_set(g, 2, values);
-    tn_shape s = tn_node_shape(dy);
-    int64_t axes[TN_MAX_RANK];
-    for (int k = 0; k < TN_MAX_RANK; k++) axes[k] = k;
-    if (s.rank < 0) return TN_OK;
-    tn_node all = tn_op(b, "Sum", TN_INPUTS(dy, tn_ints(b, axes, s.rank)), TN_NO_ATTRS);
-    tn_node taken = tn_op(b, "Sum", TN_INPUTS(values, tn_ints(b, &axis, 1)), TN_NO_ATTRS);
-    tn_grad_set(g, 3, tn_op(b, "Sub", TN_INPUTS(all, taken), TN_NO_ATTRS));
+    tn_node dy = tn_grad_dy(g, 0), axis = tn_ints(b, (int64_t[]){0}, 1);
+    tn_node values = tn_g2(b, "GatherNd", dy, sparse_places(g));
+    tn_grad_set(g, 2, tn_g_sum_to(b, values, tn_grad_in(g, 2), values));
+    tn_node all = tn_g2(b, "Reshape", dy, tn_ints(b, (int64_t[]){-1}, 1));
+    tn_grad_set(g, 3, tn_g2(b, "Sub", tn_g2(b, "Sum", all, axis), tn_g2(b, "Sum", values, axis)));
     return TN_OK;
 }
 

@@ -129,7 +129,6 @@ const tn_op tn_op_SerializeSparse = {
            "out_type:type{string,variant}=string",
     .infer = three_infer,
     .run = serialize_sparse_run,
-    .flags = TN_NO_GRADIENT,
 };
 
 tn_code tn_sparse_row(const tn_sparse *s, int64_t from, int64_t to, tn_tensor *part[3], tn_error *err)
@@ -202,7 +201,6 @@ const tn_op tn_op_SerializeManySparse = {
            "out_type:type{string,variant}=string",
     .infer = many_infer,
     .run = serialize_many_run,
-    .flags = TN_NO_GRADIENT,
     .dynamic = TN_BIT(0),
 };
 
@@ -300,7 +298,6 @@ static tn_code deserialize_infer(tn_infer *c, tn_error *err)
         .sig = Sig,                                   \
         .infer = deserialize_infer,                   \
         .run = deserialize_run,                       \
-        .flags = TN_NO_GRADIENT,                      \
         .dynamic = TN_BIT(0) | TN_BIT(1) | TN_BIT(2), \
     }
 DESERIALIZE(DeserializeSparse, "serialized_sparse:Tserialized -> sparse_indices:int64 sparse_values:dtype "

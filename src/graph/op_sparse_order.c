@@ -349,5 +349,4 @@ const tn_op tn_op_SparseSliceGrad = {
     .infer = slice_back_infer,
     .prepare = slice_back_prepare,
     .run = slice_back_run,
-    .flags = TN_NO_GRADIENT,
 };

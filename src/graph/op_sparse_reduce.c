@@ -227,7 +227,6 @@ TN_RUN_IN_ARENA(reduce_sparse_run, reduce_sparse)
                "T:type{" Types "}",                                                             \
         .infer = reduce_infer,                                                                  \
         .run = reduce_sparse_run,                                                               \
-        .flags = TN_NO_GRADIENT,                                                                \
         .dynamic = TN_BIT(0) | TN_BIT(1) | TN_BIT(2),                                           \
     }
 REDUCE_SPARSE(SparseReduceSumSparse, "numbertype");

@@ -7,14 +7,21 @@
 #include "op_math.h"
 #include "special_math.h"
 
-#define SPECIAL(Name, Sig, Call, Grad, Flags)                                                                \
-    static double compute_##Name(const double *v) { return Call; }                                           \
-    static tn_code prepare_##Name(tn_prepare *p, tn_error *err)                                              \
-    {                                                                                                        \
-        return tn_slow_prepare(p, compute_##Name, err);                                                      \
-    }                                                                                                        \
-    const tn_op tn_op_##Name = {.name = #Name, .sig = Sig, .infer = tn_infer_broadcast,                      \
-                                .prepare = prepare_##Name, .run = tn_slow_run, .grad = Grad,                 \
+#define SPECIAL(Name, Sig, Call, Grad, Flags)                   \
+    static double compute_##Name(const double *v)               \
+    {                                                           \
+        return Call;                                            \
+    }                                                           \
+    static tn_code prepare_##Name(tn_prepare *p, tn_error *err) \
+    {                                                           \
+        return tn_slow_prepare(p, compute_##Name, err);         \
+    }                                                           \
+    const tn_op tn_op_##Name = {.name = #Name,                  \
+                                .sig = Sig,                     \
+                                .infer = tn_infer_broadcast,    \
+                                .prepare = prepare_##Name,      \
+                                .run = tn_slow_run,             \
+                                .grad = Grad,                   \
                                 .flags = (Flags)}
 
 #define DENSITY "y Neg x 1 Sub y Log Mul AddV2 x Lgamma Sub Exp dy Mul"
@@ -23,8 +30,8 @@ SPECIAL(Igamma, "a:T x:T -> z:T; T:type{" T_REAL "}", tn_igamma(v[0], v[1]), gra
 TN_GRAD_BROADCAST(grad_Igammac, "x y IgammaGradA dy Mul Neg", DENSITY " Neg")
 SPECIAL(Igammac, "a:T x:T -> z:T; T:type{" T_REAL "}", tn_igammac(v[0], v[1]), grad_Igammac, 0);
 SPECIAL(IgammaGradA, "a:T x:T -> z:T; T:type{float,double}", tn_igamma_grad_a(v[0], v[1]), NULL, 0);
-SPECIAL(RandomGammaGrad, "alpha:T sample:T -> output:T; T:type{float,double}", tn_gamma_sample_grad(v[0], v[1]), NULL,
-        TN_NO_GRADIENT);
+SPECIAL(RandomGammaGrad, "alpha:T sample:T -> output:T; T:type{float,double}",
+        tn_gamma_sample_grad(v[0], v[1]), NULL, 0);
 TN_GRAD_BROADCAST(grad_Polygamma, NULL, "x 1 AddV2 y Polygamma dy Mul")
 SPECIAL(Polygamma, "a:T x:T -> z:T; T:type{float,double}", tn_polygamma(v[0], v[1]), grad_Polygamma, 0);
 TN_GRAD_BROADCAST(grad_Zeta, NULL, "x Neg x 1 AddV2 y Zeta Mul dy Mul")
@@ -85,8 +92,10 @@ static tn_code betainc_prepare(tn_prepare *p, tn_error *err)
 /* By x only, as TensorFlow; in logarithms, because the factors can be large. */
 static tn_code grad_Betainc(tn_grad *g, tn_error *err)
 {
-    tn_node dx = tn_formula(g, "y 1 Sub z Neg Xlog1py x 1 Sub z Xlogy AddV2 x Lgamma y Lgamma AddV2 "
-                               "x y AddV2 Lgamma Sub Sub Exp dy Mul", err);
+    tn_node dx = tn_formula(g,
+                            "y 1 Sub z Neg Xlog1py x 1 Sub z Xlogy AddV2 x Lgamma y Lgamma AddV2 "
+                            "x y AddV2 Lgamma Sub Sub Exp dy Mul",
+                            err);
     tn_grad_set_unbroadcast(g, 2, dx, 0);
     return TN_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_stack.c - stacks: what TensorFlow 1's loops keep for their gradients. The first version's handles are declared as
- * references to strings, but what stands in them is a resource as well.
+ * op_stack.c - stacks: what TensorFlow 1's loops keep for their gradients. The first version's handles are
+ * declared as references to strings, but what stands in them is a resource as well.
  */
 #include "op_move.h"
 
@@ -95,7 +95,8 @@ static tn_code push_run(tn_run *r, tn_error *err)
                        (long long)s->most);
     if (s->n == s->cap) {
         int64_t cap = s->cap ? 2 * s->cap : 16;
-        if (!tn_charge_add(&s->charge, (size_t)(cap - s->cap) * sizeof *s->v)) return tn_no_memory(err, (size_t)cap);
+        if (!tn_charge_add(&s->charge, (size_t)(cap - s->cap) * sizeof *s->v))
+            return tn_no_memory(err, (size_t)cap);
         tn_tensor **v = tn_realloc(s->v, (size_t)cap * sizeof *v);
         if (!v) return tn_no_memory(err, (size_t)cap * sizeof *v);
         s->v = v;
@@ -111,7 +112,7 @@ const tn_op tn_op_StackPushV2 = {
     .sig = "handle:resource elem:T -> output:T; T:type swap_memory:bool=false",
     .infer = push_infer,
     .run = push_run,
-    .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
+    .flags = TN_STATEFUL | TN_EFFECT,
     .dynamic = TN_BIT(0),
 };
 const tn_op tn_op_StackPush = {
@@ -143,7 +144,7 @@ const tn_op tn_op_StackPopV2 = {
     .sig = "handle:resource -> elem:elem_type; elem_type:type",
     .infer = tn_infer_none,
     .run = pop_run,
-    .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
+    .flags = TN_STATEFUL | TN_EFFECT,
     .dynamic = TN_BIT(0),
 };
 const tn_op tn_op_StackPop = {

@@ -268,45 +268,47 @@ SCATTER_RUN(nd_sub_run, scatter_nd_run, TN_SCATTER_SUB)
 SCATTER_RUN(nd_min_run, scatter_nd_run, TN_SCATTER_MIN)
 SCATTER_RUN(nd_max_run, scatter_nd_run, TN_SCATTER_MAX)
 
-#define SCATTER(NAME, RUN, SIG)                            \
-    const tn_op tn_op_##NAME = {                           \
-        .name = #NAME,                                     \
-        .sig = SIG,                                        \
-        .infer = scatter_infer,                            \
-        .run = RUN,                                        \
-        .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT, \
-        .writes = TN_BIT(0),                               \
+#define SCATTER_AS(NAME, FLAGS, RUN, SIG)           \
+    const tn_op tn_op_##NAME = {                    \
+        .name = #NAME,                              \
+        .sig = SIG,                                 \
+        .infer = scatter_infer,                     \
+        .run = RUN,                                 \
+        .flags = TN_STATEFUL | TN_EFFECT | (FLAGS), \
+        .writes = TN_BIT(0),                        \
     }
+#define SCATTER(NAME, RUN, SIG) SCATTER_AS(NAME, 0, RUN, SIG)
+#define SCATTER_STOPS(NAME, RUN, SIG) SCATTER_AS(NAME, TN_NO_GRADIENT, RUN, SIG)
 SCATTER(ScatterUpdate, update_run,
         "ref:&T indices:Tindices updates:T -> output_ref:&T; T:type Tindices:type{int32,int64} "
         "use_locking:bool=true");
-SCATTER(ScatterAdd, add_run,
-        "ref:&T indices:Tindices updates:T -> output_ref:&T; T:type{numbertype} "
-        "Tindices:type{int32,int64} use_locking:bool=false");
-SCATTER(ScatterSub, sub_run,
-        "ref:&T indices:Tindices updates:T -> output_ref:&T; T:type{numbertype} "
-        "Tindices:type{int32,int64} use_locking:bool=false");
-SCATTER(ScatterMul, mul_run,
-        "ref:&T indices:Tindices updates:T -> output_ref:&T; T:type{numbertype} "
-        "Tindices:type{int32,int64} use_locking:bool=false");
-SCATTER(ScatterDiv, div_run,
-        "ref:&T indices:Tindices updates:T -> output_ref:&T; T:type{numbertype} "
-        "Tindices:type{int32,int64} use_locking:bool=false");
+SCATTER_STOPS(ScatterAdd, add_run,
+              "ref:&T indices:Tindices updates:T -> output_ref:&T; T:type{numbertype} "
+              "Tindices:type{int32,int64} use_locking:bool=false");
+SCATTER_STOPS(ScatterSub, sub_run,
+              "ref:&T indices:Tindices updates:T -> output_ref:&T; T:type{numbertype} "
+              "Tindices:type{int32,int64} use_locking:bool=false");
+SCATTER_STOPS(ScatterMul, mul_run,
+              "ref:&T indices:Tindices updates:T -> output_ref:&T; T:type{numbertype} "
+              "Tindices:type{int32,int64} use_locking:bool=false");
+SCATTER_STOPS(ScatterDiv, div_run,
+              "ref:&T indices:Tindices updates:T -> output_ref:&T; T:type{numbertype} "
+              "Tindices:type{int32,int64} use_locking:bool=false");
 SCATTER(ScatterMin, min_run,
         "ref:&T indices:Tindices updates:T -> output_ref:&T; "
         "T:type{half,bfloat16,float,double,int32,int64} Tindices:type{int32,int64} use_locking:bool=false");
 SCATTER(ScatterMax, max_run,
         "ref:&T indices:Tindices updates:T -> output_ref:&T; "
         "T:type{half,bfloat16,float,double,int32,int64} Tindices:type{int32,int64} use_locking:bool=false");
-SCATTER(ScatterNdUpdate, nd_update_run,
-        "ref:&T indices:Tindices updates:T -> output_ref:&T; T:type Tindices:type{int32,int64} "
-        "use_locking:bool=true bad_indices_policy:string=\"\"");
-SCATTER(ScatterNdAdd, nd_add_run,
-        "ref:&T indices:Tindices updates:T -> output_ref:&T; T:type{numbertype} "
-        "Tindices:type{int32,int64} use_locking:bool=false bad_indices_policy:string=\"\"");
-SCATTER(ScatterNdSub, nd_sub_run,
-        "ref:&T indices:Tindices updates:T -> output_ref:&T; T:type{numbertype} "
-        "Tindices:type{int32,int64} use_locking:bool=false bad_indices_policy:string=\"\"");
+SCATTER_STOPS(ScatterNdUpdate, nd_update_run,
+              "ref:&T indices:Tindices updates:T -> output_ref:&T; T:type Tindices:type{int32,int64} "
+              "use_locking:bool=true bad_indices_policy:string=\"\"");
+SCATTER_STOPS(ScatterNdAdd, nd_add_run,
+              "ref:&T indices:Tindices updates:T -> output_ref:&T; T:type{numbertype} "
+              "Tindices:type{int32,int64} use_locking:bool=false bad_indices_policy:string=\"\"");
+SCATTER_STOPS(ScatterNdSub, nd_sub_run,
+              "ref:&T indices:Tindices updates:T -> output_ref:&T; T:type{numbertype} "
+              "Tindices:type{int32,int64} use_locking:bool=false bad_indices_policy:string=\"\"");
 SCATTER(ScatterNdMin, nd_min_run,
         "ref:&T indices:Tindices updates:T -> output_ref:&T; T:type{numbertype} "
         "Tindices:type{int32,int64} use_locking:bool=false bad_indices_policy:string=\"\"");

@@ -48,16 +48,17 @@ static tn_code table_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
-#define TABLE(Name, Run, Sig)                  \
-    const tn_op tn_op_##Name = {               \
-        .name = #Name,                         \
-        .sig = Sig,                            \
-        .infer = table_infer,                  \
-        .prepare = check_prepare,              \
-        .run = Run,                            \
-        .flags = TN_STATEFUL | TN_NO_GRADIENT, \
-        .dynamic = TN_BIT(0),                  \
+#define TABLE_AS(Name, Flags, Run, Sig) \
+    const tn_op tn_op_##Name = {        \
+        .name = #Name,                  \
+        .sig = Sig,                     \
+        .infer = table_infer,           \
+        .prepare = check_prepare,       \
+        .run = Run,                     \
+        .flags = TN_STATEFUL | (Flags), \
+        .dynamic = TN_BIT(0),           \
     }
+#define TABLE(Name, Run, Sig) TABLE_AS(Name, TN_NO_GRADIENT, Run, Sig)
 #define NAMED "container:string=\"\" shared_name:string=\"\" use_node_name_sharing:bool=false "
 #define TYPES "key_dtype:type value_dtype:type"
 #define SHAPE " value_shape:shape=[]"
@@ -73,8 +74,8 @@ TABLE(MutableDenseHashTableV2, new_run,
 TABLE(AnonymousHashTable, anonymous_run, "-> table_handle:resource; " TYPES);
 TABLE(AnonymousMutableHashTable, anonymous_run, "-> table_handle:resource; " TYPES);
 TABLE(AnonymousMutableHashTableOfTensors, anonymous_run, "-> table_handle:resource; " TYPES SHAPE);
-TABLE(AnonymousMutableDenseHashTable, anonymous_run,
-      "empty_key:key_dtype deleted_key:key_dtype -> table_handle:resource; " TYPES BUCKETS);
+TABLE_AS(AnonymousMutableDenseHashTable, 0, anonymous_run,
+         "empty_key:key_dtype deleted_key:key_dtype -> table_handle:resource; " TYPES BUCKETS);
 
 /* ==== find ==== */
 
@@ -273,7 +274,7 @@ static tn_code export_infer(tn_infer *c, tn_error *err)
         .sig = "table_handle:" Handle " -> keys:Tkeys values:Tvalues; Tkeys:type Tvalues:type", \
         .infer = export_infer,                                                                  \
         .run = export_run,                                                                      \
-        .flags = TN_STATEFUL | TN_NO_GRADIENT,                                                  \
+        .flags = TN_STATEFUL,                                                                   \
         .dynamic = TN_BIT(0) | TN_BIT(1),                                                       \
     }
 EXPORT(LookupTableExport, "&string");

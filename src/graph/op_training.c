@@ -222,15 +222,15 @@ static tn_code apply_rows_run(tn_run *r, tn_error *err)
 
 /* ==== the rows ==== SLOTS: variables the operator changes besides the first */
 
-#define APPLY(NAME, SLOTS, RUN, SIG)                       \
-    const tn_op tn_op_##NAME = {                           \
-        .name = #NAME,                                     \
-        .sig = SIG,                                        \
-        .infer = apply_infer,                              \
-        .prepare = apply_prepare,                          \
-        .run = RUN,                                        \
-        .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT, \
-        .writes = (2u << (SLOTS)) - 1,                     \
+#define APPLY(NAME, SLOTS, RUN, SIG)      \
+    const tn_op tn_op_##NAME = {          \
+        .name = #NAME,                    \
+        .sig = SIG,                       \
+        .infer = apply_infer,             \
+        .prepare = apply_prepare,         \
+        .run = RUN,                       \
+        .flags = TN_STATEFUL | TN_EFFECT, \
+        .writes = (2u << (SLOTS)) - 1,    \
     }
 #define DENSE(NAME, SLOTS, SIG) APPLY(NAME, SLOTS, apply_run, SIG)
 #define SPARSE(NAME, SLOTS, SIG) APPLY(NAME, SLOTS, apply_rows_run, SIG)

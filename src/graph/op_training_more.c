@@ -143,15 +143,15 @@ static tn_code step_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
-#define STEP(NAME, SLOTS, SIG)                             \
-    const tn_op tn_op_##NAME = {                           \
-        .name = #NAME,                                     \
-        .sig = SIG,                                        \
-        .infer = step_infer,                               \
-        .prepare = step_prepare,                           \
-        .run = step_run,                                   \
-        .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT, \
-        .writes = (2u << (SLOTS)) - 1,                     \
+#define STEP(NAME, SLOTS, SIG)            \
+    const tn_op tn_op_##NAME = {          \
+        .name = #NAME,                    \
+        .sig = SIG,                       \
+        .infer = step_infer,              \
+        .prepare = step_prepare,          \
+        .run = step_run,                  \
+        .flags = TN_STATEFUL | TN_EFFECT, \
+        .writes = (2u << (SLOTS)) - 1,    \
     }
 STEP(ApplyAddSign, 1,
      "var:&T m:&T lr:T alpha:T sign_decay:T beta:T grad:T -> out:&T; T:type{numbertype} "

@@ -376,12 +376,9 @@ static tn_code debug_infer(tn_infer *c, tn_error *err)
 
 /* ==== records ==== */
 
-#define TREES(Name, Run, Infer, Flags, Sig)     \
-    const tn_op tn_op_##Name = {.name = #Name,  \
-                                .sig = Sig,     \
-                                .infer = Infer, \
-                                .run = Run,     \
-                                .flags = TN_STATEFUL | TN_NO_GRADIENT | (Flags)}
+#define TREES(Name, Run, Infer, Flags, Sig) \
+    const tn_op tn_op_##Name = {            \
+        .name = #Name, .sig = Sig, .infer = Infer, .run = Run, .flags = TN_STATEFUL | (Flags)}
 const tn_op tn_op_BoostedTreesEnsembleResourceHandleOp = {
     .name = "BoostedTreesEnsembleResourceHandleOp",
     .sig = "-> resource:resource; container:string=\"\" shared_name:string=\"\"",

@@ -244,7 +244,6 @@ const tn_op tn_op_BoostedTreesMakeStatsSummary = {
            "stats_summary:float; max_splits:int>=1 num_buckets:int>=1 num_features:int>=1",
     .infer = summary_infer,
     .run = summary_run,
-    .flags = TN_NO_GRADIENT,
 };
 const tn_op tn_op_BoostedTreesAggregateStats = {
     .name = "BoostedTreesAggregateStats",
@@ -253,7 +252,6 @@ const tn_op tn_op_BoostedTreesAggregateStats = {
            "num_buckets:int>=1",
     .infer = aggregate_infer,
     .run = aggregate_run,
-    .flags = TN_NO_GRADIENT,
 };
 const tn_op tn_op_BoostedTreesCalculateBestGainsPerFeature = {
     .name = "BoostedTreesCalculateBestGainsPerFeature",
@@ -264,6 +262,5 @@ const tn_op tn_op_BoostedTreesCalculateBestGainsPerFeature = {
         "right_node_contribs_list:num_features*float; max_splits:int>=1 num_features:int>=1",
     .infer = tn_infer_none,
     .run = gains_run,
-    .flags = TN_NO_GRADIENT,
     .dynamic = ~0u,
 };

@@ -256,7 +256,6 @@ static tn_code unique_run(tn_run *r, tn_error *err)
         .sig = SIG,                \
         .infer = unique_infer,     \
         .run = unique_run,         \
-        .flags = TN_NO_GRADIENT,   \
         .dynamic = DYNAMIC,        \
     };
 UNIQUE(Unique, TN_BIT(0), "x:T -> y:T idx:out_idx; T:type out_idx:type{int32,int64}=int32")
@@ -314,6 +313,5 @@ const tn_op tn_op_ListDiff = {
     .sig = "x:T y:T -> out:T idx:out_idx; T:type out_idx:type{int32,int64}=int32",
     .infer = list_diff_infer,
     .run = list_diff_run,
-    .flags = TN_NO_GRADIENT,
     .dynamic = TN_BIT(0) | TN_BIT(1),
 };

@@ -103,7 +103,7 @@ const tn_op tn_op_StridedSliceAssign = {
     .sig = "ref:&T begin:Index end:Index strides:Index value:T -> output_ref:&T; " MASKS,
     .infer = like_first_infer,
     .run = assign_slice_run,
-    .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
+    .flags = TN_STATEFUL | TN_EFFECT,
     .writes = TN_BIT(0),
 };
 const tn_op tn_op_ResourceStridedSliceAssign = {
@@ -154,12 +154,9 @@ static tn_code rows_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-#define ROWS(Name)                                                       \
-    const tn_op tn_op_##Name = {.name = #Name,                           \
-                                .sig = "x:T i:int32 v:T -> y:T; T:type", \
-                                .infer = like_first_infer,               \
-                                .run = rows_run,                         \
-                                .flags = TN_NO_GRADIENT}
+#define ROWS(Name)               \
+    const tn_op tn_op_##Name = { \
+        .name = #Name, .sig = "x:T i:int32 v:T -> y:T; T:type", .infer = like_first_infer, .run = rows_run}
 ROWS(InplaceAdd);
 ROWS(InplaceSub);
 ROWS(InplaceUpdate);
@@ -173,12 +170,20 @@ static tn_code same_ref_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
+static tn_code same_ref_grad(tn_grad *g, tn_error *err)
+{
+    (void)err;
+    tn_grad_set(g, 0, tn_grad_dy(g, 0));
+    return TN_OK;
+}
+
 const tn_op tn_op_RefIdentity = {
     .name = "RefIdentity",
     .sig = "input:&T -> output:&T; T:type",
     .infer = like_first_infer,
     .run = same_ref_run,
-    .flags = TN_STATEFUL | TN_NO_GRADIENT,
+    .grad = same_ref_grad,
+    .flags = TN_STATEFUL,
 };
 
 static tn_code choose_ref_run(tn_run *r, tn_error *err)
@@ -197,7 +202,7 @@ const tn_op tn_op_RefSelect = {
     .sig = "index:int32 inputs:&N*T -> output:&T; T:type N:int>=1",
     .infer = tn_infer_none,
     .run = choose_ref_run,
-    .flags = TN_STATEFUL | TN_NO_GRADIENT,
+    .flags = TN_STATEFUL,
 };
 
 /* The variable's value; the variable stays, and is assigned to again in the next run. */
@@ -213,7 +218,7 @@ const tn_op tn_op_DestroyTemporaryVariable = {
     .sig = "ref:&T -> value:T; T:type var_name:string",
     .infer = like_first_infer,
     .run = last_value_run,
-    .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
+    .flags = TN_STATEFUL | TN_EFFECT,
     .reads = TN_BIT(0),
     .dynamic = TN_BIT(0),
 };
@@ -296,5 +301,4 @@ const tn_op tn_op_ParallelConcat = {
     .sig = "values:N*T -> output:T; N:int>=1 T:type shape:shape",
     .infer = join_infer,
     .run = join_run,
-    .flags = TN_NO_GRADIENT,
 };

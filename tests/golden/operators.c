@@ -10,6 +10,7 @@
  * usage: operators SOURCE_ROOT     the page on stdout
  */
 #include "case_tensor.h"
+#include "flows.h"
 #include "graph/op.h"
 #include "graph/session.h"
 
@@ -412,9 +413,24 @@ static void print_dtypes(const tn_sig *sig, const known *k)
     }
 }
 
-static const char *gradient_of(const tn_op *op)
+/* What TensorFlow's registry of gradients has: "yes", "none", or NULL. */
+static const char *registered(tn_view list, const char *name)
 {
-    return op->grad ? "yes" : op->flags & TN_NO_GRADIENT ? "none" : "no";
+    size_t n = strlen(name);
+    for (const char *at = list.p, *end = at + list.n, *next; at < end; at = next + 1) {
+        next = memchr(at, '\n', (size_t)(end - at));
+        if (!next) break;
+        if ((size_t)(next - at) > n && !memcmp(at, name, n) && at[n] == '\t') return at[n + 1] == 'y' ? "yes" : "none";
+    }
+    return NULL;
+}
+
+static const char *gradient_of(const tn_op *op, tn_view list)
+{
+    const char *theirs = registered(list, op->name);
+    if (op->grad || op->flags & TN_FRAMED) return "yes";
+    if (op->flags & TN_NO_GRADIENT || !gradients_flow(op)) return "none";
+    return !theirs ? "refused" : !strcmp(theirs, "none") ? "none" : "no";
 }
 
 static void print_notes(const tn_op *op)
@@ -440,7 +456,7 @@ static int by_name(const void *x, const void *y)
     return strcmp((*(const tn_op *const *)x)->name, (*(const tn_op *const *)y)->name);
 }
 
-static void print_operators(void)
+static void print_operators(tn_view gradients)
 {
     const tn_op *ops[MOST_OPS];
     int n = tn_op_count() < MOST_OPS ? tn_op_count() : MOST_OPS;
@@ -454,7 +470,7 @@ static void print_operators(void)
         while (tn_op_at(row) != ops[i]) row++;
         printf("| %s | ", ops[i]->name);
         print_dtypes(sig, &all[row]);
-        printf(" | %s | ", gradient_of(ops[i]));
+        printf(" | %s | ", gradient_of(ops[i], gradients));
         print_notes(ops[i]);
         puts(" |");
     }
@@ -478,7 +494,9 @@ int main(int argc, char **argv)
 {
     if (argc != 2) return 2;
     tn_arena *a = tn_arena_new(0);
+    tn_buf gradients = {0};
     if (!a) return 1;
+    if (tn_file_read(tn_path_join(a, argv[1], "tests/golden/tensorflow/gradients.txt"), 0, &gradients, NULL) != TN_OK) return 1;
     probe_folders(argv[1], a);
     probe_cases(argv[1], a);
     puts("# Operators\n\n"
@@ -486,12 +504,14 @@ int main(int argc, char **argv)
          "**dtypes**: for each attribute that names one, those with which a golden case ran; *not*: TensorFlow's definition allows them, but\n"
          "no case runs with them (TensorFlow has no CPU kernel for many of these, either; quantised types are left out); *not seen*: no\n"
          "case at all (but a test of another kind).\n"
-         "**gradient**: *none*: TensorFlow gives none; *no*: TensorFlow has one that we lack, or none is defined.\n\n"
+         "**gradient**: *none*: TensorFlow gives none, gradients stop there or never come; *refused*: TensorFlow has defined none,\n"
+         "and differentiating through it is an error there and here; *no*: TensorFlow has one that we lack.\n\n"
          "## Those that are there\n");
-    print_operators();
+    print_operators((tn_view){gradients.data, gradients.n});
     puts("\n## Those of TensorFlow 2.21 that are absent\n\n"
          "A graph that has one of these is loaded; what needs it says so before anything runs, the rest runs.\n");
     print_absent(argv[1], a);
+    tn_buf_free(&gradients);
     tn_arena_free(a);
     return 0;
 }

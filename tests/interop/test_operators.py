@@ -33,7 +33,38 @@ def draw(names, seed, folder):
     return ended
 
 
+# Prints what the registry of gradients has, in the form of golden/tensorflow/gradients.txt: name, yes or none.
+REGISTRY = """
+import importlib, pkgutil
+import tensorflow as tf
+import tensorflow.python.ops as folder
+from tensorflow.python.framework import ops
+for m in pkgutil.iter_modules(folder.__path__, folder.__name__ + "."):
+    if not m.name.endswith("_test"):
+        try:
+            importlib.import_module(m.name)
+        except ImportError:
+            pass
+for name in sorted(ops.gradient_registry._registry):
+    print("%s\\t%s" % (name, "none" if ops.gradient_registry.lookup(name) is None else "yes"))
+"""
+ALWAYS_NONE = {"ArgMax", "ArgMin", "Ceil", "Floor", "FloorDiv", "LoopCond", "Rint", "Round", "TruncateDiv"}
+ALWAYS_FAIL = {"QuantizeAndDequantizeV4Grad", "SparseDenseCwiseAdd", "SparseSparseMaximum", "SparseSparseMinimum"}
+ALWAYS_FAIL |= {"TensorArray%s%s" % (k, v) for k in ("Read", "Write", "Gather", "Scatter", "Concat", "Split") for v in ("", "V2")}
+
+
 class Operators(unittest.TestCase):
+    def test_registry_of_gradients(self):
+        tensorflow = os.path.join(HERE, "..", "golden", "tensorflow")
+        with open(os.path.join(tensorflow, "gradients.txt")) as f:
+            frozen = dict(line.rstrip("\n").split("\t") for line in f)
+        with open(os.path.join(tensorflow, "op_sigs.txt")) as f:
+            known = {line.split("\t")[0] for line in f}
+        out = subprocess.run([sys.executable, "-c", REGISTRY], capture_output=True, timeout=600, check=True).stdout.decode()
+        theirs = dict(line.split("\t") for line in out.splitlines() if "\t" in line)
+        theirs = {n: "none" if n in ALWAYS_NONE else what for n, what in theirs.items() if n in known and n not in ALWAYS_FAIL}
+        self.assertEqual(theirs, frozen)
+
     def compare(self, family, seed, path):
         p = subprocess.run([GOLDEN_CASES, path], capture_output=True, timeout=600)
         out = p.stdout.decode(errors="replace").splitlines()
