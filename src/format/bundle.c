@@ -99,6 +99,18 @@ tn_code tn_slice_shape(const tn_slice *s, const tn_shape *full, tn_shape *out, t
     return TN_OK;
 }
 
+tn_code tn_slice_to_proto(const tn_slice *s, tn_arena *a, tn_TensorSliceProto *out, tn_error *err)
+{
+    for (int i = 0; i < s->rank; i++) {
+        tn_Extent *e = TN_PUSH(a, &out->extent);
+        if (!e) return tn_no_memory(err, sizeof *e);
+        if (s->length[i] < 0) continue; /* all of it */
+        e->start = s->start[i];
+        TN_SET(e, Extent, has_length_hack, length) = s->length[i];
+    }
+    return TN_OK;
+}
+
 bool tn_slice_equal(const tn_slice *a, const tn_slice *b, const tn_shape *full)
 {
     tn_shape x, y;

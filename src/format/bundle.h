@@ -30,6 +30,18 @@ tn_code tn_v1_list(tn_v1 *v, int shard, tn_arena *a, tn_SavedTensorSliceMeta **o
 tn_code tn_v1_find(tn_v1 *v, int shard, tn_view key, int64_t count, tn_view *value, tn_error *err);
 tn_code tn_v1_read(tn_v1 *v, int shard, tn_view key, tn_dtype t, const tn_shape *shape, tn_tensor **out, tn_error *err);
 
+/* Writing one (bundle_v1_write.c): tensors are kept until all are there. slice NULL: all of it. A bundle that had been
+ * saved under the same name is removed at last. */
+typedef struct tn_v1_writer tn_v1_writer;
+tn_code tn_v1_writer_open(const char *path, tn_v1_writer **out, tn_error *err);
+tn_code tn_v1_add(tn_v1_writer *w, const char *name, const tn_shape *full, const tn_slice *slice, const tn_tensor *t,
+                  tn_error *err);
+tn_code tn_v1_commit(tn_v1_writer *w, tn_error *err);
+void tn_v1_writer_free(tn_v1_writer *w); /* NULL is OK */
+/* The files of a bundle, index first; absent is OK (checkpoint_state.c). */
+tn_code tn_bundle_remove(const char *prefix, tn_error *err);
+tn_code tn_slice_to_proto(const tn_slice *s, tn_arena *a, tn_TensorSliceProto *out, tn_error *err);
+
 /* The key under which a piece is stored: TensorFlow's ordered code of 0, name, rank, (start, length)... */
 void tn_bundle_slice_key(const char *name, const tn_slice *s, tn_buf *out);
 bool tn_slice_equal(const tn_slice *a, const tn_slice *b, const tn_shape *full);

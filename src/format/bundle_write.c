@@ -17,8 +17,9 @@ struct tn_bundle_writer {
     tn_arena *arena;
     char *data, *data_new, *index, *index_new; /* paths */
     tn_writer *file;
-    tn_map *records; /* key -> record */
-    tn_error first;  /* failure */
+    tn_map *records;  /* key -> record */
+    tn_v1_writer *v1; /* writes in its place, what Saver's V1 does; NULL: none */
+    tn_error first;   /* failure */
 };
 
 static bool writer_paths(tn_bundle_writer *w, const char *prefix)
@@ -42,6 +43,7 @@ static tn_code settle(const tn_bundle_writer *w, const char *prefix, tn_error *e
 static void free_writer(tn_bundle_writer *w)
 {
     tn_writer_abandon(w->file);
+    tn_v1_writer_free(w->v1);
     tn_map_free(w->records);
     tn_arena_free(w->arena);
     tn_free(w);
@@ -62,6 +64,20 @@ tn_code tn_bundle_writer_open(const char *prefix, tn_bundle_writer **out, tn_err
     }
     *out = w;
     return TN_OK;
+}
+
+tn_code tn_bundle_writer_open_v1(const char *prefix, tn_bundle_writer **out, tn_error *err)
+{
+    tn_bundle_writer *w = tn_calloc(1, sizeof *w);
+    if (!w) return tn_no_memory(err, sizeof *w);
+    w->arena = tn_arena_new(0);
+    w->index = w->arena ? tn_arena_strdup(w->arena, prefix) : NULL;
+    tn_code code = w->index ? tn_v1_writer_open(prefix, &w->v1, err) : tn_no_memory(err, strlen(prefix));
+    if (code == TN_OK)
+        *out = w;
+    else
+        free_writer(w);
+    return code;
 }
 
 /* ---- tensors ---- */
@@ -151,6 +167,8 @@ tn_code tn_bundle_add(tn_bundle_writer *w, const char *name, const tn_tensor *t,
     tn_code code;
     if (!*name)
         code = tn_fail(&local, TN_INVALID_ARGUMENT, "an empty name");
+    else if (w->v1)
+        code = tn_v1_add(w->v1, name, &t->shape, NULL, t, &local);
     else if (tn_map_has(w->records, name))
         code = tn_fail(&local, TN_ALREADY_EXISTS, "is there already");
     else
@@ -176,21 +194,14 @@ static tn_code whole_record(tn_bundle_writer *w, const char *name, const tn_shap
 static tn_code list_slice(tn_bundle_writer *w, record *r, const tn_slice *s, tn_error *err)
 {
     tn_TensorSliceProto *p = TN_PUSH(w->arena, &r->proto->slices);
-    if (!p) return tn_no_memory(err, sizeof *p);
-    for (int i = 0; i < s->rank; i++) {
-        tn_Extent *e = TN_PUSH(w->arena, &p->extent);
-        if (!e) return tn_no_memory(err, sizeof *e);
-        if (s->length[i] < 0) continue; /* all of it */
-        e->start = s->start[i];
-        TN_SET(e, Extent, has_length_hack, length) = s->length[i];
-    }
-    return TN_OK;
+    return p ? tn_slice_to_proto(s, w->arena, p, err) : tn_no_memory(err, sizeof *p);
 }
 
 static tn_code put_slice(tn_bundle_writer *w, const char *name, const tn_shape *full, const tn_slice *slice,
                          const tn_tensor *t, tn_error *err)
 {
     tn_shape shape;
+    if (w->v1) return tn_v1_add(w->v1, name, full, slice, t, err);
     TN_TRY(tn_slice_shape(slice, full, &shape, err));
     if (!tn_shape_equal(&shape, &t->shape)) {
         char a[128], b[128];
@@ -294,7 +305,9 @@ static tn_code place(tn_bundle_writer *w, tn_error *err)
 tn_code tn_bundle_commit(tn_bundle_writer *w, tn_error *err)
 {
     tn_code code = w->first.code ? failed_before(w, err) : TN_OK;
-    if (code == TN_OK) {
+    if (code == TN_OK && w->v1) {
+        code = tn_v1_commit(w->v1, err);
+    } else if (code == TN_OK) {
         code = tn_writer_commit(w->file, err);
         w->file = NULL;
         if (code == TN_OK) code = write_index(w, err);

@@ -49,15 +49,32 @@ static tn_code remove_shards(const char *prefix, tn_arena *a, tn_error *err)
     return TN_OK;
 }
 
-static tn_code remove_all(const char *prefix, tn_arena *a, tn_error *err)
+static tn_code remove_bundle(const char *prefix, tn_arena *a, tn_error *err)
 {
-    static const char *const first[] = {".index", (".index" TN_BUNDLE_NEW), ".meta"};
+    static const char *const first[] = {".index", (".index" TN_BUNDLE_NEW)};
     for (size_t i = 0; i < TN_COUNT(first); i++) {
         char *path = tn_arena_printf(a, "%s%s", prefix, first[i]);
         if (!path) return tn_no_memory(err, strlen(prefix));
         TN_TRY(tn_remove_file(path, err));
     }
     return remove_shards(prefix, a, err);
+}
+
+tn_code tn_bundle_remove(const char *prefix, tn_error *err)
+{
+    tn_arena *a = tn_arena_new(0);
+    tn_code code = a ? remove_bundle(prefix, a, err) : tn_no_memory(err, 0);
+    tn_arena_free(a);
+    return code;
+}
+
+static tn_code remove_all(const char *prefix, tn_arena *a, tn_error *err)
+{
+    char *meta = tn_arena_printf(a, "%s.meta", prefix);
+    if (!meta) return tn_no_memory(err, strlen(prefix));
+    TN_TRY(remove_bundle(prefix, a, err));
+    if (tn_file_exists(prefix) && tn_v1_exists(prefix)) TN_TRY(tn_remove_file(prefix, err));
+    return tn_remove_file(meta, err);
 }
 
 tn_code tn_checkpoint_remove(const char *prefix, tn_error *err)

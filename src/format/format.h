@@ -70,6 +70,8 @@ tn_code tn_bundle_check(const char *prefix, const atomic_int *cancel, tn_error *
 
 typedef struct tn_bundle_writer tn_bundle_writer;
 tn_code tn_bundle_writer_open(const char *prefix, tn_bundle_writer **out, tn_error *err);
+/* The same as Saver's V1 wrote it: one file, `prefix` itself, from whole tensors and slices of most dtypes. */
+tn_code tn_bundle_writer_open_v1(const char *prefix, tn_bundle_writer **out, tn_error *err);
 /* Tensors are written in the order given, as TensorFlow's SaveV2 does: ascending by name to be bit for bit
  * the same. ALREADY_EXISTS: a name twice. A writer keeps its first failure. */
 tn_code tn_bundle_add(tn_bundle_writer *w, const char *name, const tn_tensor *t, tn_error *err);
@@ -241,6 +243,7 @@ typedef struct tn_saver_options {
     int max_to_keep;         /* 0: all are kept */
     double keep_every_hours; /* one in so many hours is kept for good; 0: none */
     bool no_meta;            /* do not write PREFIX.meta */
+    bool v1;                 /* the format of Saver's V1 */
 } tn_saver_options;
 /* Continues the list of checkpoints that the folder of `prefix` already has. */
 tn_code tn_saver_new(const char *prefix, const tn_saver_options *o, tn_saver **out, tn_error *err);

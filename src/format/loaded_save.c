@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * loaded_save.c - a model that was opened, and perhaps trained on, saved so that TensorFlow goes on with it: by
- * the Saver of a MetaGraph (index, data, meta, the state file), or, where its checkpoint is one of objects
+ * loaded_save.c - a model that was opened, and perhaps trained on, saved so that TensorFlow goes on with it:
+ * by the Saver of a MetaGraph (index, data, meta, the state file), or, where its checkpoint is one of objects
  * (TensorFlow 2), under the keys and with the object graph that it had.
  */
 #include "loaded.h"
@@ -103,6 +103,13 @@ static tn_code save(tn_loaded *m, tn_saver *saver, tn_checkpoint *objects, tn_er
     return tn_saver_finish(saver, w, &e, err);
 }
 
+/* A graph whose own Saver is of the first version restores itself from what that wrote. */
+static bool saves_v1(const tn_loaded *m)
+{
+    const tn_SaverDef *d = m->meta && !m->saved_model ? m->meta->def->saver_def : NULL;
+    return d && d->version != TN_CheckpointFormatVersion_V2 && d->restore_op_name.n;
+}
+
 tn_code tn_loaded_save(tn_loaded *m, const char *prefix, tn_error *err)
 {
     tn_saver *saver = NULL;
@@ -110,6 +117,7 @@ tn_code tn_loaded_save(tn_loaded *m, const char *prefix, tn_error *err)
     tn_saver_options o = {.max_to_keep = 0};
     TN_TRY(open_objects(m, &objects, err));
     o.no_meta = objects && m->saved_model;
+    o.v1 = !objects && saves_v1(m);
     tn_code code = tn_saver_new(prefix, &o, &saver, err);
     if (code == TN_OK) code = save(m, saver, objects, err);
     tn_saver_free(saver);

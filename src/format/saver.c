@@ -110,7 +110,8 @@ tn_code tn_saver_begin(tn_saver *s, int64_t step, tn_bundle_writer **w, const ch
 {
     char *current = numbered(s->prefix, step);
     if (!current) return tn_no_memory(err, strlen(s->prefix));
-    tn_code code = tn_bundle_writer_open(current, w, err);
+    tn_code code =
+        s->options.v1 ? tn_bundle_writer_open_v1(current, w, err) : tn_bundle_writer_open(current, w, err);
     if (code != TN_OK) {
         tn_free(current);
         return code;

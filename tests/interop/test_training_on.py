@@ -111,6 +111,20 @@ class TrainingOn(Case):
                 checkpoint, feeds = self.fresh(what, resource, optimizer, sharded=what == "adam")
                 self.check("fresh_" + what, checkpoint, feeds, "loss:0", "train_op")
 
+    def test_first_saver(self):
+        """A Saver of the first version writes one table, and so do we: operators of that time restore from no other."""
+        for sharded in (False, True):
+            what = "v1_sharded" if sharded else "v1"
+            checkpoint, feeds = self.fresh(what, sharded, v1.train.AdamOptimizer, sharded=sharded, write_version=v1.train.SaverDef.V1)
+            self.check("fresh_" + what, checkpoint, feeds, "loss:0", "train_op", meta=glob.glob(self.path(what) + "/*.meta")[0])
+            prefix = self.path("saved_fresh_" + what) + "/m2"
+            self.assertFalse(os.path.exists(prefix + ".index"))
+            with tf.Graph().as_default(), v1.Session() as s:
+                rows = [tf.raw_ops.RestoreSlice(file_pattern=prefix, tensor_name="net/w", shape_and_slice=p, dt=tf.float32)
+                        for p in ("", "6 8 2,2:-")]
+                whole, part = s.run(rows)
+            np.testing.assert_array_equal(whole[2:4], part)
+
     def test_rows_of_data(self):
         """Batches cut from arrays with an example in each row, in their order, round and round."""
         checkpoint, _ = self.fresh("rows", False, v1.train.AdamOptimizer)

@@ -156,8 +156,141 @@ static void no_memory(void **state)
     }
 }
 
+/* ==== writing ==== */
+
+static tn_code add_again(tn_bundle *from, tn_bundle_writer *w, const char *name, tn_error *err)
+{
+    tn_tensor *t;
+    TN_TRY(tn_bundle_read(from, name, &t, err));
+    tn_code code = TN_OK;
+    if (!strcmp(name, "p")) {
+        const tn_slice pieces[] = {{2, {0, 0}, {3, -1}}, {2, {3, 0}, {2, -1}}};
+        for (int i = 0; i < 2 && code == TN_OK; i++) {
+            tn_tensor *part;
+            code = tn_bundle_read_slice(from, "p", &pieces[i], &part, err);
+            if (code != TN_OK) break;
+            code = tn_bundle_add_slice(w, "p", &t->shape, &pieces[i], part, err);
+            tn_tensor_unref(part);
+        }
+    } else {
+        code = tn_bundle_add(w, name, t, err);
+    }
+    tn_tensor_unref(t);
+    return code;
+}
+
+/* All of golden/v1/old; its list is in the order of names, whatever the order of adding. */
+static tn_code write_again(const char *from, const char *to, tn_error *err)
+{
+    static const char *const names[] = {"w",       "p",       "words",    "t_float16", "t_int8",      "t_int16",     "t_int32",
+                                        "t_int64", "t_uint8", "t_uint16", "t_complex64", "t_complex128", "t_bool"};
+    tn_bundle *b;
+    tn_bundle_writer *w;
+    TN_TRY(tn_bundle_open(from, &b, err));
+    tn_code code = tn_bundle_writer_open_v1(to, &w, err);
+    if (code == TN_OK) {
+        for (size_t i = 0; i < TN_COUNT(names) && code == TN_OK; i++) code = add_again(b, w, names[i], err);
+        if (code == TN_OK)
+            code = tn_bundle_commit(w, err);
+        else
+            tn_bundle_abandon(w);
+    }
+    tn_bundle_close(b);
+    return code;
+}
+
+static void written_as_tensorflow_does(void **state)
+{
+    tn_error err;
+    tn_buf ours = {0}, theirs = {0};
+    assert_ok(write_again(golden(state, "v1/old"), in(state, "new"), &err), &err);
+    assert_ok(tn_file_read(golden(state, "v1/old"), 0, &theirs, &err), &err);
+    assert_ok(tn_file_read(in(state, "new"), 0, &ours, &err), &err);
+    assert_int_equal(ours.n, theirs.n);
+    assert_memory_equal(ours.data, theirs.data, ours.n);
+    tn_buf_free(&ours);
+    tn_buf_free(&theirs);
+}
+
+static tn_code put(tn_bundle_writer *w, const char *name, tn_dtype t, tn_shape shape, const tn_slice *slice, tn_error *err)
+{
+    tn_tensor *x;
+    tn_shape part = shape;
+    if (slice) TN_TRY(tn_slice_shape(slice, &shape, &part, err));
+    TN_TRY(tn_tensor_new(t, &part, &x, err));
+    tn_code code = slice ? tn_bundle_add_slice(w, name, &shape, slice, x, err) : tn_bundle_add(w, name, x, err);
+    tn_tensor_unref(x);
+    return code;
+}
+
+/* A writer keeps its first failure, and leaves what was there. */
+static void refused(void **state)
+{
+    const struct {
+        tn_dtype first, dtype;
+        const char *name;
+        tn_shape shape;
+        int slice; /* 1: the first row, 2: the second */
+        tn_code code;
+    } rows[] = {{TN_FLOAT, TN_BFLOAT16, "b", TN_SHAPE(2), 0, TN_UNIMPLEMENTED}, {TN_FLOAT, TN_UINT32, "b", TN_SHAPE(2), 0, TN_UNIMPLEMENTED},
+                {TN_FLOAT, TN_UINT64, "b", TN_SHAPE(2), 0, TN_UNIMPLEMENTED},   {TN_FLOAT, TN_FLOAT, "", TN_SHAPE(2), 0, TN_INVALID_ARGUMENT},
+                {TN_FLOAT, TN_FLOAT, "a", TN_SHAPE(2, 3), 1, TN_ALREADY_EXISTS}, {TN_FLOAT, TN_FLOAT, "a", TN_SHAPE(3, 3), 2, TN_INVALID_ARGUMENT},
+                {TN_FLOAT, TN_DOUBLE, "a", TN_SHAPE(2, 3), 2, TN_INVALID_ARGUMENT}};
+    static const tn_slice slices[] = {{2, {0, 0}, {1, 3}}, {2, {1, 0}, {1, 3}}};
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        tn_error err;
+        tn_bundle_writer *w;
+        assert_ok(tn_bundle_writer_open_v1(in(state, "m"), &w, &err), &err);
+        assert_ok(put(w, "a", rows[i].first, TN_SHAPE(2, 3), &slices[0], &err), &err);
+        const tn_slice *slice = rows[i].slice ? &slices[rows[i].slice - 1] : NULL;
+        assert_code(put(w, rows[i].name, rows[i].dtype, rows[i].shape, slice, &err), rows[i].code);
+        assert_code(tn_bundle_commit(w, &err), rows[i].code);
+        assert_false(tn_checkpoint_exists(in(state, "m")));
+    }
+}
+
+/* One name, now of the one kind, now of the other: what was saved last is there, and is removed. */
+static void kinds_of_one_name(void **state)
+{
+    tn_error err;
+    tn_bundle_writer *w;
+    tn_bundle *b;
+    const char *path = in(state, "m");
+    for (int kind = 0; kind < 2; kind++) {
+        if (kind)
+            assert_ok(tn_bundle_writer_open_v1(path, &w, &err), &err);
+        else
+            assert_ok(tn_bundle_writer_open(path, &w, &err), &err);
+        assert_ok(put(w, kind ? "second" : "first", TN_FLOAT, TN_SHAPE(2), NULL, &err), &err);
+        assert_ok(tn_bundle_commit(w, &err), &err);
+        assert_ok(tn_bundle_open(path, &b, &err), &err);
+        assert_int_equal(tn_bundle_count(b), 1);
+        assert_non_null(tn_bundle_find(b, kind ? "second" : "first"));
+        tn_bundle_close(b);
+    }
+    assert_false(tn_file_exists(in(state, "m.index")));
+    assert_ok(tn_checkpoint_remove(path, &err), &err);
+    assert_false(tn_checkpoint_exists(path));
+    assert_false(tn_file_exists(path));
+}
+
+static void writing_fails(void **state)
+{
+    tn_error err;
+    const char *to = in(state, "new"), *from = golden(state, "v1/old");
+    tn_code code = TN_UNKNOWN;
+    for (int i = 1; code != TN_OK; i++) {
+        tn_malloc_fail_at(i);
+        code = write_again(from, to, &err);
+        tn_malloc_fail_at(0);
+        if (code != TN_OK) assert_code(code, TN_RESOURCE_EXHAUSTED);
+        assert_int_equal(tn_checkpoint_exists(to), code == TN_OK);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(one_file), TEST(shards), TEST(restored), TEST(damaged), TEST(no_memory)};
+    const struct CMUnitTest tests[] = {TEST(one_file), TEST(shards), TEST(restored), TEST(damaged), TEST(no_memory),
+                                       TEST(written_as_tensorflow_does), TEST(refused), TEST(kinds_of_one_name), TEST(writing_fails)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
