@@ -31,7 +31,7 @@ static void *run(void *runner)
 {
     tn_runner *r = runner;
     pthread_mutex_lock(&r->lock);
-    while (!r->ends) {
+    while (r->job || !r->ends) { /* who was left behind at once still does what it was given */
         if (!r->job) {
             pthread_cond_wait(&r->changed, &r->lock);
             continue;
