@@ -5,7 +5,8 @@
  * Closed loop: so many questions are on their way at once (--concurrency), each answer is followed by the next
  * question. Open loop (--rate): questions are due at fixed times whatever the answers do, and an answer's time counts
  * from when its question was due, not from when it could be asked: a server that stalls is charged for all who wait.
- * gRPC: questions without waiting; REST: a thread for each that is on its way.
+ * gRPC: questions without waiting; REST: a thread for each that is on its way. With --most_batch there is a question
+ * of each size from --batch on, and which comes next is drawn: what mixed traffic costs beside that of one size.
  */
 #include "bench.h"
 #include "inputs.h"
@@ -17,13 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_AT_ONCE = 4096, MOST_CONNECTIONS = 256, N_CODES = 17, MOST_WAITING = 1 << 20 };
+enum { MOST_AT_ONCE = 4096, MOST_CONNECTIONS = 256, MOST_SIZES = 1024, N_CODES = 17, MOST_WAITING = 1 << 20 };
 
 typedef struct values {
     input_values in;
     server_values server;
     const char *signature;
-    int64_t concurrency, connections;
+    int64_t concurrency, connections, most_batch;
     double rate, seconds, warmup;
     bool json;
 } values;
@@ -39,18 +40,26 @@ const flag bench_server_flags[] = {
     {"seconds", FLAG_SECONDS, offsetof(values, seconds), "SECONDS", "that are measured (10)"},
     {"warmup", FLAG_SECONDS, offsetof(values, warmup), "SECONDS", "before that (1)"},
     {"connections", FLAG_INT, offsetof(values, connections), "N", "to share them among (gRPC; 1)"},
+    {"most_batch", FLAG_INT, offsetof(values, most_batch), "N",
+     "each question's batch is drawn, from --batch to N (all have --batch)"},
     {"json", FLAG_BOOL, offsetof(values, json), NULL, "one JSON object instead of words"},
     FLAGS_END,
 };
 
+typedef struct sized { /* the question of one batch size */
+    tn_question question;
+    tn_feed feeds[SERVER_INPUTS];
+    tn_tensor *in[SERVER_INPUTS];
+} sized;
+
 typedef struct bench {
     const values *v;
     tn_stub *stubs[MOST_CONNECTIONS];
-    tn_question question;
-    tn_feed feeds[SERVER_INPUTS];
+    sized *sizes;
+    int n_sizes;
     int64_t begin, end; /* what is measured, on now_us's clock */
     latency latency;
-    atomic_llong codes[N_CODES], next; /* next: of the questions due */
+    atomic_llong codes[N_CODES], next, drawn; /* next: of the questions due */
     atomic_int waiting;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -88,6 +97,16 @@ static void one_less(bench *b)
     pthread_mutex_unlock(&b->lock);
 }
 
+/* Sizes are drawn from a count that is mixed (splitmix64), so that threads share no generator. */
+static const tn_question *next_size(bench *b)
+{
+    if (b->n_sizes == 1) return &b->sizes[0].question;
+    uint64_t z = ((uint64_t)atomic_fetch_add(&b->drawn, 1) + 1) * 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return &b->sizes[(z ^ (z >> 31)) % (uint64_t)b->n_sizes].question;
+}
+
 /* ==== without waiting ==== */
 
 static void answered(void *payload, tn_code code, const char *message, const tn_answer *answer);
@@ -95,7 +114,7 @@ static void answered(void *payload, tn_code code, const char *message, const tn_
 static void ask(caller *c)
 {
     tn_error err;
-    tn_code code = tn_stub_predict_async(c->stub, &c->b->question, answered, c, NULL, &err);
+    tn_code code = tn_stub_predict_async(c->stub, next_size(c->b), answered, c, NULL, &err);
     if (code == TN_OK) return;
     note_answer(c->b, c->since, code, err.message);
     one_less(c->b);
@@ -173,7 +192,7 @@ static void *ask_in_turn(void *payload)
     while (next_question(b, &since)) {
         tn_error err = {TN_OK, ""};
         tn_answer answer;
-        tn_code code = tn_stub_predict(b->stubs[0], &b->question, &answer, &err);
+        tn_code code = tn_stub_predict(b->stubs[0], next_size(b), &answer, &err);
         if (code == TN_OK) tn_answer_free(&answer);
         note_answer(b, since, code, err.message);
         if (code == TN_UNAVAILABLE && b->v->rate <= 0) break;
@@ -201,7 +220,7 @@ static void print_json_line(const bench *b)
     fputs("{\"server\":", stdout);
     json_text(stdout, v->server.target);
     fputs(",\"model\":", stdout);
-    json_text(stdout, b->question.model);
+    json_text(stdout, b->sizes[0].question.model);
     printf(",\"mode\":\"%s\",\"seconds\":%g,\"concurrency\":%lld,\"connections\":%lld,",
            v->rate > 0 ? "open" : "closed", v->seconds, (long long)v->concurrency, (long long)v->connections);
     if (v->rate > 0) printf("\"rate\":%g,", v->rate);
@@ -221,7 +240,7 @@ static void print_json_line(const bench *b)
 static void print_words(const bench *b)
 {
     const values *v = b->v;
-    printf("%s at %s: %.1f calls/s (%lld in %g s", b->question.model, v->server.target,
+    printf("%s at %s: %.1f calls/s (%lld in %g s", b->sizes[0].question.model, v->server.target,
            (double)b->codes[0] / v->seconds, (long long)b->codes[0], v->seconds);
     if (v->rate > 0)
         printf(", %g a second were due)\n", v->rate);
@@ -252,19 +271,26 @@ static tn_code check(values *v, tn_error *err)
         return usage_error(err, "--connections takes 1 to %d", MOST_CONNECTIONS);
     if (v->rate < 0 || v->rate > 1e7) return usage_error(err, "--rate takes up to 10000000 a second");
     if (v->seconds <= 0) return usage_error(err, "--seconds takes more than 0");
-    return inputs_check(&v->in, err);
+    tn_code code = inputs_check(&v->in, err);
+    if (code != TN_OK || !v->most_batch) return code;
+    if (v->most_batch < v->in.batch || v->most_batch - v->in.batch >= MOST_SIZES)
+        return usage_error(err, "--most_batch takes --batch (%lld) and up to %d more", (long long)v->in.batch,
+                           MOST_SIZES - 1);
+    return TN_OK;
 }
 
 /* One question tells what is wrong before thousands do. */
 static tn_code measure(bench *b, tn_error *err)
 {
     tn_answer answer;
-    tn_code code = tn_stub_predict(b->stubs[0], &b->question, &answer, err);
-    if (code != TN_OK) return code;
-    tn_answer_free(&answer);
+    for (int i = 0; i < b->n_sizes; i += b->n_sizes > 1 ? b->n_sizes - 1 : 1) {
+        tn_code code = tn_stub_predict(b->stubs[0], &b->sizes[i].question, &answer, err);
+        if (code != TN_OK) return code;
+        tn_answer_free(&answer);
+    }
     b->begin = now_us() + (int64_t)(b->v->warmup * 1e6);
     b->end = b->begin + (int64_t)(b->v->seconds * 1e6);
-    code = server_is_rest(&b->v->server) ? ask_in_threads(b, err) : ask_async(b, err);
+    tn_code code = server_is_rest(&b->v->server) ? ask_in_threads(b, err) : ask_async(b, err);
     if (code != TN_OK) return code;
     if (b->v->json)
         print_json_line(b);
@@ -274,27 +300,49 @@ static tn_code measure(bench *b, tn_error *err)
     return usage_error(err, "no question was answered in time%s%s", b->failure[0] ? ": " : "", b->failure);
 }
 
-static tn_code prepare(bench *b, values *v, tn_described_signature *described, tn_tensor **in, tn_error *err)
+static tn_code bind_size(bench *b, values *v, int i, const tn_spec *specs, int n, tn_error *err)
+{
+    sized *z = &b->sizes[i];
+    input_values in = v->in;
+    in.batch += i;
+    tn_code code = inputs_bind(&in, "bench", specs, n, z->in, err);
+    v->in.seed = in.seed; /* drawn, and told, once */
+    for (int k = 0; k < n; k++) z->feeds[k] = (tn_feed){specs[k].name, z->in[k]};
+    z->question.inputs = z->feeds;
+    z->question.n_inputs = n;
+    return code;
+}
+
+static tn_code prepare(bench *b, values *v, tn_described_signature *described, tn_error *err)
 {
     tn_spec specs[SERVER_INPUTS];
     int n = 0;
     tn_code code = TN_OK;
     for (int i = 0; code == TN_OK && i < v->connections; i++) code = server_open(&v->server, &b->stubs[i], err);
     if (code != TN_OK) return code;
-    b->question = server_question(&v->server, v->signature);
-    code = server_describe(b->stubs[0], &b->question, described, specs, &n, err);
-    if (code == TN_OK) code = inputs_bind(&v->in, "bench", specs, n, in, err);
-    for (int i = 0; i < n; i++) b->feeds[i] = (tn_feed){specs[i].name, in[i]};
-    b->question.inputs = b->feeds;
-    b->question.n_inputs = n;
+    int sizes = v->most_batch ? (int)(v->most_batch - v->in.batch) + 1 : 1;
+    b->sizes = calloc((size_t)sizes, sizeof *b->sizes);
+    if (!b->sizes) return usage_error(err, "out of memory");
+    for (b->n_sizes = 0; b->n_sizes < sizes; b->n_sizes++)
+        b->sizes[b->n_sizes].question = server_question(&v->server, v->signature);
+    code = server_describe(b->stubs[0], &b->sizes[0].question, described, specs, &n, err);
+    for (int i = 0; code == TN_OK && i < sizes; i++) code = bind_size(b, v, i, specs, n, err);
     return code;
+}
+
+static void bench_free(bench *b)
+{
+    for (int i = 0; i < MOST_CONNECTIONS; i++) tn_stub_free(b->stubs[i]);
+    for (int i = 0; i < b->n_sizes; i++)
+        for (int k = 0; k < SERVER_INPUTS; k++) tn_tensor_unref(b->sizes[i].in[k]);
+    free(b->sizes);
+    free(b);
 }
 
 tn_code bench_server(int argc, char **argv, tn_error *err)
 {
     values v = {.in = INPUT_DEFAULTS, .connections = 1, .seconds = 10, .warmup = 1};
     strings rest = {.n = 0};
-    tn_tensor *in[SERVER_INPUTS] = {NULL};
     tn_described_signature described = {0};
     tn_code code = flags_parse(bench_server_flags, argc, argv, &v, &rest, err);
     if (code == TN_OK && rest.n) code = usage_error(err, "'%s': with --server nothing else is benched", rest.v[0]);
@@ -305,11 +353,9 @@ tn_code bench_server(int argc, char **argv, tn_error *err)
     b->v = &v;
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->changed, NULL);
-    code = prepare(b, &v, &described, in, err);
+    code = prepare(b, &v, &described, err);
     if (code == TN_OK) code = measure(b, err);
-    for (int i = 0; i < MOST_CONNECTIONS; i++) tn_stub_free(b->stubs[i]);
-    for (int i = 0; i < SERVER_INPUTS; i++) tn_tensor_unref(in[i]);
+    bench_free(b);
     tn_described_signature_free(&described);
-    free(b);
     return code;
 }

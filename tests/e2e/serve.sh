@@ -70,6 +70,7 @@ fails "an empty table" "no rows" "$T" predict models/1 --csv /dev/null
 fails "no table" "No such file" "$T" predict models/1 --csv nothing.csv
 fails "nobody at the socket" "UNAVAILABLE" "$T" predict --server "unix:$WORK/nobody" --model half --input 1
 fails "no address" "HOST:PORT" "$T" predict --server nowhere --model half --input 1
+fails "fewer than at least" "--most_batch takes" "$T" bench --server "unix:$WORK/grpc" --model half --input 1 --batch 5 --most_batch 4
 fails "a certificate without its key" "belong together" "$T" predict --server "unix:$WORK/grpc" --cert x --model half --input 1
 
 # ---- bench
@@ -79,6 +80,8 @@ for target in "unix:$WORK/grpc" "http://127.0.0.1:$REST"; do
         grep -q "^half at .* calls/s" out && grep -q "p99.9" out; ok "$how: bench"
     "$T" bench --server "$target" --model half --input "[1,2]" --seconds 0.2 --warmup 0 --rate 50 --json > out 2> err &&
         grep -q '"mode":"open".*"calls":10,"failed":0,.*"p50":' out; ok "$how: bench at a rate"
+    "$T" bench --server "$target" --model half --input x=random --seed 1 --most_batch 5 --seconds 0.2 --warmup 0 --json > out 2> err &&
+        grep -q '"failed":0,' out; ok "$how: bench of mixed batches"
     fails "$how: bench of nobody" "NOT_FOUND" "$T" bench --server "$target" --model nobody --input 1 --seconds 0.2
 done
 
