@@ -159,8 +159,9 @@ class Cage:
         f = tf.saved_model.load(folder).signatures[signature]
         specs = f.structured_input_signature[1]
         for one in inputs:
-            if not isinstance(one, dict):
-                one = dict(zip(specs, one if isinstance(one, tuple) else (one,)))
+            if not isinstance(one, dict): # of several, specs has no order
+                (key,) = specs
+                one = {key: one}
             want = f(**{k: tf.constant(v, specs[k].dtype) for k, v in one.items()})
             self.ask(folder, signature, {k: tf.constant(v, specs[k].dtype) for k, v in one.items()}, want)
 
@@ -168,7 +169,9 @@ class Cage:
         """Exports a Keras model; inputs: an array, a tuple of arrays or a dict."""
         folder = self.path("keras%d" % self.n)
         model.export(folder, verbose=False)
-        self.loaded(folder, inputs)
+        names = [x.name for x in model.inputs]
+        inputs = inputs if isinstance(inputs, list) else [inputs]
+        self.loaded(folder, [dict(zip(names, one)) if isinstance(one, tuple) else one for one in inputs])
 
     def layer(self, layer, *inputs, **kwargs):
         """One layer on placeholders with unknown batch."""
