@@ -58,6 +58,17 @@ bool tn_pnode_is_loop(const tn_pnode *n)
     return n->n_sub && (tn_pnode_is(n, "While") || tn_pnode_is(n, "StatelessWhile"));
 }
 
+bool tn_region_loops(const tn_region *r)
+{
+    for (int i = 0; i < r->n_nodes; i++) {
+        const tn_pnode *n = r->nodes[i];
+        if (tn_pnode_is_loop(n)) return true;
+        for (int k = 0; k < n->n_sub; k++)
+            if (tn_region_loops(n->sub[k])) return true;
+    }
+    return false;
+}
+
 bool tn_pnode_is_read(const tn_pnode *n)
 {
     return n->op == &tn_pseudo_read_ref || tn_pnode_is(n, "ReadVariableOp");

@@ -265,6 +265,11 @@ tn_code tn_prepared_new(tn_session *s, const char *const *feeds, int n_feeds, co
     return code;
 }
 
+bool tn_prepared_loops(const tn_prepared *p)
+{
+    return tn_region_loops(p->plan->lowered->top);
+}
+
 void tn_session_team_end(void)
 {
     tn_kernel_team_end();

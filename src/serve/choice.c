@@ -25,14 +25,15 @@ int tn_ask_size(const tn_tensor *const *in, int n)
 }
 
 /* A single long one (a plan was made, the thread was put aside) counts at most as four times what is usual; shorter
- * ones are believed sooner. */
+ * ones are believed sooner. What loops is never short: it would keep who brings questions, and their cancellation, away
+ * for as long as a value says. */
 void tn_choice_measured(tn_choice *c, int size, int64_t us)
 {
     int64_t old = atomic_load_explicit(&c->run_us[size], memory_order_relaxed), now = us * SCALE + 1;
     if (old) now = old + (TN_MIN(now, 4 * old + 4 * SCALE) - old) / (now < old ? 2 : 8);
     atomic_store_explicit(&c->run_us[size], now, memory_order_relaxed);
     bool was = atomic_load_explicit(&c->is_short[size], memory_order_relaxed);
-    bool is = now < (was ? SHORT_UNTIL : SHORT_BELOW) * SCALE;
+    bool is = !c->loops && now < (was ? SHORT_UNTIL : SHORT_BELOW) * SCALE;
     if (is != was) atomic_store_explicit(&c->is_short[size], is, memory_order_relaxed);
 }
 
@@ -75,6 +76,7 @@ tn_code tn_choice_compute(tn_choice *c, const tn_choice_run *r, int64_t *us, tn_
     tn_code code = tn_prepared_run(c->prepared, r->in, r->out, &limits, err);
     *us = tn_now_us() - before;
     if (code != TN_OK) tn_ask_words(err);
-    else tn_choice_measured(c, tn_ask_size(r->in, r->n_in), *us * TN_MAX(r->team, 1));
+    if (code == TN_OK || *us > SHORT_UNTIL) /* what was ended takes at least so long */
+        tn_choice_measured(c, tn_ask_size(r->in, r->n_in), *us * TN_MAX(r->team, 1));
     return code;
 }

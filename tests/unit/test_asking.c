@@ -221,6 +221,32 @@ static void test_where(void **state)
     tn_servable_drop(s);
 }
 
+/* A quick run of a loop does not tell that the next is quick. */
+static void test_loops_are_not_short(void **state)
+{
+    static const char *const names[] = {"branch", "collatz"};
+    tn_error err;
+    tn_servable *s;
+    tn_servable_options o = {
+        .model = "m", .version = 1, .path = golden(state, "models/module_control_flow/saved_model/1")};
+    assert_ok(tn_servable_load(&o, &s, &err), &err);
+    tn_tensor *one, *x = floats(&TN_SHAPE(1), (float[]){1});
+    assert_ok(tn_tensor_new(TN_INT32, &TN_SHAPE(1), &one, &err), &err);
+    *(int32_t *)one->data = 1;
+    for (int i = 0; i < 2; i++) {
+        tn_tensor *out[2] = {NULL};
+        const tn_tensor *in[] = {i ? one : x};
+        tn_ask q = {.servable = s, .asker = asker(s, names[i]), .in = in, .n_wanted = i ? 1 : 2, .out = out};
+        assert_ok(tn_ask_run(&q, &err), &err);
+        for (int k = 0; k < 50; k++) tn_choice_measured(q.choice, tn_ask_size(in, 1), 1);
+        assert_int_equal(tn_ask_is_short(&q), i == 0);
+        for (int k = 0; k < 2; k++) tn_tensor_unref(out[k]);
+    }
+    tn_tensor_unref(one);
+    tn_tensor_unref(x);
+    tn_servable_drop(s);
+}
+
 /* ==== teams ==== */
 
 static void test_teams(void **state)
@@ -278,7 +304,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_signatures), TEST(test_wanted),     TEST(test_many_choices), TEST(test_inputs),
         TEST(test_limits),     TEST(test_words),      TEST(test_hysteresis),   TEST(test_where),
-        TEST(test_teams),      TEST(test_run_by_a_team),
+        TEST(test_loops_are_not_short), TEST(test_teams),      TEST(test_run_by_a_team),
         TEST(test_refused_at_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
