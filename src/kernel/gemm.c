@@ -17,6 +17,9 @@ enum { PATH_DOTS, PATH_DIRECT, PATH_PACKED, PATH_TURNED, PATH_LIBRARY, PATH_AMX,
 #define LIBRARY_FROM 1e6 /* multiplications */
 #define AMX_FROM 1e6
 enum { WHOLE_DEPTH = 1024 }; /* up to which a packed panel stays in the second cache */
+/* Of a panel, or two at once: what turns round must find in the cache what it used last. So two of one vector, of which
+ * a tile's sums are ordered in their own way, are never taken at once. */
+enum { PANEL_BYTES = 768 << 10 };
 
 static const tn_gemm_type *type_of(const tn_gemm_plan *p)
 {
@@ -24,14 +27,18 @@ static const tn_gemm_type *type_of(const tn_gemm_plan *p)
     return p->d.dtype == TN_DOUBLE ? &isa->f64 : &isa->f32;
 }
 
-/* How n columns are cut into panels of nearly equal numbers of vectors. */
+/* How n columns are cut into panels of nearly equal numbers of vectors: as many as a tile takes, fewer where a constant
+ * b is so deep that of wider ones there would be too few to share, and none would stay in the second cache. */
 typedef struct cut {
     int64_t panels, vectors;
 } cut;
-static cut cut_of(const tn_gemm_type *t, int64_t n)
+static cut cut_of(const tn_gemm_plan *p, const tn_gemm_type *t)
 {
-    cut c = {.vectors = (n + t->vl - 1) / t->vl};
-    c.panels = (c.vectors + t->vecs - 1) / t->vecs;
+    const int64_t vector = p->d.k * t->vl * (int64_t)tn_dtype_size(p->d.dtype);
+    const int64_t fit = TN_MIN(TN_MAX(PANEL_BYTES / TN_MAX(vector, 1), 1), t->vecs);
+    const int64_t wide = p->d.packs ? fit : t->vecs;
+    cut c = {.vectors = (p->d.n + t->vl - 1) / t->vl};
+    c.panels = (c.vectors + wide - 1) / wide;
     return c;
 }
 /* The first vector of panel j. */
@@ -127,7 +134,7 @@ static int64_t direct_depth(int64_t ldb)
 static size_t packed_size(const tn_gemm_plan *p)
 {
     const tn_gemm_type *t = type_of(p);
-    return (size_t)(cut_of(t, p->d.n).vectors * t->vl * p->d.k) * tn_dtype_size(p->d.dtype);
+    return (size_t)(cut_of(p, t).vectors * t->vl * p->d.k) * tn_dtype_size(p->d.dtype);
 }
 
 tn_code tn_gemm_prepare(const tn_gemm_desc *desc, tn_gemm_plan *plan, tn_error *err)
@@ -231,9 +238,9 @@ static int panels_at(const operands *o, cut cuts, int64_t j0, int64_t j1, bool m
 static void run_strips(const tn_gemm_plan *p, const tn_gemm_type *t, const operands *o, cut cuts, int64_t m0,
                        int64_t m1, int64_t j0, int64_t j1, int64_t p0, int64_t p1, const char *packed)
 {
-    enum { MOST_PAIRED = 1 << 20 }; /* bytes: what turns round must find in the cache what it used last */
-    const int64_t pair = 2 * p->d.k * t->vecs * t->vl * (int64_t)tn_dtype_size(p->d.dtype);
-    const bool may_pair = m1 - m0 == 1 && packed && p->d.k > 0 && pair <= MOST_PAIRED;
+    const int64_t widest = (cuts.vectors + cuts.panels - 1) / cuts.panels;
+    const int64_t pair = 2 * p->d.k * widest * t->vl * (int64_t)tn_dtype_size(p->d.dtype);
+    const bool may_pair = m1 - m0 == 1 && packed && p->d.k > 0 && pair <= PANEL_BYTES;
     while (j0 < j1) {
         const int count = panels_at(o, cuts, j0, j1, may_pair);
         run_strip(p, t, o, cuts, o->backwards ? j1 - count : j0, count, m0, m1, p0, p1, packed);
@@ -279,7 +286,7 @@ static void run_part(const tn_gemm_plan *p, const operands *o, const char *packe
                      int parts)
 {
     const tn_gemm_type *t = type_of(p);
-    const cut cuts = cut_of(t, p->d.n);
+    const cut cuts = cut_of(p, t);
     int64_t m0 = 0, m1 = p->d.m, j0 = 0, j1 = cuts.panels;
     if (pack) {
         int64_t a, b;
@@ -490,7 +497,7 @@ void tn_gemm_run(const tn_gemm_plan *p, const void *a, const void *b, const void
 void tn_gemm_pack_b(const tn_gemm_plan *p, const void *b, void *packed)
 {
     const tn_gemm_type *t = type_of(p);
-    const cut cuts = cut_of(t, p->d.n);
+    const cut cuts = cut_of(p, t);
     if (p->path == PATH_AMX) tn_amx_pack(p, b, packed);
     else if (p->packed) pack_panels(p, t, b, packed, cuts, 0, cuts.panels);
 }

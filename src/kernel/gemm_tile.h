@@ -20,6 +20,36 @@ static inline const char *NAME(ahead)(const tn_gemm_strip *s, int64_t i0, int64_
     return *step ? (const char *)s->ahead + from * 64 : s->b;
 }
 
+/* What one row of b, and elements `at` of a's rows, add to rows x nv sums. */
+static inline __attribute__((always_inline)) void NAME(step)(const tn_gemm_strip *s, const T *b, const T *const *ap,
+                                                             int64_t at, int rows, int nv, int each, bool partial,
+                                                             VEC (*acc)[MOST])
+{
+    const int last = s->cols - (nv - 1) * VL;
+    VEC bv[MOST];
+    for (int v = 0; v < nv; v++) {
+        const T *from = b + v / each * s->b_panel + v % each * VL;
+        bv[v] = partial && v == nv - 1 ? PART(from, last) : NAME(load)(from);
+    }
+    for (int i = 0; i < rows; i++) {
+        T x = ap[i][at];
+        for (int v = 0; v < nv; v++) acc[i][v] += x * bv[v];
+    }
+}
+
+/* One row and one vector: with one sum each step would wait for the one before, so there are four. */
+static inline __attribute__((always_inline)) void NAME(single)(const tn_gemm_strip *s, const T *b, const T *const *ap,
+                                                               bool partial, VEC (*acc)[MOST])
+{
+    VEC sums[4][1][MOST];
+    int64_t p = 0;
+    for (int w = 0; w < 4; w++) sums[w][0][0] = (VEC){0};
+    for (; p + 4 <= s->k; p += 4)
+        for (int w = 0; w < 4; w++, b += s->b_row) NAME(step)(s, b, ap, (p + w) * s->a_col, 1, 1, 1, partial, sums[w]);
+    for (; p < s->k; p++, b += s->b_row) NAME(step)(s, b, ap, p * s->a_col, 1, 1, 1, partial, sums[0]);
+    acc[0][0] = (sums[0][0][0] + sums[1][0][0]) + (sums[2][0][0] + sums[3][0][0]);
+}
+
 /* rows x nv vectors of c at row i0, of which a panel of b has each. The compiler unrolls all of it: rows, nv and each
  * are constants. */
 static inline __attribute__((always_inline)) void NAME(panels)(const tn_gemm_strip *s, int64_t i0, int rows, int nv,
@@ -35,18 +65,10 @@ static inline __attribute__((always_inline)) void NAME(panels)(const tn_gemm_str
         for (int v = 0; v < nv; v++) acc[i][v] = (VEC){0};
     int64_t ahead_step;
     const char *ahead = NAME(ahead)(s, i0, &ahead_step);
-    for (int64_t p = 0; p < k; p++) {
+    if (rows * nv == 1) NAME(single)(s, b, ap, partial, acc);
+    for (int64_t p = 0; p < k && rows * nv > 1; p++, b += brow) {
         if (rows > 1) __builtin_prefetch(ahead, 0, 2), ahead += ahead_step;
-        VEC bv[MOST];
-        for (int v = 0; v < nv; v++) {
-            const T *at = b + v / each * s->b_panel + v % each * VL;
-            bv[v] = partial && v == nv - 1 ? PART(at, last) : NAME(load)(at);
-        }
-        for (int i = 0; i < rows; i++) {
-            T x = ap[i][p * col];
-            for (int v = 0; v < nv; v++) acc[i][v] += x * bv[v];
-        }
-        b += brow;
+        NAME(step)(s, b, ap, p * col, rows, nv, each, partial, acc);
     }
     for (int v = 0; v < nv; v++) {
         const T *bias = s->bias;

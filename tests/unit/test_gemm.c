@@ -153,6 +153,8 @@ static void packed_alike(void **state)
             try_packed(rows[i], columns[j], 1);
             try_packed(rows[i], columns[j], 33);
             if (columns[j] == 1000) try_packed(rows[i], columns[j], 700);
+            if (rows[i] <= 5 && (columns[j] == 130 || columns[j] == 8)) try_packed(rows[i], columns[j], 9217); /* narrow panels */
+            if (rows[i] <= 5 && columns[j] == 130) try_packed(rows[i], columns[j], 5000);
         }
 }
 
