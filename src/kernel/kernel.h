@@ -143,6 +143,10 @@ size_t tn_conv_packed(const tn_conv *c);
 /* Convolutions with the same number here, and as many bytes, pack a filter alike. */
 uint64_t tn_conv_packed_layout(const tn_conv *c);
 tn_code tn_conv_pack(const tn_conv *c, const void *filter, void *packed, void *scratch, tn_error *err);
+/* oneDNN keeps what it has made for whoever asks for the same again: that of nobody goes. */
+void tn_conv_forget_unused(void);
+/* From now on runs have a packed filter: what only packing needs is forgotten, and scratch may be less. */
+void tn_conv_only_packed(tn_conv *c);
 /* FORWARD reads in, filter, bias, writes out. BACKWARD_DATA reads out, filter, writes in.
  * BACKWARD_FILTER reads in, out, writes filter (and bias). packed, when not NULL, replaces filter. */
 typedef struct tn_conv_args {

@@ -6,6 +6,9 @@
  * oneDNN runs on the calling thread's OpenMP team, whose size is fixed when a primitive is made; it is set
  * around every call and put back. What one execution needs besides memory (handles of arrays, a stream)
  * is a "bench": as many are kept as have run at once, up to a few.
+ *
+ * A plan has many of these: what oneDNN can be asked is not kept, nor, once a constant filter is in oneDNN's layout,
+ * what brought it there.
  */
 #include <dnnl.h>
 #include <omp.h>
@@ -23,12 +26,18 @@ typedef struct bench {
 struct tn_onednn {
     tn_conv_desc d;
     dnnl_engine_t engine;
-    dnnl_primitive_desc_t desc;
-    dnnl_primitive_t primitive, reorder; /* reorder NULL: TensorFlow's layout it is */
-    dnnl_memory_desc_t md[MEMORIES];
+    dnnl_primitive_t primitive, reorder; /* reorder NULL: TensorFlow's layout it is, or only packed filters come */
+    uint64_t layout;                     /* of the filter */
     size_t packed, scratchpad;
     _Atomic(bench *) benches[BENCHES];
 };
+
+typedef struct making { /* what it is made of */
+    tn_onednn *c;
+    dnnl_primitive_attr_t attr;
+    dnnl_primitive_desc_t desc;
+    dnnl_memory_desc_t md[MEMORIES];
+} making;
 
 static tn_code failed(dnnl_status_t s, const char *what, tn_error *err)
 {
@@ -40,11 +49,6 @@ static tn_code failed(dnnl_status_t s, const char *what, tn_error *err)
 }
 
 /* ---- descriptions ---- */
-
-static dnnl_memory_desc_t *md_of(tn_onednn *c, int which)
-{
-    return &c->md[which];
-}
 
 /* [batch, spatial.., channels] as oneDNN's (batch, channels, spatial..). */
 static tn_code describe_activations(const tn_conv_desc *d, int64_t channels, const int64_t *size,
@@ -83,15 +87,15 @@ static tn_code describe_filter(const tn_conv_desc *d, bool any, dnnl_memory_desc
                   "filter", err);
 }
 
-static tn_code describe(tn_onednn *c, tn_error *err)
+static tn_code describe(making *m, tn_error *err)
 {
-    const tn_conv_desc *d = &c->d;
+    const tn_conv_desc *d = &m->c->d;
     dnnl_dims_t bias = {d->out_c};
-    TN_TRY(describe_activations(d, d->in_c, d->in, md_of(c, IN), err));
-    TN_TRY(describe_activations(d, d->out_c, d->out, md_of(c, OUT), err));
-    TN_TRY(describe_filter(d, true, md_of(c, FILTER), err));
-    TN_TRY(describe_filter(d, false, md_of(c, OWN_FILTER), err));
-    return failed(dnnl_memory_desc_init_by_tag(md_of(c, BIAS), 1, bias, dnnl_f32, dnnl_x), "bias", err);
+    TN_TRY(describe_activations(d, d->in_c, d->in, &m->md[IN], err));
+    TN_TRY(describe_activations(d, d->out_c, d->out, &m->md[OUT], err));
+    TN_TRY(describe_filter(d, true, &m->md[FILTER], err));
+    TN_TRY(describe_filter(d, false, &m->md[OWN_FILTER], err));
+    return failed(dnnl_memory_desc_init_by_tag(&m->md[BIAS], 1, bias, dnnl_f32, dnnl_x), "bias", err);
 }
 
 bool tn_onednn_does_act(tn_act act)
@@ -112,11 +116,11 @@ static tn_code fuse(const tn_conv_desc *d, dnnl_primitive_attr_t attr, tn_error 
     return failed(s, "activation", err);
 }
 
-static dnnl_status_t init_desc(tn_onednn *c, tn_conv_kind kind, dnnl_convolution_desc_t *o)
+static dnnl_status_t init_desc(const making *m, tn_conv_kind kind, dnnl_convolution_desc_t *o)
 {
-    const tn_conv_desc *d = &c->d;
-    const dnnl_memory_desc_t *in = md_of(c, IN), *filter = md_of(c, FILTER), *out = md_of(c, OUT),
-                             *bias = d->bias ? md_of(c, BIAS) : NULL;
+    const tn_conv_desc *d = &m->c->d;
+    const dnnl_memory_desc_t *in = &m->md[IN], *filter = &m->md[FILTER], *out = &m->md[OUT],
+                             *bias = d->bias ? &m->md[BIAS] : NULL;
     dnnl_dims_t stride = {0}, dilation = {0}, lo = {0}, hi = {0};
     for (int i = 0; i < d->spatial; i++) {
         stride[i] = d->stride[i];
@@ -139,63 +143,61 @@ static dnnl_status_t init_desc(tn_onednn *c, tn_conv_kind kind, dnnl_convolution
 }
 
 /* Backward primitives are made with the forward one as a hint. */
-static tn_code make_desc(tn_onednn *c, dnnl_primitive_attr_t attr, tn_error *err)
+static tn_code make_desc(making *m, tn_error *err)
 {
     dnnl_convolution_desc_t o;
     dnnl_primitive_desc_t hint = NULL;
+    tn_onednn *c = m->c;
     if (c->d.kind != TN_CONV_FORWARD) {
-        TN_TRY(failed(init_desc(c, TN_CONV_FORWARD, &o), "forward description", err));
+        TN_TRY(failed(init_desc(m, TN_CONV_FORWARD, &o), "forward description", err));
         TN_TRY(
             failed(dnnl_primitive_desc_create(&hint, &o, NULL, c->engine, NULL), "forward primitive", err));
     }
-    dnnl_status_t s = init_desc(c, c->d.kind, &o);
-    if (s == dnnl_success) s = dnnl_primitive_desc_create(&c->desc, &o, attr, c->engine, hint);
+    dnnl_status_t s = init_desc(m, c->d.kind, &o);
+    if (s == dnnl_success) s = dnnl_primitive_desc_create(&m->desc, &o, m->attr, c->engine, hint);
     if (hint) dnnl_primitive_desc_destroy(hint);
     return failed(s, "primitive", err);
 }
 
-/* What oneDNN chose: the filter's layout, the scratchpad's size; the reorder between layouts. */
-static tn_code take_choices(tn_onednn *c, dnnl_primitive_attr_t attr, tn_error *err)
+/* What oneDNN chose: the filter's layout, the scratchpad's size; the reorder between layouts. A description has no
+ * pointers; where it differs only in what was never set, a filter is packed once more. */
+static tn_code take_choices(making *m, dnnl_primitive_attr_t attr, tn_error *err)
 {
+    tn_onednn *c = m->c;
     const bool gives_filter = c->d.kind == TN_CONV_BACKWARD_FILTER;
     const dnnl_memory_desc_t *chosen = dnnl_primitive_desc_query_md(
-        c->desc, gives_filter ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
-    const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(c->desc, dnnl_query_scratchpad_md, 0);
+        m->desc, gives_filter ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
+    const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(m->desc, dnnl_query_scratchpad_md, 0);
     if (!chosen || !scratch)
         return tn_fail(err, TN_INTERNAL, "convolution: oneDNN does not tell its layouts");
-    *md_of(c, FILTER) = *chosen;
-    *md_of(c, SCRATCH) = *scratch;
+    c->layout = tn_hash(chosen, sizeof *chosen);
     c->scratchpad = tn_round64(dnnl_memory_desc_get_size(scratch));
-    if (dnnl_memory_desc_equal(chosen, md_of(c, OWN_FILTER))) return TN_OK;
+    if (dnnl_memory_desc_equal(chosen, &m->md[OWN_FILTER])) return TN_OK;
     c->packed = tn_round64(dnnl_memory_desc_get_size(chosen));
     dnnl_primitive_desc_t r;
-    const int from = gives_filter ? FILTER : OWN_FILTER, to = gives_filter ? OWN_FILTER : FILTER;
-    TN_TRY(failed(
-        dnnl_reorder_primitive_desc_create(&r, md_of(c, from), c->engine, md_of(c, to), c->engine, attr),
-        "reorder description", err));
+    const dnnl_memory_desc_t *own = &m->md[OWN_FILTER];
+    TN_TRY(failed(dnnl_reorder_primitive_desc_create(&r, gives_filter ? chosen : own, c->engine,
+                                                     gives_filter ? own : chosen, c->engine, attr),
+                  "reorder description", err));
     const dnnl_memory_desc_t *more = dnnl_primitive_desc_query_md(r, dnnl_query_scratchpad_md, 0);
-    if (more) {
-        *md_of(c, TURN_SCRATCH) = *more;
-        c->scratchpad = TN_MAX(c->scratchpad, tn_round64(dnnl_memory_desc_get_size(more)));
-    }
+    if (more) c->scratchpad = TN_MAX(c->scratchpad, tn_round64(dnnl_memory_desc_get_size(more)));
     dnnl_status_t s = dnnl_primitive_create(&c->reorder, r);
     dnnl_primitive_desc_destroy(r);
     return failed(s, "reorder", err);
 }
 
-static tn_code make(tn_onednn *c, dnnl_primitive_attr_t attr, tn_error *err)
+static tn_code make(making *m, tn_error *err)
 {
-    TN_TRY(
-        failed(dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user), "scratchpad", err));
-    TN_TRY(make_desc(c, attr, err));
+    TN_TRY(failed(dnnl_primitive_attr_set_scratchpad_mode(m->attr, dnnl_scratchpad_mode_user), "scratchpad", err));
+    TN_TRY(make_desc(m, err));
     dnnl_primitive_attr_t plain;
     TN_TRY(failed(dnnl_primitive_attr_create(&plain), "attributes", err));
     tn_code code =
         failed(dnnl_primitive_attr_set_scratchpad_mode(plain, dnnl_scratchpad_mode_user), "scratchpad", err);
-    if (code == TN_OK) code = take_choices(c, plain, err);
+    if (code == TN_OK) code = take_choices(m, plain, err);
     dnnl_primitive_attr_destroy(plain);
     TN_TRY(code);
-    return failed(dnnl_primitive_create(&c->primitive, c->desc), "primitive", err);
+    return failed(dnnl_primitive_create(&m->c->primitive, m->desc), "primitive", err);
 }
 
 tn_code tn_onednn_new(const tn_conv_desc *d, tn_onednn **out, tn_error *err)
@@ -203,15 +205,16 @@ tn_code tn_onednn_new(const tn_conv_desc *d, tn_onednn **out, tn_error *err)
     tn_onednn *c = tn_calloc(1, sizeof(*c));
     if (!c) return tn_no_memory(err, sizeof(*c));
     const int before = omp_get_max_threads();
-    dnnl_primitive_attr_t attr = NULL;
+    making m = {.c = c};
     c->d = *d;
     omp_set_num_threads(d->threads);
     tn_code code = failed(dnnl_engine_create(&c->engine, dnnl_cpu, 0), "engine", err);
-    if (code == TN_OK) code = describe(c, err);
-    if (code == TN_OK) code = failed(dnnl_primitive_attr_create(&attr), "attributes", err);
-    if (code == TN_OK) code = fuse(d, attr, err);
-    if (code == TN_OK) code = make(c, attr, err);
-    if (attr) dnnl_primitive_attr_destroy(attr);
+    if (code == TN_OK) code = describe(&m, err);
+    if (code == TN_OK) code = failed(dnnl_primitive_attr_create(&m.attr), "attributes", err);
+    if (code == TN_OK) code = fuse(d, m.attr, err);
+    if (code == TN_OK) code = make(&m, err);
+    if (m.desc) dnnl_primitive_desc_destroy(m.desc);
+    if (m.attr) dnnl_primitive_attr_destroy(m.attr);
     omp_set_num_threads(before);
     if (code != TN_OK) {
         tn_onednn_free(c);
@@ -219,6 +222,14 @@ tn_code tn_onednn_new(const tn_conv_desc *d, tn_onednn **out, tn_error *err)
     }
     *out = c;
     return TN_OK;
+}
+
+void tn_conv_forget_unused(void)
+{
+    int capacity;
+    if (dnnl_get_primitive_cache_capacity(&capacity) != dnnl_success) return;
+    dnnl_set_primitive_cache_capacity(0);
+    dnnl_set_primitive_cache_capacity(capacity);
 }
 
 /* ---- benches ---- */
@@ -238,18 +249,42 @@ void tn_onednn_free(tn_onednn *c)
     for (int i = 0; i < BENCHES; i++) bench_free(atomic_load(&c->benches[i]));
     if (c->primitive) dnnl_primitive_destroy(c->primitive);
     if (c->reorder) dnnl_primitive_destroy(c->reorder);
-    if (c->desc) dnnl_primitive_desc_destroy(c->desc);
     if (c->engine) dnnl_engine_destroy(c->engine);
     tn_free(c);
 }
 
-static tn_code bench_new(tn_onednn *c, bench **out, tn_error *err)
+/* What the primitive was made for; NULL: it has none. */
+static const dnnl_memory_desc_t *ask_md(const_dnnl_primitive_t p, dnnl_query_t what, int i)
+{
+    const_dnnl_primitive_desc_t desc;
+    return dnnl_primitive_get_primitive_desc(p, &desc) == dnnl_success ? dnnl_primitive_desc_query_md(desc, what, i)
+                                                                       : NULL;
+}
+
+static const dnnl_memory_desc_t *md_of(const tn_onednn *c, int which)
+{
+    const bool data = c->d.kind == TN_CONV_BACKWARD_DATA, filter = c->d.kind == TN_CONV_BACKWARD_FILTER;
+    const dnnl_query_t weights = filter ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
+    switch (which) {
+    case IN: return ask_md(c->primitive, data ? dnnl_query_diff_src_md : dnnl_query_src_md, 0);
+    case FILTER: return ask_md(c->primitive, weights, 0);
+    case BIAS: return c->d.bias && !data ? ask_md(c->primitive, weights, 1) : NULL;
+    case OUT: return ask_md(c->primitive, data || filter ? dnnl_query_diff_dst_md : dnnl_query_dst_md, 0);
+    case SCRATCH: return ask_md(c->primitive, dnnl_query_scratchpad_md, 0);
+    case OWN_FILTER: return c->reorder ? ask_md(c->reorder, filter ? dnnl_query_dst_md : dnnl_query_src_md, 0) : NULL;
+    default: return c->reorder ? ask_md(c->reorder, dnnl_query_scratchpad_md, 0) : NULL;
+    }
+}
+
+static tn_code bench_new(const tn_onednn *c, bench **out, tn_error *err)
 {
     bench *b = tn_calloc(1, sizeof(*b));
     if (!b) return tn_no_memory(err, sizeof(*b));
     dnnl_status_t s = dnnl_stream_create(&b->stream, c->engine, dnnl_stream_default_flags);
-    for (int i = 0; i < MEMORIES && s == dnnl_success; i++)
-        s = dnnl_memory_create(&b->memory[i], &c->md[i], c->engine, DNNL_MEMORY_NONE);
+    for (int i = 0; i < MEMORIES && s == dnnl_success; i++) {
+        const dnnl_memory_desc_t *md = md_of(c, i);
+        if (md) s = dnnl_memory_create(&b->memory[i], md, c->engine, DNNL_MEMORY_NONE);
+    }
     if (s != dnnl_success) {
         bench_free(b);
         return failed(s, "handles", err);
@@ -283,12 +318,12 @@ static void bench_give(tn_onednn *c, bench *b)
 
 size_t tn_onednn_scratch(const tn_onednn *c)
 {
-    return c->scratchpad + c->packed;
+    return c->scratchpad + (c->reorder ? c->packed : 0);
 }
-/* A description has no pointers; where it differs only in what was never set, a filter is packed once more. */
+
 uint64_t tn_onednn_packed_layout(const tn_onednn *c)
 {
-    return tn_hash(&c->md[FILTER], sizeof c->md[FILTER]);
+    return c->layout;
 }
 
 size_t tn_onednn_packed(const tn_onednn *c)
@@ -302,7 +337,7 @@ static dnnl_memory_t with(const bench *b, int which, const void *data, dnnl_stat
         const void *c;
         void *p;
     } at = {data}; /* oneDNN takes inputs as void * too */
-    if (*s == dnnl_success) *s = dnnl_memory_set_data_handle(b->memory[which], at.p);
+    if (*s == dnnl_success && b->memory[which]) *s = dnnl_memory_set_data_handle(b->memory[which], at.p);
     return b->memory[which];
 }
 
@@ -321,13 +356,19 @@ static dnnl_status_t reorder(const tn_onednn *c, const bench *b, const void *own
 tn_code tn_onednn_pack(tn_onednn *c, const void *filter, void *packed, void *scratch, tn_error *err)
 {
     bench *b;
-    TN_TRY(bench_take(c, &b, err));
+    TN_TRY(bench_new(c, &b, err));
     const int before = omp_get_max_threads();
     omp_set_num_threads(c->d.threads);
     const dnnl_status_t s = reorder(c, b, filter, packed, scratch);
     omp_set_num_threads(before);
-    bench_give(c, b);
+    bench_free(b);
     return failed(s, "reorder", err);
+}
+
+void tn_onednn_only_packed(tn_onednn *c)
+{
+    if (c->reorder) dnnl_primitive_destroy(c->reorder);
+    c->reorder = NULL;
 }
 
 static dnnl_status_t execute(const tn_onednn *c, const bench *b, const tn_conv_args *a, const void *filter,
