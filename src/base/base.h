@@ -59,6 +59,7 @@ void *tn_realloc(void *p, size_t n);
 void *tn_aligned_alloc(size_t n); /* 64-byte aligned; released by tn_free */
 char *tn_strdup(const char *s);
 void tn_free(void *p);
+void tn_memory_trim(void); /* what the allocator has and nobody uses goes back to the system, if it can */
 /* Test hook: makes the n-th allocation from now (1 = the next) in this process fail, once; 0 = off. */
 void tn_malloc_fail_at(int64_t n);
 /* Test hook: how many allocations were asked for since the hook was last set. */

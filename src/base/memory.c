@@ -6,6 +6,9 @@
  */
 #include "base.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdatomic.h>
 #include <sys/mman.h>
 
@@ -80,4 +83,11 @@ char *tn_strdup(const char *s)
 void tn_free(void *p)
 {
     free(p);
+}
+
+void tn_memory_trim(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }

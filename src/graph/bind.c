@@ -362,6 +362,46 @@ static tn_code bind_into(tn_program *p, tn_binding *b, const tn_lowered *l, cons
     return emit_range(&e, b->top, NULL, &p->top, err);
 }
 
+static int by_address(const void *a, const void *b)
+{
+    const uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Some of the n values, ascending by address, is (a part of) the tensor. */
+static bool is_among(const uintptr_t *values, int n, const tn_tensor *t)
+{
+    const uintptr_t first = (uintptr_t)t->data, end = first + TN_MAX(tn_tensor_bytes(t), 1);
+    int low = 0, high = n;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (values[middle] < first) low = middle + 1;
+        else high = middle;
+    }
+    return low < n && values[low] < end;
+}
+
+/* What was only folded further, or into weights, goes: a program holds what its steps look at, and the variables'
+ * values by which it knows that it is fresh. */
+static tn_code drop_unused(tn_program *p, tn_arena *a, tn_error *err)
+{
+    uintptr_t *values = TN_ARRAY(a, p->n_slots + p->n_frozen + 1, uintptr_t);
+    int n = 0, kept = 0;
+    if (!values) return no_memory(err);
+    for (int i = 0; i < p->n_slots; i++) {
+        if (p->slots[i].constant) values[n++] = (uintptr_t)p->slots[i].constant->data;
+        p->slots[i].constant = NULL;
+    }
+    for (int i = 0; i < p->n_frozen; i++) values[n++] = (uintptr_t)p->frozen[i].value->data;
+    if (n) qsort(values, (size_t)n, sizeof *values, by_address);
+    for (int i = 0; i < p->n_owned; i++) {
+        if (is_among(values, n, p->owned[i])) p->owned[kept++] = p->owned[i];
+        else tn_tensor_unref(p->owned[i]);
+    }
+    p->n_owned = kept;
+    return TN_OK;
+}
+
 tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bind_options *o,
                 tn_program **out, tn_error *err)
 {
@@ -374,13 +414,15 @@ tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bin
     p->threads = o->threads;
     p->passes = o->passes;
     p->store = l->store;
-    tn_binding b = {.arena = p->arena, .passes = o->passes, .threads = o->threads, .store = l->store,
-                    .library = tn_graph_library(l->graph)};
-    tn_code code = bind_into(p, &b, l, feeds, o->copying, err);
+    tn_binding b = {.arena = tn_arena_new(0), .kept = p->arena, .passes = o->passes, .threads = o->threads,
+                    .store = l->store, .library = tn_graph_library(l->graph)};
+    tn_code code = b.arena ? bind_into(p, &b, l, feeds, o->copying, err) : no_memory(err);
     p->owned = b.owned;
     p->n_owned = b.n_owned;
     p->frozen = b.frozen;
     p->n_frozen = b.n_frozen;
+    if (code == TN_OK) code = drop_unused(p, b.arena, err);
+    tn_arena_free(b.arena);
     if (code != TN_OK) {
         tn_program_free(p);
         return code;

@@ -50,6 +50,23 @@ void tn_blocks_give(tn_blocks *b, tn_block block, bool keep)
     if (!keep) tn_free(block.p);
 }
 
+static bool take_any(tn_blocks *b, tn_block *out)
+{
+    pthread_mutex_lock(&b->lock);
+    const bool any = b->n > 0;
+    if (any) {
+        *out = b->idle[--b->n];
+        b->bytes -= out->n;
+    }
+    pthread_mutex_unlock(&b->lock);
+    return any;
+}
+
+void tn_blocks_rest(tn_blocks *b)
+{
+    for (tn_block block; take_any(b, &block);) tn_free(block.p);
+}
+
 void tn_blocks_free(tn_blocks *b)
 {
     for (int i = 0; i < b->n; i++) tn_free(b->idle[i].p);

@@ -327,7 +327,7 @@ tn_code tn_bind_infer(tn_binding *b, tn_region *r, tn_error *err)
 
 tn_code tn_infer_regions(tn_arena *a, const tn_graph *library, tn_region *r, tn_error *err)
 {
-    tn_binding b = {.arena = a, .top = r, .library = library};
+    tn_binding b = {.arena = a, .kept = a, .top = r, .library = library};
     TN_TRY(order_all(&b, r, err));
     return infer_region(&b, r, true, err);
 }

@@ -335,7 +335,7 @@ tn_code tn_layout_make(tn_binding *b, tn_layout *out, tn_error *err)
 {
     tn_layout l = {.b = b};
     number_region(b->top, &l.n_slots);
-    l.slots = TN_ARRAY(b->arena, l.n_slots + 1, tn_slot);
+    l.slots = TN_ARRAY(b->kept, l.n_slots + 1, tn_slot);
     l.storage_of = TN_ARRAY(b->arena, l.n_slots + 1, int);
     if (!l.slots || !l.storage_of) return no_memory(err);
     for (int i = 0; i < l.n_slots; i++) l.storage_of[i] = -1;

@@ -248,10 +248,14 @@ static tn_code conv_prepare(tn_prepare *p, const conv *which, tn_conv_desc *d, t
     if (some == 0) return TN_OK;
     TN_TRY(tn_conv_new(d, &c->kernel, err));
     p->done = conv_done;
-    p->scratch = tn_conv_scratch(c->kernel);
     tn_code code = pack_filter(p, c, err);
-    if (code != TN_OK) conv_done(c);
-    return code;
+    if (code != TN_OK) {
+        conv_done(c);
+        return code;
+    }
+    if (c->packed) tn_conv_only_packed(c->kernel);
+    p->scratch = tn_conv_scratch(c->kernel);
+    return TN_OK;
 }
 
 static void *data_of(const tn_run *r, int i)

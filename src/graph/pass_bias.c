@@ -91,7 +91,7 @@ static tn_code fuse(tn_binding *b, tn_region *r, tn_pnode *last, tn_pval product
     tn_pnode *p = product.node;
     const tn_op *op = tn_pnode_is(p, "MatMul") ? &tn_fused_matmul : &tn_fused_conv2d;
     tn_pnode *n = tn_pnode_new(b->arena, op, last->name, 3, 1);
-    tn_fused_act *extra = TN_NEW(b->arena, tn_fused_act);
+    tn_fused_act *extra = TN_NEW(b->kept, tn_fused_act);
     if (!n || !extra || !tn_region_add(b->arena, r, n)) return tn_no_memory(err, 0);
     *extra = (tn_fused_act){.base = p->op, .act = act, .alpha = alpha};
     n->attrs = p->attrs;

@@ -59,7 +59,7 @@ static tn_tensor *settled_value(tn_stored *v)
 
 static tn_code add_frozen(tn_binding *b, tn_stored *v, tn_tensor *value, tn_error *err)
 {
-    if (!TN_ROOM(b->arena, b->frozen, b->n_frozen, b->cap_frozen)) return tn_no_memory(err, 0);
+    if (!TN_ROOM(b->kept, b->frozen, b->n_frozen, b->cap_frozen)) return tn_no_memory(err, 0);
     b->frozen[b->n_frozen++] = (tn_frozen){v, value};
     return TN_OK;
 }

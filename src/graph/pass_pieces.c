@@ -50,7 +50,7 @@ static bool is_one_run(const tn_move *m, int64_t *from)
 
 static tn_code take_slice(tn_binding *b, tn_pnode *n, tn_error *err)
 {
-    int64_t from, *offsets = TN_NEW(b->arena, int64_t);
+    int64_t from, *offsets = TN_NEW(b->kept, int64_t);
     tn_move move;
     bool is_move;
     if (!offsets) return tn_no_memory(err, 0);
@@ -71,7 +71,7 @@ static tn_code take_split(tn_binding *b, tn_pnode *n, int value, int axis_input,
     int64_t at = tn_tensor_int(axis, 0), offset = 0;
     if (at < 0) at += x->shape.rank;
     if (at < 0 || at >= x->shape.rank || tn_shape_product(&x->shape, 0, (int)at) != 1) return TN_OK;
-    int64_t *offsets = TN_ARRAY(b->arena, n->n_out, int64_t);
+    int64_t *offsets = TN_ARRAY(b->kept, n->n_out, int64_t);
     if (!offsets) return tn_no_memory(err, 0);
     for (int i = 0; i < n->n_out; i++) {
         offsets[i] = offset;

@@ -289,7 +289,7 @@ static bool assemble(cluster *c, tn_pw_program *p, int threads)
 
 static tn_code fuse(tn_binding *b, tn_region *r, cluster *c, tn_error *err)
 {
-    tn_pw_program *p = TN_NEW(b->arena, tn_pw_program);
+    tn_pw_program *p = TN_NEW(b->kept, tn_pw_program);
     if (!p) return tn_no_memory(err, sizeof *p);
     if (!assemble(c, p, b->threads) || !c->n_inputs) return TN_OK; /* stays as it is */
     tn_pnode *last = c->nodes[0];

@@ -27,8 +27,8 @@ static tn_code look_at(tn_binding *b, tn_region *r, tn_pnode *pool, tn_error *er
     tn_pnode *conv = pool->in[0].node;
     if (conv->op != &tn_fused_conv2d || conv->mark != 1 || !tn_shape_known(&conv->out[0].shape)) return TN_OK;
     if (tn_pool_desc_of(pool->op, pool->attrs, &conv->out[0].shape, &d, NULL) != TN_OK || !fits(&d)) return TN_OK;
-    tn_fused_act *extra = TN_NEW(b->arena, tn_fused_act);
-    tn_pool_desc *kept = TN_NEW(b->arena, tn_pool_desc);
+    tn_fused_act *extra = TN_NEW(b->kept, tn_fused_act);
+    tn_pool_desc *kept = TN_NEW(b->kept, tn_pool_desc);
     tn_pnode *n = tn_pnode_new(b->arena, &tn_fused_conv2d, pool->name, 3, 1);
     if (!extra || !kept || !n || !tn_region_add(b->arena, r, n)) return tn_no_memory(err, sizeof *n);
     *kept = d;

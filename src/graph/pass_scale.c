@@ -45,31 +45,14 @@ static bool is_weighted(const tn_pnode *n, weights *w)
     return w->channels > 0 && w->inner > 0;
 }
 
-/* Weights are many and not small: those that fit lie together in the plan's own memory, which is cheaper to touch than
- * as much in pieces. */
-static tn_code new_floats(tn_binding *b, const tn_shape *shape, tn_tensor **out, tn_error *err)
-{
-    enum { LINE = 64, MOST = 1 << 20 };
-    const size_t bytes = (size_t)tn_shape_count(shape) * sizeof(float);
-    if (bytes > MOST - LINE) {
-        TN_TRY(tn_tensor_alloc(TN_FLOAT, shape, out, err));
-        return tn_binding_own(b, *out, err);
-    }
-    tn_tensor *t = TN_NEW(b->arena, tn_tensor);
-    char *space = tn_arena_alloc(b->arena, bytes + LINE);
-    if (!t || !space) return tn_no_memory(err, bytes);
-    *t = tn_tensor_view(TN_FLOAT, shape, space + LINE - (uintptr_t)space % LINE);
-    *out = t;
-    return TN_OK;
-}
-
 static tn_code new_constant(tn_binding *b, tn_region *r, const tn_pnode *like, const tn_shape *shape, tn_pnode **out,
                             float **data, tn_error *err)
 {
     tn_tensor *t;
     tn_pnode *n = tn_pnode_new(b->arena, &tn_pseudo_constant, like->name, 0, 1);
     if (!n || !tn_region_add(b->arena, r, n)) return tn_no_memory(err, sizeof *n);
-    TN_TRY(new_floats(b, shape, &t, err));
+    TN_TRY(tn_tensor_alloc(TN_FLOAT, shape, &t, err));
+    TN_TRY(tn_binding_own(b, t, err));
     n->attrs = like->attrs;
     n->order = -1;
     n->out[0] = (tn_info){.dtype = TN_FLOAT, .shape = *shape, .value = t, .bound = -1};

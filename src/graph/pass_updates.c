@@ -66,7 +66,7 @@ static tn_code fuse(tn_binding *b, tn_region *r, tn_pnode **members, int count, 
 {
     const tn_pnode *first = members[0];
     tn_pnode *n = tn_pnode_new(b->arena, &tn_fused_updates, first->name, count * first->n_in, count * first->n_out);
-    updates *u = TN_NEW(b->arena, updates);
+    updates *u = TN_NEW(b->kept, updates);
     if (!n || !u) return tn_no_memory(err, 0);
     *u = (updates){*a, first->op, count, first->n_in, first->n_out > 0};
     n->attrs = first->attrs;

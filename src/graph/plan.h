@@ -113,7 +113,7 @@ typedef struct tn_slot { /* where a value lives while running */
     size_t offset;    /* in the block */
     size_t capacity;  /* bytes there */
     int feed;
-    tn_tensor *constant;
+    tn_tensor *constant; /* while it is bound */
 } tn_slot;
 
 typedef struct tn_step tn_step;
@@ -192,7 +192,8 @@ bool tn_program_is_fresh(tn_program *p);
 
 /* ==== the stages of binding ==== each works on the private copy */
 typedef struct tn_binding {
-    tn_arena *arena;
+    tn_arena *arena; /* until the program is made */
+    tn_arena *kept;  /* as long as the program: what its steps look at */
     tn_region *top;
     unsigned passes;
     int threads;

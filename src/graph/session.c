@@ -92,6 +92,16 @@ void tn_session_on_print(tn_session *s, tn_print_fn print, void *payload)
     s->store->files.print_payload = payload;
 }
 
+void tn_sessions_forget(void)
+{
+    tn_conv_forget_unused();
+}
+
+void tn_session_rest(tn_session *s)
+{
+    tn_blocks_rest(&s->store->blocks);
+}
+
 int tn_session_threads(const tn_session *s)
 {
     return s->options.threads;

@@ -46,6 +46,10 @@ void tn_session_team_end(void);
 /* Forgets the values of variables that no plan made so far looks at: whoever asks only what has been prepared needs no
  * others. A plan made later finds them uninitialised. */
 tn_code tn_session_forget_unused(tn_session *s, tn_error *err);
+/* Forgets what sessions that are gone had in common with others to come. */
+void tn_sessions_forget(void);
+/* Gives back what only runs need and none has at the moment: of a session that will not run for a while. */
+void tn_session_rest(tn_session *s);
 /* The plan as a table: steps, kernels, fusions, shapes, bytes, and times when step_ns is not NULL (sums
  * over `runs` runs, nanoseconds). */
 void tn_program_text(const tn_program *p, const int64_t *step_ns, int runs, tn_buf *out);

@@ -46,6 +46,7 @@ typedef struct tn_blocks {
 } tn_blocks;
 tn_block tn_blocks_take(tn_blocks *b, size_t n); /* of n bytes or more, 64-byte aligned; p NULL: no memory */
 void tn_blocks_give(tn_blocks *b, tn_block block, bool keep);
+void tn_blocks_rest(tn_blocks *b); /* the idle ones go back to the system */
 void tn_blocks_free(tn_blocks *b);
 
 struct tn_store {
