@@ -137,6 +137,9 @@ typedef struct tn_metagraph {
 } tn_metagraph;
 
 tn_code tn_metagraph_load(const char *path, tn_metagraph **out, tn_error *err);
+/* For who only runs it: without functions that nothing calls from the graph on, and without what of the message only
+ * saving needs (the object graph, the list of operators); no more of the file is kept. */
+tn_code tn_metagraph_load_to_ask(const char *path, tn_metagraph **out, tn_error *err);
 void tn_metagraph_free(tn_metagraph *m);
 const tn_signature *tn_metagraph_signature(const tn_metagraph *m, const char *name); /* NULL: absent */
 
@@ -262,12 +265,18 @@ tn_code tn_saver_save(tn_saver *s, tn_session *session, const tn_export *e, int6
 /* The MetaGraph with exactly these tags (n_tags 0: the only one, else that tagged "serve"). */
 tn_code tn_savedmodel_load(const char *folder, const char *const *tags, int n_tags, tn_metagraph **out,
                            tn_error *err);
+/* As tn_metagraph_load_to_ask. */
+tn_code tn_savedmodel_load_to_ask(const char *folder, const char *const *tags, int n_tags, tn_metagraph **out,
+                                  tn_error *err);
 /* Variables into the session; then runs the init operation, assets fed with their paths. */
 tn_code tn_savedmodel_restore(const char *folder, const tn_metagraph *m, tn_session *s, tn_error *err);
 tn_code tn_savedmodel_restore_known(const char *folder, const tn_metagraph *m, tn_session *s, tn_error *err);
 /* tn_load_saved_model for who asks only its signatures: variables that none of them looks at are not read. */
 tn_code tn_load_signatures(const char *folder, const char *const *tags, int n_tags, const tn_session_options *options,
                            tn_loaded **out, tn_error *err);
+/* The same of tn_load_meta_graph, whose variables are all read. */
+tn_code tn_load_meta_signatures(const char *meta_graph, const char *checkpoint, const tn_session_options *options,
+                                tn_loaded **out, tn_error *err);
 /* A signature for a model that has none: "serving_default", whose inputs and outputs are values of the graph, each as
  * KEY=TENSOR or TENSOR (whose operation's name is the key then), separated by commas. INVALID_ARGUMENT: the form, a key
  * twice; NOT_FOUND: no such value. */

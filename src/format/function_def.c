@@ -242,13 +242,22 @@ static bool need_attrs(tn_map *by_name, const tn_AttrEntry_list *attrs, tn_needs
     return true;
 }
 
-static tn_code order_library(const tn_FunctionDefLibrary *library, tn_map *by_name, tn_arena *a, int *order,
-                             tn_error *err)
+static bool need_nodes(tn_map *by_name, const tn_NodeDef_list *nodes, tn_needs *needs)
+{
+    bool ok = true;
+    tn_needs_item(needs);
+    for (uint32_t k = 0; ok && k < nodes->n; k++)
+        ok = need_function(by_name, nodes->items[k].op, needs) && need_attrs(by_name, &nodes->items[k].attr, needs);
+    return ok;
+}
+
+/* Which functions each of the library's calls. */
+static tn_code find_calls(const tn_FunctionDefLibrary *library, tn_map *by_name, tn_arena *a, tn_needs *needs,
+                          tn_error *err)
 {
     int n = (int)library->function.n;
-    tn_needs needs;
     int *ids = TN_ARRAY(a, n + 1, int);
-    bool ok = ids && tn_needs_begin(&needs, n, a), no_memory = false;
+    bool ok = ids && tn_needs_begin(needs, n + 1, a);
     for (int i = 0; ok && i < n; i++) {
         const tn_OpDef *sig = library->function.items[i].signature;
         ids[i] = i;
@@ -259,15 +268,69 @@ static tn_code order_library(const tn_FunctionDefLibrary *library, tn_map *by_na
                            (int)TN_MIN(sig->name.n, 200), sig->name.p);
         ok = tn_map_put_view(by_name, sig->name, &ids[i]);
     }
-    for (int i = 0; ok && i < n; i++) {
-        const tn_NodeDef_list *nodes = &library->function.items[i].node_def;
-        tn_needs_item(&needs);
-        for (uint32_t k = 0; ok && k < nodes->n; k++)
-            ok = need_function(by_name, nodes->items[k].op, &needs) &&
-                 need_attrs(by_name, &nodes->items[k].attr, &needs);
+    for (int i = 0; ok && i < n; i++) ok = need_nodes(by_name, &library->function.items[i].node_def, needs);
+    return ok ? TN_OK : tn_no_memory(err, (size_t)n * sizeof(int));
+}
+
+static tn_code order_library(const tn_FunctionDefLibrary *library, tn_map *by_name, tn_arena *a, int *order,
+                             tn_error *err)
+{
+    tn_needs needs;
+    bool no_memory = false;
+    TN_TRY(find_calls(library, by_name, a, &needs, err));
+    tn_order((int)library->function.n, needs.first, needs.need, order, a, &no_memory);
+    return no_memory ? tn_no_memory(err, library->function.n * sizeof(int)) : TN_OK;
+}
+
+/* ---- who is called ---- */
+
+/* Item n of the needs is where to begin. */
+static tn_code mark_called(const tn_needs *needs, int n, bool *called, tn_arena *a, tn_error *err)
+{
+    int *stack = TN_ARRAY(a, n + 1, int), depth = 0;
+    if (!stack) return tn_no_memory(err, (size_t)n * sizeof(int));
+    for (stack[depth++] = n; depth;) {
+        const int caller = stack[--depth];
+        for (int k = needs->first[caller]; k < needs->first[caller + 1]; k++) {
+            if (called[needs->need[k]]) continue;
+            called[needs->need[k]] = true;
+            stack[depth++] = needs->need[k];
+        }
     }
-    if (ok) tn_order(n, needs.first, needs.need, order, a, &no_memory);
-    return ok && !no_memory ? TN_OK : tn_no_memory(err, (size_t)n * sizeof(int));
+    return TN_OK;
+}
+
+/* A gradient that was registered goes with one of its functions. */
+static void keep_called(tn_FunctionDefLibrary *library, const bool *called, const tn_map *by_name)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < library->gradient.n; i++) {
+        const tn_GradientDef *g = &library->gradient.items[i];
+        const int *of = tn_map_get_view(by_name, g->function_name), *is = tn_map_get_view(by_name, g->gradient_func);
+        if (of && is && called[*of] && called[*is]) library->gradient.items[kept++] = *g;
+    }
+    library->gradient.n = kept;
+    kept = 0;
+    for (uint32_t i = 0; i < library->function.n; i++)
+        if (called[i]) library->function.items[kept++] = library->function.items[i];
+    library->function.n = kept;
+}
+
+tn_code tn_library_keep_called(tn_GraphDef *def, tn_error *err)
+{
+    tn_FunctionDefLibrary *library = def->library;
+    if (!library || !library->function.n || library->function.n >= INT32_MAX / 8) return TN_OK;
+    tn_needs needs;
+    tn_arena *a = tn_arena_new(0);
+    tn_map *by_name = tn_map_new();
+    bool *called = a ? TN_ARRAY(a, library->function.n, bool) : NULL;
+    tn_code code = by_name && called ? find_calls(library, by_name, a, &needs, err) : tn_no_memory(err, 0);
+    if (code == TN_OK && !need_nodes(by_name, &def->node, &needs)) code = tn_no_memory(err, 0);
+    if (code == TN_OK) code = mark_called(&needs, (int)library->function.n, called, a, err);
+    if (code == TN_OK) keep_called(library, called, by_name);
+    tn_map_free(by_name);
+    tn_arena_free(a);
+    return code;
 }
 
 tn_code tn_library_signatures(const tn_FunctionDefLibrary *library, tn_map **out, tn_error *err)

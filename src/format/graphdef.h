@@ -59,6 +59,8 @@ tn_code tn_library_instantiate(const tn_GraphDef *def, tn_arena *a, const tn_Gra
 /* The signatures (tn_OpDef) of a library (may be NULL) by name. */
 tn_code tn_library_signatures(const tn_FunctionDefLibrary *library, tn_map **out, tn_error *err);
 tn_code tn_library_import(const tn_FunctionDefLibrary *library, tn_graph *g, tn_error *err);
+/* Functions that nothing calls, from the message's nodes on, leave it. */
+tn_code tn_library_keep_called(tn_GraphDef *def, tn_error *err);
 tn_code tn_library_export(const tn_graph *g, tn_arena *a, tn_FunctionDefLibrary *out, tn_error *err);
 
 #endif

@@ -98,7 +98,9 @@ static tn_code plan_signatures(tn_loaded *m, tn_error *err)
 static tn_code load_saved_model(const source *from, tn_loaded **out, tn_error *err)
 {
     tn_metagraph *meta;
-    TN_TRY(tn_savedmodel_load(from->path, from->tags, from->n_tags, &meta, err));
+    tn_code code = from->signatures ? tn_savedmodel_load_to_ask(from->path, from->tags, from->n_tags, &meta, err)
+                                    : tn_savedmodel_load(from->path, from->tags, from->n_tags, &meta, err);
+    if (code != TN_OK) return code;
     TN_TRY(model_new(meta, NULL, from->options, out, err));
     tn_loaded *m = *out;
     m->saved_model = true;
@@ -113,7 +115,7 @@ static tn_code load_saved_model(const source *from, tn_loaded **out, tn_error *e
 static tn_code load_meta_graph(const source *from, tn_loaded **out, tn_error *err)
 {
     tn_metagraph *meta;
-    TN_TRY(tn_metagraph_load(from->path, &meta, err));
+    TN_TRY((from->signatures ? tn_metagraph_load_to_ask : tn_metagraph_load)(from->path, &meta, err));
     TN_TRY(model_new(meta, NULL, from->options, out, err));
     tn_loaded *m = *out;
     if (!from->checkpoint) return TN_OK;
@@ -164,6 +166,13 @@ tn_code tn_load_meta_graph(const char *meta_graph, const char *checkpoint, const
                            tn_loaded **out, tn_error *err)
 {
     source from = {.path = meta_graph, .checkpoint = checkpoint, .options = options};
+    return load(&from, load_meta_graph, out, err);
+}
+
+tn_code tn_load_meta_signatures(const char *meta_graph, const char *checkpoint, const tn_session_options *options,
+                                tn_loaded **out, tn_error *err)
+{
+    source from = {.path = meta_graph, .checkpoint = checkpoint, .options = options, .signatures = true};
     return load(&from, load_meta_graph, out, err);
 }
 

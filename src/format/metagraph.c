@@ -100,7 +100,7 @@ static tn_code take_restore_op(tn_metagraph *m, tn_error *err)
     return m->restore_op ? TN_OK : tn_no_memory(err, name.n);
 }
 
-tn_code tn_metagraph_take(tn_metagraph *m, tn_error *err)
+static tn_code take_texts(tn_metagraph *m, tn_error *err)
 {
     tn_signature *signatures;
     TN_TRY(take_tags(m, err));
@@ -109,6 +109,11 @@ tn_code tn_metagraph_take(tn_metagraph *m, tn_error *err)
     TN_TRY(take_init_op(m, err));
     TN_TRY(tn_signatures_from_proto(m->def, m->arena, &signatures, &m->n_signatures, err));
     m->signatures = signatures;
+    return TN_OK;
+}
+
+static tn_code take_graph(tn_metagraph *m, tn_error *err)
+{
     m->graph = tn_graph_new();
     if (!m->graph) return tn_no_memory(err, 0);
     if (m->def->graph_def) TN_TRY(tn_graphdef_import(m->def->graph_def, NULL, m->graph, err));
@@ -116,7 +121,52 @@ tn_code tn_metagraph_take(tn_metagraph *m, tn_error *err)
     return tn_collections_import(m->def, m->graph, m->arena, err);
 }
 
-tn_code tn_metagraph_of(tn_MetaGraphDef *def, tn_arena *a, tn_mapped *file, tn_metagraph **out, tn_error *err)
+tn_code tn_metagraph_take(tn_metagraph *m, tn_error *err)
+{
+    TN_TRY(take_texts(m, err));
+    return take_graph(m, err);
+}
+
+/* What is left of the message besides its graph, without what only saving needs: read again, into memory of its own. */
+static tn_code slim(tn_metagraph *m, tn_error *err)
+{
+    tn_MetaGraphDef kept = *m->def, *def;
+    tn_MetaInfoDef info = {0};
+    tn_buf bytes = {0};
+    kept.object_graph_def = NULL;
+    if (kept.meta_info_def) {
+        info = *kept.meta_info_def;
+        info.stripped_op_list = NULL;
+        kept.meta_info_def = &info;
+    }
+    tn_arena *a = tn_arena_new(0);
+    tn_code code = a ? TN_ENCODE(MetaGraphDef, &kept, &bytes, err) : tn_no_memory(err, 0);
+    char *copy = code == TN_OK ? tn_arena_strndup(a, bytes.n ? bytes.data : "", bytes.n) : NULL;
+    if (code == TN_OK) code = copy ? TN_DECODE(MetaGraphDef, ((tn_view){copy, bytes.n}), a, &def, err)
+                                   : tn_no_memory(err, bytes.n);
+    tn_buf_free(&bytes);
+    if (code != TN_OK) {
+        tn_arena_free(a);
+        return code;
+    }
+    tn_arena_free(m->arena);
+    tn_file_unmap(&m->file);
+    m->arena = a;
+    m->def = def;
+    return TN_OK;
+}
+
+/* The graph that signatures are answered by; the message goes with what else it says. */
+static tn_code take_to_ask(tn_metagraph *m, tn_error *err)
+{
+    if (m->def->graph_def) TN_TRY(tn_library_keep_called(m->def->graph_def, err));
+    TN_TRY(take_graph(m, err));
+    TN_TRY(slim(m, err));
+    return take_texts(m, err);
+}
+
+tn_code tn_metagraph_of(tn_MetaGraphDef *def, tn_arena *a, tn_mapped *file, bool to_ask, tn_metagraph **out,
+                        tn_error *err)
 {
     tn_metagraph *m = tn_calloc(1, sizeof *m);
     if (!m) {
@@ -129,7 +179,7 @@ tn_code tn_metagraph_of(tn_MetaGraphDef *def, tn_arena *a, tn_mapped *file, tn_m
     m->file = *file;
     *file = (tn_mapped){0};
     const tn_mapped *before = tn_file_spend_enter(&m->file);
-    tn_code code = tn_metagraph_take(m, err);
+    tn_code code = to_ask ? take_to_ask(m, err) : tn_metagraph_take(m, err);
     tn_file_spend_enter(before);
     tn_file_forget(&m->file); /* constants are copies by now */
     if (code != TN_OK) {
@@ -149,7 +199,7 @@ void tn_metagraph_free(tn_metagraph *m)
     tn_free(m);
 }
 
-static tn_code load_bytes(const char *path, tn_metagraph **out, tn_error *err)
+static tn_code load_bytes(const char *path, bool to_ask, tn_metagraph **out, tn_error *err)
 {
     tn_mapped file;
     tn_MetaGraphDef *def;
@@ -160,17 +210,27 @@ static tn_code load_bytes(const char *path, tn_metagraph **out, tn_error *err)
     if (code == TN_OK)
         code = tn_is_text_proto(view) ? TN_PARSE(MetaGraphDef, view, a, &def, err)
                                       : TN_DECODE(MetaGraphDef, view, a, &def, err);
-    if (code == TN_OK) return tn_metagraph_of(def, a, &file, out, err);
+    if (code == TN_OK) return tn_metagraph_of(def, a, &file, to_ask, out, err);
     tn_arena_free(a);
     tn_file_unmap(&file);
     return code;
 }
 
-tn_code tn_metagraph_load(const char *path, tn_metagraph **out, tn_error *err)
+static tn_code load(const char *path, bool to_ask, tn_metagraph **out, tn_error *err)
 {
-    tn_code code = load_bytes(path, out, err);
+    tn_code code = load_bytes(path, to_ask, out, err);
     if (code != TN_OK && code != TN_NOT_FOUND) tn_wrap(err, "%s", path);
     return code;
+}
+
+tn_code tn_metagraph_load(const char *path, tn_metagraph **out, tn_error *err)
+{
+    return load(path, false, out, err);
+}
+
+tn_code tn_metagraph_load_to_ask(const char *path, tn_metagraph **out, tn_error *err)
+{
+    return load(path, true, out, err);
 }
 
 const tn_signature *tn_metagraph_signature(const tn_metagraph *m, const char *name)

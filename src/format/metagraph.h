@@ -8,8 +8,10 @@
 
 #include "graphdef.h"
 
-/* Makes a tn_metagraph of a message; bytes are taken over (and freed), as is the arena. */
-tn_code tn_metagraph_of(tn_MetaGraphDef *def, tn_arena *a, tn_mapped *file, tn_metagraph **out, tn_error *err);
+/* Makes a tn_metagraph of a message; bytes are taken over (and freed), as is the arena. to_ask: as those of
+ * tn_metagraph_load_to_ask. */
+tn_code tn_metagraph_of(tn_MetaGraphDef *def, tn_arena *a, tn_mapped *file, bool to_ask, tn_metagraph **out,
+                        tn_error *err);
 
 /* Fills in what m->def says, in m->arena: signatures, tags, assets first, so that they are there when the graph, which
  * comes last and is freed by the caller, cannot be made. */

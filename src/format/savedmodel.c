@@ -77,8 +77,8 @@ static tn_code read_file(const char *folder, tn_arena *a, tn_mapped *file, tn_Sa
     return code;
 }
 
-tn_code tn_savedmodel_load(const char *folder, const char *const *tags, int n_tags, tn_metagraph **out,
-                           tn_error *err)
+static tn_code load(const char *folder, const char *const *tags, int n_tags, bool to_ask, tn_metagraph **out,
+                    tn_error *err)
 {
     tn_SavedModel *s = NULL;
     tn_MetaGraphDef *def = NULL;
@@ -88,13 +88,25 @@ tn_code tn_savedmodel_load(const char *folder, const char *const *tags, int n_ta
     tn_code code = read_file(folder, a, &file, &s, err);
     if (code == TN_OK && (code = choose(s, tags, n_tags, &def, err)) != TN_OK) tn_wrap(err, "%s", folder);
     if (code == TN_OK) {
-        code = tn_metagraph_of(def, a, &file, out, err);
+        code = tn_metagraph_of(def, a, &file, to_ask, out, err);
         if (code != TN_OK) tn_wrap(err, "%s", folder);
         return code;
     }
     tn_arena_free(a);
     tn_file_unmap(&file);
     return code;
+}
+
+tn_code tn_savedmodel_load(const char *folder, const char *const *tags, int n_tags, tn_metagraph **out,
+                           tn_error *err)
+{
+    return load(folder, tags, n_tags, false, out, err);
+}
+
+tn_code tn_savedmodel_load_to_ask(const char *folder, const char *const *tags, int n_tags, tn_metagraph **out,
+                                  tn_error *err)
+{
+    return load(folder, tags, n_tags, true, out, err);
 }
 
 /* ---- into a session ---- */

@@ -478,9 +478,42 @@ static void test_bad_constants(void **state)
                 TN_RESOURCE_EXHAUSTED);
 }
 
+/* ---- functions that nothing calls ---- */
+
+#define MEMBER(name, node) "function { signature { name: '" name "' } " node " }"
+#define CALLS(name) "node_def { name: 'c' op: 'PartitionedCall' attr { key: 'f' value { func { name: '" name "' } } } }"
+#define CASE_OF(a, b) "node_def { name: 'c' op: 'Case' attr { key: 'branches' value { list { func { name: '" a "' } " \
+                    "func { name: '" b "' } } } } }"
+
+static void test_keep_called(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "node { name: 'n' op: 'PartitionedCall' attr { key: 'f' value { func { name: 'a' } } } } "
+        "node { name: 'm' op: 'byname' } library { " MEMBER("unused", CALLS("a")) MEMBER("a", CASE_OF("b", "c"))
+        MEMBER("itself", CALLS("itself")) MEMBER("b", CALLS("a")) MEMBER("c", CALLS("elsewhere"))
+        MEMBER("byname", "") MEMBER("also", CALLS("unused"))
+        "gradient { function_name: 'a' gradient_func: 'b' } gradient { function_name: 'a' gradient_func: 'unused' } "
+        "gradient { function_name: 'also' gradient_func: 'a' } }";
+    static const char *const kept[] = {"a", "b", "c", "byname"};
+    tn_error err;
+    tn_GraphDef *def, none = {0};
+    tn_arena *a = tn_arena_new(0);
+    assert_ok(TN_PARSE(GraphDef, tn_view_of(text), a, &def, &err), &err);
+    assert_ok(tn_library_keep_called(def, &err), &err);
+    assert_int_equal(def->library->function.n, TN_COUNT(kept));
+    for (uint32_t i = 0; i < TN_COUNT(kept); i++)
+        assert_true(tn_view_is(def->library->function.items[i].signature->name, kept[i]));
+    assert_int_equal(def->library->gradient.n, 1);
+    assert_true(tn_view_is(def->library->gradient.items[0].gradient_func, "b"));
+    assert_ok(tn_library_keep_called(&none, &err), &err);
+    tn_arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_keep_called),
         TEST(test_any_order),         TEST(test_loop),        TEST(test_prefix), TEST(test_polymorphic), TEST(test_polymorphic_without_end),
         TEST(test_unknown_operators), TEST(test_function),    TEST(test_functions_in_any_order),
         TEST(test_built_graph),       TEST(test_tensorflows), TEST(test_refuses),

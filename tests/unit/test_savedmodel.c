@@ -42,6 +42,35 @@ static void test_half_plus_two(void **state)
     assert_code(tn_savedmodel_load(in(state, "none"), NULL, 0, &m, &err), TN_NOT_FOUND);
 }
 
+/* For who only asks: the same signatures and answers, and none of what only saving needs. */
+static void test_to_ask(void **state)
+{
+    const char *folder = golden(state, "models/half_plus_two/saved_model/1");
+    tn_metagraph *whole, *m;
+    tn_error err;
+    assert_ok(tn_savedmodel_load(folder, NULL, 0, &whole, &err), &err);
+    assert_ok(tn_savedmodel_load_to_ask(folder, NULL, 0, &m, &err), &err);
+    assert_null(m->def->graph_def);
+    assert_null(m->def->object_graph_def);
+    assert_null(m->file.data);
+    assert_true(whole->def->meta_info_def->stripped_op_list != NULL);
+    assert_null(m->def->meta_info_def->stripped_op_list);
+    assert_int_equal(m->def->signature_def.n, whole->def->signature_def.n);
+    assert_int_equal(m->n_signatures, whole->n_signatures);
+    for (int i = 0; i < m->n_signatures; i++) {
+        assert_string_equal(m->signatures[i].name, whole->signatures[i].name);
+        assert_string_equal(m->signatures[i].in[0].name, whole->signatures[i].in[0].name);
+    }
+    assert_string_equal(m->init_op, whole->init_op);
+    assert_string_equal(m->restore_op, whole->restore_op);
+    assert_int_equal(m->n_assets, whole->n_assets);
+    assert_string_equal(m->tags[0], "serve");
+    assert_int_equal(tn_graph_count(m->graph), tn_graph_count(whole->graph));
+    tn_metagraph_free(whole);
+    tn_metagraph_free(m);
+    assert_code(tn_savedmodel_load_to_ask(in(state, "none"), NULL, 0, &m, &err), TN_NOT_FOUND);
+}
+
 static void test_predictor(void **state)
 {
     tn_predictor *p;
@@ -256,6 +285,10 @@ static void test_damaged_model(void **state)
             tn_metagraph_free(m);
         else
             assert_says(&err, in(state, "d"));
+        if (tn_savedmodel_load_to_ask(in(state, "d"), NULL, 0, &m, &err) == TN_OK)
+            tn_metagraph_free(m);
+        else
+            assert_says(&err, in(state, "d"));
     }
 }
 
@@ -265,6 +298,7 @@ int main(void)
         TEST(test_half_plus_two),  TEST(test_predictor), TEST(test_versions),
         TEST(test_some_variables), TEST(test_meta),      TEST(test_wrong_signature),
         TEST(test_assets),         TEST(test_full_disk), TEST(test_damaged_model),
+        TEST(test_to_ask),
     };
     return cmocka_run_group_tests_name("savedmodel", tests, NULL, NULL);
 }
