@@ -399,6 +399,7 @@ void *tn_main_thread(void *p)
         int64_t until = next_time(m, now);
         if (!renew_routes(m)) until = TN_MIN(until, now + 100000);
         tell_events(m);
+        until = TN_MIN(until, tn_manager_rest(m, now));
         if (!m->kicked && !m->stop) wait_for_work(m, until);
     }
     pthread_mutex_unlock(&m->lock);

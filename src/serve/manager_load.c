@@ -8,7 +8,6 @@
  */
 #include "models.h"
 
-#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -139,8 +138,10 @@ void *tn_load_thread(void *p)
             do_load(m, w);
         } else {
             tn_warm_up_sizes(w->servable, &m->ends);
+            if (!atomic_load(&w->servable->asked)) tn_session_rest(tn_loaded_session(w->servable->loaded));
             tn_work_free(w);
         }
+        tn_memory_trim(); /* of what was only needed for loading */
         pthread_mutex_lock(&m->lock);
     }
     pthread_mutex_unlock(&m->lock);
@@ -173,16 +174,25 @@ static tn_tracked *version_of(tn_manager *m, const tn_servable *s)
     return v && v->state == TN_STATE_UNLOADING && !v->servable ? v : NULL;
 }
 
+/* No version of its model is there or comes: with the lock held. */
+static bool is_last(const tn_manager *m, const tn_servable *s)
+{
+    const tn_managed *k = tn_managed_find(m, s->model);
+    for (int i = 0; k && i < k->n; i++)
+        if (k->v[i]->servable || k->v[i]->aspired) return false;
+    return true;
+}
+
 /* What was freed goes back to the system. */
 static void unload(tn_manager *m, tn_servable *s)
 {
     pthread_mutex_lock(&m->lock);
     tn_tracked *v = version_of(m, s);
+    bool last = is_last(m, s);
     pthread_mutex_unlock(&m->lock);
     tn_servable_free(s);
-#ifdef __GLIBC__
-    malloc_trim(0);
-#endif
+    if (last) tn_sessions_forget();
+    tn_memory_trim();
     if (v) {
         pthread_mutex_lock(&m->lock);
         tn_logf(m->options.log, TN_INFO, "Done unloading servable version {name: %s version: %lld}", v->model->name,

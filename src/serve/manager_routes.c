@@ -107,6 +107,7 @@ tn_code tn_manager_get(tn_manager *m, const tn_ModelSpec *spec, tn_servable **ou
     if (s) tn_servable_keep(s);
     pthread_mutex_unlock(&m->routes_lock);
     if (s) {
+        atomic_fetch_add_explicit(&s->asked, 1, memory_order_relaxed);
         *out = s;
         return TN_OK;
     }

@@ -78,7 +78,7 @@ static tn_code load_model(tn_servable *s, const tn_servable_options *o, tn_error
     tn_session_options session = o->session;
     if (session.threads <= 0) session.threads = 1;
     if (session.max_bound_shapes <= 0) session.max_bound_shapes = 128;
-    if (o->meta_graph) TN_TRY(tn_load_meta_graph(o->meta_graph, o->checkpoint, &session, &s->loaded, err));
+    if (o->meta_graph) TN_TRY(tn_load_meta_signatures(o->meta_graph, o->checkpoint, &session, &s->loaded, err));
     else TN_TRY(tn_load_signatures(o->path, o->tags, o->n_tags, &session, &s->loaded, err));
     if (tn_loaded_signatures(s->loaded)) return TN_OK;
     if (o->signature_outputs)

@@ -47,6 +47,9 @@ typedef struct tn_servable {
     tn_request_log *_Atomic request_log; /* NULL: none; the manager's */
     int64_t bytes;               /* that its variables hold */
     int team;                    /* threads that a long question may have; 0: the session's */
+    atomic_uint_fast64_t asked;  /* how often */
+    uint64_t asked_before;       /* when the manager last looked */
+    bool rests;                  /* what only requests need has been given back */
     tn_arena *arena;
     void (*unload)(struct tn_servable *s); /* what the last drop does; NULL: tn_servable_free */
     void *owner;                           /* for it */
@@ -235,6 +238,7 @@ typedef struct tn_manager_options { /* flags of TensorFlow Serving by the same n
      * left to itself, and others are looked at meanwhile; when it comes back, what it saw is taken. */
     tn_code (*look_at)(const tn_model_config *c, tn_arena *a, struct tn_look *out, tn_error *err);
     double look_seconds;
+    double rest_seconds; /* a model that was not asked for so long (0: 5) gives back what only requests need */
     /* Called without a lock held, when a version's state has changed. */
     void (*changed)(void *payload, const char *model, int64_t version, tn_servable_state state, const tn_error *error);
     void *payload;

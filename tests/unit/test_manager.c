@@ -399,12 +399,100 @@ static void test_request_log(void **state)
     tn_manager_free(m);
 }
 
+/* ==== memory ==== */
+
+static size_t idle_bytes(const tn_servable *s)
+{
+    tn_blocks *b = &tn_session_store(tn_loaded_session(s->loaded))->blocks;
+    pthread_mutex_lock(&b->lock);
+    size_t bytes = b->bytes;
+    pthread_mutex_unlock(&b->lock);
+    return bytes;
+}
+
+/* Asked with so many numbers, none of which fit into small blocks. */
+static void ask_many(tn_servable *s)
+{
+    tn_error err;
+    tn_tensor *x, *y;
+    const char *fetch = "y:0";
+    assert_ok(tn_tensor_new(TN_FLOAT, &TN_SHAPE(1 << 18), &x, &err), &err);
+    for (int i = 0; i < 1 << 18; i++) TN_FLOATS(x)[i] = (float)i;
+    assert_ok(tn_session_run(tn_loaded_session(s->loaded), &(tn_feed){"x:0", x}, 1, &fetch, 1, &y, NULL, 0, &err), &err);
+    assert_true(TN_FLOATS(y)[1000] == 1000 * (float)s->version);
+    tn_tensor_unref(x);
+    tn_tensor_unref(y);
+}
+
+static void test_idle_models_rest(void **state)
+{
+    tn_error err;
+    tn_servable *s, *other;
+    tn_manager_options o = quick;
+    put_version(state, "m", 3, 4);
+    o.rest_seconds = 1000;
+    tn_manager *m = start(&o);
+    assert_ok(set_model(state, m, "", &err), &err);
+    assert_ok(get(m, "m", -1, NULL, &s, &err), &err);
+    ask_many(s);
+    assert_true(idle_bytes(s) >= 4 << 18); /* kept for the next one */
+    tn_servable_drop(s);
+    tn_manager_free(m);
+    o.rest_seconds = 0.01;
+    m = start(&o);
+    assert_ok(set_model(state, m, "", &err), &err);
+    for (int i = 0; i < 3; i++) {
+        assert_ok(get(m, "m", -1, NULL, &s, &err), &err);
+        ask_many(s);
+        assert_soon(idle_bytes(s) == 0);
+        assert_ok(get(m, "m", -1, NULL, &other, &err), &err);
+        tn_servable_drop(other);
+        tn_servable_drop(s);
+    }
+    tn_manager_free(m);
+}
+
+static size_t resident(void)
+{
+    long pages = 0, all = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (!f) return 0;
+    if (fscanf(f, "%ld %ld", &all, &pages) != 2) pages = 0;
+    fclose(f);
+    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Ten versions of 16 MB, one after another, take the memory of two or three, not of ten. */
+static void test_memory_comes_back(void **state)
+{
+    enum { NUMBERS = 4 << 20 };
+    tn_error err;
+    put_version(state, "m", 1, NUMBERS);
+    tn_manager *m = start(&quick);
+    assert_ok(set_model(state, m, "", &err), &err);
+    size_t first = resident();
+    for (int v = 2; v <= 10; v++) {
+        char old[16];
+        snprintf(old, sizeof old, "%d", v - 1);
+        put_version(state, "m", v, NUMBERS);
+        assert_soon(latest(m) == v);
+        assert_soon(state_of(m, v - 1) == TN_STATE_END);
+        remove_version(state, "m", old);
+    }
+#ifndef __SANITIZE_ADDRESS__ /* which keeps what is freed */
+    assert_true(resident() < first + 3 * sizeof(float) * NUMBERS);
+#endif
+    (void)first;
+    tn_manager_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_one_model),       TEST(test_versions_follow), TEST(test_policies),    TEST(test_labels),
         TEST(test_errors_of_sets),  TEST(test_waiting),         TEST(test_given_out),   TEST(test_changes_are_told),
         TEST(test_run_folder),      TEST(test_meta_graph),      TEST(test_request_log),   TEST(test_wanted_again),
+        TEST(test_idle_models_rest), TEST(test_memory_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * manager_rest.c - memory that only requests need goes back to the system when none have come for a while: blocks of
+ * values that runs have left, model by model, and once all models rest, what the allocator keeps of messages.
+ *
+ * The manager's own thread looks from time to time whether models were asked since. The first request afterwards finds
+ * its plans and weights where they were, and touches the memory of its values anew.
+ */
+#include "models.h"
+
+#define USUAL_REST 5.0 /* seconds */
+
+static int64_t interval(const tn_manager *m)
+{
+    return (int64_t)((m->options.rest_seconds > 0 ? m->options.rest_seconds : USUAL_REST) * 1e6);
+}
+
+/* One that nobody has asked since the last look, kept; *awake: others were asked. With the lock held. */
+static tn_servable *take_tired(tn_manager *m, bool *awake)
+{
+    tn_servable *found = NULL;
+    for (int i = 0; i < m->n_models; i++)
+        for (int j = 0; j < m->models[i]->n; j++) {
+            tn_servable *s = m->models[i]->v[j]->servable;
+            if (!s) continue;
+            const uint64_t asked = atomic_load_explicit(&s->asked, memory_order_relaxed);
+            const bool rests = asked == s->asked_before;
+            *awake = *awake || !rests;
+            if (rests && !s->rests && !found) found = tn_servable_keep(s);
+            if (found == s) s->rests = true;
+        }
+    return found;
+}
+
+static void note_asked(tn_manager *m)
+{
+    for (int i = 0; i < m->n_models; i++)
+        for (int j = 0; j < m->models[i]->n; j++) {
+            tn_servable *s = m->models[i]->v[j]->servable;
+            if (!s) continue;
+            const uint64_t asked = atomic_load_explicit(&s->asked, memory_order_relaxed);
+            if (asked != s->asked_before) s->rests = false;
+            s->asked_before = asked;
+        }
+}
+
+int64_t tn_manager_rest(tn_manager *m, int64_t now)
+{
+    bool awake = false, any = false;
+    if (now < m->rest_at) return m->rest_at;
+    for (tn_servable *s; (s = take_tired(m, &awake)); any = true) {
+        pthread_mutex_unlock(&m->lock);
+        tn_session_rest(tn_loaded_session(s->loaded));
+        tn_servable_drop(s);
+        pthread_mutex_lock(&m->lock);
+    }
+    if (any && !awake) {
+        pthread_mutex_unlock(&m->lock);
+        tn_memory_trim();
+        pthread_mutex_lock(&m->lock);
+    }
+    note_asked(m);
+    return m->rest_at = now + interval(m);
+}
