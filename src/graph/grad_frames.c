@@ -263,7 +263,7 @@ static void want(bool *wanted, const tn_pnode *p)
 static tn_code raise_wanted(frames *f, tn_error *err)
 {
     tn_region *r = f->region;
-    tn_raising raising = {f->b, f->arena};
+    tn_raising raising = {f->b, f->arena, f->is_x};
     bool *wanted = TN_ARRAY(f->arena, r->n_nodes + 1, bool);
     if (!wanted) return tn_no_memory(err, (size_t)r->n_nodes);
     for (int i = f->n_ys; i < r->n_rets; i++) want(wanted, r->rets[i].node);

@@ -3,8 +3,8 @@
  * raise.c - the way back from a plan's regions to graph: a region becomes a function, an If or While node the
  * operation that calls it. Which nodes are to come back, and what they replace, is grad_frames.c's.
  *
- * Invariants: operations keep their names where they are free; what TensorFlow noted about the old place (shapes,
- * neighbours) stays behind.
+ * Invariants: operations keep their names where they are free; what TensorFlow noted about the old place
+ * (shapes, neighbours) stays behind.
  */
 #include "raise.h"
 
@@ -78,23 +78,138 @@ static tn_code raise_constant(tn_builder *into, tn_pnode *n, tn_error *err)
     return tn_builder_check(into, err);
 }
 
+/* ==== references ==== functions are given values: a variable that is assigned inside stands inside, too */
+
+typedef struct uses {
+    bool as_ref, as_value;
+} uses;
+
+static bool takes_ref(const tn_pnode *n, int k)
+{
+    const tn_sig *sig = tn_op_sig(n->op);
+    return sig && k < sig->n_in && sig->in[k].is_ref;
+}
+
+/* How a region, and those in it, use what they are given; deeper than functions nest nothing is looked at. */
+static void find_uses(const tn_region *region, const tn_pnode *arg, int depth, uses *u)
+{
+    for (int i = 0; i < region->n_nodes; i++) {
+        const tn_pnode *n = region->nodes[i];
+        bool flow = n->n_sub && !n->feed;
+        int first = flow && !tn_pnode_is_loop(n);
+        for (int k = 0; k < n->n_in; k++) {
+            if (n->in[k].node != arg) continue;
+            if (!flow || k < first) *(takes_ref(n, k) ? &u->as_ref : &u->as_value) = true;
+            for (int s = 0; flow && k >= first && s < n->n_sub && depth < MOST_NESTED; s++)
+                find_uses(n->sub[s], n->sub[s]->args[k - first], depth + 1, u);
+        }
+    }
+}
+
+static bool is_variable(const tn_operation *op)
+{
+    return op && (!strcmp(op->type, "VariableV2") || !strcmp(op->type, "Variable"));
+}
+
+/* The variable that a reference is of, through operators that hand it on; NULL: it is not known. */
+static const tn_operation *variable_of(const tn_raising *r, tn_pval v)
+{
+    while (tn_dtype_is_ref(v.node->out[v.index].dtype)) {
+        const tn_operation *op = v.node->op == &tn_pseudo_arg ? v.node->extra
+                                 : v.node->feed               ? r->b->graph->ops[v.node->feed - 1]
+                                                              : NULL;
+        if (is_variable(op)) return op;
+        if (!op || v.node->op == &tn_pseudo_arg || v.node->n_in == 0) return NULL;
+        v = v.node->in[0];
+    }
+    return NULL;
+}
+
+/* The same variable in a function: by its own name, and for whoever goes by the other by that. */
+static tn_code variable_inside(const tn_raising *r, tn_builder *body, const tn_operation *v,
+                               tn_operation **out, tn_error *err)
+{
+    tn_operation *there = tn_graph_operation(body->graph, v->name);
+    tn_view shared;
+    tn_attr *attrs = TN_ARRAY(r->arena, v->attrs.n + 1, tn_attr);
+    tn_dtype type = tn_node_dtype((tn_node){(tn_operation *)v, 0});
+    tn_operation_spec spec = {
+        .type = v->type, .name = v->name, .attrs = attrs, .n_out = 1, .out_types = &type, .is_file = true};
+    if (!attrs) return no_memory(err);
+    *out = there;
+    if (there) return TN_OK;
+    bool named = tn_attr_get_string(&v->attrs, "shared_name", &shared) && shared.n;
+    for (int i = 0; i < v->attrs.n; i++)
+        if (!stays_behind(&v->attrs.v[i]) && (named || strcmp(v->attrs.v[i].name, "shared_name") != 0))
+            attrs[spec.n_attrs++] = v->attrs.v[i];
+    if (!named) attrs[spec.n_attrs++] = tn_attr_str("shared_name", v->name);
+    return tn_graph_add(body->graph, &spec, out, err);
+}
+
+typedef struct passing { /* what a branch or a loop gives its regions */
+    const tn_pval *values;
+    uses *uses;
+    const tn_operation **variables; /* those that stand inside; else NULL */
+} passing;
+
+static tn_code refuse(const tn_operation *v, tn_error *err)
+{
+    return tn_fail(
+        err, TN_UNIMPLEMENTED,
+        v ? "No gradient defined with respect to variable '%s', which is assigned and read in a loop or "
+            "branch"
+          : "No gradient defined through an assignment to a variable%s that is not known where it is made",
+        v ? v->name : "");
+}
+
+static tn_code look_at_refs(const tn_raising *r, const tn_pnode *n, passing *p, tn_error *err)
+{
+    int first = !tn_pnode_is_loop(n), given = n->n_in - first;
+    p->values = n->in + first;
+    p->uses = TN_ARRAY(r->arena, given + 1, uses);
+    p->variables = TN_ARRAY(r->arena, given + 1, const tn_operation *);
+    if (!p->uses || !p->variables) return no_memory(err);
+    for (int i = 0; i < given; i++) {
+        if (!tn_dtype_is_ref(p->values[i].node->out[p->values[i].index].dtype)) continue;
+        for (int s = 0; s < n->n_sub; s++) find_uses(n->sub[s], n->sub[s]->args[i], 0, &p->uses[i]);
+        if (!p->uses[i].as_ref) continue;
+        const tn_operation *v = p->variables[i] = variable_of(r, p->values[i]);
+        const tn_operation *top = v ? tn_graph_operation(r->b->graph, v->name) : NULL;
+        if (!v || (p->uses[i].as_value && top && r->is_x[top->id])) return refuse(v, err);
+    }
+    return TN_OK;
+}
+
 /* ==== regions ==== */
 
-static tn_code add_args(tn_builder *body, const tn_region *region, tn_error *err)
+static tn_code add_args(const tn_raising *r, tn_builder *body, const tn_region *region, const passing *p,
+                        tn_operation **args, tn_error *err)
 {
     for (int i = 0; i < region->n_args; i++) {
+        tn_operation *inside = NULL;
         tn_info *a = &region->args[i]->out[0];
-        region->args[i]->extra = tn_function_arg(body, "arg", tn_dtype_base(a->dtype), a->shape).op;
+        args[i] = tn_function_arg(body, "arg", tn_dtype_base(a->dtype), a->shape).op;
+        if (p->variables[i]) TN_TRY(variable_inside(r, body, p->variables[i], &inside, err));
+        region->args[i]->extra = inside ? inside : args[i];
     }
     return tn_builder_check(body, err);
 }
 
-static tn_code fill(const tn_raising *r, tn_builder *body, const tn_region *region, tn_node *rets, int depth,
-                    tn_error *err)
+static tn_node returned(const tn_region *region, tn_operation *const *args, tn_pval v)
 {
-    TN_TRY(add_args(body, region, err));
+    for (int i = 0; i < region->n_args; i++)
+        if (region->args[i] == v.node) return (tn_node){args[i], v.index};
+    return tn_raised(v);
+}
+
+static tn_code fill(const tn_raising *r, tn_builder *body, const tn_region *region, const passing *p,
+                    tn_node *rets, int depth, tn_error *err)
+{
+    tn_operation **args = TN_ARRAY(r->arena, region->n_args + 1, tn_operation *);
+    if (!args) return no_memory(err);
+    TN_TRY(add_args(r, body, region, p, args, err));
     for (int i = 0; i < region->n_nodes; i++) TN_TRY(raise_into(r, body, region->nodes[i], depth, err));
-    for (int i = 0; i < region->n_rets; i++) rets[i] = tn_raised(region->rets[i]);
+    for (int i = 0; i < region->n_rets; i++) rets[i] = returned(region, args, region->rets[i]);
     return TN_OK;
 }
 
@@ -113,13 +228,13 @@ static const char *function_name(const tn_raising *r, const char *scope, const c
     return flat ? tn_derived_name(r->b, "frames", flat) : NULL;
 }
 
-static tn_code raise_region(const tn_raising *r, const tn_region *region, const char *scope, const char *part,
-                            int depth, const char **name, tn_error *err)
+static tn_code raise_region(const tn_raising *r, const tn_region *region, const passing *p, const char *scope,
+                            const char *part, int depth, const char **name, tn_error *err)
 {
     tn_node *rets = TN_ARRAY(r->arena, region->n_rets + 1, tn_node);
     tn_builder *body = rets ? tn_body_builder(r->b, err) : NULL;
     if (!body) return no_memory(err);
-    tn_code code = fill(r, body, region, rets, depth, err);
+    tn_code code = fill(r, body, region, p, rets, depth, err);
     if (!code && !(*name = function_name(r, scope, part))) code = no_memory(err);
     if (!code) return tn_body_define(r->b, *name, body, rets, region->n_rets, err);
     tn_body_drop(body);
@@ -136,9 +251,12 @@ static tn_code raise_flow(const tn_raising *r, tn_builder *into, tn_pnode *n, in
     tn_operation **control = controls_of(r, n);
     if (!scope || !in || !control) return no_memory(err);
     if (depth >= MOST_NESTED)
-        return tn_fail(err, TN_UNIMPLEMENTED, "'%s': loops and branches nest more than %d deep", n->name, MOST_NESTED);
-    TN_TRY(raise_region(r, n->sub[0], scope, loop ? "cond" : "true", depth + 1, &names[0], err));
-    TN_TRY(raise_region(r, n->sub[1], scope, loop ? "body" : "false", depth + 1, &names[1], err));
+        return tn_fail(err, TN_UNIMPLEMENTED, "'%s': loops and branches nest more than %d deep", n->name,
+                       MOST_NESTED);
+    passing p;
+    TN_TRY(look_at_refs(r, n, &p, err));
+    TN_TRY(raise_region(r, n->sub[0], &p, scope, loop ? "cond" : "true", depth + 1, &names[0], err));
+    TN_TRY(raise_region(r, n->sub[1], &p, scope, loop ? "body" : "false", depth + 1, &names[1], err));
     tn_scope_enter(into, scope);
     tn_control_dependencies(into, -1, NULL);
     tn_control_dependencies(into, n->n_control, control);

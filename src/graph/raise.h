@@ -13,6 +13,7 @@ typedef struct tn_raising {
     tn_builder *b; /* of the graph that gets functions and nodes, and that plan nodes came from: a node's feed is the
                     * operation's id + 1, 0: made by a pass */
     tn_arena *arena;
+    const bool *is_x; /* by id of the graph's operations: gradients are with respect to it */
 } tn_raising;
 
 /* Adds what the node is. Its inputs, and what it waits for, must have been: extra is the operation that each became,

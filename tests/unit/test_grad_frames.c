@@ -238,6 +238,46 @@ static tn_code build(fixture *f)
     return tn_builder_check(f->b, &f->err);
 }
 
+/* x > 0 ? x * v * (v += 1) : x, of a variable's reference */
+static tn_node add_assigning_branch(fixture *f, tn_node v)
+{
+    tn_node p = OP(f, "Greater", f->x, tn_scalar(f->b, TN_DOUBLE, 0));
+    tn_node x = OP(f, "Switch", f->x, p), to = tn_output_of(OP(f, "RefSwitch", v, p).op, 1);
+    tn_node one = tn_scalar(f->b, TN_DOUBLE, 1), inside = tn_output_of(x.op, 1);
+    tn_node read = OP(f, "Mul", inside, OP(f, "Identity", to));
+    tn_control_dependencies(f->b, 1, &read.op);
+    tn_node yes = OP(f, "Mul", read, OP(f, "AssignAdd", to, one));
+    tn_control_dependencies_end(f->b);
+    return tn_op_named(f->b, "Merge", "cond/Merge", TN_INPUTS(x, yes), TN_NO_ATTRS);
+}
+
+/* A variable that is assigned inside stands inside: a function has no references. It is no way for gradients then. */
+static void test_assigned(void **state)
+{
+    (void)state;
+    for (int of_variable = 0; of_variable < 2; of_variable++) {
+        fixture f;
+        start(&f);
+        tn_node d, v = tn_op_named(f.b, "VariableV2", "v", NULL, 0,
+                                   TN_ATTRS(tn_attr_shape("shape", TN_SHAPE()), tn_attr_type("dtype", TN_DOUBLE)));
+        tn_node y = add_assigning_branch(&f, v), x = of_variable ? v : f.x;
+        tn_gradients(f.b, &y, 1, &x, 1, NULL, &d);
+        if (of_variable) {
+            assert_code(tn_builder_check(f.b, &f.err), TN_UNIMPLEMENTED);
+            assert_non_null(strstr(f.err.message, "'v', which is assigned"));
+        } else {
+            assert_ok(tn_builder_check(f.b, &f.err), &f.err);
+            const tn_operation *flow = tn_graph_operation(f.g, "cond/Merge")->in[0].op;
+            const tn_function *branch = tn_graph_function(f.g, tn_attr_get_func(&flow->attrs, "then_branch")->name);
+            const tn_operation *inside = tn_graph_operation(branch->body, "v");
+            assert_string_equal(tn_operation_type(inside), "VariableV2");
+            tn_view shared;
+            assert_true(tn_attr_get_string(&inside->attrs, "shared_name", &shared) && tn_view_is(shared, "v"));
+        }
+        finish(&f);
+    }
+}
+
 static void test_no_memory(void **state)
 {
     (void)state;
@@ -259,7 +299,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loop),     cmocka_unit_test(test_cond),   cmocka_unit_test(test_one_after_another),
-        cmocka_unit_test(test_inside),   cmocka_unit_test(test_contexts), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_inside),   cmocka_unit_test(test_contexts), cmocka_unit_test(test_assigned),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gradients that the families of their operators leave out, and gradients of gradients."""
+from tensorflow.python.ops import gen_array_ops, gen_control_flow_ops, gen_state_ops as state
 from tensorflow.python.ops import map_ops  # noqa: F401: has the gradients of maps
 
 from case import *
@@ -170,6 +171,79 @@ def pooled(rng):
     return x, y, draw(rng, F32, 1, 4, 4, 2)
 
 
+def while_loop(body, *values, n=3):
+    return v1.while_loop(lambda i, *a: i < n, lambda i, *a: (i + 1, *body(i, *a)), [0, *values], parallel_iterations=1)[1:]
+
+
+def frames(rng):
+    """Loops and branches of TensorFlow 1 in functions."""
+    x, y = draw(rng, F32, 2, low=0.5), draw(rng, F32, 2, low=0.5)
+    power = lambda x, n=3: while_loop(lambda i, a: [a * x + 1], x, n=n)[0]
+    half = lambda x: v1.cond(tf.reduce_sum(x) > 0, lambda: x * x, lambda: x * 3)
+    call = lambda f: tf.function(f, autograph=False)
+    for name, f in (("Loop", power), ("Branch", half), ("Nested", lambda x: while_loop(lambda i, a: [power(a, 2) * x], x, n=2)[0])):
+        yield case("Function" + name, lambda x, f=f: call(f)(x), pick(rng, x, -x), grad=[0], tol=(1e-3, 1e-4))
+    yield case("FunctionLoop", lambda x, y: call(lambda x, y: while_loop(lambda i, a, b: [a * y, b + a], x, y))(x, y), x, y, grad=[0, 1], tol=(1e-3, 1e-4))
+    yield case("LoopFunction", lambda x: while_loop(lambda i, a: [call(power)(a)], x, n=2), x, grad=[0], tol=(1e-3, 1e-4))
+
+
+def references(rng):
+    """Variables that are assigned inside of loops and branches, as references."""
+    x, n = draw(rng, F32, 2, low=0.5), int(rng.integers(2, 4))
+
+    def new(shape, value):
+        value = np.full(shape, value, F32)
+        return v1.assign(raw_ref(value), value)
+
+    def after(op, value):
+        with tf.control_dependencies([op]):
+            return tf.identity(value())
+
+    def counted(x):
+        v = new((), 1)
+        y = while_loop(lambda i, a: [after(state.assign_add(v, 1.0), lambda: a) * x], x, n=n)[0]
+        return y, after(y, lambda: v + 0)
+
+    def kept(x):
+        v = new(2, 0)
+        return while_loop(lambda i, a: [after(state.assign(v, a * x), lambda: a) * x], x, n=n)[0]
+
+    def read(x):
+        v = new((), 1)
+        return while_loop(lambda i, a: [a * x * after(state.assign_add(v, 1.0), lambda: v + 0)], x, n=n)[0]
+
+    def scattered(x):
+        v = new((3, 2), 1)
+        return while_loop(lambda i, a: [after(state.scatter_update(v, i, a), lambda: a) * x], x, n=n)[0]
+
+    def nested(x):
+        v = new((), 1)
+        y = while_loop(lambda i, a: while_loop(lambda j, b: [after(state.assign_add(v, 1.0), lambda: b) * x], a, n=2), x, n=2)[0]
+        return y, after(y, lambda: v + 0)
+
+    def branched(x):
+        v = new((), 1)
+        y = v1.cond(tf.reduce_sum(x) > pick(rng, -9, 9), lambda: after(state.assign_add(v, 1.0), lambda: x * x), lambda: x)
+        return x * y, after(y, lambda: v + 0)
+
+    def sum_or_difference(x):
+        v = new((), 1)
+        return v1.cond(tf.reduce_sum(x) > pick(rng, -9, 9), lambda: state.assign_add(v, 1.0), lambda: state.assign_sub(v, 1.0)) * x
+
+    def once(x):
+        v = new((), 1)
+        return while_loop(lambda i, a: [v1.cond(i > 0, lambda: a * x, lambda: tf.identity(state.assign_add(v, 1.0)) * a)], x, n=n)[0]
+
+    def switched(x):
+        v = new(2, 3)
+        return gen_control_flow_ops.ref_merge(gen_control_flow_ops.ref_switch(v, after(v, lambda: tf.reduce_sum(x) > 0)))[0] * x
+
+    def handed_on(x):
+        return gen_array_ops.ref_identity(new(2, 3)) * x
+    for build in (counted, kept, read, scattered, nested, branched, sum_or_difference, once, switched, handed_on):
+        yield case(build.__name__, build, x, grad=[0], tol=(1e-3, 1e-4))
+
+
 def cases(rng):
-    for family in (special, spectral, matrices, plain, isotonic, maps, lists, networks, lstms, second):
+    for family in (special, spectral, matrices, plain, isotonic, maps, lists, networks, lstms, second, frames, references):
         yield from family(rng)
