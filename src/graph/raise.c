@@ -3,6 +3,9 @@
  * raise.c - the way back from a plan's regions to graph: a region becomes a function, an If or While node the
  * operation that calls it. Which nodes are to come back, and what they replace, is grad_frames.c's.
  *
+ * References are no values that functions are given: a variable that is assigned inside stands inside, too, under its
+ * name.
+ *
  * Invariants: operations keep their names where they are free; what TensorFlow noted about the old place
  * (shapes, neighbours) stays behind.
  */

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes checkpoints of objects with what optimizers keep: of tf.train's optimizers, of Keras 2's and of Keras 3's. Each
+"""Writes checkpoints of objects with what optimizers keep: of tf.train's optimizers, of Keras 2's (before 2.11, and then)
+and of Keras 3's. Each
 is of a variable "w" after three steps; beside it w after two more. The loss is sum(c * (w - 1)^2).
 
-usage: make.py [FOLDER]     (with TensorFlow 2.21; FOLDER: this one)
+usage: make.py [FOLDER]     (with TensorFlow 2.21, and tf_keras; FOLDER: this one)
 """
 import os
 import sys
@@ -11,6 +12,10 @@ import sys
 import keras
 import numpy as np
 import tensorflow as tf
+try:
+    import tf_keras  # the optimizers of Keras 2.11 to 2.15
+except ImportError:
+    tf_keras = None
 from tensorflow.python.keras.optimizer_v2 import adadelta, adagrad, adam, ftrl, gradient_descent, rmsprop
 
 v1 = tf.compat.v1
@@ -33,6 +38,16 @@ KINDS = {
     "keras3_adadelta": lambda: keras.optimizers.Adadelta(1., rho=.9, epsilon=.001),
     "keras3_ftrl": lambda: keras.optimizers.Ftrl(.1),
 }
+if tf_keras:
+    KINDS.update({
+        "keras215_momentum": lambda: tf_keras.optimizers.SGD(.1, momentum=.9),
+        "keras215_adam": lambda: tf_keras.optimizers.Adam(.1),
+        "keras215_rmsprop": lambda: tf_keras.optimizers.RMSprop(.1, momentum=.5, epsilon=.001),
+        "keras215_rmsprop_centered": lambda: tf_keras.optimizers.RMSprop(.1, momentum=.5, epsilon=.001, centered=True),
+        "keras215_adagrad": lambda: tf_keras.optimizers.Adagrad(.1, epsilon=0.),
+        "keras215_adadelta": lambda: tf_keras.optimizers.Adadelta(1., rho=.9, epsilon=.001),
+        "keras215_ftrl": lambda: tf_keras.optimizers.Ftrl(.1),
+    })
 
 
 def make(name, folder):
