@@ -117,7 +117,11 @@ typedef enum {
     TN_RES_SAMPLER,
     TN_RES_COUNT,
     TN_RES_ACCUMULATOR,
-    TN_RES_READER
+    TN_RES_READER,
+    TN_RES_BARRIER,
+    TN_RES_STAGE_MAP,
+    TN_RES_MUTEX,
+    TN_RES_KEPT_TENSORS
 } tn_resource_kind;
 typedef struct tn_resource { /* counted; a resource tensor's element points to it and owns a reference */
     tn_resource_kind kind;
@@ -141,6 +145,10 @@ tn_code tn_run_shared_resource(tn_run *r, int o, tn_resource_kind kind, const ch
 /* The same without a handle: a reference on it. */
 tn_code tn_run_session_resource(const tn_run *r, tn_resource_kind kind, const char *name,
                                 tn_resource *(*make)(const tn_run *r), tn_resource **out, tn_error *err);
+
+/* The same by the attribute shared_name, or the operation's own name where that is empty, after a prefix. */
+tn_code tn_run_own_resource(const tn_run *r, tn_resource_kind kind, const char *prefix,
+                            tn_resource *(*make)(const tn_run *r), tn_resource **out, tn_error *err);
 
 /* What the session has by this name, with a reference; NOT_FOUND. */
 tn_code tn_run_find_resource(const tn_run *r, tn_resource_kind kind, const char *name, tn_resource **out,

@@ -68,11 +68,9 @@ static tn_resource *make(const tn_run *r)
 
 static tn_code new_run(tn_run *r, tn_error *err)
 {
-    tn_view shared = {"", 0};
-    char name[512];
-    tn_attr_get_string(r->attrs, "shared_name", &shared);
-    snprintf(name, sizeof name, "%.*s", (int)TN_MIN(shared.n, sizeof name - 1), shared.p);
-    return tn_run_named_resource(r, 0, TN_RES_ACCUMULATOR, shared.n ? name : r->name, make, err);
+    tn_resource *res;
+    TN_TRY(tn_run_own_resource(r, TN_RES_ACCUMULATOR, "", make, &res, err));
+    return tn_run_new_resource(r, 0, res, err);
 }
 
 static tn_code accumulator_of(const tn_run *r, accumulator **out, tn_error *err)

@@ -58,17 +58,15 @@ static tn_resource *make_queue(const tn_run *r)
 
 static tn_code new_run(tn_run *r, tn_error *err)
 {
-    tn_view shared = {"", 0};
     tn_dtype types[MOST];
     tn_shape shapes[MOST];
+    tn_resource *res;
     bool shaped;
-    char name[512];
     if (!read_components(r->attrs, kind_of(r->op->name), types, shapes, &shaped))
         return tn_fail(err, TN_INVALID_ARGUMENT,
                        "a queue of 1 to %d components, with as many shapes or none, is needed", MOST);
-    tn_attr_get_string(r->attrs, "shared_name", &shared);
-    snprintf(name, sizeof name, "%.*s", (int)TN_MIN(shared.n, sizeof name - 1), shared.p);
-    return tn_run_named_resource(r, 0, TN_RES_QUEUE, shared.n ? name : r->name, make_queue, err);
+    TN_TRY(tn_run_own_resource(r, TN_RES_QUEUE, "", make_queue, &res, err));
+    return tn_run_new_resource(r, 0, res, err);
 }
 
 #define QUEUE(Name, Sig)                                               \

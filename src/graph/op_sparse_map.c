@@ -46,12 +46,8 @@ static tn_resource *make_map(const tn_run *r)
 /* Found by its shared name, or by the adding operation's; a reference on it is returned. */
 static tn_code map_of(const tn_run *r, kept **out, tn_error *err)
 {
-    tn_view shared = {"", 0};
-    char name[512];
     tn_resource *res;
-    tn_attr_get_string(r->attrs, "shared_name", &shared);
-    snprintf(name, sizeof name, "%.*s", (int)TN_MIN(shared.n, sizeof name - 1), shared.p);
-    TN_TRY(tn_run_session_resource(r, TN_RES_SPARSE_MAP, shared.n ? name : r->name, make_map, &res, err));
+    TN_TRY(tn_run_own_resource(r, TN_RES_SPARSE_MAP, "", make_map, &res, err));
     *out = (kept *)res;
     return TN_OK;
 }

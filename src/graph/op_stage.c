@@ -23,22 +23,16 @@ static tn_resource *make(const tn_run *r)
 static tn_code area_of(const tn_run *r, tn_queue **out, tn_error *err)
 {
     const tn_attr *types = tn_attr_find(r->attrs, "dtypes");
-    tn_view shared = {"", 0};
-    char name[512];
     tn_resource *res;
     if (!types || types->n < 1 || types->n > MOST)
         return tn_fail(err, TN_INVALID_ARGUMENT, "an area of 1 to %d components is needed", MOST);
-    tn_attr_get_string(r->attrs, "shared_name", &shared);
-    snprintf(name, sizeof name, "stage:%.*s", shared.n ? (int)TN_MIN(shared.n, (size_t)500) : 500,
-             shared.n ? shared.p : r->name);
-    TN_TRY(tn_run_session_resource(r, TN_RES_QUEUE, name, make, &res, err));
+    TN_TRY(tn_run_own_resource(r, TN_RES_QUEUE, "stage:", make, &res, err));
     *out = (tn_queue *)res;
     bool fits = (*out)->width == types->n;
     for (int i = 0; fits && i < types->n; i++) fits = (*out)->types[i] == types->types[i];
     if (fits) return TN_OK;
     tn_resource_unref(res);
-    return tn_fail(err, TN_INVALID_ARGUMENT, "staging area '%s' holds tuples of other types",
-                   name + strlen("stage:"));
+    return tn_fail(err, TN_INVALID_ARGUMENT, "the staging area of '%s' holds tuples of other types", r->name);
 }
 
 static tn_code make_tuple(const void *run, int64_t at, tn_tensor **tuple, tn_error *err)

@@ -143,6 +143,22 @@ tn_code tn_run_session_resource(const tn_run *r, tn_resource_kind kind, const ch
     return tn_fail(err, TN_INVALID_ARGUMENT, "'%s' is the name of two kinds of resources", name);
 }
 
+tn_code tn_run_own_resource(const tn_run *r, tn_resource_kind kind, const char *prefix,
+                            tn_resource *(*make)(const tn_run *r), tn_resource **out, tn_error *err)
+{
+    tn_view shared = {"", 0};
+    tn_buf name = {0};
+    tn_attr_get_string(r->attrs, "shared_name", &shared);
+    if (!shared.n) shared = tn_view_of(r->name);
+    tn_buf_add(&name, prefix, strlen(prefix));
+    tn_buf_add(&name, shared.p, shared.n);
+    tn_buf_add(&name, "", 1);
+    tn_code code = tn_buf_check(&name, err);
+    if (code == TN_OK) code = tn_run_session_resource(r, kind, name.data, make, out, err);
+    tn_buf_free(&name);
+    return code;
+}
+
 tn_code tn_run_find_resource(const tn_run *r, tn_resource_kind kind, const char *name, tn_resource **out, tn_error *err)
 {
     tn_store *s = r->context->program->store;
