@@ -180,6 +180,12 @@ tn_code tn_call_function(const tn_run *r, const tn_function_call *call, tn_tenso
     return code;
 }
 
+const tn_function *tn_run_function(const tn_run *r, const char *name)
+{
+    tn_callees *all = r->context ? r->context->program->store->callees : NULL;
+    return all ? tn_graph_function(all->session->graph, name) : NULL;
+}
+
 int tn_run_depth(const tn_run *r)
 {
     return r->context ? r->context->depth : 0;

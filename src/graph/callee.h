@@ -25,6 +25,8 @@ typedef struct tn_function_call {
 } tn_function_call;
 /* out[i]: n_out counted tensors. The run's deadline and cancellation are in force. */
 tn_code tn_call_function(const tn_run *r, const tn_function_call *call, tn_tensor **out, tn_error *err);
+/* The function of this name, as far as the run may call functions; NULL: none. */
+const tn_function *tn_run_function(const tn_run *r, const char *name);
 /* How deep the run itself is in such calls. */
 int tn_run_depth(const tn_run *r);
 

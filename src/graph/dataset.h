@@ -86,6 +86,8 @@ tn_code tn_dataset_box(tn_dataset *d, tn_code code, tn_tensor **out, tn_error *e
 tn_code tn_dataset_deepen(tn_dataset *d, int depth, tn_error *err);
 /* What MapDataset makes, of function f with Targuments captured inputs from 1 on (op_dataset_map.c). */
 tn_code tn_dataset_new_map(const tn_run *r, tn_dataset **out, tn_error *err);
+/* What UnbatchDataset makes of input 0 (op_dataset_batch.c). */
+tn_code tn_dataset_new_unbatch(const tn_run *r, tn_dataset **out, tn_error *err);
 /* The width and dtypes are these. */
 tn_code tn_dataset_types(tn_dataset *d, int width, const tn_dtype *types, tn_error *err);
 /* Keeps the operation's inputs [first, first + n). */
@@ -141,6 +143,9 @@ tn_code tn_elements_add(tn_elements *e, tn_tensor *const *element, tn_error *err
 tn_code tn_elements_fill(tn_elements *e, tn_source *from, tn_pull *t, int64_t most, bool *end, tn_error *err);
 void tn_elements_forget(tn_elements *e, int64_t n); /* the first n */
 void tn_elements_drop(tn_elements *e);
+/* Component k of every stride-th of the first n, which is at least one, as the rows of a tensor. */
+tn_code tn_elements_stack(const tn_elements *e, int64_t n, int64_t stride, int k, tn_tensor **out, tn_error *err);
+tn_code tn_batch_shape(int64_t n, const tn_shape *of, tn_shape *out, tn_error *err); /* of n such elements */
 /* Row i of t, as a tensor of its own. */
 tn_code tn_row_of(const tn_tensor *t, int64_t i, tn_tensor **out, tn_error *err);
 

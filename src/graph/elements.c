@@ -72,3 +72,39 @@ tn_code tn_row_of(const tn_tensor *t, int64_t i, tn_tensor **out, tn_error *err)
         tn_tensor_unref(row);
     return code;
 }
+
+tn_code tn_batch_shape(int64_t n, const tn_shape *of, tn_shape *out, tn_error *err)
+{
+    if (of->rank >= TN_MAX_RANK)
+        return tn_fail(err, TN_UNIMPLEMENTED, "more than %d dimensions", TN_MAX_RANK);
+    *out = (tn_shape){.rank = of->rank + 1, .dim = {n}};
+    memcpy(out->dim + 1, of->dim, (size_t)of->rank * sizeof *of->dim);
+    return TN_OK;
+}
+
+tn_code tn_elements_stack(const tn_elements *e, int64_t n, int64_t stride, int k, tn_tensor **out, tn_error *err)
+{
+    const int64_t rows = 1 + (n - 1) / stride, step = stride * e->width;
+    const tn_shape *first = &e->at[k]->shape;
+    tn_shape s;
+    tn_tensor *made;
+    char a[128], b[128];
+    for (int64_t i = 1; i < rows; i++)
+        if (!tn_shape_equal(&e->at[i * step + k]->shape, first))
+            return tn_fail(
+                err, TN_INVALID_ARGUMENT,
+                "Cannot add tensor to the batch: number of elements does not match. Shapes are: [tensor]: "
+                "%s, [batch]: %s",
+                tn_shape_text(&e->at[i * step + k]->shape, b, sizeof b), tn_shape_text(first, a, sizeof a));
+    TN_TRY(tn_batch_shape(rows, first, &s, err));
+    TN_TRY(tn_tensor_new(e->at[k]->dtype, &s, &made, err));
+    int64_t each = tn_shape_count(first);
+    tn_code code = TN_OK;
+    for (int64_t i = 0; code == TN_OK && i < rows; i++)
+        code = tn_move_row(made, i * each, e->at[i * step + k], 0, each, err);
+    if (code == TN_OK)
+        *out = made;
+    else
+        tn_tensor_unref(made);
+    return code;
+}

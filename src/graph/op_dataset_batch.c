@@ -8,43 +8,7 @@
  */
 #include "dataset.h"
 
-static tn_code batch_shape(int64_t n, const tn_shape *of, tn_shape *out, tn_error *err)
-{
-    if (of->rank >= TN_MAX_RANK)
-        return tn_fail(err, TN_UNIMPLEMENTED, "more than %d dimensions", TN_MAX_RANK);
-    *out = (tn_shape){.rank = of->rank + 1, .dim = {n}};
-    memcpy(out->dim + 1, of->dim, (size_t)of->rank * sizeof *of->dim);
-    return TN_OK;
-}
-
 /* ==== Batch ==== n[0] elements, n[1]: no fewer */
-
-static tn_code stack(const tn_elements *q, int k, tn_tensor **out, tn_error *err)
-{
-    const tn_shape *first = &q->at[k]->shape;
-    tn_shape s;
-    tn_tensor *made;
-    char a[128], b[128];
-    for (int64_t i = 1; i < q->n; i++)
-        if (!tn_shape_equal(&q->at[i * q->width + k]->shape, first))
-            return tn_fail(
-                err, TN_INVALID_ARGUMENT,
-                "Cannot add tensor to the batch: number of elements does not match. Shapes are: [tensor]: "
-                "%s, [batch]: %s",
-                tn_shape_text(&q->at[i * q->width + k]->shape, b, sizeof b),
-                tn_shape_text(first, a, sizeof a));
-    TN_TRY(batch_shape(q->n, first, &s, err));
-    TN_TRY(tn_tensor_new(q->at[k]->dtype, &s, &made, err));
-    int64_t each = tn_shape_count(first);
-    tn_code code = TN_OK;
-    for (int64_t i = 0; code == TN_OK && i < q->n; i++)
-        code = tn_move_row(made, i * each, q->at[i * q->width + k], 0, each, err);
-    if (code == TN_OK)
-        *out = made;
-    else
-        tn_tensor_unref(made);
-    return code;
-}
 
 typedef tn_code (*join_fn)(const tn_dataset *d, const tn_elements *q, int k, tn_tensor **out, tn_error *err);
 
@@ -63,7 +27,7 @@ static tn_code join(tn_source *s, tn_pull *t, join_fn one, tn_tensor **out, bool
 static tn_code stack_one(const tn_dataset *d, const tn_elements *q, int k, tn_tensor **out, tn_error *err)
 {
     (void)d;
-    return stack(q, k, out, err);
+    return tn_elements_stack(q, q->n, 1, k, out, err);
 }
 
 static tn_code batch_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
@@ -188,7 +152,7 @@ static tn_code pad_one(const tn_dataset *d, const tn_elements *q, int k, tn_tens
     tn_tensor *made;
     int64_t n;
     TN_TRY(padded_shape(d, q, k, &each, err));
-    TN_TRY(batch_shape(q->n, &each, &all, err));
+    TN_TRY(tn_batch_shape(q->n, &each, &all, err));
     TN_TRY(tn_shape_count_checked(&all, &n, err));
     TN_TRY(tn_tensor_new(d->types[k], &all, &made, err));
     tn_code code = tn_move_fill(made, 0, n, d->tensor[d->width + k], 0, err);
@@ -320,10 +284,15 @@ static const tn_dataset_kind unbatch_kind = {.name = "Unbatch",
                                              .next = unbatch_next,
                                              .stop = unbatch_stop};
 
+tn_code tn_dataset_new_unbatch(const tn_run *r, tn_dataset **out, tn_error *err)
+{
+    return tn_dataset_new(r, &unbatch_kind, 1, true, out, err);
+}
+
 static tn_code unbatch_run(tn_run *r, tn_error *err)
 {
     tn_dataset *d;
-    TN_TRY(tn_dataset_new(r, &unbatch_kind, 1, true, &d, err));
+    TN_TRY(tn_dataset_new_unbatch(r, &d, err));
     return tn_dataset_give(r, d, TN_OK, err);
 }
 TN_DATASET(UnbatchDataset, unbatch_run, "input_dataset:variant", TN_DATA_META);

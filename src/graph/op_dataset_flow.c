@@ -73,6 +73,77 @@ TN_DATASET(ExperimentalLatencyStatsDataset, through_run, INPUT " tag:string", TN
 TN_DATASET(BytesProducedStatsDataset, through_run, INPUT " tag:string", TN_DATA_OUT);
 TN_DATASET(ExperimentalBytesProducedStatsDataset, through_run, INPUT " tag:string", TN_DATA_OUT);
 
+TN_DATASET(ThreadPoolDataset, through_run, INPUT " thread_pool:resource", TN_DATA_OUT);
+TN_DATASET(ExperimentalThreadPoolDataset, through_run, INPUT " thread_pool:resource", TN_DATA_OUT);
+#define STATS INPUT " stats_aggregator:resource tag:string counter_prefix:string"
+TN_DATASET(SetStatsAggregatorDataset, through_run, STATS, TN_DATA_OUT);
+TN_DATASET(ExperimentalSetStatsAggregatorDataset, through_run, STATS, TN_DATA_OUT);
+
+static tn_code sleep_run(tn_run *r, tn_error *err)
+{
+    int64_t n;
+    TN_TRY(tn_dataset_int(r, 1, "sleep_microseconds", &n, err));
+    if (n < 0) return tn_fail(err, TN_INVALID_ARGUMENT, "`sleep_microseconds` must be >= 0");
+    return through_run(r, err);
+}
+TN_DATASET(SleepDataset, sleep_run, INPUT " sleep_microseconds:int64", TN_DATA_OUT);
+TN_DATASET(ExperimentalSleepDataset, sleep_run, INPUT " sleep_microseconds:int64", TN_DATA_OUT);
+
+/* All are the same elements, so the first is as good as any. */
+static tn_code fastest_run(tn_run *r, tn_error *err)
+{
+    tn_dataset *d;
+    tn_code code = TN_OK;
+    TN_TRY(tn_dataset_new(r, &through_kind, r->n_in, true, &d, err));
+    for (int i = 1; i < d->n_inputs && code == TN_OK; i++) {
+        int64_t a = tn_dataset_cardinality(d->input[0]), b = tn_dataset_cardinality(d->input[i]);
+        code = tn_dataset_fits(d->input[i], d->width, d->types, d->shapes, err);
+        if (code == TN_OK && a != b && a != TN_UNKNOWN_CARDINALITY && b != TN_UNKNOWN_CARDINALITY)
+            code = tn_fail(err, TN_INVALID_ARGUMENT,
+                           "All inputs to ChooseFastestDataset must have compatible cardinalities.");
+    }
+    return tn_dataset_give(r, d, code, err);
+}
+#define FASTEST " N:int>=2 num_experiments:int" TN_DATA_OUT
+TN_DATASET(ChooseFastestDataset, fastest_run, "input_datasets:N*variant", FASTEST);
+TN_DATASET(ExperimentalChooseFastestDataset, fastest_run, "input_datasets:N*variant", FASTEST);
+
+/* What pools and aggregators are is nothing here but a name. */
+static void release_dummy(tn_resource *self)
+{
+    tn_free(self);
+}
+
+static tn_resource *make_dummy(const tn_run *r)
+{
+    (void)r;
+    tn_resource *res = tn_calloc(1, sizeof *res);
+    if (!res) return NULL;
+    *res = (tn_resource){.kind = TN_RES_DUMMY, .name = "dummy", .release = release_dummy};
+    atomic_init(&res->refs, 1);
+    return res;
+}
+
+static tn_code dummy_run(tn_run *r, tn_error *err)
+{
+    tn_resource *res;
+    TN_TRY(tn_run_own_resource(r, TN_RES_DUMMY, "data:", make_dummy, &res, err));
+    return tn_run_new_resource(r, 0, res, err);
+}
+#define DUMMY(Op, Sig)                                               \
+    const tn_op tn_op_##Op = {.name = #Op,                           \
+                              .sig = "-> handle:resource;" Sig,      \
+                              .infer = tn_infer_scalar,              \
+                              .run = dummy_run,                      \
+                              .flags = TN_STATEFUL | TN_NO_GRADIENT, \
+                              .dynamic = TN_BIT(0)}
+#define SHARED " container:string=\"\" shared_name:string=\"\""
+DUMMY(ThreadPoolHandle, " num_threads:int max_intra_op_parallelism:int=1 display_name:string" SHARED);
+DUMMY(ExperimentalThreadPoolHandle, " num_threads:int max_intra_op_parallelism:int=1 display_name:string" SHARED);
+DUMMY(StatsAggregatorHandle, SHARED);
+DUMMY(StatsAggregatorHandleV2, SHARED);
+DUMMY(ExperimentalStatsAggregatorHandle, SHARED);
+
 /* ==== some of them ==== */
 
 static tn_code take_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
@@ -189,6 +260,49 @@ static tn_code shard_run(tn_run *r, tn_error *err)
 }
 TN_DATASET(ShardDataset, shard_run, INPUT " num_shards:int64 index:int64",
            " require_non_empty:bool=false" TN_DATA_META);
+
+/* Of all elements unless the policy is to leave them to others. TensorFlow shards the names of files where it finds some. */
+enum { AUTO_OFF = -1, AUTO_ANY, AUTO_FILES, AUTO_DATA, AUTO_HINT };
+
+static bool may_read_files(const tn_dataset *d)
+{
+    static const char *const readers[] = {"TextLine", "TFRecord", "FixedLengthRecord", "MatchingFiles"};
+    for (size_t k = 0; k < TN_COUNT(readers); k++)
+        if (!strcmp(d->kind->name, readers[k])) return true;
+    for (int k = 0; k < TN_DATA_FUNCTIONS; k++)
+        if (d->f[k].name) return true;
+    for (int i = 0; i < d->n_inputs; i++)
+        if (may_read_files(d->input[i])) return true;
+    return false;
+}
+
+static tn_code set_auto_shard(tn_dataset *d, const tn_run *r, tn_error *err)
+{
+    int64_t *n = d->n, policy = tn_attr_i(r->attrs, "auto_shard_policy");
+    TN_TRY(tn_dataset_int(r, 1, "num_workers", &n[0], err));
+    TN_TRY(tn_dataset_int(r, 2, "index", &n[1], err));
+    if (n[0] <= 0) return tn_fail(err, TN_INVALID_ARGUMENT, "num_workers must be greater than zero.");
+    if (n[1] < 0 || n[1] >= n[0])
+        return tn_fail(err, TN_INVALID_ARGUMENT, "index must be between 0 and %lld", (long long)n[0] - 1);
+    if (policy == AUTO_OFF || policy == AUTO_HINT) {
+        n[0] = 1;
+        n[1] = 0;
+    }
+    if (n[0] == 1 || policy == AUTO_DATA) return TN_OK;
+    if (may_read_files(d->input[0]))
+        return tn_fail(err, TN_UNIMPLEMENTED, "'%s': files are not shared among workers; the policy DATA is", r->name);
+    return policy == AUTO_FILES ? tn_fail(err, TN_NOT_FOUND, "Found an unshardable source dataset") : TN_OK;
+}
+
+static tn_code auto_shard_run(tn_run *r, tn_error *err)
+{
+    tn_dataset *d;
+    TN_TRY(tn_dataset_new(r, &shard_kind, 1, true, &d, err));
+    return tn_dataset_give(r, d, set_auto_shard(d, r, err), err);
+}
+#define WORKERS INPUT " num_workers:int64 index:int64"
+TN_DATASET(AutoShardDataset, auto_shard_run, WORKERS, " auto_shard_policy:int=0" TN_DATA_OUT " num_replicas:int=0");
+TN_DATASET(ExperimentalAutoShardDataset, auto_shard_run, WORKERS, " auto_shard_policy:int=0" TN_DATA_OUT);
 
 /* ==== again ==== */
 

@@ -55,7 +55,23 @@ static tn_code gathered(const tn_pull *t, const tn_elements *e, int64_t n, int64
     return tn_dataset_box(d, code, out, err);
 }
 
-/* ==== Window ==== n: size, shift, stride, whether windows that are not full are dropped */
+/* What has one element or several as its inputs. */
+static tn_code list_run(tn_run *r, tn_error *err)
+{
+    tn_dataset *d;
+    TN_TRY(tn_dataset_new(r, &elements_kind, 0, false, &d, err));
+    tn_code code = tn_dataset_keep(d, r, 0, r->n_in, err);
+    if (code == TN_OK && (d->width < 1 || d->n_tensors % d->width))
+        code = tn_fail(err, TN_INVALID_ARGUMENT, "'%s': %d tensors are no elements of %d components", r->name,
+                       d->n_tensors, d->width);
+    if (code == TN_OK) d->n[0] = d->n_tensors / d->width;
+    return tn_dataset_give(r, d, code, err);
+}
+TN_DATASET(WindowOp, list_run, "inputs:[Tinputs]", TN_DATA_OUT " Tinputs:list(type)>=1");
+TN_DATASET(ListDataset, list_run, "tensors:[Tinput_types]", " Tinput_types:list(type)>=1" TN_DATA_META);
+
+/* ==== Window ==== n: size, shift, stride, whether windows that are not full are dropped; how many elements a window
+ * reaches over; whether it is a tensor (SlidingWindow) instead of a data set */
 
 typedef struct windows {
     tn_source base;
@@ -98,8 +114,10 @@ static tn_code window_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end,
     if (!w->over) TN_TRY(tn_elements_fill(&w->has, s->in, t, wanted, &w->over, err));
     *end = w->has.n == 0 || (s->d->n[3] && w->has.n < wanted);
     if (*end) return TN_OK;
-    for (int k = 0; k < s->d->width; k++) TN_TRY(gathered(t, &w->has, w->has.n, stride, k, 1, &out[k], err));
     const int64_t n = w->has.n;
+    for (int k = 0; k < s->d->width; k++)
+        TN_TRY(s->d->n[5] ? tn_elements_stack(&w->has, n, stride, k, &out[k], err)
+                          : gathered(t, &w->has, n, stride, k, 1, &out[k], err));
     tn_elements_forget(&w->has, TN_MIN(shift, n));
     return shift > n ? pass(s, t, shift - n, err) : TN_OK;
 }
@@ -128,10 +146,15 @@ static tn_code set_window(tn_dataset *d, const tn_run *r, tn_error *err)
         if (d->n[k] <= 0)
             return tn_fail(err, TN_INVALID_ARGUMENT, "Window %s must be greater than zero.", what[k]);
     }
-    TN_TRY(tn_dataset_int(r, 4, "drop_remainder", &d->n[3], err));
     if (__builtin_mul_overflow(d->n[0] - 1, d->n[2], &d->n[4]) || d->n[4] == INT64_MAX)
         d->n[4] = INT64_MAX - 1;
     d->n[4]++;
+    return TN_OK;
+}
+
+static tn_code set_data_sets(tn_dataset *d, const tn_run *r, tn_error *err)
+{
+    TN_TRY(tn_dataset_int(r, 4, "drop_remainder", &d->n[3], err));
     tn_dtype *types = TN_ARRAY(d->arena, d->input[0]->width + 1, tn_dtype);
     if (!types) return tn_no_memory(err, 0);
     for (int k = 0; k < d->input[0]->width; k++) types[k] = TN_VARIANT;
@@ -142,8 +165,24 @@ static tn_code window_run(tn_run *r, tn_error *err)
 {
     tn_dataset *d;
     TN_TRY(tn_dataset_new(r, &window_kind, 1, false, &d, err));
+    tn_code code = set_window(d, r, err);
+    return tn_dataset_give(r, d, code == TN_OK ? set_data_sets(d, r, err) : code, err);
+}
+
+static tn_code sliding_run(tn_run *r, tn_error *err)
+{
+    tn_dataset *d;
+    bool drop = true;
+    TN_TRY(tn_dataset_new(r, &window_kind, 1, true, &d, err));
+    tn_attr_get_bool(r->attrs, "drop_remainder", &drop);
+    d->n[3] = drop;
+    d->n[5] = true;
+    for (int k = 0; k < d->width; k++) d->shapes[k] = tn_shape_unknown();
     return tn_dataset_give(r, d, set_window(d, r, err), err);
 }
+#define SLIDING "input_dataset:variant window_size:int64 window_shift:int64 window_stride:int64"
+TN_DATASET(SlidingWindowDataset, sliding_run, SLIDING, " drop_remainder:bool=true" TN_DATA_OUT);
+TN_DATASET(ExperimentalSlidingWindowDataset, sliding_run, SLIDING, TN_DATA_OUT);
 TN_DATASET(WindowDataset, window_run,
            "input_dataset:variant size:int64 shift:int64 stride:int64 drop_remainder:bool", TN_DATA_META);
 
