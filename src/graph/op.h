@@ -92,7 +92,8 @@ struct tn_run {
     struct tn_run_context *context;
     const void *step;
 };
-/* Storage of an output in `dynamic`, once its shape is known (before any of it is written). */
+/* Storage of an output in `dynamic`, once its shape is known (before any of it is written). On the heap where the run
+ * is no step's but an operator's own, to have another's code do a part of its work. */
 tn_code tn_run_output(tn_run *r, int o, const tn_shape *shape, tn_error *err);
 /* Makes output o share the data of t (a counted tensor, or one of the inputs) instead of copying. */
 tn_code tn_run_output_share(tn_run *r, int o, const tn_tensor *t, tn_error *err);

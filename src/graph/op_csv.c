@@ -4,6 +4,7 @@
  */
 #include <ctype.h>
 
+#include "csv.h"
 #include "parse.h"
 #include "sparse.h"
 
@@ -102,15 +103,12 @@ static bool to_real(tn_view s, double *out)
     return true;
 }
 
-static tn_code put_field(tn_run *r, int column, int64_t record, tn_view s, tn_error *err)
+tn_code tn_csv_put(tn_tensor *out, int64_t record, tn_view s, tn_view na, const tn_tensor *def, int column,
+                   tn_error *err)
 {
-    tn_tensor *out = r->out[column];
-    const tn_tensor *def = r->in[1 + column];
-    tn_view na = {"", 0};
     int64_t k;
     double v;
     bool ok = true;
-    tn_attr_get_string(r->attrs, "na_value", &na);
     if (s.n == 0 || tn_view_eq(s, na)) {
         if (tn_tensor_count(def) == 1) return tn_move_row(out, record, def, 0, 1, err);
         return tn_fail(err, TN_INVALID_ARGUMENT, "Field %d is required but missing in record %lld!", column,
@@ -137,12 +135,15 @@ static tn_code put_field(tn_run *r, int column, int64_t record, tn_view s, tn_er
 static tn_code one_record(tn_run *r, reader *c, int64_t record, const int64_t *select, int n_select)
 {
     int column = 0, number = 0;
+    tn_view na = {"", 0};
+    tn_attr_get_string(r->attrs, "na_value", &na);
     for (; column < (n_select ? n_select : INT32_MAX) && more(c); number++) {
         TN_TRY(next_field(c));
         if (n_select && number != select[column]) continue;
         TN_TRY(tn_buf_check(&c->field, c->err));
         tn_view s = {c->field.n ? c->field.data : "", c->field.n};
-        if (column < r->n_out) TN_TRY(put_field(r, column, record, s, c->err));
+        if (column < r->n_out)
+            TN_TRY(tn_csv_put(r->out[column], record, s, na, r->in[1 + column], column, c->err));
         column++;
     }
     if (column == r->n_out) return TN_OK;

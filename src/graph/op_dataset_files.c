@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_dataset_files.c - data sets of what is in files: lines, TFRecords, records of one length, names. The
- * files are the session's (files.h), compressed or not; each is read whole when its turn comes.
+ * op_dataset_files.c - data sets of what is in files: lines, TFRecords, records of one length, records of fields,
+ * names. The files are the session's (files.h), compressed or not; each is read whole when its turn comes.
  */
 #include <stdlib.h>
 
 #include "../wire/wire.h"
+#include "csv.h"
 #include "dataset.h"
 #include "files.h"
 
@@ -271,6 +272,188 @@ static tn_code fixed_run(tn_run *r, tn_error *err)
 #define FIXED "filenames:string header_bytes:int64 record_bytes:int64 footer_bytes:int64 buffer_size:int64"
 TN_DATASET(FixedLengthRecordDataset, fixed_run, FIXED, " metadata:string=\"\"");
 TN_DATASET(FixedLengthRecordDatasetV2, fixed_run, FIXED " compression_type:string", " metadata:string=\"\"");
+
+/* ==== records of fields ==== n: compression, whether there is a header, the delimiter, whether quotes mean something,
+ * how many columns are left out (the last of what it keeps) */
+
+enum { CSV_HEADER = 3, CSV_DELIMITER, CSV_QUOTES, CSV_NA, CSV_SELECT, CSV_DEFAULTS };
+
+/* Past a line's end, which may be \n, \r or both; false: there is none here. */
+static bool line_end(reading *f)
+{
+    const char *p = f->bytes.data;
+    if (f->at >= f->end) return true;
+    if (p[f->at] != '\n' && p[f->at] != '\r') return false;
+    f->at += p[f->at] == '\r' && f->at + 1 < f->end && p[f->at + 1] == '\n' ? 2 : 1;
+    return true;
+}
+
+/* Past a delimiter, too; what else there is of a quoted field's record is lost with the file. */
+static tn_code quoted_field(reading *f, char delimiter, tn_buf *field, bool *last, tn_error *err)
+{
+    const char *p = f->bytes.data;
+    for (f->at++; f->at < f->end; f->at++) {
+        if (p[f->at] != '"') {
+            tn_buf_char(field, p[f->at]);
+        } else if (f->at + 1 < f->end && p[f->at + 1] == '"') {
+            tn_buf_char(field, p[f->at++]);
+        } else {
+            f->at++;
+            *last = line_end(f);
+            if (*last) return TN_OK;
+            if (p[f->at++] == delimiter) return TN_OK;
+            f->at = f->end;
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Quote inside a string has to be escaped by another quote");
+        }
+    }
+    return tn_fail(err, TN_INVALID_ARGUMENT, "Reached end of file without closing quoted field in record");
+}
+
+static tn_code plain_field(reading *f, char delimiter, bool quotes, tn_buf *field, bool *last, tn_error *err)
+{
+    const char *p = f->bytes.data;
+    tn_code code = TN_OK;
+    while (!(*last = line_end(f))) {
+        char c = p[f->at++];
+        if (c == delimiter && code == TN_OK) return TN_OK;
+        if (c == '"' && quotes && code == TN_OK)
+            code = tn_fail(err, TN_INVALID_ARGUMENT, "Unquoted fields cannot have quotes inside");
+        tn_buf_char(field, c);
+    }
+    return code;
+}
+
+static tn_code csv_field(const tn_source *s, tn_buf *field, bool *last, tn_error *err)
+{
+    reading *f = (reading *)s;
+    const int64_t *n = s->d->n;
+    tn_buf_clear(field);
+    return n[3] && f->at < f->end && f->bytes.data[f->at] == '"'
+               ? quoted_field(f, (char)n[2], field, last, err)
+               : plain_field(f, (char)n[2], n[3], field, last, err);
+}
+
+/* The column of field `number`, when `found` were before; -1: it is none. */
+static int csv_column(const tn_dataset *d, int64_t number, int found)
+{
+    const tn_tensor *select = d->tensor[CSV_SELECT], *exclude = d->tensor[d->n_tensors - 1];
+    int64_t n = tn_tensor_count(select);
+    if (n) return found < n && TN_INT64S(select)[found] == number ? found : -1;
+    for (int64_t i = 0; i < d->n[4]; i++)
+        if (TN_INT64S(exclude)[i] == number) return -1;
+    return found;
+}
+
+/* A record to its end, whatever is wrong with a field's value. */
+static tn_code csv_record(const tn_source *s, tn_buf *field, tn_tensor **out, tn_error *err)
+{
+    const tn_dataset *d = s->d;
+    const tn_string *na = TN_STRINGS(d->tensor[CSV_NA]);
+    int found = 0;
+    tn_code code = TN_OK;
+    bool last = false;
+    for (int64_t number = 0; !last; number++) {
+        TN_TRY(csv_field(s, field, &last, code == TN_OK ? err : NULL));
+        TN_TRY(tn_buf_check(field, err));
+        int column = csv_column(d, number, found);
+        found += column >= 0;
+        if (column < 0 || column >= d->width || code != TN_OK) continue;
+        code = tn_tensor_new(d->types[column], &(tn_shape){.rank = 0}, &out[column], err);
+        if (code == TN_OK)
+            code = tn_csv_put(out[column], 0, (tn_view){field->n ? field->data : "", field->n},
+                              (tn_view){na->n ? na->p : "", na->n}, d->tensor[CSV_DEFAULTS + column], column, err);
+    }
+    if (code != TN_OK || found == d->width) return code;
+    return tn_fail(err, TN_INVALID_ARGUMENT, "Expect %d fields but have %d in record", d->width, found);
+}
+
+static tn_code csv_header(tn_source *s, tn_buf *field, tn_error *err)
+{
+    reading *f = (reading *)s;
+    bool last = f->at >= f->end;
+    if (last) {
+        next_file(f);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Can't read header of file");
+    }
+    while (!last) TN_TRY(csv_field(s, field, &last, err));
+    return TN_OK;
+}
+
+static tn_code csv_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
+{
+    reading *f = (reading *)s;
+    tn_buf field = {0};
+    tn_code code = TN_OK;
+    while (code == TN_OK && (!f->open || f->at >= f->end)) {
+        if (f->open) next_file(f);
+        code = open_file(s, t, end, err);
+        if (code != TN_OK || *end) break;
+        if (s->d->n[1]) code = csv_header(s, &field, err);
+    }
+    if (code == TN_OK && !*end) code = csv_record(s, &field, out, err);
+    tn_buf_free(&field);
+    return code;
+}
+
+static const tn_dataset_kind csv_kind = {
+    .name = "CSV", .state = sizeof(reading), .next = csv_next, .stop = reading_stop};
+
+static tn_code check_columns(const tn_dataset *d, const tn_run *r, bool excludes, tn_error *err)
+{
+    const tn_tensor *select = r->in[CSV_SELECT], *exclude = r->in[r->n_in - 1];
+    int64_t n = tn_tensor_count(select);
+    if (n && excludes && tn_tensor_count(exclude))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Either select_cols or exclude_cols should be empty");
+    if (n && n != d->width) return tn_fail(err, TN_INVALID_ARGUMENT, "select_cols should match output size");
+    for (int64_t i = 0; i < n; i++)
+        if (TN_INT64S(select)[i] < 0 || (i && TN_INT64S(select)[i] <= TN_INT64S(select)[i - 1]))
+            return tn_fail(err, TN_INVALID_ARGUMENT, "select_cols should be strictly increasing indices");
+    for (int k = 0; k < d->width; k++) {
+        const tn_tensor *def = r->in[CSV_DEFAULTS + k];
+        if (def->shape.rank > 1 || tn_tensor_count(def) > 1)
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "There should only be 1 default per field but field %d has %lld", k,
+                           (long long)tn_tensor_count(def));
+        if (def->dtype != d->types[k])
+            return tn_fail(err, TN_INVALID_ARGUMENT, "the default of field %d is of %s, not %s", k,
+                           tn_dtype_name(def->dtype), tn_dtype_name(d->types[k]));
+    }
+    return TN_OK;
+}
+
+static tn_code set_csv(tn_dataset *d, const tn_run *r, tn_error *err)
+{
+    const tn_tensor *delimiter = r->in[CSV_DELIMITER];
+    bool excludes = r->n_in > CSV_DEFAULTS + d->width;
+    if (r->n_in != CSV_DEFAULTS + d->width + excludes || r->in[0]->shape.rank > 1)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "`filenames` must be a scalar or a vector, with a default a column");
+    TN_TRY(compression_of(r->in[1], &d->n[0], err));
+    TN_TRY(check_buffer(d, r, 2, err));
+    TN_TRY(tn_dataset_int(r, CSV_HEADER, "header", &d->n[1], err));
+    TN_TRY(tn_dataset_int(r, CSV_QUOTES, "use_quote_delim", &d->n[3], err));
+    if (delimiter->shape.rank != 0 || r->in[CSV_NA]->shape.rank != 0)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "field_delim and na_value must be scalars");
+    if (TN_STRINGS(delimiter)[0].n != 1)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "field_delim should be only 1 char");
+    d->n[2] = TN_STRINGS(delimiter)[0].p[0];
+    TN_TRY(check_columns(d, r, excludes, err));
+    if (excludes) d->n[4] = tn_tensor_count(r->in[r->n_in - 1]);
+    return tn_dataset_keep(d, r, 0, r->n_in, err);
+}
+
+static tn_code csv_run(tn_run *r, tn_error *err)
+{
+    tn_dataset *d;
+    TN_TRY(tn_dataset_new(r, &csv_kind, 0, false, &d, err));
+    return tn_dataset_give(r, d, set_csv(d, r, err), err);
+}
+#define CSV                                                                                                  \
+    "filenames:string compression_type:string buffer_size:int64 header:bool field_delim:string "            \
+    "use_quote_delim:bool na_value:string select_cols:int64 record_defaults:[output_types]"
+#define CSV_TYPES " output_types:list(type){float,double,int32,int64,string}>=1 output_shapes:list(shape)>=1"
+TN_DATASET(CSVDataset, csv_run, CSV, CSV_TYPES);
+TN_DATASET(ExperimentalCSVDataset, csv_run, CSV, CSV_TYPES);
+TN_DATASET(CSVDatasetV2, csv_run, CSV " exclude_cols:int64", CSV_TYPES);
 
 /* ==== names of files ==== in order */
 

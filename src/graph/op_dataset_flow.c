@@ -261,8 +261,9 @@ static tn_code shard_run(tn_run *r, tn_error *err)
 TN_DATASET(ShardDataset, shard_run, INPUT " num_shards:int64 index:int64",
            " require_non_empty:bool=false" TN_DATA_META);
 
-/* Of all elements unless the policy is to leave them to others. TensorFlow shards the names of files where it finds some. */
-enum { AUTO_OFF = -1, AUTO_ANY, AUTO_FILES, AUTO_DATA, AUTO_HINT };
+/* Of all elements unless the policy is to leave them to others. TensorFlow shards the names of files where it finds
+ * some. */
+enum { AUTO_OFF = -1, AUTO_FILES = 1, AUTO_DATA, AUTO_HINT };
 
 static bool may_read_files(const tn_dataset *d)
 {

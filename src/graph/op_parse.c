@@ -6,7 +6,7 @@
 #include "parse.h"
 #include "sparse.h"
 
-static tn_code decode_all(tn_parsing *b)
+tn_code tn_parse_examples(tn_parsing *b)
 {
     b->features = TN_ARRAY(b->arena, b->n + 1, const tn_Features *);
     if (!b->features) return tn_no_memory(b->err, (size_t)b->n * sizeof *b->features);
@@ -51,7 +51,7 @@ static tn_code parse(tn_run *r, tn_arena *a, tn_error *err)
     b.scalar = r->in[0]->shape.rank == 0;
     b.n = tn_tensor_count(r->in[0]);
     TN_TRY(read_request(&b, &g));
-    TN_TRY(decode_all(&b));
+    TN_TRY(tn_parse_examples(&b));
     return tn_parse_features(&b, &g);
 }
 TN_RUN_IN_ARENA(parse_run, parse)

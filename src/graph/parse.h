@@ -35,6 +35,8 @@ typedef struct tn_parsed { /* a feature's values: one of the three */
     const tn_view *s;
 } tn_parsed;
 
+/* The features of the n examples of input 0 (op_parse.c). */
+tn_code tn_parse_examples(tn_parsing *b);
 /* The values of feature f (NULL: none), INVALID_ARGUMENT when they are of another type. */
 tn_code tn_parse_values(const tn_parsing *b, const tn_Feature *f, int64_t example, const tn_wanted *w,
                         tn_parsed *v);

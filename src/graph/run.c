@@ -81,6 +81,7 @@ static tn_code output_value(const tn_slot *slot, tn_tensor *v, const tn_shape *s
 tn_code tn_run_output(tn_run *r, int o, const tn_shape *shape, tn_error *err)
 {
     const tn_step *s = r->step;
+    if (!s) return heap_value(r->out[o], r->out[o]->dtype, shape, err);
     return output_value(&r->context->program->slots[s->out[o]], r->out[o], shape, err);
 }
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data sets of TensorFlow's raw operators that regroup elements: other batches, windows, keys; and those that hand them on."""
+"""Data sets that regroup elements: other batches, windows, keys; those that hand them on; and those that parse them."""
 from case import *
 from datasets import D, pipeline
+from readers import paths
 from tensorflow.python.data.ops import dataset_ops
 
 
@@ -82,8 +83,69 @@ def handed(rng):
         yield pipeline("ChooseFastestDataset", lambda m: raw_dataset("ChooseFastestDataset", [D.range(3), D.range(m)], num_experiments=1), I64(m))
 
 
+def example(rng, lacks=0.2):
+    """A record; each feature may be lacking."""
+    F = tf.train
+    n = [int(k) for k in rng.integers(0, 4, 3)]
+    f = {"a": F.Feature(float_list=F.FloatList(value=draw(rng, F32, 2))), "i": F.Feature(int64_list=F.Int64List(value=draw(rng, I64, n[0]))),
+         "s": F.Feature(bytes_list=F.BytesList(value=list(texts(rng, ["x", "yz", ""], n[1])))),
+         "R": F.Feature(int64_list=F.Int64List(value=draw(rng, I64, n[2])))}
+    return F.Example(features=F.Features(feature={k: v for k, v in f.items() if rng.random() > lacks})).SerializeToString()
+
+
+def parsers(rng):
+    wanted = {"a": tf.io.FixedLenFeature([2], tf.float32, [7, 8]), "i": tf.io.VarLenFeature(tf.int64),
+              "s": tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True), "R": tf.io.RaggedFeature(tf.int64)}
+    def parsed(features, batch=2, calls=1):
+        parse = tf.data.experimental.parse_example_dataset(features, num_parallel_calls=calls)
+        return lambda s: (D.from_tensor_slices(s).batch(batch) if batch else D.from_tensor_slices(s)).apply(parse)
+    some = lambda n, **kw: np.array([example(rng, **kw) for _ in range(n)], object)
+    for names in ("aisR", "a", "i", "R", "sa", "Ri"):
+        yield pipeline("ParseExampleDataset", parsed({k: wanted[k] for k in names}), some(3))
+    yield pipeline("ParseExampleDataset", parsed({"a": tf.io.FixedLenFeature([2], tf.float32)}), some(3, lacks=1))
+    yield pipeline("ParseExampleDataset", parsed({"a": tf.io.FixedLenFeature([2], tf.float32)}), some(3, lacks=0))
+    yield pipeline("ParseExampleDataset", parsed({"a": tf.io.FixedLenFeature([3], tf.float32)}), some(3, lacks=0))
+    yield pipeline("ParseExampleDataset", parsed({"a": tf.io.VarLenFeature(tf.int64)}), some(3, lacks=0))
+    yield pipeline("ParseExampleDataset", parsed(wanted, batch=None), some(2))
+    yield pipeline("ParseExampleDataset", parsed(wanted, calls=0), some(2))
+    yield pipeline("ParseExampleDataset", parsed(wanted), np.array([b"no record"], object))
+
+
+CSV = [b"a,1\nb,2\n", b"a,1\r\nb,2", b"a,1\rb,2\r", b"\n\na,1\n\nb,2\n", b"a,\n,2\n,\n", b'"a,b",1\n"a""b",2\n"a\nb",3\n', b'"a",1\n"b"',
+       b'a"b,1\nb,2\n', b'"a"b,1\nb,2\n', b'"a,1\nb,2\n', b"a\nb,2\n", b"a,1,3\nb,2\n", b"a,x\nb,2\n", b"a, 2 \nb,2\n", b"", b"a,1,\n", b'"",1\nb,2\n',
+       b"a\r,1\nb,2\n", b"NA,1\nb,\"NA\"\n", b"a,2147483648\nb,-7\n"]
+COLUMNS = [(b'a,9,1\nb,"x,\ny",2\n', dict(select_cols=[0, 2])), (b"a,9,1,5\nb,9,2\n", dict(select_cols=[0, 2])), (b"a,9\nb,9,2\n", dict(select_cols=[0, 2])),
+           (b"a,9\n", dict(select_cols=[2, 0])), (b"a,9\n", dict(select_cols=[2])), (b"a,9,1\nb,9,2\n", dict(exclude_cols=[1])),
+           (b"a,9,1\nb,9\n", dict(exclude_cols=[1])), (b"a,9\nb,9\n", dict(exclude_cols=[5])), (b"a,9\n", dict(exclude_cols=[1], select_cols=[0, 2])),
+           (b'a,x"y,1\nb,9,2\n', dict(select_cols=[0, 2])), (b"h,g\nb,2\n", dict(header=True)), (b"", dict(header=True)), (b"h,g\n", dict(header=True)),
+           (b'"h\nx",g\nb,2\n', dict(header=True)), (b"\nh,g\nb,2\n", dict(header=True)), (b'"a",1\na"b,2\n', dict(use_quote_delim=False)),
+           (b"a;1\nb;2\n", dict(field_delim=";")), (b"a", dict(field_delim="ab")), (b"NA,1\nb,NA\n", dict(na_value="NA"))]
+
+
+def fields(rng):
+    def csv(types, ignore, **kw):
+        names = paths(rng, 2)
+        def make(*contents):
+            written = [raw.WriteFile(filename=f, contents=c) for f, c in zip(names, contents)]
+            with v1.control_dependencies(written):
+                d = tf.data.experimental.CsvDataset(tf.identity(names[:len(written)]), types, **kw)
+            return d.ignore_errors() if ignore else d
+        return make
+    usual = [np.array([b"d"], object), np.array([7], I32)]
+    for text in CSV:
+        for ignore in (False, True):
+            yield pipeline("CSVDataset", csv(usual, ignore), np.array(text, object))
+    for text, kw in COLUMNS:
+        yield pipeline("CSVDataset", csv(usual, False, **kw), np.array(text, object))
+    yield pipeline("CSVDataset", csv(usual, True, header=True), np.array(b"", object), np.array(b"h\nb,2\n", object))
+    yield pipeline("CSVDataset", csv([tf.float32, tf.float64], True), np.array(b"1.5,0x10\n-2e3,nan\n", object), np.array(b",1", object))
+    yield pipeline("CSVDataset", csv([tf.string, tf.int64], True), np.array(b"a,\n,1\nb,9223372036854775807\n", object))
+
+
 def cases(rng):
     yield from batches(rng)
     yield from windows(rng)
     yield from reducers(rng)
     yield from handed(rng)
+    yield from parsers(rng)
+    yield from fields(rng)
