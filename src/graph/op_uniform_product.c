@@ -90,7 +90,8 @@ static int64_t spread(int64_t n, int64_t step)
     return n > 0 ? (n - 1) * step + 1 : 0;
 }
 
-/* How many windows fit along spatial dimension k; with SAME as many as there are strides, and the padding follows. */
+/* How many windows fit along spatial dimension k; with SAME as many as there are strides, and the padding follows.
+ * Negative: far from it. */
 static int64_t fit_windows(geometry *g, int k, bool same, int64_t in, int64_t size)
 {
     in = spread(in, g->lhs_step[k]);
@@ -101,7 +102,7 @@ static int64_t fit_windows(geometry *g, int k, bool same, int64_t in, int64_t si
         return out;
     }
     int64_t room = in + g->low[k] + g->high[k] - size;
-    return room < 0 ? 0 : room / g->stride[k] + 1;
+    return (room - (room < 0 ? g->stride[k] - 1 : 0)) / g->stride[k] + 1;
 }
 
 static tn_code check_groups(const geometry *g, const tn_shape *l, const tn_shape *r, tn_error *err)
@@ -142,9 +143,12 @@ static tn_code fit_convolution(const tn_attrs *attrs, const tn_shape *l, const t
     TN_TRY(read_padding(attrs, n, g, err));
     out->dim[g->out[BATCH]] = l->dim[g->lhs[BATCH]] / g->batch_groups;
     out->dim[g->out[FEATURE]] = r->dim[g->rhs[BATCH]];
-    for (int k = SPATIAL; k < g->rank; k++)
-        out->dim[g->out[k]] =
-            fit_windows(g, k, tn_attr_is(attrs, "padding", "SAME"), l->dim[g->lhs[k]], r->dim[g->rhs[k]]);
+    for (int k = SPATIAL; k < g->rank; k++) {
+        int64_t d = fit_windows(g, k, tn_attr_is(attrs, "padding", "SAME"), l->dim[g->lhs[k]], r->dim[g->rhs[k]]);
+        if (d < 0)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Expected shape dimensions to be non-negative, got %lld", (long long)d);
+        out->dim[g->out[k]] = d;
+    }
     return TN_OK;
 }
 

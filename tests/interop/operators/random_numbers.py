@@ -59,6 +59,32 @@ def binomials(rng):
                rng.integers(0, 2 ** 40, 3).astype(I64), shapes="known")
 
 
+def truncated(rng):
+    """Where bounds hold much of the normal numbers, little of them, a tail, one side."""
+    bounds = ((-2, 2), (-0.7, 0.9), (0.1, 5), (3, 5), (3, 3.1), (3, np.inf), (-np.inf, -1), (-6, -4))
+    for t in (F16, F32, F64):
+        for low, high in bounds:
+            mean, deviation = t(rng.uniform(-1, 1)), t(rng.uniform(0.5, 2))
+            p = [mean, deviation, t(mean + low * deviation), t(mean + high * deviation)]
+            n = np.array(shape_of(rng, int(rng.integers(0, 3)), 9, 0.1), pick(rng, I32, I64))
+            yield case("ParameterizedTruncatedNormal", lambda n, *p, k=seeds(rng): raw.ParameterizedTruncatedNormal(
+                shape=n, means=p[0], stdevs=p[1], minvals=p[2], maxvals=p[3], **k), n, *p, tol=CLOSE[t])
+            yield case("StatelessParameterizedTruncatedNormal", lambda n, k, *p: raw.StatelessParameterizedTruncatedNormal(
+                shape=n, seed=k, means=p[0], stddevs=p[1], minvals=p[2], maxvals=p[3]), n, rng.integers(0, 1000, 2).astype(I64), *p, tol=CLOSE[t])
+    t = F32
+    for shape, parts in (((5, 3), ((3,), (), (1,), (3,))), ((5, 3, 2), ((3, 1), (2,), (), (1, 1))), ((4, 2), ((3,), (), (), ())), ((0, 2), ((2,), (), (), ())), ((3, 250), ((3,), (3,), (1,), ()))):
+        low = [draw(rng, t, *s, low=a, high=b) for s, (a, b) in zip(parts, ((-1, 1), (0.5, 2), (-3, 0), (1, 4)))]
+        yield case("StatelessParameterizedTruncatedNormal", lambda n, k, *p: raw.StatelessParameterizedTruncatedNormal(
+            shape=n, seed=k, means=p[0], stddevs=p[1], minvals=p[2], maxvals=p[3]), np.array(shape, I32), rng.integers(0, 1000, 2).astype(I64), *low, tol=CLOSE[t], shapes="unknown")
+        yield case("ParameterizedTruncatedNormal", lambda n, *p, k=seeds(rng): raw.ParameterizedTruncatedNormal(
+            shape=n, means=p[0], stdevs=p[1], minvals=p[2], maxvals=p[3], **k), np.array(shape, I32), *low, tol=CLOSE[t], shapes="unknown")
+    for low in ((0, -1, -2, 2), (0, 1, 3, 2), (0, 1, -np.inf, np.inf), (0, 0, -1, 1)):
+        yield case("StatelessParameterizedTruncatedNormal", lambda n, k, *p: raw.StatelessParameterizedTruncatedNormal(
+            shape=n, seed=k, means=p[0], stddevs=p[1], minvals=p[2], maxvals=p[3]), np.array([4], I32), np.array([1, 2], I64), *(t(x) for x in low), shapes="unknown")
+    yield case("ParameterizedTruncatedNormal", lambda n, *p: raw.ParameterizedTruncatedNormal(shape=n, means=p[0], stdevs=p[1], minvals=p[2], maxvals=p[3], seed=3, seed2=4),
+               np.array([150, 2], I32), t(0), t(1), t(-1.5), t(2))
+
+
 def multinomials(rng):
     for t in (F32, F64, F16, I32):
         x = draw(rng, t, int(rng.integers(1, 4)), int(rng.integers(1, 7)), low=-2, high=3)
@@ -147,3 +173,4 @@ def cases(rng):
     yield from states(rng)
     yield from samplers(rng)
     yield from shuffles(rng)
+    yield from truncated(rng)
