@@ -192,6 +192,8 @@ const tn_op tn_op_RandomShuffle = {
 static tn_code seeded(const tn_tensor *seed, tn_philox *p, tn_error *err)
 {
     char text[64];
+    if (seed->dtype != TN_INT32 && seed->dtype != TN_INT64)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Invalid seed type: %s", tn_dtype_name(seed->dtype));
     if (seed->shape.rank != 1 || seed->shape.dim[0] != 2)
         return tn_fail(err, TN_INVALID_ARGUMENT, "seed must have shape [2], not %s",
                        tn_shape_text(&seed->shape, text, sizeof text));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_random_truncated.c - normal numbers of given means and deviations within given bounds: TensorFlow's own stream, as it
- * is with one thread. By rejection: normal numbers where the bounds hold much of them, else uniform ones, in a tail
- * exponential ones (Robert 1995).
+ * op_random_truncated.c - normal numbers of given means and deviations within given bounds: TensorFlow's own
+ * stream, as it is with one thread. By rejection: normal numbers where the bounds hold much of them, else
+ * uniform ones, in a tail exponential ones (Robert 1995).
  */
 #include "op_math.h"
 #include "op_move.h"
@@ -66,7 +66,9 @@ static void try_uniform(sampler *s, trials *t)
 
 static void try_tail(sampler *s, trials *t)
 {
-    double u[4], alpha = in_type(s, in_type(s, s->low + in_type(s, sqrt(in_type(s, in_type(s, s->low * s->low) + 4)))) / 2);
+    double u[4],
+        alpha = in_type(
+            s, in_type(s, s->low + in_type(s, sqrt(in_type(s, in_type(s, s->low * s->low) + 4)))) / 2);
     t->n = group(s, TN_RANDOM_UNIFORM, u) / 2;
     for (int i = 0; i < t->n; i++) {
         double z = in_type(s, in_type(s, in_type(s, -log(u[2 * i])) / alpha) + s->low);
@@ -88,13 +90,14 @@ static trial_fn method_of(const sampler *s)
     return in_type(s, s->high - low) < cut ? try_uniform : try_tail;
 }
 
-/* p: mean, deviation, least, greatest. Bounds are turned round so that the lower one is near the mean, and counted in
- * deviations from it. */
+/* p: mean, deviation, least, greatest. Bounds are turned round so that the lower one is near the mean, and
+ * counted in deviations from it. */
 static tn_code begin(sampler *s, const double p[4], tn_error *err)
 {
     double low = p[2], high = p[3];
     if (!(p[1] > 0) || !(low < high) || (!isfinite(low) && !isfinite(high)))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Invalid parameters: a deviation of %g, bounds %g and %g", p[1], low, high);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Invalid parameters: a deviation of %g, bounds %g and %g",
+                       p[1], low, high);
     bool turned = (isinf(low) && low < 0) || high < p[0];
     s->mean = p[0];
     s->deviation = turned ? -p[1] : p[1];
@@ -104,7 +107,8 @@ static tn_code begin(sampler *s, const double p[4], tn_error *err)
 }
 
 /* n numbers to out[first], out[first + step], ... What is left of the last group is dropped. */
-static tn_code fill(sampler *s, const double p[4], tn_tensor *out, int64_t first, int64_t step, int64_t n, tn_error *err)
+static tn_code fill(sampler *s, const double p[4], tn_tensor *out, int64_t first, int64_t step, int64_t n,
+                    tn_error *err)
 {
     TN_TRY(begin(s, p, err));
     trial_fn try = method_of(s);
@@ -115,9 +119,11 @@ static tn_code fill(sampler *s, const double p[4], tn_tensor *out, int64_t first
         for (int k = 0; k < t.n && i < n; k++) {
             bool last = ++tries >= MOST_TRIES;
             if (!t.taken[k] && last && try != try_uniform)
-                return tn_fail(err, TN_INTERNAL, "TruncatedNormal rejection sampler failed to accept a sample.");
+                return tn_fail(err, TN_INTERNAL,
+                               "TruncatedNormal rejection sampler failed to accept a sample.");
             if (!t.taken[k] && !last) continue;
-            tn_tensor_set_number(out, first + i++ * step, in_type(s, in_type(s, t.z[k] * s->deviation) + s->mean));
+            tn_tensor_set_number(out, first + i++ * step,
+                                 in_type(s, in_type(s, t.z[k] * s->deviation) + s->mean));
             tries = 0;
         }
     }
@@ -181,7 +187,9 @@ static tn_code stateful_run(tn_run *r, tn_error *err)
     bool same;
     tn_philox_state state;
     sampler s = {.dtype = r->out[0]->dtype};
-    if (r->out[0]->shape.rank == 0) return tn_fail(err, TN_INVALID_ARGUMENT, "Shape tensor must not be empty");
+    if (s.dtype == TN_BFLOAT16) return tn_fail(err, TN_UNIMPLEMENTED, "%s of bfloat16", r->op->name);
+    if (r->out[0]->shape.rank == 0)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Shape tensor must not be empty");
     int64_t count = tn_tensor_count(r->out[0]), rows = r->out[0]->shape.dim[0];
     TN_TRY(check_rows(r, rows, &same, err));
     if (count == 0) return TN_OK;
@@ -204,16 +212,18 @@ static tn_code shape_infer(tn_infer *c, tn_error *err)
     return tn_infer_new_shape(c, 0, &c->out[0].shape, err);
 }
 
-#define TRUNCATED(Name, Run, Flags, Sig)                        \
-    const tn_op tn_op_##Name = {.name = #Name,                  \
-                                .sig = Sig,                     \
-                                .infer = shape_infer,           \
-                                .run = Run,                     \
+#define TRUNCATED(Name, Run, Flags, Sig)                           \
+    const tn_op tn_op_##Name = {.name = #Name,                     \
+                                .sig = Sig,                        \
+                                .infer = shape_infer,              \
+                                .run = Run,                        \
                                 .flags = (Flags) | TN_NO_GRADIENT, \
                                 .values = TN_BIT(0)}
-TRUNCATED(ParameterizedTruncatedNormal, stateful_run, TN_STATEFUL,
-          "shape:T means:dtype stdevs:dtype minvals:dtype maxvals:dtype -> output:dtype; seed:int=0 seed2:int=0 "
-          "dtype:type{half,bfloat16,float,double} T:type{int32,int64}");
+TRUNCATED(
+    ParameterizedTruncatedNormal, stateful_run, TN_STATEFUL,
+    "shape:T means:dtype stdevs:dtype minvals:dtype maxvals:dtype -> output:dtype; seed:int=0 seed2:int=0 "
+    "dtype:type{half,bfloat16,float,double} T:type{int32,int64}");
 TRUNCATED(StatelessParameterizedTruncatedNormal, stateless_run, 0,
-          "shape:S seed:Tseed means:dtype stddevs:dtype minvals:dtype maxvals:dtype -> output:dtype; S:type{int32,int64} "
+          "shape:S seed:Tseed means:dtype stddevs:dtype minvals:dtype maxvals:dtype -> output:dtype; "
+          "S:type{int32,int64} "
           "Tseed:type{int32,int64}=int64 dtype:type{half,float,double}");

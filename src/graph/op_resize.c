@@ -307,6 +307,21 @@ static void back_pixel(const resize *z, float *image, const taps *y, const taps 
         }
 }
 
+/* Numbers that floats do not hold, each of which belongs to one pixel. */
+static void back_exactly(const resize *z, const tn_tensor *dy, tn_tensor *out)
+{
+    memset(out->data, 0, tn_tensor_bytes(out));
+    for (int64_t i = 0; i < tn_tensor_count(dy); i++) {
+        int64_t c = i % z->channels, place = i / z->channels, x = place % z->to[1], y = place / z->to[1] % z->to[0],
+                b = place / (z->to[0] * z->to[1]);
+        int64_t at = ((b * z->from[0] + z->axis[0][y].at[0]) * z->from[1] + z->axis[1][x].at[0]) * z->channels + c;
+        if (out->dtype == TN_DOUBLE)
+            ((double *)out->data)[at] += ((const double *)dy->data)[i];
+        else
+            ((uint32_t *)out->data)[at] += ((const uint32_t *)dy->data)[i];
+    }
+}
+
 static tn_code back_run(tn_run *r, tn_error *err)
 {
     const resize *z = r->params;
@@ -316,6 +331,10 @@ static tn_code back_run(tn_run *r, tn_error *err)
           *sum = image;
     int64_t n = tn_tensor_count(r->out[0]);
     if (n == 0) return TN_OK;
+    if (r->in[0]->dtype == TN_DOUBLE || r->in[0]->dtype == TN_INT32) {
+        back_exactly(z, r->in[0], r->out[0]);
+        return TN_OK;
+    }
     TN_TRY(as_floats(r, r->in[0], r->scratch, &dy, err));
     memset(image, 0, (size_t)n * sizeof *image);
     for (int64_t b = 0; b < z->batch; b++, image += z->from[0] * z->from[1] * z->channels)

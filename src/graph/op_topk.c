@@ -225,12 +225,21 @@ static tn_code top_k_grad(tn_grad *g, tn_error *err)
     return TN_OK;
 }
 
-#define TOP_K(Name, Sig, Values)                                                                             \
+/* Exactly the greatest, along the last dimension: what TensorFlow does without an accelerator, and no more. */
+static tn_code approximate_prepare(tn_prepare *p, tn_error *err)
+{
+    if (tn_attr_i(p->attrs, "reduction_dimension") != -1 || !tn_attr_b(p->attrs, "is_max_k"))
+        return tn_fail(err, TN_UNIMPLEMENTED, "ApproxTopK of the least, or not along the last dimension");
+    return top_k_prepare(p, err);
+}
+
+#define TOP_K(Name, Sig, Values) TOP_K_AS(Name, top_k_prepare, Sig, Values)
+#define TOP_K_AS(Name, Prepare, Sig, Values)                                                                         \
     const tn_op tn_op_##Name = {                                                                             \
         .name = #Name,                                                                                       \
         .sig = Sig,                                                                                          \
         .infer = top_k_infer,                                                                                \
-        .prepare = top_k_prepare,                                                                            \
+        .prepare = Prepare,                                                                                  \
         .run = top_k_run,                                                                                    \
         .grad = top_k_grad,                                                                                  \
         .values = Values,                                                                                    \
@@ -238,3 +247,7 @@ static tn_code top_k_grad(tn_grad *g, tn_error *err)
 TOP_K(TopK, "input:T -> values:T indices:int32; k:int>=0 sorted:bool=true T:type{realnumbertype}", 0);
 TOP_K(TopKV2, "input:T k:Tk -> values:T indices:index_type; sorted:bool=true T:type{realnumbertype} "
               "Tk:type{int16,int32,int64}=int32 index_type:type{int16,int32,int64}=int32", TN_BIT(1));
+TOP_K_AS(ApproxTopK, approximate_prepare,
+         "input:T -> values:T indices:int32; k:int>=0 reduction_dimension:int=-1 "
+         "recall_target:float=0.949999988079071 is_max_k:bool=true reduction_input_size_override:int=-1 "
+         "aggregate_to_topk:bool=true T:type{half,bfloat16,float}", 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_uniform.c - uniformly quantised tensors: from floats, to floats, from one scale to another, sums, clipping. Products
- * are op_uniform_product.c's. Factors between scales are whole numbers of 31 bits, as in TensorFlow.
+ * op_uniform.c - uniformly quantised tensors: from floats, to floats, from one scale to another, sums,
+ * clipping. Products are op_uniform_product.c's. Factors between scales are whole numbers of 31 bits, as in
+ * TensorFlow.
  */
 #include "op_math.h"
 #include "op_move.h"
@@ -22,15 +23,17 @@ static int64_t attr_of(const tn_run *r, const char *prefix, const char *name)
 static tn_code check_axis(const tn_uniform *u, const tn_shape *s, tn_error *err)
 {
     if (u->axis < -1)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "quantization_axis must be >= -1, given: %lld", (long long)u->axis);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "quantization_axis must be >= -1, given: %lld",
+                       (long long)u->axis);
     if (u->axis >= s->rank)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "quantization_axis must be -1 or in range [0, input.rank), but given %lld",
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "quantization_axis must be -1 or in range [0, input.rank), but given %lld",
                        (long long)u->axis);
     return TN_OK;
 }
 
-static tn_code check_parameters(const tn_uniform *u, const tn_shape *scales, const tn_shape *zeros, const tn_shape *s,
-                                tn_error *err)
+static tn_code check_parameters(const tn_uniform *u, const tn_shape *scales, const tn_shape *zeros,
+                                const tn_shape *s, tn_error *err)
 {
     char a[128], b[128];
     bool scalars = scales->rank == 0 && zeros->rank == 0;
@@ -40,14 +43,19 @@ static tn_code check_parameters(const tn_uniform *u, const tn_shape *scales, con
     tn_shape_text(zeros, b, sizeof b);
     return u->axis < 0
                ? tn_fail(err, TN_INVALID_ARGUMENT,
-                         "If quantization_axis is -1, scales and zero_points must be scalar tensors, but given scales "
-                         "shape %s and zero_points shape %s", a, b)
-               : tn_fail(err, TN_INVALID_ARGUMENT,
-                         "scales and zero_points must be vectors of %lld elements, but given scales shape %s and "
-                         "zero_points shape %s", (long long)s->dim[u->axis], a, b);
+                         "If quantization_axis is -1, scales and zero_points must be scalar tensors, but "
+                         "given scales "
+                         "shape %s and zero_points shape %s",
+                         a, b)
+               : tn_fail(
+                     err, TN_INVALID_ARGUMENT,
+                     "scales and zero_points must be vectors of %lld elements, but given scales shape %s and "
+                     "zero_points shape %s",
+                     (long long)s->dim[u->axis], a, b);
 }
 
-tn_code tn_uniform_of(const tn_run *r, const char *prefix, int at, const tn_shape *s, tn_uniform *out, tn_error *err)
+tn_code tn_uniform_of(const tn_run *r, const char *prefix, int at, const tn_shape *s, tn_uniform *out,
+                      tn_error *err)
 {
     tn_uniform u = {.scale = r->in[at]->data,
                     .zero = r->in[at + 1]->data,
@@ -110,14 +118,17 @@ float tn_uniform_fit(const float *x, int64_t pieces, int64_t step, int64_t n, in
         high = fmaxf(high, x[i / n * step + i % n]);
     }
     const float scale = (float)(((double)high - (double)low) / 255);
-    const double from_low = -128 - (double)low / (double)scale, from_high = 127 - (double)high / (double)scale;
-    double zero = 128 - (double)low / (double)scale < 127 + (double)high / (double)scale ? from_low : from_high;
+    const double from_low = -128 - (double)low / (double)scale,
+                 from_high = 127 - (double)high / (double)scale;
+    double zero =
+        128 - (double)low / (double)scale < 127 + (double)high / (double)scale ? from_low : from_high;
     zero = scale == 0 ? 0 : zero < -128 ? -128 : zero > 127 ? 127 : round(zero);
     const float inverse = scale == 0 ? 0 : 1 / scale;
     const tn_uniform u = {.least = -128, .most = 127};
     for (int64_t i = 0; i < pieces * n; i++) {
         int64_t at = i / n * step + i % n;
-        out[at] = (int32_t)(clamped(&u, wrapped((int64_t)tn_half_up(x[at] * inverse) + (int64_t)zero)) - (int64_t)zero);
+        out[at] = (int32_t)(clamped(&u, wrapped((int64_t)tn_half_up(x[at] * inverse) + (int64_t)zero)) -
+                            (int64_t)zero);
     }
     return scale;
 }
@@ -149,7 +160,8 @@ static tn_code dequantize_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-/* ==== from one scale to another ==== input input_scales input_zero_points output_scales output_zero_points */
+/* ==== from one scale to another ==== input input_scales input_zero_points output_scales output_zero_points
+ */
 
 static int32_t rescaled(const tn_uniform *from, int64_t i, int64_t v, const tn_uniform *to, int64_t o)
 {
@@ -179,7 +191,8 @@ static tn_code check_addends(const tn_run *r, const tn_uniform u[3], tn_error *e
     const tn_shape *out = &r->out[0]->shape;
     for (int i = 0; i < 2; i++)
         if (u[i].axis >= 0 && u[2].axis >= 0 && r->in[i]->shape.rank - u[i].axis != out->rank - u[2].axis)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "%s_quantization_axis %lld is not output_quantization_axis %lld",
+            return tn_fail(err, TN_INVALID_ARGUMENT,
+                           "%s_quantization_axis %lld is not output_quantization_axis %lld",
                            i ? "rhs" : "lhs", (long long)u[i].axis, (long long)u[2].axis);
     return TN_OK;
 }
@@ -197,7 +210,8 @@ static tn_code add_run(tn_run *r, tn_error *err)
     TN_TRY(tn_walk_prepare(&r->out[0]->shape, shapes, 2, &w, err));
     for (int64_t i = 0; i < tn_tensor_count(r->out[0]); i++) {
         int64_t sum = -(int64_t)u[2].zero[tn_uniform_slice(&u[2], i)];
-        for (int k = 0; k < 2; k++) sum += rescaled(&u[k], at[k], tn_quantized_get(r->in[k], at[k]), &u[2], i);
+        for (int k = 0; k < 2; k++)
+            sum += rescaled(&u[k], at[k], tn_quantized_get(r->in[k], at[k]), &u[2], i);
         tn_quantized_put(r->out[0], i, (double)clamped(&u[2], wrapped(sum)));
         tn_walk_next(&w, 2, index, at);
     }
@@ -208,9 +222,11 @@ static tn_code clip_run(tn_run *r, tn_error *err)
 {
     tn_uniform u;
     TN_TRY(tn_uniform_of(r, "", 3, &r->in[0]->shape, &u, err));
-    for (int k = 1; k < 3; k++) TN_TRY(check_parameters(&u, &r->in[k]->shape, &r->in[k]->shape, &r->in[0]->shape, err));
+    for (int k = 1; k < 3; k++)
+        TN_TRY(check_parameters(&u, &r->in[k]->shape, &r->in[k]->shape, &r->in[0]->shape, err));
     for (int64_t i = 0; i < tn_tensor_count(r->in[0]); i++) {
-        int64_t k = tn_uniform_slice(&u, i), low = tn_quantized_get(r->in[1], k), high = tn_quantized_get(r->in[2], k);
+        int64_t k = tn_uniform_slice(&u, i), low = tn_quantized_get(r->in[1], k),
+                high = tn_quantized_get(r->in[2], k);
         tn_quantized_put(r->out[0], i, (double)TN_MIN(TN_MAX(tn_quantized_get(r->in[0], i), low), high));
     }
     return TN_OK;
@@ -219,16 +235,21 @@ static tn_code clip_run(tn_run *r, tn_error *err)
 #define RANGE(P) P "quantization_axis:int=-1 " P "quantization_min_val:int " P "quantization_max_val:int"
 #define SIDES RANGE("lhs_") " " RANGE("rhs_") " " RANGE("output_")
 #define UNIFORM(Name, Infer, Run, Sig) \
-    const tn_op tn_op_##Name = {.name = #Name, .sig = Sig, .infer = Infer, .run = Run, .flags = TN_NO_GRADIENT}
+    const tn_op tn_op_##Name = {       \
+        .name = #Name, .sig = Sig, .infer = Infer, .run = Run, .flags = TN_NO_GRADIENT}
 UNIFORM(UniformQuantize, tn_infer_like_first, quantize_run,
-        "input:Tin scales:float zero_points:int32 -> output:Tout; Tin:type{float} Tout:type{qint8,quint8,qint32} " RANGE(""));
+        "input:Tin scales:float zero_points:int32 -> output:Tout; Tin:type{float} "
+        "Tout:type{qint8,quint8,qint32} " RANGE(""));
 UNIFORM(UniformDequantize, tn_infer_like_first, dequantize_run,
-        "input:Tin scales:float zero_points:int32 -> output:Tout; Tin:type{qint8,quint8,qint32} Tout:type{float} " RANGE(""));
+        "input:Tin scales:float zero_points:int32 -> output:Tout; Tin:type{qint8,quint8,qint32} "
+        "Tout:type{float} " RANGE(""));
 UNIFORM(UniformRequantize, tn_infer_like_first, requantize_run,
-        "input:Tin input_scales:float input_zero_points:int32 output_scales:float output_zero_points:int32 -> output:Tout; "
+        "input:Tin input_scales:float input_zero_points:int32 output_scales:float output_zero_points:int32 "
+        "-> output:Tout; "
         "Tin:type{qint8,qint32} Tout:type{qint8,qint32} " RANGE("input_") " " RANGE("output_"));
 UNIFORM(UniformQuantizedAdd, tn_infer_broadcast, add_run,
-        "lhs:T rhs:T lhs_scales:float lhs_zero_points:int32 rhs_scales:float rhs_zero_points:int32 output_scales:float "
+        "lhs:T rhs:T lhs_scales:float lhs_zero_points:int32 rhs_scales:float rhs_zero_points:int32 "
+        "output_scales:float "
         "output_zero_points:int32 -> output:T; " SIDES " T:type{qint32}");
 UNIFORM(UniformQuantizedClipByValue, tn_infer_like_first, clip_run,
         "operand:T min:T max:T scales:float zero_points:int32 -> output:T; T:type{qint32} " RANGE(""));
