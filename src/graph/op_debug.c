@@ -169,7 +169,6 @@ const tn_op tn_op_DebugNumericSummary = {
     .infer = summary_infer,
     .prepare = check_numbers,
     .run = summary_run,
-    .flags = TN_NO_GRADIENT,
 };
 const tn_op tn_op_DebugNumericSummaryV2 = {
     .name = "DebugNumericSummaryV2",
@@ -179,5 +178,4 @@ const tn_op tn_op_DebugNumericSummaryV2 = {
     .infer = numbered_infer,
     .prepare = numbered_prepare,
     .run = numbered_run,
-    .flags = TN_NO_GRADIENT,
 };

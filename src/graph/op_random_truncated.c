@@ -207,23 +207,76 @@ static tn_code stateful_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
+/* ==== gradient ==== a number is a smooth function of its parameters at the place it has among what may be
+ * drawn */
+
+static tn_node times(tn_builder *b, tn_node x, double factor)
+{
+    return tn_g2(b, "Mul", x, tn_scalar(b, tn_dtype_base(tn_node_dtype(x)), factor));
+}
+
+static tn_node standard(tn_grad *g, tn_node x)
+{
+    return tn_g2(g->b, "RealDiv", tn_g2(g->b, "Sub", x, tn_grad_in(g, 2)), tn_grad_in(g, 3));
+}
+
+static tn_node probability_below(tn_builder *b, tn_node x)
+{
+    return times(b, tn_g1(b, "Erfc", times(b, x, -M_SQRT1_2)), 0.5);
+}
+
+/* The share of what may be drawn that lies below the sample, away from 0 and 1. */
+static tn_node share_below(tn_builder *b, tn_node sample, tn_node low, tn_node high, tn_dtype t)
+{
+    tn_node from = probability_below(b, low);
+    tn_node part = tn_g2(b, "Sub", probability_below(b, sample), from),
+            all = tn_g2(b, "Sub", probability_below(b, high), from);
+    double tiny = t == TN_DOUBLE ? 2.2250738585072014e-308 : t == TN_FLOAT ? 1.17549435e-38 : 6.1035e-05;
+    double eps = t == TN_DOUBLE ? 2.220446049250313e-16 : t == TN_FLOAT ? 1.1920929e-07 : 9.765625e-04;
+    tn_node share = tn_g2(b, "Minimum", tn_g2(b, "RealDiv", part, all), tn_scalar(b, t, 1 - eps));
+    return tn_g2(b, "Maximum", share, tn_scalar(b, t, tiny));
+}
+
+/* exp((sample^2 - bound^2) / 2 + weight) */
+static tn_node by_bound(tn_builder *b, tn_node sample, tn_node bound, tn_node weight)
+{
+    tn_node squares = tn_g2(b, "Sub", tn_g1(b, "Square", sample), tn_g1(b, "Square", bound));
+    return tn_g1(b, "Exp", tn_g2(b, "AddV2", times(b, squares, 0.5), weight));
+}
+
+static tn_code stateless_grad(tn_grad *g, tn_error *err)
+{
+    (void)err;
+    tn_builder *b = g->b;
+    tn_node sample = tn_grad_out(g, 0), dy = tn_grad_dy(g, 0), x = standard(g, sample),
+            low = standard(g, tn_grad_in(g, 4)), high = standard(g, tn_grad_in(g, 5));
+    tn_node share = share_below(b, x, low, high, tn_dtype_base(tn_node_dtype(sample)));
+    tn_node by[] = {tn_g1(b, "OnesLike", x), x,
+                    by_bound(b, x, low, tn_g1(b, "Log1p", tn_g1(b, "Neg", share))),
+                    by_bound(b, x, high, tn_g1(b, "Log", share))};
+    for (int i = 0; i < 4; i++)
+        tn_grad_set(g, 2 + i, tn_g_sum_to(b, tn_g2(b, "Mul", dy, by[i]), tn_grad_in(g, 2 + i), sample));
+    return TN_OK;
+}
+
 static tn_code shape_infer(tn_infer *c, tn_error *err)
 {
     return tn_infer_new_shape(c, 0, &c->out[0].shape, err);
 }
 
-#define TRUNCATED(Name, Run, Flags, Sig)                           \
-    const tn_op tn_op_##Name = {.name = #Name,                     \
-                                .sig = Sig,                        \
-                                .infer = shape_infer,              \
-                                .run = Run,                        \
-                                .flags = (Flags) | TN_NO_GRADIENT, \
+#define TRUNCATED(Name, Run, Grad, Flags, Sig)        \
+    const tn_op tn_op_##Name = {.name = #Name,        \
+                                .sig = Sig,           \
+                                .infer = shape_infer, \
+                                .run = Run,           \
+                                .grad = Grad,         \
+                                .flags = Flags,       \
                                 .values = TN_BIT(0)}
 TRUNCATED(
-    ParameterizedTruncatedNormal, stateful_run, TN_STATEFUL,
+    ParameterizedTruncatedNormal, stateful_run, NULL, TN_STATEFUL | TN_NO_GRADIENT,
     "shape:T means:dtype stdevs:dtype minvals:dtype maxvals:dtype -> output:dtype; seed:int=0 seed2:int=0 "
     "dtype:type{half,bfloat16,float,double} T:type{int32,int64}");
-TRUNCATED(StatelessParameterizedTruncatedNormal, stateless_run, 0,
+TRUNCATED(StatelessParameterizedTruncatedNormal, stateless_run, stateless_grad, 0,
           "shape:S seed:Tseed means:dtype stddevs:dtype minvals:dtype maxvals:dtype -> output:dtype; "
           "S:type{int32,int64} "
           "Tseed:type{int32,int64}=int64 dtype:type{half,float,double}");

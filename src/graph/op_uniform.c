@@ -234,22 +234,21 @@ static tn_code clip_run(tn_run *r, tn_error *err)
 
 #define RANGE(P) P "quantization_axis:int=-1 " P "quantization_min_val:int " P "quantization_max_val:int"
 #define SIDES RANGE("lhs_") " " RANGE("rhs_") " " RANGE("output_")
-#define UNIFORM(Name, Infer, Run, Sig) \
-    const tn_op tn_op_##Name = {       \
-        .name = #Name, .sig = Sig, .infer = Infer, .run = Run, .flags = TN_NO_GRADIENT}
-UNIFORM(UniformQuantize, tn_infer_like_first, quantize_run,
+#define UNIFORM(Name, Infer, Run, Flags, Sig) \
+    const tn_op tn_op_##Name = {.name = #Name, .sig = Sig, .infer = Infer, .run = Run, .flags = Flags}
+UNIFORM(UniformQuantize, tn_infer_like_first, quantize_run, TN_NO_GRADIENT,
         "input:Tin scales:float zero_points:int32 -> output:Tout; Tin:type{float} "
         "Tout:type{qint8,quint8,qint32} " RANGE(""));
-UNIFORM(UniformDequantize, tn_infer_like_first, dequantize_run,
+UNIFORM(UniformDequantize, tn_infer_like_first, dequantize_run, 0,
         "input:Tin scales:float zero_points:int32 -> output:Tout; Tin:type{qint8,quint8,qint32} "
         "Tout:type{float} " RANGE(""));
-UNIFORM(UniformRequantize, tn_infer_like_first, requantize_run,
+UNIFORM(UniformRequantize, tn_infer_like_first, requantize_run, TN_NO_GRADIENT,
         "input:Tin input_scales:float input_zero_points:int32 output_scales:float output_zero_points:int32 "
         "-> output:Tout; "
         "Tin:type{qint8,qint32} Tout:type{qint8,qint32} " RANGE("input_") " " RANGE("output_"));
-UNIFORM(UniformQuantizedAdd, tn_infer_broadcast, add_run,
+UNIFORM(UniformQuantizedAdd, tn_infer_broadcast, add_run, TN_NO_GRADIENT,
         "lhs:T rhs:T lhs_scales:float lhs_zero_points:int32 rhs_scales:float rhs_zero_points:int32 "
         "output_scales:float "
         "output_zero_points:int32 -> output:T; " SIDES " T:type{qint32}");
-UNIFORM(UniformQuantizedClipByValue, tn_infer_like_first, clip_run,
+UNIFORM(UniformQuantizedClipByValue, tn_infer_like_first, clip_run, TN_NO_GRADIENT,
         "operand:T min:T max:T scales:float zero_points:int32 -> output:T; T:type{qint32} " RANGE(""));

@@ -380,14 +380,14 @@ static tn_code hybrid_run(tn_run *r, tn_error *err)
     "lhs:Tlhs rhs:Trhs rhs_scales:float rhs_zero_points:int32 -> output:Tout; Tlhs:type{float} " \
     "Trhs:type{qint8} "                                                                          \
     "Tout:type{float} "
-#define PRODUCT(Name, Run, Sig)                             \
+#define PRODUCT(Name, Run, Flags, Sig)                      \
     const tn_op tn_op_##Name = {.name = #Name,              \
                                 .sig = Sig,                 \
                                 .infer = product_infer,     \
                                 .prepare = product_prepare, \
                                 .run = Run,                 \
-                                .flags = TN_NO_GRADIENT}
-PRODUCT(UniformQuantizedDot, quantized_run, INTEGERS SIDES);
-PRODUCT(UniformQuantizedDotHybrid, hybrid_run, HYBRID RANGE("rhs_"));
-PRODUCT(UniformQuantizedConvolution, quantized_run, INTEGERS WINDOWS SIDES);
-PRODUCT(UniformQuantizedConvolutionHybrid, hybrid_run, HYBRID WINDOWS RANGE("rhs_"));
+                                .flags = Flags}
+PRODUCT(UniformQuantizedDot, quantized_run, TN_NO_GRADIENT, INTEGERS SIDES);
+PRODUCT(UniformQuantizedDotHybrid, hybrid_run, 0, HYBRID RANGE("rhs_"));
+PRODUCT(UniformQuantizedConvolution, quantized_run, TN_NO_GRADIENT, INTEGERS WINDOWS SIDES);
+PRODUCT(UniformQuantizedConvolutionHybrid, hybrid_run, 0, HYBRID WINDOWS RANGE("rhs_"));

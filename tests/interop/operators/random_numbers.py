@@ -70,12 +70,13 @@ def truncated(rng):
             yield case("ParameterizedTruncatedNormal", lambda n, *p, k=seeds(rng): raw.ParameterizedTruncatedNormal(
                 shape=n, means=p[0], stdevs=p[1], minvals=p[2], maxvals=p[3], **k), n, *p, tol=CLOSE[t])
             yield case("StatelessParameterizedTruncatedNormal", lambda n, k, *p: raw.StatelessParameterizedTruncatedNormal(
-                shape=n, seed=k, means=p[0], stddevs=p[1], minvals=p[2], maxvals=p[3]), n, rng.integers(0, 1000, 2).astype(I64), *p, tol=CLOSE[t])
+                shape=n, seed=k, means=p[0], stddevs=p[1], minvals=p[2], maxvals=p[3]), n, rng.integers(0, 1000, 2).astype(I64), *p,
+                       grad=[2, 3, 4, 5] if t != F16 and np.isfinite(low + high) else [], tol=(2e-4, 1e-4) if t == F32 else CLOSE[t])
     t = F32
     for shape, parts in (((5, 3), ((3,), (), (1,), (3,))), ((5, 3, 2), ((3, 1), (2,), (), (1, 1))), ((4, 2), ((3,), (), (), ())), ((0, 2), ((2,), (), (), ())), ((3, 250), ((3,), (3,), (1,), ()))):
         low = [draw(rng, t, *s, low=a, high=b) for s, (a, b) in zip(parts, ((-1, 1), (0.5, 2), (-3, 0), (1, 4)))]
         yield case("StatelessParameterizedTruncatedNormal", lambda n, k, *p: raw.StatelessParameterizedTruncatedNormal(
-            shape=n, seed=k, means=p[0], stddevs=p[1], minvals=p[2], maxvals=p[3]), np.array(shape, I32), rng.integers(0, 1000, 2).astype(I64), *low, tol=CLOSE[t], shapes="unknown")
+            shape=n, seed=k, means=p[0], stddevs=p[1], minvals=p[2], maxvals=p[3]), np.array(shape, I32), rng.integers(0, 1000, 2).astype(I64), *low, grad=[2, 3, 4, 5], tol=(2e-4, 1e-4), shapes="unknown")
         yield case("ParameterizedTruncatedNormal", lambda n, *p, k=seeds(rng): raw.ParameterizedTruncatedNormal(
             shape=n, means=p[0], stdevs=p[1], minvals=p[2], maxvals=p[3], **k), np.array(shape, I32), *low, tol=CLOSE[t], shapes="unknown")
     for low in ((0, -1, -2, 2), (0, 1, 3, 2), (0, 1, -np.inf, np.inf), (0, 0, -1, 1)):
