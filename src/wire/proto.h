@@ -182,6 +182,28 @@ tn_code tn_proto_encode(const tn_proto_message *m, const void *message, tn_buf *
 #define TN_ENCODE(T, message, buf, err)                                                           \
     tn_proto_encode(TN_PROTO(T), (1 ? (message) : (const tn_##T *)NULL), (buf), (err))
 
+/* ==== fields on the wire (proto_token.c) ==== */
+
+typedef enum tn_wire_type {
+    TN_WIRE_VARINT = 0,
+    TN_WIRE_64 = 1,
+    TN_WIRE_BYTES = 2,
+    TN_WIRE_GROUP = 3,
+    TN_WIRE_GROUP_END = 4,
+    TN_WIRE_32 = 5
+} tn_wire_type;
+
+/* One field as it stands on the wire. */
+typedef struct tn_proto_token {
+    uint32_t number;
+    tn_wire_type wire;
+    uint64_t value;  /* varint, 32, 64 */
+    tn_view payload; /* bytes */
+    tn_view whole;   /* tag included */
+} tn_proto_token;
+/* Takes one field off the front; returns what is wrong, or NULL. */
+const char *tn_proto_take_token(tn_view *in, tn_proto_token *t, uint32_t depth);
+
 /* ==== text form (proto_print.c, proto_parse.c) ==== protobuf's: name: value, name { ... } */
 
 /* Appends, indented from column `indent`. Unknown fields are shown by number, for the eye alone. */

@@ -8,15 +8,6 @@
 #include "proto.h"
 #include "wire.h"
 
-typedef enum tn_wire_type {
-    TN_WIRE_VARINT = 0,
-    TN_WIRE_64 = 1,
-    TN_WIRE_BYTES = 2,
-    TN_WIRE_GROUP = 3,
-    TN_WIRE_GROUP_END = 4,
-    TN_WIRE_32 = 5
-} tn_wire_type;
-
 /* Every repeated field looks like this. */
 typedef struct tn_proto_any_list {
     void *items;
@@ -42,19 +33,6 @@ static inline bool tn_proto_packable(const tn_proto_field *f)
 {
     return tn_proto_wire(f) != TN_WIRE_BYTES;
 }
-
-/* ---- fields on the wire (proto_token.c) ---- */
-
-/* One field as it stands on the wire. */
-typedef struct tn_proto_token {
-    uint32_t number;
-    tn_wire_type wire;
-    uint64_t value;  /* varint, 32, 64 */
-    tn_view payload; /* bytes */
-    tn_view whole;   /* tag included */
-} tn_proto_token;
-/* Takes one field off the front; returns what is wrong, or NULL. */
-const char *tn_proto_take_token(tn_view *in, tn_proto_token *t, uint32_t depth);
 
 /* ---- memory, members, scalars (proto_build.c) ---- */
 
