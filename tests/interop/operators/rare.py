@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators that few graphs have: what a debugger counts, top elements for accelerators, protobuf messages."""
+"""Operators that few graphs have: what a debugger counts, top elements for accelerators, protobuf messages,
+composite tensors as variants."""
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from tensorflow.core.protobuf import composite_tensor_variant_pb2, struct_pb2
 
 from case import *
 
@@ -138,7 +140,27 @@ def messages(rng):
         yield case("EncodeProto", encode(names), np.array(sizes, I32), *values, shapes="unknown")
 
 
+def composites(rng):
+    """As variants and back; also as another type, of other components."""
+    def spec(kind, n, name=""):
+        m = composite_tensor_variant_pb2.CompositeTensorVariantMetadata()
+        m.type_spec_proto.MergeFrom(struct_pb2.TypeSpecProto(type_spec_class=kind, num_flat_components=n, type_spec_class_name=name))
+        return m.SerializeToString()
+    sparse, ragged, mine, other = spec(1, 3, "SparseTensorSpec"), spec(3, 2, "RaggedTensorSpec"), spec(13, 2, "Mine"), spec(13, 2, "Other")
+    def there_and_back(a, b, types, x, grad=()):
+        return case("CompositeTensorVariant", lambda *v: list(raw.CompositeTensorVariantToComponents(
+            encoded=raw.CompositeTensorVariantFromComponents(components=list(v), metadata=a), metadata=b, Tcomponents=types)), *x, grad=list(grad), shapes="unknown")
+    rows, values = np.array([0, 2, 3], I64), draw(rng, F32, 3)
+    yield there_and_back(sparse, sparse, [tf.int64, tf.string, tf.int64], [np.array([[0, 1], [2, 0]], I64), texts(rng, ["a", "bc"], 2), np.array([3, 2], I64)])
+    for a, b, types in ((ragged, ragged, [tf.float32, tf.int64]), (mine, mine, [tf.float32, tf.int64]), (mine, other, [tf.float32, tf.int64]), (ragged, sparse, [tf.float32, tf.int64]),
+                        (ragged, ragged, [tf.float64, tf.int64]), (ragged, ragged, [tf.float32]), (ragged, b"x\xff", [tf.float32, tf.int64]), (b"x\xff", ragged, [tf.float32, tf.int64])):
+        yield there_and_back(a, b, types, [values, rows])
+    yield there_and_back(mine, mine, [tf.float32, tf.float32], [values, draw(rng, F32, 2, 2)], grad=[0, 1])
+    yield case("CompositeTensorVariant", lambda x: list(raw.CompositeTensorVariantToComponents(encoded=raw.OptionalFromValue(components=[x]), metadata=mine, Tcomponents=[tf.float32])), values)
+
+
 def cases(rng):
     yield from debugged(rng)
     yield from top(rng)
     yield from messages(rng)
+    yield from composites(rng)
