@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * isa.c - which instructions this processor has, and its denormals. The only state is what tests set.
+ * isa.c - which instructions this processor has, and its denormals. The only state is what tests set, and what the
+ * processor has, found out once: asking takes as long as a small product where the machine is a guest of another.
  */
 #include "isa.h"
 
@@ -32,7 +33,7 @@ static bool has_amx(void)
 }
 #endif
 
-tn_isa_level tn_isa_best(void)
+static tn_isa_level ask_processor(void)
 {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -43,6 +44,17 @@ tn_isa_level tn_isa_best(void)
         return TN_ISA_V3;
 #endif
     return TN_ISA_BASE;
+}
+
+/* Threads that ask at once all find out the same. */
+tn_isa_level tn_isa_best(void)
+{
+    static atomic_int known = -1;
+    int best = atomic_load_explicit(&known, memory_order_relaxed);
+    if (best >= 0) return (tn_isa_level)best;
+    best = (int)ask_processor();
+    atomic_store_explicit(&known, best, memory_order_relaxed);
+    return (tn_isa_level)best;
 }
 
 int tn_isa_level_now(void)
