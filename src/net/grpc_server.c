@@ -24,6 +24,7 @@ typedef struct tn_grpc_listener {
     tn_watch watch;
     tn_grpc_server *server;
     const char *address;
+    uint64_t file; /* a UNIX socket's */
     int port;
 } listener;
 
@@ -163,9 +164,9 @@ static void stop_listening(tn_grpc_server *s)
         listener *l = &s->listeners[i];
         if (l->watch.fd < 0) continue;
         tn_loop_unwatch(s->workers->loop, &l->watch);
+        if (l->address) tn_socket_unlink(l->address, l->file); /* while it is open no other file can have its number */
         close(l->watch.fd);
         l->watch.fd = -1;
-        if (l->address) tn_socket_unlink(l->address);
     }
 }
 
@@ -239,7 +240,7 @@ static int64_t sweep_interval(const tn_grpc_server_options *o)
 static tn_code add_listener(tn_grpc_server *s, const char *address, int fd, int port, tn_error *err)
 {
     listener *l = &s->listeners[s->n_listeners++];
-    *l = (listener){.watch = {fd, accept_some}, .server = s, .port = port};
+    *l = (listener){.watch = {fd, accept_some}, .server = s, .port = port, .file = tn_socket_file(address)};
     l->address = tn_arena_strdup(s->arena, address);
     return l->address ? tn_loop_watch(s->workers->loop, &l->watch, EPOLLIN, err) : tn_no_memory(err, 0);
 }

@@ -9,6 +9,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -81,14 +82,11 @@ static tn_code resolve(const char *address, bool passive, struct addrinfo **out,
 
 /* ---- listening ---- */
 
-/* A socket's file whose listener has gone stands in the way; one that answers stays. */
-static void remove_stale(const struct sockaddr_un *a, socklen_t size)
+/* Another socket's file stands in the way; a file of another kind stays. */
+static void remove_socket(const struct sockaddr_un *a)
 {
-    if (!a->sun_path[0]) return;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return;
-    if (connect(fd, (const struct sockaddr *)a, size) < 0 && errno == ECONNREFUSED) unlink(a->sun_path);
-    close(fd);
+    struct stat s;
+    if (a->sun_path[0] && lstat(a->sun_path, &s) == 0 && S_ISSOCK(s.st_mode)) unlink(a->sun_path);
 }
 
 static tn_code listen_at(const struct sockaddr *a, socklen_t size, const char *address, int *out, tn_error *err)
@@ -133,7 +131,7 @@ tn_code tn_socket_listen(const char *address, int *fd, int *port, tn_error *err)
         struct sockaddr_un a;
         socklen_t size;
         TN_TRY(unix_address(address, &a, &size, err));
-        remove_stale(&a, size);
+        remove_socket(&a);
         *port = 0;
         return listen_at((struct sockaddr *)&a, size, address, fd, err);
     }
@@ -165,11 +163,20 @@ tn_code tn_socket_listen_too(const char *address, int which, int port, int *fd, 
     return code;
 }
 
-void tn_socket_unlink(const char *address)
+uint64_t tn_socket_file(const char *address)
+{
+    struct sockaddr_un a;
+    struct stat s;
+    socklen_t size;
+    bool is_file = is_unix(address) && !unix_address(address, &a, &size, NULL) && a.sun_path[0];
+    return is_file && lstat(a.sun_path, &s) == 0 && S_ISSOCK(s.st_mode) ? s.st_ino : 0;
+}
+
+void tn_socket_unlink(const char *address, uint64_t file)
 {
     struct sockaddr_un a;
     socklen_t size;
-    if (is_unix(address) && !unix_address(address, &a, &size, NULL) && a.sun_path[0]) unlink(a.sun_path);
+    if (file && tn_socket_file(address) == file && !unix_address(address, &a, &size, NULL)) unlink(a.sun_path);
 }
 
 /* ---- connecting ---- */

@@ -53,14 +53,11 @@ static tn_code check_allowed(const tn_batching *b, tn_error *err)
                    splits ? "max_execution_batch_size" : "max_batch_size", (long long)before, (long long)wanted);
 }
 
-tn_code tn_batching_parse(tn_view text, tn_arena *a, tn_batching *out, tn_error *err)
+tn_code tn_batching_parse(tn_view text, const char *file, tn_arena *a, tn_batching *out, tn_error *err)
 {
-    tn_BatchingParameters *p;
-    tn_code code = TN_PARSE(BatchingParameters, text, a, &p, err);
-    if (code != TN_OK) {
-        tn_wrap(err, "Error parsing text-format tensorflow.serving.BatchingParameters");
-        return code;
-    }
+    void *parsed;
+    TN_TRY(tn_text_parse(TN_PROTO(BatchingParameters), text, file, a, &parsed, err));
+    const tn_BatchingParameters *p = parsed;
     tn_batching b = {
         .max_batch_size = value_of(p->max_batch_size, MAX_BATCH_SIZE),
         .batch_timeout_micros = value_of(p->batch_timeout_micros, 0),
@@ -74,8 +71,9 @@ tn_code tn_batching_parse(tn_view text, tn_arena *a, tn_batching *out, tn_error 
     b.max_execution_batch_size = b.max_batch_size;
     if (b.enable_large_batch_splitting)
         b.max_execution_batch_size = value_of(p->max_execution_batch_size, b.max_batch_size);
-    TN_TRY(check_numbers(&b, err));
-    TN_TRY(check_allowed(&b, err));
-    *out = b;
-    return TN_OK;
+    tn_code code = check_numbers(&b, err);
+    if (code == TN_OK) code = check_allowed(&b, err);
+    if (code == TN_OK) *out = b;
+    else if (file) tn_wrap(err, "%s", file);
+    return code;
 }

@@ -183,16 +183,23 @@ tn_code tn_model_configs_from(const tn_ModelServerConfig *config, tn_model_confi
     return code;
 }
 
-tn_code tn_model_configs_parse(tn_view text, tn_model_configs *out, tn_error *err)
+tn_code tn_text_parse(const tn_proto_message *m, tn_view text, const char *file, tn_arena *a, void **out, tn_error *err)
 {
-    tn_ModelServerConfig *config;
+    tn_code code = tn_proto_parse(m, text, a, out, err);
+    if (code != TN_OK) tn_wrap(err, "Error parsing text-format %s", m->name);
+    if (code != TN_OK && file) tn_wrap(err, "Invalid protobuf file: '%s'", file);
+    return code;
+}
+
+tn_code tn_model_configs_parse(tn_view text, const char *file, tn_model_configs *out, tn_error *err)
+{
+    void *config;
     if (text.n > TEXT_LIMIT)
         return tn_fail(err, TN_INVALID_ARGUMENT, "a configuration of %zu bytes; the limit is %zu", text.n, TEXT_LIMIT);
     tn_arena *a = tn_arena_new(0);
     if (!a) return tn_no_memory(err, 0);
-    tn_code code = TN_PARSE(ModelServerConfig, text, a, &config, err);
-    if (code != TN_OK) tn_wrap(err, "Error parsing text-format tensorflow.serving.ModelServerConfig");
-    else code = tn_model_configs_from(config, out, err);
+    tn_code code = tn_text_parse(TN_PROTO(ModelServerConfig), text, file, a, &config, err);
+    if (code == TN_OK && (code = tn_model_configs_from(config, out, err)) != TN_OK && file) tn_wrap(err, "%s", file);
     tn_arena_free(a);
     return code;
 }

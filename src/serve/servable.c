@@ -103,8 +103,7 @@ static tn_code own_batching(tn_servable *s, const tn_servable_options *o, tn_err
     if (!b || (!path && !o->meta_graph)) return tn_no_memory(err, sizeof *b);
     if (!path || !tn_file_exists(path)) return TN_OK;
     TN_TRY(tn_file_read(path, (size_t)1 << 20, &text, err));
-    tn_code code = tn_batching_parse((tn_view){text.data, text.n}, s->arena, b, err);
-    if (code != TN_OK) tn_wrap(err, "%s", path);
+    tn_code code = tn_batching_parse((tn_view){text.data, text.n}, path, s->arena, b, err);
     tn_buf_free(&text);
     b->num_batch_threads = o->batching->num_batch_threads;
     b->threads = o->batching->threads;

@@ -176,8 +176,11 @@ typedef struct tn_batching { /* BatchingParameters; what was not given has Tenso
     double latency_target_ms;
     tn_batch_threads *threads; /* whose; NULL: num_batch_threads of the batcher's own */
 } tn_batching;
-/* Text proto; INVALID_ARGUMENT in TensorFlow Serving's words. The arena owns the result. */
-tn_code tn_batching_parse(tn_view text, tn_arena *a, tn_batching *out, tn_error *err);
+/* Text proto; INVALID_ARGUMENT in TensorFlow Serving's words. file: what errors name; NULL: it is none. The arena owns
+ * the result. */
+tn_code tn_text_parse(const tn_proto_message *m, tn_view text, const char *file, tn_arena *a, void **out,
+                      tn_error *err);
+tn_code tn_batching_parse(tn_view text, const char *file, tn_arena *a, tn_batching *out, tn_error *err);
 /* Questions to a servable, put together by signature and outputs. metrics may be NULL. Parameters are copied. */
 tn_code tn_batcher_new(const tn_batching *o, struct tn_metrics *metrics, tn_batcher **out, tn_error *err);
 void tn_batcher_free(tn_batcher *b); /* nothing waits in it any more */
@@ -208,7 +211,7 @@ typedef struct tn_model_configs {
     tn_arena *arena;
 } tn_model_configs;
 /* ModelServerConfig's text or message, checked as TensorFlow Serving does (duplicates, relative paths, ...). */
-tn_code tn_model_configs_parse(tn_view text, tn_model_configs *out, tn_error *err);
+tn_code tn_model_configs_parse(tn_view text, const char *file, tn_model_configs *out, tn_error *err);
 tn_code tn_model_configs_from(const tn_ModelServerConfig *config, tn_model_configs *out, tn_error *err);
 /* "file:///models" is "/models", as any path. NULL: no memory. */
 const char *tn_model_base_path(tn_arena *a, tn_view path);

@@ -57,9 +57,7 @@ static tn_code read_message(const tn_proto_message *m, const char *path, tn_aren
 {
     tn_view text;
     TN_TRY(read_text(path, a, &text, err));
-    tn_code code = tn_proto_parse(m, text, a, out, err);
-    if (code != TN_OK) tn_wrap(err, "Error parsing text-format %s in %s", m->name, path);
-    return code;
+    return tn_text_parse(m, text, path, a, out, err);
 }
 
 /* ==== models ==== */
@@ -71,9 +69,7 @@ tn_code tn_server_config_text(const tn_server_options *o, tn_buf *out, tn_error 
 
 static tn_code models_of_text(const tn_server_options *o, tn_view text, tn_model_configs *out, tn_error *err)
 {
-    tn_code code = tn_model_configs_parse(text, out, err);
-    if (code != TN_OK) tn_wrap(err, "%s", o->model_config_file);
-    return code;
+    return tn_model_configs_parse(text, o->model_config_file, out, err);
 }
 
 /* NAME for the checkpoint NAME or its NAME.meta; where both are given they may be apart. */
@@ -148,8 +144,7 @@ static tn_code batching(const tn_server_options *o, tn_server_plan *p, tn_error 
                        "server_options.enable_batching to true.");
     if (!p->batches) return TN_OK;
     if (given(o->batching_parameters_file)) TN_TRY(read_text(o->batching_parameters_file, p->arena, &text, err));
-    tn_code code = tn_batching_parse(text, p->arena, &p->batching, err);
-    if (code != TN_OK) tn_wrap(err, "%s", o->batching_parameters_file);
+    tn_code code = tn_batching_parse(text, o->batching_parameters_file, p->arena, &p->batching, err);
     p->batching.latency_target_ms = o->batch_latency_ms;
     return code;
 }

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     tn_error err;
     int64_t version;
     char name[32];
-    if (tn_model_configs_parse((tn_view){(const char *)data, size}, &c, &err) == TN_OK) {
+    if (tn_model_configs_parse((tn_view){(const char *)data, size}, NULL, &c, &err) == TN_OK) {
         if (tn_model_configs_copy(&c, &copy, &err) == TN_OK) tn_model_configs_free(&copy);
         tn_model_configs_free(&c);
     }

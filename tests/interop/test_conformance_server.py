@@ -220,7 +220,7 @@ class Start(Own):
 
     def test_text_protos_that_are_none(self):
         bad, base = self.write("bad", "no such thing"), "--model_base_path=" + self.model("m", "1")
-        self.failing(r"Error parsing text-format tensorflow\.serving\.ModelServerConfig", "--model_config_file=" + bad)
+        self.failing("Invalid protobuf file: '%s': Error parsing text-format tensorflow.serving.ModelServerConfig" % bad, "--model_config_file=" + bad)
         self.failing(r"Error parsing text-format tensorflow\.serving\.BatchingParameters", "--enable_batching", "--batching_parameters_file=" + bad, base)
         self.failing(r"Error parsing text-format tensorflow\.serving\.MonitoringConfig", "--monitoring_config_file=" + bad, base,
                      "--rest_api_port=%d" % free_port())

@@ -82,7 +82,7 @@ static inline tn_model_configs config_text(const char *text)
 {
     tn_model_configs c;
     tn_error err;
-    assert_ok(tn_model_configs_parse(tn_view_of(text), &c, &err), &err);
+    assert_ok(tn_model_configs_parse(tn_view_of(text), NULL, &c, &err), &err);
     return c;
 }
 

@@ -515,7 +515,7 @@ static void test_parameters(void **state)
     tn_error err;
     tn_batching b;
     tn_arena *a = arena_of(state);
-    assert_ok(tn_batching_parse(TN_VIEW(""), a, &b, &err), &err);
+    assert_ok(tn_batching_parse(TN_VIEW(""), NULL, a, &b, &err), &err);
     assert_int_equal(b.max_batch_size, 1000);
     assert_int_equal(b.batch_timeout_micros, 0);
     assert_int_equal(b.max_enqueued_batches, 10);
@@ -524,7 +524,7 @@ static void test_parameters(void **state)
     assert_ok(tn_batching_parse(TN_VIEW("max_batch_size { value: 64 } batch_timeout_micros { value: 500 } "
                                         "num_batch_threads { value: 3 } allowed_batch_sizes: 8 allowed_batch_sizes: 64 "
                                         "pad_variable_length_inputs: true thread_pool_name { value: 'p' }"),
-                                a, &b, &err), &err);
+                                NULL, a, &b, &err), &err);
     assert_int_equal(b.n_allowed, 2);
     assert_true(b.pad_variable_length_inputs);
     static const struct {
@@ -542,11 +542,15 @@ static void test_parameters(void **state)
          "Last entry in allowed_batch_sizes must match max_execution_batch_size; last entry was 8; expected 4"},
     };
     for (size_t i = 0; i < TN_COUNT(bad); i++) {
-        assert_code(tn_batching_parse(tn_view_of(bad[i].text), a, &b, &err), TN_INVALID_ARGUMENT);
+        assert_code(tn_batching_parse(tn_view_of(bad[i].text), NULL, a, &b, &err), TN_INVALID_ARGUMENT);
         assert_string_equal(err.message, bad[i].message);
     }
-    assert_code(tn_batching_parse(TN_VIEW("max_batch: 3"), a, &b, &err), TN_INVALID_ARGUMENT);
+    assert_code(tn_batching_parse(TN_VIEW("max_batch: 3"), NULL, a, &b, &err), TN_INVALID_ARGUMENT);
     assert_says(&err, "Error parsing text-format tensorflow.serving.BatchingParameters");
+    assert_code(tn_batching_parse(TN_VIEW("max_batch: 3"), "b.txt", a, &b, &err), TN_INVALID_ARGUMENT);
+    assert_says(&err, "Invalid protobuf file: 'b.txt': Error parsing text-format tensorflow.serving.BatchingParameters: line 1");
+    assert_code(tn_batching_parse(TN_VIEW("max_batch_size { value: -1 }"), "b.txt", a, &b, &err), TN_INVALID_ARGUMENT);
+    assert_says(&err, "b.txt: max_batch_size");
 }
 
 /* `n` batches of so many rows, each taking so long, `apart` microseconds from one to the next. */

@@ -814,6 +814,43 @@ static void test_unix(void **state)
     unlink(path);
 }
 
+static void expect_echo_at(const char *path)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    peer p;
+    snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+    peer_begin(&p, fd, false);
+    expect_echo(&p);
+    peer_close(&p);
+}
+
+/* A path is the last comer's, and stays when the one before goes; what is no socket is nobody's. */
+static void test_unix_path_taken_over(void **state)
+{
+    char path[64], address[80];
+    const char *listen[] = {address};
+    const tn_grpc_server_options o = {.listen = listen, .n_listen = 1};
+    tn_grpc_server *none;
+    tn_error err;
+    site first, second;
+    (void)state;
+    snprintf(path, sizeof path, "/tmp/turnery-test-%d.sock", (int)getpid());
+    snprintf(address, sizeof address, "unix:%s", path);
+    open_site(&first, o);
+    open_site(&second, o);
+    expect_echo_at(path);
+    close_site(&first);
+    expect_echo_at(path);
+    close_site(&second);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_ok(tn_file_write(path, "no socket", 9, &err), &err);
+    assert_code(tn_grpc_server_start(&o, &none, &err), TN_UNAVAILABLE);
+    assert_int_equal(access(path, F_OK), 0);
+    unlink(path);
+}
+
 /* A name stands for all its addresses, at one port. */
 static void test_name(void **state)
 {
@@ -890,7 +927,7 @@ int main(void)
         cmocka_unit_test(test_floods),         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_no_descriptors), cmocka_unit_test(test_most_connections),
         cmocka_unit_test(test_drain),          cmocka_unit_test(test_drain_well),
-        cmocka_unit_test(test_idle_old_dead),  cmocka_unit_test(test_unix),
+        cmocka_unit_test(test_idle_old_dead),  cmocka_unit_test(test_unix), cmocka_unit_test(test_unix_path_taken_over),
         cmocka_unit_test(test_bad_addresses),  cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_memory),         cmocka_unit_test(test_name),
         cmocka_unit_test(test_nobody_reads),

@@ -103,7 +103,7 @@ static void test_refused(void **state)
     (void)state;
     for (size_t i = 0; i < TN_COUNT(cases); i++) {
         tn_model_configs c = {.n = 77};
-        assert_code(tn_model_configs_parse(tn_view_of(cases[i].text), &c, &err), TN_INVALID_ARGUMENT);
+        assert_code(tn_model_configs_parse(tn_view_of(cases[i].text), NULL, &c, &err), TN_INVALID_ARGUMENT);
         assert_says(&err, cases[i].says);
         assert_int_equal(c.n, 77);
     }
@@ -116,7 +116,7 @@ static void test_memory(void **state)
     for (int n = 1;; n++) {
         tn_model_configs c, copy = {0};
         tn_malloc_fail_at(n);
-        tn_code code = tn_model_configs_parse(tn_view_of(whole), &c, &err);
+        tn_code code = tn_model_configs_parse(tn_view_of(whole), NULL, &c, &err);
         if (code == TN_OK) {
             code = tn_model_configs_copy(&c, &copy, &err);
             tn_model_configs_free(&c);

@@ -104,7 +104,7 @@ static void test_batching(void **state)
     tn_error err;
     tn_servable *s;
     tn_batching all;
-    assert_ok(tn_batching_parse(TN_VIEW("max_batch_size { value: 16 } num_batch_threads { value: 3 }"), arena_of(state), &all, &err), &err);
+    assert_ok(tn_batching_parse(TN_VIEW("max_batch_size { value: 16 } num_batch_threads { value: 3 }"), NULL, arena_of(state), &all, &err), &err);
     put_version(state, "m", 1, 10);
     tn_servable_options o = {.path = path_in(state, "m", "1"), .batching = &all};
     assert_ok(load(o, &s, &err), &err);
