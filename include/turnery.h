@@ -68,6 +68,9 @@ typedef struct tn_error {
 
 TN_API const char *tn_code_name(tn_code code); /* "INVALID_ARGUMENT" */
 TN_API int tn_code_exit(tn_code code);         /* the command's exit status for it */
+TN_API tn_code tn_code_of_errno(int errnum);   /* ENOENT: NOT_FOUND, EACCES: PERMISSION_DENIED, ... */
+/* The one of n names that is nearest to s by edit distance, for a hint; NULL when none is near. */
+TN_API const char *tn_nearest(const char *s, const char *const *names, size_t n);
 TN_API const char *tn_version(void);
 
 /* ==== 2 Options ============================================================================= */

@@ -48,7 +48,7 @@ tn_code tn_wrap(tn_error *err, const char *fmt, ...) TN_PRINTF(2, 3);
 tn_code tn_note(tn_error *err, const char *fmt, ...) TN_PRINTF(2, 3);
 /* RESOURCE_EXHAUSTED "out of memory (<n> bytes)". */
 tn_code tn_no_memory(tn_error *err, size_t n);
-/* errno as a code: ENOENT NOT_FOUND, EACCES PERMISSION_DENIED, ENOSPC RESOURCE_EXHAUSTED, ... */
+/* "<formatted>: <what errnum means>", with tn_code_of_errno. */
 tn_code tn_fail_errno(tn_error *err, int errnum, const char *fmt, ...) TN_PRINTF(3, 4);
 
 /* ==== memory (memory.c) ==== the one allocator entry; may return NULL, zeroes nothing unless said */
@@ -154,8 +154,6 @@ size_t tn_map_count(const tn_map *m);
 const char *tn_map_key(const tn_map *m, size_t i);
 tn_view tn_map_key_view(const tn_map *m, size_t i);
 void *tn_map_value(const tn_map *m, size_t i);
-/* The key among n names nearest to s by edit distance, or NULL when none is near: for hints. */
-const char *tn_nearest(const char *s, const char *const *names, size_t n);
 uint64_t tn_hash(const void *p, size_t n); /* FarmHash-free 64-bit mix; not stable across versions */
 
 /* ==== files (file.c) ==== the only place (with train/prefetch threads) that holds descriptors */

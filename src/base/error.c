@@ -121,7 +121,7 @@ tn_code tn_no_memory(tn_error *err, size_t n)
     return tn_fail(err, TN_RESOURCE_EXHAUSTED, "out of memory (%zu bytes)", n);
 }
 
-static tn_code code_of_errno(int errnum)
+tn_code tn_code_of_errno(int errnum)
 {
     switch (errnum) {
     case 0: return TN_UNKNOWN;
@@ -161,7 +161,7 @@ static tn_code code_of_errno(int errnum)
 
 tn_code tn_fail_errno(tn_error *err, int errnum, const char *fmt, ...)
 {
-    tn_code code = code_of_errno(errnum);
+    tn_code code = tn_code_of_errno(errnum);
     if (!err) return code;
     char text[128], message[MESSAGE_SIZE];
     va_list ap;

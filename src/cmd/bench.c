@@ -86,7 +86,8 @@ static tn_code run(int argc, char **argv, tn_error *err)
 const command cmd_bench = {
     .name = "bench",
     .summary = "Times an experiment's training steps, or the answers of a model server",
-    .usage = "FILE.c [FLAGS], or: turnery bench --server TARGET --model NAME --input NAME=VALUE [FLAGS]",
+    .usage = "FILE.c|RUN [FLAGS] [--SETTING=VALUE ...]",
+    .usage_more = "--server TARGET --model NAME --input NAME=VALUE [FLAGS]",
     .flags = flags,
     .run = run,
     .more = bench_server_flags,

@@ -140,7 +140,7 @@ static void answered(void *payload, tn_code code, const char *message, const tn_
 static tn_code begin_asking(bench *b, int64_t i, int64_t since, tn_error *err)
 {
     caller *c = malloc(sizeof *c);
-    if (!c) return usage_error(err, "out of memory");
+    if (!c) return no_memory(err);
     *c = (caller){b, b->stubs[i % b->v->connections], since};
     atomic_fetch_add(&b->waiting, 1);
     ask(c);
@@ -349,7 +349,7 @@ tn_code bench_server(int argc, char **argv, tn_error *err)
     if (code == TN_OK) code = check(&v, err);
     if (code != TN_OK) return code;
     bench *b = calloc(1, sizeof *b);
-    if (!b) return usage_error(err, "out of memory");
+    if (!b) return no_memory(err);
     b->v = &v;
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->changed, NULL);

@@ -58,7 +58,7 @@ static tn_code run(int argc, char **argv, tn_error *err)
 const command cmd_check = {
     .name = "check",
     .summary = "Checks an experiment: its record, its settings, its networks",
-    .usage = "FILE.c [FLAGS]",
+    .usage = "FILE.c|RUN [FLAGS] [--SETTING=VALUE ...]",
     .flags = flags,
     .run = run,
 };

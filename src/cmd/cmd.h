@@ -11,7 +11,7 @@
 /* One command, one file, one record; main.c lists them. run returns the error that main prints. */
 typedef struct command {
     const char *name, *summary;
-    const char *usage; /* after "turnery NAME " */
+    const char *usage, *usage_more; /* after "turnery NAME "; the second line may be absent */
     const struct flag *flags;
     tn_code (*run)(int argc, char **argv, tn_error *err); /* arguments after the command's name */
     const struct flag *more; /* flags of another use of the command, which the help tells under more_title */
@@ -33,7 +33,7 @@ typedef struct flag {
     flag_kind kind;
     size_t offset; /* in the command's own struct of values: bool, int64_t, size_t (bytes), double, const char *,
                       strings */
-    const char *value, *help;
+    const char *value, *help; /* what the help calls its value; of a boolean "no" where --noNAME is what is told */
 } flag;
 #define FLAGS_END {.name = NULL}
 
@@ -41,7 +41,11 @@ typedef struct flag {
 tn_code flags_parse(const flag *flags, int argc, char **argv, void *values, strings *rest, tn_error *err);
 /* One argument, --name=value or --name of a boolean. NOT_FOUND: no such flag, or without its value. */
 tn_code flags_parse_one(const flag *flags, const char *argument, void *values, tn_error *err);
+/* A flag by the first n bytes of name. negated: it is the boolean that "noNAME" means. NULL: there is none. */
+const flag *flags_find(const flag *flags, const char *name, size_t n, bool *negated);
+const char *flags_nearest(const flag *flags, const char *name, size_t n); /* for a hint; NULL: none is near */
 void flags_help(const command *c);
+
 /* What a model may take: flags of every command that runs one. `at`: where in T the limits are. */
 typedef struct limits {
     size_t memory;
@@ -57,6 +61,10 @@ typedef struct limits {
 /* Results in a folder, which is made (its parent is there): DIR/NAME.npy, or .json for strings (output.c). */
 tn_code output_folder(const char *dir, tn_error *err);
 tn_code tensor_file(const char *dir, const char *name, const tn_tensor *t, tn_error *err);
+
+/* ==== errors (errors.c) ==== each returns the error's code */
 tn_code usage_error(tn_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+tn_code no_memory(tn_error *err);
+tn_code file_error(const char *path, tn_error *err); /* by errno */
 
 #endif

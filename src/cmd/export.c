@@ -42,7 +42,7 @@ static tn_code run(int argc, char **argv, tn_error *err)
 const command cmd_export = {
     .name = "export",
     .summary = "Exports a run's newest checkpoint as a SavedModel",
-    .usage = "RUN|FILE.c [FLAGS]",
+    .usage = "[RUN|FILE.c] [FLAGS] [--SETTING=VALUE ...]",
     .flags = flags,
     .run = run,
 };

@@ -5,50 +5,44 @@
 #include "cmd.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-tn_code usage_error(tn_error *err, const char *format, ...)
-{
-    va_list ap;
-    va_start(ap, format);
-    err->code = TN_INVALID_ARGUMENT;
-    vsnprintf(err->message, sizeof err->message, format, ap);
-    va_end(ap);
-    return TN_INVALID_ARGUMENT;
-}
-
-static const flag *find(const flag *flags, const char *name, size_t n)
+static const flag *named(const flag *flags, const char *name, size_t n)
 {
     for (const flag *f = flags; f->name; f++)
         if (strlen(f->name) == n && memcmp(f->name, name, n) == 0) return f;
     return NULL;
 }
 
-/* How many leading letters two names share: good enough for a hint. */
-static const flag *nearest(const flag *flags, const char *name, size_t n)
+const flag *flags_find(const flag *flags, const char *name, size_t n, bool *negated)
 {
-    const flag *best = NULL;
-    size_t most = 2;
-    for (const flag *f = flags; f->name; f++) {
-        size_t k = 0;
-        while (k < n && f->name[k] && f->name[k] == name[k]) k++;
-        if (k > most) {
-            most = k;
-            best = f;
-        }
-    }
-    return best;
+    const flag *f = named(flags, name, n);
+    *negated = !f && n > 2 && strncmp(name, "no", 2) == 0;
+    if (!*negated) return f;
+    f = named(flags, name + 2, n - 2);
+    return f && f->kind == FLAG_BOOL ? f : NULL;
 }
 
-static tn_code unknown(const flag *flags, const char *name, size_t n, tn_error *err)
+const char *flags_nearest(const flag *flags, const char *name, size_t n)
 {
-    const flag *near = nearest(flags, name, n);
-    if (near) return usage_error(err, "unknown flag --%.*s (did you mean --%s?)", (int)n, name, near->name);
-    return usage_error(err, "unknown flag --%.*s (see --help)", (int)n, name);
+    const char *names[256];
+    char wanted[100];
+    size_t count = 0;
+    for (const flag *f = flags; f->name && count < sizeof names / sizeof *names; f++) names[count++] = f->name;
+    snprintf(wanted, sizeof wanted, "%.*s", (int)n, name);
+    return tn_nearest(wanted, names, count);
+}
+
+/* argument: as it was typed, "--name=value"; the first n bytes of it are told. */
+static tn_code unknown(const flag *flags, const char *argument, size_t n, tn_error *err)
+{
+    size_t dashes = strspn(argument, "-");
+    const char *near = flags_nearest(flags, argument + dashes, n - dashes);
+    if (near) return usage_error(err, "unknown flag %.*s (did you mean --%s?)", (int)n, argument, near);
+    return usage_error(err, "unknown flag %.*s (see --help)", (int)n, argument);
 }
 
 static tn_code set_bool(const flag *f, const char *value, bool *out, tn_error *err)
@@ -122,19 +116,14 @@ static tn_code set(const flag *f, const char *value, void *values, tn_error *err
     return TN_OK;
 }
 
-static bool is_boolean(const flag *f)
-{
-    return f && f->kind == FLAG_BOOL;
-}
-
 static tn_code parse_one(const flag *flags, int argc, char **argv, int *i, void *values, tn_error *err)
 {
-    const char *name = argv[*i] + (argv[*i][1] == '-' ? 2 : 1), *equal = strchr(name, '=');
+    const char *argument = argv[*i], *name = argument + (argument[1] == '-' ? 2 : 1), *equal = strchr(name, '=');
     size_t n = equal ? (size_t)(equal - name) : strlen(name);
-    const flag *f = find(flags, name, n), *no;
-    if (!f && n > 2 && !equal && strncmp(name, "no", 2) == 0 && is_boolean(no = find(flags, name + 2, n - 2)))
-        return set(no, "false", values, err);
-    if (!f) return unknown(flags, name, n, err);
+    bool negated;
+    const flag *f = flags_find(flags, name, n, &negated);
+    if (!f || (negated && equal)) return unknown(flags, argument, (size_t)(name - argument) + n, err);
+    if (negated) return set(f, "false", values, err);
     if (equal || f->kind == FLAG_BOOL) return set(f, equal ? equal + 1 : NULL, values, err);
     if (++*i >= argc) return usage_error(err, "--%s wants a value (%s)", f->name, f->value ? f->value : "VALUE");
     return set(f, argv[*i], values, err);
@@ -143,7 +132,7 @@ static tn_code parse_one(const flag *flags, int argc, char **argv, int *i, void 
 tn_code flags_parse_one(const flag *flags, const char *argument, void *values, tn_error *err)
 {
     const char *name = argument + strspn(argument, "-"), *equal = strchr(name, '=');
-    const flag *f = *argument == '-' ? find(flags, name, equal ? (size_t)(equal - name) : strlen(name)) : NULL;
+    const flag *f = *argument == '-' ? named(flags, name, equal ? (size_t)(equal - name) : strlen(name)) : NULL;
     if (!f || (!equal && f->kind != FLAG_BOOL)) {
         usage_error(err, "unknown argument: %s", argument);
         return err->code = TN_NOT_FOUND;
@@ -166,18 +155,46 @@ tn_code flags_parse(const flag *flags, int argc, char **argv, void *values, stri
     return TN_OK;
 }
 
+enum { HELP_COLUMN = 35, HELP_WIDTH = 100 };
+
+/* Words from HELP_COLUMN on, in as many lines as they need; the cursor is at column `at`. */
+static void help_text(const char *text, int at)
+{
+    if (at + 2 > HELP_COLUMN) {
+        putchar('\n');
+        at = 0;
+    }
+    printf("%*s", HELP_COLUMN - at, "");
+    at = HELP_COLUMN;
+    for (const char *word = text; *word;) {
+        int n = (int)strcspn(word, " ");
+        if (at > HELP_COLUMN && at + 1 + n > HELP_WIDTH) {
+            printf("\n%*s", HELP_COLUMN, "");
+            at = HELP_COLUMN;
+        } else if (at > HELP_COLUMN) {
+            putchar(' ');
+            at++;
+        }
+        at += printf("%.*s", n, word);
+        word += n + strspn(word + n, " ");
+    }
+    putchar('\n');
+}
+
 static void help_rows(const flag *flags)
 {
     for (const flag *f = flags; f && f->name; f++) {
-        char left[80];
-        snprintf(left, sizeof left, f->kind == FLAG_BOOL ? "--%s" : "--%s=%s", f->name, f->value ? f->value : "VALUE");
-        printf("  %-32s %s\n", left, f->help);
+        int at = f->kind == FLAG_BOOL ? printf("  --%s%s", f->value ? f->value : "", f->name)
+                                      : printf("  --%s=%s", f->name, f->value ? f->value : "VALUE");
+        help_text(f->help, at);
     }
 }
 
 void flags_help(const command *c)
 {
-    printf("usage: turnery %s %s\n\n%s.\n\n", c->name, c->usage, c->summary);
+    printf("usage: turnery %s %s\n", c->name, c->usage);
+    if (c->usage_more) printf("       turnery %s %s\n", c->name, c->usage_more);
+    printf("\n%s.\n\n", c->summary);
     help_rows(c->flags);
     if (c->more) printf("\n%s\n\n", c->more_title);
     help_rows(c->more);

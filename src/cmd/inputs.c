@@ -74,7 +74,7 @@ static tn_code take_apart(input_values *v, const char *text, tn_error *err)
         if (v->inputs.n == (int)(sizeof v->inputs.v / sizeof *v->inputs.v))
             return usage_error(err, "too many inputs");
         char *one = strndup(text, n), *equal = one ? strchr(one, '=') : NULL;
-        if (!one) return usage_error(err, "out of memory");
+        if (!one) return no_memory(err);
         if (equal) {
             const char *value = plainly(equal + 1);
             memmove(equal + 1, value, strlen(value) + 1);
@@ -395,7 +395,7 @@ static tn_code parse(const tn_spec *spec, const char *text, literal **out, tn_er
     if (*first && strchr("[({\"'", *first)) return literal_parse(text, out, err);
     size_t n = strlen(text) + 3;
     char *whole = malloc(spec->dtype == TN_STRING ? 2 * n : n);
-    if (!whole) return usage_error(err, "out of memory");
+    if (!whole) return no_memory(err);
     if (spec->dtype == TN_STRING) {
         char *to = whole;
         *to++ = '"';

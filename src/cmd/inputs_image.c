@@ -5,7 +5,6 @@
  */
 #include "inputs.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +24,7 @@ bool names_an_image(const char *text)
 static tn_code read_bytes(const char *path, char **bytes, size_t *n, tn_error *err)
 {
     FILE *f = fopen(path, "rb");
-    if (!f) return usage_error(err, "%s: %s", path, strerror(errno));
+    if (!f) return file_error(path, err);
     long size = fseek(f, 0, SEEK_END) ? -1 : ftell(f);
     bool good = size >= 0 && size <= MOST_BYTES && !fseek(f, 0, SEEK_SET);
     *bytes = good ? malloc((size_t)size + 1) : NULL;

@@ -11,19 +11,8 @@
 
 /* ==== arguments ==== */
 
-static bool known(const flag *flags, const char *name, size_t n)
-{
-    bool no = n > 2 && !strncmp(name, "no", 2);
-    for (const flag *f = flags; f->name; f++) {
-        if (strlen(f->name) == n && !memcmp(f->name, name, n)) return true;
-        if (no && f->kind == FLAG_BOOL && strlen(f->name) == n - 2 && !memcmp(f->name, name + 2, n - 2))
-            return true;
-    }
-    return false;
-}
-
 /* "--name=value" or "--name value" -> "name=value" among the settings; returns how many arguments it took. */
-static int take_setting(int argc, char **argv, int i, strings *set, tn_error *err)
+static int take_setting(const flag *flags, int argc, char **argv, int i, strings *set, tn_error *err)
 {
     char *name = argv[i] + 2;
     if (set->n == (int)(sizeof set->v / sizeof *set->v)) return usage_error(err, "too many settings"), 0;
@@ -31,11 +20,14 @@ static int take_setting(int argc, char **argv, int i, strings *set, tn_error *er
         set->v[set->n++] = name;
         return 1;
     }
-    if (i + 1 >= argc || !strncmp(argv[i + 1], "--", 2))
-        return usage_error(err, "--%s: unknown flag, or a setting without a value", name), 0;
+    if (i + 1 >= argc || !strncmp(argv[i + 1], "--", 2)) {
+        const char *near = flags_nearest(flags, name, strlen(name));
+        return usage_error(err, "--%s: unknown flag, or a setting without a value%s%s%s", name,
+                           near ? " (did you mean --" : "", near ? near : "", near ? "?)" : ""), 0;
+    }
     size_t size = strlen(name) + strlen(argv[i + 1]) + 2;
     char *joined = malloc(size); /* takes the arguments' place, and lives as long as they do */
-    if (!joined) return usage_error(err, "out of memory"), 0;
+    if (!joined) return no_memory(err), 0;
     snprintf(joined, size, "%s=%s", name, argv[i + 1]);
     set->v[set->n++] = argv[i] = joined;
     return 2;
@@ -51,38 +43,35 @@ static int take_set(int argc, char **argv, int i, strings *set)
     return joined ? 1 : 2;
 }
 
+/* Parts the arguments: the command's own, in `own`, of which there are *n then, and settings. */
+static tn_code part(const flag *flags, int argc, char **argv, char **own, int *n, strings *set, tn_error *err)
+{
+    for (int i = 0; i < argc;) {
+        int took = take_set(argc, argv, i, set);
+        i += took;
+        if (took) continue;
+        const char *name = argv[i] + 2, *equal = strchr(argv[i], '=');
+        bool is_flag = !strncmp(argv[i], "--", 2) && argv[i][2], negated;
+        const flag *f = is_flag ? flags_find(flags, name, equal ? (size_t)(equal - name) : strlen(name), &negated) : NULL;
+        if (is_flag && !f) {
+            took = take_setting(flags, argc, argv, i, set, err);
+            if (!took) return TN_INVALID_ARGUMENT;
+            i += took;
+            continue;
+        }
+        own[(*n)++] = argv[i++];
+        if (f && f->kind != FLAG_BOOL && !equal && i < argc) own[(*n)++] = argv[i++];
+    }
+    return TN_OK;
+}
+
 tn_code job_parse(const flag *flags, int argc, char **argv, void *values, job_values *v, strings *rest,
                   tn_error *err)
 {
     char **own = calloc((size_t)argc + 1, sizeof *own);
-    strings set = {.n = 0};
     int n = 0;
-    tn_code code = own ? TN_OK : usage_error(err, "out of memory");
-    for (int i = 0; code == TN_OK && i < argc;) {
-        const char *name = argv[i] + 2, *equal = strchr(argv[i], '=');
-        int both = take_set(argc, argv, i, &set);
-        i += both;
-        if (both) continue;
-        bool is_flag = !strncmp(argv[i], "--", 2) && argv[i][2];
-        bool ours = is_flag && known(flags, name, equal ? (size_t)(equal - name) : strlen(name));
-        if (is_flag && !ours) {
-            int took = take_setting(argc, argv, i, &set, err);
-            if (!took) code = TN_INVALID_ARGUMENT;
-            i += took;
-            continue;
-        }
-        own[n++] = argv[i++];
-        const flag *f = flags;
-        while (ours && f->name && (strlen(f->name) != strlen(name) || strcmp(f->name, name))) f++;
-        if (ours && !equal && f->name && f->kind != FLAG_BOOL && i < argc) own[n++] = argv[i++];
-    }
+    tn_code code = own ? part(flags, argc, argv, own, &n, &v->set, err) : no_memory(err);
     if (code == TN_OK) code = flags_parse(flags, n, own, values, rest, err);
-    for (int i = 0; code == TN_OK && i < set.n; i++) {
-        if (v->set.n == (int)(sizeof v->set.v / sizeof *v->set.v))
-            code = usage_error(err, "too many settings");
-        else
-            v->set.v[v->set.n++] = set.v[i];
-    }
     free(own);
     return code;
 }
@@ -159,11 +148,11 @@ bool has_color(FILE *f)
     return is_terminal(f) && (!no || !*no);
 }
 
-void json_text(FILE *f, const char *s)
+void json_bytes(FILE *f, const char *s, size_t n)
 {
     putc('"', f);
-    for (; s && *s; s++) {
-        unsigned char c = (unsigned char)*s;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)s[i];
         if (c == '"' || c == '\\')
             fprintf(f, "\\%c", c);
         else if (c < 0x20)
@@ -172,6 +161,11 @@ void json_text(FILE *f, const char *s)
             putc(c, f);
     }
     putc('"', f);
+}
+
+void json_text(FILE *f, const char *s)
+{
+    json_bytes(f, s, s ? strlen(s) : 0);
 }
 
 void json_number(FILE *f, double v)

@@ -278,10 +278,7 @@ void literal_facts(const literal *l, const char *key, facts *f)
 tn_code text_of_file(const char *path, char **out, tn_error *err)
 {
     FILE *file = fopen(path, "rb");
-    if (!file) {
-        usage_error(err, "%s: %s", path, strerror(errno));
-        return err->code = errno == ENOENT ? TN_NOT_FOUND : TN_PERMISSION_DENIED;
-    }
+    if (!file) return file_error(path, err);
     size_t n = 0, cap = 0, got;
     char *text = NULL;
     do {

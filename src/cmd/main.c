@@ -19,7 +19,7 @@ enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static int help(FILE *to)
 {
-    fprintf(to, "usage: turnery COMMAND [ARGUMENTS]\n\nDefine, train, test, export and run models in "
+    fprintf(to, "usage: turnery COMMAND [ARGUMENTS]\n\nDefine, train, test, export, run and serve models in "
                 "TensorFlow's own formats.\n\n");
     for (int i = 0; i < N_COMMANDS; i++) fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(to, "\n`turnery COMMAND --help` tells more of one.\n");
@@ -42,13 +42,24 @@ static bool wants_help(int argc, char **argv)
 
 static int unknown(const char *name)
 {
-    for (int i = 0; i < N_COMMANDS; i++) {
-        if (strncmp(commands[i]->name, name, 2) != 0) continue;
-        fprintf(stderr, "turnery: there is no command '%s'; did you mean '%s'?\n", name, commands[i]->name);
-        return tn_code_exit(TN_INVALID_ARGUMENT);
-    }
-    fprintf(stderr, "turnery: there is no command '%s'; `turnery --help` lists them\n", name);
+    const char *names[N_COMMANDS + 2] = {"--help", "--version"};
+    for (int i = 0; i < N_COMMANDS; i++) names[i + 2] = commands[i]->name;
+    const char *near = tn_nearest(name, names, N_COMMANDS + 2);
+    if (near)
+        fprintf(stderr, "turnery: there is no command '%s'; did you mean '%s'?\n", name, near);
+    else
+        fprintf(stderr, "turnery: there is no command '%s'; `turnery --help` lists them\n", name);
     return tn_code_exit(TN_INVALID_ARGUMENT);
+}
+
+/* `turnery help` and `turnery help COMMAND`. */
+static int help_of(int argc, char **argv)
+{
+    bool all = !argc || wants_help(1, argv) || !strcmp(argv[0], "help");
+    const command *c = all ? NULL : find(argv[0]);
+    if (!all && !c) return unknown(argv[0]);
+    if (c) flags_help(c);
+    return c ? 0 : help(stdout);
 }
 
 /* What was printed must have arrived: a full disk below `> FILE` is a failure. */
@@ -71,13 +82,17 @@ int main(int argc, char **argv)
     if (argc && is_model_server(argv[0])) return model_server_main(argc, argv);
     tn_error err = {TN_OK, ""};
     if (argc < 2) return help(stderr);
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) return help(stdout);
-    if (!strcmp(argv[1], "--version")) return printf("turnery %s\n", tn_version()) < 0;
+    if (wants_help(1, argv + 1)) return check_output("--help", help(stdout));
+    if (!strcmp(argv[1], "help")) return check_output("help", help_of(argc - 2, argv + 2));
+    if (!strcmp(argv[1], "--version")) {
+        printf("turnery %s\n", tn_version());
+        return check_output("--version", 0);
+    }
     const command *c = find(argv[1]);
     if (!c) return unknown(argv[1]);
     if (wants_help(argc - 2, argv + 2)) {
         flags_help(c);
-        return 0;
+        return check_output(c->name, 0);
     }
     tn_code code = c->run(argc - 2, argv + 2, &err);
     if (code != TN_OK) fprintf(stderr, "turnery %s: %s: %s\n", c->name, tn_code_name(code), err.message);

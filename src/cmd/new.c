@@ -130,12 +130,13 @@ static tn_code write_file(const char *path, tn_error *err)
         usage_error(err, "%s is there already", path);
         return err->code = TN_ALREADY_EXISTS;
     }
-    if (fd < 0) return usage_error(err, "%s: %s", path, strerror(errno));
+    if (fd < 0) return file_error(path, err);
     bool ok = write(fd, all, (size_t)n) == n;
     ok = close(fd) == 0 && ok;
     if (ok) return TN_OK;
+    file_error(path, err);
     unlink(path);
-    return usage_error(err, "%s could not be written: %s", path, strerror(errno));
+    return err->code;
 }
 
 static tn_code run(int argc, char **argv, tn_error *err)

@@ -12,7 +12,7 @@
 tn_code output_folder(const char *dir, tn_error *err)
 {
     if (mkdir(dir, 0777) == 0 || errno == EEXIST) return TN_OK;
-    return usage_error(err, "%s: %s", dir, strerror(errno));
+    return file_error(dir, err);
 }
 
 tn_code tensor_file(const char *dir, const char *name, const tn_tensor *t, tn_error *err)

@@ -22,7 +22,7 @@ static const flag flags[] = {
      "the model's signature (serving_default)"},
     {"output", FLAG_STRINGS, offsetof(values, wanted), "NAME", "only this output; may be given several times"},
     {"outputs", FLAG_STRING, offsetof(values, folder), "DIR", "where answers are written; without it they are printed"},
-    {"threads", FLAG_INT, offsetof(values, threads), "N", "that compute (1)"},
+    {"threads", FLAG_INT, offsetof(values, threads), "N", "threads of an operation (1)"},
     LIMIT_FLAGS(values, limits),
     {"logdir", FLAG_STRING, offsetof(values, logdir), "DIR", "where runs are (runs)"},
     {"json", FLAG_BOOL, offsetof(values, json), NULL, "one JSON object a line instead of words"},
@@ -93,14 +93,14 @@ static tn_code ask_predictor(tn_predictor *p, asked **out, tn_error *err)
     local *l = calloc(1, sizeof *l);
     if (!l) {
         tn_predictor_close(p);
-        return usage_error(err, "out of memory");
+        return no_memory(err);
     }
     *l = (local){.p = p, .in = calloc((size_t)n_in + 1, sizeof *l->in),
                  .names = calloc((size_t)n_out + 1, sizeof *l->names),
                  .values = calloc((size_t)n_out + 1, sizeof *l->values)};
     if (!l->in || !l->names || !l->values) {
         close_local(&l->base);
-        return usage_error(err, "out of memory");
+        return no_memory(err);
     }
     for (int i = 0; i < n_in; i++) l->in[i] = *tn_predictor_input(p, i);
     for (int i = 0; i < n_out; i++) l->names[i] = tn_predictor_output(p, i)->name;
@@ -127,7 +127,7 @@ static tn_code ask_model(const values *v, const strings *rest, asked **out, tn_e
 static tn_code ask_inputs(values *v, asked *a, tn_error *err)
 {
     tn_tensor **in = calloc((size_t)a->n_in + 1, sizeof *in);
-    if (!in) return usage_error(err, "out of memory");
+    if (!in) return no_memory(err);
     tn_code code = inputs_bind(&v->in, "predict", a->in, a->n_in, in, err);
     if (code == TN_OK) code = a->run(a, (const tn_tensor *const *)in, err);
     if (code == TN_OK) code = give_answers(v, &a->out, err);
@@ -164,7 +164,8 @@ static tn_code run(int argc, char **argv, tn_error *err)
 const command cmd_predict = {
     .name = "predict",
     .summary = "Asks a model: inputs from files, the command line, or images that are drawn",
-    .usage = "SAVED_MODEL|RUN [FLAGS], or: turnery predict --server TARGET --model NAME [FLAGS]",
+    .usage = "[SAVED_MODEL|RUN] [FLAGS]",
+    .usage_more = "--server TARGET --model NAME [FLAGS]",
     .flags = flags,
     .run = run,
 };

@@ -7,7 +7,6 @@
  */
 #include "predict.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,7 +91,7 @@ static tn_code read_head(table *t, bool *is_row, tn_error *err)
                            t->path, t->cells[0]);
     if (*is_row) return TN_OK;
     t->inputs = calloc(MOST_COLUMNS, sizeof *t->inputs);
-    if (!t->inputs) return usage_error(err, "out of memory");
+    if (!t->inputs) return no_memory(err);
     for (int i = 0; i < t->n_cells; i++)
         t->inputs[i] = inputs_find(t->a->in, t->a->n_in, t->cells[i], strlen(t->cells[i]));
     return TN_OK;
@@ -111,7 +110,7 @@ static void put_cell(FILE *to, const tn_spec *spec, const char *cell)
 static tn_code begin_texts(table *t, tn_error *err)
 {
     for (int i = 0; i < t->a->n_in; i++)
-        if (!(t->writers[i] = open_memstream(&t->texts[i], &t->lengths[i]))) return usage_error(err, "out of memory");
+        if (!(t->writers[i] = open_memstream(&t->texts[i], &t->lengths[i]))) return no_memory(err);
     return TN_OK;
 }
 
@@ -167,7 +166,7 @@ static tn_code make_questions(table *t, int64_t batch, bool is_row, csv_question
             put_row(t, rows);
         }
         char *line = make_line(t);
-        if (!line) return usage_error(err, "out of memory");
+        if (!line) return no_memory(err);
         if (rows && (code == TN_OK || code == TN_OUT_OF_RANGE)) ask(payload, line);
         free(line);
     }
@@ -194,12 +193,12 @@ tn_code csv_questions(const char *path, int64_t batch, const asked *a, csv_quest
     table t = {.a = a, .path = path, .f = fopen(path, "r")};
     size_t n = (size_t)a->n_in + 1;
     bool is_row = false;
-    if (!t.f) return usage_error(err, "%s: %s", path, strerror(errno));
+    if (!t.f) return file_error(path, err);
     t.cells = calloc(MOST_COLUMNS, sizeof *t.cells);
     t.texts = calloc(n, sizeof *t.texts);
     t.lengths = calloc(n, sizeof *t.lengths);
     t.writers = calloc(n, sizeof(FILE *));
-    tn_code code = t.cells && t.texts && t.lengths && t.writers ? TN_OK : usage_error(err, "out of memory");
+    tn_code code = t.cells && t.texts && t.lengths && t.writers ? TN_OK : no_memory(err);
     if (code == TN_OK) code = read_head(&t, &is_row, err);
     if (code == TN_OK) code = make_questions(&t, batch, is_row, ask, payload, err);
     close_table(&t);

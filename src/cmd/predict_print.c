@@ -13,25 +13,11 @@ bool is_wanted(const strings *wanted, const char *name)
     return found;
 }
 
-static void json_bytes(FILE *to, const tn_string *s)
-{
-    putc('"', to);
-    for (size_t i = 0; i < s->n; i++) {
-        unsigned char c = (unsigned char)s->p[i];
-        if (c == '"' || c == '\\')
-            fprintf(to, "\\%c", c);
-        else if (c < 0x20)
-            fprintf(to, "\\u%04x", c);
-        else
-            putc(c, to);
-    }
-    putc('"', to);
-}
-
 static void json_element(FILE *to, const tn_tensor *t, int64_t i)
 {
-    if (tn_tensor_dtype(t) == TN_STRING)
-        json_bytes(to, (const tn_string *)tn_tensor_data(t) + i);
+    const tn_string *text = tn_tensor_dtype(t) == TN_STRING ? (const tn_string *)tn_tensor_data(t) + i : NULL;
+    if (text)
+        json_bytes(to, text->p, text->n);
     else
         json_number(to, tn_tensor_number(t, i));
 }
@@ -86,7 +72,8 @@ tn_code give_answers(const predict_values *v, const answers *out, tn_error *err)
     for (int i = 0; i < out->n; i++) {
         if (!is_wanted(&v->wanted, out->names[i])) continue;
         char *text = tn_tensor_text(out->values[i], 1000);
-        printf("%s = %s\n", out->names[i], text ? text : "");
+        const char *rows = text && strchr(text, '\n') ? "\n" : " "; /* below one another only when all are */
+        printf("%s =%s%s\n", out->names[i], rows, text ? text : "");
         tn_text_free(text);
     }
     return TN_OK;

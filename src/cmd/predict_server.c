@@ -57,7 +57,7 @@ static tn_code begin_remote(asked *a, const tn_tensor *const *in, tn_answered do
 tn_code ask_server(const predict_values *v, asked **out, tn_error *err)
 {
     remote *r = calloc(1, sizeof *r);
-    if (!r) return usage_error(err, "out of memory");
+    if (!r) return no_memory(err);
     r->base = (asked){.run = run_remote, .close = close_remote};
     r->question = server_question(&v->server, v->signature);
     r->question.outputs = v->wanted.v;

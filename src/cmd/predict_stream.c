@@ -176,7 +176,7 @@ tn_code ask_lines(const predict_values *v, asked *a, tn_error *err)
                 .changed = PTHREAD_COND_INITIALIZER};
     s.slots = calloc((size_t)s.n, sizeof *s.slots);
     s.in = calloc((size_t)a->n_in + 1, sizeof(tn_tensor *));
-    tn_code code = s.slots && s.in ? TN_OK : usage_error(err, "out of memory");
+    tn_code code = s.slots && s.in ? TN_OK : no_memory(err);
     for (int64_t i = 0; code == TN_OK && i < s.n; i++) s.slots[i].s = &s;
     if (code == TN_OK) code = stream_all(&s, err);
     free(s.slots);

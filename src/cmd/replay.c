@@ -98,7 +98,7 @@ static void print_all(const report *p, double seconds)
 static tn_code replay_all(const values *v, const strings *logs, tn_stub *stub, tn_error *err)
 {
     report *p = calloc(1, sizeof *p);
-    if (!p) return usage_error(err, "out of memory");
+    if (!p) return no_memory(err);
     p->v = v;
     const tn_replay_options o = {.model = v->server.model, .version = v->server.version, .label = v->server.label,
                                  .tolerance = v->tolerance, .concurrency = (int)v->concurrency,
@@ -133,7 +133,7 @@ static tn_code run(int argc, char **argv, tn_error *err)
 
 const command cmd_replay = {
     .name = "replay",
-    .summary = "Asks a server's request log again, at another server or version, and tells what differs",
+    .summary = "Asks a request log again, at another server or version, and tells what differs",
     .usage = "LOG... --server TARGET [FLAGS]",
     .flags = flags,
     .run = run,

@@ -128,7 +128,7 @@ static tn_code add_binding(bindings *b, const char *name, const char *feed, tn_t
     char *copy = strdup(name);
     if (!copy) {
         tn_tensor_unref(t);
-        return usage_error(err, "out of memory");
+        return no_memory(err);
     }
     b->names[b->n] = copy;
     b->tensors[b->n] = t;
@@ -197,7 +197,7 @@ static tn_code bind_one(values *v, tn_loaded *m, const tn_loaded_signature *s, c
     if (!n) return usage_error(err, "'%.100s' is not of the form NAME=VALUE", text);
     if (b->n == 256) return usage_error(err, "more than %d inputs", b->n);
     char *name = strndup(text, n);
-    if (!name) return usage_error(err, "out of memory");
+    if (!name) return no_memory(err);
     const tn_loaded_value *sparse = kind == BIND_INPUT ? sparse_input(s, name) : NULL;
     if (sparse) {
         free(name);
@@ -271,7 +271,7 @@ static tn_code want(wanted *w, const char *name, const char *key, tn_error *err)
     if (w->n == 256) return usage_error(err, "more than %d results", w->n);
     w->names[w->n] = name;
     w->keys[w->n] = strdup(key);
-    return w->keys[w->n] ? w->n++, TN_OK : usage_error(err, "out of memory");
+    return w->keys[w->n] ? w->n++, TN_OK : no_memory(err);
 }
 
 static tn_code want_output(wanted *w, const tn_loaded_signature *s, const tn_loaded_value *v, tn_error *err)
@@ -352,22 +352,28 @@ static bool has_default(tn_loaded *m, const tn_loaded_value *v)
     return strcmp(tn_operation_type(n.op), "PlaceholderWithDefault") == 0;
 }
 
-static bool value_given(const bindings *in, const tn_loaded_value *v)
+/* Puts into name what is missing of an input: its key, or of a sparse one of which some parts are given the next part. */
+static bool is_missing(const bindings *in, const tn_loaded_value *v, char *name, size_t size)
 {
-    char name[512];
-    if (!v->values) return is_given(in, v->key);
-    for (int i = 0; i < N_PARTS; i++) {
-        snprintf(name, sizeof name, "%s.%s", v->key, parts[i]);
-        if (!is_given(in, name)) return false;
+    const char *missing = NULL;
+    int given = 0;
+    for (int i = 0; v->values && i < N_PARTS; i++) {
+        snprintf(name, size, "%s.%s", v->key, parts[i]);
+        if (is_given(in, name))
+            given++;
+        else
+            missing = parts[i];
     }
-    return true;
+    snprintf(name, size, "%s%s%s", v->key, given && missing ? "." : "", given && missing ? missing : "");
+    return v->values ? missing != NULL : !is_given(in, name);
 }
 
 static tn_code all_given(tn_loaded *m, const tn_loaded_signature *s, const bindings *in, tn_error *err)
 {
+    char name[512];
     for (int i = 0; i < s->n_in; i++)
-        if (!value_given(in, &s->in[i]) && !(s->in[i].name && has_default(m, &s->in[i])))
-            return usage_error(err, "signature '%s' wants --input %s=VALUE as well", s->name, s->in[i].key);
+        if (is_missing(in, &s->in[i], name, sizeof name) && !(s->in[i].name && has_default(m, &s->in[i])))
+            return usage_error(err, "signature '%s': input '%s' is not given (--input %s=VALUE)", s->name, name, name);
     return TN_OK;
 }
 
@@ -482,7 +488,8 @@ static tn_code run(int argc, char **argv, tn_error *err)
 const command cmd_run = {
     .name = "run",
     .summary = "Runs a SavedModel's signature, values of a graph, or training steps of a MetaGraph",
-    .usage = "SAVED_MODEL | --graph FILE | --meta_graph FILE [FLAGS]",
+    .usage = "SAVED_MODEL [FLAGS]",
+    .usage_more = "--graph FILE | --meta_graph FILE [FLAGS]",
     .flags = flags,
     .run = run,
 };

@@ -297,8 +297,9 @@ static tn_code run(int argc, char **argv, tn_error *err)
 
 const command cmd_serve = {
     .name = "serve",
-    .summary = "serve models as tensorflow_model_server does: gRPC, REST, versions, batching",
-    .usage = "--model_name=NAME --model_base_path=FOLDER [--port=8500] [--rest_api_port=8501]",
+    .summary = "Serves models as tensorflow_model_server does: gRPC, REST, versions, batching",
+    .usage = "--model_name=NAME --model_base_path=FOLDER [FLAGS]",
+    .usage_more = "--model_config_file=FILE [FLAGS]",
     .flags = flags,
     .run = run,
 };

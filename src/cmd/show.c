@@ -17,7 +17,7 @@ static const flag flags[] = {
         "event_folder, checkpoint, npy, graph, events, records"),
     ROW(limit, FLAG_INT, "N",
         "records, or values of a tensor, that are listed (10 and 1000; with --json all)"),
-    ROW(verify, FLAG_BOOL, NULL, "--noverify: do not read a checkpoint's tensors to find damage"),
+    ROW(verify, FLAG_BOOL, "no", "do not read a checkpoint's tensors to find damage"),
     ROW(tensors, FLAG_STRING, "DIR", "write every tensor of a checkpoint as DIR/NAME.npy"),
     ROW(tensor, FLAG_STRING, "NAME", "one tensor of a checkpoint: its values, and statistics"),
     ROW(tag, FLAG_STRING, "TAG", "the values of one tag of event files, step by step"),
@@ -74,6 +74,12 @@ static tn_code unknown(const look *l, tn_error *err)
         l->path);
 }
 
+static tn_code nothing(const look *l, tn_error *err)
+{
+    usage_error(err, "%s: there is no such file or folder, nor a checkpoint of that name (%s.index)", l->path, l->path);
+    return err->code = TN_NOT_FOUND;
+}
+
 static tn_code kind_of(const char *as, const look *l, const show_kind **out, tn_error *err)
 {
     for (int i = 0; i < N_KINDS; i++) {
@@ -81,7 +87,8 @@ static tn_code kind_of(const char *as, const look *l, const show_kind **out, tn_
         *out = kinds[i];
         return TN_OK;
     }
-    return as ? usage_error(err, "--as=%s: there is no such kind (see --help)", as) : unknown(l, err);
+    if (as) return usage_error(err, "--as=%s: there is no such kind (see --help)", as);
+    return l->exists ? unknown(l, err) : nothing(l, err);
 }
 
 static tn_code show_as(const show_values *v, const char *path, tn_error *err)
@@ -92,7 +99,7 @@ static tn_code show_as(const show_values *v, const char *path, tn_error *err)
     if (code != TN_OK) return code;
     bool bare = v->dot || (v->plan && !v->json);
     facts *f = facts_new(stdout, v->json && !v->dot);
-    if (!f) return usage_error(err, "out of memory");
+    if (!f) return no_memory(err);
     if (!bare) {
         facts_text(f, "kind", kind->name);
         facts_text(f, "path", path);
@@ -117,8 +124,7 @@ static tn_code run(int argc, char **argv, tn_error *err)
 
 const command cmd_show = {
     .name = "show",
-    .summary = "Shows what a model, graph, checkpoint, event file, TFRecord file, tensor or run holds, or a "
-               "model's plan",
+    .summary = "Shows what a model, graph, checkpoint, log, record file, tensor or run holds; a plan",
     .usage = "PATH [FLAGS]",
     .flags = flags,
     .run = run,

@@ -149,7 +149,7 @@ static bool fits(const look *l)
 {
     if (l->is_folder) return false;
     bool part = ends_with(l->path, ".index") || is_shard_name(l->path);
-    return !l->exists || part || tn_checkpoint_exists(l->path);
+    return part || tn_checkpoint_exists(l->path);
 }
 
 static tn_code show(const show_values *v, const char *path, facts *f, tn_error *err)

@@ -80,6 +80,27 @@ static void note_event(tags *t, const tn_event *e)
     }
 }
 
+/* Which of them --tag most likely meant; NULL when none is near. The name is the tags'. */
+static const char *nearest_tag(const tags *t, const char *name)
+{
+    const char *names[256];
+    size_t n = 0;
+    for (int i = 0; i < t->n && n < sizeof names / sizeof *names; i++) names[n++] = t->v[i].name;
+    return tn_nearest(name, names, n);
+}
+
+/* NOT_FOUND when --tag names none of them. */
+static tn_code check_tag(const tags *t, const char *path, const char *name, tn_error *err)
+{
+    for (int i = 0; name && i < t->n; i++)
+        if (!strcmp(t->v[i].name, name)) return TN_OK;
+    if (!name) return TN_OK;
+    const char *near = nearest_tag(t, name);
+    usage_error(err, "%s: no event has the tag '%s'%s%s%s", path, name, near ? " (there is '" : "", near ? near : "",
+                near ? "')" : "");
+    return err->code = TN_NOT_FOUND;
+}
+
 static void free_tags(tags *t)
 {
     for (int i = 0; i < t->n; i++) {
@@ -333,6 +354,7 @@ static tn_code show_file(const show_values *v, const char *path, facts *f, tn_er
         tell_file(v, path, NULL, f, &ignored); /* what is damaged was told at the first reading */
         facts_end(f);
     }
+    if (code == TN_OK) code = check_tag(&t, path, v->tag, err);
     free_tags(&t);
     return code;
 }
@@ -343,7 +365,8 @@ typedef struct walker {
     tn_code (*file)(struct walker *w, const char *path, const char *run, tn_error *err);
     const show_values *s;
     facts *f;
-    tn_error first;
+    tn_error first, no_tag; /* no_tag: of the last file without --tag's, until one has it */
+    bool has_tag;
     int files;
 } walker;
 
@@ -404,6 +427,7 @@ static tn_code tag_item(walker *w, const char *path, const char *run, tn_error *
     tags t = {.n = 0};
     each_event(path, collect, &t, err);
     tag_rows(&t, run, w->s, w->f);
+    if (check_tag(&t, path, w->s->tag, &w->no_tag) == TN_OK) w->has_tag = true;
     free_tags(&t);
     return TN_OK;
 }
@@ -451,6 +475,7 @@ tn_code event_facts(const show_values *v, const char *folder, facts *f, tn_error
     walk_list(&w, folder, "event_files", file_item);
     walk_list(&w, folder, "tags", tag_item);
     if (v->tag || facts_json(f)) walk_list(&w, folder, facts_json(f) ? "runs" : v->tag, values_item);
+    if (!w.has_tag) keep_first(&w.first, &w.no_tag);
     if (w.first.code != TN_OK) *err = w.first;
     return w.first.code;
 }

@@ -114,7 +114,7 @@ static tn_code run(int argc, char **argv, tn_error *err)
 const command cmd_test = {
     .name = "test",
     .summary = "Judges a run: metrics on a data set, or answers to samples from the terminal",
-    .usage = "RUN|FILE.c [FLAGS]",
+    .usage = "[RUN|FILE.c] [FLAGS] [--SETTING=VALUE ...]",
     .flags = flags,
     .run = run,
 };

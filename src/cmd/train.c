@@ -231,7 +231,8 @@ static tn_code run(int argc, char **argv, tn_error *err)
 const command cmd_train = {
     .name = "train",
     .summary = "Trains an experiment, watching, saving and exporting on the way",
-    .usage = "FILE.c [FLAGS] [--SETTING=VALUE ...]   or: --resume RUN",
+    .usage = "FILE.c|RUN [FLAGS] [--SETTING=VALUE ...]",
+    .usage_more = "--resume RUN [FLAGS] [--SETTING=VALUE ...]",
     .flags = flags,
     .run = run,
 };

@@ -28,6 +28,14 @@ printf '{"units": 4,' > s.json
 fails "a settings file that is no JSON" "s.json" "$T" train "$HERE/small.c" --settings s.json
 fails "no experiment" "one experiment is wanted" "$T" train
 fails "an unknown flag" "nosuchflag" "$T" train "$HERE/small.c" --nosuchflag
+fails "a setting that is misspelled, without a value" "did you mean --logdir" "$T" train "$HERE/small.c" --lgdir
+fails "a flag that is misspelled" "unknown flag --sginature (did you mean --signature?)" "$T" run . --sginature x
+fails "a flag of one letter" "unknown flag -x " "$T" run . -x
+fails "a flag that is no switch" "unknown flag --nothreads" "$T" run . --nothreads
+hint() { "$T" "$1" > out 2> err; [ $? -eq 2 ] && [ ! -s out ] && grep -q "^turnery: there is no command '$1'; did you mean '$2'?$" err; }
+hint shwo show && hint --verson --version && hint relpay replay; ok "a command that is misspelled"
+"$T" help shwo > out 2> err; [ $? -eq 2 ] && [ ! -s out ] && grep -q "did you mean 'show'" err; ok "help of one that is misspelled"
+"$T" --version > /dev/full 2> err; [ $? -eq 6 ] && grep -q "cannot be written" err; ok "a version that nobody can read"
 [ ! -e runs ]; ok "none of these made a run's folder"
 
 fails "infinity in the data" "step [0-9]*: the loss is not finite: Tensor '.*NaN or infinite.*column 'x' has inf in example" "$T" train "$HERE/small.c" --spoil=3 --logdir=bad
@@ -58,6 +66,11 @@ run=$(run_of runs)
 fails "a model that is no folder" "no run" "$T" predict nowhere --input 1
 fails "a wrong number of values" "no numbers\|shape\|neither" "$T" predict "$run" --input "[1,,a"
 fails "an input of another name" "z" "$T" predict "$run" --input z=1
+fails "no input" "input 'x' is not given (--input x=VALUE)" "$T" run "$(ls -d "$run"/exports/*)"
+fails "a folder for results that cannot be made" "NOT_FOUND: no/such/folder" "$T" predict "$run" --input x=1 --outputs no/such/folder
+fails "a table that is not there" "NOT_FOUND: no.csv" "$T" predict "$run" --csv no.csv
+fails "an image that is not there" "NOT_FOUND: no.png" "$T" predict "$run" --input x=no.png
+fails "a new experiment in a folder that is not there" "NOT_FOUND: no/such.c" "$T" new no/such.c
 fails "an input that is no number" "neither a file nor numbers" "$T" predict "$run" --input x=a
 echo damaged >> "$(ls -d "$run"/exports/*)/saved_model.pb"
 fails "an export that differs from the one there" "exports" "$T" export "$run"

@@ -24,6 +24,7 @@ for d in train validation; do ls "$run/logs/$d/"events.out.tfevents.* > /dev/nul
 printf '0.5\n\nnonsense\nq\n' | "$T" test mine.c --samples > out 2> err && grep -q "y = " out && grep -q "is no number" out; ok "test --samples"
 "$T" predict latest --input x=0.5,-0.5 --json > out 2> err && json out && grep -q '"y":\[0\.[12][0-9]*,0\.[12]' out; ok "predict"
 "$T" predict "$run/exports" --input '[[0.5]]' > out 2> err && grep -q "^y = " out; ok "predict from a folder of versions"
+printf 'y =\n[[' > want; "$T" predict "$run" --input '[[0.5],[1]]' > out 2> err && head -c 6 out | cmp -s want -; ok "rows stand below one another"
 fails "predict within a limit of memory" "RESOURCE_EXHAUSTED" "$T" predict latest --input x=0.5,-0.5 --memory_limit=10
 fails "predict within a limit of time" "DEADLINE_EXCEEDED" "$T" predict latest --input x=0.5,-0.5 --time_limit=0.000001
 "$T" predict latest --input x=0.5,-0.5 --memory_limit=1GB --time_limit=100 > out 2> err; ok "predict within limits"
@@ -67,6 +68,14 @@ for k in workload w peer mode steps_per_s samples_per_s best_steps_per_s first_s
     grep -q "\"$k\":" out || echo $k >> missing
 done
 [ ! -f missing ]; ok "with the keys of the peers' scripts"
-"$T" --help > out 2> err && for c in new check train test predict export bench; do grep -q "^  $c " out || echo $c >> missing; done
+"$T" --help > help 2> err && for c in new check train test predict export run serve replay show bench; do grep -q "^  $c " help || echo $c >> missing; done
 [ ! -f missing ]; ok "help lists the commands"
+"$T" help > out 2> err && cmp -s help out && "$T" help help > out 2> err && cmp -s help out; ok "however it is asked for"
+for c in $(awk '/^  [a-z]+ / { print $1 }' help); do
+    "$T" help "$c" > out 2> err && "$T" "$c" --help > want 2> err && cmp -s want out && head -1 out | grep -q "^usage: turnery $c " || echo "$c" >> missing
+    sed -n 3,4p out | tr -d '\n' | grep -q "^[A-Z].*\.$\|^$" || echo "$c: its summary is no sentence" >> missing
+    awk 'length > 120' out | grep -q . && echo "$c: long lines" >> missing
+done
+[ ! -f missing ]; ok "help of each, in both ways"
+"$HERE/../../tools/manual" "$T" man && sed -n '/enable_per_model_batching/{n;p;}' man/turnery-serve.1 | grep -q "^as batching"; ok "a manual page has a flag and what it does apart"
 done_testing

@@ -95,9 +95,11 @@ for f in data.tfrecord data.tfrecord.gz data.tfrecord.zlib; do
 done
 show "$G/wire/sequence.tfrecord.gz" --json && python3 "$HERE/show_equal.py" records "$G/wire/sequence_records.json" < out; ok "and the SequenceExamples"
 show "$G/events/v2.tfevents" --tag loss && grep -q "^  *4  .*UTC  *0.0183156" out; ok "one tag, step by step"
+fails "a tag that is not there" "NOT_FOUND: .*no event has the tag 'los' (there is 'loss')" "$T" show "$G/events/v2.tfevents" --tag los
 show "$G/events/v2.tfevents" --tag loss --json && said 'len(d["events"]) == 5 and len(d["tags"]) == 1'; ok "as JSON"
 mkdir -p logs/train logs/eval/more && cp "$G/events/v2.tfevents" logs/train/events.out.tfevents.1 && cp "$G/events/hparams.tfevents" logs/eval/more/events.out.tfevents.2
 show logs && grep -q "^  train  *loss  *scalars  *5" out && grep -q "^  eval/more  *accuracy" out; ok "a folder of event files"
+fails "one that is in none of them" "NOT_FOUND: .*no event has the tag 'los' (there is 'loss')" "$T" show logs --tag los
 show logs --tag loss --json && said '[r["run"] for r in d["runs"]] == ["eval/more", "train"] and len(d["runs"][0]["events"]) == 3'; ok "and one tag of it"
 head -c 2000 "$G/events/v2.tfevents" > logs/train/events.out.tfevents.1
 damaged "an event file that is cut short" 11 "events.out.tfevents.1: record at byte .*cut short (event [0-9]*)" logs

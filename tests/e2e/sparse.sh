@@ -23,8 +23,8 @@ run --input "s.indices=[[0,1],[1,3]]" --input s.values=1,2.5 --input s.dense_sha
 run --input s=s.json --outputs o > out 2> err && [ -f o/twice.indices.npy ] && [ -f o/twice.values.npy ] && [ -f o/y.npy ]; ok "results as files"
 fails "a plain value" "input 's' is sparse: give {\"indices\"" run --input s=3
 fails "a part that is not there" "input 's' has no 'dense_shape'" run --input 's={"indices":[[0,1]],"values":[1],"shape":[2,5]}'
-fails "nothing" "wants --input s=VALUE" run
-fails "two parts of three" "wants --input s=VALUE" run --input "s.indices=[[0,1]]" --input s.values=1
+fails "nothing" "input 's' is not given (--input s=VALUE)" run
+fails "two parts of three" "input 's.dense_shape' is not given" run --input "s.indices=[[0,1]]" --input s.values=1
 fails "a part twice" "'s.values' is given twice" run --input s.values=1 --input s=s.json
 fails "indices of another rank" "shape" run --input 's={"indices":[[0,1,2]],"values":[1],"dense_shape":[2,5]}'
 
