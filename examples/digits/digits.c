@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Reads handwritten digits with a convolutional network: turnery train digits.c
  * data/ holds 8,000 + 2,000 images; the last 1,000 of the 8,000 are for validation, the 2,000 for `turnery test`. */
-#include <stdio.h>
 #include <string.h>
 #include <turnery.h>
 

@@ -6,8 +6,6 @@
  */
 #include "base.h"
 
-#include <math.h>
-
 static void new_line(tn_json_writer *w)
 {
     if (!w->pretty) return;

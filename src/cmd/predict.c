@@ -6,7 +6,6 @@
 #include "predict.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 typedef predict_values values;

@@ -5,7 +5,6 @@
 #include "predict.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct remote {
     asked base;

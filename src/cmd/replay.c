@@ -7,7 +7,6 @@
 #include "server.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct values {
     server_values server;

@@ -5,7 +5,6 @@
  */
 #include "show.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 

@@ -5,7 +5,6 @@
  */
 #include "show.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { FEW_NODES = 40 }; /* so many are listed without being asked for */

@@ -8,7 +8,6 @@
 #include "format.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <math.h>
 
 #define FILE_LIMIT ((size_t)1 << 34)

@@ -8,7 +8,6 @@
  */
 #include "iterator.h"
 
-#include <errno.h>
 #include <time.h>
 
 #define PREFIX "iterator:"

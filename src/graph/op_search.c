@@ -6,7 +6,6 @@
 #include "op_math.h"
 #include "op_move.h"
 
-#include <stdlib.h>
 #include <time.h>
 
 /* Two elements of one dtype: integers exactly, others as doubles. */

@@ -4,7 +4,6 @@
  * there are) and unsorted (UnsortedSegment*: given; negative ids are dropped). Gradients: grad_segment.c.
  */
 #include <float.h>
-#include <math.h>
 
 #include "op_move.h"
 #include "op_math.h"

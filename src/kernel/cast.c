@@ -5,7 +5,6 @@
  */
 #pragma GCC diagnostic ignored "-Wtype-limits"
 
-#include <math.h>
 #include <omp.h>
 
 #include "walk.h"

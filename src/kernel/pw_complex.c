@@ -3,7 +3,6 @@
  * pw_complex.c - element-wise operators of complex numbers.
  */
 #include <complex.h>
-#include <math.h>
 
 #include "pw_loops.h"
 #include "walk.h"

@@ -8,8 +8,6 @@
  */
 #include "models.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <time.h>
 
 enum { MOST_ENDED = 8, MOST_GONE = 32 }; /* versions of a model that have ended; models no longer configured */

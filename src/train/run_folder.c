@@ -3,13 +3,11 @@
  * run_folder.c - a run's own folder: settings.json, source/, logs/, checkpoints/, exports/, and a lock that
  * the process at work in it holds.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "train.h"
 

@@ -6,7 +6,6 @@
  * usage: golden_bad FILE.jsonl [PATTERN...]
  */
 #include <fnmatch.h>
-#include <stdlib.h>
 
 #include "case_tensor.h"
 #include "near.h"

@@ -4,7 +4,6 @@
  * in the beginning, then fewer and fewer of them. Writing that fails, too. */
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "test.h"
 

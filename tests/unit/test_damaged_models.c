@@ -2,7 +2,6 @@
  * Models of TensorFlow cut short at any byte, or with a byte that is another one: an error with words, or a model that runs
  * or fails to; never more than that. (AddressSanitizer sees what is read beyond.) */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "test.h"
 

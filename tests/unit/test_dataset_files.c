@@ -6,8 +6,6 @@
 #include "graph/session.h"
 #include "wire/wire.h"
 
-#include <unistd.h>
-
 typedef struct fixture {
     tn_graph *g;
     tn_builder *b;

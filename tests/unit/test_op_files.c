@@ -6,8 +6,6 @@
 #include "format/format.h"
 #include "graph/session.h"
 
-#include <unistd.h>
-
 typedef struct fixture {
     tn_graph *g;
     tn_builder *b;

@@ -4,7 +4,6 @@
  */
 #include "test.h"
 
-#include <float.h>
 #include <math.h>
 
 #include "serve/rest.h"

@@ -4,7 +4,6 @@
  */
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #include "place.h"
 #include "serve/serve.h"
