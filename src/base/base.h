@@ -303,8 +303,6 @@ const tn_option *tn_option_find(const tn_option *rows, const char *name);
 /* The value as text, in the form tn_option_set reads. */
 void tn_option_text(const tn_option *row, const void *settings, tn_buf *out);
 void tn_options_json(const tn_option *rows, const void *settings, tn_json_writer *w); /* members only */
-/* All members, or none when one is wrong. */
-tn_code tn_options_from_json(const tn_option *rows, void *settings, const tn_json *object, tn_error *err);
 /* --help's table: "  --name=DEFAULT  help (range, unit)". */
 void tn_options_help(const tn_option *rows, const char *prefix, tn_buf *out);
 /* Checks a row's own consistency (used on rows that come from a user's experiment file). */

@@ -236,53 +236,6 @@ void tn_options_json(const tn_option *rows, const void *settings, tn_json_writer
     }
 }
 
-/* ==== from JSON ==== */
-
-/* A member's value as the text that would be typed; NULL: of a kind that cannot be this row's. */
-static const char *typed(const tn_option *row, const tn_json *m, char text[40])
-{
-    switch (m->kind) {
-    case TN_JSON_BOOL: return row->type == TN_OPTION_BOOL ? (m->boolean ? "true" : "false") : NULL;
-    case TN_JSON_STRING: return strlen(m->text.p) == m->text.n ? m->text.p : NULL;
-    case TN_JSON_NUMBER:
-        if (!is_number(row)) return NULL;
-        if (m->is_int)
-            snprintf(text, 40, "%lld", (long long)m->integer);
-        else
-            tn_format_double(text, m->number);
-        return text;
-    default: return NULL;
-    }
-}
-
-static tn_code read_member(const tn_option *rows, const tn_json *m, const tn_option **row, value *v,
-                           char text[40], tn_error *err)
-{
-    *row = tn_option_find(rows, m->key.p);
-    if (!*row || !tn_view_is(m->key, (*row)->name)) return unknown(rows, m->key.p, err);
-    *v = (value){0};
-    if (m->kind == TN_JSON_NULL && (*row)->type == TN_OPTION_STRING) return TN_OK;
-    const char *s = typed(*row, m, text);
-    if (!s)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "%s: expected %s", (*row)->name, type_names[(*row)->type]);
-    return read_value(*row, s, v, err);
-}
-
-tn_code tn_options_from_json(const tn_option *rows, void *settings, const tn_json *object, tn_error *err)
-{
-    const tn_option *row;
-    char text[40];
-    value v;
-    if (!object || object->kind != TN_JSON_OBJECT)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "settings must be an object of names and values");
-    for (const tn_json *m = object->child; m; m = m->next) TN_TRY(read_member(rows, m, &row, &v, text, err));
-    for (const tn_json *m = object->child; m; m = m->next) {
-        TN_TRY(read_member(rows, m, &row, &v, text, err));
-        TN_TRY(store(row, settings, &v, err));
-    }
-    return TN_OK;
-}
-
 /* ==== help ==== */
 
 static int flag_width(const tn_option *row, const char *prefix)

@@ -28,8 +28,6 @@
 
 /* tn_tensor_load: turnery.h. tn_tensor_save: by the tensor's dtype, whatever the name ends in: strings as
  * JSON, all others as npy. */
-/* "DIR/a__b_c0.npy" for a/b:0, ".json" for strings; NULL: no memory. */
-char *tn_tensor_path(tn_arena *a, const char *dir, const char *name, tn_dtype t);
 tn_code tn_tensor_from_json(const tn_json *json, tn_tensor **out, tn_error *err); /* strings */
 tn_code tn_tensor_to_json(const tn_tensor *t, tn_buf *out, tn_error *err);        /* strings */
 
@@ -256,9 +254,6 @@ void tn_saver_free(tn_saver *s);
 tn_code tn_saver_begin(tn_saver *s, int64_t step, tn_bundle_writer **w, const char **path, tn_error *err);
 /* Commits it, writes .meta from `meta` (NULL: none), then the state file, then removes what is too old. */
 tn_code tn_saver_finish(tn_saver *s, tn_bundle_writer *w, const tn_export *meta, tn_error *err);
-/* All in one: the session's variables. */
-tn_code tn_saver_save(tn_saver *s, tn_session *session, const tn_export *e, int64_t step, const char **path,
-                      tn_error *err);
 
 /* ==== SavedModel (savedmodel.c, savedmodel_write.c) ==== */
 
@@ -349,8 +344,5 @@ typedef struct tn_csv {
 tn_code tn_csv_load(const char *path, const tn_csv_options *o, tn_csv *out, tn_error *err);
 tn_code tn_csv_parse(tn_view text, const tn_csv_options *o, tn_csv *out, tn_error *err);
 void tn_csv_free(tn_csv *c);
-
-/* An image as a PNG file; tn_image_load reads it. */
-tn_code tn_png_save(const char *path, const tn_tensor *image, tn_error *err);
 
 #endif

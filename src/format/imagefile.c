@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * imagefile.c - PNG files <-> tensors of bytes [height, width, channels]; JPEG files are read, too.
+ * imagefile.c - PNG and JPEG files -> tensors of bytes [height, width, channels].
  */
 #include "format.h"
 
@@ -26,22 +26,5 @@ tn_code tn_image_load(const char *path, int channels, tn_tensor **out, tn_error 
     code = decode((tn_view){bytes.n ? bytes.data : "", bytes.n}, channels, out, err);
     tn_buf_free(&bytes);
     if (code != TN_OK) tn_wrap(err, "%s", path);
-    return code;
-}
-
-tn_code tn_png_save(const char *path, const tn_tensor *image, tn_error *err)
-{
-    const tn_shape *s = &image->shape;
-    bool fits = image->dtype == TN_UINT8 && (s->rank == 2 || s->rank == 3) && s->dim[0] <= INT32_MAX &&
-                s->dim[1] <= INT32_MAX && (s->rank == 2 || (s->dim[2] >= 1 && s->dim[2] <= 4));
-    char text[128];
-    if (!fits)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "%s: an image is uint8 [h,w] or [h,w,c], not %s %s", path,
-                       tn_dtype_name(image->dtype), tn_shape_text(s, text, sizeof text));
-    tn_buf bytes = {0};
-    int channels = s->rank == 2 ? 1 : (int)s->dim[2];
-    tn_code code = tn_png_encode(image->data, (int)s->dim[1], (int)s->dim[0], channels, &bytes, err);
-    if (code == TN_OK) code = tn_file_write(path, bytes.data, bytes.n, err);
-    tn_buf_free(&bytes);
     return code;
 }

@@ -203,16 +203,3 @@ tn_code tn_saver_finish(tn_saver *s, tn_bundle_writer *w, const tn_export *meta,
     }
     return record(s, err);
 }
-
-tn_code tn_saver_save(tn_saver *s, tn_session *session, const tn_export *e, int64_t step, const char **path,
-                      tn_error *err)
-{
-    tn_bundle_writer *w;
-    TN_TRY(tn_saver_begin(s, step, &w, path, err));
-    tn_code code = tn_checkpoint_add(w, e, session, err);
-    if (code != TN_OK) {
-        tn_bundle_abandon(w);
-        return code;
-    }
-    return tn_saver_finish(s, w, e, err);
-}

@@ -167,20 +167,3 @@ tn_code tn_tensor_save(const char *path, const tn_tensor *t, tn_error *err)
     if (code != TN_OK) tn_wrap(err, "%s", path);
     return code;
 }
-
-char *tn_tensor_path(tn_arena *a, const char *dir, const char *name, tn_dtype t)
-{
-    tn_buf b = {0};
-    for (const char *s = name; *s; s++) {
-        if (*s == '/')
-            tn_buf_str(&b, "__");
-        else if (*s == ':')
-            tn_buf_str(&b, "_c");
-        else
-            tn_buf_char(&b, *s);
-    }
-    tn_buf_str(&b, t == TN_STRING ? ".json" : ".npy");
-    char *path = tn_buf_check(&b, NULL) == TN_OK ? tn_path_join(a, dir, b.data) : NULL;
-    tn_buf_free(&b);
-    return path;
-}

@@ -87,6 +87,5 @@ tn_code tn_graph_add_function(tn_graph *g, const tn_function *f, tn_error *err)
     }
     copy->body->library = library;
     tn_graph_freeze(copy->body);
-    library->version++;
     return TN_OK;
 }

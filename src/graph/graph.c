@@ -56,30 +56,19 @@ void tn_graph_free(tn_graph *g)
     tn_free(g);
 }
 
-tn_arena *tn_graph_arena(tn_graph *g)
-{
-    return g->arena;
-}
 tn_graph *tn_graph_library(const tn_graph *g)
 {
     return g->library ? g->library : (tn_graph *)g;
 }
-int tn_graph_version(const tn_graph *g)
-{
-    return g->version;
-}
+
 void tn_graph_freeze(tn_graph *g)
 {
-    atomic_fetch_add(&g->frozen, 1);
-}
-void tn_graph_thaw(tn_graph *g)
-{
-    atomic_fetch_sub(&g->frozen, 1);
+    atomic_store(&g->frozen, true);
 }
 
 tn_code tn_graph_check_open(const tn_graph *g, tn_error *err)
 {
-    if (atomic_load(&g->frozen) <= 0) return TN_OK;
+    if (!atomic_load(&g->frozen)) return TN_OK;
     return tn_fail(err, TN_FAILED_PRECONDITION,
                    "the graph is frozen: a session holds it, or it is a function's body");
 }
@@ -363,7 +352,6 @@ static tn_code insert(tn_graph *g, tn_operation *op, tn_error *err)
     if (!mark_used(g, op->name) || !tn_map_put(g->by_name, op->name, op))
         return tn_no_memory(err, sizeof *op);
     g->ops[g->n++] = op;
-    g->version++;
     return TN_OK;
 }
 
@@ -401,7 +389,6 @@ tn_code tn_operation_set_input(tn_operation *op, int i, tn_node value, tn_error 
                        tn_dtype_name(is), tn_dtype_name(wanted));
     }
     op->in[i] = value;
-    op->graph->version++;
     return TN_OK;
 }
 
@@ -427,7 +414,6 @@ tn_code tn_operation_append(tn_operation *op, const tn_info *outs, int n_outs, c
     op->in = in;
     op->n_out += n_outs;
     op->n_in += n_ins;
-    op->graph->version++;
     return TN_OK;
 }
 
@@ -451,7 +437,6 @@ tn_code tn_operation_set_attr(tn_operation *op, const tn_attr *attr, tn_error *e
         }
         op->attrs = (tn_attrs){all, op->attrs.n + 1};
     }
-    op->graph->version++;
     return TN_OK;
 }
 
@@ -475,6 +460,5 @@ tn_code tn_operation_hand_on(tn_operation *op, const tn_node *to, tn_error *err)
     op->in = in;
     op->n_in = op->n_out;
     op->n_control = 0;
-    op->graph->version++;
     return tn_operation_infer(op, err);
 }

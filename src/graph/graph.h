@@ -95,7 +95,6 @@ tn_graph *tn_graph_library(const tn_graph *g);
 tn_graph *tn_graph_new_body(tn_graph *library); /* may call functions of the library while it is written */
 
 /* ==== building (graph.c), below the builder ==== */
-tn_arena *tn_graph_arena(tn_graph *g);
 /* Adds one operation exactly as given: the name as is (ALREADY_EXISTS), attributes completed by the sig
  * when the operator is ours, shapes inferred. Forward references are not possible; importing adds in
  * topological order, except for the back edges of v1 loops (tn_operation_set_input afterwards). */
@@ -120,9 +119,7 @@ tn_code tn_operation_set_attr(tn_operation *op, const tn_attr *attr, tn_error *e
 /* An Exit or Merge hands on what the functional form of its loop or conditional computes, from now on: to is by
  * output. It becomes an Identity or IdentityN of the same name. */
 tn_code tn_operation_hand_on(tn_operation *op, const tn_node *to, tn_error *err);
-void tn_graph_freeze(tn_graph *g); /* adding is FAILED_PRECONDITION until every freeze is undone */
-void tn_graph_thaw(tn_graph *g);
-int tn_graph_version(const tn_graph *g); /* grows with every operation added: sessions look at it */
+void tn_graph_freeze(tn_graph *g); /* adding is FAILED_PRECONDITION from now on */
 int tn_collection_kinds(const tn_graph *g);
 const char *tn_collection_name(const tn_graph *g, int i);
 /* Collections whose items are not names (bytes: VariableDef, ...): kept as they came. */

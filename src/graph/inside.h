@@ -19,8 +19,7 @@ struct tn_graph {
     tn_map *functions;   /* -> tn_function */
     tn_map *collections; /* -> collection */
     tn_map *variables;   /* -> tn_variable_info */
-    atomic_int frozen;
-    int version;
+    atomic_bool frozen;
     bool has_seed; /* tn_set_random_seed */
     int64_t seed;
 };

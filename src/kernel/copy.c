@@ -289,75 +289,14 @@ static tn_code part_of(const tn_shape *whole, const int64_t *begin, const int64_
     return TN_OK;
 }
 
-tn_code tn_slice_prepare(int elem, const tn_shape *in, const int64_t *begin, const int64_t *step,
-                         const tn_shape *out, int threads, tn_ncopy *plan, int64_t *offset, tn_error *err)
-{
-    int64_t src[TN_MAX_RANK], dst[TN_MAX_RANK], at;
-    TN_TRY(part_of(in, begin, step, out, src, &at, err));
-    tn_shape_strides(out, dst);
-    TN_TRY(tn_ncopy_prepare(elem, out->rank, out->dim, src, dst, threads, plan, err));
-    *offset = at;
-    return TN_OK;
-}
-
 tn_code tn_unslice_prepare(int elem, const tn_shape *src_shape, const int64_t *begin, const int64_t *step,
                            const tn_shape *dst_shape, int threads, tn_ncopy *plan, int64_t *offset,
                            tn_error *err)
 {
-    int64_t src[TN_MAX_RANK], dst[TN_MAX_RANK], at;
+    int64_t src[TN_MAX_RANK], dst[TN_MAX_RANK], at = 0;
     TN_TRY(part_of(dst_shape, begin, step, src_shape, dst, &at, err));
     tn_shape_strides(src_shape, src);
     TN_TRY(tn_ncopy_prepare(elem, src_shape->rank, src_shape->dim, src, dst, threads, plan, err));
     *offset = at;
     return TN_OK;
-}
-
-tn_code tn_reverse_prepare(int elem, const tn_shape *in, const bool axis[TN_MAX_RANK], int threads,
-                           tn_ncopy *plan, int64_t *offset, tn_error *err)
-{
-    int64_t begin[TN_MAX_RANK], step[TN_MAX_RANK];
-    for (int i = 0; i < in->rank; i++) {
-        begin[i] = axis[i] ? TN_MAX(in->dim[i] - 1, 0) : 0;
-        step[i] = axis[i] ? -1 : 1;
-    }
-    return tn_slice_prepare(elem, in, begin, step, in, threads, plan, offset, err);
-}
-
-tn_code tn_broadcast_prepare(int elem, const tn_shape *in, const tn_shape *out, int threads, tn_ncopy *plan,
-                             tn_error *err)
-{
-    int64_t src[TN_MAX_RANK], dst[TN_MAX_RANK], step = 1;
-    const int lead = out->rank - in->rank;
-    for (int i = out->rank - 1; i >= 0; i--) {
-        const int64_t d = i >= lead ? in->dim[i - lead] : 1;
-        if (lead < 0 || (d != 1 && d != out->dim[i]))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "dimension %d: %lld does not broadcast to %lld", i,
-                           (long long)d, (long long)out->dim[i]);
-        src[i] = d == 1 ? 0 : step;
-        step *= d;
-    }
-    if (lead < 0)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "%d dimensions do not broadcast to %d", in->rank, out->rank);
-    tn_shape_strides(out, dst);
-    return tn_ncopy_prepare(elem, out->rank, out->dim, src, dst, threads, plan, err);
-}
-
-/* Each dimension becomes two: the repetitions, which stand still in src, and the dimension itself. */
-tn_code tn_tile_prepare(int elem, const tn_shape *in, const int64_t *multiples, int threads, tn_ncopy *plan,
-                        tn_error *err)
-{
-    int64_t dim[2 * TN_MAX_RANK], src[2 * TN_MAX_RANK], dst[2 * TN_MAX_RANK], step_in = 1, step_out = 1;
-    for (int i = in->rank - 1; i >= 0; i--) {
-        if (multiples[i] < 0)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "Expected multiples[%d] >= 0, but got %lld", i,
-                           (long long)multiples[i]);
-        dim[2 * i] = multiples[i], src[2 * i] = 0, dst[2 * i] = step_out * in->dim[i];
-        dim[2 * i + 1] = in->dim[i], src[2 * i + 1] = step_in, dst[2 * i + 1] = step_out;
-        step_in *= in->dim[i];
-        if (__builtin_mul_overflow(step_out, in->dim[i], &step_out) ||
-            __builtin_mul_overflow(step_out, multiples[i], &step_out))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "tiling dimension %d %lld times gives too many elements",
-                           i, (long long)multiples[i]);
-    }
-    return tn_ncopy_prepare(elem, 2 * in->rank, dim, src, dst, threads, plan, err);
 }

@@ -63,12 +63,6 @@ int tn_isa_level_now(void)
     return TN_MIN(best, most);
 }
 
-const char *tn_isa_name(tn_isa_level level)
-{
-    static const char *const names[] = {"base", "x86-64-v3", "x86-64-v4", "amx"};
-    return level < TN_ISA_LEVELS ? names[level] : "unlimited";
-}
-
 static void no_denormals(void)
 {
 #if defined(__x86_64__)

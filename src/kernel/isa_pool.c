@@ -104,4 +104,4 @@ static void max_back(const tn_pool_desc *d, const void *in, const void *grad, vo
 }
 
 const tn_pool_isa TN_ISA_SYM(tn_isa_pool) = {
-    {max_rows, f32_avg_rows, max_back, f32_avg_back, f32_max_args, f32_add}};
+    {max_rows, f32_avg_rows, max_back, f32_avg_back, f32_max_args}};

@@ -28,7 +28,6 @@ void tn_kernel_team_end(void);
 /* Sets of instructions the hot loops are compiled for; the best one the processor has is used. */
 typedef enum tn_isa_level { TN_ISA_BASE, TN_ISA_V3, TN_ISA_V4, TN_ISA_AMX, TN_ISA_LEVELS } tn_isa_level;
 tn_isa_level tn_isa_best(void);
-const char *tn_isa_name(tn_isa_level level);
 /* Test hook: plans prepared from now on use at most this level. TN_ISA_LEVELS: no limit. */
 void tn_isa_limit(tn_isa_level level);
 
@@ -169,9 +168,6 @@ void tn_pool_backward(const tn_pool_desc *d, const void *in, const void *grad_ou
 /* The index within the image (or within the batch) of each maximum; int64 results. */
 void tn_max_pool_argmax(const tn_pool_desc *d, const void *in, void *out, int64_t *argmax,
                         bool include_batch);
-/* The gradient of max pool when the argmax is known; same convention. */
-void tn_max_pool_argmax_backward(const tn_pool_desc *d, const int64_t *argmax, bool include_batch,
-                                 const void *grad_out, void *grad_in);
 
 /* ==== pooling of volumes (pool3d.c) ==== floats [batch, depth, h, w, channels] */
 
@@ -378,18 +374,10 @@ void tn_ncopy_run(const tn_ncopy *plan, const void *src, void *dst);
 /* The common ones: the plan, and where a run begins (in elements) when it is not at 0. */
 tn_code tn_transpose_prepare(int elem, const tn_shape *in, const int *perm, int threads, tn_ncopy *plan,
                              tn_error *err);
-/* out = in[begin : : step] with out's shape; *offset: where in src the run begins. */
-tn_code tn_slice_prepare(int elem, const tn_shape *in, const int64_t *begin, const int64_t *step,
-                         const tn_shape *out, int threads, tn_ncopy *plan, int64_t *offset, tn_error *err);
-/* The other way round: dst[begin : : step] = src (slice's gradient, pad's inside); dst is not cleared. */
+/* dst[begin : : step] = src (slice's gradient, pad's inside); dst is not cleared. *offset: where in dst the run
+ * begins. */
 tn_code tn_unslice_prepare(int elem, const tn_shape *src, const int64_t *begin, const int64_t *step,
                            const tn_shape *dst, int threads, tn_ncopy *plan, int64_t *offset, tn_error *err);
-tn_code tn_reverse_prepare(int elem, const tn_shape *in, const bool axis[TN_MAX_RANK], int threads,
-                           tn_ncopy *plan, int64_t *offset, tn_error *err);
-tn_code tn_broadcast_prepare(int elem, const tn_shape *in, const tn_shape *out, int threads, tn_ncopy *plan,
-                             tn_error *err);
-tn_code tn_tile_prepare(int elem, const tn_shape *in, const int64_t *multiples, int threads, tn_ncopy *plan,
-                        tn_error *err);
 /* n inputs [outer, size[i], inner] side by side into [outer, sum, inner]; and back. */
 void tn_concat(int elem, int64_t outer, int64_t inner, int n, const int64_t *size, const void *const *in,
                void *out, int threads);
@@ -486,8 +474,6 @@ void tn_philox_next(tn_philox *p, uint32_t out[4]);
 double tn_unit_double(uint32_t high, uint32_t low);
 float tn_unit_float(uint32_t word);
 void tn_normal_pair_double(const uint32_t w[4], double out[2]);
-/* The step by which a stateful op's generator moves on after count results: 256 groups reserved for each. */
-void tn_philox_reserve(tn_philox *p, uint64_t count);
 /* count results from *p, which is not moved. half, bfloat16, float, double. */
 typedef enum tn_random_kind { TN_RANDOM_UNIFORM, TN_RANDOM_NORMAL, TN_RANDOM_TRUNCATED } tn_random_kind;
 tn_code tn_random(tn_random_kind kind, tn_dtype dtype, const tn_philox *p, int64_t count, void *out,
@@ -544,7 +530,5 @@ tn_code tn_optimizer_run(tn_optimizer o, tn_dtype dtype, const tn_opt_entry *ent
  * written when an index is outside. ADAM updates only the rows named ("lazy"). */
 tn_code tn_optimizer_sparse(tn_optimizer o, tn_dtype dtype, const tn_opt_entry *e, int64_t rows,
                             int64_t inner, int64_t count, tn_dtype index, const void *indices, tn_error *err);
-/* The sum of squares of n arrays (global norm), in a fixed order. */
-double tn_sum_squares(const float *const *x, const int64_t *n, int count, int threads);
 
 #endif

@@ -196,16 +196,3 @@ void tn_max_pool_argmax(const tn_pool_desc *d, const void *in, void *out, int64_
     type_of(d->dtype)->max_args(d, in, out, argmax, 0, d->batch * d->out[0]);
     for (int64_t i = 0; include_batch && i < d->batch * each; i++) argmax[i] += i / each * image;
 }
-
-void tn_max_pool_argmax_backward(const tn_pool_desc *d, const int64_t *argmax, bool include_batch,
-                                 const void *grad_out, void *grad_in)
-{
-    const tn_pool_type *t = type_of(d->dtype);
-    const int64_t each = d->out[0] * d->out[1] * d->channels, image = d->in[0] * d->in[1] * d->channels,
-                  all = d->batch * image;
-    if (all > 0) memset(grad_in, 0, (size_t)all * tn_dtype_size(d->dtype));
-    for (int64_t i = 0; i < d->batch * each; i++) {
-        const int64_t at = argmax[i] + (include_batch ? 0 : i / each * image);
-        if (at >= 0 && at < all) t->add(grad_in, at, grad_out, i);
-    }
-}

@@ -18,7 +18,6 @@ typedef struct tn_pool_type {
     /* One output row with the places of the maxima, within the image. */
     void (*max_args)(const tn_pool_desc *d, const void *in, void *out, int64_t *args, int64_t from,
                      int64_t to);
-    void (*add)(void *sum, int64_t at, const void *x, int64_t i); /* sum[at] += x[i] */
 } tn_pool_type;
 
 typedef struct tn_pool_isa {

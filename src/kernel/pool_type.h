@@ -135,14 +135,9 @@ static void NAME(avg_back)(const tn_pool_desc *d, const void *grad, void *grad_i
         }
 }
 
-static void NAME(add)(void *sum, int64_t at, const void *x, int64_t i)
-{
-    M *s = sum;
-    s[at] = PUT(GET(s[at]) + GET(((const M *)x)[i]));
-}
 #define POOL_TYPE                                                                                 \
     {                                                                                             \
-        NAME(max_rows), NAME(avg_rows), NAME(max_back), NAME(avg_back), NAME(max_args), NAME(add) \
+        NAME(max_rows), NAME(avg_rows), NAME(max_back), NAME(avg_back), NAME(max_args) \
     }
 #undef CHUNK
 

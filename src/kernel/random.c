@@ -49,11 +49,6 @@ void tn_philox_stateless(tn_philox *p, uint64_t seed0, uint64_t seed1)
     *p = (tn_philox){.key = {mix[0], mix[1]}, .counter = {0, 0, mix[2], mix[3]}};
 }
 
-void tn_philox_reserve(tn_philox *p, uint64_t count)
-{
-    tn_philox_skip(p, count * RESERVED);
-}
-
 /* ---- distributions, a chunk of groups at a time ---- */
 
 typedef struct job {

@@ -215,27 +215,3 @@ void tn_col_sum(const float *x, int64_t rows, int64_t cols, float *out, void *sc
     const tn_reduce_plan p = column_plan(rows, cols, threads);
     if (p.rank > 0) tn_reduce_run(&p, x, out, scratch);
 }
-
-double tn_sum_squares(const float *const *x, const int64_t *n, int count, int threads)
-{
-    const tn_reduce_type *t = tn_reduce_type_of(TN_REDUCE_SUM_SQUARES, TN_FLOAT, tn_isa_level_now());
-    enum { CHUNK = 65536 };
-    double total = 0;
-    for (int i = 0; i < count; i++) {
-        const int64_t chunks = (n[i] + CHUNK - 1) / CHUNK;
-        double part[64] = {0};
-        const int team = TN_MIN(tn_team(threads, (double)n[i]), 64);
-#pragma omp parallel for schedule(static) num_threads(team) if (team > 1)
-        for (int p = 0; p < team; p++) {
-            int64_t from, to;
-            tn_share(chunks, 1, p, team, &from, &to);
-            for (int64_t c = from; c < to; c++) {
-                float sum = 0;
-                t->run(TN_FOLD_SQUARES, TN_MIN(CHUNK, n[i] - c * CHUNK), x[i] + c * CHUNK, &sum);
-                part[p] += (double)sum;
-            }
-        }
-        for (int p = 0; p < team; p++) total += part[p];
-    }
-    return total;
-}

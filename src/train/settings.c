@@ -127,7 +127,12 @@ static tn_code set_member(tn_all_settings *s, const tn_json *v, tn_error *err)
     const char *value = number;
     snprintf(name, sizeof name, "%.*s", (int)TN_MIN(v->key.n, sizeof name - 1), v->key.p);
     switch (v->kind) {
-    case TN_JSON_STRING: value = v->text.p; break;
+    case TN_JSON_NULL: return TN_OK; /* text without a value: the default, which a run's settings.json has so */
+    case TN_JSON_STRING:
+        if (memchr(v->text.p, 0, v->text.n))
+            return tn_fail(err, TN_INVALID_ARGUMENT, "setting '%s' has a byte 0 in its text", name);
+        value = v->text.p;
+        break;
     case TN_JSON_BOOL: value = v->boolean ? "true" : "false"; break;
     case TN_JSON_NUMBER:
         if (v->is_int)

@@ -34,6 +34,9 @@ fails "train within a limit of time" "DEADLINE_EXCEEDED" "$T" train mine.c --epo
 "$T" export latest > out 2> err && [ -f "$(cat out)/saved_model.pb" ]; ok "an export that is there already is kept"
 "$T" export "$run" --to elsewhere > out 2> err && [ -f elsewhere/400/saved_model.pb ]; ok "export elsewhere"
 
+sed 's/    double learning_rate;/&\n    const char *note;/; s/    TN_OPTIONS_END/    TN_OPTION(tn_settings, note, .help = "a remark"),\n&/' mine.c > noted.c
+"$T" train noted.c --epochs=1 --logdir=noted > out 2> err && "$T" test latest --logdir=noted > out 2> err && "$T" train --resume latest --logdir=noted --epochs=2 > out 2> err; ok "a text setting without a value"
+
 printf '#define OWN_NAME "other"\n' > own.h
 cat > other.c <<'C'
 #include <turnery.h>

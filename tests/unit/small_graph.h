@@ -36,6 +36,19 @@ static inline small_graph small_graph_new(float w0)
     return g;
 }
 
+/* A checkpoint of it, as a Saver writes it. */
+static inline tn_code small_graph_save(const small_graph *g, tn_saver *saver, int64_t step, tn_error *err)
+{
+    tn_bundle_writer *w;
+    tn_export e = {.graph = g->graph};
+    tn_code code = tn_saver_begin(saver, step, &w, NULL, err);
+    if (code != TN_OK) return code;
+    code = tn_checkpoint_add(w, &e, g->session, err);
+    if (code == TN_OK) return tn_saver_finish(saver, w, &e, err);
+    tn_bundle_abandon(w);
+    return code;
+}
+
 static inline void small_graph_free(small_graph *g)
 {
     tn_session_free(g->session);

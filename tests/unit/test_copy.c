@@ -73,27 +73,16 @@ static void slices(void **state)
     tn_ncopy p;
     int64_t offset;
     (void)state;
-    assert_int_equal(
-        tn_slice_prepare(4, &in, (int64_t[]){2, 3}, (int64_t[]){-2, -3}, &out, 1, &p, &offset, NULL), TN_OK);
-    tn_ncopy_run(&p, x + offset, o);
-    assert_memory_equal(o, ((int32_t[]){11, 8, 3, 0}), 16);
     memset(o, 0, sizeof(o));
     assert_int_equal(
         tn_unslice_prepare(4, &out, (int64_t[]){0, 1}, (int64_t[]){2, 2}, &in, 1, &p, &offset, NULL), TN_OK);
     tn_ncopy_run(&p, x + 1, o + offset);
     assert_memory_equal(o, ((int32_t[]){0, 1, 0, 2, 0, 0, 0, 0, 0, 3, 0, 4}), 48);
-    assert_int_equal(tn_slice_prepare(4, &in, (int64_t[]){2, 3}, NULL, &out, 1, &p, &offset, NULL),
-                     TN_INVALID_ARGUMENT);
-    assert_int_equal(tn_reverse_prepare(4, &in, (bool[TN_MAX_RANK]){true, false}, 1, &p, &offset, NULL),
-                     TN_OK);
-    tn_ncopy_run(&p, x + offset, o);
-    assert_memory_equal(o, ((int32_t[]){8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3}), 48);
-    assert_int_equal(tn_broadcast_prepare(4, &TN_SHAPE(3, 1), &TN_SHAPE(2, 3, 2), 1, &p, NULL), TN_OK);
-    tn_ncopy_run(&p, x, o);
-    assert_memory_equal(o, ((int32_t[]){0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2}), 48);
-    assert_int_equal(tn_tile_prepare(4, &TN_SHAPE(2, 2), (int64_t[]){1, 3}, 1, &p, NULL), TN_OK);
-    tn_ncopy_run(&p, x, o);
-    assert_memory_equal(o, ((int32_t[]){0, 1, 0, 1, 0, 1, 2, 3, 2, 3, 2, 3}), 48);
+    assert_int_equal(tn_unslice_prepare(4, &out, (int64_t[]){2, 3}, NULL, &in, 1, &p, &offset, NULL), TN_INVALID_ARGUMENT);
+    memset(o, 0, sizeof(o));
+    assert_int_equal(tn_unslice_prepare(4, &out, (int64_t[]){2, 3}, (int64_t[]){-2, -3}, &in, 1, &p, &offset, NULL), TN_OK);
+    tn_ncopy_run(&p, x + 1, o + offset);
+    assert_memory_equal(o, ((int32_t[]){4, 0, 0, 3, 0, 0, 0, 0, 2, 0, 0, 1}), 48);
 }
 
 static void sides(void **state)

@@ -59,7 +59,7 @@ static const char *saved(void **state, float w0)
     small_graph g = small_graph_new(w0);
     const char *prefix = in(state, "m");
     assert_ok(tn_saver_new(prefix, NULL, &saver, &err), &err);
-    assert_ok(tn_saver_save(saver, g.session, &(tn_export){.graph = g.graph}, -1, NULL, &err), &err);
+    assert_ok(small_graph_save(&g, saver, -1, &err), &err);
     tn_saver_free(saver);
     small_graph_free(&g);
     return prefix;

@@ -15,7 +15,7 @@ static void save_small(void **state, const char *name, float w0)
     tn_saver *saver;
     small_graph g = small_graph_new(w0);
     assert_ok(tn_saver_new(in(state, name), NULL, &saver, &err), &err);
-    assert_ok(tn_saver_save(saver, g.session, &(tn_export){.graph = g.graph}, -1, NULL, &err), &err);
+    assert_ok(small_graph_save(&g, saver, -1, &err), &err);
     tn_saver_free(saver);
     small_graph_free(&g);
 }

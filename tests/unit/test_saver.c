@@ -68,7 +68,7 @@ static tn_saver *saver(void **state, int keep)
 static void save(tn_saver *s, const small_graph *g, int64_t step)
 {
     tn_error err;
-    assert_ok(tn_saver_save(s, g->session, &(tn_export){.graph = g->graph}, step, NULL, &err), &err);
+    assert_ok(small_graph_save(g, s, step, &err), &err);
 }
 
 static const char *latest(void **state, int before)
@@ -311,7 +311,7 @@ static void test_full_disk(void **state)
     for (int n = 1; !done; n++) {
         assert_in_range(n, 1, 60);
         tn_file_fail_at(n, ENOSPC);
-        done = tn_saver_save(s, g.session, &(tn_export){.graph = g.graph}, 1 + n, NULL, &err) == TN_OK;
+        done = small_graph_save(&g, s, 1 + n, &err) == TN_OK;
         tn_file_fail_at(0, 0);
         assert_ok(tn_checkpoint_restore(latest(state, 0), g.graph, NULL, g.session, NULL, &err), &err);
         double v = variable(g.session, "layer/w");
