@@ -14,8 +14,8 @@ soon() { # soon COMMAND...: until it goes well, at most a minute
 }
 ready() { grep -q "Exporting HTTP/REST API at:localhost:$REST" log 2> /dev/null || ! kill -0 $PID; }
 start() { # start PROGRAM FLAGS...: a server at the socket grpc and at $GRPC and $REST; other ports when somebody has these
-    for try in 1 2 3 4 5 6 7 8 9 10; do
-        GRPC=$((20000 + ($$ * 7 + try * 131) % 20000)) REST=$((GRPC + 1))
+    for try in 1 2 3 4 5 6 7 8 9 10; do # by chance, and below those that the system gives to clients
+        GRPC=$((20000 + $(od -An -N2 -tu2 /dev/urandom) % 6000 * 2)) REST=$((GRPC + 1))
         rm -f grpc log
         "$@" --port=$GRPC --rest_api_port=$REST --grpc_socket_path="$WORK/grpc" > server.out 2> log & PID=$!
         soon ready

@@ -23,6 +23,11 @@ if [ -z "${TF_PYTHON:-}" ]; then
 fi
 
 export TF_CPP_MIN_LOG_LEVEL=3 TF_ENABLE_ONEDNN_OPTS=0 PYTHONDONTWRITEBYTECODE=1 PYTHONWARNINGS=ignore CUDA_VISIBLE_DEVICES=
+# TensorFlow leaves a file behind for each function that it writes anew.
+TMPDIR=$(mktemp -d)
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+
 log=$build/interop.log
 status=0
 TURNERY=$build/turnery GOLDEN_CASES=$build/tests/golden_cases "$TF_PYTHON" -m unittest discover -v -s tests/interop -p 'test_*.py' 2>&1 | tee "$log" || true
