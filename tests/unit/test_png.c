@@ -173,6 +173,7 @@ static void failing_memory_is_told(void **state)
         tn_code code = tn_png_encode(pixels, 12, 9, 3, &png, &err);
         tn_malloc_fail_at(0);
         if (code == TN_OK) break;
+        assert_int_equal(code, TN_RESOURCE_EXHAUSTED);
         tn_buf_free(&png);
     }
     for (int64_t k = 1;; k++) {
@@ -184,6 +185,7 @@ static void failing_memory_is_told(void **state)
             tn_free(i.pixels);
             break;
         }
+        assert_int_equal(code, TN_RESOURCE_EXHAUSTED);
     }
     tn_buf_free(&png);
 }
