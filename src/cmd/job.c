@@ -50,9 +50,10 @@ static tn_code part(const flag *flags, int argc, char **argv, char **own, int *n
         int took = take_set(argc, argv, i, set);
         i += took;
         if (took) continue;
-        const char *name = argv[i] + 2, *equal = strchr(argv[i], '=');
+        const char *equal = strchr(argv[i], '=');
         bool is_flag = !strncmp(argv[i], "--", 2) && argv[i][2], negated;
-        const flag *f = is_flag ? flags_find(flags, name, equal ? (size_t)(equal - name) : strlen(name), &negated) : NULL;
+        size_t n_name = is_flag ? (equal ? (size_t)(equal - argv[i]) : strlen(argv[i])) - 2 : 0;
+        const flag *f = is_flag ? flags_find(flags, argv[i] + 2, n_name, &negated) : NULL;
         if (is_flag && !f) {
             took = take_setting(flags, argc, argv, i, set, err);
             if (!took) return TN_INVALID_ARGUMENT;

@@ -352,7 +352,7 @@ static bool has_default(tn_loaded *m, const tn_loaded_value *v)
     return strcmp(tn_operation_type(n.op), "PlaceholderWithDefault") == 0;
 }
 
-/* Puts into name what is missing of an input: its key, or of a sparse one of which some parts are given the next part. */
+/* Puts into name what is missing of an input: its key, or the next part of a sparse one of which some are given. */
 static bool is_missing(const bindings *in, const tn_loaded_value *v, char *name, size_t size)
 {
     const char *missing = NULL;
@@ -373,7 +373,8 @@ static tn_code all_given(tn_loaded *m, const tn_loaded_signature *s, const bindi
     char name[512];
     for (int i = 0; i < s->n_in; i++)
         if (is_missing(in, &s->in[i], name, sizeof name) && !(s->in[i].name && has_default(m, &s->in[i])))
-            return usage_error(err, "signature '%s': input '%s' is not given (--input %s=VALUE)", s->name, name, name);
+            return usage_error(err, "signature '%s': input '%s' is not given (--input %s=VALUE)", s->name, name,
+                               name);
     return TN_OK;
 }
 
