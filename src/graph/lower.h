@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * lower.h - what lower.c and lower_walk.c share: one instance of a graph's or function's body while it is lowered,
- * and the walk that finds what of it is needed.
+ * lower.h - what lower*.c share: one instance of a graph's or function's body while it is lowered (lower.c), the walk
+ * that finds what of it is needed (lower_walk.c), and the nodes that its operations become (lower_emit.c).
  */
 #ifndef TN_LOWER_H
 #define TN_LOWER_H
@@ -39,6 +39,7 @@ typedef struct body { /* one instance of a graph or function body */
 
 /* Which of the fed values v is; -1: none. */
 int tn_body_feed(const body *b, tn_node v);
+bool tn_is_one_of(const char *s, const char *const *names); /* which end with NULL */
 bool tn_is_back_edge(const tn_operation *op, const tn_operation *in);
 
 typedef struct walk_frame {
@@ -61,5 +62,19 @@ typedef struct walk {
 bool tn_walk_new(walk *w, const body *b); /* false: no memory */
 void tn_walk_from(walk *w, tn_operation *root);
 void tn_walk_later(walk *w); /* the back edges; once, at the end */
+
+/* The nodes of everything that was walked, in its order; back edges are closed afterwards. */
+tn_code tn_lower_walked(body *b, const walk *w, tn_error *err);
+/* What a value of the graph became. */
+tn_code tn_lowered_value(body *b, tn_node v, tn_pval *out, tn_error *err);
+/* Input i of user, a reference, is read when user runs: after its own control and other inputs. */
+tn_code tn_lower_read(body *b, tn_pnode *user, int i, tn_error *err);
+
+/* A function's body into a region: args are what its arguments are, rets become its results; *done waits for all its
+ * effects, and all that is stateful in it waits for `before` (NULL: nothing). */
+tn_code tn_lower_call(lowering *l, const tn_function *f, const char *prefix, const tn_pval *args, tn_pnode *before,
+                     tn_region *region, int depth, tn_pval *rets, tn_pnode **done, tn_error *err);
+/* Frames become loops, then Switches and Merges branches. */
+tn_code tn_make_functional(tn_arena *a, tn_region *r, tn_error *err);
 
 #endif

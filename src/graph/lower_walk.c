@@ -5,6 +5,13 @@
  */
 #include "lower.h"
 
+bool tn_is_one_of(const char *s, const char *const *names)
+{
+    for (; *names; names++)
+        if (strcmp(s, *names) == 0) return true;
+    return false;
+}
+
 int tn_body_feed(const body *b, tn_node v)
 {
     for (int i = 0; i < b->n_fed; i++)

@@ -60,7 +60,8 @@ struct tn_http_request {
 
 void *tn_http_begin_request(void *server, const char *uri, struct MHD_Connection *connection);
 enum MHD_Result tn_http_take_request(void *server, struct MHD_Connection *connection, const char *url,
-                                     const char *method, const char *version, const char *data, size_t *n, void **state);
+                                     const char *method, const char *version, const char *data, size_t *n,
+                                     void **state);
 void tn_http_end_request(void *server, struct MHD_Connection *connection, void **state,
                          enum MHD_RequestTerminationCode why);
 tn_guest *tn_http_guest_of(struct MHD_Connection *connection);
