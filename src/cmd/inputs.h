@@ -45,10 +45,15 @@ tn_code input_image(const tn_spec *spec, const char *path, tn_tensor **out, tn_e
 /* Inputs by their names: those of v, each for one of in; out begins with NULLs, and is the caller's also on failure.
  * One that is given twice, or not at all, is an error (inputs_bind.c). */
 tn_code inputs_bind(input_values *v, const char *command, const tn_spec *in, int n_in, tn_tensor **out, tn_error *err);
-/* A sparse input NAME, which is three: NAME.indices, NAME.values, NAME.dense_shape; an object of them for all three. */
-bool inputs_are_parts(const tn_spec *in, int n_in, const char *name, size_t n);
-tn_code inputs_bind_parts(const input_values *v, const tn_spec *in, int n_in, const char *name, size_t n,
-                          const struct literal *l, tn_tensor **out, tn_error *err);
+/* A sparse input NAME, which is three, NAME.indices and so on; an object of them for all three. */
+bool inputs_are_parts(const tn_spec *in, int n_in, const char *name);
+tn_code inputs_bind_parts(const input_values *v, const tn_spec *in, int n_in, const char *name, const struct literal *l,
+                          tn_tensor **out, tn_error *err);
+enum { SPARSE_PARTS = 3 };
+extern const char *const sparse_parts[SPARSE_PARTS];
+/* Such an object, as it is typed or in a .json file; and part i of it. name: for errors. */
+tn_code sparse_read(const char *text, const char *name, struct literal **out, tn_error *err);
+tn_code sparse_part(const struct literal *l, const char *name, int i, const struct literal **out, tn_error *err);
 int inputs_find(const tn_spec *in, int n_in, const char *name, size_t n); /* -1: none */
 tn_code inputs_missing(const tn_spec *in, int n_in, tn_tensor *const *values, const char *hint, tn_error *err);
 /* Length of the name before '='; 0: there is none. */

@@ -26,41 +26,13 @@ tn_code inputs_missing(const tn_spec *in, int n_in, tn_tensor *const *values, co
 
 /* ==== sparse inputs ==== an object of the parts that an input has, for each of them */
 
-enum { PARTS = 3 };
-static const char *const parts[PARTS] = {"indices", "values", "dense_shape"};
+const char *const sparse_parts[SPARSE_PARTS] = {"indices", "values", "dense_shape"};
 
-static bool find_parts(const tn_spec *in, int n_in, const char *name, size_t n, int at[PARTS])
+static tn_code check_sparse(const literal *l, const char *name, tn_error *err)
 {
-    char full[512];
-    for (int i = 0; i < PARTS; i++) {
-        int size = snprintf(full, sizeof full, "%.*s.%s", (int)(n < 400 ? n : 400), name, parts[i]);
-        if ((at[i] = inputs_find(in, n_in, full, (size_t)size)) < 0) return false;
-    }
-    return true;
-}
-
-bool inputs_are_parts(const tn_spec *in, int n_in, const char *name, size_t n)
-{
-    int at[PARTS];
-    return find_parts(in, n_in, name, n, at);
-}
-
-tn_code inputs_bind_parts(const input_values *v, const tn_spec *in, int n_in, const char *name, size_t n,
-                          const literal *l, tn_tensor **out, tn_error *err)
-{
-    int at[PARTS];
-    if (!find_parts(in, n_in, name, n, at) || l->kind != LITERAL_OBJECT || l->count != PARTS)
-        return usage_error(err, "input '%.*s' is sparse: give {\"indices\": ..., \"values\": ..., "
-                           "\"dense_shape\": ...}, or --input %.*s.indices=... and so on", (int)n, name, (int)n, name);
-    tn_code code = TN_OK;
-    for (int i = 0; code == TN_OK && i < PARTS; i++) {
-        const literal *part = l->first;
-        while (part && strcmp(part->key, parts[i]) != 0) part = part->next;
-        code = !part         ? usage_error(err, "input '%.*s' has no '%s'", (int)n, name, parts[i])
-               : out[at[i]] ? usage_error(err, "input '%s' is given twice", in[at[i]].name)
-                            : input_literal(v, &in[at[i]], part, &out[at[i]], err);
-    }
-    return code;
+    if (l && l->kind == LITERAL_OBJECT && l->count == SPARSE_PARTS) return TN_OK;
+    return usage_error(err, "input '%s' is sparse: give {\"indices\": ..., \"values\": ..., \"dense_shape\": ...}, or "
+                       "--input %s.indices=... and so on", name, name);
 }
 
 static bool names_json(const char *text)
@@ -69,16 +41,68 @@ static bool names_json(const char *text)
     return n > 5 && !strcmp(text + n - 5, ".json");
 }
 
-static tn_code bind_sparse(const input_values *v, const tn_spec *in, int n_in, const char *text, size_t n,
-                           tn_tensor **out, tn_error *err)
+tn_code sparse_read(const char *text, const char *name, literal **out, tn_error *err)
 {
-    const char *value = text + n + 1;
     char *file = NULL;
     literal *l = NULL;
-    tn_code code = names_json(value) ? text_of_file(value, &file, err) : TN_OK;
-    if (code == TN_OK) code = literal_parse(file ? file : value, &l, err);
+    tn_code code = names_json(text) ? text_of_file(text, &file, err) : TN_OK;
+    if (code != TN_OK) return code;
+    const char *object = file ? file : text;
+    code = literal_parse(object, &l, err);
+    if (code == TN_OK || *object != '{') code = check_sparse(l, name, err);
     free(file);
-    if (code == TN_OK) code = inputs_bind_parts(v, in, n_in, text, n, l, out, err);
+    if (code == TN_OK)
+        *out = l;
+    else
+        literal_free(l);
+    return code;
+}
+
+tn_code sparse_part(const literal *l, const char *name, int i, const literal **out, tn_error *err)
+{
+    const literal *part = l->first;
+    while (part && strcmp(part->key, sparse_parts[i]) != 0) part = part->next;
+    *out = part;
+    return part ? TN_OK : usage_error(err, "input '%s' has no '%s'", name, sparse_parts[i]);
+}
+
+static bool find_parts(const tn_spec *in, int n_in, const char *name, int at[SPARSE_PARTS])
+{
+    char full[512];
+    for (int i = 0; i < SPARSE_PARTS; i++) {
+        int size = snprintf(full, sizeof full, "%.400s.%s", name, sparse_parts[i]);
+        if ((at[i] = inputs_find(in, n_in, full, (size_t)size)) < 0) return false;
+    }
+    return true;
+}
+
+bool inputs_are_parts(const tn_spec *in, int n_in, const char *name)
+{
+    int at[SPARSE_PARTS];
+    return find_parts(in, n_in, name, at);
+}
+
+tn_code inputs_bind_parts(const input_values *v, const tn_spec *in, int n_in, const char *name, const literal *l,
+                          tn_tensor **out, tn_error *err)
+{
+    int at[SPARSE_PARTS];
+    tn_code code = find_parts(in, n_in, name, at) ? check_sparse(l, name, err)
+                                                  : usage_error(err, "the model has no sparse input '%s'", name);
+    for (int i = 0; code == TN_OK && i < SPARSE_PARTS; i++) {
+        const literal *part;
+        code = sparse_part(l, name, i, &part, err);
+        if (code == TN_OK && out[at[i]]) code = usage_error(err, "input '%s' is given twice", in[at[i]].name);
+        if (code == TN_OK) code = input_literal(v, &in[at[i]], part, &out[at[i]], err);
+    }
+    return code;
+}
+
+static tn_code bind_sparse(const input_values *v, const tn_spec *in, int n_in, const char *name, const char *value,
+                           tn_tensor **out, tn_error *err)
+{
+    literal *l = NULL;
+    tn_code code = sparse_read(value, name, &l, err);
+    if (code == TN_OK) code = inputs_bind_parts(v, in, n_in, name, l, out, err);
     literal_free(l);
     return code;
 }
@@ -91,8 +115,11 @@ static tn_code bind_one(input_values *v, const char *command, const tn_spec *in,
     size_t n = input_name(text);
     bool named = n && strcspn(text, "[({\"'") > n; /* an equals sign in quotes or brackets names nothing */
     int i = named ? inputs_find(in, n_in, text, n) : n_in == 1 ? 0 : -1;
-    if (i < 0 && named && !examples && inputs_are_parts(in, n_in, text, n))
-        return bind_sparse(v, in, n_in, text, n, out, err);
+    if (i < 0 && named && !examples) {
+        char name[512];
+        snprintf(name, sizeof name, "%.*s", (int)(n < 400 ? n : 400), text);
+        if (inputs_are_parts(in, n_in, name)) return bind_sparse(v, in, n_in, name, text + n + 1, out, err);
+    }
     if (i < 0 && !named) return usage_error(err, "'%.100s' is not of the form NAME=VALUE", text);
     if (i < 0)
         return usage_error(err, "the model has no input '%.*s'; its first is '%s'", (int)n, text,

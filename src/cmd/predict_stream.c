@@ -96,8 +96,8 @@ static void *print_all(void *payload)
 static tn_code bind_member(stream *s, const literal *l, tn_error *err)
 {
     int i = l->key ? inputs_find(s->a->in, s->a->n_in, l->key, strlen(l->key)) : 0;
-    if (i < 0 && inputs_are_parts(s->a->in, s->a->n_in, l->key, strlen(l->key)))
-        return inputs_bind_parts(&s->v->in, s->a->in, s->a->n_in, l->key, strlen(l->key), l, s->in, err);
+    if (i < 0 && inputs_are_parts(s->a->in, s->a->n_in, l->key))
+        return inputs_bind_parts(&s->v->in, s->a->in, s->a->n_in, l->key, l, s->in, err);
     if (i < 0) return usage_error(err, "the model has no input '%.100s'", l->key);
     if (s->in[i]) return usage_error(err, "input '%s' is given twice", s->a->in[i].name);
     return input_literal(&s->v->in, &s->a->in[i], l, &s->in[i], err);

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * run.c - `turnery run`: a signature of a SavedModel, values of a GraphDef, or steps of an imported training
- * graph, with inputs from files or as they are typed (inputs.c), and outputs into files. Steps are run_steps.c's.
+ * graph, with inputs from files or as they are typed (run_bind.c), and outputs into files. Steps are run_steps.c's.
  */
-#include "inputs.h"
-#include "literal.h"
 #include "run.h"
 
 #include <stdio.h>
@@ -46,196 +44,7 @@ static const flag flags[] = {
     FLAGS_END,
 };
 
-/* ==== names, files ==== */
-
-typedef struct bindings { /* NAME=VALUE, made */
-    char *names[256];
-    tn_feed feeds[256];
-    tn_tensor *tensors[256];
-    int n, n_fixed; /* those from n_fixed on have an example in each row */
-} bindings;
-
-/* ==== sparse values ==== a key's three tensors, "KEY.indices" and so on */
-
-enum { N_PARTS = 3 };
-static const char *const parts[N_PARTS] = {"indices", "values", "dense_shape"};
-
-static const char *part_name(const tn_loaded_value *v, int part)
-{
-    return part == 0 ? v->indices : part == 1 ? v->values : v->dense_shape;
-}
-
-static tn_spec part_spec(const tn_loaded_value *v, const char *name, int part)
-{
-    int64_t rank = v->shape.rank < 0 ? -1 : v->shape.rank;
-    if (part == 1) return (tn_spec){name, v->dtype, {.rank = 1, .dim = {-1}}};
-    if (part == 0) return (tn_spec){name, TN_INT64, {.rank = 2, .dim = {-1, rank}}};
-    return (tn_spec){name, TN_INT64, {.rank = 1, .dim = {rank}}};
-}
-
-/* Which part of a sparse value a name is; -1: none of it. */
-static int part_named(const tn_loaded_value *v, const char *name)
-{
-    size_t n = strlen(v->key);
-    for (int i = 0; v->values && i < N_PARTS; i++)
-        if (!strncmp(name, v->key, n) && name[n] == '.' && !strcmp(name + n + 1, parts[i])) return i;
-    return -1;
-}
-
-static const tn_loaded_value *sparse_input(const tn_loaded_signature *s, const char *name)
-{
-    for (int i = 0; s && i < s->n_in; i++)
-        if (s->in[i].values && !strcmp(s->in[i].key, name)) return &s->in[i];
-    return NULL;
-}
-
-/* ==== names, values ==== */
-
-/* What a name stands for: an input of the signature, or (s NULL) a value of the graph. *feed: the graph's
- * name. */
-static tn_code find_spec(tn_loaded *m, const tn_loaded_signature *s, const char *name, tn_spec *spec,
-                         const char **feed, tn_error *err)
-{
-    tn_node node;
-    *feed = name;
-    if (!s) {
-        tn_code code = tn_graph_value(tn_loaded_graph(m), name, &node, err);
-        if (code == TN_OK) *spec = (tn_spec){name, tn_node_dtype(node), tn_node_shape(node)};
-        if (code == TN_OK && spec->dtype > TN_REF) spec->dtype -= TN_REF;
-        return code;
-    }
-    for (int i = 0; i < s->n_in; i++) {
-        int part = part_named(&s->in[i], name);
-        if (part >= 0) {
-            *spec = part_spec(&s->in[i], name, part);
-            *feed = part_name(&s->in[i], part);
-            return TN_OK;
-        }
-        if (strcmp(s->in[i].key, name) != 0) continue;
-        if (!s->in[i].name)
-            return usage_error(err, "input '%s' of signature '%s' is %s", name, s->name,
-                               s->in[i].values ? "sparse: only --input takes it" : "composite");
-        *spec = (tn_spec){name, s->in[i].dtype, s->in[i].shape};
-        *feed = s->in[i].name;
-        return TN_OK;
-    }
-    return usage_error(err, "signature '%s' has no input '%s'", s->name, name);
-}
-
-/* Takes the tensor. feed: the graph's name, which may be `name` itself. */
-static tn_code add_binding(bindings *b, const char *name, const char *feed, tn_tensor *t, tn_error *err)
-{
-    char *copy = strdup(name);
-    if (!copy) {
-        tn_tensor_unref(t);
-        return no_memory(err);
-    }
-    b->names[b->n] = copy;
-    b->tensors[b->n] = t;
-    b->feeds[b->n++] = (tn_feed){feed == name ? copy : feed, t};
-    return TN_OK;
-}
-
-static bool is_given(const bindings *in, const char *name)
-{
-    for (int i = 0; i < in->n; i++)
-        if (strcmp(in->names[i], name) == 0) return true;
-    return false;
-}
-
-enum { BIND_INPUT, BIND_EXAMPLES, BIND_DATA };
-
-static bool ends_in(const char *s, const char *end)
-{
-    size_t n = strlen(s), k = strlen(end);
-    return n > k && strcmp(s + n - k, end) == 0;
-}
-
-static tn_code load_data(const char *path, tn_tensor **out, tn_error *err)
-{
-    bool idx = ends_in(path, "-ubyte") || ends_in(path, ".gz") || ends_in(path, ".idx");
-    return idx ? tn_idx_load(path, 0, 0, out, err) : tn_tensor_load(path, out, err);
-}
-
-/* '{"indices": [[0,1]], "values": [2.5], "dense_shape": [2,5]}', or a file of that. */
-static tn_code bind_sparse(values *v, const tn_loaded_value *s, const char *text, bindings *b, tn_error *err)
-{
-    char *file = NULL;
-    literal *l = NULL;
-    tn_code code = ends_in(text, ".json") ? text_of_file(text, &file, err) : TN_OK;
-    if (code == TN_OK) code = literal_parse(file ? file : text, &l, err);
-    free(file);
-    if (code != TN_OK || l->kind != LITERAL_OBJECT || l->count != N_PARTS) {
-        literal_free(l);
-        return usage_error(err, "input '%s' is sparse: give {\"indices\": ..., \"values\": ..., \"dense_shape\": ...}, "
-                           "or --input %s.indices=... and so on", s->key, s->key);
-    }
-    for (int i = 0; code == TN_OK && i < N_PARTS; i++) {
-        char name[512];
-        const literal *part = l->first;
-        while (part && strcmp(part->key, parts[i]) != 0) part = part->next;
-        snprintf(name, sizeof name, "%s.%s", s->key, parts[i]);
-        tn_spec spec = part_spec(s, name, i);
-        tn_tensor *t = NULL;
-        code = !part                   ? usage_error(err, "input '%s' has no '%s'", s->key, parts[i])
-               : b->n == 256           ? usage_error(err, "more than %d inputs", b->n)
-               : is_given(b, name)     ? usage_error(err, "input '%s' is given twice", name)
-                                       : input_literal(&v->in, &spec, part, &t, err);
-        if (code == TN_OK) code = add_binding(b, name, part_name(s, i), t, err);
-    }
-    literal_free(l);
-    return code;
-}
-
-static tn_code bind_one(values *v, tn_loaded *m, const tn_loaded_signature *s, const char *text, int kind,
-                        bindings *b, tn_error *err)
-{
-    tn_spec spec;
-    const char *feed = NULL;
-    tn_tensor *t = NULL;
-    size_t n = input_name(text);
-    if (!n) return usage_error(err, "'%.100s' is not of the form NAME=VALUE", text);
-    if (b->n == 256) return usage_error(err, "more than %d inputs", b->n);
-    char *name = strndup(text, n);
-    if (!name) return no_memory(err);
-    const tn_loaded_value *sparse = kind == BIND_INPUT ? sparse_input(s, name) : NULL;
-    if (sparse) {
-        free(name);
-        return bind_sparse(v, sparse, text + n + 1, b, err);
-    }
-    tn_code code = is_given(b, name) ? usage_error(err, "input '%s' is given twice", name)
-                                     : find_spec(m, s, name, &spec, &feed, err);
-    if (code == TN_OK && kind == BIND_DATA)
-        code = load_data(text + n + 1, &t, err);
-    else if (code == TN_OK && kind == BIND_EXAMPLES)
-        code = input_examples(&spec, text + n + 1, &t, err);
-    else if (code == TN_OK)
-        code = input_tensor(&v->in, "run", &spec, text + n + 1, &t, err);
-    if (code == TN_OK) code = add_binding(b, name, feed, t, err);
-    free(name);
-    return code;
-}
-
-static tn_code bind_all(values *v, tn_loaded *m, const tn_loaded_signature *s, const strings *texts,
-                        bindings *b, tn_error *err)
-{
-    tn_code code = TN_OK;
-    for (int i = 0; code == TN_OK && i < texts->n; i++) code = bind_one(v, m, s, texts->v[i], BIND_INPUT, b, err);
-    for (int i = 0; s && code == TN_OK && i < v->in.examples.n; i++)
-        code = bind_one(v, m, s, v->in.examples.v[i], BIND_EXAMPLES, b, err);
-    b->n_fixed = b->n;
-    for (int i = 0; code == TN_OK && i < v->data.n; i++)
-        code = bind_one(v, m, s, v->data.v[i], BIND_DATA, b, err);
-    return code;
-}
-
-static void drop_bindings(bindings *b)
-{
-    for (int i = 0; i < b->n; i++) {
-        free(b->names[i]);
-        tn_tensor_unref(b->tensors[i]);
-    }
-}
+/* ==== results ==== */
 
 /* Into the folder, or, without one, for people. */
 static tn_code write_result(const char *dir, const char *name, const tn_tensor *t, tn_error *err)
@@ -260,15 +69,15 @@ static tn_code write_all(const char *dir, const char *const *names, tn_tensor **
 /* ==== once, or in steps ==== */
 
 typedef struct wanted {
-    const char *names[256]; /* of the graph */
-    char *keys[256];        /* what results are called */
+    const char *names[RUN_MOST]; /* of the graph */
+    char *keys[RUN_MOST];        /* what results are called */
     int n;
     const strings *targets; /* NULL: none */
 } wanted;
 
 static tn_code want(wanted *w, const char *name, const char *key, tn_error *err)
 {
-    if (w->n == 256) return usage_error(err, "more than %d results", w->n);
+    if (w->n == RUN_MOST) return usage_error(err, "more than %d results", w->n);
     w->names[w->n] = name;
     w->keys[w->n] = strdup(key);
     return w->keys[w->n] ? w->n++, TN_OK : no_memory(err);
@@ -279,9 +88,9 @@ static tn_code want_output(wanted *w, const tn_loaded_signature *s, const tn_loa
     char key[512];
     if (v->name) return want(w, v->name, v->key, err);
     if (!v->values) return usage_error(err, "output '%s' of signature '%s' is composite", v->key, s->name);
-    for (int i = 0; i < N_PARTS; i++) {
-        snprintf(key, sizeof key, "%s.%s", v->key, parts[i]);
-        tn_code code = want(w, part_name(v, i), key, err);
+    for (int i = 0; i < SPARSE_PARTS; i++) {
+        snprintf(key, sizeof key, "%s.%s", v->key, sparse_parts[i]);
+        tn_code code = want(w, run_part_name(v, i), key, err);
         if (code != TN_OK) return code;
     }
     return TN_OK;
@@ -330,7 +139,7 @@ static tn_code run_wanted(tn_loaded *m, const values *v, const bindings *in, con
 {
     static const strings none = {.n = 0};
     const strings *targets = w->targets ? w->targets : &none;
-    tn_tensor *out[256] = {NULL};
+    tn_tensor *out[RUN_MOST] = {NULL};
     steps s = {.session = tn_loaded_session(m), .feeds = in->feeds, .n_feeds = in->n_fixed,
                .data = in->feeds + in->n_fixed, .n_data = in->n - in->n_fixed, .fetches = w->names, .n_fetches = w->n,
                .targets = targets->v, .n_targets = targets->n, .n = v->steps, .batch_size = v->batch_size,
@@ -343,53 +152,18 @@ static tn_code run_wanted(tn_loaded *m, const values *v, const bindings *in, con
     return code == TN_OK && v->save ? tn_loaded_save(m, v->save, err) : code;
 }
 
-/* It has a value of its own where none is given. */
-static bool has_default(tn_loaded *m, const tn_loaded_value *v)
-{
-    tn_node n;
-    tn_error err;
-    if (tn_graph_value(tn_loaded_graph(m), v->name, &n, &err) != TN_OK) return false;
-    return strcmp(tn_operation_type(n.op), "PlaceholderWithDefault") == 0;
-}
-
-/* Puts into name what is missing of an input: its key, or the next part of a sparse one of which some are given. */
-static bool is_missing(const bindings *in, const tn_loaded_value *v, char *name, size_t size)
-{
-    const char *missing = NULL;
-    int given = 0;
-    for (int i = 0; v->values && i < N_PARTS; i++) {
-        snprintf(name, size, "%s.%s", v->key, parts[i]);
-        if (is_given(in, name))
-            given++;
-        else
-            missing = parts[i];
-    }
-    snprintf(name, size, "%s%s%s", v->key, given && missing ? "." : "", given && missing ? missing : "");
-    return v->values ? missing != NULL : !is_given(in, name);
-}
-
-static tn_code all_given(tn_loaded *m, const tn_loaded_signature *s, const bindings *in, tn_error *err)
-{
-    char name[512];
-    for (int i = 0; i < s->n_in; i++)
-        if (is_missing(in, &s->in[i], name, sizeof name) && !(s->in[i].name && has_default(m, &s->in[i])))
-            return usage_error(err, "signature '%s': input '%s' is not given (--input %s=VALUE)", s->name, name,
-                               name);
-    return TN_OK;
-}
-
 static tn_code run_signature(tn_loaded *m, values *v, tn_error *err)
 {
     const tn_loaded_signature *s;
     bindings in = {.n = 0};
     wanted w = {.n = 0};
     tn_code code = tn_loaded_find_signature(m, v->signature, &s, err);
-    if (code == TN_OK) code = bind_all(v, m, s, &v->in.inputs, &in, err);
-    if (code == TN_OK) code = all_given(m, s, &in, err);
+    if (code == TN_OK) code = run_bind(&v->in, &v->in.inputs, &v->data, m, s, &in, err);
+    if (code == TN_OK) code = run_all_given(m, s, &in, err);
     for (int i = 0; code == TN_OK && i < s->n_out; i++) code = want_output(&w, s, &s->out[i], err);
     if (code == TN_OK) code = run_wanted(m, v, &in, &w, err);
     drop_wanted(&w);
-    drop_bindings(&in);
+    run_drop_bindings(&in);
     return code;
 }
 
@@ -404,12 +178,12 @@ static tn_code run_fetches(tn_loaded *m, values *v, tn_error *err)
 {
     bindings in = {.n = 0};
     wanted w = {.n = 0, .targets = &v->targets};
-    tn_code code = bind_all(v, m, NULL, &v->feeds, &in, err);
+    tn_code code = run_bind(&v->in, &v->feeds, &v->data, m, NULL, &in, err);
     if (code == TN_OK) code = run_first(m, v, &in, err);
     for (int i = 0; code == TN_OK && i < v->fetches.n; i++) code = want(&w, v->fetches.v[i], v->fetches.v[i], err);
     if (code == TN_OK) code = run_wanted(m, v, &in, &w, err);
     drop_wanted(&w);
-    drop_bindings(&in);
+    run_drop_bindings(&in);
     return code;
 }
 

@@ -1,13 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run.h - steps of `turnery run` (run_steps.c): the same part of a graph run again and again.
+ * run.h - what the files of `turnery run` share: what is given (run_bind.c), and steps, the same part of a graph run
+ * again and again (run_steps.c).
  */
 #ifndef TN_CMD_RUN_H
 #define TN_CMD_RUN_H
 
-#include "cmd.h"
+#include "inputs.h"
 
 enum { RUN_MOST = 256 };
+
+/* ==== what is given (run_bind.c) ==== */
+
+typedef struct bindings { /* NAME=VALUE, made */
+    char *names[RUN_MOST];
+    tn_feed feeds[RUN_MOST];
+    tn_tensor *tensors[RUN_MOST];
+    int n, n_fixed; /* those from n_fixed on have an example in each row */
+} bindings;
+/* texts: of inputs of the signature, or (s NULL) of values of the graph. data: of those with an example in each row. */
+tn_code run_bind(input_values *v, const strings *texts, const strings *data, tn_loaded *m, const tn_loaded_signature *s,
+                 bindings *b, tn_error *err);
+/* Whether each input of the signature has a value, be it the graph's own. */
+tn_code run_all_given(tn_loaded *m, const tn_loaded_signature *s, const bindings *in, tn_error *err);
+void run_drop_bindings(bindings *b);
+/* The graph's name of a part of a sparse value, by sparse_parts. */
+const char *run_part_name(const tn_loaded_value *v, int part);
+
+/* ==== steps (run_steps.c) ==== */
 
 typedef struct steps {
     tn_session *session;
