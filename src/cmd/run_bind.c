@@ -108,6 +108,7 @@ static tn_code load_data(const char *path, tn_tensor **out, tn_error *err)
     return idx ? tn_idx_load(path, 0, 0, out, err) : tn_tensor_load(path, out, err);
 }
 
+/* All three parts, of an object. */
 static tn_code bind_sparse(const input_values *v, const tn_loaded_value *s, const char *text, bindings *b,
                            tn_error *err)
 {
