@@ -2,6 +2,7 @@
  * W1: the peers' 1-64-64-1 network with Adam on 300 batches of 64 points of sin(3x):
  *   turnery bench bench/training/w1_curve_fitting.c --w W1 --steps 300 --blocks 4 --json */
 #include <math.h>
+#include <stdlib.h>
 #include <turnery.h>
 
 enum { STEPS = 300, BATCH = 64 };

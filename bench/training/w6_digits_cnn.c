@@ -2,6 +2,7 @@
  * W6: the peers' convolutional network with Adam on 6 batches of 128 made-up images of ten classes:
  *   turnery bench bench/training/w6_digits_cnn.c --w W6 --steps 6 --blocks 4 --json */
 #include <math.h>
+#include <stdlib.h>
 #include <turnery.h>
 
 enum { STEPS = 6, BATCH = 128, SIDE = 28 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Fits y = sin(3x) from noisy points with a small network: turnery train curve_fitting.c */
 #include <math.h>
+#include <stdlib.h>
 #include <turnery.h>
 
 struct tn_settings {

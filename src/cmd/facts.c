@@ -83,7 +83,7 @@ static void put_base64(FILE *to, tn_bytes b)
 }
 
 /* The shortest text that reads back as the same number. */
-const char *fact_number(char *text, size_t n, double v, bool is_float)
+static const char *fact_number(char *text, size_t n, double v, bool is_float)
 {
     if (!isfinite(v)) return isnan(v) ? "NaN" : v < 0 ? "-Infinity" : "Infinity";
     for (int digits = is_float ? 6 : 15; digits <= (is_float ? 9 : 17); digits++) {

@@ -20,6 +20,5 @@ bool fact_set(fact *f, const char *p, size_t n);
 void fact_free(fact *f);
 /* Prints what is below root, and forgets it. */
 void fact_flush(FILE *to, fact *root);
-const char *fact_number(char *text, size_t n, double v, bool is_float);
 
 #endif

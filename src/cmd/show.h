@@ -44,8 +44,6 @@ tn_code keep_first(tn_error *first, const tn_error *next);
 
 /* dtype, shape, statistics, values: "tensor" of a checkpoint, an .npy file (show_tensor.c). */
 void tensor_facts(const show_values *v, const tn_tensor *t, facts *f);
-/* Lists a folder's checkpoints and says which is the newest (show_folder.c). */
-tn_code checkpoint_facts(const char *folder, facts *f, tn_error *err);
 /* Tags of all event files below a folder (show_events.c); none: no members. */
 tn_code event_facts(const show_values *v, const char *folder, facts *f, tn_error *err);
 bool has_events(const char *folder);

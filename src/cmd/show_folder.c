@@ -42,7 +42,7 @@ static const char *newest(const tn_checkpoint_list *list)
     return best;
 }
 
-tn_code checkpoint_facts(const char *folder, facts *f, tn_error *err)
+static tn_code checkpoint_facts(const char *folder, facts *f, tn_error *err)
 {
     tn_checkpoint_list list = {.n = 0};
     tn_code code = tn_checkpoint_list_read(folder, &list, err);

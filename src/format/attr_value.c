@@ -155,7 +155,7 @@ static tn_code attr_from(const char *name, const tn_AttrValue *v, tn_arena *a, i
     }
 }
 
-tn_code tn_attr_from_proto(const char *name, const tn_AttrValue *v, tn_arena *a, tn_attr *out, tn_error *err)
+static tn_code attr_from_proto(const char *name, const tn_AttrValue *v, tn_arena *a, tn_attr *out, tn_error *err)
 {
     tn_attr attr;
     tn_code code = attr_from(name, v, a, 0, &attr, err);
@@ -177,7 +177,7 @@ tn_code tn_attrs_from_proto(const tn_AttrEntry_list *list, tn_arena *a, tn_attrs
         const tn_AttrEntry *e = &list->items[i];
         char *key = tn_arena_strndup(a, e->key.p, e->key.n);
         tn_code code =
-            key ? tn_attr_from_proto(key, e->value, a, &r.v[r.n], err) : tn_no_memory(err, e->key.n);
+            key ? attr_from_proto(key, e->value, a, &r.v[r.n], err) : tn_no_memory(err, e->key.n);
         if (code != TN_OK) {
             tn_attrs_drop(&r);
             return code;
@@ -284,7 +284,7 @@ static tn_code attr_to(const tn_attr *attr, tn_arena *a, int depth, tn_AttrValue
     }
 }
 
-tn_code tn_attr_to_proto(const tn_attr *attr, tn_arena *a, tn_AttrValue *out, tn_error *err)
+static tn_code attr_to_proto(const tn_attr *attr, tn_arena *a, tn_AttrValue *out, tn_error *err)
 {
     tn_code code = attr_to(attr, a, 0, out, err);
     if (code != TN_OK) tn_wrap(err, "attribute '%s'", attr->name);
@@ -297,7 +297,7 @@ tn_code tn_attrs_to_proto(const tn_attrs *attrs, tn_arena *a, tn_AttrEntry_list 
         if (!strcmp(attrs->v[i].name, TN_OUTPUT_NAMES)) continue;
         tn_AttrValue *v = tn_attr_put(a, out, attrs->v[i].name);
         if (!v) return tn_no_memory(err, sizeof *v);
-        TN_TRY(tn_attr_to_proto(&attrs->v[i], a, v, err));
+        TN_TRY(attr_to_proto(&attrs->v[i], a, v, err));
     }
     return TN_OK;
 }

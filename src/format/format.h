@@ -93,9 +93,6 @@ tn_code tn_graphdef_export(const tn_graph *g, tn_arena *a, tn_GraphDef **out, tn
 tn_code tn_graphdef_encode(const tn_graph *g, tn_buf *out, tn_error *err);
 /* Text when the path ends in ".pbtxt", else binary. */
 tn_code tn_graphdef_save(const tn_graph *g, const char *path, tn_error *err);
-/* Attributes between the two representations. `a` owns what is made (tensors are counted: drop them). */
-tn_code tn_attr_from_proto(const char *name, const tn_AttrValue *v, tn_arena *a, tn_attr *out, tn_error *err);
-tn_code tn_attr_to_proto(const tn_attr *attr, tn_arena *a, tn_AttrValue *out, tn_error *err);
 
 /* ==== MetaGraph (metagraph.c, signature.c) ==== a graph, how it is saved, and what may be asked of it */
 

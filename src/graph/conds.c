@@ -38,12 +38,12 @@ tn_code tn_cond_unsupported(const tn_pnode *n, const char *why, tn_error *err)
     return tn_fail(err, TN_UNIMPLEMENTED, "conditional: %s [[{{node %s}}]]", why, n->name);
 }
 
-bool tn_is_switch(const tn_pnode *n)
+static bool is_switch(const tn_pnode *n)
 {
     return tn_pnode_is(n, "Switch") || tn_pnode_is(n, "RefSwitch");
 }
 
-bool tn_is_merge(const tn_pnode *n)
+static bool is_merge(const tn_pnode *n)
 {
     return tn_pnode_is(n, "Merge") || tn_pnode_is(n, "RefMerge");
 }
@@ -53,7 +53,7 @@ bool tn_is_merge(const tn_pnode *n)
 /* Equal predicates are one, by whatever ways they come. */
 static tn_pval predicate(tn_pval v)
 {
-    while (tn_pnode_is(v.node, "Identity") || tn_is_switch(v.node) || (tn_is_merge(v.node) && v.node->n_in == 1))
+    while (tn_pnode_is(v.node, "Identity") || is_switch(v.node) || (is_merge(v.node) && v.node->n_in == 1))
         v = v.node->in[0];
     return v;
 }
@@ -83,7 +83,7 @@ tn_code tn_cond_of_switch(conds *c, tn_pnode *sw, tn_error *err)
 
 int tn_condition_of(tn_pval v)
 {
-    return tn_is_switch(v.node) ? v.node->slot + v.index : v.node->mark;
+    return is_switch(v.node) ? v.node->slot + v.index : v.node->mark;
 }
 
 bool tn_condition_within(const conds *c, int inner, int outer)
@@ -113,7 +113,7 @@ static tn_code merge_condition(conds *c, tn_pnode *n, tn_error *err)
 static tn_code find_node_condition(conds *c, tn_pnode *n, tn_error *err)
 {
     n->mark = 0;
-    if (tn_is_merge(n)) return merge_condition(c, n, err);
+    if (is_merge(n)) return merge_condition(c, n, err);
     if (tn_pnode_is(n, "ControlTrigger")) return TN_OK; /* runs whether or not what it waits for did */
     for (int i = 0; i < n->n_in; i++)
         if (!narrow(c, n, tn_condition_of(n->in[i]))) {
@@ -122,7 +122,7 @@ static tn_code find_node_condition(conds *c, tn_pnode *n, tn_error *err)
         }
     for (int i = 0; i < n->n_control; i++) /* those that are added too */
         if (!narrow(c, n, n->control[i]->mark)) TN_TRY(tn_cond_nest_control(c, n, i, err));
-    return tn_is_switch(n) ? tn_cond_of_switch(c, n, err) : TN_OK;
+    return is_switch(n) ? tn_cond_of_switch(c, n, err) : TN_OK;
 }
 
 /* Marks every node; the deepest condition that anything lives under becomes c->depth. */
@@ -141,7 +141,7 @@ static tn_code find_conditions(conds *c, tn_error *err)
     for (int i = 0; i < n_nodes; i++) {
         tn_pnode *n = c->r->nodes[i];
         TN_TRY(find_node_condition(c, n, err));
-        int depth = c->c[n->mark].depth + tn_is_merge(n); /* it may join Switches' outputs themselves */
+        int depth = c->c[n->mark].depth + is_merge(n); /* it may join Switches' outputs themselves */
         c->depth = TN_MAX(c->depth, depth);
     }
     for (int i = 0; i < c->r->n_rets && !c->again; i++) {
@@ -156,18 +156,18 @@ static tn_code find_conditions(conds *c, tn_error *err)
 /* It moves into a branch now. */
 static bool moves(const conds *c, const tn_pnode *n)
 {
-    return c->c[n->mark].depth == c->depth && !tn_is_switch(n) && !tn_is_merge(n);
+    return c->c[n->mark].depth == c->depth && !is_switch(n) && !is_merge(n);
 }
 
 /* It joins branches that are made now. */
 static bool joins(const conds *c, const tn_pnode *n)
 {
-    return tn_is_merge(n) && c->c[n->mark].depth == c->depth - 1;
+    return is_merge(n) && c->c[n->mark].depth == c->depth - 1;
 }
 
 static int level_after(const conds *c, const tn_pnode *before, const tn_pnode *n)
 {
-    bool leaves = moves(c, before) && !moves(c, n) && !tn_is_switch(n) && !tn_is_merge(n);
+    bool leaves = moves(c, before) && !moves(c, n) && !is_switch(n) && !is_merge(n);
     return before->order + (joins(c, before) || leaves);
 }
 
@@ -248,7 +248,7 @@ static tn_dtype dtype_of(const conds *c, tn_pval v)
 /* Through Switches whose outputs live under conditions of the present depth. */
 static tn_pval through(const conds *c, tn_pval v)
 {
-    while (tn_is_switch(v.node) && c->c[v.node->mark].depth == c->depth - 1) v = v.node->in[0];
+    while (is_switch(v.node) && c->c[v.node->mark].depth == c->depth - 1) v = v.node->in[0];
     return v;
 }
 
@@ -380,7 +380,7 @@ static tn_code joined(conds *c, tn_pval v, tn_pval *out, tn_error *err)
 /* What to wait for in place of n: the If it has become part of; Switches' own inputs. */
 static tn_pnode *stands_for(conds *c, tn_pnode *n)
 {
-    while (tn_is_switch(n)) n = n->in[0].node;
+    while (is_switch(n)) n = n->in[0].node;
     return joins(c, n) || moves(c, n) ? c->s[n->slot]->node : n;
 }
 
@@ -503,7 +503,7 @@ static tn_code convert(conds *c, tn_error *err)
 {
     int n = c->r->n_nodes, kept = 0;
     find_levels(c);
-    for (int i = 0; i < n; i++) c->r->nodes[i]->extra = tn_is_merge(c->r->nodes[i]) ? NULL : c->r->nodes[i]->extra;
+    for (int i = 0; i < n; i++) c->r->nodes[i]->extra = is_merge(c->r->nodes[i]) ? NULL : c->r->nodes[i]->extra;
     TN_TRY(move_nodes(c, err));
     for (int i = 0; i < n; i++) TN_TRY(rewrite_node(c, c->r->nodes[i], err));
     for (int i = 0; i < c->r->n_rets; i++) TN_TRY(rewrite_ret(c, &c->r->rets[i], err));
@@ -520,7 +520,7 @@ static tn_code convert(conds *c, tn_error *err)
 static bool has_conds(const tn_region *r)
 {
     for (int i = 0; i < r->n_nodes; i++)
-        if (tn_is_switch(r->nodes[i]) || tn_is_merge(r->nodes[i])) return true;
+        if (is_switch(r->nodes[i]) || is_merge(r->nodes[i])) return true;
     return false;
 }
 

@@ -31,8 +31,6 @@ typedef struct tn_conds {
     int changes;
 } tn_conds;
 
-bool tn_is_switch(const tn_pnode *n);
-bool tn_is_merge(const tn_pnode *n);
 /* Under which condition a value lives: a Switch's outputs under those it makes. */
 int tn_condition_of(tn_pval v);
 bool tn_condition_within(const tn_conds *c, int inner, int outer);

@@ -274,7 +274,8 @@ static tn_code make_outputs(tn_operation *op, const tn_completed *done, tn_arena
     return TN_OK;
 }
 
-tn_code tn_operation_infer(tn_operation *op, tn_error *err)
+/* From what the inputs are now. */
+static tn_code infer_outputs(tn_operation *op, tn_error *err)
 {
     static const tn_info nothing = {.shape = {.rank = -1}, .bound = -1};
     const tn_info *few[8], **in = few;
@@ -337,7 +338,7 @@ static tn_code fill_operation(tn_operation *op, const tn_operation_spec *spec, t
     if (!scratch) return tn_no_memory(err, 0);
     tn_code code = complete(op, spec, scratch, err);
     tn_arena_free(scratch);
-    return code ? code : tn_operation_infer(op, err);
+    return code ? code : infer_outputs(op, err);
 }
 
 static tn_code insert(tn_graph *g, tn_operation *op, tn_error *err)
@@ -460,5 +461,5 @@ tn_code tn_operation_hand_on(tn_operation *op, const tn_node *to, tn_error *err)
     op->in = in;
     op->n_in = op->n_out;
     op->n_control = 0;
-    return tn_operation_infer(op, err);
+    return infer_outputs(op, err);
 }

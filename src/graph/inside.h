@@ -29,8 +29,6 @@ const char *tn_graph_unique(tn_graph *g, tn_arena *a, const char *name);
 tn_code tn_graph_check_open(const tn_graph *g, tn_error *err); /* FAILED_PRECONDITION: frozen */
 void tn_graph_free_functions(tn_graph *g);
 void tn_graph_free_collections(tn_graph *g);
-/* Infers the outputs' shapes again, from what the inputs are now. */
-tn_code tn_operation_infer(tn_operation *op, tn_error *err);
 
 /* ==== what a signature implies (complete.c) ==== */
 typedef struct tn_completed {

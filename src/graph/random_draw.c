@@ -18,7 +18,7 @@ tn_draws tn_draws_at(const tn_philox *p, int64_t at)
     return d;
 }
 
-double tn_draw_uniform(tn_draws *d)
+static double draw_uniform(tn_draws *d)
 {
     if (d->n_uniform == 0) {
         uint32_t w[4];
@@ -29,7 +29,7 @@ double tn_draw_uniform(tn_draws *d)
     return d->uniform[--d->n_uniform];
 }
 
-double tn_draw_normal(tn_draws *d)
+static double draw_normal(tn_draws *d)
 {
     if (d->n_normal == 0) {
         uint32_t w[4];
@@ -45,18 +45,18 @@ double tn_draw_normal(tn_draws *d)
 double tn_draw_gamma(tn_draws *d, double alpha)
 {
     if (isnan(alpha) || alpha < 0) return NAN;
-    if (alpha == 1) return -log1p(-tn_draw_uniform(d));
+    if (alpha == 1) return -log1p(-draw_uniform(d));
     bool small = alpha < 1;
     double scale = alpha + (small ? 2.0 / 3 : -1.0 / 3), c = 1.0 / 3 / sqrt(scale);
     for (;;) {
-        double x = tn_draw_normal(d), v = 1 + c * x;
+        double x = draw_normal(d), v = 1 + c * x;
         if (v <= 0) continue;
         v = v * v * v;
-        double u = tn_draw_uniform(d);
+        double u = draw_uniform(d);
         if (!(u < 1 - 0.0331 * (x * x) * (x * x)) && !(log(u) < 0.5 * x * x + scale * (1 - v + log(v))))
             continue;
         double result = scale * v;
-        if (small) result *= pow(tn_draw_uniform(d), 1 / alpha);
+        if (small) result *= pow(draw_uniform(d), 1 / alpha);
         return result;
     }
 }
@@ -67,7 +67,7 @@ static double poisson_small(tn_draws *d, double rate, double most)
 {
     double limit = exp(-rate), product = 1;
     for (double x = 0;; x++) {
-        product *= tn_draw_uniform(d);
+        product *= draw_uniform(d);
         if (product <= limit && x <= most) return x;
     }
 }
@@ -76,7 +76,7 @@ static double poisson_large(tn_draws *d, double rate, double most)
 {
     double b = 0.931 + 2.53 * sqrt(rate), a = -0.059 + 0.02483 * b, inverse = 1.1239 + 1.1328 / (b - 3.4);
     for (;;) {
-        double u = tn_draw_uniform(d) - 0.5, v = tn_draw_uniform(d), edge = 0.5 - fabs(u);
+        double u = draw_uniform(d) - 0.5, v = draw_uniform(d), edge = 0.5 - fabs(u);
         double k = floor((2 * a / edge + b) * u + rate + 0.43);
         int sign;
         if (k > most) continue;
@@ -111,7 +111,7 @@ static double binomial_few(tn_draws *d, double count, double p)
 {
     double sum = 0, rate = log1p(-p);
     for (int64_t n = 0;; n++) {
-        sum += ceil(log(tn_draw_uniform(d)) / rate);
+        sum += ceil(log(draw_uniform(d)) / rate);
         if (sum > count) return (double)n;
     }
 }
@@ -122,7 +122,7 @@ static double binomial_many(tn_draws *d, double count, double p)
            a = -0.0873 + 0.0248 * b + 0.01 * p, c = count * p + 0.5, tight = 0.92 - 4.2 / b, r = p / (1 - p),
            alpha = (2.83 + 5.1 / b) * deviation, m = floor((count + 1) * p);
     for (;;) {
-        double u = tn_draw_uniform(d), v = tn_draw_uniform(d);
+        double u = draw_uniform(d), v = draw_uniform(d);
         u -= 0.5;
         double edge = 0.5 - fabs(u), k = floor((2 * a / edge + b) * u + c);
         if (edge >= 0.07 && v <= tight) return k;

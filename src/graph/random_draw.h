@@ -18,9 +18,6 @@ typedef struct tn_draws {
 } tn_draws;
 /* Output number `at` of an operator whose generator begins at p. */
 tn_draws tn_draws_at(const tn_philox *p, int64_t at);
-double tn_draw_uniform(tn_draws *d);
-double tn_draw_normal(tn_draws *d);
-
 double tn_draw_gamma(tn_draws *d, double alpha);
 /* At most `most`. A rate that is not a number gives NaN. */
 double tn_draw_poisson(tn_draws *d, double rate, double most);

@@ -484,7 +484,7 @@ tn_code tn_random_int(tn_dtype dtype, const tn_philox *p, int64_t lo, int64_t hi
 tn_code tn_random_bits(tn_dtype dtype, const tn_philox *p, int64_t count, void *out, int threads,
                        tn_error *err);
 
-/* ==== optimizer steps (optimizer.c, optimizer_sparse.c) ==== */
+/* ==== optimizer steps (optimizer.c) ==== */
 
 typedef enum tn_optimizer {
     TN_OPT_SGD,

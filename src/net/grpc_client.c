@@ -29,7 +29,7 @@ static void unlist(tn_grpc_future *f)
     f->before = NULL;
 }
 
-void tn_grpc_future_list(tn_grpc_future **list, tn_grpc_future *f)
+static void list_future(tn_grpc_future **list, tn_grpc_future *f)
 {
     while (*list) list = &(*list)->next;
     f->next = NULL;
@@ -71,7 +71,7 @@ static void finish(tn_grpc_future *f)
     unlist(f);
     f->finished = true;
     if (f->link && c->room.flushing)
-        tn_grpc_future_list(&f->link->ended, f);
+        list_future(&f->link->ended, f);
     else
         report(f);
 }
@@ -139,7 +139,7 @@ void tn_grpc_future_closed(tn_grpc_future *f, uint32_t code)
         f->at = 0;
         unlist(f);
         f->link = NULL;
-        tn_grpc_future_list(&c->waiting, f);
+        list_future(&c->waiting, f);
         tn_grpc_link_wanted_soon(c);
         return;
     }
@@ -232,7 +232,7 @@ bool tn_grpc_future_submit(tn_grpc_future *f, tn_grpc_link *l)
     f->stream = stream;
     f->link = l;
     unlist(f);
-    tn_grpc_future_list(&l->calls, f);
+    list_future(&l->calls, f);
     tn_h2_wake(&l->h2);
     return true;
 }
@@ -249,7 +249,7 @@ static void begin(tn_job *j)
 {
     tn_grpc_future *f = (tn_grpc_future *)j;
     tn_grpc_channel *c = f->channel;
-    tn_grpc_future_list(&c->waiting, f);
+    list_future(&c->waiting, f);
     if (atomic_load(&f->cancelling))
         tn_grpc_future_fail(f, TN_CANCELLED, "Cancelled");
     else if (f->deadline && !tn_timer_set(c->loop, &f->timer, f->deadline))

@@ -83,7 +83,6 @@ tn_code tn_grpc_link_open(tn_grpc_channel *c, int fd, tn_error *err); /* fd -1: 
 void tn_grpc_link_wanted(tn_grpc_channel *c); /* begins to connect, or gives waiting calls to the link */
 void tn_grpc_link_wanted_soon(tn_grpc_channel *c); /* the same when no callback is running any more */
 /* grpc_client.c */
-void tn_grpc_future_list(tn_grpc_future **list, tn_grpc_future *f);
 bool tn_grpc_future_submit(tn_grpc_future *f, tn_grpc_link *l); /* false: the link takes none */
 void tn_grpc_future_header(tn_grpc_future *f, tn_view name, tn_view value);
 void tn_grpc_future_data(tn_grpc_future *f, tn_view bytes);

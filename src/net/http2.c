@@ -87,7 +87,7 @@ bool tn_h2_copy(tn_h2 *h, const void *p, size_t n)
     return true;
 }
 
-bool tn_h2_refer(tn_h2 *h, const void *p, size_t n)
+static bool refer(tn_h2 *h, const void *p, size_t n)
 {
     if (h->ssl || n <= COPIED) return tn_h2_copy(h, p, n);
     add_piece(h->room, p, n);
@@ -103,7 +103,7 @@ bool tn_h2_message(tn_h2 *h, const unsigned char prefix[TN_GRPC_PREFIX], const c
         *at += head;
         n -= head;
     }
-    if (n) ok = ok && tn_h2_refer(h, body + (*at - TN_GRPC_PREFIX), n);
+    if (n) ok = ok && refer(h, body + (*at - TN_GRPC_PREFIX), n);
     *at += n;
     return ok;
 }

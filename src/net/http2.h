@@ -5,7 +5,7 @@
  *
  * Invariants: one thread, its loop's. The session's callbacks may submit anything and may call tn_h2_break; they never
  * free the connection: `lost` is called when no callback is running any more, once, and may free it. What is referred
- * to (tn_h2_refer) stays until `sent` is called. The session's user_data is the tn_h2.
+ * to (the body of tn_h2_message) stays until `sent` is called. The session's user_data is the tn_h2.
  */
 #ifndef TN_NET_HTTP2_H
 #define TN_NET_HTTP2_H
@@ -73,7 +73,6 @@ void tn_h2_break(tn_h2 *h, const char *why);
  * its bytes, copied or (many) referred to. false: no memory. */
 bool tn_h2_has_room(const tn_h2 *h, size_t n);
 bool tn_h2_copy(tn_h2 *h, const void *p, size_t n);
-bool tn_h2_refer(tn_h2 *h, const void *p, size_t n);
 /* n bytes of a gRPC message's prefix and body, which stand at *at together. */
 bool tn_h2_message(tn_h2 *h, const unsigned char prefix[TN_GRPC_PREFIX], const char *body, size_t *at, size_t n);
 /* A data_source_read_length_callback: frames as large as is good. */

@@ -34,7 +34,6 @@ struct tn_value {
 tn_values tn_values_of(tn_builder *b);
 /* Adds one; a name twice is the builder's error. */
 void tn_values_add(tn_values *v, const struct tn_value *value);
-const struct tn_value *tn_values_find(const tn_values *v, const char *name); /* NULL: absent */
 /* The first with TN_DEFAULT_OUTPUT, else the first of all; a node without value when there is none. */
 tn_node tn_values_default(const tn_values *v);
 

@@ -28,7 +28,7 @@ static bool make_room(tn_values *v)
     return false;
 }
 
-const struct tn_value *tn_values_find(const tn_values *v, const char *name)
+static const struct tn_value *find_value(const tn_values *v, const char *name)
 {
     for (int i = 0; i < v->n; i++)
         if (!strcmp(v->v[i].name, name)) return &v->v[i];
@@ -43,7 +43,7 @@ void tn_values_add(tn_values *v, const struct tn_value *value)
         tn_failf(b, TN_INVALID_ARGUMENT, "a value without a name");
     } else if (!value->node.op) {
         tn_failf(b, TN_INVALID_ARGUMENT, "'%.100s' has no value", value->name);
-    } else if (tn_values_find(v, value->name)) {
+    } else if (find_value(v, value->name)) {
         tn_failf(b, TN_ALREADY_EXISTS, "there are two values named '%.100s'", value->name);
     } else if (make_room(v)) {
         v->v[v->n] = *value;
@@ -62,7 +62,7 @@ void tn_output(tn_outputs *out, const char *name, tn_node value, unsigned flags)
 
 tn_node tn_value_of(const tn_values *v, const char *name)
 {
-    const struct tn_value *found = tn_values_find(v, name);
+    const struct tn_value *found = find_value(v, name);
     if (found) return found->node;
     if (!tn_builder_ok(v->builder)) return TN_NONE;
     tn_buf names = {.limit = 600};

@@ -17,7 +17,7 @@ enum { LARGE_BODY = 512 << 10 };
 #define JSON_TYPE "application/json"
 #define HTML_TYPE "text/html"
 
-int tn_rest_http_status(tn_code code)
+static int http_status(tn_code code)
 {
     switch (code) {
     case TN_OK: return 200;
@@ -58,7 +58,7 @@ static void reply(const tn_rest *rest, tn_http_request *r, tn_code code, const c
     }
     if (code == TN_UNAUTHENTICATED) tn_http_reply_header(r, "WWW-Authenticate", "Bearer");
     put_cors(rest, r);
-    tn_http_reply(r, tn_rest_http_status(code), code == TN_OK ? type : JSON_TYPE, body);
+    tn_http_reply(r, http_status(code), code == TN_OK ? type : JSON_TYPE, body);
 }
 
 static void reply_text(tn_http_request *r, int status, const char *type, const char *text)
@@ -325,7 +325,7 @@ static void serve_metrics(const tn_rest *rest, tn_http_request *r)
         return;
     }
     tn_code code = tn_metrics_prometheus(rest->service->metrics, &page, &err);
-    tn_http_reply(r, tn_rest_http_status(code), "text/plain", &page);
+    tn_http_reply(r, http_status(code), "text/plain", &page);
 }
 
 static bool serve_probe(const tn_service *s, tn_http_request *r)

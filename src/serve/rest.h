@@ -61,9 +61,6 @@ tn_code tn_rest_write_predict(const char *const *names, tn_tensor *const *output
 tn_code tn_rest_write_request(const char *signature, const tn_feed *inputs, int n, tn_buf *out, tn_error *err);
 tn_code tn_rest_write_classes(const tn_ClassificationResult *r, tn_buf *out, tn_error *err);
 tn_code tn_rest_write_values(const tn_RegressionResult *r, tn_buf *out, tn_error *err);
-/* protobuf's JSON, fields by their names in the .proto file, those that are no messages also when they are
- * empty; one space a level, from column `depth`. */
-void tn_rest_write_proto(const tn_proto_message *m, const void *message, tn_buf *out);
 /* The answers to questions about status and metadata. */
 tn_code tn_rest_write_status(const tn_GetModelStatusResponse *r, tn_buf *out, tn_error *err);
 tn_code tn_rest_write_metadata(const tn_GetModelMetadataResponse *r, tn_arena *a, tn_buf *out, tn_error *err);
@@ -93,6 +90,5 @@ void tn_rest_log(tn_rest_trip *t, const tn_buf *answer);
 /* The two halves for raw bodies. */
 tn_code tn_rest_raw_begin(tn_rest_trip *t, tn_error *err);
 tn_code tn_rest_raw_finish(tn_rest_trip *t, tn_buf *out, tn_error *err);
-int tn_rest_http_status(tn_code code);
 
 #endif

@@ -182,7 +182,9 @@ static void print_message(printer *p, const tn_proto_message *m, const void *mes
     tn_buf_char(p->out, '}');
 }
 
-void tn_rest_write_proto(const tn_proto_message *m, const void *message, tn_buf *out)
+/* protobuf's JSON, fields by their names in the .proto file, those that are no messages also when they are
+ * empty; one space a level. */
+static void write_proto(const tn_proto_message *m, const void *message, tn_buf *out)
 {
     printer p = {.out = out};
     print_message(&p, m, message);
@@ -191,7 +193,7 @@ void tn_rest_write_proto(const tn_proto_message *m, const void *message, tn_buf 
 
 tn_code tn_rest_write_status(const tn_GetModelStatusResponse *r, tn_buf *out, tn_error *err)
 {
-    tn_rest_write_proto(TN_PROTO(GetModelStatusResponse), r, out);
+    write_proto(TN_PROTO(GetModelStatusResponse), r, out);
     return tn_buf_check(out, err);
 }
 
@@ -205,9 +207,9 @@ tn_code tn_rest_write_metadata(const tn_GetModelMetadataResponse *r, tn_arena *a
                        "Failed to find 'signature_def' key in the GetModelMetadataResponse metadata map.");
     TN_TRY(TN_DECODE(SignatureDefMap, e->value->value, a, &map, err));
     tn_buf_str(out, "{\n\"model_spec\":");
-    tn_rest_write_proto(TN_PROTO(ModelSpec), r->model_spec, out);
+    write_proto(TN_PROTO(ModelSpec), r->model_spec, out);
     tn_buf_str(out, ",\n\"metadata\": {\"signature_def\": ");
-    tn_rest_write_proto(TN_PROTO(SignatureDefMap), map, out);
+    write_proto(TN_PROTO(SignatureDefMap), map, out);
     tn_buf_str(out, "}\n}\n");
     return tn_buf_check(out, err);
 }

@@ -68,7 +68,8 @@ static void release_variants(tn_buffer *b)
 
 /* ==== tensors ==== */
 
-tn_code tn_tensor_too_large(tn_dtype t, const tn_shape *shape, tn_error *err)
+/* RESOURCE_EXHAUSTED "OOM when allocating tensor with shape[2,3] and type float". */
+static tn_code too_large(tn_dtype t, const tn_shape *shape, tn_error *err)
 {
     char text[256], *to = text;
     for (const char *p = tn_shape_text(shape, text, sizeof text); *p; p++)
@@ -86,7 +87,7 @@ static tn_code bytes_of(tn_dtype t, const tn_shape *shape, size_t *out, tn_error
         return tn_fail(err, TN_INVALID_ARGUMENT, "a tensor cannot have dtype %s (%d)", tn_dtype_name(t),
                        (int)t);
     TN_TRY(tn_shape_count_checked(shape, &count, err));
-    if (count > PTRDIFF_MAX / (int64_t)tn_dtype_size(t)) return tn_tensor_too_large(t, shape, err);
+    if (count > PTRDIFF_MAX / (int64_t)tn_dtype_size(t)) return too_large(t, shape, err);
     *out = (size_t)count * tn_dtype_size(t);
     return TN_OK;
 }
@@ -111,7 +112,7 @@ tn_code tn_tensor_alloc(tn_dtype t, const tn_shape *shape, tn_tensor **out, tn_e
     size_t size;
     TN_TRY(bytes_of(t, shape, &size, err));
     tn_buffer *b = tn_buffer_new(size, NULL);
-    if (!b) return tn_tensor_too_large(t, shape, err);
+    if (!b) return too_large(t, shape, err);
     if (!tn_dtype_is_pod(t)) memset(b->data, 0, size);
     if (t == TN_STRING) b->release = release_strings;
     if (t == TN_VARIANT) b->release = release_variants;

@@ -78,8 +78,6 @@ tn_buffer *tn_buffer_ref(tn_buffer *b);
 void tn_buffer_unref(tn_buffer *b);
 
 /* ==== tensors ==== */
-/* RESOURCE_EXHAUSTED "OOM when allocating tensor with shape[2,3] and type float". */
-tn_code tn_tensor_too_large(tn_dtype t, const tn_shape *shape, tn_error *err);
 /* As tn_tensor_new, but POD data is not zeroed. */
 tn_code tn_tensor_alloc(tn_dtype t, const tn_shape *shape, tn_tensor **out, tn_error *err);
 /* A counted tensor on somebody's buffer (takes a reference on it); data inside it. */

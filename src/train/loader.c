@@ -85,7 +85,8 @@ static tn_code compile(tn_arena *a, const char *source, const char *folder, cons
     if (!cc || !*cc) cc = "cc";
     if (!include)
         return tn_fail(err, TN_NOT_FOUND, "turnery.h is not beside the program nor in /usr/local/include");
-    char *argv[] = {(char *)cc, "-std=gnu11",   "-O2",           "-Wall", "-fPIC",
+    /* What a function without a declaration returns is taken for an int: wrong numbers, and no word of it. */
+    char *argv[] = {(char *)cc, "-std=gnu11", "-O2", "-Wall", "-Werror=implicit-function-declaration", "-fPIC",
                     "-shared",  "-I",           (char *)include, "-I",    (char *)(folder ? folder : include),
                     "-o",       (char *)object, (char *)source,  "-lm",   NULL};
     TN_TRY(spawn_compiler(cc, argv, words, &status, err));

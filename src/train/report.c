@@ -5,7 +5,8 @@
  */
 #include "trainer.h"
 
-double tn_trainer_rate(const tn_trainer *t)
+/* Steps per second since the last report, pauses left out. */
+static double rate_of(const tn_trainer *t)
 {
     int64_t us = tn_now_us() - t->window_start - t->paused;
     return us > 0 ? (double)(t->state.step - t->window_step) * 1e6 / (double)us : 0;
@@ -20,7 +21,7 @@ void tn_trainer_tell(tn_trainer *t, tn_news_kind kind, const char *path, const c
                  .run = t->folder->path,
                  .path = path,
                  .reason = reason,
-                 .steps_per_s = tn_trainer_rate(t),
+                 .steps_per_s = rate_of(t),
                  .seconds = (double)(tn_now_us() - t->started) / 1e6};
     if (kind == TN_NEWS_END && n.seconds > 0)
         n.steps_per_s = (double)(t->state.step - t->first_step) / n.seconds;
@@ -69,7 +70,7 @@ tn_code tn_trainer_summarize(tn_trainer *t, tn_error *err)
 {
     const tn_tensor *rate = NULL;
     TN_TRY(tn_events_scalar(t->events, t->state.step, "loss", (float)t->loss, err));
-    TN_TRY(tn_events_scalar(t->events, t->state.step, "steps_per_second", (float)tn_trainer_rate(t), err));
+    TN_TRY(tn_events_scalar(t->events, t->state.step, "steps_per_second", (float)rate_of(t), err));
     if (!t->rate) return TN_OK;
     TN_TRY(tn_callable_run(t->rate, NULL, &rate, err));
     return tn_events_scalar(t->events, t->state.step, "learning_rate", (float)tn_tensor_number(rate, 0), err);

@@ -38,7 +38,6 @@ tn_code tn_trainer_open(tn_job *j, const tn_train_options *o, tn_trainer **out, 
 void tn_trainer_close(tn_trainer *t);
 
 /* ==== report.c ==== */
-double tn_trainer_rate(const tn_trainer *t); /* steps per second since the last report, pauses left out */
 void tn_trainer_tell(tn_trainer *t, tn_news_kind kind, const char *path, const char *reason);
 tn_code tn_trainer_summarize(tn_trainer *t, tn_error *err);
 tn_code tn_trainer_validate(tn_trainer *t, tn_error *err);

@@ -47,8 +47,10 @@ static void on_warning(png_structp png, png_const_charp message)
 
 static png_voidp on_malloc(png_structp png, png_alloc_size_t n)
 {
-    (void)png;
-    return tn_malloc(n);
+    job *j = png_get_mem_ptr(png);
+    void *p = tn_malloc(n);
+    if (!p) j->code = TN_RESOURCE_EXHAUSTED;
+    return p;
 }
 
 static void on_free(png_structp png, png_voidp p)
@@ -171,7 +173,7 @@ tn_code tn_png_decode_bits(tn_view bytes, int channels, int bits, size_t limit, 
     if (channels < 0 || channels > 4) return tn_fail(err, TN_INVALID_ARGUMENT, "PNG: %d channels", channels);
     job j = {.in = bytes, .channels = channels, .bits = bits, .limit = limit ? limit : (size_t)1 << 28};
     j.png =
-        png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &j, on_error, on_warning, NULL, on_malloc, on_free);
+        png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &j, on_error, on_warning, &j, on_malloc, on_free);
     j.info = j.png ? png_create_info_struct(j.png) : NULL;
     if (!j.info) {
         png_destroy_read_struct(&j.png, NULL, NULL);
@@ -221,7 +223,7 @@ tn_code tn_png_encode_bits(const void *pixels, int width, int height, int channe
                        channels);
     job j = {.out = out, .bits = bits, .level = level, .image = {width, height, channels, 1, NULL}};
     j.png =
-        png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &j, on_error, on_warning, NULL, on_malloc, on_free);
+        png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &j, on_error, on_warning, &j, on_malloc, on_free);
     j.info = j.png ? png_create_info_struct(j.png) : NULL;
     j.rows = tn_calloc((size_t)height, sizeof *j.rows);
     size_t before = out->n;

@@ -6,6 +6,8 @@
 printf '#include <turnery.h>\nint x = ;\n' > broken.c
 fails "a file that does not compile" "broken.c does not compile" "$T" train broken.c
 grep -q "broken.c:2" err; ok "the compiler's words are shown"
+printf '#include <turnery.h>\ndouble x(void) { return drand48(); }\n' > undeclared.c
+fails "a function that nobody declares" "undeclared.c does not compile.*drand48" "$T" train undeclared.c
 printf 'int x;\n' > empty.c
 fails "a file without a record" "TN_EXPERIMENT" "$T" check empty.c
 printf '#include <turnery.h>\nTN_EXPERIMENT = {.name = "a b", .run = {.batch_size = -4}};\n' > missing.c
