@@ -71,6 +71,7 @@ typedef struct tn_prepare {
     void *params;
     tn_run_fn run;              /* starts as the record's */
     size_t scratch;             /* bytes handed to run, 64-byte aligned */
+    uint32_t unread;            /* constant inputs at which no run looks: params has them in another form */
     void (*done)(void *params); /* releases what params holds outside the arena; may be NULL */
 } tn_prepare;
 /* params of a type, zeroed, set in p->params; RESOURCE_EXHAUSTED when there is no memory. */

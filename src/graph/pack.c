@@ -20,6 +20,8 @@ static tn_pack *make(tn_packs *all, const void *source, const int64_t key[4], si
     }
     p->owner = all;
     p->source = source;
+    p->bytes = bytes;
+    all->bytes += bytes;
     memcpy(p->key, key, sizeof p->key);
     p->next = all->first;
     all->first = p;
@@ -49,12 +51,37 @@ void tn_pack_release(tn_pack *p)
     for (tn_pack **at = &all->first; last && *at; at = &(*at)->next) {
         if (*at != p) continue;
         *at = p->next;
+        all->bytes -= p->bytes;
         break;
     }
     pthread_mutex_unlock(&all->lock);
     if (!last) return;
     tn_free(p->data);
+    tn_free(p->undo);
     tn_free(p);
+}
+
+tn_pack *tn_pack_find_undo(tn_packs *all, const void *source, size_t bytes)
+{
+    pthread_mutex_lock(&all->lock);
+    tn_pack *p = all->first;
+    while (p && (p->source != source || !p->undo || tn_gemm_unpacks(p->undo) != bytes)) p = p->next;
+    if (p) p->refs++;
+    pthread_mutex_unlock(&all->lock);
+    return p;
+}
+
+void tn_pack_undo(const tn_pack *p, void *source)
+{
+    tn_gemm_unpack_b(p->undo, p->data, source);
+}
+
+size_t tn_packs_bytes(tn_packs *all)
+{
+    pthread_mutex_lock(&all->lock);
+    const size_t bytes = all->bytes;
+    pthread_mutex_unlock(&all->lock);
+    return bytes;
 }
 
 /* ==== packs as tensors ==== */
@@ -101,6 +128,15 @@ static void fill_panels(const void *how, const void *source, void *to)
     tn_gemm_pack_b(how, source, to);
 }
 
+/* Without memory for it, the source stays. */
+static void note_undo(tn_pack *p, const tn_gemm_plan *plan)
+{
+    if (!tn_gemm_unpacks(plan)) return;
+    pthread_mutex_lock(&p->owner->lock);
+    if (!p->undo && (p->undo = tn_malloc(sizeof *p->undo))) *p->undo = *plan;
+    pthread_mutex_unlock(&p->owner->lock);
+}
+
 static void done(void *params)
 {
     tn_product *q = params;
@@ -119,6 +155,8 @@ tn_code tn_product_prepare(tn_prepare *p, const tn_gemm_desc *desc, int b, tn_pr
     if (!d.packs || !q->plan.packed) return TN_OK;
     const int64_t key[4] = {d.n, d.k, d.tb, (int64_t)d.dtype << 32 | (int64_t)q->plan.path << 16 | (q->plan.isa + 1)};
     TN_TRY(tn_pack_take(p->packs, source, key, q->plan.packed, fill_panels, &q->plan, &q->pack, err));
+    note_undo(q->pack, &q->plan);
+    if (b < 32) p->unread |= TN_BIT(b);
     p->done = done;
     return TN_OK;
 }

@@ -17,13 +17,16 @@ typedef struct tn_pack {
     const void *source;
     int64_t key[4];
     int refs;
+    size_t bytes;
     void *data;
+    tn_gemm_plan *undo; /* how the source is made of it; NULL: it cannot be */
 } tn_pack;
 
 /* In a store. All zero: none yet. */
 typedef struct tn_packs {
     pthread_mutex_t lock;
     tn_pack *first;
+    size_t bytes; /* of all */
 } tn_packs;
 
 /* The pack of source under this key, made by fill(how, source, to) when nobody has it. */
@@ -31,6 +34,10 @@ tn_code tn_pack_take(tn_packs *all, const void *source, const int64_t key[4], si
                      void (*fill)(const void *how, const void *source, void *to), const void *how, tn_pack **out,
                      tn_error *err);
 void tn_pack_release(tn_pack *p);
+/* A pack (to be released) of which the source's so many bytes can be made again; NULL: there is none. */
+tn_pack *tn_pack_find_undo(tn_packs *all, const void *source, size_t bytes);
+void tn_pack_undo(const tn_pack *p, void *source);
+size_t tn_packs_bytes(tn_packs *all);
 /* A float tensor of this shape, filled from source; it holds the pack and source. All who ask with the same key share
  * its bytes. */
 tn_code tn_pack_tensor(tn_packs *all, const tn_tensor *source, const int64_t key[4], const tn_shape *shape,

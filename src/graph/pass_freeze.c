@@ -52,6 +52,7 @@ static tn_tensor *settled_value(tn_stored *v)
 {
     pthread_mutex_lock(&v->store->lock);
     bool settled = v->value && !v->updates && v->sets < SETTLED && tn_dtype_is_pod(v->dtype);
+    if (settled) tn_stored_restore(v);
     tn_tensor *t = settled ? tn_tensor_ref(v->value) : NULL;
     pthread_mutex_unlock(&v->store->lock);
     return t;

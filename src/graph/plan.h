@@ -132,6 +132,7 @@ struct tn_step {
     void *params;
     void (*done)(void *params);
     size_t scratch;
+    uint32_t unread; /* constant inputs at which no run looks */
     tn_resource *resource;
     const int *release; /* slots whose values nobody needs after this step */
     int n_release;

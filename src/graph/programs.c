@@ -9,6 +9,8 @@
  */
 #include "programs.h"
 
+#define MOST_AHEAD ((size_t)16 << 20) /* bytes packed for a plan that nobody has asked for yet */
+
 void tn_plan_free(tn_plan *p)
 {
     if (!p) return;
@@ -180,14 +182,21 @@ static tn_code add_bound(tn_session *s, tn_plan *p, tn_program *program, const t
     return tn_no_memory(err, sizeof *b);
 }
 
-static tn_code bind_now(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, int threads, tn_bound **out,
-                        tn_error *err)
+/* most: bytes that the program may add to what is packed; what is more is not kept. */
+static tn_code bind_now(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, int threads, size_t most,
+                        tn_bound **out, tn_error *err)
 {
     tn_bind_options o = {
         .passes = TN_ALL_PASSES & ~s->options.passes_off, .threads = threads, .copying = &p->lower_lock};
     tn_program *program;
     drop_stale(s, p);
+    const size_t before = tn_packs_bytes(&s->store->packs);
     TN_TRY(tn_bind(p->lowered, feeds, &o, &program, err));
+    const size_t after = tn_packs_bytes(&s->store->packs);
+    if (after > before && after - before > most) {
+        tn_program_free(program);
+        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "the plan packs %zu bytes more", after - before);
+    }
     return add_bound(s, p, program, feeds, out, err);
 }
 
@@ -234,7 +243,7 @@ tn_code tn_bound_get(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, i
 {
     tn_pending q;
     if ((*out = take_or_announce(s, p, feeds, threads, &q))) return TN_OK;
-    tn_code code = bind_now(s, p, feeds, threads, out, err);
+    tn_code code = bind_now(s, p, feeds, threads, SIZE_MAX, out, err);
     no_longer_pending(s, p, &q);
     return code;
 }
@@ -245,7 +254,7 @@ tn_code tn_bound_ahead(tn_session *s, tn_plan *p, const tn_tensor *const *feeds,
     pthread_mutex_lock(&s->lock);
     *out = take_bound(s, p, feeds, threads);
     pthread_mutex_unlock(&s->lock);
-    return *out ? TN_OK : bind_now(s, p, feeds, threads, out, err);
+    return *out ? TN_OK : bind_now(s, p, feeds, threads, MOST_AHEAD, out, err);
 }
 
 void tn_bound_put(tn_session *s, tn_bound *b)
@@ -299,6 +308,7 @@ tn_code tn_session_forget_unused(tn_session *s, tn_error *err)
         const tn_resource *res = &v->base;
         tn_view key = address_of(&res);
         if (!v->value || tn_map_get_view(needed, key)) continue;
+        tn_stored_drop_shed(v);
         tn_tensor_unref(v->value);
         v->value = NULL;
         atomic_fetch_add(&s->store->changes, 1);

@@ -62,4 +62,7 @@ tn_code tn_bound_ahead(tn_session *s, tn_plan *p, const tn_tensor *const *feeds,
                        tn_error *err);
 void tn_bound_put(tn_session *s, tn_bound *b);
 
+/* Values of variables that every program knows packed are held so alone (shed.c). */
+void tn_session_shed(tn_session *s);
+
 #endif

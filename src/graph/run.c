@@ -217,6 +217,7 @@ tn_code tn_run_variable(const tn_run *r, int i, const tn_tensor **out, tn_error 
     TN_TRY(variable_of(r, i, &v, err));
     if (holds_lock(r)) {
         if (!v->value) return uninitialized(v, err);
+        tn_stored_restore(v);
         *out = v->value;
         return TN_OK;
     }
@@ -346,6 +347,7 @@ tn_code tn_exec_read(tn_run_context *c, const tn_step *s, tn_error *err)
     tn_stored *v = (tn_stored *)res;
     pthread_mutex_lock(&v->store->lock);
     tn_code code = TN_OK;
+    tn_stored_restore(v);
     if (!v->value) code = uninitialized(v, err);
     else if (c->program->passes & TN_PASS(ALIAS)) tn_value_share(out, v->value);
     else if ((code = tn_tensor_copy(v->value, &copy, err)) == TN_OK) tn_value_take(out, copy);

@@ -100,6 +100,7 @@ void tn_sessions_forget(void)
 void tn_session_rest(tn_session *s)
 {
     tn_blocks_rest(&s->store->blocks);
+    tn_session_shed(s);
 }
 
 int tn_session_threads(const tn_session *s)

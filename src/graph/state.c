@@ -65,6 +65,7 @@ tn_code tn_store_new(uint64_t seed, tn_store **out, tn_error *err)
 void tn_store_free(tn_store *s)
 {
     if (!s) return;
+    for (size_t i = 0; i < tn_map_count(s->variables); i++) tn_stored_drop_shed(tn_map_value(s->variables, i));
     for (size_t i = 0; i < tn_map_count(s->variables); i++) tn_resource_unref(tn_map_value(s->variables, i));
     for (size_t i = 0; i < tn_map_count(s->rngs); i++) tn_resource_unref(tn_map_value(s->rngs, i));
     for (size_t i = 0; i < tn_map_count(s->named); i++) tn_resource_unref(tn_map_value(s->named, i));
@@ -81,6 +82,7 @@ void tn_store_free(tn_store *s)
 static void release_variable(tn_resource *r)
 {
     tn_stored *v = (tn_stored *)r;
+    tn_stored_drop_shed(v);
     tn_tensor_unref(v->value);
     tn_free((char *)r->name);
     tn_free(v);
@@ -168,6 +170,7 @@ tn_code tn_store_rng(tn_store *s, const char *name, int64_t seed, int64_t seed2,
 tn_tensor *tn_variable_value(tn_stored *v)
 {
     pthread_mutex_lock(&v->store->lock);
+    tn_stored_restore(v);
     tn_tensor *t = v->value ? tn_tensor_ref(v->value) : NULL;
     pthread_mutex_unlock(&v->store->lock);
     return t;
@@ -214,6 +217,7 @@ tn_code tn_variable_take(tn_stored *v, tn_tensor *value, tn_error *err)
         return code;
     }
     note_change(v, &v->sets);
+    tn_stored_drop_shed(v);
     tn_tensor_unref(v->value);
     v->value = value;
     return TN_OK;
@@ -222,6 +226,7 @@ tn_code tn_variable_take(tn_stored *v, tn_tensor *value, tn_error *err)
 tn_code tn_variable_set(tn_stored *v, const tn_tensor *value, bool any_shape, tn_error *err)
 {
     TN_TRY(check_fits(v, value, any_shape, err));
+    tn_stored_restore(v);
     note_change(v, &v->sets);
     if (v->value && is_unshared(v->value) && tn_dtype_is_pod(v->dtype) &&
         tn_shape_equal(&v->value->shape, &value->shape)) {
@@ -240,6 +245,7 @@ tn_code tn_variable_unshare(tn_stored *v, tn_tensor **out, tn_error *err)
 {
     if (!v->value)
         return tn_fail(err, TN_FAILED_PRECONDITION, "Attempting to use uninitialized value %s", v->base.name);
+    tn_stored_restore(v);
     note_change(v, &v->updates);
     if (!is_unshared(v->value)) {
         tn_tensor *copy;

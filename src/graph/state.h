@@ -22,6 +22,7 @@ typedef struct tn_stored {
     tn_dtype dtype;
     tn_shape shape;   /* as declared; unknown: any */
     tn_tensor *value; /* NULL: uninitialised */
+    tn_pack *shed;    /* the value's bytes are only here (shed.c); NULL: they are where they belong */
     int sets;         /* how often it was given another value */
     int updates;      /* how often it was changed in place */
 } tn_stored;
@@ -70,6 +71,9 @@ tn_code tn_store_variable(tn_store *s, const char *name, tn_dtype t, const tn_sh
                           tn_error *err);
 /* The generator of an operation by its name, made from its seeds when absent. */
 tn_code tn_store_rng(tn_store *s, const char *name, int64_t seed, int64_t seed2, tn_rng **out, tn_error *err);
+/* With the store's lock held: the value's bytes are there again; they never will be (shed.c). */
+void tn_stored_restore(tn_stored *v);
+void tn_stored_drop_shed(tn_stored *v);
 /* A counted reference to the present value (NULL: uninitialised). */
 tn_tensor *tn_variable_value(tn_stored *v);
 /* Both below expect the store's lock to be held by the caller. */

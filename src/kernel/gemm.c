@@ -502,6 +502,36 @@ void tn_gemm_pack_b(const tn_gemm_plan *p, const void *b, void *packed)
     else if (p->packed) pack_panels(p, t, b, packed, cuts, 0, cuts.panels);
 }
 
+size_t tn_gemm_unpacks(const tn_gemm_plan *p)
+{
+    const tn_gemm_desc *d = &p->d;
+    const bool whole = p->path == PATH_PACKED && p->packed && p->batches == 1 && d->ldb == (d->tb ? d->k : d->n);
+    return whole && (d->dtype == TN_FLOAT || d->dtype == TN_DOUBLE) ? (size_t)(d->n * d->k) * tn_dtype_size(d->dtype)
+                                                                   : 0;
+}
+
+/* A panel of `width` columns, of which b has `cols`. */
+static void unpack_panel(const tn_gemm_desc *d, const char *from, int64_t width, int64_t cols, int64_t size, char *b)
+{
+    for (int64_t k = 0; k < d->k; k++, from += width * size) {
+        if (!d->tb) memcpy(b + k * d->ldb * size, from, (size_t)(cols * size));
+        for (int64_t c = 0; d->tb && c < cols; c++) memcpy(b + (c * d->ldb + k) * size, from + c * size, (size_t)size);
+    }
+}
+
+void tn_gemm_unpack_b(const tn_gemm_plan *p, const void *packed, void *b)
+{
+    const tn_gemm_desc *d = &p->d;
+    const tn_gemm_type *t = type_of(p);
+    const cut cuts = cut_of(p, t);
+    const int64_t size = (int64_t)tn_dtype_size(d->dtype);
+    for (int64_t j = 0; j < cuts.panels; j++) {
+        const int64_t v0 = panel_at(cuts, j), v1 = panel_at(cuts, j + 1), n0 = v0 * t->vl;
+        unpack_panel(d, (const char *)packed + n0 * d->k * size, (v1 - v0) * t->vl, TN_MIN(v1 * t->vl, d->n) - n0, size,
+                     (char *)b + n0 * (d->tb ? d->ldb : 1) * size);
+    }
+}
+
 void tn_gemm_run_packed(const tn_gemm_plan *p, const void *a, const void *packed, const void *bias, void *c,
                         void *scratch, bool backwards)
 {

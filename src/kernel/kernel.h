@@ -84,6 +84,9 @@ void tn_gemm_run(const tn_gemm_plan *plan, const void *a, const void *b, const v
 bool tn_gemm_splits(const float *b, int64_t n);
 /* A b that stays the same over many runs may be packed once (plan->packed bytes, 64-byte aligned). */
 void tn_gemm_pack_b(const tn_gemm_plan *plan, const void *b, void *packed);
+/* Bytes of the b that tn_gemm_unpack_b makes again of what was packed for this plan; 0: it cannot. */
+size_t tn_gemm_unpacks(const tn_gemm_plan *plan);
+void tn_gemm_unpack_b(const tn_gemm_plan *plan, const void *packed, void *b);
 /* backwards: begins at b's other end. The same bits; but who turns round from run to run finds in the cache what
  * was last used there, when b is larger than the cache. */
 void tn_gemm_run_packed(const tn_gemm_plan *plan, const void *a, const void *packed, const void *bias,

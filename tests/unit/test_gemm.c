@@ -143,6 +143,36 @@ static void try_packed(int64_t m, int64_t n, int64_t k)
     tn_free(a), tn_free(b), tn_free(bias), tn_free(want);
 }
 
+/* What was packed comes back, to the last bit; nothing beside it is written. */
+static void try_unpack(tn_dtype t, bool tb, int64_t n, int64_t k)
+{
+    const size_t bytes = (size_t)(n * k) * tn_dtype_size(t);
+    const tn_gemm_desc d = {.dtype = t, .m = 3, .n = n, .k = k, .tb = tb, .packs = true, .threads = 1};
+    tn_gemm_plan p;
+    assert_int_equal(tn_gemm_prepare(&d, &p, NULL), TN_OK);
+    assert_int_equal(tn_gemm_unpacks(&p), bytes);
+    uint8_t *b = tn_malloc(bytes), *again = tn_malloc(bytes + 8);
+    void *packed = tn_aligned_alloc(p.packed);
+    for (size_t i = 0; i < bytes; i++) b[i] = (uint8_t)(i * 37 + i / 256);
+    memset(again, 0xa5, bytes + 8);
+    tn_gemm_pack_b(&p, b, packed);
+    tn_gemm_unpack_b(&p, packed, again);
+    assert_memory_equal(again, b, bytes);
+    for (int i = 0; i < 8; i++) assert_int_equal(again[bytes + (size_t)i], 0xa5);
+    tn_free(b), tn_free(again), tn_free(packed);
+}
+
+static void unpacked_alike(void **state)
+{
+    static const int64_t sizes[] = {8, 15, 16, 33, 47, 48, 49, 97, 130};
+    (void)state;
+    for (size_t i = 0; i < TN_COUNT(sizes); i++)
+        for (int form = 0; form < 4; form++) {
+            try_unpack(form & 1 ? TN_DOUBLE : TN_FLOAT, form & 2, sizes[i], 5);
+            try_unpack(form & 1 ? TN_DOUBLE : TN_FLOAT, form & 2, sizes[i], 300);
+        }
+}
+
 static void packed_alike(void **state)
 {
     static const int64_t rows[] = {1, 2, 5, 20, 64}, columns[] = {8, 16, 47, 48, 49, 96, 97, 130, 150, 1000};
@@ -267,7 +297,7 @@ static void widened_is_not_packed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(shapes), cmocka_unit_test(threads_agree),
-                                       cmocka_unit_test(packed_alike),
+                                       cmocka_unit_test(packed_alike), cmocka_unit_test(unpacked_alike),
                                        cmocka_unit_test(doubles), cmocka_unit_test(batches_broadcast),
                                        cmocka_unit_test(other_types), cmocka_unit_test(widened_is_not_packed)};
     return cmocka_run_group_tests(tests, NULL, NULL);

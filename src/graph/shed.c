@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * shed.c - variables of a session at rest are held once: where every program that took a value for a constant looks at
+ * its packed form alone (pack.h), the value's own pages go back to the system. Whoever wants the value, be it to make
+ * another plan, gets it unpacked, bit for bit.
+ *
+ * Invariants: a value is shed only while each reference to its bytes is known to be that of such a program; all ways
+ * to a variable's value restore it first, under the store's lock.
+ */
+#include "programs.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define LEAST ((size_t)256 << 10) /* bytes that are worth it */
+
+void tn_stored_restore(tn_stored *v)
+{
+    if (!v->shed) return;
+    tn_pack_undo(v->shed, v->value->data);
+    tn_stored_drop_shed(v);
+}
+
+void tn_stored_drop_shed(tn_stored *v)
+{
+    tn_pack_release(v->shed);
+    v->shed = NULL;
+}
+
+/* ==== who looks at it ==== */
+
+static bool lies_in(const tn_program *p, int slot, const tn_tensor *t)
+{
+    const uintptr_t at = (uintptr_t)p->values[slot].data, first = (uintptr_t)t->data;
+    return at >= first && at - first < tn_tensor_bytes(t);
+}
+
+static bool gives(const tn_program *p, const tn_code_range *range, const tn_tensor *t)
+{
+    for (int i = 0; i < range->n_rets; i++)
+        if (lies_in(p, range->rets[i], t)) return true;
+    return false;
+}
+
+static bool step_reads(const tn_program *p, const tn_step *s, const tn_tensor *t)
+{
+    for (int i = 0; i < s->n_in; i++)
+        if (lies_in(p, s->in[i], t) && (i >= 32 || !(s->unread & TN_BIT(i)))) return true;
+    for (int i = 0; i < s->n_sub; i++)
+        if (gives(p, &s->sub[i], t)) return true;
+    return false;
+}
+
+typedef struct users {
+    int of_tensor, of_buffer; /* references that are known */
+    bool reads;
+} users;
+
+static void add_program(const tn_program *p, const tn_tensor *t, users *u)
+{
+    bool has = false;
+    for (int i = 0; i < p->n_owned; i++) {
+        const tn_tensor *o = p->owned[i];
+        if (o == t) u->of_tensor++;
+        else if (o->buffer == t->buffer && atomic_load(&((tn_tensor *)o)->refs) == 1) u->of_buffer++;
+        has = has || o->buffer == t->buffer;
+    }
+    u->reads = u->reads || (has && gives(p, &p->top, t));
+    for (int i = 0; has && !u->reads && i < p->n_steps; i++) u->reads = step_reads(p, &p->steps[i], t);
+}
+
+/* Called with the session's lock held. */
+static users users_of(tn_session *s, const tn_tensor *t)
+{
+    users u = {.of_tensor = 1, .of_buffer = 1}; /* the variable's; the tensor's */
+    for (size_t i = 0; i < tn_map_count(s->plans); i++) {
+        const tn_plan *p = tn_map_value(s->plans, i);
+        for (int k = 0; k < p->n_bound; k++) add_program(p->bound[k]->program, t, &u);
+    }
+    return u;
+}
+
+/* ==== shedding ==== */
+
+/* Whole pages; what is left at the ends is written again when it comes back. */
+static void give_back(const tn_tensor *t)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)t->data;
+    const uintptr_t first = (at + page - 1) / page * page, end = (at + tn_tensor_bytes(t)) / page * page;
+    if (end > first) madvise((char *)t->data + (first - at), end - first, MADV_DONTNEED);
+}
+
+/* Called with the session's and the store's locks held. */
+static void shed(tn_session *s, tn_stored *v)
+{
+    tn_tensor *t = v->value;
+    if (!t || v->shed || v->updates || !t->buffer || tn_tensor_bytes(t) < LEAST) return;
+    tn_pack *pack = tn_pack_find_undo(&s->store->packs, t->data, tn_tensor_bytes(t));
+    if (!pack) return;
+    const users u = users_of(s, t);
+    if (u.reads || atomic_load(&t->refs) != u.of_tensor || atomic_load(&t->buffer->refs) != u.of_buffer) {
+        tn_pack_release(pack);
+        return;
+    }
+    v->shed = pack;
+    give_back(t);
+}
+
+void tn_session_shed(tn_session *s)
+{
+    pthread_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->store->lock);
+    for (size_t i = 0; i < tn_map_count(s->store->variables); i++) shed(s, tn_map_value(s->store->variables, i));
+    pthread_mutex_unlock(&s->store->lock);
+    pthread_mutex_unlock(&s->lock);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Weights of a session at rest: held once, as products want them, where nobody looks at them otherwise; and there again,
+ * bit for bit, for whoever does. */
+#include "plan_test.h"
+
+#include "graph/state.h"
+
+enum { N = 300 }; /* N x N floats are worth it */
+
+static tn_tensor *numbers(int rows, int columns, uint32_t seed)
+{
+    tn_tensor *t;
+    assert_int_equal(tn_tensor_new(TN_FLOAT, &TN_SHAPE(rows, columns), &t, NULL), TN_OK);
+    for (int i = 0; i < rows * columns; i++) {
+        seed = seed * 1664525 + 1013904223;
+        TN_FLOATS(t)[i] = (float)(seed >> 8) / (float)(1 << 24) - 0.5f;
+    }
+    return t;
+}
+
+static void set(fixture *f, const char *name, uint32_t seed)
+{
+    tn_tensor *t = numbers(N, N, seed);
+    assert_ok(tn_session_set(f->s, name, t, &f->err), &f->err);
+    tn_tensor_unref(t);
+}
+
+/* "y" is x times w, "z" x times v transposed, "sum" looks at w's elements while running. */
+static void open_products(fixture *f)
+{
+    fixture_open(f);
+    tn_node x = tn_placeholder(f->b, "x", TN_FLOAT, TN_SHAPE(-1, N)), none = tn_op(f->b, "Fill",
+        TN_INPUTS(tn_ints(f->b, (int64_t[]){N, N}, 2), tn_scalar(f->b, TN_FLOAT, 0)), TN_NO_ATTRS);
+    tn_node w = tn_variable(f->b, "w", none, 0), v = tn_variable(f->b, "v", none, 0);
+    tn_op_named(f->b, "MatMul", "y", TN_INPUTS(x, w), TN_NO_ATTRS);
+    tn_op_named(f->b, "MatMul", "z", TN_INPUTS(x, v), TN_ATTRS(tn_attr_bool("transpose_b", true)));
+    tn_op_named(f->b, "AddV2", "sum", TN_INPUTS(tn_placeholder(f->b, "a", TN_FLOAT, TN_SHAPE(-1, N)), w), TN_NO_ATTRS);
+    tn_op_named(f->b, "Identity", "same", TN_INPUTS(w), TN_NO_ATTRS);
+    fixture_session(f, 0);
+    set(f, "w", 1);
+    set(f, "v", 2);
+}
+
+static tn_tensor *product(fixture *f, const char *fetch, int rows)
+{
+    tn_tensor *x = numbers(rows, N, 77), *y = run_fed(f, &(tn_feed){"x:0", x}, 1, fetch);
+    tn_tensor_unref(x);
+    return y;
+}
+
+static bool is_shed(fixture *f, const char *name)
+{
+    tn_store *s = tn_session_store(f->s);
+    pthread_mutex_lock(&s->lock);
+    const tn_stored *v = tn_map_get(s->variables, name);
+    const bool shed = v && v->shed;
+    pthread_mutex_unlock(&s->lock);
+    return shed;
+}
+
+static void check_same(fixture *f, const char *fetch, int rows, const tn_tensor *want)
+{
+    tn_tensor *got = product(f, fetch, rows);
+    assert_true(tn_tensor_equal(got, want));
+    tn_tensor_unref(got);
+}
+
+static void check_value(fixture *f, const char *name, uint32_t seed)
+{
+    tn_tensor *got, *want = numbers(N, N, seed);
+    assert_ok(tn_session_get(f->s, name, &got, &f->err), &f->err);
+    assert_true(tn_tensor_equal(got, want));
+    tn_tensor_unref(got);
+    tn_tensor_unref(want);
+}
+
+static void test_once(void **state)
+{
+    (void)state;
+    static const char *const fetches[] = {"y:0", "z:0"}, *const names[] = {"w", "v"};
+    static const int rows[] = {2, 3, 40, 100};
+    for (int k = 0; k < 2; k++) {
+        fixture f;
+        open_products(&f);
+        tn_tensor *one = product(&f, fetches[k], 1), *want[TN_COUNT(rows)];
+        assert_false(is_shed(&f, names[k]));
+        tn_session_rest(f.s);
+        assert_true(is_shed(&f, names[k]));
+        assert_false(is_shed(&f, names[1 - k])); /* which no plan knows */
+        check_same(&f, fetches[k], 1, one);
+        assert_true(is_shed(&f, names[k]));
+        for (size_t i = 0; i < TN_COUNT(rows); i++) { /* other plans need it */
+            tn_session_rest(f.s);
+            want[i] = product(&f, fetches[k], rows[i]);
+        }
+        tn_session_rest(f.s);
+        check_same(&f, fetches[k], 1, one);
+        check_value(&f, names[k], k ? 2 : 1);
+        assert_false(is_shed(&f, names[k]));
+        fixture_session(&f, 0); /* one that never rests */
+        set(&f, "w", 1);
+        set(&f, "v", 2);
+        check_same(&f, fetches[k], 1, one);
+        for (size_t i = 0; i < TN_COUNT(rows); i++) {
+            check_same(&f, fetches[k], rows[i], want[i]);
+            tn_tensor_unref(want[i]);
+        }
+        tn_tensor_unref(one);
+        fixture_close(&f);
+    }
+}
+
+static void test_looked_at(void **state)
+{
+    (void)state;
+    fixture f;
+    open_products(&f);
+    tn_tensor *y = product(&f, "y:0", 1), *held, *a = numbers(1, N, 5);
+    assert_ok(tn_session_get(f.s, "w", &held, &f.err), &f.err);
+    tn_session_rest(f.s);
+    assert_false(is_shed(&f, "w")); /* somebody has it */
+    tn_tensor_unref(held);
+    tn_session_rest(f.s);
+    assert_true(is_shed(&f, "w"));
+    tn_tensor *same = run_fed(&f, NULL, 0, "same:0"), *want = numbers(N, N, 1);
+    assert_true(tn_tensor_equal(same, want));
+    tn_tensor_unref(same);
+    tn_session_rest(f.s);
+    assert_false(is_shed(&f, "w")); /* a plan gives it out */
+    fixture_session(&f, 0);
+    set(&f, "w", 1);
+    check_same(&f, "y:0", 1, y);
+    tn_session_rest(f.s);
+    assert_true(is_shed(&f, "w"));
+    tn_tensor *sum = run_fed(&f, &(tn_feed){"a:0", a}, 1, "sum:0");
+    for (int i = 0; i < N * N; i++) assert_true(TN_FLOATS(sum)[i] == TN_FLOATS(a)[i % N] + TN_FLOATS(want)[i]);
+    tn_session_rest(f.s);
+    assert_false(is_shed(&f, "w")); /* a step reads it */
+    check_same(&f, "y:0", 1, y);
+    tn_tensor_unref(sum);
+    tn_tensor_unref(want);
+    tn_tensor_unref(a);
+    tn_tensor_unref(y);
+    fixture_close(&f);
+}
+
+static void test_changed(void **state)
+{
+    (void)state;
+    fixture f;
+    open_products(&f);
+    tn_tensor *before = product(&f, "y:0", 2);
+    tn_session_rest(f.s);
+    assert_true(is_shed(&f, "w"));
+    set(&f, "w", 9);
+    assert_false(is_shed(&f, "w"));
+    check_value(&f, "w", 9);
+    tn_tensor *after = product(&f, "y:0", 2);
+    assert_false(tn_tensor_equal(before, after));
+    tn_session_rest(f.s);
+    assert_true(is_shed(&f, "w"));
+    check_same(&f, "y:0", 2, after);
+    set(&f, "w", 1);
+    check_same(&f, "y:0", 2, before);
+    tn_tensor_unref(before);
+    tn_tensor_unref(after);
+    fixture_close(&f);
+}
+
+/* Some run, some have values or other plans, one makes the session rest all the time: the same answers. */
+typedef struct crowd {
+    fixture *f;
+    tn_tensor *want[4];
+    atomic_int stop, wrong;
+} crowd;
+
+static void *keep_resting(void *p)
+{
+    crowd *c = p;
+    while (!atomic_load(&c->stop)) tn_session_rest(c->f->s);
+    return NULL;
+}
+
+static void *keep_running(void *p)
+{
+    crowd *c = p;
+    tn_error err;
+    const char *fetch = "y:0";
+    for (int i = 0; i < 200; i++) {
+        const int rows = i % 4 + 1;
+        tn_tensor *x = numbers(rows, N, 77), *y = NULL, *w = NULL;
+        if (tn_session_run(c->f->s, &(tn_feed){"x:0", x}, 1, &fetch, 1, &y, NULL, 0, &err) != TN_OK ||
+            !tn_tensor_equal(y, c->want[rows - 1]))
+            atomic_fetch_add(&c->wrong, 1);
+        if (i % 10 == 0 && (tn_session_get(c->f->s, "w", &w, &err) != TN_OK || TN_FLOATS(w)[N * N / 2] == 0))
+            atomic_fetch_add(&c->wrong, 1);
+        tn_tensor_unref(w);
+        tn_tensor_unref(x);
+        tn_tensor_unref(y);
+    }
+    return NULL;
+}
+
+static void test_many_at_once(void **state)
+{
+    (void)state;
+    fixture f;
+    pthread_t rests, runs[2];
+    open_products(&f);
+    crowd c = {.f = &f};
+    for (int i = 0; i < 4; i++) c.want[i] = product(&f, "y:0", i + 1);
+    pthread_create(&rests, NULL, keep_resting, &c);
+    for (int i = 0; i < 2; i++) pthread_create(&runs[i], NULL, keep_running, &c);
+    for (int i = 0; i < 2; i++) pthread_join(runs[i], NULL);
+    atomic_store(&c.stop, 1);
+    pthread_join(rests, NULL);
+    assert_int_equal(atomic_load(&c.wrong), 0);
+    for (int i = 0; i < 4; i++) tn_tensor_unref(c.want[i]);
+    fixture_close(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_once), cmocka_unit_test(test_looked_at),
+                                       cmocka_unit_test(test_changed), cmocka_unit_test(test_many_at_once)};
+    return cmocka_run_group_tests_name("shed", tests, NULL, NULL);
+}
