@@ -254,6 +254,7 @@ static tn_code conv_prepare(tn_prepare *p, const conv *which, tn_conv_desc *d, t
         return code;
     }
     if (c->packed) tn_conv_only_packed(c->kernel);
+    if (c->packed && !tn_conv_reads_both(c->kernel)) p->unread |= TN_BIT(c->filter);
     p->scratch = tn_conv_scratch(c->kernel);
     return TN_OK;
 }

@@ -34,8 +34,13 @@ tn_code tn_pack_take(tn_packs *all, const void *source, const int64_t key[4], si
 {
     pthread_mutex_lock(&all->lock);
     tn_pack *p = find(all, source, key);
-    if (!p && (p = make(all, source, key, bytes))) fill(how, source, p->data);
-    if (p) p->refs++;
+    bool empty = p && p->hollow;
+    if (!p) empty = (p = make(all, source, key, bytes)) != NULL;
+    if (empty) fill(how, source, p->data);
+    if (p) {
+        p->hollow = false;
+        p->refs++;
+    }
     pthread_mutex_unlock(&all->lock);
     if (!p) return tn_no_memory(err, bytes);
     *out = p;
@@ -113,6 +118,7 @@ tn_code tn_pack_tensor(tn_packs *all, const tn_tensor *source, const int64_t key
         tn_free(b);
         return code;
     }
+    h->pack->fills_tensors = true;
     if (atomic_load(&source->refs)) h->source = tn_tensor_ref((tn_tensor *)source);
     *b = (tn_buffer){.data = h->pack->data, .size = bytes, .release = let_go, .owner = h};
     atomic_init(&b->refs, 1);

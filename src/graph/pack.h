@@ -20,6 +20,8 @@ typedef struct tn_pack {
     size_t bytes;
     void *data;
     tn_gemm_plan *undo; /* how the source is made of it; NULL: it cannot be */
+    bool fills_tensors; /* who takes it again fills it in the same way */
+    bool hollow;        /* its bytes have gone until then (shed.c) */
 } tn_pack;
 
 /* In a store. All zero: none yet. */

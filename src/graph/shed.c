@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define LEAST ((size_t)256 << 10) /* bytes that are worth it */
+#define LEAST_PACK ((size_t)16 << 10)
 
 void tn_stored_restore(tn_stored *v)
 {
@@ -29,26 +30,38 @@ void tn_stored_drop_shed(tn_stored *v)
 
 /* ==== who looks at it ==== */
 
-static bool lies_in(const tn_program *p, int slot, const tn_tensor *t)
+typedef struct span {
+    void *data;
+    size_t bytes;
+} span;
+
+static bool lies_in(const tn_program *p, int slot, span x)
 {
-    const uintptr_t at = (uintptr_t)p->values[slot].data, first = (uintptr_t)t->data;
-    return at >= first && at - first < tn_tensor_bytes(t);
+    const uintptr_t at = (uintptr_t)p->values[slot].data, first = (uintptr_t)x.data;
+    return at >= first && at - first < x.bytes;
 }
 
-static bool gives(const tn_program *p, const tn_code_range *range, const tn_tensor *t)
+static bool gives(const tn_program *p, const tn_code_range *range, span x)
 {
     for (int i = 0; i < range->n_rets; i++)
-        if (lies_in(p, range->rets[i], t)) return true;
+        if (lies_in(p, range->rets[i], x)) return true;
     return false;
 }
 
-static bool step_reads(const tn_program *p, const tn_step *s, const tn_tensor *t)
+static bool step_reads(const tn_program *p, const tn_step *s, span x)
 {
     for (int i = 0; i < s->n_in; i++)
-        if (lies_in(p, s->in[i], t) && (i >= 32 || !(s->unread & TN_BIT(i)))) return true;
+        if (lies_in(p, s->in[i], x) && (i >= 32 || !(s->unread & TN_BIT(i)))) return true;
     for (int i = 0; i < s->n_sub; i++)
-        if (gives(p, &s->sub[i], t)) return true;
+        if (gives(p, &s->sub[i], x)) return true;
     return false;
+}
+
+static bool program_reads(const tn_program *p, span x)
+{
+    bool reads = gives(p, &p->top, x);
+    for (int i = 0; !reads && i < p->n_steps; i++) reads = step_reads(p, &p->steps[i], x);
+    return reads;
 }
 
 typedef struct users {
@@ -65,8 +78,7 @@ static void add_program(const tn_program *p, const tn_tensor *t, users *u)
         else if (o->buffer == t->buffer && atomic_load(&((tn_tensor *)o)->refs) == 1) u->of_buffer++;
         has = has || o->buffer == t->buffer;
     }
-    u->reads = u->reads || (has && gives(p, &p->top, t));
-    for (int i = 0; has && !u->reads && i < p->n_steps; i++) u->reads = step_reads(p, &p->steps[i], t);
+    u->reads = u->reads || (has && program_reads(p, (span){t->data, tn_tensor_bytes(t)}));
 }
 
 /* Called with the session's lock held. */
@@ -83,11 +95,11 @@ static users users_of(tn_session *s, const tn_tensor *t)
 /* ==== shedding ==== */
 
 /* Whole pages; what is left at the ends is written again when it comes back. */
-static void give_back(const tn_tensor *t)
+static void give_back(span x)
 {
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)t->data;
-    const uintptr_t first = (at + page - 1) / page * page, end = (at + tn_tensor_bytes(t)) / page * page;
-    if (end > first) madvise((char *)t->data + (first - at), end - first, MADV_DONTNEED);
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)x.data;
+    const uintptr_t first = (at + page - 1) / page * page, end = (at + x.bytes) / page * page;
+    if (end > first) madvise((char *)x.data + (first - at), end - first, MADV_DONTNEED);
 }
 
 /* Called with the session's and the store's locks held. */
@@ -103,14 +115,48 @@ static void shed(tn_session *s, tn_stored *v)
         return;
     }
     v->shed = pack;
-    give_back(t);
+    give_back((span){t->data, tn_tensor_bytes(t)});
+}
+
+/* Programs that hold the pack as a tensor of their own, which nobody else has; -1: one looks at it. */
+static int holders(const tn_program *p, span x)
+{
+    int n = 0;
+    for (int i = 0; i < p->n_owned; i++) {
+        tn_tensor *o = p->owned[i];
+        n += o->data == x.data && atomic_load(&o->refs) == 1 && o->buffer && atomic_load(&o->buffer->refs) == 1;
+    }
+    return n && program_reads(p, x) ? -1 : n;
+}
+
+/* Called with the session's and the packs' locks held. */
+static void empty(tn_session *s, tn_pack *pack)
+{
+    const span x = {pack->data, pack->bytes};
+    int known = 0;
+    if (!pack->fills_tensors || pack->hollow || pack->bytes < LEAST_PACK) return;
+    for (size_t i = 0; i < tn_map_count(s->plans); i++) {
+        const tn_plan *p = tn_map_value(s->plans, i);
+        for (int k = 0; k < p->n_bound; k++) {
+            const int n = holders(p->bound[k]->program, x);
+            if (n < 0) return;
+            known += n;
+        }
+    }
+    if (known != pack->refs) return;
+    pack->hollow = true;
+    give_back(x);
 }
 
 void tn_session_shed(tn_session *s)
 {
+    tn_packs *packs = &s->store->packs;
     pthread_mutex_lock(&s->lock);
     pthread_mutex_lock(&s->store->lock);
     for (size_t i = 0; i < tn_map_count(s->store->variables); i++) shed(s, tn_map_value(s->store->variables, i));
     pthread_mutex_unlock(&s->store->lock);
+    pthread_mutex_lock(&packs->lock);
+    for (tn_pack *p = packs->first; p; p = p->next) empty(s, p);
+    pthread_mutex_unlock(&packs->lock);
     pthread_mutex_unlock(&s->lock);
 }

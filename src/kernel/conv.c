@@ -228,6 +228,11 @@ tn_code tn_conv_pack(const tn_conv *c, const void *filter, void *packed, void *s
     return c->onednn && tn_onednn_packed(c->onednn) ? tn_onednn_pack(c->onednn, filter, packed, scratch, err) : TN_OK;
 }
 
+bool tn_conv_reads_both(const tn_conv *c)
+{
+    return c->amx || c->wide;
+}
+
 void tn_conv_only_packed(tn_conv *c)
 {
     if (c->onednn) tn_onednn_only_packed(c->onednn);

@@ -147,6 +147,8 @@ uint64_t tn_conv_packed_layout(const tn_conv *c);
 tn_code tn_conv_pack(const tn_conv *c, const void *filter, void *packed, void *scratch, tn_error *err);
 /* oneDNN keeps what it has made for whoever asks for the same again: that of nobody goes. */
 void tn_conv_forget_unused(void);
+/* Runs that have a packed filter look at the other one, too. */
+bool tn_conv_reads_both(const tn_conv *c);
 /* From now on runs have a packed filter: what only packing needs is forgotten, and scratch may be less. */
 void tn_conv_only_packed(tn_conv *c);
 /* FORWARD reads in, filter, bias, writes out. BACKWARD_DATA reads out, filter, writes in.

@@ -167,6 +167,70 @@ static void test_changed(void **state)
     fixture_close(&f);
 }
 
+/* ==== weights with factors in them ==== */
+
+/* "s" is x times w, "c" an image (of one channel) convolved with k; each channel of the results times a factor. */
+static void open_scaled(fixture *f)
+{
+    float factors[N];
+    for (int i = 0; i < N; i++) factors[i] = 0.5f + (float)i / N;
+    fixture_open(f);
+    tn_node x = tn_placeholder(f->b, "x", TN_FLOAT, TN_SHAPE(-1, N)), by = constant_floats(f->b, TN_SHAPE(N), factors);
+    tn_node zero = tn_scalar(f->b, TN_FLOAT, 0);
+    tn_node w = tn_variable(f->b, "w", tn_op(f->b, "Fill", TN_INPUTS(tn_ints(f->b, (int64_t[]){N, N}, 2), zero), TN_NO_ATTRS), 0);
+    tn_node k = tn_op(f->b, "Reshape", TN_INPUTS(w, tn_ints(f->b, (int64_t[]){10, 30, 1, N}, 4)), TN_NO_ATTRS);
+    tn_node image = tn_op(f->b, "Reshape", TN_INPUTS(x, tn_ints(f->b, (int64_t[]){-1, 10, 30, 1}, 4)), TN_NO_ATTRS);
+    tn_node conv = tn_op(f->b, "Conv2D", TN_INPUTS(image, k),
+                         TN_ATTRS(tn_attr_ints("strides", (int64_t[]){1, 1, 1, 1}, 4), tn_attr_str("padding", "SAME")));
+    tn_node product = tn_op(f->b, "MatMul", TN_INPUTS(x, w), TN_NO_ATTRS);
+    tn_op_named(f->b, "Mul", "s", TN_INPUTS(product, by), TN_NO_ATTRS);
+    tn_op_named(f->b, "Mul", "c", TN_INPUTS(conv, by), TN_NO_ATTRS);
+    fixture_session(f, 0);
+    set(f, "w", 3);
+}
+
+static int hollow_packs(fixture *f)
+{
+    tn_packs *all = &tn_session_store(f->s)->packs;
+    int n = 0;
+    pthread_mutex_lock(&all->lock);
+    for (const tn_pack *p = all->first; p; p = p->next) n += p->hollow;
+    pthread_mutex_unlock(&all->lock);
+    return n;
+}
+
+static void test_scaled(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        const char *fetch = k ? "c:0" : "s:0";
+        fixture f;
+        open_scaled(&f);
+        tn_tensor *want[3];
+        for (int i = 0; i < 3; i++) want[i] = product(&f, fetch, i + 1);
+        fixture_session(&f, 0);
+        set(&f, "w", 3);
+        for (int i = 0; i < 3; i++) { /* each plan finds what the one before left */
+            check_same(&f, fetch, i + 1, want[i]);
+            tn_session_rest(f.s);
+            if (!k) assert_int_equal(hollow_packs(&f), 1); /* convolutions may look at both forms */
+            check_same(&f, fetch, 1, want[0]);
+            check_same(&f, fetch, i + 1, want[i]);
+        }
+        check_value(&f, "w", 3);
+        set(&f, "w", 4);
+        tn_tensor *other = product(&f, fetch, 1);
+        assert_false(tn_tensor_equal(other, want[0]));
+        tn_session_rest(f.s);
+        check_same(&f, fetch, 1, other);
+        tn_tensor_unref(other);
+        for (int i = 0; i < 3; i++) tn_tensor_unref(want[i]);
+        fixture_close(&f);
+    }
+}
+
+/* ==== at once ==== */
+
 /* Some run, some have values or other plans, one makes the session rest all the time: the same answers. */
 typedef struct crowd {
     fixture *f;
@@ -222,6 +286,7 @@ static void test_many_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_once), cmocka_unit_test(test_looked_at),
-                                       cmocka_unit_test(test_changed), cmocka_unit_test(test_many_at_once)};
+                                       cmocka_unit_test(test_changed), cmocka_unit_test(test_scaled),
+                                       cmocka_unit_test(test_many_at_once)};
     return cmocka_run_group_tests_name("shed", tests, NULL, NULL);
 }
