@@ -201,14 +201,6 @@ const tn_mapped *tn_file_spend_enter(const tn_mapped *m)
     return before;
 }
 
-/* Whole pages only; who looks at them all the same sees them read again. */
-static void give_back(const char *from, size_t n, size_t page)
-{
-    char *first = (char *)(((uintptr_t)from + page - 1) / page * page);
-    char *end = (char *)(((uintptr_t)from + n) / page * page);
-    if (end > first) madvise(first, (size_t)(end - first), MADV_DONTNEED);
-}
-
 void tn_file_take(void *to, const void *from, size_t n)
 {
     const char *p = from;
@@ -221,7 +213,7 @@ void tn_file_take(void *to, const void *from, size_t n)
     for (size_t done = 0; done < n; done += piece) {
         piece = TN_MIN(n - done, PIECE - (size_t)((at + done) % page));
         memcpy((char *)to + done, p + done, piece);
-        give_back(p + done, piece, page);
+        tn_pages_forget((char *)p + done, piece); /* who looks at them all the same sees them read again */
     }
 }
 

@@ -11,6 +11,7 @@
 #endif
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define ALIGNMENT 64
 #define LARGE_PAGE ((size_t)2 << 20)
@@ -83,6 +84,13 @@ char *tn_strdup(const char *s)
 void tn_free(void *p)
 {
     free(p);
+}
+
+void tn_pages_forget(void *p, size_t n)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)p;
+    const uintptr_t first = (at + page - 1) / page * page, end = (at + n) / page * page;
+    if (end > first) madvise((char *)p + (first - at), end - first, MADV_DONTNEED);
 }
 
 void tn_memory_trim(void)

@@ -363,12 +363,6 @@ static tn_code bind_into(tn_program *p, tn_binding *b, const tn_lowered *l, cons
     return emit_range(&e, b->top, NULL, &p->top, err);
 }
 
-static int by_address(const void *a, const void *b)
-{
-    const uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* Some of the n values, ascending by address, is (a part of) the tensor. */
 static bool is_among(const uintptr_t *values, int n, const tn_tensor *t)
 {
@@ -394,7 +388,7 @@ static tn_code drop_unused(tn_program *p, tn_arena *a, tn_error *err)
         p->slots[i].constant = NULL;
     }
     for (int i = 0; i < p->n_frozen; i++) values[n++] = (uintptr_t)p->frozen[i].value->data;
-    if (n) qsort(values, (size_t)n, sizeof *values, by_address);
+    if (n) qsort(values, (size_t)n, sizeof *values, tn_by_address);
     for (int i = 0; i < p->n_owned; i++) {
         if (is_among(values, n, p->owned[i])) p->owned[kept++] = p->owned[i];
         else tn_tensor_unref(p->owned[i]);

@@ -36,7 +36,7 @@ static tn_code find_writes(tn_binding *b, const tn_region *r, written *w, tn_err
     return TN_OK;
 }
 
-static int by_address(const void *a, const void *b)
+int tn_by_address(const void *a, const void *b)
 {
     uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
     return x < y ? -1 : x > y;
@@ -44,7 +44,7 @@ static int by_address(const void *a, const void *b)
 
 static bool is_written(const written *w, const tn_resource *res)
 {
-    return w->n && bsearch(&res, w->v, (size_t)w->n, sizeof *w->v, by_address);
+    return w->n && bsearch(&res, w->v, (size_t)w->n, sizeof *w->v, tn_by_address);
 }
 
 /* The value of a variable that seems to stay as it is, with a reference; NULL: read it in every run. */
@@ -106,7 +106,7 @@ tn_code tn_pass_freeze(tn_binding *b, tn_region *r, tn_error *err)
     written w = {0};
     TN_TRY(find_writes(b, r, &w, err));
     if (w.unknown) return TN_OK;
-    if (w.n) qsort(w.v, (size_t)w.n, sizeof *w.v, by_address);
+    if (w.n) qsort(w.v, (size_t)w.n, sizeof *w.v, tn_by_address);
     return freeze_reads(b, r, &w, err);
 }
 

@@ -190,6 +190,7 @@ tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bin
 void tn_program_free(tn_program *p);
 /* What the program took for constants are still the variables' values; else it must not run again. */
 bool tn_program_is_fresh(tn_program *p);
+int tn_by_address(const void *a, const void *b); /* for qsort and bsearch: of pointers (pass_freeze.c) */
 
 /* ==== the stages of binding ==== each works on the private copy */
 typedef struct tn_binding {

@@ -9,9 +9,6 @@
  */
 #include "programs.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #define LEAST ((size_t)256 << 10) /* bytes that are worth it */
 #define LEAST_PACK ((size_t)16 << 10)
 
@@ -94,14 +91,6 @@ static users users_of(tn_session *s, const tn_tensor *t)
 
 /* ==== shedding ==== */
 
-/* Whole pages; what is left at the ends is written again when it comes back. */
-static void give_back(span x)
-{
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)x.data;
-    const uintptr_t first = (at + page - 1) / page * page, end = (at + x.bytes) / page * page;
-    if (end > first) madvise((char *)x.data + (first - at), end - first, MADV_DONTNEED);
-}
-
 /* Called with the session's and the store's locks held. */
 static void shed(tn_session *s, tn_stored *v)
 {
@@ -115,7 +104,7 @@ static void shed(tn_session *s, tn_stored *v)
         return;
     }
     v->shed = pack;
-    give_back((span){t->data, tn_tensor_bytes(t)});
+    tn_pages_forget(t->data, tn_tensor_bytes(t));
 }
 
 /* Programs that hold the pack as a tensor of their own, which nobody else has; -1: one looks at it. */
@@ -145,7 +134,7 @@ static void empty(tn_session *s, tn_pack *pack)
     }
     if (known != pack->refs) return;
     pack->hollow = true;
-    give_back(x);
+    tn_pages_forget(x.data, x.bytes);
 }
 
 void tn_session_shed(tn_session *s)
