@@ -200,12 +200,21 @@ static int split_tags(char *text, const char **tags, int most)
     return n;
 }
 
+static tn_code open_graph(const char *path, const tn_session_options *o, tn_loaded **out, tn_error *err)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    tn_code code = tn_load_graph(path, o, out, err);
+    if (code == TN_DATA_LOSS && strncmp(name, "saved_model.pb", 14) == 0)
+        return usage_error(err, "%s: no GraphDef; a SavedModel is run by its folder, without --graph", path);
+    return code;
+}
+
 static tn_code open_model(const values *v, const strings *rest, tn_loaded **out, tn_error *err)
 {
     tn_session_options o = {
         .threads = (int)v->threads, .memory_limit = v->limits.memory, .time_limit = v->limits.time};
     const char *tags[16];
-    if (v->graph) return tn_load_graph(v->graph, &o, out, err);
+    if (v->graph) return open_graph(v->graph, &o, out, err);
     if (v->meta_graph) return tn_load_meta_graph(v->meta_graph, v->checkpoint, &o, out, err);
     if (rest->n != 1) return usage_error(err, "one SavedModel folder, or --graph, or --meta_graph, is wanted");
     char *text = v->tag_set ? strdup(v->tag_set) : NULL;

@@ -56,6 +56,7 @@ run=$(run_of swapped)
 "$T" train --resume "$run" --epochs=2 > out 2> err && cmp other.c "$run/source/other.c" && cmp own.h "$run/source/own.h"; ok "and goes on from the run's own copy"
 
 M=$HERE/../golden/models/train_mlp_adagrad
+fails "a SavedModel is no graph" "run by its folder" "$T" run --graph "$HERE/../golden/models/half_plus_two/saved_model/1/saved_model.pb" --fetch y:0
 feeds="--feed features:0=$M/train/feeds/features.npy --feed labels:0=$M/train/feeds/labels.npy"
 "$T" run --meta_graph "$M/saver/model.ckpt.meta" --checkpoint "$M/saver/model.ckpt" $feeds --target train_op --steps 3 --fetch loss:0 --save on/m2 > out 2> err
 [ -f on/m2.index ] && [ -f on/m2.meta ] && grep -q '^model_checkpoint_path: "m2"' on/checkpoint; ok "run trains on and saves the full set"
