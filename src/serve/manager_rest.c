@@ -15,6 +15,14 @@ static int64_t interval(const tn_manager *m)
     return (int64_t)((m->options.rest_seconds > 0 ? m->options.rest_seconds : USUAL_REST) * 1e6);
 }
 
+/* Who asks has a reference beside the manager's and the routes', and leaves blocks behind before giving it back. */
+static bool is_asked(const tn_tracked *v)
+{
+    const tn_servable *s = v->servable;
+    const int own = v->state == TN_STATE_AVAILABLE ? 2 : 1;
+    return atomic_load(&s->refs) > own || atomic_load_explicit(&s->asked, memory_order_relaxed) != s->asked_before;
+}
+
 /* One that nobody has asked since the last look, kept; *awake: others were asked. With the lock held. */
 static tn_servable *take_tired(tn_manager *m, bool *awake)
 {
@@ -23,11 +31,11 @@ static tn_servable *take_tired(tn_manager *m, bool *awake)
         for (int j = 0; j < m->models[i]->n; j++) {
             tn_servable *s = m->models[i]->v[j]->servable;
             if (!s) continue;
-            const uint64_t asked = atomic_load_explicit(&s->asked, memory_order_relaxed);
-            const bool rests = asked == s->asked_before;
-            *awake = *awake || !rests;
-            if (rests && !s->rests && !found) found = tn_servable_keep(s);
-            if (found == s) s->rests = true;
+            const bool asked = is_asked(m->models[i]->v[j]);
+            *awake = *awake || asked;
+            if (asked || s->rests || found) continue;
+            found = tn_servable_keep(s);
+            s->rests = true;
         }
     return found;
 }
