@@ -71,7 +71,7 @@ def truncated(rng):
                 shape=n, means=p[0], stdevs=p[1], minvals=p[2], maxvals=p[3], **k), n, *p, tol=CLOSE[t])
             yield case("StatelessParameterizedTruncatedNormal", lambda n, k, *p: raw.StatelessParameterizedTruncatedNormal(
                 shape=n, seed=k, means=p[0], stddevs=p[1], minvals=p[2], maxvals=p[3]), n, rng.integers(0, 1000, 2).astype(I64), *p,
-                       grad=[2, 3, 4, 5] if t != F16 and np.isfinite(low + high) else [], tol=(2e-4, 1e-4) if t == F32 else CLOSE[t])
+                       grad=[2, 3, 4, 5] if t != F16 and np.isfinite(low + high) else [], tol=(2e-4, 1e-4) if t == F32 else (1e-8, 1e-9) if t == F64 else CLOSE[t])
     t = F32
     for shape, parts in (((5, 3), ((3,), (), (1,), (3,))), ((5, 3, 2), ((3, 1), (2,), (), (1, 1))), ((4, 2), ((3,), (), (), ())), ((0, 2), ((2,), (), (), ())), ((3, 250), ((3,), (3,), (1,), ()))):
         low = [draw(rng, t, *s, low=a, high=b) for s, (a, b) in zip(parts, ((-1, 1), (0.5, 2), (-3, 0), (1, 4)))]
