@@ -227,6 +227,15 @@ struct tn_op {
     const char *pointwise;  /* name in kernel/'s fused program, with TN_POINTWISE */
 };
 
+/* A record of an operator with state that has nothing to prepare; in the file's own macros, where rows share more. */
+#define TN_STATE_OP(Name, Run, Infer, Flags, Dynamic, Sig)      \
+    const tn_op tn_op_##Name = {.name = #Name,                  \
+                                .sig = Sig,                     \
+                                .infer = Infer,                 \
+                                .run = Run,                     \
+                                .flags = TN_STATEFUL | (Flags), \
+                                .dynamic = (Dynamic)}
+
 static inline bool tn_op_is_dynamic(const tn_op *op, int o)
 {
     return op->dynamic >> (o < 31 ? o : 31) & 1;

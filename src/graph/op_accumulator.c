@@ -321,13 +321,7 @@ static tn_code step_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-#define ACCUMULATOR(Name, Run, Infer, Dynamic, Sig)               \
-    const tn_op tn_op_##Name = {.name = #Name,                    \
-                                .sig = Sig,                       \
-                                .infer = Infer,                   \
-                                .run = Run,                       \
-                                .flags = TN_STATEFUL | TN_EFFECT, \
-                                .dynamic = (Dynamic)}
+#define ACCUMULATOR(Name, Run, Infer, Dynamic, Sig) TN_STATE_OP(Name, Run, Infer, TN_EFFECT, Dynamic, Sig)
 #define NEW                                                                                              \
     "; dtype:type{numbertype} shape:shape container:string=\"\" shared_name:string=\"\" reduction_type:" \
     "string{MEAN,SUM}=\"MEAN\""

@@ -212,13 +212,7 @@ static tn_code incomplete(tn_run *r, tn_pieces *b, tn_error *err)
     return TN_OK;
 }
 
-#define BARRIER(Name, Run, Infer, Dynamic, Sig)                                    \
-    const tn_op tn_op_##Name = {.name = #Name,                                     \
-                                .sig = Sig,                                        \
-                                .infer = Infer,                                    \
-                                .run = Run,                                        \
-                                .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT, \
-                                .dynamic = (Dynamic)}
+#define BARRIER(Name, Run, Infer, Dynamic, Sig) TN_STATE_OP(Name, Run, Infer, TN_EFFECT | TN_NO_GRADIENT, Dynamic, Sig)
 #define ON_BARRIER(Name, What, Infer, Dynamic, Sig)     \
     static tn_code What##_run(tn_run *r, tn_error *err) \
     {                                                   \

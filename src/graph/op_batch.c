@@ -145,9 +145,7 @@ static tn_code unbatch_grad_run(tn_run *r, tn_error *err)
     return tn_run_output_share(r, 0, r->in[2], err);
 }
 
-#define BATCH(Name, Run, Sig)    \
-    const tn_op tn_op_##Name = { \
-        .name = #Name, .sig = Sig, .infer = tn_infer_none, .run = Run, .flags = TN_STATEFUL, .dynamic = ~0u}
+#define BATCH(Name, Run, Sig) TN_STATE_OP(Name, Run, tn_infer_none, 0, ~0u, Sig)
 BATCH(Batch, batch_run,
       "in_tensors:[T] -> batched_tensors:[T] batch_index:int64 id:int64; num_batch_threads:int "
       "max_batch_size:int "

@@ -154,13 +154,7 @@ static tn_code nothing_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-#define CACHE(Op, Infer, Run, Flags, Dynamic, Sig)                             \
-    const tn_op tn_op_##Op = {.name = #Op,                                     \
-                              .sig = Sig,                                      \
-                              .infer = Infer,                                  \
-                              .run = Run,                                      \
-                              .flags = TN_STATEFUL | TN_NO_GRADIENT | (Flags), \
-                              .dynamic = Dynamic}
+#define CACHE(Op, Infer, Run, Flags, Dynamic, Sig) TN_STATE_OP(Op, Run, Infer, TN_NO_GRADIENT | (Flags), Dynamic, Sig)
 CACHE(AnonymousMemoryCache, tn_infer_scalar, anonymous_run, 0, TN_BIT(0),
       "-> handle:resource deleter:variant;");
 CACHE(DummyMemoryCache, tn_infer_scalar, dummy_run, 0, TN_BIT(0), "-> handle:resource;");

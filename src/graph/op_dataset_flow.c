@@ -130,13 +130,7 @@ static tn_code dummy_run(tn_run *r, tn_error *err)
     TN_TRY(tn_run_own_resource(r, TN_RES_DUMMY, "data:", make_dummy, &res, err));
     return tn_run_new_resource(r, 0, res, err);
 }
-#define DUMMY(Op, Sig)                                               \
-    const tn_op tn_op_##Op = {.name = #Op,                           \
-                              .sig = "-> handle:resource;" Sig,      \
-                              .infer = tn_infer_scalar,              \
-                              .run = dummy_run,                      \
-                              .flags = TN_STATEFUL | TN_NO_GRADIENT, \
-                              .dynamic = TN_BIT(0)}
+#define DUMMY(Op, Sig) TN_STATE_OP(Op, dummy_run, tn_infer_scalar, TN_NO_GRADIENT, TN_BIT(0), "-> handle:resource;" Sig)
 #define SHARED " container:string=\"\" shared_name:string=\"\""
 DUMMY(ThreadPoolHandle, " num_threads:int max_intra_op_parallelism:int=1 display_name:string" SHARED);
 DUMMY(ExperimentalThreadPoolHandle, " num_threads:int max_intra_op_parallelism:int=1 display_name:string" SHARED);

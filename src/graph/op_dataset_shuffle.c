@@ -118,13 +118,8 @@ static tn_code nothing_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-#define GENERATOR(Op, Infer, Run, Flags, Dynamic, Sig)                         \
-    const tn_op tn_op_##Op = {.name = #Op,                                     \
-                              .sig = Sig,                                      \
-                              .infer = Infer,                                  \
-                              .run = Run,                                      \
-                              .flags = TN_STATEFUL | TN_NO_GRADIENT | (Flags), \
-                              .dynamic = Dynamic}
+#define GENERATOR(Op, Infer, Run, Flags, Dynamic, Sig) \
+    TN_STATE_OP(Op, Run, Infer, TN_NO_GRADIENT | (Flags), Dynamic, Sig)
 GENERATOR(AnonymousSeedGenerator, tn_infer_scalar, generator_run, 0, TN_BIT(0),
           "seed:int64 seed2:int64 reshuffle:bool -> handle:resource deleter:variant;");
 GENERATOR(AnonymousRandomSeedGenerator, tn_infer_scalar, generator_run, 0, TN_BIT(0),

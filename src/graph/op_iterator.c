@@ -294,13 +294,7 @@ static tn_code reduce_run(tn_run *r, tn_error *err)
 
 /* ==== rows ==== */
 
-#define ITERATOR(Op, Infer, Run, Flags, Dynamic, Sig)         \
-    const tn_op tn_op_##Op = {.name = #Op,                    \
-                              .sig = Sig,                     \
-                              .infer = Infer,                 \
-                              .run = Run,                     \
-                              .flags = TN_STATEFUL | (Flags), \
-                              .dynamic = Dynamic}
+#define ITERATOR(Op, Infer, Run, Flags, Dynamic, Sig) TN_STATE_OP(Op, Run, Infer, Flags, Dynamic, Sig)
 #define NAMED "-> handle:resource; shared_name:string container:string" TN_DATA_OUT
 ITERATOR(Iterator, tn_infer_scalar, named_run, 0, TN_BIT(0), NAMED);
 ITERATOR(IteratorV2, tn_infer_scalar, named_run, 0, TN_BIT(0), NAMED);

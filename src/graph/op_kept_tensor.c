@@ -119,13 +119,7 @@ static tn_code delete_run(tn_run *r, tn_error *err)
     return close_kept(k, code);
 }
 
-#define KEPT(Name, Run, Infer, Dynamic, Sig)                                       \
-    const tn_op tn_op_##Name = {.name = #Name,                                     \
-                                .sig = Sig,                                        \
-                                .infer = Infer,                                    \
-                                .run = Run,                                        \
-                                .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT, \
-                                .dynamic = (Dynamic)}
+#define KEPT(Name, Run, Infer, Dynamic, Sig) TN_STATE_OP(Name, Run, Infer, TN_EFFECT | TN_NO_GRADIENT, Dynamic, Sig)
 KEPT(GetSessionHandle, handle_run, tn_infer_scalar, 0, "value:T -> handle:string; T:type");
 KEPT(GetSessionTensor, get_run, tn_infer_none, TN_BIT(0), "handle:string -> value:dtype; dtype:type");
 KEPT(DeleteSessionTensor, delete_run, tn_infer_none, 0, "handle:string -> ;");

@@ -105,14 +105,7 @@ static tn_code consume_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-#define MUTEX(Name, Run, Infer, Flags, Dynamic, Sig)            \
-    const tn_op tn_op_##Name = {.name = #Name,                  \
-                                .sig = Sig,                     \
-                                .infer = Infer,                 \
-                                .run = Run,                     \
-                                .flags = TN_STATEFUL | (Flags), \
-                                .dynamic = (Dynamic)}
-MUTEX(MutexV2, mutex_run, tn_infer_scalar, TN_NO_GRADIENT, TN_BIT(0),
-      "-> resource:resource; container:string=\"\" shared_name:string=\"\"");
-MUTEX(MutexLock, lock_run, tn_infer_scalar, TN_EFFECT, 0, "mutex:resource -> mutex_lock:variant;");
-MUTEX(ConsumeMutexLock, consume_run, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT, 0, "mutex_lock:variant -> ;");
+TN_STATE_OP(MutexV2, mutex_run, tn_infer_scalar, TN_NO_GRADIENT, TN_BIT(0),
+            "-> resource:resource; container:string=\"\" shared_name:string=\"\"");
+TN_STATE_OP(MutexLock, lock_run, tn_infer_scalar, TN_EFFECT, 0, "mutex:resource -> mutex_lock:variant;");
+TN_STATE_OP(ConsumeMutexLock, consume_run, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT, 0, "mutex_lock:variant -> ;");

@@ -324,30 +324,23 @@ static tn_code bucketize_infer(tn_infer *c, tn_error *err)
 
 /* ==== records ==== */
 
-#define QUANTILES(Name, Run, Infer, Flags, Dynamic, Sig)        \
-    const tn_op tn_op_##Name = {.name = #Name,                  \
-                                .sig = Sig,                     \
-                                .infer = Infer,                 \
-                                .run = Run,                     \
-                                .flags = TN_STATEFUL | (Flags), \
-                                .dynamic = (Dynamic)}
 #define STREAMS "quantile_stream_resource_handle:resource "
-QUANTILES(BoostedTreesQuantileStreamResourceHandleOp, handle_run, tn_infer_scalar, 0, TN_BIT(0),
-          "-> resource:resource; container:string=\"\" shared_name:string=\"\"");
-QUANTILES(IsBoostedTreesQuantileStreamResourceInitialized, initialized_run, tn_infer_scalar, 0, 0,
-          STREAMS "-> is_initialized:bool;");
-QUANTILES(BoostedTreesCreateQuantileStreamResource, create_run, tn_infer_none, TN_EFFECT, 0,
-          STREAMS "epsilon:float num_streams:int64 -> ; max_elements:int=1099511627776");
-QUANTILES(BoostedTreesQuantileStreamResourceDeserialize, deserialize_run, tn_infer_none, TN_EFFECT, 0,
-          STREAMS "bucket_boundaries:num_streams*float -> ; num_streams:int>=1");
-QUANTILES(BoostedTreesQuantileStreamResourceGetBucketBoundaries, boundaries_run, tn_infer_none, 0, ~0u,
-          STREAMS "-> bucket_boundaries:num_features*float; num_features:int>=0");
-QUANTILES(BoostedTreesQuantileStreamResourceAddSummaries, add_run, tn_infer_none, TN_EFFECT, 0,
-          STREAMS "summaries:num_features*float -> ; num_features:int>=0");
-QUANTILES(BoostedTreesQuantileStreamResourceFlush, flush_run, tn_infer_none, TN_EFFECT, 0,
-          STREAMS "num_buckets:int64 -> ; generate_quantiles:bool=false");
-QUANTILES(BoostedTreesFlushQuantileSummaries, flush_summaries_run, tn_infer_none, TN_EFFECT, ~0u,
-          STREAMS "-> summaries:num_features*float; num_features:int>=0");
+TN_STATE_OP(BoostedTreesQuantileStreamResourceHandleOp, handle_run, tn_infer_scalar, 0, TN_BIT(0),
+            "-> resource:resource; container:string=\"\" shared_name:string=\"\"");
+TN_STATE_OP(IsBoostedTreesQuantileStreamResourceInitialized, initialized_run, tn_infer_scalar, 0, 0,
+            STREAMS "-> is_initialized:bool;");
+TN_STATE_OP(BoostedTreesCreateQuantileStreamResource, create_run, tn_infer_none, TN_EFFECT, 0,
+            STREAMS "epsilon:float num_streams:int64 -> ; max_elements:int=1099511627776");
+TN_STATE_OP(BoostedTreesQuantileStreamResourceDeserialize, deserialize_run, tn_infer_none, TN_EFFECT, 0,
+            STREAMS "bucket_boundaries:num_streams*float -> ; num_streams:int>=1");
+TN_STATE_OP(BoostedTreesQuantileStreamResourceGetBucketBoundaries, boundaries_run, tn_infer_none, 0, ~0u,
+            STREAMS "-> bucket_boundaries:num_features*float; num_features:int>=0");
+TN_STATE_OP(BoostedTreesQuantileStreamResourceAddSummaries, add_run, tn_infer_none, TN_EFFECT, 0,
+            STREAMS "summaries:num_features*float -> ; num_features:int>=0");
+TN_STATE_OP(BoostedTreesQuantileStreamResourceFlush, flush_run, tn_infer_none, TN_EFFECT, 0,
+            STREAMS "num_buckets:int64 -> ; generate_quantiles:bool=false");
+TN_STATE_OP(BoostedTreesFlushQuantileSummaries, flush_summaries_run, tn_infer_none, TN_EFFECT, ~0u,
+            STREAMS "-> summaries:num_features*float; num_features:int>=0");
 const tn_op tn_op_BoostedTreesMakeQuantileSummaries = {
     .name = "BoostedTreesMakeQuantileSummaries",
     .sig = "float_values:num_features*float example_weights:float epsilon:float -> "

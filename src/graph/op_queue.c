@@ -69,13 +69,7 @@ static tn_code new_run(tn_run *r, tn_error *err)
     return tn_run_new_resource(r, 0, res, err);
 }
 
-#define QUEUE(Name, Sig)                                               \
-    const tn_op tn_op_##Name = {.name = #Name,                         \
-                                .sig = Sig,                            \
-                                .infer = tn_infer_scalar,              \
-                                .run = new_run,                        \
-                                .flags = TN_STATEFUL | TN_NO_GRADIENT, \
-                                .dynamic = TN_BIT(0)}
+#define QUEUE(Name, Sig) TN_STATE_OP(Name, new_run, tn_infer_scalar, TN_NO_GRADIENT, TN_BIT(0), Sig)
 #define SHARED " capacity:int=-1 container:string=\"\" shared_name:string=\"\""
 #define SHUFFLED                                                                             \
     " capacity:int=-1 min_after_dequeue:int=0 seed:int=0 seed2:int=0 container:string=\"\" " \
@@ -192,13 +186,7 @@ static tn_code enqueue_many_run(tn_run *r, tn_error *err)
     return tn_queue_put(q, r, r->in[1]->shape.dim[0], make_row, r, err);
 }
 
-#define ON_QUEUE(Name, Flags, Run, Infer, Dynamic, Sig)                     \
-    const tn_op tn_op_##Name = {.name = #Name,                              \
-                                .sig = Sig,                                 \
-                                .infer = Infer,                             \
-                                .run = Run,                                 \
-                                .flags = TN_STATEFUL | TN_EFFECT | (Flags), \
-                                .dynamic = (Dynamic)}
+#define ON_QUEUE(Name, Flags, Run, Infer, Dynamic, Sig) TN_STATE_OP(Name, Run, Infer, TN_EFFECT | (Flags), Dynamic, Sig)
 #define PUT " components:[Tcomponents] -> ; Tcomponents:list(type)>=1 timeout_ms:int=-1"
 ON_QUEUE(QueueEnqueue, TN_NO_GRADIENT, enqueue_run, tn_infer_none, 0, "handle:&string" PUT);
 ON_QUEUE(QueueEnqueueV2, 0, enqueue_run, tn_infer_none, 0, "handle:resource" PUT);

@@ -64,15 +64,8 @@ static tn_code new_run(tn_run *r, tn_error *err)
     return tn_run_named_resource(r, 0, TN_RES_READER, name, make_reader, err);
 }
 
-#define READER(Name, Handle, Attrs)                                                                          \
-    const tn_op tn_op_##Name = {                                                                             \
-        .name = #Name,                                                                                       \
-        .sig = "-> reader_handle:" Handle "; " Attrs,                                                        \
-        .infer = tn_infer_scalar,                                                                            \
-        .run = new_run,                                                                                      \
-        .flags = TN_STATEFUL | TN_NO_GRADIENT,                                                               \
-        .dynamic = TN_BIT(0),                                                                                \
-    }
+#define READER(Name, Handle, Attrs) \
+    TN_STATE_OP(Name, new_run, tn_infer_scalar, TN_NO_GRADIENT, TN_BIT(0), "-> reader_handle:" Handle "; " Attrs)
 #define SHARED "container:string=\"\" shared_name:string=\"\""
 #define FIXED "header_bytes:int=0 record_bytes:int footer_bytes:int=0 hop_bytes:int=0 " SHARED
 READER(FixedLengthRecordReader, "&string", FIXED);
@@ -109,13 +102,7 @@ static tn_code use(tn_run *r, tn_arena *a, use_fn f, tn_error *err)
     }                                                                \
     TN_RUN_IN_ARENA(Name, Name##_used)
 
-#define ONE(Name, Run, Infer, Dynamic, Sig)                                        \
-    const tn_op tn_op_##Name = {.name = #Name,                                     \
-                                .sig = Sig,                                        \
-                                .infer = Infer,                                    \
-                                .run = Run,                                        \
-                                .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT, \
-                                .dynamic = (Dynamic)}
+#define ONE(Name, Run, Infer, Dynamic, Sig) TN_STATE_OP(Name, Run, Infer, TN_EFFECT | TN_NO_GRADIENT, Dynamic, Sig)
 /* Both versions; Rest of the signature, by what handles are declared as. */
 #define ON_READER(Name, Run, Infer, Dynamic, Rest)                              \
     ONE(Name, Run, Infer, Dynamic, "reader_handle:&string" Rest("&string"));    \

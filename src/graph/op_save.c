@@ -20,15 +20,7 @@ static tn_code restore_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
-#define FILES(NAME, DYNAMIC, SIG)                          \
-    const tn_op tn_op_##NAME = {                           \
-        .name = #NAME,                                     \
-        .sig = SIG,                                        \
-        .infer = restore_infer,                            \
-        .run = refuse,                                     \
-        .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT, \
-        .dynamic = DYNAMIC,                                \
-    }
+#define FILES(NAME, DYNAMIC, SIG) TN_STATE_OP(NAME, refuse, restore_infer, TN_EFFECT | TN_NO_GRADIENT, DYNAMIC, SIG)
 FILES(SaveV2, 0,
       "prefix:string tensor_names:string shape_and_slices:string tensors:[dtypes] -> ; "
       "dtypes:list(type)>=1");

@@ -173,15 +173,7 @@ static tn_code take_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
-#define SPARSE_MAP(Name, Infer, Dynamic, Sig)  \
-    const tn_op tn_op_##Name = {               \
-        .name = #Name,                         \
-        .sig = Sig,                            \
-        .infer = Infer,                        \
-        .run = map_run,                        \
-        .flags = TN_STATEFUL | TN_NO_GRADIENT, \
-        .dynamic = Dynamic,                    \
-    }
+#define SPARSE_MAP(Name, Infer, Dynamic, Sig) TN_STATE_OP(Name, map_run, Infer, TN_NO_GRADIENT, Dynamic, Sig)
 SPARSE_MAP(AddSparseToTensorsMap, one_infer, 0,
            "sparse_indices:int64 sparse_values:T sparse_shape:int64 -> sparse_handle:int64; T:type "
            "container:string=\"\" shared_name:string=\"\"");

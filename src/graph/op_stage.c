@@ -117,15 +117,10 @@ static tn_code clear_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-#define STAGE(Name, Run, Infer, Dynamic, Sig, Least)                                                        \
-    const tn_op tn_op_##Name = {.name = #Name,                                                              \
-                                .sig =                                                                      \
-                                    Sig "; capacity:int>=0=0 memory_limit:int>=0=0 dtypes:list(type)" Least \
-                                        " container:string=\"\" shared_name:string=\"\"",                   \
-                                .infer = Infer,                                                             \
-                                .run = Run,                                                                 \
-                                .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,                          \
-                                .dynamic = (Dynamic)}
+#define STAGE(Name, Run, Infer, Dynamic, Sig, Least) \
+    TN_STATE_OP(Name, Run, Infer, TN_EFFECT | TN_NO_GRADIENT, Dynamic, \
+                Sig "; capacity:int>=0=0 memory_limit:int>=0=0 dtypes:list(type)" Least \
+                    " container:string=\"\" shared_name:string=\"\"")
 STAGE(Stage, stage_run, tn_infer_none, 0, "values:[dtypes] -> ", ">=1");
 STAGE(Unstage, unstage_run, tn_infer_none, ~0u, "-> values:[dtypes]", ">=1");
 STAGE(StagePeek, peek_run, tn_infer_none, ~0u, "index:int32 -> values:[dtypes]", ">=1");

@@ -223,14 +223,9 @@ static tn_code clear(tn_run *r, tn_pieces *p, tn_error *err)
     return TN_OK;
 }
 
-#define ROW(Name, What, Infer, Dynamic, Sig, Types)                                           \
-    const tn_op tn_op_##Name = {.name = #Name,                                                \
-                                .sig = Sig "; capacity:int>=0=0 memory_limit:int>=0=0 " Types \
-                                           " container:string=\"\" shared_name:string=\"\"",  \
-                                .infer = Infer,                                               \
-                                .run = What##_run,                                            \
-                                .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,            \
-                                .dynamic = (Dynamic)}
+#define ROW(Name, What, Infer, Dynamic, Sig, Types) \
+    TN_STATE_OP(Name, What##_run, Infer, TN_EFFECT | TN_NO_GRADIENT, Dynamic, \
+                Sig "; capacity:int>=0=0 memory_limit:int>=0=0 " Types " container:string=\"\" shared_name:string=\"\"")
 #define ON_AREA(Name, What, Infer, Dynamic, Sig, Types) \
     static tn_code What##_run(tn_run *r, tn_error *err) \
     {                                                   \

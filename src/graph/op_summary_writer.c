@@ -352,14 +352,8 @@ TN_RUN_IN_ARENA(import_run, import)
 
 /* ==== records ==== */
 
-#define WRITER(Name, Run, Sig)                             \
-    const tn_op tn_op_##Name = {                           \
-        .name = #Name,                                     \
-        .sig = "writer:resource " Sig,                     \
-        .infer = tn_infer_none,                            \
-        .run = Run##_run,                                  \
-        .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT, \
-    }
+#define WRITER(Name, Run, Sig) \
+    TN_STATE_OP(Name, Run##_run, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT, 0, "writer:resource " Sig)
 const tn_op tn_op_SummaryWriter = {
     .name = "SummaryWriter",
     .sig = "-> writer:resource; shared_name:string=\"\" container:string=\"\"",

@@ -132,14 +132,9 @@ static tn_code find_run(tn_run *r, tn_error *err)
     return code;
 }
 
-#define FIND(Name, Handle)                                                                               \
-    const tn_op tn_op_##Name = {                                                                         \
-        .name = #Name,                                                                                   \
-        .sig = "table_handle:" Handle " keys:Tin default_value:Tout -> values:Tout; Tin:type Tout:type", \
-        .infer = find_infer,                                                                             \
-        .run = find_run,                                                                                 \
-        .flags = TN_STATEFUL | TN_NO_GRADIENT,                                                           \
-    }
+#define FIND(Name, Handle) \
+    TN_STATE_OP(Name, find_run, find_infer, TN_NO_GRADIENT, 0, \
+                "table_handle:" Handle " keys:Tin default_value:Tout -> values:Tout; Tin:type Tout:type")
 FIND(LookupTableFind, "&string");
 FIND(LookupTableFindV2, "resource");
 
@@ -190,12 +185,7 @@ static tn_code remove_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-#define CHANGE(NAME, RUN, SIG)                          \
-    const tn_op tn_op_##NAME = {.name = #NAME,          \
-                                .sig = SIG,             \
-                                .infer = tn_infer_none, \
-                                .run = RUN,             \
-                                .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT}
+#define CHANGE(NAME, RUN, SIG) TN_STATE_OP(NAME, RUN, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT, 0, SIG)
 #define KEYS_VALUES " keys:Tin values:Tout -> ; Tin:type Tout:type"
 #define INITIALIZE " keys:Tkey values:Tval -> ; Tkey:type Tval:type"
 CHANGE(LookupTableImport, import_run, "table_handle:&string" KEYS_VALUES);
@@ -218,14 +208,8 @@ static tn_code size_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-#define SIZE(Name, Handle)                               \
-    const tn_op tn_op_##Name = {                         \
-        .name = #Name,                                   \
-        .sig = "table_handle:" Handle " -> size:int64;", \
-        .infer = tn_infer_scalar,                        \
-        .run = size_run,                                 \
-        .flags = TN_STATEFUL | TN_NO_GRADIENT,           \
-    }
+#define SIZE(Name, Handle) \
+    TN_STATE_OP(Name, size_run, tn_infer_scalar, TN_NO_GRADIENT, 0, "table_handle:" Handle " -> size:int64;")
 SIZE(LookupTableSize, "&string");
 SIZE(LookupTableSizeV2, "resource");
 

@@ -109,14 +109,9 @@ static tn_code from_file_run(tn_run *r, tn_error *err)
     return from_file(r, t, (tn_view){s->p, s->n}, err);
 }
 
-#define FROM_FILE(Name, Handle)                                                                      \
-    const tn_op tn_op_##Name = {                                                                     \
-        .name = #Name,                                                                               \
-        .sig = "table_handle:" Handle " filename:string -> ; key_index:int>=-2 value_index:int>=-2 " \
-               "vocab_size:int>=-1=-1 delimiter:string=\"\\t\" offset:int=0",                        \
-        .infer = tn_infer_none,                                                                      \
-        .run = from_file_run,                                                                        \
-        .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,                                           \
-    }
+#define FROM_FILE(Name, Handle) \
+    TN_STATE_OP(Name, from_file_run, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT, 0, \
+                "table_handle:" Handle " filename:string -> ; key_index:int>=-2 value_index:int>=-2 " \
+                "vocab_size:int>=-1=-1 delimiter:string=\"\\t\" offset:int=0")
 FROM_FILE(InitializeTableFromTextFile, "&string");
 FROM_FILE(InitializeTableFromTextFileV2, "resource");

@@ -6,13 +6,7 @@
  */
 #include "tensor_array.h"
 
-#define OLD(Name, Infer, Run, Flags, Dynamic, Sig)              \
-    const tn_op tn_op_##Name = {.name = #Name,                  \
-                                .sig = Sig,                     \
-                                .infer = Infer,                 \
-                                .run = tn_array_##Run##_run,    \
-                                .flags = TN_STATEFUL | (Flags), \
-                                .dynamic = (Dynamic)}
+#define OLD(Name, Infer, Run, Flags, Dynamic, Sig) TN_STATE_OP(Name, tn_array_##Run##_run, Infer, Flags, Dynamic, Sig)
 #define OLD_NEW(Name, Run, Sig) OLD(Name, tn_array_##Run##_infer, Run, TN_NO_GRADIENT, TN_BIT(0), Sig)
 #define OLD_READ(Name, Run, Sig) OLD(Name, tn_array_##Run##_infer, Run, 0, TN_BIT(0), Sig)
 #define OLD_CONCAT(Name, Run, Sig) OLD(Name, tn_array_##Run##_infer, Run, 0, TN_BIT(0) | TN_BIT(1), Sig)

@@ -376,9 +376,7 @@ static tn_code debug_infer(tn_infer *c, tn_error *err)
 
 /* ==== records ==== */
 
-#define TREES(Name, Run, Infer, Flags, Sig) \
-    const tn_op tn_op_##Name = {            \
-        .name = #Name, .sig = Sig, .infer = Infer, .run = Run, .flags = TN_STATEFUL | (Flags)}
+#define TREES(Name, Run, Infer, Flags, Sig) TN_STATE_OP(Name, Run, Infer, Flags, 0, Sig)
 const tn_op tn_op_BoostedTreesEnsembleResourceHandleOp = {
     .name = "BoostedTreesEnsembleResourceHandleOp",
     .sig = "-> resource:resource; container:string=\"\" shared_name:string=\"\"",

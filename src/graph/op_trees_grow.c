@@ -493,14 +493,8 @@ TN_RUN_IN_ARENA(update_v2_run, update_v2)
 
 /* ==== records ==== */
 
-#define GROW(Name, Run, Infer, Sig)                        \
-    const tn_op tn_op_##Name = {                           \
-        .name = #Name,                                     \
-        .sig = "tree_ensemble_handle:resource " Sig,       \
-        .infer = Infer,                                    \
-        .run = Run,                                        \
-        .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT, \
-    }
+#define GROW(Name, Run, Infer, Sig) \
+    TN_STATE_OP(Name, Run, Infer, TN_EFFECT | TN_NO_GRADIENT, 0, "tree_ensemble_handle:resource " Sig)
 GROW(BoostedTreesCenterBias, center_run, tn_infer_scalar,
      "mean_gradients:float mean_hessians:float l1:float l2:float -> continue_centering:bool;");
 GROW(BoostedTreesUpdateEnsemble, update_run, tn_infer_none,
