@@ -69,11 +69,8 @@ tn_code tn_exec_if(tn_run_context *c, const tn_step *s, tn_error *err)
 }
 
 /* Heap results first leave their slots, so that replacing one argument does not disturb another. */
-static tn_code next_iteration(tn_run_context *c, const tn_code_range *body, tn_error *err)
+static tn_code pass_heap_values(tn_run_context *c, const tn_code_range *body, tn_error *err)
 {
-    for (int i = 0; i < body->n_rets; i++)
-        if (body->rets[i] != body->args[i] && !on_heap(c, body->args[i]))
-            TN_TRY(move_value(c, body->rets[i], body->args[i], err));
     tn_tensor **taken = tn_calloc((size_t)body->n_rets + 1, sizeof *taken);
     tn_code code = taken ? TN_OK : tn_no_memory(err, 0);
     for (int i = 0; code == TN_OK && i < body->n_rets; i++)
@@ -85,6 +82,17 @@ static tn_code next_iteration(tn_run_context *c, const tn_code_range *body, tn_e
         if (taken[i]) tn_value_take(&c->values[body->args[i]], taken[i]);
     tn_free(taken);
     return code;
+}
+
+static tn_code next_iteration(tn_run_context *c, const tn_code_range *body, tn_error *err)
+{
+    bool heap = false;
+    for (int i = 0; i < body->n_rets; i++) {
+        if (body->rets[i] == body->args[i]) continue;
+        heap |= on_heap(c, body->args[i]) || on_heap(c, body->rets[i]);
+        if (!on_heap(c, body->args[i])) TN_TRY(move_value(c, body->rets[i], body->args[i], err));
+    }
+    return heap ? pass_heap_values(c, body, err) : TN_OK;
 }
 
 static tn_code goes_on(tn_run_context *c, const tn_code_range *cond, bool *out, tn_error *err)
