@@ -61,6 +61,8 @@ char *tn_strdup(const char *s);
 void tn_free(void *p);
 /* Whole pages of these bytes go back to the system: who looks at them again sees zeros, or the file's. */
 void tn_pages_forget(void *p, size_t n);
+/* What is mapped of the program and its libraries and can be read from their files again: of a process that waits. */
+void tn_memory_forget_code(void);
 void tn_memory_trim(void); /* what the allocator has and nobody uses goes back to the system, if it can */
 /* Test hook: makes the n-th allocation from now (1 = the next) in this process fail, once; 0 = off. */
 void tn_malloc_fail_at(int64_t n);

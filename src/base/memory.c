@@ -9,6 +9,9 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#ifdef __linux__
+#include <link.h>
+#endif
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -92,6 +95,42 @@ void tn_pages_forget(void *p, size_t n)
     const uintptr_t first = (at + page - 1) / page * page, end = (at + n) / page * page;
     if (end > first) madvise((char *)p + (first - at), end - first, MADV_DONTNEED);
 }
+
+#ifdef __linux__
+/* Its dynamic section says that code was changed when it was loaded: there would be no reading it again. */
+static bool has_changed_code(const struct dl_phdr_info *o)
+{
+    for (int i = 0; i < o->dlpi_phnum; i++) {
+        if (o->dlpi_phdr[i].p_type != PT_DYNAMIC) continue;
+        const ElfW(Dyn) *d = (const ElfW(Dyn) *)(o->dlpi_addr + o->dlpi_phdr[i].p_vaddr);
+        for (; d->d_tag != DT_NULL; d++)
+            if (d->d_tag == DT_TEXTREL || (d->d_tag == DT_FLAGS && (d->d_un.d_val & DF_TEXTREL))) return true;
+    }
+    return false;
+}
+
+/* What can be written is left alone; that is also where addresses were set before it became read-only. */
+static int forget_code(struct dl_phdr_info *o, size_t size, void *unused)
+{
+    (void)size, (void)unused;
+    if (has_changed_code(o)) return 0;
+    for (int i = 0; i < o->dlpi_phnum; i++) {
+        const ElfW(Phdr) *h = &o->dlpi_phdr[i];
+        if (h->p_type != PT_LOAD || (h->p_flags & PF_W)) continue;
+        tn_pages_forget((void *)(o->dlpi_addr + h->p_vaddr), h->p_memsz);
+    }
+    return 0;
+}
+
+void tn_memory_forget_code(void)
+{
+    dl_iterate_phdr(forget_code, NULL);
+}
+#else
+void tn_memory_forget_code(void)
+{
+}
+#endif
 
 void tn_memory_trim(void)
 {

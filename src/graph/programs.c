@@ -264,6 +264,38 @@ void tn_bound_put(tn_session *s, tn_bound *b)
     pthread_mutex_unlock(&s->lock);
 }
 
+void tn_bound_asked(tn_bound *b)
+{
+    if (!atomic_load_explicit(&b->asked, memory_order_relaxed))
+        atomic_store_explicit(&b->asked, true, memory_order_relaxed);
+}
+
+/* One that nobody has asked for, out of its table. Called with the lock held. */
+static tn_program *take_unasked(tn_plan *p)
+{
+    for (int i = 0; i < p->n_bound; i++) {
+        tn_bound *b = p->bound[i];
+        if (b->refs || atomic_load(&b->asked)) continue;
+        tn_program *gone = b->program;
+        tn_free(b);
+        p->bound[i] = p->bound[--p->n_bound];
+        return gone;
+    }
+    return NULL;
+}
+
+bool tn_session_forget_ahead(tn_session *s)
+{
+    for (bool any = false;; any = true) {
+        tn_program *gone = NULL;
+        pthread_mutex_lock(&s->lock);
+        for (size_t i = 0; i < tn_map_count(s->plans) && !gone; i++) gone = take_unasked(tn_map_value(s->plans, i));
+        pthread_mutex_unlock(&s->lock);
+        if (!gone) return any;
+        tn_program_free(gone);
+    }
+}
+
 /* ==== variables that are needed ==== */
 
 static tn_view address_of(const tn_resource *const *r)

@@ -11,6 +11,7 @@ typedef struct tn_bound { /* a program for some feed shapes, in use by `refs` */
     tn_program *program;
     int refs;
     uint64_t used;
+    atomic_bool asked; /* by a run that was not ahead */
 } tn_bound;
 
 typedef struct tn_pending { /* a program that is being bound, by a thread that waits for it */
@@ -61,6 +62,7 @@ tn_code tn_bound_get(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, i
 tn_code tn_bound_ahead(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, int threads, tn_bound **out,
                        tn_error *err);
 void tn_bound_put(tn_session *s, tn_bound *b);
+void tn_bound_asked(tn_bound *b); /* it is not forgotten as one that was made ahead */
 
 /* Values of variables that every program knows packed are held so alone (shed.c). */
 void tn_session_shed(tn_session *s);

@@ -195,6 +195,7 @@ static tn_code run_within(const tn_prepared *p, const tn_tensor *const *feeds, t
     tn_bound *b;
     TN_TRY(tn_plan_check(p->plan, &p->request, feeds, err));
     TN_TRY(tn_bound_get(p->session, p->plan, feeds, threads_of(p, limits), &b, err));
+    if (!limits || !limits->ahead) tn_bound_asked(b);
     tn_code code = run_once(p->session, b, feeds, p->request.n_fetches, out, limits, err);
     tn_bound_put(p->session, b);
     return code;
@@ -375,6 +376,7 @@ static tn_code enter_program(tn_callable *c, const tn_tensor *const *feeds, tn_e
     leave_program(c);
     TN_TRY(tn_plan_check(c->plan, &c->request, feeds, err));
     TN_TRY(tn_bound_get(c->session, c->plan, feeds, c->session->options.threads, &c->bound, err));
+    tn_bound_asked(c->bound);
     tn_code code = tn_context_get(c->bound->program, &c->context, err);
     if (code != TN_OK) leave_program(c);
     return code;

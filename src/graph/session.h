@@ -28,6 +28,7 @@ typedef struct tn_run_limits { /* zeros: none but the session's own */
     bool patient;             /* a run that feeds others waits for them as long as it takes, whatever the session's own
                                * limit; its thread counts itself among the store's running ones */
     int threads;              /* that share the work; what is planned is planned for so many */
+    bool ahead;               /* nobody has asked for it yet: its plan may be forgotten (tn_session_forget_ahead) */
 } tn_run_limits;
 /* For all runs of the callable from now on; borrowed. */
 void tn_callable_limit(tn_callable *c, const tn_run_limits *limits);
@@ -46,6 +47,9 @@ void tn_session_team_end(void);
 /* Forgets the values of variables that no plan made so far looks at: whoever asks only what has been prepared needs no
  * others. A plan made later finds them uninitialised. */
 tn_code tn_session_forget_unused(tn_session *s, tn_error *err);
+/* Forgets programs that were made ahead and that no run but such as were ahead has used so far; false: there were none.
+ */
+bool tn_session_forget_ahead(tn_session *s);
 /* Forgets what sessions that are gone had in common with others to come. */
 void tn_sessions_forget(void);
 /* Gives back what only runs need and none has at the moment: of a session that will not run for a while. */

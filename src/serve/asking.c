@@ -280,7 +280,7 @@ tn_code tn_ask_may_go_on(const tn_ask *a, tn_error *err)
 
 static tn_code compute_into(tn_ask *a, tn_tensor **out, tn_error *err)
 {
-    tn_choice_run r = {a->in, out, a->asker->signature->n_in, a->deadline, a->cancel, a->team};
+    tn_choice_run r = {a->in, out, a->asker->signature->n_in, a->deadline, a->cancel, a->team, a->ahead};
     return tn_choice_compute(a->choice, &r, &a->ran_us, err);
 }
 

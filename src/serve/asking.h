@@ -41,7 +41,8 @@ typedef struct tn_choice_run {
     int n_in;
     int64_t deadline;
     const atomic_int *cancel;
-    int team; /* threads; 0: the session's */
+    int team;   /* threads; 0: the session's */
+    bool ahead; /* nobody asks for it yet */
 } tn_choice_run;
 /* Computes the outputs. *us: how long it took. */
 tn_code tn_choice_compute(tn_choice *c, const tn_choice_run *r, int64_t *us, tn_error *err);

@@ -71,7 +71,7 @@ void tn_ask_words(tn_error *err)
 
 tn_code tn_choice_compute(tn_choice *c, const tn_choice_run *r, int64_t *us, tn_error *err)
 {
-    tn_run_limits limits = {.deadline = r->deadline, .cancel = r->cancel, .threads = r->team};
+    tn_run_limits limits = {.deadline = r->deadline, .cancel = r->cancel, .threads = r->team, .ahead = r->ahead};
     int64_t before = tn_now_us();
     tn_code code = tn_prepared_run(c->prepared, r->in, r->out, &limits, err);
     *us = tn_now_us() - before;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * manager_rest.c - memory that only requests need goes back to the system when none have come for a while: blocks of
- * values that runs have left, model by model, and once all models rest, what the allocator keeps of messages.
+ * values that runs have left, plans for sizes that nobody has asked for, model by model, and once all models rest, what
+ * the allocator keeps of messages, and the program's code.
  *
  * The manager's own thread looks from time to time whether models were asked since. The first request afterwards finds
- * its plans and weights where they were, and touches the memory of its values anew.
+ * its plans and weights where they were, and touches the memory of its values anew; the other sizes' plans are made
+ * ahead again.
  */
 #include "models.h"
 
@@ -40,6 +42,14 @@ static tn_servable *take_tired(tn_manager *m, bool *awake)
     return found;
 }
 
+/* One that is asked again has its plans made ahead again. */
+static void wakes(tn_manager *m, tn_servable *s)
+{
+    s->rests = false;
+    if (s->forgot_sizes && !atomic_load(&m->ends)) tn_queue_sizes(m, s);
+    s->forgot_sizes = false;
+}
+
 static void note_asked(tn_manager *m)
 {
     for (int i = 0; i < m->n_models; i++)
@@ -47,7 +57,7 @@ static void note_asked(tn_manager *m)
             tn_servable *s = m->models[i]->v[j]->servable;
             if (!s) continue;
             const uint64_t asked = atomic_load_explicit(&s->asked, memory_order_relaxed);
-            if (asked != s->asked_before) s->rests = false;
+            if (asked != s->asked_before) wakes(m, s);
             s->asked_before = asked;
         }
 }
@@ -58,6 +68,10 @@ int64_t tn_manager_rest(tn_manager *m, int64_t now)
     if (now < m->rest_at) return m->rest_at;
     for (tn_servable *s; (s = take_tired(m, &awake)); any = true) {
         pthread_mutex_unlock(&m->lock);
+        if (tn_session_forget_ahead(tn_loaded_session(s->loaded))) {
+            s->forgot_sizes = true; /* this thread's alone */
+            tn_sessions_forget();
+        }
         tn_session_rest(tn_loaded_session(s->loaded));
         tn_servable_drop(s);
         pthread_mutex_lock(&m->lock);
@@ -65,6 +79,7 @@ int64_t tn_manager_rest(tn_manager *m, int64_t now)
     if (any && !awake) {
         pthread_mutex_unlock(&m->lock);
         tn_memory_trim();
+        tn_memory_forget_code();
         pthread_mutex_lock(&m->lock);
     }
     note_asked(m);

@@ -50,6 +50,7 @@ typedef struct tn_servable {
     atomic_uint_fast64_t asked;  /* how often */
     uint64_t asked_before;       /* when the manager last looked */
     bool rests;                  /* what only requests need has been given back */
+    bool forgot_sizes;           /* and plans that nobody had asked for yet */
     tn_arena *arena;
     void (*unload)(struct tn_servable *s); /* what the last drop does; NULL: tn_servable_free */
     void *owner;                           /* for it */
@@ -142,7 +143,8 @@ struct tn_ask {
     void *payload;
     /* asking.c's and batching.c's */
     struct tn_choice *choice;
-    int team; /* threads that compute it; 0: the session's */
+    int team;   /* threads that compute it; 0: the session's */
+    bool ahead; /* no request: its plan may be forgotten again */
     int64_t began;
     tn_task task;
     tn_piece piece;

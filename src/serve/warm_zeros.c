@@ -129,6 +129,7 @@ static bool has_open_batch(const tn_loaded_signature *g)
 /* A run touches memory for the first time and prepares what is prepared while running. */
 static tn_code plan_and_run(question *q, int team, size_t *bytes, tn_error *err)
 {
+    q->ask.ahead = true;
     TN_TRY(tn_prepared_bind(q->ask.choice->prepared, q->ask.in, bytes, err));
     return *bytes > LARGEST_RUN ? TN_OK : ask_both_ways(q, team, err);
 }

@@ -123,6 +123,23 @@ static void allocations_of_nothing_and_too_much(void **state)
     tn_free(aligned);
 }
 
+/* Addresses that were set when the program was loaded, and what was written since, are still there. */
+static void forgotten_code_is_read_again(void **state)
+{
+    static const char *const words[] = {"read", "again"};
+    static int written;
+    written = 17;
+    for (int i = 0; i < 3; i++) {
+        tn_memory_forget_code();
+        assert_string_equal(words[i % 2], i % 2 ? "again" : "read");
+        assert_int_equal(written, 17);
+        char *copy = tn_strdup(words[1]);
+        assert_string_equal(copy, "again");
+        tn_free(copy);
+    }
+    (void)state;
+}
+
 /* ==== arena ==== */
 
 static bool all_zero(const char *p, size_t n)
@@ -481,7 +498,7 @@ int main(void)
         cmocka_unit_test(cuts_keep_characters_whole),
         cmocka_unit_test(errno_becomes_a_code),
         cmocka_unit_test(any_allocation_can_be_made_to_fail),
-        cmocka_unit_test(allocations_of_nothing_and_too_much),
+        cmocka_unit_test(allocations_of_nothing_and_too_much), cmocka_unit_test(forgotten_code_is_read_again),
         cmocka_unit_test(arena_gives_zeroed_aligned_memory),
         cmocka_unit_test(arena_keeps_its_limit),
         cmocka_unit_test(arena_mixes_large_and_small),

@@ -3,6 +3,8 @@
  * threads. What is done to folders meanwhile is test_manager_faults.c's. */
 #include "serve_test.h"
 
+#include "graph/programs.h"
+
 static tn_manager *start(const tn_manager_options *o)
 {
     tn_manager *m;
@@ -456,6 +458,39 @@ static void test_idle_models_rest(void **state)
     tn_manager_free(m);
 }
 
+static int plans_of(tn_servable *s)
+{
+    tn_session *session = tn_loaded_session(s->loaded);
+    int n = 0;
+    pthread_mutex_lock(&session->lock);
+    for (size_t i = 0; i < tn_map_count(session->plans); i++)
+        n += ((tn_plan *)tn_map_value(session->plans, i))->n_bound;
+    pthread_mutex_unlock(&session->lock);
+    return n;
+}
+
+/* What was planned ahead goes when nobody asks, and is planned again when somebody does. */
+static void test_sizes_rest(void **state)
+{
+    tn_error err;
+    tn_servable *s;
+    tn_manager_options o = quick;
+    put_version(state, "m", 3, 4);
+    o.rest_seconds = 0.2;
+    tn_manager *m = start(&o);
+    assert_ok(set_model(state, m, "", &err), &err);
+    assert_ok(get(m, "m", -1, NULL, &s, &err), &err);
+    assert_soon(plans_of(s) > 2);
+    tn_servable_drop(s);
+    for (int i = 0; i < 2; i++) {
+        assert_soon(plans_of(s) <= 2); /* the manager has it still */
+        assert_ok(get(m, "m", -1, NULL, &s, &err), &err);
+        assert_soon(plans_of(s) > 2);
+        tn_servable_drop(s);
+    }
+    tn_manager_free(m);
+}
+
 static size_t resident(void)
 {
     long pages = 0, all = 0;
@@ -496,7 +531,7 @@ int main(void)
         TEST(test_one_model),       TEST(test_versions_follow), TEST(test_policies),    TEST(test_labels),
         TEST(test_errors_of_sets),  TEST(test_waiting),         TEST(test_given_out),   TEST(test_changes_are_told),
         TEST(test_run_folder),      TEST(test_meta_graph),      TEST(test_request_log),   TEST(test_wanted_again),
-        TEST(test_idle_models_rest), TEST(test_memory_comes_back),
+        TEST(test_idle_models_rest), TEST(test_sizes_rest), TEST(test_memory_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

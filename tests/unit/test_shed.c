@@ -3,7 +3,7 @@
  * bit for bit, for whoever does. */
 #include "plan_test.h"
 
-#include "graph/state.h"
+#include "graph/programs.h"
 
 enum { N = 300 }; /* N x N floats are worth it */
 
@@ -229,6 +229,61 @@ static void test_scaled(void **state)
     }
 }
 
+/* ==== plans made ahead ==== */
+
+static int bound_plans(fixture *f)
+{
+    int n = 0;
+    pthread_mutex_lock(&f->s->lock);
+    for (size_t i = 0; i < tn_map_count(f->s->plans); i++) n += ((tn_plan *)tn_map_value(f->s->plans, i))->n_bound;
+    pthread_mutex_unlock(&f->s->lock);
+    return n;
+}
+
+static void run_prepared(fixture *f, tn_prepared *p, int rows, bool ahead)
+{
+    const tn_run_limits limits = {.ahead = ahead};
+    tn_tensor *x = numbers(rows, N, 77), *y;
+    const tn_tensor *in = x;
+    assert_ok(tn_prepared_run(p, &in, &y, &limits, &f->err), &f->err);
+    tn_tensor_unref(x);
+    tn_tensor_unref(y);
+}
+
+static void test_ahead(void **state)
+{
+    (void)state;
+    fixture f;
+    size_t bytes;
+    const char *feed = "x:0", *fetch = "y:0";
+    tn_prepared *p;
+    open_products(&f);
+    assert_false(tn_session_forget_ahead(f.s));
+    assert_ok(tn_prepared_new(f.s, &feed, 1, &fetch, 1, &p, &f.err), &f.err);
+    for (int rows = 1; rows <= 3; rows++) {
+        tn_tensor *x = numbers(rows, N, 77);
+        const tn_tensor *in = x;
+        assert_ok(tn_prepared_bind(p, &in, &bytes, &f.err), &f.err);
+        tn_tensor_unref(x);
+    }
+    run_prepared(&f, p, 1, true);
+    run_prepared(&f, p, 2, true);
+    run_prepared(&f, p, 2, false);
+    run_prepared(&f, p, 2, true);
+    assert_int_equal(bound_plans(&f), 3);
+    assert_true(tn_session_forget_ahead(f.s)); /* those of 1 and 3 rows */
+    assert_int_equal(bound_plans(&f), 1);
+    assert_false(tn_session_forget_ahead(f.s));
+    run_prepared(&f, p, 1, true);
+    run_prepared(&f, p, 3, false);
+    run_prepared(&f, p, 2, true);
+    assert_int_equal(bound_plans(&f), 3);
+    assert_true(tn_session_forget_ahead(f.s));
+    assert_int_equal(bound_plans(&f), 2);
+    tn_prepared_free(p);
+    fixture_close(&f);
+}
+
 /* ==== at once ==== */
 
 /* Some run, some have values or other plans, one makes the session rest all the time: the same answers. */
@@ -286,7 +341,7 @@ static void test_many_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_once), cmocka_unit_test(test_looked_at),
-                                       cmocka_unit_test(test_changed), cmocka_unit_test(test_scaled),
+                                       cmocka_unit_test(test_changed), cmocka_unit_test(test_scaled), cmocka_unit_test(test_ahead),
                                        cmocka_unit_test(test_many_at_once)};
     return cmocka_run_group_tests_name("shed", tests, NULL, NULL);
 }
