@@ -92,7 +92,8 @@ tn_code tn_pool_new(int threads, int64_t most_waiting, tn_pool **out, tn_error *
 bool tn_pool_add(tn_pool *p, tn_task *t); /* false: too many wait */
 void tn_pool_free(tn_pool *p);            /* after all tasks have run */
 /* How many threads a task may have that this thread is running: its own and those that are idle, where it is the pool's
- * first thread, which leads them; else 1. Only one thread leads, so that the team stays awake from step to step. */
+ * first thread, which leads them, and tasks have come one at a time of late; else 1. Only one thread leads, so that the
+ * team stays awake from step to step. */
 int tn_pool_lead(tn_pool *p);
 /* What is left of the task that this thread is running is little: the first thread will be there for the next one. */
 void tn_pool_almost_done(tn_pool *p);

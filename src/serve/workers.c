@@ -10,6 +10,10 @@
  */
 #include "serve.h"
 
+/* Tasks in a row by which it is known that they come one at a time: a team whose threads somebody else soon wants has
+ * to wait for them, spinning. */
+enum { CALM = 4 };
+
 typedef struct worker {
     tn_pool *pool;
     pthread_t thread;
@@ -24,6 +28,7 @@ struct tn_pool {
     bool lead_idle;
     int idle; /* others */
     int computing;
+    int calm; /* tasks in a row that came while nothing else was under way */
     bool ending;
     int n;
     worker workers[];
@@ -80,6 +85,7 @@ tn_code tn_pool_new(int threads, int64_t most_waiting, tn_pool **out, tn_error *
     pthread_cond_init(&p->more, NULL);
     p->last = &p->first;
     p->most = most_waiting;
+    p->calm = CALM;
     for (; p->n < threads; p->n++) {
         worker *w = &p->workers[p->n];
         w->pool = p;
@@ -90,6 +96,12 @@ tn_code tn_pool_new(int threads, int64_t most_waiting, tn_pool **out, tn_error *
     }
     *out = p;
     return TN_OK;
+}
+
+static void note_arrival(tn_pool *p)
+{
+    const bool alone = !p->computing && !p->waiting;
+    p->calm = alone ? TN_MIN(p->calm + 1, CALM) : 0;
 }
 
 /* Wakes one: the first thread where it is idle, nobody where it soon will be, else another. */
@@ -105,6 +117,7 @@ bool tn_pool_add(tn_pool *p, tn_task *t)
     pthread_mutex_lock(&p->lock);
     bool ok = !p->most || p->waiting < p->most;
     if (ok) {
+        note_arrival(p);
         *p->last = t;
         p->last = &t->next;
         p->waiting++;
@@ -118,7 +131,7 @@ int tn_pool_lead(tn_pool *p)
 {
     if (!pthread_equal(p->workers->thread, pthread_self())) return 1;
     pthread_mutex_lock(&p->lock);
-    int n = p->first ? 1 : p->n - p->computing + 1;
+    int n = p->calm < CALM ? 1 : p->n - p->computing + 1;
     pthread_mutex_unlock(&p->lock);
     return n;
 }

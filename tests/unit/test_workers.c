@@ -89,6 +89,54 @@ static void test_limit(void **state)
     assert_int_equal(atomic_load(&sum), 2);
 }
 
+typedef struct leader {
+    tn_task task;
+    tn_pool *pool;
+    atomic_int most; /* the threads it might have; 0: not run yet */
+} leader;
+
+static void lead(tn_task *t)
+{
+    leader *l = (leader *)t;
+    int most = tn_pool_lead(l->pool);
+    tn_pool_almost_done(l->pool);
+    atomic_store(&l->most, most);
+}
+
+static int alone(tn_pool *pool)
+{
+    leader l = {.task.run = lead, .pool = pool};
+    assert_true(tn_pool_add(pool, &l.task));
+    while (!atomic_load(&l.most)) sched_yield();
+    return atomic_load(&l.most);
+}
+
+/* Idle threads are lent to a task while tasks come one at a time, and again some tasks after others came together. */
+static void test_lead(void **state)
+{
+    (void)state;
+    enum { SOON = 100 };
+    tn_pool *pool;
+    tn_error err;
+    gate g = {.task.run = wait_at, .lock = PTHREAD_MUTEX_INITIALIZER};
+    leader late = {.task.run = lead};
+    int tries = 0;
+    assert_ok(tn_pool_new(2, 0, &pool, &err), &err);
+    late.pool = pool;
+    assert_int_equal(tn_pool_lead(pool), 1); /* this is none of its threads */
+    while (alone(pool) != 2) assert_true(++tries < SOON); /* the other thread may have come first */
+    pthread_mutex_lock(&g.lock);
+    assert_true(tn_pool_add(pool, &g.task));
+    while (!atomic_load(&g.entered)) sched_yield();
+    assert_true(tn_pool_add(pool, &late.task));
+    while (!atomic_load(&late.most)) sched_yield();
+    assert_int_equal(atomic_load(&late.most), 1);
+    pthread_mutex_unlock(&g.lock);
+    assert_int_equal(alone(pool), 1);
+    for (tries = 0; alone(pool) != 2;) assert_true(++tries < SOON);
+    tn_pool_free(pool);
+}
+
 static void test_arguments(void **state)
 {
     (void)state;
@@ -108,6 +156,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_task_once),
         cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_lead),
         cmocka_unit_test(test_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
