@@ -3,30 +3,8 @@
  * test_op_gradients.c - which operators have a gradient is TensorFlow's choice (golden/tensorflow/gradients.txt): what it
  * differentiates we do, what it passes over we pass over, what it refuses is refused or has one of ours, but never nothing.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-
 #include "../golden/flows.h"
-
-/* name -> "yes", "none", of those that TensorFlow's registry has. The buffer owns the text. */
-static tn_map *load_registry(tn_buf *text)
-{
-    char path[1024];
-    tn_map *m = tn_map_new();
-    snprintf(path, sizeof path, "%s/tests/golden/tensorflow/gradients.txt", getenv("TN_SOURCE"));
-    assert_int_equal(tn_file_read(path, 0, text, NULL), TN_OK);
-    for (char *line = text->data, *next; line < text->data + text->n; line = next) {
-        char *end = strchr(line, '\n'), *tab = strchr(line, '\t');
-        assert_non_null(end);
-        assert_non_null(tab);
-        next = end + 1;
-        *end = *tab = 0;
-        assert_true(tn_map_put(m, line, tab + 1));
-    }
-    return m;
-}
+#include "tensorflow_table.h"
 
 static const char *wrong(const tn_op *op, const char *registered)
 {
@@ -41,7 +19,7 @@ static void gradients_are_where_tensorflows_are(void **state)
 {
     (void)state;
     tn_buf text = {0};
-    tn_map *registry = load_registry(&text);
+    tn_map *registry = tensorflow_table("gradients.txt", &text);
     int n = 0;
     assert_true(tn_map_count(registry) > 500);
     for (int i = 0; i < tn_op_count(); i++) {

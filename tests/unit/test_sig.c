@@ -3,36 +3,14 @@
  * test_sig.c - signatures: every one of TensorFlow's parses, every operator of ours has TensorFlow's, and
  * malformed lines are refused.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-
 #include "graph/op.h"
-
-/* name -> signature, of all of TensorFlow's operators. The buffer owns the text. */
-static tn_map *load_golden(tn_buf *text)
-{
-    char path[1024];
-    tn_map *m = tn_map_new();
-    snprintf(path, sizeof path, "%s/tests/golden/tensorflow/op_sigs.txt", getenv("TN_SOURCE"));
-    assert_int_equal(tn_file_read(path, 0, text, NULL), TN_OK);
-    for (char *line = text->data, *next; line < text->data + text->n; line = next) {
-        char *end = strchr(line, '\n'), *tab = strchr(line, '\t');
-        assert_non_null(end);
-        assert_non_null(tab);
-        next = end + 1;
-        *end = *tab = 0;
-        assert_true(tn_map_put(m, line, tab + 1));
-    }
-    return m;
-}
+#include "tensorflow_table.h"
 
 static void every_signature_parses(void **state)
 {
     (void)state;
     tn_buf text = {0};
-    tn_map *golden = load_golden(&text);
+    tn_map *golden = tensorflow_table("op_sigs.txt", &text);
     assert_true(tn_map_count(golden) > 1800);
     for (size_t i = 0; i < tn_map_count(golden); i++) {
         tn_sig *sig = tn_sig_parse(tn_map_value(golden, i));
@@ -47,7 +25,7 @@ static void our_signatures_are_tensorflows(void **state)
 {
     (void)state;
     tn_buf text = {0};
-    tn_map *golden = load_golden(&text);
+    tn_map *golden = tensorflow_table("op_sigs.txt", &text);
     for (int i = 0; i < tn_op_count(); i++) {
         const tn_op *op = tn_op_at(i);
         const char *wanted = tn_map_get(golden, op->name);
