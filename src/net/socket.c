@@ -80,14 +80,34 @@ static tn_code resolve(const char *address, bool passive, struct addrinfo **out,
     return tn_fail(err, passive ? TN_INVALID_ARGUMENT : TN_UNAVAILABLE, "%s: %s", address, gai_strerror(code));
 }
 
-/* ---- listening ---- */
+/* ---- a UNIX socket's file ---- */
 
-/* Another socket's file stands in the way; a file of another kind stays. */
-static void remove_socket(const struct sockaddr_un *a)
+/* The inode of a UNIX socket's file; 0: there is no file, or one of another kind. */
+static uint64_t inode_of(const struct sockaddr_un *a)
 {
     struct stat s;
-    if (a->sun_path[0] && lstat(a->sun_path, &s) == 0 && S_ISSOCK(s.st_mode)) unlink(a->sun_path);
+    return a->sun_path[0] && lstat(a->sun_path, &s) == 0 && S_ISSOCK(s.st_mode) ? s.st_ino : 0;
 }
+
+static uint64_t file_at(const char *address, struct sockaddr_un *a)
+{
+    socklen_t size;
+    return is_unix(address) && unix_address(address, a, &size, NULL) == TN_OK ? inode_of(a) : 0;
+}
+
+uint64_t tn_socket_file(const char *address)
+{
+    struct sockaddr_un a;
+    return file_at(address, &a);
+}
+
+void tn_socket_unlink(const char *address, uint64_t file)
+{
+    struct sockaddr_un a;
+    if (file && file_at(address, &a) == file) unlink(a.sun_path);
+}
+
+/* ---- listening ---- */
 
 static tn_code listen_at(const struct sockaddr *a, socklen_t size, const char *address, int *out, tn_error *err)
 {
@@ -131,7 +151,7 @@ tn_code tn_socket_listen(const char *address, int *fd, int *port, tn_error *err)
         struct sockaddr_un a;
         socklen_t size;
         TN_TRY(unix_address(address, &a, &size, err));
-        remove_socket(&a);
+        if (inode_of(&a)) unlink(a.sun_path); /* another server's, which stands in the way */
         *port = 0;
         return listen_at((struct sockaddr *)&a, size, address, fd, err);
     }
@@ -161,22 +181,6 @@ tn_code tn_socket_listen_too(const char *address, int which, int port, int *fd, 
                      : tn_fail(err, TN_OUT_OF_RANGE, "%s: no more addresses", address);
     freeaddrinfo(all);
     return code;
-}
-
-uint64_t tn_socket_file(const char *address)
-{
-    struct sockaddr_un a;
-    struct stat s;
-    socklen_t size;
-    bool is_file = is_unix(address) && !unix_address(address, &a, &size, NULL) && a.sun_path[0];
-    return is_file && lstat(a.sun_path, &s) == 0 && S_ISSOCK(s.st_mode) ? s.st_ino : 0;
-}
-
-void tn_socket_unlink(const char *address, uint64_t file)
-{
-    struct sockaddr_un a;
-    socklen_t size;
-    if (file && tn_socket_file(address) == file && !unix_address(address, &a, &size, NULL)) unlink(a.sun_path);
 }
 
 /* ---- connecting ---- */
