@@ -43,13 +43,7 @@ static tn_code add(tn_graph *g, const char *name, bool is_bytes, tn_view item, t
     collection *c = NULL;
     TN_TRY(tn_graph_check_open(g, err));
     TN_TRY(find_or_add(g, name, is_bytes, &c, err));
-    if (c->n == c->cap) {
-        int cap = c->cap ? c->cap * 2 : 8;
-        tn_view *items = tn_realloc(c->items, (size_t)cap * sizeof *items);
-        if (!items) return tn_no_memory(err, (size_t)cap * sizeof *items);
-        c->items = items;
-        c->cap = cap;
-    }
+    if (!TN_ROOM(NULL, c->items, c->n, c->cap)) return tn_no_memory(err, 0);
     char *copy = tn_arena_strndup(g->arena, item.n ? item.p : "", item.n);
     if (!copy) return tn_no_memory(err, item.n);
     c->items[c->n++] = (tn_view){copy, item.n};

@@ -133,7 +133,8 @@ tn_code tn_source_expand(const tn_source *s, int k, tn_pull *t, tn_tensor *const
 /* Elements that are kept (elements.c). */
 typedef struct tn_elements {
     tn_tensor **at; /* n of `width` tensors each */
-    int64_t n, cap;
+    int64_t n;
+    int cap;
     int width;
     const tn_dtype *types; /* the data set's */
 } tn_elements;
@@ -145,6 +146,10 @@ void tn_elements_forget(tn_elements *e, int64_t n); /* the first n */
 void tn_elements_drop(tn_elements *e);
 /* Component k of every stride-th of the first n, which is at least one, as the rows of a tensor. */
 tn_code tn_elements_stack(const tn_elements *e, int64_t n, int64_t stride, int k, tn_tensor **out, tn_error *err);
+/* Of every stride-th of the first n the components [first, first + width), as a data set in a tensor
+ * (op_dataset_window.c). */
+tn_code tn_elements_dataset(const tn_pull *t, const tn_elements *e, int64_t n, int64_t stride, int first, int width,
+                            tn_tensor **out, tn_error *err);
 tn_code tn_batch_shape(int64_t n, const tn_shape *of, tn_shape *out, tn_error *err); /* of n such elements */
 /* Row i of t, as a tensor of its own. */
 tn_code tn_row_of(const tn_tensor *t, int64_t i, tn_tensor **out, tn_error *err);

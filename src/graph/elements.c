@@ -19,13 +19,7 @@ void tn_elements_drop(tn_elements *e)
 /* The place after the last; NULL: no memory. */
 static tn_tensor **room(tn_elements *e)
 {
-    if (e->n == e->cap) {
-        int64_t cap = e->cap ? 2 * e->cap : 16;
-        tn_tensor **at = tn_realloc(e->at, (size_t)(cap * e->width) * sizeof *at);
-        if (!at) return NULL;
-        e->at = at;
-        e->cap = cap;
-    }
+    if (!tn_grow(NULL, &e->at, (int)e->n, &e->cap, (size_t)e->width * sizeof *e->at)) return NULL;
     tn_tensor **place = e->at + e->n * e->width;
     memset(place, 0, (size_t)e->width * sizeof *place);
     return place;

@@ -343,13 +343,7 @@ static tn_code fill_operation(tn_operation *op, const tn_operation_spec *spec, t
 
 static tn_code insert(tn_graph *g, tn_operation *op, tn_error *err)
 {
-    if (g->n == g->cap) {
-        int cap = g->cap ? g->cap * 2 : 64;
-        void *ops = tn_realloc(g->ops, (size_t)cap * sizeof *g->ops);
-        if (!ops) return tn_no_memory(err, (size_t)cap * sizeof *g->ops);
-        g->ops = ops;
-        g->cap = cap;
-    }
+    if (!TN_ROOM(NULL, g->ops, g->n, g->cap)) return tn_no_memory(err, 0);
     if (!mark_used(g, op->name) || !tn_map_put(g->by_name, op->name, op))
         return tn_no_memory(err, sizeof *op);
     g->ops[g->n++] = op;

@@ -42,13 +42,7 @@ bool tn_is_reached_anyway(const tn_operation *op)
 
 static tn_code note(search *s, const tn_operation *op, const char *function, tn_error *err)
 {
-    if (s->n == s->cap) {
-        int cap = s->cap ? s->cap * 2 : 16;
-        tn_missing *found = tn_realloc(s->found, (size_t)cap * sizeof *found);
-        if (!found) return tn_no_memory(err, (size_t)cap * sizeof *found);
-        s->found = found;
-        s->cap = cap;
-    }
+    if (!TN_ROOM(NULL, s->found, s->n, s->cap)) return tn_no_memory(err, 0);
     s->found[s->n++] = (tn_missing){op->type, op->name, function};
     return TN_OK;
 }

@@ -144,7 +144,8 @@ typedef struct shuffled {
     tn_tensor **at;
     int64_t cap;
     slice *slices;
-    int64_t n_slices, cap_slices, epoch;
+    int n_slices, cap_slices;
+    int64_t epoch;
     bool produced;
 } shuffled;
 
@@ -192,13 +193,7 @@ static tn_code grow(tn_source *s, tn_error *err)
 static tn_code begin_epoch(tn_source *s, tn_pull *t, tn_error *err)
 {
     shuffled *v = (shuffled *)s;
-    if (v->n_slices == v->cap_slices) {
-        int64_t cap = v->cap_slices ? 2 * v->cap_slices : 8;
-        slice *more = tn_realloc(v->slices, (size_t)cap * sizeof *more);
-        if (!more) return tn_no_memory(err, (size_t)cap * sizeof *more);
-        v->slices = more;
-        v->cap_slices = cap;
-    }
+    if (!TN_ROOM(NULL, v->slices, v->n_slices, v->cap_slices)) return tn_no_memory(err, 0);
     TN_TRY(tn_source_start(s->d->input[0], t, &s->in, err));
     int64_t n = v->n_slices ? v->slices[v->n_slices - 1].end : 0;
     v->slices[v->n_slices++] = (slice){n, n};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_dataset_window.c - data sets that gather elements of another into data sets: Window, GroupByWindow (which
- * bucket_by_sequence_length uses). And what looks at elements one by one: Unique, IgnoreErrors.
+ * op_dataset_window.c - data sets of elements that are there, and Window, which gathers those of another into such
+ * data sets. And what looks at elements one by one: Unique, IgnoreErrors.
  */
 #include "dataset.h"
 #include "list.h"
@@ -33,9 +33,8 @@ static int64_t elements_count(const tn_dataset *d)
 static const tn_dataset_kind elements_kind = {
     .name = "Window", .state = sizeof(counter), .next = elements_next, .cardinality = elements_count};
 
-/* Of every stride-th of n elements the components [first, first + width), as a data set in a tensor. */
-static tn_code gathered(const tn_pull *t, const tn_elements *e, int64_t n, int64_t stride, int first,
-                        int width, tn_tensor **out, tn_error *err)
+tn_code tn_elements_dataset(const tn_pull *t, const tn_elements *e, int64_t n, int64_t stride, int first, int width,
+                            tn_tensor **out, tn_error *err)
 {
     tn_dataset *d;
     int64_t count = n ? 1 + (n - 1) / stride : 0;
@@ -117,7 +116,7 @@ static tn_code window_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end,
     const int64_t n = w->has.n;
     for (int k = 0; k < s->d->width; k++)
         TN_TRY(s->d->n[5] ? tn_elements_stack(&w->has, n, stride, k, &out[k], err)
-                          : gathered(t, &w->has, n, stride, k, 1, &out[k], err));
+                          : tn_elements_dataset(t, &w->has, n, stride, k, 1, &out[k], err));
     tn_elements_forget(&w->has, TN_MIN(shift, n));
     return shift > n ? pass(s, t, shift - n, err) : TN_OK;
 }
@@ -185,196 +184,6 @@ TN_DATASET(SlidingWindowDataset, sliding_run, SLIDING, " drop_remainder:bool=tru
 TN_DATASET(ExperimentalSlidingWindowDataset, sliding_run, SLIDING, TN_DATA_OUT);
 TN_DATASET(WindowDataset, window_run,
            "input_dataset:variant size:int64 shift:int64 stride:int64 drop_remainder:bool", TN_DATA_META);
-
-/* ==== GroupByWindow ==== functions: the key of an element, a data set of a group's data set, how large
- * groups are */
-
-typedef struct group { /* its size is asked once */
-    int64_t key, size;
-    tn_elements has;
-} group;
-
-typedef struct grouped {
-    tn_source base;
-    tn_tensor **element;
-    group *groups; /* by their keys */
-    int64_t n, cap;
-    tn_source *flushed; /* what came of the last group */
-    bool over;
-} grouped;
-
-static tn_code group_start(tn_source *s, tn_pull *t, tn_error *err)
-{
-    (void)t;
-    grouped *g = (grouped *)s;
-    g->element = tn_element_new(s->d->input[0]->width);
-    return g->element ? TN_OK : tn_no_memory(err, 0);
-}
-
-static void group_stop(tn_source *s)
-{
-    grouped *g = (grouped *)s;
-    for (int64_t i = 0; i < g->n; i++) tn_elements_drop(&g->groups[i].has);
-    tn_free(g->groups);
-    tn_element_drop(g->element, s->d->input[0]->width);
-    tn_free(g->element);
-    tn_source_stop(g->flushed);
-}
-
-static tn_code ask_number(tn_source *s, int k, tn_pull *t, tn_tensor *const *args, int n_args, int64_t *out,
-                          tn_error *err)
-{
-    tn_tensor *answer;
-    TN_TRY(tn_source_call(s, k, t, args, n_args, &answer, 1, err));
-    bool fits = answer->dtype == TN_INT64 && answer->shape.rank == 0;
-    if (fits) *out = TN_INT64S(answer)[0];
-    tn_tensor_unref(answer);
-    return fits ? TN_OK
-                : tn_fail(err, TN_INVALID_ARGUMENT, "`%s` must return a scalar int64.",
-                          k ? "window_size_func" : "key_func");
-}
-
-static tn_code key_tensor(int64_t key, tn_tensor **out, tn_error *err)
-{
-    TN_TRY(tn_tensor_scalar(TN_INT64, 0, out, err));
-    TN_INT64S(*out)[0] = key;
-    return TN_OK;
-}
-
-static tn_code ask_size(tn_source *s, tn_pull *t, int64_t key, int64_t *out, tn_error *err)
-{
-    tn_tensor *arg;
-    TN_TRY(key_tensor(key, &arg, err));
-    tn_code code = ask_number(s, 2, t, &arg, 1, out, err);
-    tn_tensor_unref(arg);
-    if (code == TN_OK && *out <= 0)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Window size must be greater than zero, but got %lld.",
-                       (long long)*out);
-    return code;
-}
-
-/* Where the key's group is, or would be. */
-static int64_t find_group(const grouped *g, int64_t key)
-{
-    int64_t from = 0, to = g->n;
-    while (from < to) {
-        int64_t middle = from + (to - from) / 2;
-        if (g->groups[middle].key < key)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    return from;
-}
-
-static tn_code group_of(tn_source *s, tn_pull *t, int64_t key, group **out, tn_error *err)
-{
-    grouped *g = (grouped *)s;
-    int64_t at = find_group(g, key), size = 0;
-    if (at == g->n || g->groups[at].key != key) {
-        TN_TRY(ask_size(s, t, key, &size, err));
-        if (g->n == g->cap) {
-            int64_t cap = g->cap ? 2 * g->cap : 16;
-            group *more = tn_realloc(g->groups, (size_t)cap * sizeof *more);
-            if (!more) return tn_no_memory(err, (size_t)cap * sizeof *more);
-            g->groups = more;
-            g->cap = cap;
-        }
-        memmove(g->groups + at + 1, g->groups + at, (size_t)(g->n++ - at) * sizeof *g->groups);
-        g->groups[at] = (group){.key = key, .size = size};
-        tn_elements_begin(&g->groups[at].has, s->d->input[0]);
-    }
-    *out = &g->groups[at];
-    return TN_OK;
-}
-
-/* What the function makes of a group is what comes next. */
-static tn_code flush(tn_source *s, tn_pull *t, group *of, tn_error *err)
-{
-    grouped *g = (grouped *)s;
-    tn_tensor *args[2] = {NULL, NULL};
-    tn_code code = key_tensor(of->key, &args[0], err);
-    if (code == TN_OK) code = gathered(t, &of->has, of->has.n, 1, 0, of->has.width, &args[1], err);
-    tn_elements_forget(&of->has, of->has.n);
-    if (code == TN_OK) code = tn_source_expand(s, 1, t, args, 2, &g->flushed, err);
-    tn_element_drop(args, 2);
-    return code;
-}
-
-/* An element into its group; a group that is full then is flushed. */
-static tn_code sort_in(tn_source *s, tn_pull *t, tn_error *err)
-{
-    grouped *g = (grouped *)s;
-    int64_t key;
-    group *of = NULL;
-    TN_TRY(ask_number(s, 0, t, g->element, s->d->input[0]->width, &key, err));
-    TN_TRY(group_of(s, t, key, &of, err));
-    TN_TRY(tn_elements_add(&of->has, g->element, err));
-    return of->has.n == of->size ? flush(s, t, of, err) : TN_OK;
-}
-
-/* Until something is flushed, or there is nothing left. */
-static tn_code gather(tn_source *s, tn_pull *t, tn_error *err)
-{
-    grouped *g = (grouped *)s;
-    while (!g->flushed && !g->over) {
-        TN_TRY(tn_source_next(s->in, t, g->element, &g->over, err));
-        if (g->over) break;
-        tn_code code = sort_in(s, t, err);
-        tn_element_drop(g->element, s->d->input[0]->width);
-        if (code != TN_OK) return code;
-    }
-    for (int64_t i = 0; i < g->n && !g->flushed; i++)
-        if (g->groups[i].has.n) TN_TRY(flush(s, t, &g->groups[i], err));
-    return TN_OK;
-}
-
-static tn_code group_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
-{
-    grouped *g = (grouped *)s;
-    for (;;) {
-        bool over = false;
-        if (!g->flushed) TN_TRY(gather(s, t, err));
-        *end = !g->flushed;
-        if (*end) return TN_OK;
-        if (g->flushed->d->width != s->d->width)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "`reduce_func` returned %d components instead of %d",
-                           g->flushed->d->width, s->d->width);
-        TN_TRY(tn_source_next(g->flushed, t, out, &over, err));
-        if (!over) return TN_OK;
-        tn_source_stop(g->flushed);
-        g->flushed = NULL;
-    }
-}
-
-static const tn_dataset_kind group_kind = {.name = "GroupByWindow",
-                                           .state = sizeof(grouped),
-                                           .starts_input = true,
-                                           .start = group_start,
-                                           .next = group_next,
-                                           .stop = group_stop};
-
-static tn_code group_run(tn_run *r, tn_error *err)
-{
-    static const char *const names[] = {"key_func", "reduce_func", "window_size_func"};
-    static const char *const counts[] = {"Tkey_func_other_arguments", "Treduce_func_other_arguments",
-                                         "Twindow_size_func_other_arguments"};
-    tn_dataset *d;
-    TN_TRY(tn_dataset_new(r, &group_kind, 1, false, &d, err));
-    tn_code code = TN_OK;
-    for (int k = 0, first = 1; code == TN_OK && k < 3; first += tn_dataset_count(r, counts[k++]))
-        code = tn_dataset_function(d, k, r, names[k], first, tn_dataset_count(r, counts[k]), err);
-    return tn_dataset_give(r, d, code, err);
-}
-#define GROUPS                                                                    \
-    "input_dataset:variant key_func_other_arguments:[Tkey_func_other_arguments] " \
-    "reduce_func_other_arguments:[Treduce_func_other_arguments] "                 \
-    "window_size_func_other_arguments:[Twindow_size_func_other_arguments]"
-#define GROUP_ATTRS                                                                                  \
-    " key_func:func reduce_func:func window_size_func:func Tkey_func_other_arguments:list(type)>=0 " \
-    "Treduce_func_other_arguments:list(type)>=0 Twindow_size_func_other_arguments:list(type)>=0" TN_DATA_OUT
-TN_DATASET(GroupByWindowDataset, group_run, GROUPS, GROUP_ATTRS " metadata:string=\"\"");
-TN_DATASET(ExperimentalGroupByWindowDataset, group_run, GROUPS, GROUP_ATTRS);
 
 /* ==== Unique ==== */
 

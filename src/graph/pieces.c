@@ -82,13 +82,7 @@ bool tn_pieces_whole(const tn_pieces *p, const tn_tuple *t)
 
 tn_code tn_pieces_finish(tn_pieces *p, tn_tuple *t, tn_error *err)
 {
-    if (p->n == p->cap) {
-        int64_t cap = p->cap ? 2 * p->cap : 16;
-        tn_tuple **more = tn_realloc(p->ready, (size_t)cap * sizeof *more);
-        if (!more) return tn_no_memory(err, (size_t)cap * sizeof *more);
-        p->ready = more;
-        p->cap = cap;
-    }
+    if (!TN_ROOM(NULL, p->ready, (int)p->n, p->cap)) return tn_no_memory(err, 0);
     tn_map_remove_view(p->partial, (tn_view){t->key, t->n});
     int64_t at = p->n++;
     for (; at > 0 && p->ready[at - 1]->order > t->order; at--) p->ready[at] = p->ready[at - 1];

@@ -28,7 +28,8 @@ typedef struct tn_pieces {
     tn_shape shapes[TN_MOST_PIECES]; /* unknown to begin with */
     tn_map *partial;                 /* key -> tuples that are not complete */
     tn_tuple **ready;                /* by order; those of one order as they came */
-    int64_t n, cap;
+    int64_t n;
+    int cap;
     int64_t next;                    /* order of the next one, where it is counted */
     int64_t most, most_bytes, bytes; /* limits of what is ready; 0: none */
     bool closed, cancelled;
