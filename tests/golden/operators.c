@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * operators.c - writes docs/operators.md: the operators that there are, with the dtypes they are seen to take, gradients
- * and properties; and those of TensorFlow that are absent.
+ * and properties; and those of TensorFlow that are absent, and why (absent.h).
  *
  * A record says which dtypes TensorFlow's definition allows; which of them its kernels really take only shows when they
  * are run. So every golden graph is run as it is, and again with each of its dtypes replaced by every other that an
@@ -9,11 +9,13 @@
  *
  * usage: operators SOURCE_ROOT     the page on stdout
  */
+#include "absent.h"
 #include "case_tensor.h"
 #include "flows.h"
 #include "graph/op.h"
 #include "graph/session.h"
 
+#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -476,18 +478,58 @@ static void print_operators(tn_view gradients)
     }
 }
 
+static bool is_named(const char *names, const char *name)
+{
+    char word[64];
+    for (size_t n; *names; names += n + (names[n] == ' ')) {
+        n = strcspn(names, " ");
+        snprintf(word, sizeof word, "%.*s", (int)n, names);
+        if (fnmatch(word, name, 0) == 0) return true;
+    }
+    return false;
+}
+
+static const absence *absence_of(const char *name)
+{
+    for (size_t i = 0; i < TN_COUNT(absences); i++)
+        if (is_named(absences[i].names, name)) return &absences[i];
+    return &within_reach;
+}
+
+/* The names of TensorFlow's operators that are absent. */
+static int list_absent(tn_view sigs, tn_arena *a, const char **names)
+{
+    int n = 0;
+    for (const char *at = sigs.p, *end = at + sigs.n, *line; at < end && n < MOST_OPS; at = line + 1) {
+        line = memchr(at, '\n', (size_t)(end - at));
+        if (!line) line = end;
+        const char *tab = memchr(at, '\t', (size_t)(line - at));
+        const char *name = tab ? tn_arena_strndup(a, at, (size_t)(tab - at)) : NULL;
+        if (name && !tn_op_find(name) && *name != '_') names[n++] = name;
+    }
+    return n;
+}
+
+static void print_group(const absence *why, const char *const *names, int n)
+{
+    int members = 0;
+    for (int i = 0; i < n; i++) members += absence_of(names[i]) == why;
+    if (!members) return;
+    printf("\n### %s (%d)\n\n%s\n", why->title, members, why->why);
+    if (!why->unlisted) puts("");
+    for (int i = 0; i < n && !why->unlisted; i++)
+        if (absence_of(names[i]) == why) printf("- %s\n", names[i]);
+}
+
 static void print_absent(const char *root, tn_arena *a)
 {
-    tn_buf text = {0};
-    if (tn_file_read(tn_path_join(a, root, "tests/golden/tensorflow/op_sigs.txt"), 0, &text, NULL) != TN_OK) return;
-    for (const char *at = text.data, *end = at + text.n; at < end;) {
-        const char *line = memchr(at, '\n', (size_t)(end - at)), *tab = memchr(at, '\t', (size_t)(end - at));
-        if (!line) line = end;
-        char *name = tab && tab < line ? tn_arena_strndup(a, at, (size_t)(tab - at)) : NULL;
-        if (name && !tn_op_find(name) && *name != '_') printf("- %s\n", name);
-        at = line + 1;
-    }
-    tn_buf_free(&text);
+    tn_buf sigs = {0};
+    const char *names[MOST_OPS];
+    if (tn_file_read(tn_path_join(a, root, "tests/golden/tensorflow/op_sigs.txt"), 0, &sigs, NULL) != TN_OK) return;
+    int n = list_absent((tn_view){sigs.data, sigs.n}, a, names);
+    print_group(&within_reach, names, n);
+    for (size_t i = 0; i < TN_COUNT(absences); i++) print_group(&absences[i], names, n);
+    tn_buf_free(&sigs);
 }
 
 int main(int argc, char **argv)
@@ -509,7 +551,7 @@ int main(int argc, char **argv)
          "## Those that are there\n");
     print_operators((tn_view){gradients.data, gradients.n});
     puts("\n## Those of TensorFlow 2.21 that are absent\n\n"
-         "A graph that has one of these is loaded; what needs it says so before anything runs, the rest runs.\n");
+         "A graph that has one of these is loaded; what needs it says so before anything runs, the rest runs.");
     print_absent(argv[1], a);
     tn_buf_free(&gradients);
     tn_arena_free(a);
