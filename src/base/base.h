@@ -222,6 +222,7 @@ void tn_unlock_file(int fd);
 char *tn_path_join(tn_arena *a, const char *dir, const char *name);
 const char *tn_path_base(const char *path);
 char *tn_path_dir(tn_arena *a, const char *path);
+void tn_path_host(char *buf, size_t n); /* this machine's name, for a file's; "localhost" if it has none */
 /* Test hook: makes the n-th open for writing, write, fsync or rename from now fail with errnum, once;
  * n = 0: off. */
 void tn_file_fail_at(int64_t n, int errnum);

@@ -4,6 +4,8 @@
  */
 #include "base.h"
 
+#include <unistd.h>
+
 char *tn_path_join(tn_arena *a, const char *dir, const char *name)
 {
     size_t n = strlen(dir);
@@ -23,4 +25,12 @@ char *tn_path_dir(tn_arena *a, const char *path)
     if (!slash) return tn_arena_strdup(a, ".");
     while (slash > path && slash[-1] == '/') slash--;
     return slash == path ? tn_arena_strdup(a, "/") : tn_arena_strndup(a, path, (size_t)(slash - path));
+}
+
+void tn_path_host(char *buf, size_t n)
+{
+    if (gethostname(buf, n) != 0 || !buf[0]) snprintf(buf, n, "localhost");
+    buf[n - 1] = '\0';
+    for (char *s = buf; *s; s++)
+        if (*s == '/') *s = '_';
 }

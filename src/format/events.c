@@ -22,20 +22,11 @@ struct tn_events {
 
 /* ---- the file ---- */
 
-static const char *host_name(char *buf, size_t n)
-{
-    if (gethostname(buf, n) != 0 || !buf[0]) return "localhost";
-    buf[n - 1] = '\0';
-    for (char *s = buf; *s; s++)
-        if (*s == '/') *s = '_';
-    return buf;
-}
-
 /* The process and a number make the name unique within a second. */
 static tn_code choose_path(tn_events *e, const char *folder, const char *suffix, tn_error *err)
 {
     char host[256];
-    host_name(host, sizeof host);
+    tn_path_host(host, sizeof host);
     for (int k = 0; k < MOST_FILES; k++) {
         char *name =
             tn_arena_printf(e->arena, "events.out.tfevents.%010lld.%s.%ld.%d%s", (long long)tn_wall_time(),

@@ -151,20 +151,11 @@ static tn_code one_text(const tn_run *r, int i, const char *name, tn_view *out, 
 
 /* ==== files ==== */
 
-static const char *host_name(char *buf, size_t n)
-{
-    if (gethostname(buf, n) != 0 || !buf[0]) return "localhost";
-    buf[n - 1] = '\0';
-    for (char *s = buf; *s; s++)
-        if (*s == '/') *s = '_';
-    return buf;
-}
-
 /* A file that is not there yet: the process and a number make the name unique within a second. */
 static tn_code choose_path(const tn_files *f, tn_view folder, tn_view suffix, char *out, tn_error *err)
 {
     char host[256];
-    host_name(host, sizeof host);
+    tn_path_host(host, sizeof host);
     for (int k = 0; k < MOST_FILES; k++) {
         bool there = false, is_folder;
         int n = snprintf(out, MOST_PATH, "%.*s/events.out.tfevents.%010lld.%s.%ld.%d%.*s",

@@ -379,6 +379,9 @@ static void paths_come_apart_and_together(void **state)
     assert_string_equal(tn_path_dir(a, "c"), ".");
     assert_string_equal(tn_path_dir(a, "/c"), "/");
     tn_arena_free(a);
+    char host[256];
+    tn_path_host(host, sizeof host);
+    assert_true(*host && !strchr(host, '/'));
 }
 
 static void utf8_is_checked(void **state)
