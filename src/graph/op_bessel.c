@@ -9,14 +9,7 @@
 #include "special_bessel.h"
 
 #define FUNCTION(Name, Call, Formula)                                    \
-    static double compute_##Name(const double *v)                        \
-    {                                                                    \
-        return Call;                                                     \
-    }                                                                    \
-    static tn_code prepare_##Name(tn_prepare *p, tn_error *err)          \
-    {                                                                    \
-        return tn_slow_prepare(p, compute_##Name, err);                  \
-    }                                                                    \
+    TN_SLOW_PREPARE(Name, Call)                                          \
     TN_GRAD_FORMULA(grad_##Name, Formula)                                \
     const tn_op tn_op_##Name = {.name = #Name,                           \
                                 .sig = "x:T -> y:T; T:type{" T_REAL "}", \

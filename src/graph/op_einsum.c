@@ -245,11 +245,6 @@ static tn_code prepare_result(const tn_prepare *p, const tn_einsum *e, const gro
     return tn_ncopy_prepare(elem, o.n, o.dim, src, o.stride, p->threads, &c->place, err);
 }
 
-static bool gemm_knows(tn_dtype t)
-{
-    return t == TN_INT32 || t == TN_INT64 || tn_dtype_is_float(t) || tn_dtype_is_complex(t);
-}
-
 static tn_code einsum_prepare(tn_prepare *p, tn_error *err)
 {
     TN_PARAMS(p, contraction, c);
@@ -258,7 +253,7 @@ static tn_code einsum_prepare(tn_prepare *p, tn_error *err)
     tn_einsum e;
     group groups[GROUPS];
     size_t scratch = 0;
-    if (!gemm_knows(p->in[0]->dtype))
+    if (!tn_gemm_takes(p->in[0]->dtype))
         return tn_fail(err, TN_UNIMPLEMENTED, "Einsum of %s is not supported",
                        tn_dtype_name(p->in[0]->dtype));
     tn_attr_get_string(p->attrs, "equation", &equation);

@@ -112,15 +112,24 @@ static tn_code give(tn_run *r, tn_tensor *const *e, int width, tn_error *err)
     return TN_OK;
 }
 
-static tn_code next_run(tn_run *r, tn_error *err)
+/* The next element, of *width tensors, or *end; to be released by tn_element_drop and tn_free, also when it fails. */
+static tn_code take_next(tn_run *r, tn_tensor ***e, int *width, bool *end, tn_error *err)
 {
     tn_resource *res;
-    bool end;
+    *e = NULL;
+    *width = 0;
     TN_TRY(tn_run_resource(r, 0, TN_RES_ITERATOR, &res, err));
-    int width = tn_iterator_width(res);
-    tn_tensor **e = tn_element_new(width);
-    if (!e) return tn_no_memory(err, 0);
-    tn_code code = tn_iterator_next(res, r, e, &end, err);
+    *width = tn_iterator_width(res);
+    *e = tn_element_new(*width);
+    return *e ? tn_iterator_next(res, r, *e, end, err) : tn_no_memory(err, 0);
+}
+
+static tn_code next_run(tn_run *r, tn_error *err)
+{
+    tn_tensor **e;
+    int width;
+    bool end;
+    tn_code code = take_next(r, &e, &width, &end, err);
     if (code == TN_OK) code = end ? tn_fail(err, TN_OUT_OF_RANGE, "End of sequence") : give(r, e, width, err);
     tn_element_drop(e, width);
     tn_free(e);
@@ -129,13 +138,10 @@ static tn_code next_run(tn_run *r, tn_error *err)
 
 static tn_code next_optional_run(tn_run *r, tn_error *err)
 {
-    tn_resource *res;
+    tn_tensor **e;
+    int width;
     bool end;
-    TN_TRY(tn_run_resource(r, 0, TN_RES_ITERATOR, &res, err));
-    int width = tn_iterator_width(res);
-    tn_tensor **e = tn_element_new(width);
-    if (!e) return tn_no_memory(err, 0);
-    tn_code code = tn_iterator_next(res, r, e, &end, err);
+    tn_code code = take_next(r, &e, &width, &end, err);
     tn_optional *o = code == TN_OK ? tn_optional_new((const tn_tensor *const *)e, end ? 0 : width) : NULL;
     if (code == TN_OK && !o) code = tn_no_memory(err, 0);
     if (o) {

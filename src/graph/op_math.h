@@ -36,6 +36,16 @@ bool tn_known_ints(const tn_info *info, tn_shape *out);
 typedef double (*tn_slow_fn)(const double *arg);
 tn_code tn_slow_prepare(tn_prepare *p, tn_slow_fn f, tn_error *err);
 tn_code tn_slow_run(tn_run *r, tn_error *err);
+/* prepare_Name: the function of v[0], v[1] and v[2] that Call is. */
+#define TN_SLOW_PREPARE(Name, Call)                             \
+    static double compute_##Name(const double *v)               \
+    {                                                           \
+        return Call;                                            \
+    }                                                           \
+    static tn_code prepare_##Name(tn_prepare *p, tn_error *err) \
+    {                                                           \
+        return tn_slow_prepare(p, compute_##Name, err);         \
+    }
 
 /* Moves the positions `at` of n operands to the next element of the walk; index starts as zeros. */
 void tn_walk_next(const tn_walk *w, int n, int64_t *index, int64_t *at);

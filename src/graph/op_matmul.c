@@ -103,21 +103,6 @@ typedef struct product {
     bool empty_inner;                      /* nothing to add up: zeros */
 } product;
 
-static bool gemm_knows(tn_dtype t)
-{
-    switch (t) {
-    case TN_FLOAT:
-    case TN_DOUBLE:
-    case TN_HALF:
-    case TN_BFLOAT16:
-    case TN_INT32:
-    case TN_INT64:
-    case TN_COMPLEX64:
-    case TN_COMPLEX128: return true;
-    default: return false;
-    }
-}
-
 /* Strides of an operand's batches, in elements; 0 along dimensions it is repeated over. */
 static void batch_strides(const tn_shape *operand, const tn_shape *out, int64_t *stride)
 {
@@ -157,7 +142,7 @@ static tn_code product_prepare(tn_prepare *p, tn_error *err)
     TN_PARAMS(p, product, q);
     const tn_tensor *t[] = {p->in[0], p->in[1], p->out[0]};
     tn_dtype to = tn_dtype_base(p->out[0]->dtype);
-    tn_gemm_desc d = {.dtype = q->work = gemm_knows(to) ? to : TN_INT64};
+    tn_gemm_desc d = {.dtype = q->work = tn_gemm_takes(to) ? to : TN_INT64};
     size_t scratch = 0;
     describe(p, form_of(p->op, p->attrs), &d);
     q->empty_inner = d.k == 0;

@@ -11,23 +11,10 @@ typedef struct window { /* rows, columns */
     int64_t size[2], stride[2], pad[2], in[2], out[2];
 } window;
 
-/* strides and, for pools, ksize: [1, rows, columns, 1]. */
-static tn_code read_pair(const tn_attrs *attrs, const char *name, int64_t out[2], tn_error *err)
-{
-    const int64_t *v;
-    if (tn_attr_list(attrs, name, &v) != 4 || v[0] != 1 || v[3] != 1 || v[1] < 1 || v[2] < 1 ||
-        v[1] > INT32_MAX || v[2] > INT32_MAX)
-        return tn_fail(err, TN_INVALID_ARGUMENT,
-                       "%s must have 4 positive 32-bit elements, of which the first and last are 1", name);
-    out[0] = v[1];
-    out[1] = v[2];
-    return TN_OK;
-}
-
 static tn_code fit_window(const tn_attrs *attrs, const tn_shape *in, window *w, tn_error *err)
 {
     bool same = tn_attr_is(attrs, "padding", "SAME");
-    TN_TRY(read_pair(attrs, "strides", w->stride, err));
+    TN_TRY(tn_quantized_pair(attrs, "strides", w->stride, err));
     for (int k = 0; k < 2; k++) {
         w->in[k] = in->dim[1 + k];
         w->pad[k] = 0;
@@ -165,7 +152,7 @@ static tn_code pool_infer(tn_infer *c, tn_error *err)
     give_ranges(c);
     tn_infer_set_rank(c, 0, 4);
     if (x->rank < 0) return TN_OK;
-    TN_TRY(read_pair(c->attrs, "ksize", w.size, err));
+    TN_TRY(tn_quantized_pair(c->attrs, "ksize", w.size, err));
     TN_TRY(fit_window(c->attrs, x, &w, err));
     c->out[0].shape = (tn_shape){.rank = 4, .dim = {x->dim[0], w.out[0], w.out[1], x->dim[3]}};
     return TN_OK;
@@ -194,7 +181,7 @@ static tn_code pool_run(tn_run *r, tn_error *err)
     window w;
     const tn_shape *x = &r->in[0]->shape;
     bool mean = !strcmp(r->op->name, "QuantizedAvgPool");
-    TN_TRY(read_pair(r->attrs, "ksize", w.size, err));
+    TN_TRY(tn_quantized_pair(r->attrs, "ksize", w.size, err));
     TN_TRY(fit_window(r->attrs, x, &w, err));
     int64_t channels = x->dim[3], places = w.out[0] * w.out[1];
     for (int64_t i = 0; i < tn_tensor_count(r->out[0]); i++) {

@@ -34,18 +34,6 @@ static fused fused_of(const tn_op *op)
 
 /* ==== windows ==== */
 
-/* A list for [batch, rows, columns, channels], of which the first and last are 1. */
-static tn_code read_pair(const tn_attrs *attrs, const char *name, int64_t out[2], tn_error *err)
-{
-    const int64_t *v;
-    if (tn_attr_list(attrs, name, &v) != 4 || v[0] != 1 || v[3] != 1 || v[1] < 1 || v[2] < 1 ||
-        v[1] > INT32_MAX || v[2] > INT32_MAX)
-        return tn_fail(err, TN_INVALID_ARGUMENT,
-                       "%s must have 4 positive 32-bit elements, of which the first and last are 1", name);
-    memcpy(out, v + 1, 2 * sizeof *out);
-    return TN_OK;
-}
-
 /* [0, 0, top, bottom, left, right, 0, 0], in place of `padding`. */
 static tn_code read_padding(const tn_attrs *attrs, fused *f, int64_t after[2], bool *given, tn_error *err)
 {
@@ -67,8 +55,8 @@ static tn_code fit(const tn_attrs *attrs, const tn_shape *x, const tn_shape *w, 
 {
     int64_t after[2] = {0};
     bool given, same = tn_attr_is(attrs, "padding", "SAME");
-    TN_TRY(read_pair(attrs, "strides", f->stride, err));
-    TN_TRY(read_pair(attrs, "dilations", f->step, err));
+    TN_TRY(tn_quantized_pair(attrs, "strides", f->stride, err));
+    TN_TRY(tn_quantized_pair(attrs, "dilations", f->step, err));
     TN_TRY(read_padding(attrs, f, after, &given, err));
     if (x->dim[3] != w->dim[2])
         return tn_fail(err, TN_INVALID_ARGUMENT, "input and filter must have the same depth: %lld vs %lld",

@@ -8,14 +8,7 @@
 #include "special_math.h"
 
 #define SPECIAL(Name, Sig, Call, Grad, Flags)                   \
-    static double compute_##Name(const double *v)               \
-    {                                                           \
-        return Call;                                            \
-    }                                                           \
-    static tn_code prepare_##Name(tn_prepare *p, tn_error *err) \
-    {                                                           \
-        return tn_slow_prepare(p, compute_##Name, err);         \
-    }                                                           \
+    TN_SLOW_PREPARE(Name, Call)                                 \
     const tn_op tn_op_##Name = {.name = #Name,                  \
                                 .sig = Sig,                     \
                                 .infer = tn_infer_broadcast,    \
@@ -79,15 +72,7 @@ static tn_code betainc_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
-static double compute_Betainc(const double *v)
-{
-    return tn_betainc(v[0], v[1], v[2]);
-}
-
-static tn_code betainc_prepare(tn_prepare *p, tn_error *err)
-{
-    return tn_slow_prepare(p, compute_Betainc, err);
-}
+TN_SLOW_PREPARE(Betainc, tn_betainc(v[0], v[1], v[2]))
 
 /* By x only, as TensorFlow; in logarithms, because the factors can be large. */
 static tn_code grad_Betainc(tn_grad *g, tn_error *err)
@@ -104,7 +89,7 @@ const tn_op tn_op_Betainc = {
     .name = "Betainc",
     .sig = "a:T b:T x:T -> z:T; T:type{float,double}",
     .infer = betainc_infer,
-    .prepare = betainc_prepare,
+    .prepare = prepare_Betainc,
     .run = tn_slow_run,
     .grad = grad_Betainc,
 };

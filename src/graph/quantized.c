@@ -58,3 +58,14 @@ float tn_from_quantized(int64_t v, float min, float max, tn_integers q)
     double first = round((double)(min / (float)scale)) * (double)(float)scale;
     return (float)(first + ((double)v - q.first) * scale);
 }
+
+tn_code tn_quantized_pair(const tn_attrs *attrs, const char *name, int64_t out[2], tn_error *err)
+{
+    const int64_t *v;
+    if (tn_attr_list(attrs, name, &v) != 4 || v[0] != 1 || v[3] != 1 || v[1] < 1 || v[2] < 1 ||
+        v[1] > INT32_MAX || v[2] > INT32_MAX)
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "%s must have 4 positive 32-bit elements, of which the first and last are 1", name);
+    memcpy(out, v + 1, 2 * sizeof *out);
+    return TN_OK;
+}

@@ -20,4 +20,7 @@ void tn_quantized_put(tn_tensor *t, int64_t i, double x); /* what is too large w
 double tn_to_quantized(double x, float min, float max, tn_integers q, bool clamp);
 float tn_from_quantized(int64_t v, float min, float max, tn_integers q);
 
+/* Rows and columns of an attribute [1, rows, columns, 1]: strides, dilations, sizes of windows. */
+tn_code tn_quantized_pair(const tn_attrs *attrs, const char *name, int64_t out[2], tn_error *err);
+
 #endif

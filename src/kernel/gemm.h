@@ -7,7 +7,6 @@
 
 #include "isa_gemm.h"
 
-bool tn_gemm_takes(tn_dtype t);
 /* Integers and complex numbers: straightforward loops. */
 void tn_gemm_generic(const tn_gemm_plan *p, const void *a, const void *b, void *c, int threads);
 /* half and bfloat16: by way of float, in scratch. */

@@ -76,6 +76,7 @@ typedef struct tn_gemm_plan {
     size_t packed;  /* bytes of a packed b (tn_gemm_pack_b); 0: packing gains nothing */
 } tn_gemm_plan;
 
+bool tn_gemm_takes(tn_dtype t); /* products of others are UNIMPLEMENTED */
 tn_code tn_gemm_prepare(const tn_gemm_desc *d, tn_gemm_plan *plan, tn_error *err);
 /* bias NULL when !d.bias. */
 void tn_gemm_run(const tn_gemm_plan *plan, const void *a, const void *b, const void *bias, void *c,
