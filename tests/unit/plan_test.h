@@ -7,26 +7,8 @@
 #define TN_PLAN_TEST_H
 
 #include <math.h>
-#include <stdlib.h>
 
-#include "test.h"
-
-#include "graph/session.h"
-
-typedef struct fixture {
-    tn_graph *g;
-    tn_builder *b;
-    tn_session *s;
-    tn_error err;
-} fixture;
-
-static inline void fixture_open(fixture *f)
-{
-    *f = (fixture){0};
-    f->g = tn_graph_new();
-    f->b = tn_builder_new(f->g);
-    assert_non_null(f->b);
-}
+#include "graph_fixture.h"
 
 /* A session of the graph as it is; the one before is closed. */
 static inline void fixture_session(fixture *f, unsigned passes_off)
@@ -36,13 +18,6 @@ static inline void fixture_session(fixture *f, unsigned passes_off)
     f->s = NULL;
     assert_ok(tn_builder_check(f->b, &f->err), &f->err);
     assert_ok(tn_session_new(f->g, &o, &f->s, &f->err), &f->err);
-}
-
-static inline void fixture_close(fixture *f)
-{
-    tn_session_free(f->s);
-    tn_builder_free(f->b);
-    tn_graph_free(f->g);
 }
 
 /* The planner with everything, with nothing, and without each pass. */

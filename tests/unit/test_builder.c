@@ -3,35 +3,7 @@
  * test_builder.c - builders: the first error is kept; names, scopes, control dependencies are TensorFlow's;
  * functions and calls.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-
-#include "graph/op.h"
-
-typedef struct fixture {
-    tn_graph *g;
-    tn_builder *b;
-} fixture;
-
-static int set_up(void **state)
-{
-    fixture *f = calloc(1, sizeof *f);
-    f->g = tn_graph_new();
-    f->b = tn_builder_new(f->g);
-    *state = f;
-    return f->g && f->b ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    fixture *f = *state;
-    tn_builder_free(f->b);
-    tn_graph_free(f->g);
-    free(f);
-    return 0;
-}
+#include "graph_fixture.h"
 
 static const char *noop(tn_builder *b, const char *name)
 {
@@ -39,7 +11,7 @@ static const char *noop(tn_builder *b, const char *name)
     return op ? tn_operation_name(op) : "";
 }
 
-static void assert_ok(tn_builder *b)
+static void assert_good(tn_builder *b)
 {
     tn_error err;
     if (tn_builder_check(b, &err)) fail_msg("%s", err.message);
@@ -63,7 +35,7 @@ static void names_are_unique(void **state)
     assert_string_equal(noop(b, "a"), "a");
     assert_string_equal(noop(b, "a_1"), "a_1");
     assert_string_equal(noop(b, "a"), "a_2");
-    assert_ok(b);
+    assert_good(b);
 }
 
 static void name_scopes(void **state)
@@ -83,7 +55,7 @@ static void name_scopes(void **state)
     assert_string_equal(noop(b, "y"), "s/t/y");
     tn_name_scope_end(b);
     assert_string_equal(noop(b, "s/t/exact/"), "s/t/exact");
-    assert_ok(b);
+    assert_good(b);
     tn_name_scope_end(b);
     assert_failed(b, TN_INVALID_ARGUMENT, "tn_name_scope_end");
 }
@@ -162,7 +134,7 @@ static void control_dependencies(void **state)
     tn_operation *all = tn_group(b, "all", 2, (tn_operation *const[]){first, second});
     assert_int_equal(all->n_control, 2);
     assert_string_equal(all->name, "all");
-    assert_ok(b);
+    assert_good(b);
     tn_control_dependencies_end(b);
     assert_failed(b, TN_INVALID_ARGUMENT, "tn_control_dependencies_end");
 }
@@ -180,7 +152,7 @@ static void constants(void **state)
     assert_int_equal(tn_node_shape(d).dim[0], -1);
     tn_node shape = tn_shape_of(b, v); /* known: a constant */
     assert_string_equal(shape.op->type, "Const");
-    assert_ok(b);
+    assert_good(b);
     tn_ints(b, (int64_t[]){INT64_MAX}, 1); /* does not fit */
     assert_int_not_equal(tn_builder_check(b, NULL), TN_OK);
 }
@@ -194,7 +166,7 @@ static void functions_and_calls(void **state)
     tn_node y = tn_op(fb, "Identity", TN_INPUTS(a), TN_NO_ATTRS);
     tn_function_define(f->b, "same", fb, (tn_node[]){y, n}, 2);
     tn_builder_free(fb);
-    assert_ok(f->b);
+    assert_good(f->b);
     tn_function *fn = tn_graph_function(f->g, "same");
     assert_non_null(fn);
     assert_false(fn->stateful);
@@ -203,7 +175,7 @@ static void functions_and_calls(void **state)
     assert_int_equal(fn->n_control_rets, 0);
     tn_node x = tn_placeholder(f->b, "x", TN_FLOAT, TN_SHAPE(3, 2)), k = tn_scalar(f->b, TN_INT32, 4);
     tn_operation *call = tn_call(f->b, "same", (tn_node[]){x, k}, 2);
-    assert_ok(f->b);
+    assert_good(f->b);
     assert_string_equal(call->type, "PartitionedCall");
     assert_int_equal(call->n_out, 2);
     assert_int_equal(tn_node_dtype(tn_output_of(call, 1)), TN_INT32);
@@ -255,13 +227,13 @@ static void loops_and_branches(void **state)
     tn_node x = tn_placeholder(f->b, "x", TN_FLOAT, TN_SHAPE(3)),
             go = tn_placeholder(f->b, "go", TN_BOOL, TN_SHAPE());
     tn_operation *loop = tn_while(f->b, "cond", "keep", (tn_node[]){x, go}, 2);
-    assert_ok(f->b);
+    assert_good(f->b);
     assert_string_equal(loop->type, "StatelessWhile");
     assert_int_equal(tn_node_shape(tn_output_of(loop, 0)).dim[0], 3); /* invariant */
     tn_operation *other = tn_while(f->b, "cond", "drop", (tn_node[]){x, go}, 2);
     assert_int_equal(tn_node_shape(tn_output_of(other, 0)).rank, -1); /* it changes */
     tn_operation *branch = tn_if(f->b, go, "keep", "drop", (tn_node[]){x, go}, 2);
-    assert_ok(f->b);
+    assert_good(f->b);
     assert_string_equal(branch->type, "StatelessIf");
     assert_int_equal(branch->n_out, 2);
     assert_null(tn_while(f->b, "keep", "keep", (tn_node[]){x, go}, 2));
@@ -270,7 +242,7 @@ static void loops_and_branches(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(names_are_unique),
         TEST(name_scopes),

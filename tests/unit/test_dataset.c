@@ -2,44 +2,12 @@
  * Data sets in graphs: what iterators remember between runs, what outlives what, and what hostile graphs ask
  * for. Which elements come is compared with TensorFlow's (golden_datasets).
  */
-#include "test.h"
-
-#include "graph/session.h"
-
-typedef struct fixture {
-    tn_graph *g;
-    tn_builder *b;
-    tn_session *s;
-    tn_error err;
-} fixture;
-
-static void begin(fixture *f)
-{
-    memset(f, 0, sizeof *f);
-    f->g = tn_graph_new();
-    f->b = tn_builder_new(f->g);
-}
-
-static void end(fixture *f)
-{
-    tn_session_free(f->s);
-    tn_builder_free(f->b);
-    tn_graph_free(f->g);
-}
-
-static tn_code run(fixture *f, const char *fetch, const char *target, tn_tensor **out)
-{
-    if (!f->s) {
-        assert_ok(tn_builder_check(f->b, &f->err), &f->err);
-        assert_ok(tn_session_new(f->g, NULL, &f->s, &f->err), &f->err);
-    }
-    return tn_session_run(f->s, NULL, 0, &fetch, fetch != NULL, out, &target, target != NULL, &f->err);
-}
+#include "graph_fixture.h"
 
 static void refused(fixture *f, const char *fetch, const char *target, tn_code code, const char *says)
 {
     tn_tensor *t;
-    assert_code(run(f, fetch, target, &t), code);
+    assert_code(fixture_run(f, fetch, target, &t), code);
     assert_says(&f->err, says);
 }
 
@@ -47,7 +15,7 @@ static void refused(fixture *f, const char *fetch, const char *target, tn_code c
 static void gives(fixture *f, const char *fetch, int n, const int64_t *want)
 {
     tn_tensor *t;
-    assert_ok(run(f, fetch, NULL, &t), &f->err);
+    assert_ok(fixture_run(f, fetch, NULL, &t), &f->err);
     assert_int_equal(tn_tensor_count(t), n);
     for (int i = 0; i < n; i++) assert_int_equal(tn_tensor_int(t, i), want[i]);
     tn_tensor_unref(t);
@@ -97,18 +65,18 @@ static void test_iterator(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     asked(f.b, with(f.b, "BatchDataset", range(f.b, 5), 3));
     refused(&f, "next:0", NULL, TN_FAILED_PRECONDITION, "has not been initialized");
     for (int again = 0; again < 2; again++) {
-        assert_ok(run(&f, NULL, "init", NULL), &f.err);
+        assert_ok(fixture_run(&f, NULL, "init", NULL), &f.err);
         gives(&f, "next:0", 3, (int64_t[]){0, 1, 2});
         gives(&f, "next:0", 2, (int64_t[]){3, 4});
         refused(&f, "next:0", NULL, TN_OUT_OF_RANGE, "End of sequence [[{{node next}}]]");
         refused(&f, "next:0", NULL, TN_OUT_OF_RANGE, "End of sequence");
     }
-    assert_ok(run(&f, NULL, "init", NULL), &f.err); /* and stops in the middle */
-    end(&f);
+    assert_ok(fixture_run(&f, NULL, "init", NULL), &f.err); /* and stops in the middle */
+    fixture_close(&f);
 }
 
 static void test_outlives_session(void **state)
@@ -116,14 +84,14 @@ static void test_outlives_session(void **state)
     (void)state;
     fixture f;
     tn_tensor *d, *it;
-    begin(&f);
+    fixture_open(&f);
     tn_op_named(f.b, "RepeatDataset", "d", TN_INPUTS(range(f.b, 3), number(f.b, -1)), TN_ATTRS(NUMBERS));
     asked(f.b, (tn_node){tn_graph_operation(f.g, "d"), 0});
-    assert_ok(run(&f, NULL, "init", NULL), &f.err);
+    assert_ok(fixture_run(&f, NULL, "init", NULL), &f.err);
     gives(&f, "next:0", 1, (int64_t[]){0});
-    assert_ok(run(&f, "d:0", NULL, &d), &f.err);
-    assert_ok(run(&f, "it:0", NULL, &it), &f.err);
-    end(&f);
+    assert_ok(fixture_run(&f, "d:0", NULL, &d), &f.err);
+    assert_ok(fixture_run(&f, "it:0", NULL, &it), &f.err);
+    fixture_close(&f);
     tn_tensor_unref(it);
     tn_tensor_unref(d);
 }
@@ -134,7 +102,7 @@ static void test_refused(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     tn_node map = tn_op(f.b, "EmptyTensorMap", TN_NO_INPUTS, TN_NO_ATTRS);
     tn_op_named(f.b, "TakeDataset", "of_map", TN_INPUTS(map, number(f.b, 1)), TN_ATTRS(NUMBERS));
     tn_op_named(f.b, "BatchDataset", "none", TN_INPUTS(range(f.b, 3), number(f.b, 0)), TN_ATTRS(NUMBERS));
@@ -155,7 +123,7 @@ static void test_refused(void **state)
     refused(&f, "scalar:0", NULL, TN_INVALID_ARGUMENT, "1-dimensional");
     refused(&f, NULL, "other", TN_INVALID_ARGUMENT,
             "Data type mismatch at component 0: expected string but got int64");
-    end(&f);
+    fixture_close(&f);
 }
 
 /* Memory is taken for what there is. */
@@ -163,32 +131,32 @@ static void test_large_sizes(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     const int64_t large = INT64_C(1) << 52; /* a double holds it */
     tn_node d = tn_op(f.b, "ShuffleDataset",
                       TN_INPUTS(range(f.b, 1), number(f.b, large), number(f.b, 1), number(f.b, 2)),
                       TN_ATTRS(NUMBERS));
     asked(f.b, with(f.b, "BatchDataset", with(f.b, "TakeDataset", with(f.b, "RepeatDataset", d, large), 4),
                     large));
-    assert_ok(run(&f, NULL, "init", NULL), &f.err);
+    assert_ok(fixture_run(&f, NULL, "init", NULL), &f.err);
     gives(&f, "next:0", 4, (int64_t[]){0, 0, 0, 0});
-    end(&f);
+    fixture_close(&f);
 }
 
 static void test_deep(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     tn_node d = range(f.b, 3);
     for (int i = 0; i < 100; i++) d = with(f.b, "TakeDataset", d, 2);
     asked(f.b, d);
     for (int i = 0; i < 200; i++) d = with(f.b, "TakeDataset", d, 2);
     tn_op_named(f.b, "TakeDataset", "deep", TN_INPUTS(d, number(f.b, 1)), TN_ATTRS(NUMBERS));
-    assert_ok(run(&f, NULL, "init", NULL), &f.err);
+    assert_ok(fixture_run(&f, NULL, "init", NULL), &f.err);
     gives(&f, "next:0", 1, (int64_t[]){0});
     refused(&f, "deep:0", NULL, TN_INVALID_ARGUMENT, "nested deeper than");
-    end(&f);
+    fixture_close(&f);
 }
 
 /* Each twice the one before. */
@@ -196,7 +164,7 @@ static void test_doubled(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     tn_node d = range(f.b, 3);
     for (int i = 0; i < 10; i++) d = tn_op(f.b, "ConcatenateDataset", TN_INPUTS(d, d), TN_ATTRS(NUMBERS));
     tn_op_named(f.b, "DatasetCardinality", "n", TN_INPUTS(d), TN_NO_ATTRS);
@@ -204,7 +172,7 @@ static void test_doubled(void **state)
     tn_op_named(f.b, "TakeDataset", "large", TN_INPUTS(d, number(f.b, 1)), TN_ATTRS(NUMBERS));
     gives(&f, "n:0", 1, (int64_t[]){3 << 10});
     refused(&f, "large:0", NULL, TN_RESOURCE_EXHAUSTED, "of more than 65536 others");
-    end(&f);
+    fixture_close(&f);
 }
 
 /* ==== functions ==== */
@@ -220,16 +188,16 @@ static void test_function_of_itself(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     tn_builder *body = tn_builder_new(tn_function_graph(f.g));
     tn_function_arg(body, "x", TN_INT64, TN_SHAPE());
     tn_node again = flat_map(body, range(body, 1), "again");
     tn_function_define(f.b, "again", body, &again, 1);
     tn_builder_free(body);
     asked(f.b, flat_map(f.b, range(f.b, 1), "again"));
-    assert_ok(run(&f, NULL, "init", NULL), &f.err);
+    assert_ok(fixture_run(&f, NULL, "init", NULL), &f.err);
     refused(&f, "next:0", NULL, TN_INVALID_ARGUMENT, "deep");
-    end(&f);
+    fixture_close(&f);
 }
 
 static tn_node text(tn_builder *b, const char *v)
@@ -248,7 +216,7 @@ static void test_iterator_of_itself(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     tn_builder *body = tn_builder_new(tn_function_graph(f.g));
     tn_function_arg(body, "x", TN_INT64, TN_SHAPE());
     tn_node it = tn_op(body, "IteratorFromStringHandle", TN_INPUTS(text(body, "iterator:it")), TN_NO_ATTRS);
@@ -257,9 +225,9 @@ static void test_iterator_of_itself(void **state)
     tn_builder_free(body);
     asked(f.b, tn_op(f.b, "MapDataset", TN_INPUTS(range(f.b, 2)),
                      TN_ATTRS(tn_attr_func("f", "next_of"), tn_attr_types("Targuments", NULL, 0), NUMBERS)));
-    assert_ok(run(&f, NULL, "init", NULL), &f.err);
+    assert_ok(fixture_run(&f, NULL, "init", NULL), &f.err);
     refused(&f, "next:0", NULL, TN_INVALID_ARGUMENT, "moved by a function of its own data set");
-    end(&f);
+    fixture_close(&f);
 }
 
 /* x, iterator -> x */
@@ -275,7 +243,7 @@ static void test_circle(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     tn_builder *body = tn_builder_new(tn_function_graph(f.g));
     tn_node x = tn_function_arg(body, "x", TN_INT64, TN_SHAPE());
     tn_function_arg(body, "it", TN_RESOURCE, TN_SHAPE());
@@ -287,9 +255,9 @@ static void test_circle(void **state)
     tn_add_operation(f.b, "MakeIterator", "over_a", TN_INPUTS(with(f.b, "TakeDataset", given(f.b, a), 1), b),
                      TN_NO_ATTRS);
     refused(&f, NULL, "itself", TN_INVALID_ARGUMENT, "asks the iterator 'a'");
-    assert_ok(run(&f, NULL, "over_b", NULL), &f.err);
+    assert_ok(fixture_run(&f, NULL, "over_b", NULL), &f.err);
     refused(&f, NULL, "over_a", TN_INVALID_ARGUMENT, "asks the iterator 'b'");
-    end(&f);
+    fixture_close(&f);
 }
 
 /* A function of other arguments, and of other results, than it is used for. */
@@ -297,7 +265,7 @@ static void test_wrong_function(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     tn_builder *body = tn_builder_new(tn_function_graph(f.g));
     tn_function_arg(body, "x", TN_FLOAT, TN_SHAPE());
     tn_node y = tn_scalar(body, TN_FLOAT, 1);
@@ -306,9 +274,9 @@ static void test_wrong_function(void **state)
     asked(f.b,
           tn_op(f.b, "MapDataset", TN_INPUTS(range(f.b, 2)),
                 TN_ATTRS(tn_attr_func("f", "of_floats"), tn_attr_types("Targuments", NULL, 0), NUMBERS)));
-    assert_ok(run(&f, NULL, "init", NULL), &f.err);
+    assert_ok(fixture_run(&f, NULL, "init", NULL), &f.err);
     refused(&f, "next:0", NULL, TN_INVALID_ARGUMENT, "float");
-    end(&f);
+    fixture_close(&f);
 }
 
 /* ==== memory that ends ==== */
@@ -332,7 +300,7 @@ static void test_no_memory(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     tn_builder *body = tn_builder_new(tn_function_graph(f.g));
     tn_node x = tn_function_arg(body, "x", TN_INT64, TN_SHAPE());
     tn_node y = tn_op(body, "AddV2", TN_INPUTS(x, x), TN_NO_ATTRS);
@@ -349,7 +317,7 @@ static void test_no_memory(void **state)
     for (tn_code code = TN_RESOURCE_EXHAUSTED; code != TN_OK && n < 20000; n++)
         if ((code = all_of_it(&f, n)) != TN_OK) assert_int_equal(code, TN_RESOURCE_EXHAUSTED);
     assert_true(n > 100 && n < 20000);
-    end(&f);
+    fixture_close(&f);
 }
 
 int main(void)

@@ -3,33 +3,7 @@
  * test_grad.c - the walk of gradients over a graph: names, sums, slices, stops, variables, errors.
  * Gradients of single operators are tested with the operators, of control flow in test_grad_flow.c.
  */
-#include "test.h"
-
-#include "graph/op.h"
-
-typedef struct fixture {
-    tn_graph *g;
-    tn_builder *b;
-    tn_error err;
-} fixture;
-
-static int set_up(void **state)
-{
-    fixture *f = calloc(1, sizeof *f);
-    f->g = tn_graph_new();
-    f->b = tn_builder_new(f->g);
-    *state = f;
-    return f->g && f->b ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    fixture *f = *state;
-    tn_builder_free(f->b);
-    tn_graph_free(f->g);
-    free(f);
-    return 0;
-}
+#include "graph_fixture.h"
 
 static tn_node gradient(fixture *f, tn_node y, tn_node x)
 {
@@ -272,7 +246,7 @@ static void no_memory(void **state)
     (void)state;
     for (int64_t k = 1; k < 400; k++) {
         fixture *f = NULL;
-        assert_int_equal(set_up((void **)&f), 0);
+        assert_int_equal(fixture_set_up((void **)&f), 0);
         tn_node x = tn_placeholder(f->b, "x", TN_FLOAT, TN_SHAPE(-1)), y = tanh_of(f->b, tanh_of(f->b, x)),
                 dx;
         tn_malloc_fail_at(k);
@@ -280,14 +254,14 @@ static void no_memory(void **state)
         tn_malloc_fail_at(0);
         bool ok = tn_builder_check(f->b, NULL) == TN_OK;
         assert_true(ok == (dx.op != NULL));
-        tear_down((void **)&f);
+        fixture_tear_down((void **)&f);
         if (ok) return;
     }
 }
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(names_are_tensorflows),
         TEST(several_uses_are_added),

@@ -3,10 +3,9 @@
  * test_list.c - lists of tensors: the tree, and TensorFlow's operators on them, run with all passes on and
  * off.
  */
-#include "test.h"
+#include "graph_fixture.h"
 
 #include "graph/list.h"
-#include "graph/op.h"
 
 /* ==== the tree ==== */
 
@@ -92,30 +91,6 @@ static void no_memory(void **state)
 }
 
 /* ==== the operators ==== */
-
-typedef struct fixture {
-    tn_graph *g;
-    tn_builder *b;
-    tn_error err;
-} fixture;
-
-static int set_up(void **state)
-{
-    fixture *f = calloc(1, sizeof *f);
-    f->g = tn_graph_new();
-    f->b = tn_builder_new(f->g);
-    *state = f;
-    return f->g && f->b ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    fixture *f = *state;
-    tn_builder_free(f->b);
-    tn_graph_free(f->g);
-    free(f);
-    return 0;
-}
 
 static tn_node list_op(fixture *f, const char *type, const tn_node *in, int n)
 {
@@ -267,7 +242,7 @@ static void from_a_tensor(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_grow_and_shrink),
         cmocka_unit_test(a_change_makes_a_new_list),

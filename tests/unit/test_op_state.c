@@ -2,32 +2,9 @@
  * Operators with state, where they refuse: variables without a value, shapes that differ, indices outside,
  * arrays and stacks used wrongly; and what they leave unchanged then.
  */
-#include "test.h"
-
-#include "graph/op.h"
+#include "graph_fixture.h"
 
 #include <unistd.h>
-
-typedef struct fixture {
-    tn_graph *g;
-    tn_builder *b;
-    tn_session *s;
-    tn_error err;
-} fixture;
-
-static void begin(fixture *f)
-{
-    memset(f, 0, sizeof *f);
-    f->g = tn_graph_new();
-    f->b = tn_builder_new(f->g);
-}
-
-static void end(fixture *f)
-{
-    tn_session_free(f->s);
-    tn_builder_free(f->b);
-    tn_graph_free(f->g);
-}
 
 static tn_node floats(fixture *f, int64_t n, const float *v)
 {
@@ -49,18 +26,9 @@ static tn_node text(fixture *f, const char *s)
     return node;
 }
 
-static tn_code run(fixture *f, const char *fetch, const char *target, tn_tensor **out)
-{
-    if (!f->s) {
-        assert_ok(tn_builder_check(f->b, &f->err), &f->err);
-        assert_ok(tn_session_new(f->g, NULL, &f->s, &f->err), &f->err);
-    }
-    return tn_session_run(f->s, NULL, 0, &fetch, fetch != NULL, out, &target, target != NULL, &f->err);
-}
-
 static void refused(fixture *f, const char *target, tn_code code, const char *says)
 {
-    assert_code(run(f, NULL, target, NULL), code);
+    assert_code(fixture_run(f, NULL, target, NULL), code);
     assert_says(&f->err, says);
 }
 
@@ -79,7 +47,7 @@ static tn_node variable(fixture *f, int64_t n)
 static void unchanged(fixture *f, int64_t n)
 {
     tn_tensor *t;
-    assert_ok(run(f, "read:0", NULL, &t), &f->err);
+    assert_ok(fixture_run(f, "read:0", NULL, &t), &f->err);
     assert_int_equal(tn_tensor_count(t), n);
     for (int64_t i = 0; i < n; i++) assert_true(TN_FLOATS(t)[i] == (float)(i + 1));
     tn_tensor_unref(t);
@@ -89,7 +57,7 @@ static void test_uninitialized(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     tn_node h = variable(&f, 3);
     tn_add_operation(f.b, "AssignAddVariableOp", "add", TN_INPUTS(h, floats(&f, 3, (float[]){1, 1, 1})),
                      TN_NO_ATTRS);
@@ -100,17 +68,17 @@ static void test_uninitialized(void **state)
     refused(&f, "read", TN_FAILED_PRECONDITION, "uninitialized");
     refused(&f, "add", TN_FAILED_PRECONDITION, "uninitialized");
     refused(&f, "destroy", TN_UNIMPLEMENTED, "cannot be destroyed");
-    assert_ok(run(&f, NULL, "init", NULL), &f.err);
-    assert_ok(run(&f, NULL, "disable", NULL), &f.err);
+    assert_ok(fixture_run(&f, NULL, "init", NULL), &f.err);
+    assert_ok(fixture_run(&f, NULL, "disable", NULL), &f.err);
     unchanged(&f, 3);
-    end(&f);
+    fixture_close(&f);
 }
 
 static void test_shapes(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     tn_node h = variable(&f, 3), two = floats(&f, 2, (float[]){1, 1}), lr = tn_scalar(f.b, TN_FLOAT, 1);
     tn_node indices = tn_ints(f.b, (int64_t[]){0, 7}, 2), one = tn_ints(f.b, (int64_t[]){0}, 1);
     tn_add_operation(f.b, "AssignVariableOp", "assign", TN_INPUTS(h, two), TN_NO_ATTRS);
@@ -122,7 +90,7 @@ static void test_shapes(void **state)
                      TN_INPUTS(h, two, floats(&f, 3, (float[]){1, 1, 1})), TN_NO_ATTRS);
     tn_op_named(f.b, "ResourceGather", "gather", TN_INPUTS(h, indices),
                 TN_ATTRS(tn_attr_type("dtype", TN_FLOAT)));
-    assert_ok(run(&f, NULL, "init", NULL), &f.err);
+    assert_ok(fixture_run(&f, NULL, "init", NULL), &f.err);
     refused(&f, "assign", TN_INVALID_ARGUMENT, "Expected [3] got [2]");
     refused(&f, "sub", TN_INVALID_ARGUMENT,
             "Cannot update variable with shape [3] using a Tensor with shape [2]");
@@ -132,14 +100,14 @@ static void test_shapes(void **state)
     refused(&f, "rate", TN_INVALID_ARGUMENT, "is not a scalar");
     refused(&f, "gather", TN_INVALID_ARGUMENT, "indices[1] = 7 is not in [0, 3)");
     unchanged(&f, 3);
-    end(&f);
+    fixture_close(&f);
 }
 
 static void test_slots(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     tn_node h = variable(&f, 3), lr = tn_scalar(f.b, TN_FLOAT, 1);
     tn_node m =
         tn_op_named(f.b, "VarHandleOp", "m", TN_NO_INPUTS,
@@ -151,41 +119,41 @@ static void test_slots(void **state)
     tn_add_operation(f.b, "ResourceApplyKerasMomentum", "keras", TN_INPUTS(h, m, lr, grad, lr), TN_NO_ATTRS);
     tn_add_operation(f.b, "ResourceApplyFtrl", "ftrl", TN_INPUTS(h, m, m, grad, lr, lr, lr, lr),
                      TN_ATTRS(tn_attr_bool("multiply_linear_by_lr", true)));
-    assert_ok(run(&f, NULL, "init", NULL), &f.err);
+    assert_ok(fixture_run(&f, NULL, "init", NULL), &f.err);
     refused(&f, "momentum", TN_FAILED_PRECONDITION, "uninitialized");
-    assert_ok(run(&f, NULL, "init_m", NULL), &f.err);
+    assert_ok(fixture_run(&f, NULL, "init_m", NULL), &f.err);
     refused(&f, "momentum", TN_INVALID_ARGUMENT, "var and accum do not have the same shape[3] [2]");
     refused(&f, "keras", TN_INVALID_ARGUMENT, "var and accum do not have the same shape");
     refused(&f, "ftrl", TN_INVALID_ARGUMENT, "do not have the same shape");
     unchanged(&f, 3);
-    end(&f);
+    fixture_close(&f);
 }
 
 static void test_counting(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     tn_node h =
         tn_op_named(f.b, "VarHandleOp", "n", TN_NO_INPUTS,
                     TN_ATTRS(tn_attr_type("dtype", TN_INT64), tn_attr_shape("shape", (tn_shape){.rank = 0})));
     tn_add_operation(f.b, "AssignVariableOp", "init", TN_INPUTS(h, tn_scalar(f.b, TN_INT64, 1)), TN_NO_ATTRS);
     tn_op_named(f.b, "ResourceCountUpTo", "count", TN_INPUTS(h),
                 TN_ATTRS(tn_attr_int("limit", 2), tn_attr_type("T", TN_INT64)));
-    assert_ok(run(&f, NULL, "init", NULL), &f.err);
+    assert_ok(fixture_run(&f, NULL, "init", NULL), &f.err);
     tn_tensor *t;
-    assert_ok(run(&f, "count:0", NULL, &t), &f.err);
+    assert_ok(fixture_run(&f, "count:0", NULL, &t), &f.err);
     assert_int_equal(*TN_INT64S(t), 1);
     tn_tensor_unref(t);
     refused(&f, "count", TN_OUT_OF_RANGE, "Reached limit of 2");
-    end(&f);
+    fixture_close(&f);
 }
 
 static void test_arrays(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     tn_attr t = tn_attr_type("dtype", TN_FLOAT);
     tn_operation *a =
         tn_add_operation(f.b, "TensorArrayV3", "a", TN_INPUTS(tn_scalar(f.b, TN_INT32, 2)), &t, 1);
@@ -220,7 +188,7 @@ static void test_arrays(void **state)
             "Could not read index 0 twice because it was cleared after a previous read");
     refused(&f, "scatter", TN_INVALID_ARGUMENT, "Expected len(indices) == values.shape[0], but saw: 1 vs. 2");
     refused(&f, "wrong", TN_INVALID_ARGUMENT, "is no handle of the kind");
-    end(&f);
+    fixture_close(&f);
 }
 
 /* The gradient array of a shape put in front; a reference variable of the first kind; text that goes nowhere.
@@ -229,7 +197,7 @@ static void test_the_rest(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     tn_attr t[] = {tn_attr_type("dtype", TN_FLOAT), tn_attr_shape("element_shape", tn_shape_vector(2))};
     tn_operation *a =
         tn_add_operation(f.b, "TensorArrayV3", "a", TN_INPUTS(tn_scalar(f.b, TN_INT32, 2)), t, 2);
@@ -244,25 +212,25 @@ static void test_the_rest(void **state)
     tn_add_operation(f.b, "Assign", "set", TN_INPUTS(v, floats(&f, 2, (float[]){5, 6})), TN_NO_ATTRS);
     tn_add_operation(f.b, "PrintV2", "print", TN_INPUTS(text(&f, "nothing")), TN_NO_ATTRS);
     tn_tensor *out;
-    assert_ok(run(&f, "zeros:0", "print", &out), &f.err);
+    assert_ok(fixture_run(&f, "zeros:0", "print", &out), &f.err);
     assert_int_equal(out->shape.rank, 2);
     assert_int_equal(out->shape.dim[0], 3);
     assert_int_equal(tn_tensor_number(out, 5), 0);
     tn_tensor_unref(out);
-    assert_code(run(&f, "old:0", NULL, &out), TN_FAILED_PRECONDITION);
+    assert_code(fixture_run(&f, "old:0", NULL, &out), TN_FAILED_PRECONDITION);
     assert_says(&f.err, "uninitialized");
-    assert_ok(run(&f, NULL, "set", NULL), &f.err);
-    assert_ok(run(&f, "old:0", NULL, &out), &f.err);
+    assert_ok(fixture_run(&f, NULL, "set", NULL), &f.err);
+    assert_ok(fixture_run(&f, "old:0", NULL, &out), &f.err);
     assert_int_equal(tn_tensor_number(out, 1), 6);
     tn_tensor_unref(out);
-    end(&f);
+    fixture_close(&f);
 }
 
 static void test_stacks(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     tn_attr t = tn_attr_type("elem_type", TN_FLOAT);
     tn_node h = tn_op_named(f.b, "StackV2", "s", TN_INPUTS(tn_scalar(f.b, TN_INT32, 1)), &t, 1),
             x = floats(&f, 1, (float[]){1});
@@ -275,14 +243,14 @@ static void test_stacks(void **state)
     refused(&f, "pop", TN_INVALID_ARGUMENT, "Stack[s] is empty when calling Pop().");
     refused(&f, "more", TN_INVALID_ARGUMENT, "Stack[s] overflowed its max_size (1)");
     refused(&f, "type", TN_INVALID_ARGUMENT, "Must have type float but got int32");
-    end(&f);
+    fixture_close(&f);
 }
 
 static void test_assert(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     tn_tensor *t;
     tn_shape square = {2, {2, 2}};
     assert_ok(tn_tensor_of(TN_FLOAT, &square, (float[]){1, 2.5f, 1e10f, 4}, &t, &f.err), &f.err);
@@ -298,15 +266,15 @@ static void test_assert(void **state)
     refused(&f, "short", TN_INVALID_ARGUMENT,
             "assertion failed: [x must be] [1 2 3...] [[1 2.5][1e+10...]...] [1]");
     refused(&f, "long", TN_INVALID_ARGUMENT, "assertion failed: [[1 2.5][1e+10 4]]");
-    assert_ok(run(&f, NULL, "fine", NULL), &f.err);
-    end(&f);
+    assert_ok(fixture_run(&f, NULL, "fine", NULL), &f.err);
+    fixture_close(&f);
 }
 
 static void test_files(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open(&f);
     tn_tensor *t;
     tn_shape one = tn_shape_vector(1);
     assert_ok(tn_tensor_new(TN_STRING, &one, &t, &f.err), &f.err);
@@ -324,7 +292,7 @@ static void test_files(void **state)
     refused(&f, "save", TN_FAILED_PRECONDITION, "a graph has no access to files");
     refused(&f, "restore", TN_FAILED_PRECONDITION, "a graph has no access to files");
     refused(&f, "merge", TN_FAILED_PRECONDITION, "a graph has no access to files");
-    end(&f);
+    fixture_close(&f);
 }
 
 static void write_lines(const char *path, const char *lines)
@@ -341,7 +309,7 @@ static void test_tables(void **state)
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     close(fd);
-    begin(&f);
+    fixture_open(&f);
     tn_attr types[] = {tn_attr_type("key_dtype", TN_STRING), tn_attr_type("value_dtype", TN_INT64)};
     tn_node h = tn_op_named(f.b, "HashTableV2", "t", TN_NO_INPUTS, types, 2), a = text(&f, "a"),
             none = tn_scalar(f.b, TN_INT64, -1);
@@ -358,8 +326,8 @@ static void test_tables(void **state)
     tn_op_named(f.b, "LookupTableFindV2", "found", TN_INPUTS(u, a, none), TN_NO_ATTRS);
     refused(&f, "find", TN_FAILED_PRECONDITION, "Table not initialized.");
     refused(&f, "types", TN_INVALID_ARGUMENT, "Table 't' is from string to int64, not from int64 to int64");
-    assert_ok(run(&f, NULL, "set", NULL), &f.err);
-    assert_ok(run(&f, NULL, "set", NULL), &f.err);
+    assert_ok(fixture_run(&f, NULL, "set", NULL), &f.err);
+    assert_ok(fixture_run(&f, NULL, "set", NULL), &f.err);
     refused(&f, "other", TN_FAILED_PRECONDITION, "Table already initialized.");
     refused(&f, "insert", TN_UNIMPLEMENTED, "Insert not supported");
     write_lines(path, "7\tb\nx\ta\n");
@@ -367,12 +335,12 @@ static void test_tables(void **state)
     write_lines(path, "7\n");
     refused(&f, "file", TN_INVALID_ARGUMENT, "Invalid number of columns in line 0");
     write_lines(path, "7\tb\r\n8\ta");
-    assert_ok(run(&f, NULL, "file", NULL), &f.err);
+    assert_ok(fixture_run(&f, NULL, "file", NULL), &f.err);
     tn_tensor *t;
-    assert_ok(run(&f, "found:0", NULL, &t), &f.err);
+    assert_ok(fixture_run(&f, "found:0", NULL, &t), &f.err);
     assert_int_equal(*TN_INT64S(t), 8);
     tn_tensor_unref(t);
-    end(&f);
+    fixture_close(&f);
     unlink(path);
 }
 

@@ -2,33 +2,7 @@
  *
  * test_variable.c - variables: TensorFlow's names, collections, scopes and reuse; seeds of random operators.
  */
-#include "test.h"
-
-#include "graph/op.h"
-
-typedef struct fixture {
-    tn_graph *g;
-    tn_builder *b;
-    tn_error err;
-} fixture;
-
-static int set_up(void **state)
-{
-    fixture *f = calloc(1, sizeof *f);
-    f->g = tn_graph_new();
-    f->b = tn_builder_new(f->g);
-    *state = f;
-    return f->g && f->b ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    fixture *f = *state;
-    tn_builder_free(f->b);
-    tn_graph_free(f->g);
-    free(f);
-    return 0;
-}
+#include "graph_fixture.h"
 
 static tn_node zero(fixture *f)
 {
@@ -133,7 +107,7 @@ static void scopes_and_reuse(void **state)
 static void refused(void (*what)(fixture *f), tn_code code, const char *word)
 {
     fixture *f = NULL;
-    assert_int_equal(set_up((void **)&f), 0);
+    assert_int_equal(fixture_set_up((void **)&f), 0);
     tn_variable_scope(f->b, "a", TN_REUSE_INHERIT);
     tn_variable(f->b, "w", zero(f), 0);
     tn_variable_scope_end(f->b);
@@ -141,7 +115,7 @@ static void refused(void (*what)(fixture *f), tn_code code, const char *word)
     what(f);
     assert_code(tn_builder_check(f->b, &f->err), code);
     assert_says(&f->err, word);
-    tear_down((void **)&f);
+    fixture_tear_down((void **)&f);
 }
 
 static void again(fixture *f)
@@ -238,7 +212,7 @@ static void random_seeds(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(resource_variables), TEST(reference_variables), TEST(the_initializer_waits_for_nothing),
         TEST(scopes_and_reuse),   cmocka_unit_test(errors),  TEST(registering),

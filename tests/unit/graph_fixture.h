@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * graph_fixture.h - a graph with its builder and, from the first run on, a session.
+ */
+#ifndef TN_GRAPH_FIXTURE_H
+#define TN_GRAPH_FIXTURE_H
+
+#include <stdlib.h>
+
+#include "test.h"
+
+#include "graph/op.h"
+#include "graph/session.h"
+
+typedef struct fixture {
+    tn_graph *g;
+    tn_builder *b;
+    tn_session *s;
+    tn_error err;
+} fixture;
+
+static inline void fixture_open(fixture *f)
+{
+    *f = (fixture){0};
+    f->g = tn_graph_new();
+    f->b = tn_builder_new(f->g);
+    assert_non_null(f->b);
+}
+
+static inline void fixture_close(fixture *f)
+{
+    tn_session_free(f->s);
+    tn_builder_free(f->b);
+    tn_graph_free(f->g);
+}
+
+/* For cmocka: one of these is a test's state. */
+static inline int fixture_set_up(void **state)
+{
+    fixture *f = calloc(1, sizeof *f);
+    if (!f) return -1;
+    fixture_open(f);
+    *state = f;
+    return 0;
+}
+
+static inline int fixture_tear_down(void **state)
+{
+    fixture_close(*state);
+    free(*state);
+    return 0;
+}
+
+/* One fetch, one target, or both; NULL: none. */
+static inline tn_code fixture_run(fixture *f, const char *fetch, const char *target, tn_tensor **out)
+{
+    if (!f->s) {
+        assert_ok(tn_builder_check(f->b, &f->err), &f->err);
+        assert_ok(tn_session_new(f->g, NULL, &f->s, &f->err), &f->err);
+    }
+    return tn_session_run(f->s, NULL, 0, &fetch, fetch != NULL, out, &target, target != NULL, &f->err);
+}
+
+#endif
