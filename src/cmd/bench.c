@@ -4,7 +4,7 @@
  * scripts in bench/training. With --server it is bench_server.c's.
  */
 #include "bench.h"
-#include "job.h"
+#include "experiment.h"
 
 #include <stdlib.h>
 #include <string.h>

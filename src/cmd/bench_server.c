@@ -10,9 +10,9 @@
  */
 #include "bench.h"
 #include "inputs.h"
-#include "job.h"
+#include "experiment.h"
 #include "latency.h"
-#include "server.h"
+#include "client.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  *
  * check.c - `turnery check`: compiles an experiment, explains what is missing or wrong, builds its networks.
  */
-#include "job.h"
+#include "experiment.h"
 
 typedef struct values {
     job_values job;

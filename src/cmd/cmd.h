@@ -62,6 +62,9 @@ typedef struct limits {
 tn_code output_folder(const char *dir, tn_error *err);
 tn_code tensor_file(const char *dir, const char *name, const tn_tensor *t, tn_error *err);
 
+/* The same program under the name tensorflow_model_server (serve.c): the exit status, 255 where TensorFlow Serving's is -1. */
+int model_server_main(int argc, char **argv);
+
 /* ==== errors (errors.c) ==== each returns the error's code */
 tn_code usage_error(tn_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 tn_code no_memory(tn_error *err);

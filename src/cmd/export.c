@@ -2,7 +2,7 @@
  *
  * export.c - `turnery export`: a run's newest checkpoint as a SavedModel; version = step.
  */
-#include "job.h"
+#include "experiment.h"
 
 typedef struct values {
     job_values job;

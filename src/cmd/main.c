@@ -3,7 +3,7 @@
  * main.c - the command's entry: finds the subcommand's record and runs it; prints errors, in this one place,
  * and turns codes into exit statuses. Each command is one file. Under the name tensorflow_model_server it is `serve`.
  */
-#include "serve.h"
+#include "cmd.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -13,9 +13,9 @@
 #define TN_CMD_PREDICT_H
 
 #include "inputs.h"
-#include "job.h"
+#include "experiment.h"
 #include "literal.h"
-#include "server.h"
+#include "client.h"
 
 #include <stdio.h>
 

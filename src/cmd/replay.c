@@ -2,9 +2,9 @@
  *
  * replay.c - `turnery replay`: request logs asked again at a server, and a report of what is different now.
  */
-#include "job.h"
+#include "experiment.h"
 #include "latency.h"
-#include "server.h"
+#include "client.h"
 
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
  * The server itself is the library's (turnery.h, chapter 11). Under its old name unknown arguments are told and passed
  * over, and every reply is TensorFlow Serving's.
  */
-#include "serve.h"
+#include "cmd.h"
 
 #ifdef __GLIBC__
 #include <malloc.h>

@@ -2,7 +2,7 @@
  *
  * test.c - `turnery test`: a run's metrics on a data set; or one sample after another, typed by the user.
  */
-#include "job.h"
+#include "experiment.h"
 
 #include <stdlib.h>
 #include <string.h>

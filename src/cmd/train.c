@@ -3,7 +3,7 @@
  * train.c - `turnery train`: trains an experiment, or goes on with a run. A live line on a terminal, plain
  * lines in a pipe, JSON objects for programs.
  */
-#include "job.h"
+#include "experiment.h"
 
 #include <math.h>
 #include <signal.h>

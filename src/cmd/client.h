@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * server.h - flags that say which server is asked for which model, for the commands that are its clients.
+ * client.h - flags that say which server is asked for which model, for the commands that are its clients.
  */
-#ifndef TN_CMD_SERVER_H
-#define TN_CMD_SERVER_H
+#ifndef TN_CMD_CLIENT_H
+#define TN_CMD_CLIENT_H
 
 #include "cmd.h"
 

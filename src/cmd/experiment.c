@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * job.c - what the commands that work with experiments share.
+ * experiment.c - what the commands that work with experiments share.
  */
-#include "job.h"
+#include "experiment.h"
 
 #include <math.h>
 #include <stdlib.h>

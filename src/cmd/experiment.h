@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * job.h - what the commands that work with experiments share: their flags, settings among the arguments,
+ * experiment.h - what the commands that work with experiments share: their flags, settings among the arguments,
  * words and numbers for people and for programs.
  */
-#ifndef TN_CMD_JOB_H
-#define TN_CMD_JOB_H
+#ifndef TN_CMD_EXPERIMENT_H
+#define TN_CMD_EXPERIMENT_H
 
 #include "cmd.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * server.c - the flags of clients of a model server, made a client.
+ * client.c - the flags of clients of a model server, made a client.
  */
-#include "server.h"
+#include "client.h"
 
 #include "literal.h"
 
