@@ -62,7 +62,8 @@ typedef struct limits {
 tn_code output_folder(const char *dir, tn_error *err);
 tn_code tensor_file(const char *dir, const char *name, const tn_tensor *t, tn_error *err);
 
-/* The same program under the name tensorflow_model_server (serve.c): the exit status, 255 where TensorFlow Serving's is -1. */
+/* The same program under the name tensorflow_model_server (serve.c): its exit status, 255 where TensorFlow Serving's
+ * is -1. */
 int model_server_main(int argc, char **argv);
 
 /* ==== errors (errors.c) ==== each returns the error's code */
