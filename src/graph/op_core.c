@@ -90,6 +90,37 @@ const tn_op tn_op_Const = {
     .flags = TN_NO_GRADIENT,
 };
 
+/* The same, which TensorFlow keeps out of other devices' memory; folded like any that has no inputs. */
+static tn_code host_const_run(tn_run *r, tn_error *err)
+{
+    return tn_run_output_share(r, 0, tn_attr_get_tensor(r->attrs, "value"), err);
+}
+
+const tn_op tn_op_HostConst = {
+    .name = "HostConst",
+    .sig = "-> output:dtype; value:tensor dtype:type",
+    .infer = infer_const,
+    .run = host_const_run,
+    .flags = TN_NO_GRADIENT,
+    .dynamic = TN_BIT(0),
+};
+
+/* Whether products may be rounded to 10 bits, on devices that have such: they may unless a program says otherwise. */
+static tn_code always_run(tn_run *r, tn_error *err)
+{
+    (void)err;
+    *(bool *)r->out[0]->data = true;
+    return TN_OK;
+}
+
+const tn_op tn_op_IsTensorFloat32Enabled = {
+    .name = "IsTensorFloat32Enabled",
+    .sig = "-> enabled:bool;",
+    .infer = tn_infer_scalar,
+    .run = always_run,
+    .flags = TN_STATEFUL,
+};
+
 /* ==== identities ==== */
 
 #define IDENTITY(op, sig_, grad_, flags_) \

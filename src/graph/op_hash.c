@@ -130,6 +130,79 @@ uint64_t tn_fingerprint(tn_view s)
                        : print_long(s.p, s.n);
 }
 
+/* ==== the fingerprint of 128 bits ==== CityHash's, with which FarmHash agrees */
+
+static uint64_t mix_two(uint64_t u, uint64_t v)
+{
+    return mix(u, v, 0x9ddfea08eb382d69u);
+}
+
+static pair print_short_128(const char *s, size_t n, pair seed)
+{
+    uint64_t a = seed.a, b = seed.b, c, d;
+    if (n <= 16) {
+        a = fold(a * K1) * K1;
+        c = b * K1 + print_to_16(s, n);
+        d = fold(a + (n >= 8 ? load64(s) : c));
+    } else {
+        c = mix_two(load64(s + n - 8) + K1, a);
+        d = mix_two(b + n, c + load64(s + n - 16));
+        a += d;
+        for (size_t i = 0; i < n - 16; i += 16) {
+            a = (a ^ fold(load64(s + i) * K1) * K1) * K1;
+            b ^= a;
+            c = (c ^ fold(load64(s + i + 8) * K1) * K1) * K1;
+            d ^= c;
+        }
+    }
+    a = mix_two(a, c);
+    b = mix_two(d, b);
+    return (pair){a ^ b, mix_two(b, a)};
+}
+
+static pair print_long_128(const char *s, size_t n, pair seed)
+{
+    state t = {.x = seed.a, .y = seed.b, .z = n * K1};
+    t.v.a = turn(t.y ^ K1, 49) * K1 + load64(s);
+    t.v.b = turn(t.v.a, 42) * K1 + load64(s + 8);
+    t.w.a = turn(t.y + t.z, 35) * K1 + t.x;
+    t.w.b = turn(t.x + load64(s + 88), 53) * K1;
+    for (; n >= 128; n -= 128, s += 128) {
+        absorb(&t, s, K1, 1);
+        absorb(&t, s + 64, K1, 1);
+    }
+    t.x += turn(t.v.a + t.z, 49) * K0;
+    t.y = t.y * K0 + turn(t.w.b, 37);
+    t.z = t.z * K0 + turn(t.w.a, 27);
+    t.w.a *= 9;
+    t.v.a *= K0;
+    for (size_t done = 32; done < n + 32; done += 32) { /* from the end, into what was read already */
+        const char *at = s + n - done;
+        t.y = turn(t.x + t.y, 42) * K0 + t.v.b;
+        t.w.a += load64(at + 16);
+        t.x = t.x * K0 + t.w.a;
+        t.z += t.w.b + load64(at);
+        t.w.b += t.v.a;
+        t.v = weak(at, t.v.a + t.z, t.v.b);
+        t.v.a *= K0;
+    }
+    t.x = mix_two(t.x, t.v.a);
+    t.y = mix_two(t.y + t.z, t.w.a);
+    return (pair){mix_two(t.x + t.v.b, t.w.b) + t.y, mix_two(t.x + t.w.b, t.y + t.v.b)};
+}
+
+void tn_fingerprint_128(tn_view s, uint64_t out[2])
+{
+    pair seed = {K0, K1};
+    if (s.n >= 16) {
+        seed = (pair){load64(s.p), load64(s.p + 8) + K0};
+        s = (tn_view){s.p + 16, s.n - 16};
+    }
+    pair p = s.n < 128 ? print_short_128(s.p, s.n, seed) : print_long_128(s.p, s.n, seed);
+    out[0] = p.a;
+    out[1] = p.b;
+}
+
 uint64_t tn_fingerprint_join(uint64_t a, uint64_t b)
 {
     const uint64_t m = 0xc6a4a7935bd1e995u;

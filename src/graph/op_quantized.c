@@ -10,27 +10,6 @@
 
 #include <math.h>
 
-static tn_code end_of(const tn_run *r, int i, float *out, tn_error *err)
-{
-    if (tn_tensor_count(r->in[i]) != 1)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "%s must be a scalar", tn_op_sig(r->op)->in[i].name);
-    *out = *TN_FLOATS(r->in[i]);
-    return TN_OK;
-}
-
-/* Both ends, from input i on. */
-static tn_code range_of(const tn_run *r, int i, float out[2], tn_error *err)
-{
-    TN_TRY(end_of(r, i, &out[0], err));
-    return end_of(r, i + 1, &out[1], err);
-}
-
-static void give_range(tn_run *r, float min, float max)
-{
-    *TN_FLOATS(r->out[1]) = min;
-    *TN_FLOATS(r->out[2]) = max;
-}
-
 static void scalar_ranges(tn_infer *c)
 {
     c->out[1].shape = c->out[2].shape = TN_SHAPE();
@@ -44,7 +23,7 @@ static void product_range(tn_run *r, const float a[2], const float b[2])
     float step_a = (a[1] - a[0]) / (float)(qa.last - qa.first),
           step_b = (b[1] - b[0]) / (float)(qb.last - qb.first);
     float step = step_a * step_b;
-    give_range(r, step * (float)q.first, step * (float)q.last);
+    tn_quantized_give(r, step * (float)q.first, step * (float)q.last);
 }
 
 /* The integer that stands for 0. */
@@ -76,8 +55,8 @@ static tn_code matmul_run(tn_run *r, tn_error *err)
 {
     float a[2], b[2];
     bool ta = tn_attr_b(r->attrs, "transpose_a"), tb = tn_attr_b(r->attrs, "transpose_b");
-    TN_TRY(range_of(r, 2, a, err));
-    TN_TRY(range_of(r, 4, b, err));
+    TN_TRY(tn_quantized_range(r, 2, a, err));
+    TN_TRY(tn_quantized_range(r, 4, b, err));
     int32_t zero_a = zero_of(r->in[0], a), zero_b = zero_of(r->in[1], b), *out = r->out[0]->data;
     int64_t m = r->out[0]->shape.dim[0], n = r->out[0]->shape.dim[1], k = r->in[0]->shape.dim[ta ? 0 : 1];
     if (m > 0 && n > 0) memset(out, 0, (size_t)(m * n) * sizeof *out);
@@ -96,7 +75,10 @@ static tn_code matmul_run(tn_run *r, tn_error *err)
 #define Q "{qint8,quint8,qint32,qint16,quint16}"
 #define QUANTIZED(Name, Infer, Run, Sig) \
     const tn_op tn_op_##Name = {.name = #Name, .sig = Sig, .infer = Infer, .run = Run}
-QUANTIZED(
+#define QUANTIZED_TO_32(Name, Infer, Run, Sig) \
+    const tn_op tn_op_##Name = {               \
+        .name = #Name, .sig = Sig, .infer = Infer, .prepare = tn_quantized_to_32, .run = Run}
+QUANTIZED_TO_32(
     QuantizedMatMul, matmul_infer, matmul_run,
     "a:T1 b:T2 min_a:float max_a:float min_b:float max_b:float -> out:Toutput min_out:float max_out:float; "
     "T1:type" Q " T2:type" Q " Toutput:type" Q "=qint32 transpose_a:bool=false transpose_b:bool=false "
@@ -119,8 +101,8 @@ static tn_code multiply_run(tn_run *r, tn_error *err)
     float a[2], b[2];
     tn_walk w;
     int64_t index[TN_MAX_RANK] = {0}, at[2] = {0};
-    TN_TRY(range_of(r, 2, a, err));
-    TN_TRY(range_of(r, 4, b, err));
+    TN_TRY(tn_quantized_range(r, 2, a, err));
+    TN_TRY(tn_quantized_range(r, 4, b, err));
     TN_TRY(broadcast_walk(r, &w, err));
     int32_t zero_a = zero_of(r->in[0], a), zero_b = zero_of(r->in[1], b), *out = r->out[0]->data;
     for (int64_t i = 0; i < tn_tensor_count(r->out[0]); i++) {
@@ -133,7 +115,7 @@ static tn_code multiply_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-QUANTIZED(QuantizedMul, multiply_infer, multiply_run,
+QUANTIZED_TO_32(QuantizedMul, multiply_infer, multiply_run,
           "x:T1 y:T2 min_x:float max_x:float min_y:float max_y:float -> z:Toutput min_z:float max_z:float; "
           "T1:type" Q " T2:type" Q " Toutput:type" Q "=qint32");
 
@@ -160,8 +142,8 @@ static tn_code add_run(tn_run *r, tn_error *err)
     float a[2], b[2];
     tn_walk w;
     int64_t index[TN_MAX_RANK] = {0}, at[2] = {0};
-    TN_TRY(range_of(r, 2, a, err));
-    TN_TRY(range_of(r, 4, b, err));
+    TN_TRY(tn_quantized_range(r, 2, a, err));
+    TN_TRY(tn_quantized_range(r, 4, b, err));
     TN_TRY(broadcast_walk(r, &w, err));
     float most = fmaxf(a[1], fmaxf(-a[0], fmaxf(b[1], -b[0]))) * 131072;
     floats fa = floats_of(a, tn_integers_of(r->in[0]->dtype)),
@@ -175,7 +157,7 @@ static tn_code add_run(tn_run *r, tn_error *err)
         [i] = y >= 2147483520.0f ? 2147483520 : y <= -2147483648.0f ? INT32_MIN : (int32_t)y;
         tn_walk_next(&w, 2, index, at);
     }
-    give_range(r, -most, most);
+    tn_quantized_give(r, -most, most);
     return TN_OK;
 }
 
@@ -193,7 +175,7 @@ static tn_code bias_infer(tn_infer *c, tn_error *err)
                    "Must provide as many biases as the last dimension of the input tensor");
 }
 
-QUANTIZED(QuantizedBiasAdd, bias_infer, add_run,
+QUANTIZED_TO_32(QuantizedBiasAdd, bias_infer, add_run,
           "input:T1 bias:T2 min_input:float max_input:float min_bias:float max_bias:float -> output:out_type "
           "min_out:float max_out:float; T1:type" Q " T2:type" Q " out_type:type" Q);
 
@@ -211,8 +193,8 @@ static tn_code relu_run(tn_run *r, tn_error *err)
 {
     float range[2], top = 6;
     bool x_form = r->n_in == 4, bounded = x_form || !strcmp(r->op->name, "QuantizedRelu6");
-    TN_TRY(range_of(r, r->n_in - 2, range, err));
-    if (x_form) TN_TRY(end_of(r, 1, &top, err));
+    TN_TRY(tn_quantized_range(r, r->n_in - 2, range, err));
+    if (x_form) TN_TRY(tn_quantized_end(r, 1, &top, err));
     tn_integers q = tn_integers_of(r->in[0]->dtype);
     int64_t zero = (int64_t)tn_to_quantized(0, range[0], range[1], q, true);
     int64_t most = bounded ? (int64_t)tn_to_quantized((double)top, range[0], range[1], q, true) : INT64_MAX;
@@ -220,7 +202,7 @@ static tn_code relu_run(tn_run *r, tn_error *err)
         int64_t v = tn_quantized_get(r->in[0], i);
         tn_quantized_put(r->out[0], i, (double)(v < zero ? zero : v > most ? most : v));
     }
-    give_range(r, range[0], range[1]);
+    tn_quantized_give(r, range[0], range[1]);
     return TN_OK;
 }
 
@@ -280,18 +262,18 @@ static void used_range(const tn_tensor *in, const float a[2], float out[2])
 static tn_code shrink_run(tn_run *r, tn_error *err)
 {
     float a[2], b[2];
-    TN_TRY(range_of(r, 1, a, err));
+    TN_TRY(tn_quantized_range(r, 1, a, err));
     used_range(r->in[0], a, b);
     requantize(r->in[0], a, b, r->out[0]);
-    give_range(r, b[0], b[1]);
+    tn_quantized_give(r, b[0], b[1]);
     return TN_OK;
 }
 
 static tn_code requantize_run(tn_run *r, tn_error *err)
 {
     float a[2], b[2];
-    TN_TRY(range_of(r, 1, a, err));
-    TN_TRY(range_of(r, 3, b, err));
+    TN_TRY(tn_quantized_range(r, 1, a, err));
+    TN_TRY(tn_quantized_range(r, 3, b, err));
     if (b[0] > 0)
         return tn_fail(err, TN_INVALID_ARGUMENT, "requested_output_min must be <= 0, but got %g",
                        (double)b[0]);
@@ -300,14 +282,14 @@ static tn_code requantize_run(tn_run *r, tn_error *err)
                        "requested_output_max must be >= requested_output_min, but got %g and %g",
                        (double)b[1], (double)b[0]);
     requantize(r->in[0], a, b, r->out[0]);
-    give_range(r, b[0], b[1]);
+    tn_quantized_give(r, b[0], b[1]);
     return TN_OK;
 }
 
 static tn_code used_run(tn_run *r, tn_error *err)
 {
     float a[2], b[2];
-    TN_TRY(range_of(r, 1, a, err));
+    TN_TRY(tn_quantized_range(r, 1, a, err));
     used_range(r->in[0], a, b);
     *TN_FLOATS(r->out[0]) = b[0];
     *TN_FLOATS(r->out[1]) = b[1];
@@ -363,8 +345,8 @@ static tn_code reshape_infer(tn_infer *c, tn_error *err)
 static tn_code reshape_run(tn_run *r, tn_error *err)
 {
     float range[2];
-    TN_TRY(range_of(r, 2, range, err));
-    give_range(r, range[0], range[1]);
+    TN_TRY(tn_quantized_range(r, 2, range, err));
+    tn_quantized_give(r, range[0], range[1]);
     return tn_move_row(r->out[0], 0, r->in[0], 0, tn_tensor_count(r->in[0]), err);
 }
 

@@ -139,6 +139,7 @@ const tn_op tn_op_QuantizedConv2D = {
            " out_type:type" Q
            "=qint32 strides:list(int) padding:string{SAME,VALID} dilations:list(int)=[1,1,1,1]",
     .infer = conv_infer,
+    .prepare = tn_quantized_to_32,
     .run = conv_run,
 };
 

@@ -5,6 +5,7 @@
  */
 #include "op_grads.h"
 #include "op_move.h"
+#include "resize.h"
 
 #include <math.h>
 
@@ -24,11 +25,6 @@ typedef struct resize {
 } resize;
 
 /* ==== taps ==== */
-
-static float scale_of(int64_t in, int64_t out, bool align)
-{
-    return align && out > 1 ? (float)(in - 1) / (float)(out - 1) : (float)in / (float)out;
-}
 
 static int64_t bounded(int64_t v, int64_t n)
 {
@@ -86,7 +82,7 @@ static tn_code make_taps(tn_prepare *p, resize *z, method m, tn_error *err)
                        "If half_pixel_centers is True, align_corners must be False.");
     z->n = m == NEAREST ? 1 : m == BILINEAR ? 2 : 4;
     for (int k = 0; k < 2; k++) {
-        float scale = scale_of(z->from[k], z->to[k], align);
+        float scale = tn_resize_scale(z->from[k], z->to[k], align);
         z->axis[k] = TN_ARRAY(p->arena, z->to[k] + 1, taps);
         if (!z->axis[k]) return tn_no_memory(err, (size_t)z->to[k] * sizeof(taps));
         for (int64_t i = 0; i < z->to[k]; i++)
@@ -120,7 +116,7 @@ static tn_code resize_plan(tn_prepare *p, const tn_shape *image, const tn_shape 
 
 /* ==== forward ==== */
 
-static tn_code size_infer(tn_infer *c, tn_error *err)
+tn_code tn_infer_resized(tn_infer *c, tn_error *err)
 {
     const tn_shape *in = &c->in[0]->shape;
     tn_shape size;
@@ -258,7 +254,7 @@ static tn_code nearest_grad(tn_grad *g, tn_error *err)
     const tn_op tn_op_##NAME = {      \
         .name = #NAME,                \
         .sig = SIG,                   \
-        .infer = size_infer,          \
+        .infer = tn_infer_resized,          \
         .prepare = KIND##_prepare,    \
         .run = KIND##_run,            \
         .grad = GRAD,                 \
@@ -367,7 +363,7 @@ static tn_code back_grad(tn_grad *g, tn_error *err)
         .flags = FLAGS,                                    \
         .values = VALUES,                                  \
     }
-RESIZE_BACK(ResizeNearestNeighborGrad, back_grad, 0, size_infer, TN_BIT(1),
+RESIZE_BACK(ResizeNearestNeighborGrad, back_grad, 0, tn_infer_resized, TN_BIT(1),
             "grads:T size:int32 -> output:T; T:type{uint8,int8,int32,half,float,double,bfloat16} "
             "align_corners:bool=false half_pixel_centers:bool=false");
 RESIZE_BACK(ResizeBilinearGrad, NULL, TN_NO_GRADIENT, back_infer, 0,

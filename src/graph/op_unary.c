@@ -3,6 +3,7 @@
  * op_unary.c - element-wise functions of one argument and the operators of their gradients (of (y, dy), as
  * TensorFlow has them). Activations are in op_activation.c.
  */
+#include "csr.h"
 #include "op_math.h"
 
 enum { FUSED = TN_POINTWISE | TN_INPLACE, PLAIN = TN_INPLACE };
@@ -110,8 +111,23 @@ TN_ELEMENTWISE(ComplexAbs,
                tn_infer_unchanged, grad_ComplexAbs, 0, "COMPLEX_ABS");
 
 TN_GRAD_FORMULA(grad_Conj, "dy ~")
-TN_ELEMENTWISE(Conj, "input:T -> output:T; T:type{complex64,complex128,variant}=complex64",
-               tn_infer_unchanged, grad_Conj, PLAIN, "CONJ");
+static tn_code conj_prepare(tn_prepare *p, tn_error *err)
+{
+    if (p->in[0]->dtype != TN_VARIANT) return tn_pointwise_prepare(p, err);
+    p->run = tn_csr_conj_run;
+    return TN_OK;
+}
+
+const tn_op tn_op_Conj = {
+    .name = "Conj",
+    .sig = "input:T -> output:T; T:type{complex64,complex128,variant}=complex64",
+    .infer = tn_infer_unchanged,
+    .prepare = conj_prepare,
+    .run = tn_pointwise_run,
+    .grad = grad_Conj,
+    .flags = PLAIN,
+    .pointwise = "CONJ",
+};
 
 TN_GRAD_BROADCAST(grad_Complex, "dy Real", "dy Imag")
 TN_ELEMENTWISE(

@@ -17,6 +17,17 @@ tn_integers tn_integers_of(tn_dtype t)
     }
 }
 
+bool tn_is_quantized(tn_dtype t)
+{
+    return t == TN_QINT8 || t == TN_QUINT8 || t == TN_QINT16 || t == TN_QUINT16 || t == TN_QINT32;
+}
+
+tn_code tn_quantized_to_32(tn_prepare *p, tn_error *err)
+{
+    if (p->out[0]->dtype == TN_QINT32) return TN_OK;
+    return tn_fail(err, TN_UNIMPLEMENTED, "%s to %s", p->op->name, tn_dtype_name(p->out[0]->dtype));
+}
+
 int64_t tn_quantized_get(const tn_tensor *t, int64_t i)
 {
     switch (t->dtype) {
@@ -68,4 +79,24 @@ tn_code tn_quantized_pair(const tn_attrs *attrs, const char *name, int64_t out[2
                        "%s must have 4 positive 32-bit elements, of which the first and last are 1", name);
     memcpy(out, v + 1, 2 * sizeof *out);
     return TN_OK;
+}
+
+tn_code tn_quantized_end(const tn_run *r, int i, float *out, tn_error *err)
+{
+    if (tn_tensor_count(r->in[i]) != 1)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%s must be a scalar", tn_op_sig(r->op)->in[i].name);
+    *out = *TN_FLOATS(r->in[i]);
+    return TN_OK;
+}
+
+tn_code tn_quantized_range(const tn_run *r, int i, float out[2], tn_error *err)
+{
+    TN_TRY(tn_quantized_end(r, i, &out[0], err));
+    return tn_quantized_end(r, i + 1, &out[1], err);
+}
+
+void tn_quantized_give(tn_run *r, float min, float max)
+{
+    *TN_FLOATS(r->out[1]) = min;
+    *TN_FLOATS(r->out[2]) = max;
 }

@@ -23,4 +23,13 @@ float tn_from_quantized(int64_t v, float min, float max, tn_integers q);
 /* Rows and columns of an attribute [1, rows, columns, 1]: strides, dilations, sizes of windows. */
 tn_code tn_quantized_pair(const tn_attrs *attrs, const char *name, int64_t out[2], tn_error *err);
 
+/* prepare: results are 32-bit integers, which is all there are kernels for. UNIMPLEMENTED: they are not. */
+tn_code tn_quantized_to_32(tn_prepare *p, tn_error *err);
+bool tn_is_quantized(tn_dtype t);
+
+/* A range's ends, scalar inputs: of input i alone; i and i + 1. And outputs 1 and 2. */
+tn_code tn_quantized_end(const tn_run *r, int i, float *out, tn_error *err);
+tn_code tn_quantized_range(const tn_run *r, int i, float out[2], tn_error *err);
+void tn_quantized_give(tn_run *r, float min, float max);
+
 #endif

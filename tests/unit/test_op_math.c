@@ -231,12 +231,36 @@ static void test_casts(void **state)
     CHECK_CASES(cases);
 }
 
+/* Results that are 32-bit integers whatever is asked for are refused where something narrower is. */
+static void test_quantized(void **state)
+{
+    (void)state;
+    static const char *const one = "quint8[1,1] 0", *const image = "quint8[1,1,1,1] 0", *const low = "float 0";
+    static const char *const high = "float 1";
+    const op_case cases[] = {
+        {"QuantizedAdd", "Toutput=qint8", {one, one, low, high, low, high}, {"!QuantizedAdd to qint8"}},
+        {"QuantizedMul", "Toutput=quint16", {one, one, low, high, low, high}, {"!QuantizedMul to quint16"}},
+        {"QuantizedMatMul", "Toutput=qint8", {one, one, low, high, low, high}, {"!QuantizedMatMul to qint8"}},
+        {"QuantizedConv2D",
+         "out_type=qint16 strides=[1,1,1,1] padding=SAME",
+         {image, image, low, high, low, high},
+         {"!QuantizedConv2D to qint16"}},
+        {"QuantizedBiasAdd",
+         "out_type=quint8",
+         {one, "quint8[1] 0", low, high, low, high},
+         {"!QuantizedBiasAdd to quint8"}},
+        {"QuantizedInstanceNorm", "", {"qint32[1,1,1,1] 0", low, high}, {"!QuantizedInstanceNorm of qint32"}},
+    };
+    CHECK_CASES(cases);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unary),       cmocka_unit_test(test_gradient_operators),
-        cmocka_unit_test(test_division),    cmocka_unit_test(test_arithmetic),
-        cmocka_unit_test(test_comparisons), cmocka_unit_test(test_casts),
+        cmocka_unit_test(test_quantized),   cmocka_unit_test(test_unary),
+        cmocka_unit_test(test_division),    cmocka_unit_test(test_gradient_operators),
+        cmocka_unit_test(test_comparisons), cmocka_unit_test(test_arithmetic),
+        cmocka_unit_test(test_casts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Convolutions of 8-bit graphs with bias, Relu and what brings them down to 8 bits, as oneDNN computes them in TensorFlow: to be
+"""Convolutions and products of 8-bit graphs with bias, Relu and what brings them down to 8 bits, as oneDNN computes them in TensorFlow: to be
 frozen with TF_ENABLE_ONEDNN_OPTS=1 (without it TensorFlow has no kernels, and no case is made of them)."""
 from case import *
 
@@ -46,6 +46,51 @@ def convolution(rng, name, depthwise, bias, to, signed):
     return case(name, build, *values, tol=(1e-6, 1e-6), shapes="known")
 
 
+def product(rng, name, bias, to, mode):
+    m, k, n = (int(x) for x in rng.integers(1, 6, 3))
+    w = rng.integers(-127, 128, (k, n)).astype(I8)
+    low = F32(0 if mode == "SCALED" else -rng.uniform(0.1, 2))
+    values = [rng.integers(0, 256, (m, k)).astype(U8), draw(rng, F32, n) if bias == "f" else rng.integers(-999, 999, n).astype(I32), low,
+              F32(rng.uniform(0.1, 3)), F32(-rng.uniform(0.1, 2)), F32(rng.uniform(0.1, 2))]
+    names = ["min_a", "max_a", "min_b", "max_b"]
+    if to != tf.qint32:
+        values += [F32(-rng.uniform(1, 5)), F32(rng.uniform(1, 99))]
+        names += ["min_freezed_output", "max_freezed_output"]
+    def build(x, b, *v):
+        outs = getattr(raw, name)(a=tf.bitcast(x, tf.quint8), b=filters(w), bias=b if bias == "f" else tf.bitcast(b, tf.qint32), Toutput=to,
+                                  input_quant_mode=mode, **dict(zip(names, v)))
+        return [plain(o) if o.dtype in TYPES else o for o in (outs if isinstance(outs, tuple) else [outs])]
+    return case(name, build, *values, tol=(1e-6, 1e-6), shapes="known")
+
+
+def products(rng):
+    for name, bias, to in (("", "fi", tf.qint32), ("AndRelu", "f", tf.qint32), ("AndRequantize", "fi", tf.quint8),
+                           ("AndReluAndRequantize", "fi", tf.quint8), ("AndDequantize", "fi", tf.float32)):
+        for mode in ("MIN_FIRST", "SCALED"):
+            for b in bias:
+                yield product(rng, "QuantizedMatMulWithBias" + name, b, to, mode)
+
+
+def joined(rng):
+    for t, dtype in ((tf.quint8, U8), (tf.qint8, I8)):
+        for n in (2, 3):
+            rank = int(rng.integers(1, 4))
+            axis, s = int(rng.integers(-rank, rank)), rng.integers(1, 4, rank)
+            xs = []
+            for _ in range(n):
+                s[axis] = rng.integers(1, 4)
+                xs.append(rng.integers(0, 256, s).astype(U8).view(dtype))
+            same, wide = rng.random() < 0.4, draw(rng, F32, n, low=0.5, high=4)
+            low = -wide if dtype == I8 else np.zeros(n, F32) if rng.random() < 0.5 else draw(rng, F32, n, low=-1, high=0)
+            ends = [F32(v[0 if same else k]) for v in (low, wide) for k in range(n)]
+            attrs = dict(N=v1.AttrValue(i=n), T=v1.AttrValue(type=t.as_datatype_enum), Tidx=v1.AttrValue(type=tf.int32.as_datatype_enum))
+            def build(*v, t=t, n=n, axis=axis, attrs=attrs):
+                ins = [tf.bitcast(x, t) for x in v[:n]] + [tf.constant(axis, tf.int32), *v[n:]]
+                y, low, high = v1.get_default_graph().create_op("QuantizedConcatV2", ins, [t, tf.float32, tf.float32], attrs=attrs).outputs
+                return [plain(y), low, high]
+            yield case("QuantizedConcatV2", build, *xs, *ends, tol=(1e-6, 1e-6), shapes="known")
+
+
 def by_channel(rng):
     for out in (tf.quint8, tf.qint8):
         for _ in range(3):
@@ -74,3 +119,5 @@ def cases(rng):
         for trial in range(4):
             yield convolution(rng, "QuantizedDepthwiseConv2D" + name, True, bias and pick(rng, *bias), to, False)
     yield from by_channel(rng)
+    yield from products(rng)
+    yield from joined(rng)
