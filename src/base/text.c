@@ -87,20 +87,18 @@ static int value_of(char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* The last 2 or 3 characters of text without a full group of 4; their unused bits must be 0. */
+/* The last 2 or 3 characters of text without a full group of 4; their unused bits may be anything. */
 static bool decode_rest(uint32_t bits, size_t count, size_t padding, tn_buf *out)
 {
     if (padding && (count + padding) % 4 != 0) return false;
     if (count == 0) return padding == 0;
     if (count == 1) return false;
-    uint32_t unused = count == 2 ? bits & 0xF : bits & 3;
-    if (unused) return false;
     if (count == 3) tn_buf_char(out, (char)(bits >> 10));
     tn_buf_char(out, (char)(count == 3 ? bits >> 2 : bits >> 4));
     return true;
 }
 
-/* Padding may be missing; white space, as in text broken into lines, is passed over. */
+/* As Abseil reads it: padding may be missing, or be dots; white space is passed over. */
 bool tn_base64_decode(tn_view in, tn_buf *out)
 {
     size_t before = out->n, count = 0, padding = 0;
@@ -108,11 +106,12 @@ bool tn_base64_decode(tn_view in, tn_buf *out)
     bool good = tn_buf_reserve(out, in.n / 4 * 3 + 3);
     for (size_t i = 0; good && i < in.n; i++) {
         char c = in.p[i];
-        if (c == ' ' || c == '\n' || c == '\r' || c == '\t') continue;
+        bool pads = c == '=' || c == '.';
+        if (c == ' ' || (c >= '\t' && c <= '\r')) continue;
         int v = value_of(c);
-        if (c == '=') padding++;
-        good = c == '=' ? padding <= 2 : v >= 0 && padding == 0;
-        if (!good || c == '=') continue;
+        padding += pads;
+        good = pads ? padding <= 2 : v >= 0 && padding == 0;
+        if (!good || pads) continue;
         bits = bits << 6 | (uint32_t)v;
         if (++count < 4) continue;
         char three[3] = {(char)(bits >> 16), (char)(bits >> 8), (char)bits};

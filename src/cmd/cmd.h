@@ -45,6 +45,7 @@ tn_code flags_parse_one(const flag *flags, const char *argument, void *values, t
 const flag *flags_find(const flag *flags, const char *name, size_t n, bool *negated);
 const char *flags_nearest(const flag *flags, const char *name, size_t n); /* for a hint; NULL: none is near */
 void flags_help(const command *c);
+void flags_list(const command *c); /* nothing but the flags */
 
 /* What a model may take: flags of every command that runs one. `at`: where in T the limits are. */
 typedef struct limits {

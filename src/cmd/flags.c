@@ -190,6 +190,11 @@ static void help_rows(const flag *flags)
     }
 }
 
+void flags_list(const command *c)
+{
+    help_rows(c->flags);
+}
+
 void flags_help(const command *c)
 {
     printf("usage: turnery %s %s\n", c->name, c->usage);

@@ -28,12 +28,16 @@ typedef struct values {
     bool version;
     const char *unused_text; /* flags of TensorFlow Serving that have no meaning here */
     bool unused_bool;
+    int64_t unused_int;
+    double unused_number;
     char path[4200]; /* of the model that the environment names */
 } values;
 
 #define ROW(field, kind, value, help) {#field, kind, offsetof(values, o.field), value, help}
 #define UNUSED(name) {name, FLAG_STRING, offsetof(values, unused_text), "VALUE", "accepted; has no meaning here"}
 #define UNUSED_BOOL(name) {name, FLAG_BOOL, offsetof(values, unused_bool), NULL, "accepted; has no meaning here"}
+#define UNUSED_INT(name) {name, FLAG_INT, offsetof(values, unused_int), "N", "accepted; has no meaning here"}
+#define UNUSED_NUMBER(name) {name, FLAG_NUMBER, offsetof(values, unused_number), "N", "accepted; has no meaning here"}
 
 static const flag flags[] = {
     ROW(port, FLAG_INT, "N", "TCP port for gRPC (8500); 0: none"),
@@ -92,10 +96,10 @@ static const flag flags[] = {
     UNUSED_BOOL("flush_filesystem_caches"),
     UNUSED_BOOL("remove_unused_fields_from_bundle_metagraph"),
     UNUSED_BOOL("prefer_tflite_model"),
-    UNUSED("num_tflite_pools"),
-    UNUSED("num_tflite_interpreters_per_pool"),
+    UNUSED_INT("num_tflite_pools"),
+    UNUSED_INT("num_tflite_interpreters_per_pool"),
     UNUSED("platform_config_file"),
-    UNUSED("per_process_gpu_memory_fraction"),
+    UNUSED_NUMBER("per_process_gpu_memory_fraction"),
     UNUSED("thread_pool_factory_config_file"),
     UNUSED("mixed_precision"),
     UNUSED_BOOL("xla_cpu_compilation_enabled"),
@@ -153,15 +157,43 @@ typedef struct guard {
     tn_server *server;
     double drain_seconds;
     sigset_t signals;
+    pthread_mutex_t lock;
+    pthread_cond_t reloaded;
+    int reloading; /* threads that do */
 } guard;
 
-static void reload(tn_server *server)
+/* A thread of its own: a model may be long in coming, and the next signal is not to wait for it. */
+static void *reload(void *payload)
 {
+    guard *g = payload;
     tn_error err = {TN_OK, ""};
+    if (tn_server_reload(g->server, &err) != TN_OK) say(3, "reload: %s: %s", tn_code_name(err.code), err.message);
+    pthread_mutex_lock(&g->lock);
+    if (--g->reloading == 0) notify("READY=1");
+    pthread_cond_signal(&g->reloaded);
+    pthread_mutex_unlock(&g->lock);
+    return NULL;
+}
+
+static void start_reload(guard *g)
+{
+    pthread_t thread;
     notify("RELOADING=1");
     say(1, "SIGHUP: reading the configuration again");
-    if (tn_server_reload(server, &err) != TN_OK) say(3, "reload: %s: %s", tn_code_name(err.code), err.message);
-    notify("READY=1");
+    pthread_mutex_lock(&g->lock);
+    bool started = pthread_create(&thread, NULL, reload, g) == 0;
+    g->reloading += started;
+    pthread_mutex_unlock(&g->lock);
+    if (started) pthread_detach(thread);
+    else say(3, "reload: no thread could be started");
+}
+
+/* Once the server is told to stop, they end soon. */
+static void wait_for_reloads(guard *g)
+{
+    pthread_mutex_lock(&g->lock);
+    while (g->reloading) pthread_cond_wait(&g->reloaded, &g->lock);
+    pthread_mutex_unlock(&g->lock);
 }
 
 /* SIGUSR1 comes from ourselves: starting has failed, nothing is to be drained. */
@@ -172,7 +204,7 @@ static void *watch(void *payload)
         if (sigwait(&g->signals, &sig) != 0) continue;
         if (sig == SIGUSR1) return NULL;
         if (sig == SIGHUP) {
-            reload(g->server);
+            start_reload(g);
             continue;
         }
         say(1, "%s: stopping; running requests have %g seconds to finish", sig == SIGTERM ? "SIGTERM" : "SIGINT",
@@ -227,7 +259,7 @@ static void warn_unused(int argc, char **argv)
         size_t n = strcspn(name, "=");
         for (const flag *f = flags; f->name; f++)
             if (argv[i][0] == '-' && strlen(f->name) == n && !memcmp(f->name, name, n) &&
-                (f->offset == offsetof(values, unused_text) || f->offset == offsetof(values, unused_bool)))
+                f->offset >= offsetof(values, unused_text) && f->offset < offsetof(values, path))
                 say(2, "--%s is accepted and has no meaning here", f->name);
     }
 }
@@ -244,7 +276,8 @@ static void few_arenas(void)
 
 static tn_code run_server(values *v, tn_error *err)
 {
-    guard g = {.drain_seconds = v->drain_seconds};
+    guard g = {
+        .drain_seconds = v->drain_seconds, .lock = PTHREAD_MUTEX_INITIALIZER, .reloaded = PTHREAD_COND_INITIALIZER};
     pthread_t watcher;
     few_arenas();
     set_signals(&g.signals);
@@ -261,6 +294,8 @@ static tn_code run_server(values *v, tn_error *err)
     else if (code != TN_CANCELLED)
         pthread_kill(watcher, SIGUSR1);
     pthread_join(watcher, NULL);
+    tn_server_stop(g.server, 0);
+    wait_for_reloads(&g);
     tn_server_free(g.server);
     return code == TN_CANCELLED ? TN_OK : code;
 }
@@ -306,6 +341,20 @@ const command cmd_serve = {
 
 /* ==== tensorflow_model_server ==== */
 
+static void usage(const char *program)
+{
+    printf("usage: %s\nFlags:\n", program);
+    flags_list(&cmd_serve);
+}
+
+/* In TensorFlow's words, and why. */
+static void say_value(const char *argument, const char *why)
+{
+    const char *name = argument + strspn(argument, "-"), *value = strchr(name, '=');
+    say(3, "Couldn't interpret value %s for flag %.*s.", value ? value + 1 : "", (int)strcspn(name, "="), name);
+    say(3, "%s", why);
+}
+
 /* Arguments that mean nothing are told once, with what does, and passed over: as TensorFlow Serving. */
 static bool parse_leniently(int argc, char **argv, values *v, tn_error *err)
 {
@@ -316,8 +365,8 @@ static bool parse_leniently(int argc, char **argv, values *v, tn_error *err)
         if (code == TN_NOT_FOUND)
             printf("%s\n", err->message);
         else
-            fprintf(stderr, "%s\n", err->message);
-        flags_help(&cmd_serve);
+            say_value(argv[i], err->message);
+        usage(argv[0]);
         fflush(stdout);
         if (code != TN_NOT_FOUND) return false;
         told = true;
@@ -331,8 +380,8 @@ int model_server_main(int argc, char **argv)
     values v;
     defaults(&v);
     v.o.strictly_tensorflow = true;
-    if (argc == 2 && !strcmp(argv[1], "--help")) {
-        flags_help(&cmd_serve);
+    if (argc > 1 && !strcmp(argv[1], "--help")) {
+        usage(argv[0]);
         return 0;
     }
     if (!parse_leniently(argc, argv, &v, &err)) return 255;

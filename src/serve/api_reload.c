@@ -46,7 +46,8 @@ tn_code tn_reload_request(tn_turn *t, const tn_ReloadConfigRequest *in, tn_Reloa
     if (!r || !(r->status = TN_NEW(t->arena, tn_StatusProto))) return tn_no_memory(err, sizeof *r);
     const int64_t *before = values_of(t, &in->metric_names, err);
     if (!before) return TN_RESOURCE_EXHAUSTED;
-    TN_TRY(s->reload(s->payload, in->config, err));
+    const tn_patience patience = {.deadline = t->deadline, .cancel = t->cancel};
+    TN_TRY(s->reload(s->payload, in->config, &patience, err));
     TN_TRY(add_increases(t, &in->metric_names, before, r, err));
     *out = r;
     return TN_OK;

@@ -306,25 +306,47 @@ static int count_waiting(tn_manager *m, const tn_config_set *set, const bool *is
     return waiting;
 }
 
-static tn_code wait_for_models(tn_manager *m, const tn_config_set *set, const bool *is_new, int64_t generation,
-                               tn_error *err)
+/* Until something has settled; with patience, not for longer than a little while: nobody wakes us when it ends. */
+static tn_code wait_a_little(tn_manager *m, const tn_patience *p, tn_error *err)
+{
+    enum { LITTLE_US = 50000 };
+    struct timespec until;
+    if (!p) {
+        pthread_cond_wait(&m->settled, &m->lock);
+        return TN_OK;
+    }
+    int64_t now = tn_now_us(), left = p->deadline ? p->deadline - now : LITTLE_US;
+    if (p->cancel && atomic_load(p->cancel)) return tn_fail(err, TN_CANCELLED, "waiting for models was cancelled");
+    if (left <= 0)
+        return tn_fail(err, TN_DEADLINE_EXCEEDED, "not all models became available in time; they are still waited for");
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + TN_MIN(left, LITTLE_US) * 1000;
+    until.tv_sec += ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    pthread_cond_timedwait(&m->settled, &m->lock, &until);
+    return TN_OK;
+}
+
+static tn_code wait_for_models(tn_manager *m, const tn_placed *p, const tn_patience *patience, tn_error *err)
 {
     int failed;
-    while (count_waiting(m, set, is_new, &failed, NULL) || m->stale) {
-        if (m->generation != generation)
+    while (count_waiting(m, p->set, p->is_new, &failed, NULL) || m->stale) {
+        if (m->generation != p->generation)
             return tn_fail(err, TN_ABORTED, "another configuration has taken the place of this one");
         if (atomic_load(&m->ends))
             return tn_fail(err, TN_CANCELLED, "waiting for models was cancelled");
-        pthread_cond_wait(&m->settled, &m->lock);
+        TN_TRY(wait_a_little(m, patience, err));
     }
     if (!failed) return TN_OK;
     tn_buf text = {0};
-    count_waiting(m, set, is_new, &failed, &text);
-    tn_fail(err, TN_UNKNOWN, "%d %s(s) did not become available: {%s}", failed, generation == 1 ? "servable" : "model",
-            text.n ? text.data : "");
+    count_waiting(m, p->set, p->is_new, &failed, &text);
+    tn_fail(err, TN_UNKNOWN, "%d %s(s) did not become available: {%s}", failed,
+            p->generation == 1 ? "servable" : "model", text.n ? text.data : "");
     tn_buf_free(&text);
     return TN_UNKNOWN;
 }
+
+/* ==== both ==== */
 
 static tn_code check_and_install(tn_manager *m, tn_config_set *set, bool *is_new, int64_t *generation, tn_error *err)
 {
@@ -341,34 +363,59 @@ static tn_code check_and_install(tn_manager *m, tn_config_set *set, bool *is_new
     return code;
 }
 
-static tn_code set_models(tn_manager *m, tn_config_set *set, bool *is_new, tn_error *err)
+static tn_code place(tn_manager *m, tn_placed *p, tn_error *err)
 {
-    int64_t generation;
     pthread_mutex_lock(&m->set_lock);
-    tn_code code = check_and_install(m, set, is_new, &generation, err);
+    tn_code code = check_and_install(m, p->set, p->is_new, &p->generation, err);
     pthread_mutex_unlock(&m->set_lock);
     if (code != TN_OK) return code;
     if (m->options.file_system_poll_wait_seconds >= 0) tn_manager_look(m, NULL);
-    else memset(is_new, 0, (size_t)set->configs.n * sizeof *is_new); /* there is nothing to be waited for */
+    else memset(p->is_new, 0, (size_t)p->set->configs.n * sizeof *p->is_new); /* there is nothing to be waited for */
+    return TN_OK;
+}
+
+tn_code tn_manager_place_models(tn_manager *m, const tn_model_configs *c, tn_placed *out, tn_error *err)
+{
+    TN_TRY(tn_model_configs_check(c, err));
+    tn_placed p = {.set = tn_calloc(1, sizeof *p.set), .is_new = tn_calloc((size_t)c->n + 1, sizeof *p.is_new)};
+    tn_code code = p.set && p.is_new ? tn_model_configs_copy(c, &p.set->configs, err) : tn_no_memory(err, 0);
+    if (code != TN_OK) {
+        tn_free(p.set);
+        tn_free(p.is_new);
+        return code;
+    }
+    atomic_init(&p.set->refs, 1);
+    code = place(m, &p, err);
+    if (code != TN_OK) tn_placed_drop(&p);
+    else *out = p;
+    return code;
+}
+
+void tn_placed_drop(tn_placed *p)
+{
+    tn_config_set_drop(p->set);
+    tn_free(p->is_new);
+    *p = (tn_placed){0};
+}
+
+void tn_placed_want_all(const tn_manager *m, tn_placed *p)
+{
+    if (m->options.file_system_poll_wait_seconds < 0) return;
+    for (int i = 0; i < p->set->configs.n; i++) p->is_new[i] = true;
+}
+
+tn_code tn_manager_await(tn_manager *m, tn_placed *p, const tn_patience *patience, tn_error *err)
+{
     pthread_mutex_lock(&m->lock);
-    code = wait_for_models(m, set, is_new, generation, err);
+    tn_code code = wait_for_models(m, p, patience, err);
     pthread_mutex_unlock(&m->lock);
+    tn_placed_drop(p);
     return code;
 }
 
 tn_code tn_manager_set_models(tn_manager *m, const tn_model_configs *c, tn_error *err)
 {
-    TN_TRY(tn_model_configs_check(c, err));
-    tn_config_set *set = tn_calloc(1, sizeof *set);
-    bool *is_new = tn_calloc((size_t)c->n + 1, sizeof *is_new);
-    tn_code code = set && is_new ? tn_model_configs_copy(c, &set->configs, err) : tn_no_memory(err, 0);
-    if (code == TN_OK) {
-        atomic_init(&set->refs, 1);
-        code = set_models(m, set, is_new, err);
-        tn_config_set_drop(set);
-    } else {
-        tn_free(set);
-    }
-    tn_free(is_new);
-    return code;
+    tn_placed p;
+    TN_TRY(tn_manager_place_models(m, c, &p, err));
+    return tn_manager_await(m, &p, NULL, err);
 }

@@ -340,10 +340,43 @@ static bool serve_probe(const tn_service *s, tn_http_request *r)
     return true;
 }
 
+/* As libevent, which TensorFlow Serving has its HTTP from, says it. */
+static void reply_page(tn_http_request *r, int status, const char *reason)
+{
+    tn_buf page = {0};
+    tn_buf_printf(&page, "<HTML><HEAD>\n<TITLE>%d %s</TITLE>\n</HEAD><BODY>\n<H1>%s</H1>\n</BODY></HTML>\n", status,
+                  reason, reason);
+    tn_http_reply(r, status, HTML_TYPE, &page);
+}
+
+/* Has a URI's characters only, with two digits behind each "%". */
+static bool is_uri(const char *s)
+{
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        bool letter = (c | 32) >= 'a' && (c | 32) <= 'z';
+        bool plain = letter || (c >= '0' && c <= '9') || strchr("-._~!$&'()*+,;=:@/?#", c);
+        if (!plain && !(c == '%' && strspn(s + 1, "0123456789abcdefABCDEF") >= 2)) return false;
+    }
+    return true;
+}
+
+/* What libevent refuses before anybody sees it. */
+static bool refuse_early(tn_http_request *r)
+{
+    static const char *const methods[] = {"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"};
+    bool known = false, good = is_uri(tn_http_path(r)) && is_uri(tn_http_query(r));
+    for (size_t i = 0; i < TN_COUNT(methods); i++) known |= strcmp(tn_http_method(r), methods[i]) == 0;
+    if (!known) reply_page(r, 501, "Not Implemented");
+    else if (!good) reply_page(r, 400, "Bad Request");
+    return !known || !good;
+}
+
 void tn_rest_api(void *rest, tn_http_request *r)
 {
     const tn_rest *s = rest;
     const char *path = tn_http_path(r);
+    if (s->service->strictly_tensorflow && refuse_early(r)) return;
     if (s->options.prometheus_path && strcmp(path, s->options.prometheus_path) == 0)
         serve_metrics(s, r);
     else if (tn_rest_is_api(path) && strcmp(tn_http_method(r), "OPTIONS") == 0)
@@ -351,7 +384,5 @@ void tn_rest_api(void *rest, tn_http_request *r)
     else if (tn_rest_is_api(path))
         serve_api(s, r);
     else if (!serve_probe(s->service, r))
-        reply_text(r, 404, HTML_TYPE,
-                   "<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not "
-                   "Found</H1>\n</BODY></HTML>\n");
+        reply_page(r, 404, "Not Found");
 }

@@ -196,3 +196,53 @@ int tn_rest_double(char *out, double v)
     double_decimal(fabs(v), &d);
     return n + lay_out(out + n, &d);
 }
+
+/* ==== rapidjson's own ==== */
+
+/* The digits of tn_format_double's text, without zeros at either end; *point: how many stand before the
+ * point (negative: so many zeros stand behind it first). */
+static int shortest_digits(double v, char *digits, int *point)
+{
+    char text[32];
+    int n = tn_format_double(text, v), count = 0, whole = -1;
+    *point = 0;
+    for (int i = 0; i < n; i++) {
+        if (text[i] == 'e') {
+            *point = (int)strtol(text + i + 1, NULL, 10);
+            break;
+        }
+        if (text[i] == '.')
+            whole = count;
+        else
+            digits[count++] = text[i];
+    }
+    *point += whole < 0 ? count : whole;
+    int zeros = 0;
+    while (zeros < count - 1 && digits[zeros] == '0') zeros++;
+    memmove(digits, digits + zeros, (size_t)(count - zeros));
+    *point -= zeros;
+    for (count -= zeros; count > 1 && digits[count - 1] == '0';) count--;
+    return count;
+}
+
+int tn_rest_shortest(char *out, double v)
+{
+    char digits[32];
+    bool done;
+    int point, n = put_special(out, v, &done);
+    if (done) return n;
+    int count = shortest_digits(fabs(v), digits, &point);
+    if (point > 21 || point <= -6) {
+        out[n++] = digits[0];
+        if (count > 1) out[n++] = '.';
+        memcpy(out + n, digits + 1, (size_t)(count - 1));
+        return n + count - 1 + snprintf(out + n + count - 1, 8, "e%d", point - 1);
+    }
+    if (point <= 0) n += copy_text(out + n, "0.");
+    for (int i = TN_MIN(point, 0); i < TN_MAX(count, point); i++) {
+        if (point > 0 && i == point) out[n++] = '.';
+        out[n++] = i >= 0 && i < count ? digits[i] : '0';
+    }
+    if (count <= point) n += copy_text(out + n, ".0");
+    return n;
+}

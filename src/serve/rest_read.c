@@ -78,7 +78,7 @@ static bool wrong_keys(reader *r, const char *element, int64_t row)
     }
     tn_rest_wrong(
         r, TN_INVALID_ARGUMENT,
-        "Failed to process element: %lld of 'instances' list. JSON object: %s must only have keys: %s",
+        "Failed to process element: %lld of 'instances' list. JSON object: %s keys must be equal to: %s",
         (long long)row, echo.data ? echo.data : "", names.data ? names.data : "");
     tn_buf_free(&echo);
     tn_buf_free(&names);

@@ -119,6 +119,7 @@ static void echo_string(tn_rest_writer *w, tn_view raw, bool key)
     tn_buf_free(&text);
 }
 
+/* A number alone is shown as those of answers are; within a value, rapidjson's writer does it. */
 static void echo_number(tn_rest_writer *w, const tn_scanned *n)
 {
     char text[TN_REST_DECIMAL];
@@ -130,6 +131,8 @@ static void echo_number(tn_rest_writer *w, const tn_scanned *n)
         length = snprintf(text, sizeof text, "%llu", (unsigned long long)whole);
     else if (tn_scanned_int64(n, &negative))
         length = snprintf(text, sizeof text, "%lld", (long long)negative);
+    else if (w->depth > 0)
+        length = tn_rest_shortest(text, v);
     else
         length =
             v >= -3.4028234e38 && v <= 3.4028234e38 ? tn_rest_float(text, (float)v) : tn_rest_double(text, v);
@@ -145,7 +148,10 @@ static bool echo_members(tn_rest_writer *w, tn_scanner *s)
     tn_view key;
     tn_rest_open(w, *s->at++);
     tn_scan_space(s);
-    if (*s->at == close) more = false;
+    if (*s->at == close) {
+        s->at++;
+        more = false;
+    }
     while (more) {
         if (close == '}') {
             tn_scan_key(s, &key, &plain);

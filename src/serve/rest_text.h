@@ -11,6 +11,8 @@ enum { TN_REST_DECIMAL = 32 }; /* bytes that one number may take */
 /* The number's text, without a NUL; its length. */
 int tn_rest_float(char *out, float v);
 int tn_rest_double(char *out, double v);
+/* As rapidjson writes doubles: the shortest digits that read back, "1e-7" below 1e-6 and from 1e21. */
+int tn_rest_shortest(char *out, double v);
 
 /* What stands between values is the writer's business: a member or an element a line, four spaces a level; on
  * one line in lists while `line` is set. */

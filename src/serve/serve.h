@@ -256,6 +256,21 @@ void tn_manager_free(tn_manager *m); /* unloads all; servables handed out live o
  * whose folder has no version yet is waited for); a later set ends the waiting with ABORTED. Errors in TensorFlow
  * Serving's words; the models are configured nevertheless when they are about loading (UNKNOWN). */
 tn_code tn_manager_set_models(tn_manager *m, const tn_model_configs *c, tn_error *err);
+/* The same in two steps: what was placed is waited for, or else dropped. */
+typedef struct tn_placed {
+    struct tn_config_set *set;
+    bool *is_new; /* by its models */
+    int64_t generation;
+} tn_placed;
+typedef struct tn_patience {
+    int64_t deadline;         /* tn_now_us; 0: none */
+    const atomic_int *cancel; /* not 0: enough; may be NULL */
+} tn_patience;
+tn_code tn_manager_place_models(tn_manager *m, const tn_model_configs *c, tn_placed *out, tn_error *err);
+/* Drops p. DEADLINE_EXCEEDED or CANCELLED at the end of the patience (NULL: endless); the set stays all the same. */
+tn_code tn_manager_await(tn_manager *m, tn_placed *p, const tn_patience *patience, tn_error *err);
+void tn_placed_drop(tn_placed *p);
+void tn_placed_want_all(const tn_manager *m, tn_placed *p); /* not the new ones only */
 /* The server is to stop: whoever waits for models to load gets CANCELLED, nothing more is loaded. */
 void tn_manager_cancel(tn_manager *m);
 tn_code tn_manager_poll_now(tn_manager *m, tn_error *err); /* looks at the folders, does not wait for loading */
@@ -351,7 +366,7 @@ struct tn_service {
     bool reflection;              /* grpc.reflection.v1 and v1alpha are */
     atomic_int not_serving;       /* what it says: tn_service_drain */
     tn_watchers *watchers;
-    tn_code (*reload)(void *payload, const tn_ModelServerConfig *config, tn_error *err);
+    tn_code (*reload)(void *payload, const tn_ModelServerConfig *config, const tn_patience *patience, tn_error *err);
     void *payload;
     const tn_log *log;
 };

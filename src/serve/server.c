@@ -94,7 +94,8 @@ static tn_code make_parts(tn_server *s, tn_error *err)
     return make_manager(s, err);
 }
 
-static tn_code reload_from_request(void *payload, const tn_ModelServerConfig *config, tn_error *err);
+static tn_code reload_from_request(void *payload, const tn_ModelServerConfig *config, const tn_patience *patience,
+                                   tn_error *err);
 
 static void set_service(tn_server *s)
 {
@@ -195,6 +196,8 @@ static void say_ready(tn_server *s)
     }
     if (s->http)
         tn_logf(&s->log, TN_INFO, "Exporting HTTP/REST API at:localhost:%d ...", tn_http_server_port(s->http));
+    if (s->http && s->options.strictly_tensorflow) /* what many scripts wait for */
+        tn_logf(&s->log, TN_INFO, "NET_LOG: Entering the event loop ...");
 }
 
 static bool advance(tn_server *s, phase from, phase to)
@@ -208,10 +211,25 @@ static bool advance(tn_server *s, phase from, phase to)
 }
 
 static void *follow(void *server);
+static tn_code place_again(tn_server *s, tn_placed *placed, tn_error *err);
+
+/* Who has the configuration read again meanwhile wants what is in it now. */
+static tn_code first_models(tn_server *s, tn_error *err)
+{
+    tn_manager *m = s->service.manager;
+    tn_code code = tn_manager_set_models(m, &s->initial, err);
+    while (code == TN_ABORTED) {
+        tn_placed placed;
+        TN_TRY(place_again(s, &placed, err));
+        tn_placed_want_all(m, &placed);
+        code = tn_manager_await(m, &placed, NULL, err);
+    }
+    return code;
+}
 
 static tn_code start_parts(tn_server *s, tn_error *err)
 {
-    TN_TRY(tn_manager_set_models(s->service.manager, &s->initial, err));
+    TN_TRY(first_models(s, err));
     TN_TRY(open_grpc(s, err));
     TN_TRY(open_rest(s, err));
     const char *file = s->options.model_config_file;
@@ -226,6 +244,7 @@ tn_code tn_server_start(tn_server *s, tn_error *err)
     tn_code code = start_parts(s, err);
     if (code != TN_OK) {
         advance(s, STARTING, STOPPED);
+        tn_manager_cancel(s->service.manager);
         return code;
     }
     if (!advance(s, STARTING, RUNNING)) return tn_fail(err, TN_CANCELLED, "the server was stopped while it started");
@@ -242,34 +261,45 @@ int tn_server_port(const tn_server *s, int which)
 
 /* ==== configuration that changes ==== */
 
-static tn_code reload_from_request(void *payload, const tn_ModelServerConfig *config, tn_error *err)
+/* Nobody waits for models under reload_lock: a set whose models never come must not keep the next one out. */
+static tn_code reload_from_request(void *payload, const tn_ModelServerConfig *config, const tn_patience *patience,
+                                   tn_error *err)
 {
     tn_server *s = payload;
     tn_model_configs c;
+    tn_placed placed;
     TN_TRY(tn_model_configs_from(config, &c, err));
     pthread_mutex_lock(&s->reload_lock);
-    tn_code code = tn_manager_set_models(s->service.manager, &c, err);
+    tn_code code = tn_manager_place_models(s->service.manager, &c, &placed, err);
     pthread_mutex_unlock(&s->reload_lock);
+    tn_model_configs_free(&c);
+    return code == TN_OK ? tn_manager_await(s->service.manager, &placed, patience, err) : code;
+}
+
+/* From the file. The caller holds reload_lock. */
+static tn_code place(tn_server *s, tn_placed *placed, tn_error *err)
+{
+    tn_model_configs c;
+    TN_TRY(read_models(s, &c, err));
+    tn_code code = tn_manager_place_models(s->service.manager, &c, placed, err);
     tn_model_configs_free(&c);
     return code;
 }
 
-/* The caller holds reload_lock. */
-static tn_code reload(tn_server *s, tn_error *err)
+static tn_code place_again(tn_server *s, tn_placed *placed, tn_error *err)
 {
-    tn_model_configs c;
-    TN_TRY(read_models(s, &c, err));
-    tn_code code = tn_manager_set_models(s->service.manager, &c, err);
-    tn_model_configs_free(&c);
+    pthread_mutex_lock(&s->reload_lock);
+    tn_code code = place(s, placed, err);
+    pthread_mutex_unlock(&s->reload_lock);
     return code;
 }
 
 tn_code tn_server_reload(tn_server *s, tn_error *err)
 {
-    pthread_mutex_lock(&s->reload_lock);
-    tn_code code = reload(s, err);
-    pthread_mutex_unlock(&s->reload_lock);
-    return code == TN_OK ? tn_manager_poll_now(s->service.manager, err) : code;
+    tn_placed placed;
+    TN_TRY(place_again(s, &placed, err));
+    TN_TRY(tn_manager_await(s->service.manager, &placed, NULL, err));
+    return tn_manager_poll_now(s->service.manager, err);
 }
 
 /* The file's text differs from what was last read. */
@@ -308,9 +338,11 @@ static void *follow(void *server)
     tn_server *s = server;
     tn_error err = {0};
     while (wait_running(s, s->options.model_config_file_poll_wait_seconds)) {
+        tn_placed placed = {0};
         pthread_mutex_lock(&s->reload_lock);
-        tn_code code = config_changed(s) ? reload(s, &err) : TN_OK;
+        tn_code code = config_changed(s) ? place(s, &placed, &err) : TN_OK;
         pthread_mutex_unlock(&s->reload_lock);
+        tn_placed_drop(&placed); /* what becomes of its models is logged as it happens */
         if (code != TN_OK) tn_logf(&s->log, TN_ERROR, "model_config_file: %s: %s", tn_code_name(code), err.message);
     }
     return NULL;

@@ -95,6 +95,14 @@ kill -HUP $PID
 soon grep -q "reload: INVALID_ARGUMENT\|E turnery.*nonsense" log; ok "a wrong configuration is told"
 ask "unix:$WORK/grpc" --model half --input 1; ok "and changes nothing"
 
+echo "model_config_list { config { name: 'no' base_path: '$WORK/nowhere' model_platform: 'tensorflow' } }" > models.conf
+kill -HUP $PID
+soon grep -q "Could not find base path $WORK/nowhere" log; ok "a model that never comes is told"
+config "versions: 1"
+sed 's/version_labels { [^}]* }//' models.conf > plain.conf && mv plain.conf models.conf
+kill -HUP $PID
+soon "$T" predict --server "unix:$WORK/grpc" --model half --version 1 --input 1; ok "and the next configuration is not kept out"
+
 # ---- the end, and the request log
 stop; ok "SIGTERM: status 0"
 fails "nobody answers any more" "UNAVAILABLE" "$T" predict --server "127.0.0.1:$GRPC" --model half --input 1

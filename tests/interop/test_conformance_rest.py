@@ -8,7 +8,14 @@ import unittest
 from conformance import TURNERY_SERVE, Table
 
 JSON = {"Content-Type": "application/json"}
-NOT_FOUND_PAGE = b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
+HTML = {"Content-Type": "text/html"}
+
+
+def page(status, reason):
+    return b"<HTML><HEAD>\n<TITLE>%d %s</TITLE>\n</HEAD><BODY>\n<H1>%s</H1>\n</BODY></HTML>\n" % (status, reason.encode(), reason.encode())
+
+
+NOT_FOUND_PAGE = page(404, "Not Found")
 V, ONE = "/v1/models/", '{"instances": [1.0]}'
 
 
@@ -69,6 +76,12 @@ Paths.rows(
     ("path elsewhere", "health", "GET", "/healthz", None, 404, NOT_FOUND_PAGE, {"Content-Type": "text/html"}),
     ("path elsewhere", "v2", "GET", "/v2/models", None, 404, NOT_FOUND_PAGE, {"Content-Type": "text/html"}),
     ("path elsewhere", "v1 without a slash", "GET", "/v1", None, 404, NOT_FOUND_PAGE, {"Content-Type": "text/html"}),
+    ("path elsewhere", "no URI", "GET", V + "a|b", None, 400, page(400, "Bad Request"), HTML),
+    ("path elsewhere", "half a percent sign", "GET", V + "half%2", None, 400, page(400, "Bad Request"), HTML),
+    ("path elsewhere", "no URI in the query", "POST", V + "half:predict?<", ONE, 400, page(400, "Bad Request"), HTML),
+    ("method", "that is none", "PROPFIND", V + "half", None, 501, page(501, "Not Implemented"), HTML),
+    ("method", "in small letters", "get", V + "half", None, 501, page(501, "Not Implemented"), HTML),
+    ("method", "trace", "TRACE", V + "half", None, 501, page(501, "Not Implemented"), HTML),
     ("query", "is part of the path", "POST", V + "half:predict?a=1", ONE, 400, "Malformed request: POST /v1/models/half:predict?a=1"),
     ("query", "is part of the name", "GET", V + "half?a=1", None, 404, "Could not find any versions of model half?a=1"),
     ("OPTIONS", "from a page", "OPTIONS", V + "half:predict", None, 200, b"", {"Access-Control-Allow-Origin": None}, None, {"Origin": "http://a"}),
@@ -224,7 +237,7 @@ Predict.rows(
         b'        "upper": [\n            "A"\n'
         b'        ]\n    }\n}'),
     ask("defaults are not used by REST", "defaults", '"instances": [{"a": 1}]', 400,
-        'Failed to process element: 0 of \'instances\' list. JSON object: {\n    "a": 1\n} must only have keys: a,b'),
+        'Failed to process element: 0 of \'instances\' list. JSON object: {\n    "a": 1\n} keys must be equal to: a,b'),
 )
 
 ZIPPED = gzip.compress(ONE.encode())
@@ -317,7 +330,7 @@ Wrong.rows(
     ask("a plain list for several inputs in columns", "two", '"inputs": [1, 2]', 400,
         "inputs is a plain value/list, but expecting an object as multiple input tensors required as per tensorinfo_map"),
     ask("a missing key", "two", '"instances": [{"a": 1}]', 400,
-        "Failed to process element: 0 of 'instances' list. JSON object: {\n    \"a\": 1\n} must only have keys: a,b"),
+        "Failed to process element: 0 of 'instances' list. JSON object: {\n    \"a\": 1\n} keys must be equal to: a,b"),
     ask("a wrong value in an object", "two", '"instances": [{"a": 1, "b": 2}, {"a": 1, "b": "z"}]', 400, element(1, no('"z"', "String", "int64"), "b")),
     ask("a signature without inputs", "no_inputs", '"inputs": {}', 400, "Failed to get input map for signature: no_inputs"),
     ask("a scalar in rows", "scalar", '"instances": [1, 2]', 400, "Tensor name: total has no shape information ", "row form"),

@@ -4,6 +4,7 @@ servers of these tests' own."""
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -14,7 +15,8 @@ import grpc
 import tensorflow as tf
 from tensorflow.core.protobuf import error_codes_pb2
 from google.protobuf import text_format
-from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2, predict_pb2, prediction_log_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import (get_model_status_pb2, model_management_pb2, model_service_pb2_grpc, predict_pb2, prediction_log_pb2,
+                                     prediction_service_pb2_grpc)
 
 from conformance import Table, floats, half_plus_two, inputs, outputs, spec, tensor, world
 from serving import MODEL_SERVER, TURNERY, Server, free_port, together
@@ -146,10 +148,14 @@ class Flags(Own):
         self.assertIn("no_such_flag", err)
 
     def test_a_value_that_is_none_ends_it(self):
-        for flag in ("--port=abc", "--enable_batching=maybe", "--max_num_load_retries=x"):
-            status, out, err = self.run_to_end(flag, "--model_base_path=" + self.model("m%d" % len(flag), "1"))
-            self.assertEqual(status, 255, flag)
-            self.assertIn("usage", (out + err).lower())
+        for flag in ("--port=abc", "--port=1x", "--port=", "--enable_batching=maybe", "--max_num_load_retries=x", "--num_tflite_pools=many",
+                     "--per_process_gpu_memory_fraction=half", "--skip_initialize_tpu=2"):
+            with self.subTest(flag):
+                status, out, err = self.run_to_end(flag, "--model_base_path=" + self.model("m", "1"))
+                self.assertEqual(status, 255, flag)
+                self.assertRegex(out, r"\Ausage: \S*tensorflow_model_server\nFlags:\n")
+                name, value = flag[2:].split("=")
+                self.assertIn("Couldn't interpret value %s for flag %s." % (value, name), err)
 
     def test_booleans_may_be_bare(self):
         for flag in ("--enable_batching", "--enable_batching=true", "--enable_batching=1", "--enable_batching=false", "--enable_batching=0"):
@@ -174,6 +180,7 @@ class Start(Own):
         self.assertIn("Running gRPC ModelServer at UNIX socket %s ..." % self.path("s"), log)
         self.assertIn("Exporting HTTP/REST API at:localhost:%d ..." % s.rest_port, log)
         self.assertLess(log.index("Successfully loaded"), log.index("Running gRPC ModelServer"))
+        s.wait_for("NET_LOG: Entering the event loop")
 
     def test_every_address_of_the_machine(self):
         """gRPC takes 0.0.0.0 for IPv6, too."""
@@ -391,6 +398,44 @@ class Reload(Own):
             self.answers(self.server_, "b", 2)
             self.reload(self.server_, self.config(a=""))
             self.answers(self.server_, "a", 1)
+
+    NOWHERE = 'model_config_list { config { name: "no" base_path: "/nowhere/at/all" model_platform: "tensorflow" } '
+
+    def test_a_model_that_never_comes_keeps_the_next_list_from_nobody(self):
+        r = model_management_pb2.ReloadConfigRequest()
+        text_format.Parse(self.NOWHERE + "}", r.config)
+        for stub in (0.5, None):
+            with grpc.insecure_channel(self.server_.grpc) as channel:
+                call = model_service_pb2_grpc.ModelServiceStub(channel).HandleReloadConfigRequest.future(r, stub)
+                self.server_.wait_for("Could not find base path /nowhere/at/all")
+                if stub is None:
+                    call.cancel()
+                with self.assertRaises((grpc.RpcError, grpc.FutureCancelledError)):
+                    call.result()
+            self.reload(self.server_, self.config(b=""))
+            self.answers(self.server_, "b", 2)
+            self.reload(self.server_, self.config(a=""))
+
+    def test_nor_does_it_when_a_file_has_it(self):
+        for how in "poll", "hang up", "hang up at start":
+            conf = self.write("d", self.NOWHERE + "}" if "start" in how else self.config(a=""))
+            s = self.start("--model_config_file=" + conf, *(["--model_config_file_poll_wait_seconds=1"] if how == "poll" else []), wait="start" not in how)
+            for text in self.NOWHERE + "}", self.config(b=""):
+                self.write("d", text)
+                if how != "poll":
+                    s.wait_for("servable")
+                    s.process.send_signal(signal.SIGHUP)
+                s.wait_for("Could not find base path /nowhere/at/all")
+            s.wait_for("Exporting HTTP")
+            self.until(lambda: self.states(s, "b") == {2: "AVAILABLE"})
+            self.assertEqual(s.stop(), 0)
+
+    def test_a_server_whose_models_never_come_can_be_stopped(self):
+        s = self.start("--model_config_file=" + self.write("d", self.NOWHERE + "}"), wait=False)
+        s.wait_for("Could not find base path")
+        s.process.send_signal(signal.SIGHUP)
+        s.wait_for("SIGHUP")
+        self.assertEqual(s.stop(), 0)
 
     def test_metrics_asked_for(self):
         r = model_management_pb2.ReloadConfigRequest()

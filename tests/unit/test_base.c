@@ -447,7 +447,7 @@ static void base64_goes_both_ways(void **state)
 static void base64_refuses_what_is_malformed(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"Z", "Zg=", "Zh==", "Zm9=", "Zg==Zg==", "Z*==", "=", "Zg===", "Zm9v="};
+    static const char *const bad[] = {"Z", "Zg=", "Zg==Zg==", "Z*==", "=", "Zg===", "Zm9v=", "Zg=..", "_-8="};
     tn_buf bytes = {0};
     tn_buf_str(&bytes, "kept");
     for (size_t i = 0; i < TN_COUNT(bad); i++) {
@@ -457,6 +457,19 @@ static void base64_refuses_what_is_malformed(void **state)
     assert_true(tn_base64_decode(TN_VIEW("Zm9v\r\nYg"), &bytes));
     assert_string_equal(bytes.data, "keptfoob");
     tn_buf_free(&bytes);
+}
+
+static void base64_takes_what_Abseil_takes(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {{"Zg", "f"},    {"Zg..", "f"},  {"Zg=.", "f"},     {"Zm8.", "fo"},
+                                          {"Zh==", "f"},  {"Zm9=", "fo"}, {"Z\v\fg =\t=", "f"}, {" ", ""}};
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        tn_buf bytes = {0};
+        assert_true(tn_base64_decode(tn_view_of(rows[i][0]), &bytes));
+        assert_string_equal(bytes.data, rows[i][1]);
+        tn_buf_free(&bytes);
+    }
 }
 
 /* ==== log, clock ==== */
@@ -519,6 +532,7 @@ int main(void)
         cmocka_unit_test(utf8_is_read_and_written),
         cmocka_unit_test(base64_goes_both_ways),
         cmocka_unit_test(base64_refuses_what_is_malformed),
+        cmocka_unit_test(base64_takes_what_Abseil_takes),
         cmocka_unit_test(log_lines_reach_the_callback),
         cmocka_unit_test(the_clock_goes_forward),
     };

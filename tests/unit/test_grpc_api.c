@@ -16,13 +16,14 @@ typedef struct server {
     tn_grpc_channel *channel;
 } server;
 
-static tn_code reload(void *payload, const tn_ModelServerConfig *config, tn_error *err)
+static tn_code reload(void *payload, const tn_ModelServerConfig *config, const tn_patience *patience, tn_error *err)
 {
     tn_model_configs c;
     TN_TRY(tn_model_configs_from(config, &c, err));
-    tn_code code = tn_manager_set_models(payload, &c, err);
+    tn_placed placed;
+    tn_code code = tn_manager_place_models(payload, &c, &placed, err);
     tn_model_configs_free(&c);
-    return code;
+    return code == TN_OK ? tn_manager_await(payload, &placed, patience, err) : code;
 }
 
 static void start_with(void **state, server *s, const tn_batching *batching, bool extras)

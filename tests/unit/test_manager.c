@@ -290,6 +290,40 @@ static void test_waiting(void **state)
     tn_manager_free(m);
 }
 
+/* Whoever gives up does not keep the next one out; what was placed stays in place. */
+static void test_patience(void **state)
+{
+    tn_error err;
+    atomic_int given_up;
+    atomic_init(&given_up, 1);
+    const tn_patience ends[] = {{.deadline = 1}, {.cancel = &given_up}, {.deadline = INT64_MAX, .cancel = &given_up}};
+    assert_ok(tn_make_folders(in(state, "m"), &err), &err);
+    tn_manager *m = start(&quick);
+    const char *text = tn_arena_printf(arena_of(state), "model_config_list { %s }", model_text(state, "m", ""));
+    for (size_t i = 0; i < TN_COUNT(ends); i++) {
+        tn_placed p;
+        tn_model_configs c = config_text(text);
+        assert_ok(tn_manager_place_models(m, &(tn_model_configs){NULL, 0, NULL}, &p, &err), &err);
+        tn_placed_drop(&p);
+        assert_ok(tn_manager_place_models(m, &c, &p, &err), &err);
+        assert_code(tn_manager_await(m, &p, &ends[i], &err), i == 0 ? TN_DEADLINE_EXCEEDED : TN_CANCELLED);
+        assert_null(p.set);
+        tn_model_configs_free(&c);
+    }
+    tn_placed again;
+    tn_model_configs c = config_text(text);
+    assert_ok(tn_manager_place_models(m, &c, &again, &err), &err);
+    tn_placed_want_all(m, &again); /* it is no new model any more */
+    assert_code(tn_manager_await(m, &again, &ends[0], &err), TN_DEADLINE_EXCEEDED);
+    tn_model_configs_free(&c);
+    put_version(state, "m", 3, 1);
+    assert_ok(set_model(state, m, "", &err), &err);
+    tn_servable *s;
+    assert_soon(get(m, "m", -1, NULL, &s, &err) == TN_OK);
+    tn_servable_drop(s);
+    tn_manager_free(m);
+}
+
 /* Who has a servable keeps it, whatever becomes of the manager. */
 static void test_given_out(void **state)
 {
@@ -530,6 +564,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_one_model),       TEST(test_versions_follow), TEST(test_policies),    TEST(test_labels),
         TEST(test_errors_of_sets),  TEST(test_waiting),         TEST(test_given_out),   TEST(test_changes_are_told),
+        TEST(test_errors_of_sets),  TEST(test_patience),         TEST(test_given_out),   TEST(test_changes_are_told),
         TEST(test_run_folder),      TEST(test_meta_graph),      TEST(test_request_log),   TEST(test_wanted_again),
         TEST(test_idle_models_rest), TEST(test_sizes_rest), TEST(test_memory_comes_back),
     };

@@ -150,6 +150,7 @@ static void expect_rows(const server *s, const row *rows, size_t n)
 
 #define ERROR(text) "{\n    \"error\": \"" text "\"\n}"
 #define NOT_FOUND_PAGE "<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
+#define BAD_PAGE "<HTML><HEAD>\n<TITLE>400 Bad Request</TITLE>\n</HEAD><BODY>\n<H1>Bad Request</H1>\n</BODY></HTML>\n"
 #define STATUS_123                                                                                                                      \
     "{\n \"model_version_status\": [\n  {\n   \"version\": \"123\",\n   \"state\": \"AVAILABLE\",\n   \"status\": {\n    \"error_code\": \"OK\",\n" \
     "    \"error_message\": \"\"\n   }\n  }\n ]\n}\n"
@@ -189,6 +190,12 @@ static void paths_and_verbs(void **state)
         {"PUT", "/v1/models/m", "", 400, ERROR("Malformed request: PUT /v1/models/m")},
         {"DELETE", "/v1/models/m:predict", "", 400, ERROR("Malformed request: DELETE /v1/models/m:predict")},
         {"GET", "/", "", 404, NOT_FOUND_PAGE},
+        {"GET", "/v1/models/a|b", "", 400, BAD_PAGE},
+        {"GET", "/v1/models/a%2", "", 400, BAD_PAGE},
+        {"GET", "/v1/models/\xC3\xA9", "", 400, BAD_PAGE},
+        {"GET", "/v1/models/a?b=^", "", 400, BAD_PAGE},
+        {"GET", "/v1/models/a~b!$&'()*+,;=@%C3%a9", "", 404, ERROR("Could not find any versions of model a~b!$&'()*+,;=@\xC3\xA9")},
+        {"TRACE", "/v1/models/m", "", 501, "<HTML><HEAD>\n<TITLE>501 Not Implemented</TITLE>\n</HEAD><BODY>\n<H1>Not Implemented</H1>\n</BODY></HTML>\n"},
         {"GET", "/v1", "", 404, NOT_FOUND_PAGE},
         {"POST", "/v2/models/m:predict", "", 404, NOT_FOUND_PAGE},
         {"GET", "/healthz", "", 404, NOT_FOUND_PAGE},

@@ -303,10 +303,18 @@ static void forms(void **state)
         {"{\"instances\": [{\"x\": 1}, 2]}", "Expecting object but got list at item 1 of input list"},
         {"{\"instances\": [1, {\"x\": 1}]}", "Expecting value/list but got object at item 1 of input list"},
         {"{\"signature_name\": \"two\", \"instances\": [{\"a\": 1}]}",
-         "Failed to process element: 0 of 'instances' list. JSON object: {\n    \"a\": 1\n} must only have keys: a,b"},
-        {"{\"instances\": [{}]}", "Failed to process element: 0 of 'instances' list. JSON object: {} must only have keys: x"},
+         "Failed to process element: 0 of 'instances' list. JSON object: {\n    \"a\": 1\n} keys must be equal to: a,b"},
+        {"{\"instances\": [{}]}", "Failed to process element: 0 of 'instances' list. JSON object: {} keys must be equal to: x"},
         {"{\"instances\": [{\"x\": 1}, {\"z\": 1}]}",
          "Failed to process element: 1 key: z of 'instances' list. Error: INVALID_ARGUMENT: JSON object: does not have named input: z"},
+        /* numbers within a value are shown with all digits, alone with those of a float */
+        {"{\"instances\": 0.1, \"a\": [5.924060223704473, 0.00001, 1e-7, 1e21, 1e22, -0.0, 123456789012.5, 1e308, 18446744073709551616, 3]}",
+         "JSON Value: {\n    \"instances\": 0.1,\n    \"a\": [\n        5.924060223704473,\n        0.00001,\n        1e-7,\n        1e21,\n        1e22,\n"
+         "        -0.0,\n        123456789012.5,\n        1e308,\n        18446744073709552000.0,\n        3\n    ]\n} Excepting 'instances' to be an "
+         "list/array"},
+        {"{\"a\": [], \"b\": {}, \"c\": [[], {}], \"instances\": 1, \"d\": \"e\"}",
+         "JSON Value: {\n    \"a\": [],\n    \"b\": {},\n    \"c\": [\n        [],\n        {}\n    ],\n    \"instances\": 1,\n    \"d\": \"e\"\n} "
+         "Excepting 'instances' to be an list/array"},
         {"{\"instances\": [{\"x\": 1, \"x\": 2}]}",
          "Failed to process element: 0 key: x of 'instances' list. Error: INVALID_ARGUMENT: tensor parsing error: x"},
     };
