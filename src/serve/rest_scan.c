@@ -417,14 +417,15 @@ const char *tn_scan_start(tn_view text)
     return text.p + (tn_view_starts(text, "\xEF\xBB\xBF") ? 3 : 0);
 }
 
+/* A NUL in the text ends it, as the one behind it does. */
 static bool scan_document(tn_scanner *s, const char **root)
 {
     tn_scan_space(s);
     *root = s->at;
-    if (s->at == s->end) return tn_scan_wrong(s, s->at, "The document is empty.");
+    if (!*s->at) return tn_scan_wrong(s, s->at, "The document is empty.");
     if (!tn_scan_value(s)) return false;
     tn_scan_space(s);
-    return s->at == s->end ||
+    return !*s->at ||
            tn_scan_wrong(s, s->at, "The document root must not be followed by other values.");
 }
 

@@ -204,6 +204,8 @@ Predict.rows(
     predict("an empty column", '{"inputs": []}', 200, b'{\n    "outputs": []\n}'),
     predict("a signature after the values", '{"instances": [1.0], "signature_name": "serving_default"}', 200, rows("2.5")),
     predict("members that mean nothing", '{"a": [{}, null, {"b": true}], "instances": [1.0]}', 200, rows("2.5")),
+    predict("what is behind a NUL", '{"instances": [1.0]}\0 }', 200, rows("2.5")),
+    predict("base64 with dots", '{"signature_name": "same_string", "inputs": {"b64": "YQ.."}}', 200, b'{\n    "outputs": "a"\n}', "all"),
     predict("white space", ' \r\n\t{ "instances" :\n[ 1.0 ] } ', 200, rows("2.5")),
     ask("several inputs", "two", '"instances": [{"a": 1, "b": 2}, {"b": 4, "a": 3}]', 200,
         b'{\n    "predictions": [\n        {\n            "sum": 3.0,\n            "twice": 4\n        },\n        {\n            "sum": 7.0,\n'
@@ -265,6 +267,10 @@ def no(text, kind, wanted):
 Wrong.rows(
     "rest",
     predict("empty", "", 400, "JSON Parse error: The document is empty"),
+    predict("a NUL", "\0{", 400, "JSON Parse error: The document is empty. at offset: 0"),
+    predict("empty lists and long numbers in what is shown", '{"a": [], "instances": {"b": {}, "c": 5.924060223704473, "d": 1e-7}}', 400,
+            'JSON Value: {\n    "a": [],\n    "instances": {\n        "b": {},\n        "c": 5.924060223704473,\n        "d": 1e-7\n    }\n} Excepting '
+            "'instances' to be an list/array"),
     predict("blank", "  ", 400, "JSON Parse error: The document is empty. at offset: 2"),
     predict("no JSON", "instances = [1, 2]", 400, "JSON Parse error: Invalid value. at offset: 0"),
     predict("cut in a list", '{"instances": [1.0', 400, "JSON Parse error: Missing a comma or ']' after an array element. at offset: 18"),
