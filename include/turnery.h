@@ -1306,7 +1306,8 @@ TN_API tn_code tn_server_new(const tn_server_options *o, tn_server **out, tn_err
 TN_API tn_code tn_server_start(tn_server *s, tn_error *err);
 /* The port that was opened: 0 gRPC, 1 REST; 0: none. */
 TN_API int tn_server_port(const tn_server *s, int which);
-/* Reads the model configuration again and looks at the folders. Waits until it is so. */
+/* Reads the model configuration again and looks at the folders. Waits until it is so, or until another configuration
+ * takes its place (ABORTED). */
 TN_API tn_code tn_server_reload(tn_server *s, tn_error *err);
 /* Health goes NOT_SERVING, no new connections are taken, running requests get `seconds` to finish. From any thread,
  * once. true: all of them finished. */

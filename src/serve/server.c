@@ -332,18 +332,22 @@ static bool wait_running(tn_server *s, double seconds)
     return running;
 }
 
-/* A thread of its own: takes the configuration file again whenever it has changed. */
+/* A thread of its own: takes the configuration file again whenever it has changed, or when it was refused: a label's
+ * version may be there by now. */
 static void *follow(void *server)
 {
     tn_server *s = server;
     tn_error err = {0};
+    char told[sizeof err.message] = "";
     while (wait_running(s, s->options.model_config_file_poll_wait_seconds)) {
         tn_placed placed = {0};
         pthread_mutex_lock(&s->reload_lock);
-        tn_code code = config_changed(s) ? place(s, &placed, &err) : TN_OK;
+        tn_code code = config_changed(s) || *told ? place(s, &placed, &err) : TN_OK;
         pthread_mutex_unlock(&s->reload_lock);
         tn_placed_drop(&placed); /* what becomes of its models is logged as it happens */
-        if (code != TN_OK) tn_logf(&s->log, TN_ERROR, "model_config_file: %s: %s", tn_code_name(code), err.message);
+        bool news = code != TN_OK && strcmp(told, err.message) != 0;
+        snprintf(told, sizeof told, "%s", code == TN_OK ? "" : err.message);
+        if (news) tn_logf(&s->log, TN_ERROR, "model_config_file: %s: %s", tn_code_name(code), err.message);
     }
     return NULL;
 }

@@ -430,6 +430,14 @@ class Reload(Own):
             self.until(lambda: self.states(s, "b") == {2: "AVAILABLE"})
             self.assertEqual(s.stop(), 0)
 
+    def test_a_file_that_was_refused_is_tried_again(self):
+        every = "model_version_policy { all { } } "
+        s = self.start("--model_config_file=" + self.write("d", self.config(b=every)), "--model_config_file_poll_wait_seconds=1")
+        self.write("d", self.config(b=every + "version_labels { key: 'new' value: 3 }"))
+        s.wait_for("Request to assign label to version 3 of model b, which is not currently available for inference")
+        self.model("b", "3")
+        self.until(lambda: self.call("Predict", spec("b", label="new") + X, s)[0] == "OK")
+
     def test_a_server_whose_models_never_come_can_be_stopped(self):
         s = self.start("--model_config_file=" + self.write("d", self.NOWHERE + "}"), wait=False)
         s.wait_for("Could not find base path")
