@@ -17,7 +17,7 @@ enum { MOST_DEPTH = 256, FEW_BYTES = 24 };
 
 struct facts {
     FILE *to;
-    bool json, failed;
+    bool json, line, failed;
     int depth;
     char open[MOST_DEPTH]; /* '{' or '[' */
     bool comma[MOST_DEPTH];
@@ -31,6 +31,15 @@ facts *facts_new(FILE *to, bool json)
     *f = (facts){.to = to, .json = json};
     f->at = f->root = json ? NULL : fact_new(FACT_OBJECT, NULL, NULL);
     if (json) facts_object(f, NULL);
+    return f;
+}
+
+facts *facts_line(FILE *to)
+{
+    facts *f = calloc(1, sizeof *f);
+    if (!f) return NULL;
+    *f = (facts){.to = to, .json = true, .line = true};
+    facts_object(f, NULL);
     return f;
 }
 
@@ -60,11 +69,11 @@ static void before(facts *f, const char *key)
 {
     if (f->depth && f->comma[f->depth]) putc(',', f->to);
     /* One item of an outer list, one member of the whole a line, for those who read with grep. */
-    if (f->depth == 1 || (f->depth == 2 && f->open[2] == '[')) putc('\n', f->to);
+    if (!f->line && (f->depth == 1 || (f->depth == 2 && f->open[2] == '['))) putc('\n', f->to);
     f->comma[f->depth] = true;
     if (!key) return;
     put_quoted(f->to, key, strlen(key));
-    fputs(": ", f->to);
+    fputs(f->line ? ":" : ": ", f->to);
 }
 
 static void put_base64(FILE *to, tn_bytes b)
@@ -141,7 +150,7 @@ void facts_end(facts *f)
         return;
     }
     char open = f->open[f->depth--];
-    if (f->comma[f->depth + 1] && f->depth <= 1) putc('\n', f->to);
+    if (f->comma[f->depth + 1] && f->depth <= 1 && !f->line) putc('\n', f->to);
     putc(open == '{' ? '}' : ']', f->to);
 }
 
@@ -236,7 +245,7 @@ void facts_bytes(facts *f, const char *key, tn_bytes b)
         put_quoted(f->to, b.p, b.n);
         return;
     }
-    fputs("{\"b64\": ", f->to);
+    fputs(f->line ? "{\"b64\":" : "{\"b64\": ", f->to);
     put_base64(f->to, b);
     putc('}', f->to);
 }

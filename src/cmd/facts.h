@@ -16,6 +16,7 @@
 
 typedef struct facts facts;
 facts *facts_new(FILE *to, bool json); /* NULL: no memory */
+facts *facts_line(FILE *to);           /* JSON, all of it in one line; NULL: no memory */
 /* Ends what is still open, the error (when there is one) as the last member; frees f. */
 void facts_free(facts *f, const tn_error *err);
 bool facts_json(const facts *f);

@@ -54,7 +54,9 @@ typedef void (*csv_question)(void *payload, const char *line);
 tn_code csv_questions(const char *path, int64_t batch, const asked *a, csv_question ask, void *payload, tn_error *err);
 
 bool is_wanted(const strings *wanted, const char *name);
-void print_json(FILE *to, const strings *wanted, const answers *out); /* one line */
+/* One line: shapes as nested lists, bytes that are no text as {"b64":...}, NaN and infinities as strings. false: no
+ * memory. */
+bool print_json(FILE *to, const strings *wanted, const answers *out);
 tn_code give_answers(const predict_values *v, const answers *out, tn_error *err);
 
 #endif

@@ -46,10 +46,6 @@ static void print_image(const predict_values *v, const answers *out, const tn_te
                         const tn_tensor *labels)
 {
     char said[MOST_LINES][LINE];
-    if (v->json) {
-        print_json(stdout, &v->wanted, out);
-        return;
-    }
     char *drawn = tn_image_text(images, image);
     int n = describe(&v->wanted, out, said + 1, MOST_LINES - 1) + 1;
     if (labels)
@@ -70,7 +66,10 @@ static tn_code ask_image(const predict_values *v, asked *a, const tn_tensor *ima
     if (code != TN_OK) return code;
     const tn_tensor *ins[] = {in};
     code = a->run(a, ins, err);
-    if (code == TN_OK) print_image(v, &a->out, images, image, labels);
+    if (code == TN_OK && v->json)
+        code = print_json(stdout, &v->wanted, &a->out) ? TN_OK : no_memory(err);
+    else if (code == TN_OK)
+        print_image(v, &a->out, images, image, labels);
     tn_tensor_unref(in);
     return code;
 }

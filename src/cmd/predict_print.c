@@ -2,6 +2,7 @@
  *
  * predict_print.c - `turnery predict`: answers as words, as JSON, as files.
  */
+#include "facts.h"
 #include "predict.h"
 
 #include <string.h>
@@ -13,32 +14,13 @@ bool is_wanted(const strings *wanted, const char *name)
     return found;
 }
 
-static void json_element(FILE *to, const tn_tensor *t, int64_t i)
+bool print_json(FILE *to, const strings *wanted, const answers *out)
 {
-    const tn_string *text = tn_tensor_dtype(t) == TN_STRING ? (const tn_string *)tn_tensor_data(t) + i : NULL;
-    if (text)
-        json_bytes(to, text->p, text->n);
-    else
-        json_number(to, tn_tensor_number(t, i));
-}
-
-void print_json(FILE *to, const strings *wanted, const answers *out)
-{
-    const char *comma = "";
-    putc('{', to);
-    for (int i = 0; i < out->n; i++) {
-        if (!is_wanted(wanted, out->names[i])) continue;
-        fputs(comma, to);
-        json_text(to, out->names[i]);
-        fputs(":[", to);
-        for (int64_t k = 0; k < tn_tensor_count(out->values[i]); k++) {
-            if (k) putc(',', to);
-            json_element(to, out->values[i], k);
-        }
-        putc(']', to);
-        comma = ",";
-    }
-    fputs("}\n", to);
+    facts *f = facts_line(to);
+    for (int i = 0; f && i < out->n; i++)
+        if (is_wanted(wanted, out->names[i])) facts_tensor(f, out->names[i], out->values[i], 0);
+    facts_free(f, NULL);
+    return f != NULL;
 }
 
 static tn_code check_wanted(const strings *wanted, const answers *out, tn_error *err)
@@ -65,10 +47,7 @@ tn_code give_answers(const predict_values *v, const answers *out, tn_error *err)
     tn_code code = check_wanted(&v->wanted, out, err);
     if (code != TN_OK) return code;
     if (v->folder) return write_files(v, out, err);
-    if (v->json) {
-        print_json(stdout, &v->wanted, out);
-        return TN_OK;
-    }
+    if (v->json) return print_json(stdout, &v->wanted, out) ? TN_OK : no_memory(err);
     for (int i = 0; i < out->n; i++) {
         if (!is_wanted(&v->wanted, out->names[i])) continue;
         char *text = tn_tensor_text(out->values[i], 1000);

@@ -47,9 +47,9 @@ static void settle(slot *p, tn_code code, const char *message, const answers *ou
     char *text = NULL;
     size_t n = 0;
     FILE *to = open_memstream(&text, &n);
-    if (to && code == TN_OK) print_json(to, &s->v->wanted, out);
+    bool printed = to && (code != TN_OK || print_json(to, &s->v->wanted, out));
     if (to && code != TN_OK) print_failure(to, code, message);
-    if (!to || fclose(to)) {
+    if ((to && fclose(to)) || !printed) {
         free(text);
         text = strdup("{\"error\":{\"code\":\"RESOURCE_EXHAUSTED\",\"message\":\"out of memory\"}}\n");
         n = text ? strlen(text) : 0;

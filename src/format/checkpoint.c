@@ -114,7 +114,7 @@ static tn_code add_all(tn_bundle_writer *w, const tn_export *e, tn_session *s, t
     TN_TRY(tn_export_variables(e, a, &v, &n, err));
     for (int i = 0; i < n; i++)
         if (i == 0 || !tn_saved_alike(&v[i - 1], &v[i])) TN_TRY(add_one(w, &v[i], s, err));
-    return e->variables ? TN_OK : tn_saved_tables_add(w, e->graph, s, a, err);
+    return e->variables ? TN_OK : tn_saved_tables_add(w, e->graph, s, NULL, a, err);
 }
 
 tn_code tn_checkpoint_add(tn_bundle_writer *w, const tn_export *e, tn_session *s, tn_error *err)

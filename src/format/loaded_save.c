@@ -57,6 +57,7 @@ static tn_code add_all(rewriting *r, tn_error *err)
     tn_export e = {.graph = r->m->graph};
     TN_TRY(tn_export_variables(&e, r->arena, &v, &n, err));
     for (int i = 0; i < n; i++) TN_TRY(add_variable(r, &v[i], err));
+    TN_TRY(tn_saved_tables_add(r->to, r->m->graph, r->m->session, r->written, r->arena, err));
     return add_others(r, err);
 }
 

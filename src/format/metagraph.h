@@ -41,10 +41,25 @@ tn_code tn_export_variables(const tn_export *e, tn_arena *a, tn_saved_variable *
 const char *tn_slice_text(const tn_saved_variable *v, tn_arena *a);
 bool tn_saved_alike(const tn_saved_variable *a, const tn_saved_variable *b);
 
-/* saved_tables.c: tables and tree ensembles that the graph's Saver keeps, between a checkpoint and a session. */
+/* variables.c: operations of the restoring part that give a resource its content, those that `is` knows; of several for
+ * one resource the first. */
+typedef struct tn_restored {
+    const tn_operation *op, *into; /* into: the graph's own, that gives op's input 0 */
+    const char **keys;             /* of the tensors that are op's other inputs */
+    tn_node *values;               /* RestoreV2's outputs that these are */
+    int n;
+    bool inside; /* op and values are in a function that is called */
+    struct tn_restored *next;
+} tn_restored;
+tn_code tn_restored_contents(const tn_graph *g, bool (*is)(const tn_operation *op), tn_arena *a,
+                             const tn_restored **out, tn_error *err);
+
+/* saved_tables.c: tables and tree ensembles that the graph's Saver keeps, between a checkpoint and a session; what is
+ * added is noted in `written` (NULL: nobody asks). */
 tn_code tn_saved_tables_restore(tn_bundle *b, const tn_graph *g, tn_session *s, bool may_lack, tn_arena *a,
                                 tn_error *err);
-tn_code tn_saved_tables_add(tn_bundle_writer *w, const tn_graph *g, tn_session *s, tn_arena *a, tn_error *err);
+tn_code tn_saved_tables_add(tn_bundle_writer *w, const tn_graph *g, tn_session *s, tn_map *written, tn_arena *a,
+                            tn_error *err);
 
 /* saver_nodes.c: adds the operations of a Saver to the message's graph, and its SaverDef. */
 tn_code tn_saver_nodes_add(const tn_export *e, tn_arena *a, tn_MetaGraphDef *out, tn_error *err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * saved_tables.c - what a graph's Saver keeps that is no variable: tables (MutableHashTable), tree ensembles,
- * boundaries of buckets. RestoreV2 -> LookupTableImportV2 and its like in the graph itself, with one or
- * several tensors each. Variables are variables.c's.
+ * boundaries of buckets. RestoreV2 -> LookupTableImportV2 and its like, with one or several tensors each, in the graph
+ * itself or (TensorFlow 2) in the function that restores. Which key is whose, and variables, are variables.c's.
  *
  *     t, save/RestoreV2:0, save/RestoreV2:1 -> save/t_table_restore/LookupTableImportV2
  */
@@ -20,31 +20,6 @@ static const kind KINDS[] = {
      "BoostedTreesQuantileStreamResourceGetBucketBoundaries"},
 };
 
-typedef struct saved_table {
-    const kind *kind;
-    const tn_operation *table, *import;
-    int n;
-    const char **feeds; /* values of the graph: RestoreV2's */
-    const char **keys;  /* of the checkpoint */
-} saved_table;
-
-/* ==== finding them ==== */
-
-static const tn_tensor *constant(tn_node x)
-{
-    return x.op && !strcmp(x.op->type, "Const") ? tn_attr_get_tensor(&x.op->attrs, "value") : NULL;
-}
-
-/* The key under which RestoreV2 finds this output; NULL: it does not say, or is not RestoreV2. */
-static const char *key_of(tn_node x, tn_arena *a)
-{
-    if (!x.op || strcmp(x.op->type, "RestoreV2") != 0 || x.op->n_in < 2) return NULL;
-    const tn_tensor *names = constant(x.op->in[1]);
-    if (!names || names->dtype != TN_STRING || x.index >= tn_tensor_count(names)) return NULL;
-    const tn_string *s = &TN_STRINGS(names)[x.index];
-    return tn_arena_strndup(a, s->n ? s->p : "", s->n);
-}
-
 static const kind *kind_of(const tn_operation *op)
 {
     for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++)
@@ -52,117 +27,176 @@ static const kind *kind_of(const tn_operation *op)
     return NULL;
 }
 
-static bool describe(const tn_operation *op, tn_arena *a, saved_table *out)
+static bool is_import(const tn_operation *op)
 {
-    *out = (saved_table){.kind = kind_of(op), .import = op, .n = op->n_in - 1};
-    if (!out->kind || out->n < 1) return false;
-    out->table = op->in[0].op;
-    out->feeds = TN_ARRAY(a, out->n, const char *);
-    out->keys = TN_ARRAY(a, out->n, const char *);
-    bool known = out->table && out->feeds && out->keys;
-    for (int i = 0; i < out->n && known; i++) {
-        tn_node x = op->in[1 + i];
-        out->keys[i] = key_of(x, a);
-        out->feeds[i] = out->keys[i] ? tn_arena_printf(a, "%s:%d", x.op->name, x.index) : NULL;
-        known = out->feeds[i];
-    }
-    return known;
+    return kind_of(op) != NULL;
 }
-
-/* Of several Savers the first counts. */
-static tn_code list(const tn_graph *g, tn_arena *a, saved_table **out, int *n, tn_error *err)
-{
-    int count = 0;
-    for (int i = 0; i < tn_graph_count(g); i++) count += kind_of(tn_graph_at(g, i)) != NULL;
-    saved_table *v = TN_ARRAY(a, count + 1, saved_table);
-    if (!v) return tn_no_memory(err, (size_t)count * sizeof *v);
-    *n = 0;
-    for (int i = 0; count && i < tn_graph_count(g); i++) {
-        int k = 0;
-        if (!describe(tn_graph_at(g, i), a, &v[*n])) continue;
-        while (v[k].table != v[*n].table) k++;
-        if (k == *n) (*n)++;
-    }
-    *out = v;
-    return TN_OK;
-}
-
-/* ==== restoring ==== */
 
 static void drop(tn_tensor **t, int n)
 {
     for (int i = 0; i < n; i++) tn_tensor_unref(t[i]);
 }
 
-static tn_code restore_one(tn_bundle *b, const saved_table *t, tn_session *s, bool may_lack, tn_arena *a,
+/* ==== an operation of a function, run by itself ==== */
+
+/* What is in a function can be neither fed nor fetched: a graph of that operation alone, on the same resource. */
+typedef struct alone {
+    tn_graph *graph;
+    tn_session *session;
+    tn_tensor *handle;
+} alone;
+
+static void alone_end(alone *x)
+{
+    tn_session_free(x->session);
+    tn_graph_free(x->graph);
+    tn_tensor_unref(x->handle);
+}
+
+static tn_code alone_fill(tn_graph *g, const char *type, tn_tensor *const *in, int n, const tn_attr *attrs, int n_attrs,
+                          tn_error *err)
+{
+    tn_node *nodes = tn_calloc((size_t)n + 1, sizeof *nodes);
+    tn_builder *b = tn_builder_new(g);
+    if (nodes && b) {
+        nodes[0] = tn_placeholder(b, "in_0", TN_RESOURCE, TN_SHAPE());
+        for (int i = 0; i < n; i++) nodes[1 + i] = tn_placeholder(b, "in", in[i]->dtype, tn_shape_unknown());
+        tn_add_operation(b, type, "op", nodes, n + 1, attrs, n_attrs);
+    }
+    tn_code code = nodes && b ? tn_builder_check(b, err) : tn_no_memory(err, 0);
+    tn_builder_free(b);
+    tn_free(nodes);
+    return code;
+}
+
+/* The resource is `into` of the session's graph. */
+static tn_code alone_begin(alone *x, const tn_restored *r, tn_session *s, const char *type, tn_tensor *const *in, int n,
+                           const tn_attr *attrs, int n_attrs, tn_error *err)
+{
+    *x = (alone){.graph = tn_graph_new()};
+    if (!x->graph) return tn_no_memory(err, 0);
+    TN_TRY(tn_session_run(s, NULL, 0, &r->into->name, 1, &x->handle, NULL, 0, err));
+    TN_TRY(alone_fill(x->graph, type, in, n, attrs, n_attrs, err));
+    return tn_session_new(x->graph, NULL, &x->session, err);
+}
+
+static tn_code import_alone(const tn_restored *r, tn_session *s, tn_tensor *const *content, tn_feed *feeds, tn_arena *a,
+                            tn_error *err)
+{
+    alone x;
+    const char *target = "op";
+    tn_code code = alone_begin(&x, r, s, r->op->type, content, r->n, TN_NO_ATTRS, err);
+    for (int i = 0; i <= r->n && code == TN_OK; i++) {
+        const char *name = i < 2 ? (i ? "in" : "in_0") : tn_arena_printf(a, "in_%d", i - 1);
+        feeds[i] = (tn_feed){name, i ? content[i - 1] : x.handle};
+        if (!name) code = tn_no_memory(err, 0);
+    }
+    if (code == TN_OK) code = tn_session_run(x.session, feeds, r->n + 1, NULL, 0, NULL, &target, 1, err);
+    alone_end(&x);
+    return code;
+}
+
+/* Of tables only: what another reader has for attributes is not known. */
+static tn_code export_alone(const tn_restored *r, tn_session *s, tn_tensor **out, tn_error *err)
+{
+    alone x;
+    const char *names[] = {"op:0", "op:1"};
+    const tn_attr types[] = {tn_attr_type("Tkeys", tn_attr_t(&r->into->attrs, "key_dtype")),
+                             tn_attr_type("Tvalues", tn_attr_t(&r->into->attrs, "value_dtype"))};
+    tn_code code = alone_begin(&x, r, s, kind_of(r->op)->reader, NULL, 0, types, 2, err);
+    if (code == TN_OK) {
+        tn_feed handle = {"in_0", x.handle};
+        code = tn_session_run(x.session, &handle, 1, names, 2, out, NULL, 0, err);
+    }
+    alone_end(&x);
+    return code;
+}
+
+/* ==== restoring ==== */
+
+static tn_code import_content(const tn_restored *r, tn_session *s, tn_tensor *const *content, tn_feed *feeds,
+                              tn_arena *a, tn_error *err)
+{
+    if (r->inside) return import_alone(r, s, content, feeds, a, err);
+    for (int i = 0; i < r->n; i++) {
+        feeds[i] = (tn_feed){tn_arena_printf(a, "%s:%d", r->values[i].op->name, r->values[i].index), content[i]};
+        if (!feeds[i].name) return tn_no_memory(err, 0);
+    }
+    return tn_session_run(s, feeds, r->n, NULL, 0, NULL, &r->op->name, 1, err);
+}
+
+static tn_code restore_one(tn_bundle *b, const tn_restored *r, tn_session *s, bool may_lack, tn_arena *a,
                            tn_error *err)
 {
-    tn_tensor **content = TN_ARRAY(a, t->n, tn_tensor *);
-    tn_feed *feeds = TN_ARRAY(a, t->n, tn_feed);
-    const char *target = t->import->name;
+    tn_tensor **content = TN_ARRAY(a, r->n, tn_tensor *);
+    tn_feed *feeds = TN_ARRAY(a, r->n + 1, tn_feed);
     tn_code code = TN_OK;
     if (!content || !feeds) return tn_no_memory(err, 0);
-    for (int i = 0; i < t->n; i++)
-        if (may_lack && !tn_bundle_find(b, t->keys[i])) return TN_OK;
-    for (int i = 0; i < t->n && code == TN_OK; i++) {
-        code = tn_bundle_read(b, t->keys[i], &content[i], err);
-        feeds[i] = (tn_feed){t->feeds[i], content[i]};
-    }
-    if (code == TN_OK) code = tn_session_run(s, feeds, t->n, NULL, 0, NULL, &target, 1, err);
-    if (code != TN_OK) tn_wrap(err, "%s '%s'", t->kind->what, t->table->name);
-    drop(content, t->n);
+    for (int i = 0; i < r->n; i++)
+        if (may_lack && !tn_bundle_find(b, r->keys[i])) return TN_OK;
+    for (int i = 0; i < r->n && code == TN_OK; i++) code = tn_bundle_read(b, r->keys[i], &content[i], err);
+    if (code == TN_OK) code = import_content(r, s, content, feeds, a, err);
+    if (code != TN_OK) tn_wrap(err, "%s '%s'", kind_of(r->op)->what, r->into->name);
+    drop(content, r->n);
     return code;
 }
 
 tn_code tn_saved_tables_restore(tn_bundle *b, const tn_graph *g, tn_session *s, bool may_lack, tn_arena *a,
                                 tn_error *err)
 {
-    saved_table *v;
-    int n;
-    TN_TRY(list(g, a, &v, &n, err));
-    for (int i = 0; i < n; i++) TN_TRY(restore_one(b, &v[i], s, may_lack, a, err));
+    const tn_restored *r;
+    TN_TRY(tn_restored_contents(g, is_import, a, &r, err));
+    for (; r; r = r->next) TN_TRY(restore_one(b, r, s, may_lack, a, err));
     return TN_OK;
 }
 
 /* ==== saving ==== */
 
 /* What the Saver reads it with. */
-static const tn_operation *reader_of(const tn_graph *g, const saved_table *t)
+static const tn_operation *reader_of(const tn_graph *g, const tn_restored *r)
 {
+    const char *reader = kind_of(r->op)->reader;
     for (int i = 0; i < tn_graph_count(g); i++) {
         const tn_operation *op = tn_graph_at(g, i);
-        if (!strcmp(op->type, t->kind->reader) && op->n_in && op->in[0].op == t->table && op->n_out == t->n)
-            return op;
+        if (!strcmp(op->type, reader) && op->n_in && op->in[0].op == r->into && op->n_out == r->n) return op;
     }
     return NULL;
 }
 
-static tn_code add_one(tn_bundle_writer *w, const saved_table *t, const tn_operation *reader, tn_session *s,
+static tn_code export_content(const tn_graph *g, const tn_restored *r, tn_session *s, tn_tensor **out, tn_arena *a,
+                              tn_error *err)
+{
+    const tn_operation *reader = reader_of(g, r);
+    if (!reader && r->inside && kind_of(r->op) == &KINDS[0] && r->n == 2) return export_alone(r, s, out, err);
+    if (!reader)
+        return tn_fail(err, TN_FAILED_PRECONDITION, "the graph does not say how the %s '%s' is saved",
+                       kind_of(r->op)->what, r->into->name);
+    const char **names = TN_ARRAY(a, r->n, const char *);
+    if (!names) return tn_no_memory(err, 0);
+    for (int i = 0; i < r->n; i++)
+        if (!(names[i] = tn_arena_printf(a, "%s:%d", reader->name, i))) return tn_no_memory(err, 0);
+    return tn_session_run(s, NULL, 0, names, r->n, out, NULL, 0, err);
+}
+
+static tn_code add_one(tn_bundle_writer *w, const tn_graph *g, const tn_restored *r, tn_session *s, tn_map *written,
                        tn_arena *a, tn_error *err)
 {
-    tn_tensor **out = TN_ARRAY(a, t->n, tn_tensor *);
-    const char **names = TN_ARRAY(a, t->n, const char *);
-    if (!out || !names) return tn_no_memory(err, 0);
-    for (int i = 0; i < t->n; i++)
-        if (!(names[i] = tn_arena_printf(a, "%s:%d", reader->name, i))) return tn_no_memory(err, 0);
-    TN_TRY(tn_session_run(s, NULL, 0, names, t->n, out, NULL, 0, err));
-    tn_code code = TN_OK;
-    for (int i = 0; i < t->n && code == TN_OK; i++) code = tn_bundle_add(w, t->keys[i], out[i], err);
-    drop(out, t->n);
+    tn_tensor **out = TN_ARRAY(a, r->n, tn_tensor *);
+    if (!out) return tn_no_memory(err, 0);
+    tn_code code = export_content(g, r, s, out, a, err);
+    for (int i = 0; i < r->n && code == TN_OK; i++) {
+        code = tn_bundle_add(w, r->keys[i], out[i], err);
+        if (code == TN_OK && written && !tn_map_put(written, r->keys[i], (void *)r)) code = tn_no_memory(err, 0);
+    }
+    drop(out, r->n);
     return code;
 }
 
-tn_code tn_saved_tables_add(tn_bundle_writer *w, const tn_graph *g, tn_session *s, tn_arena *a, tn_error *err)
+tn_code tn_saved_tables_add(tn_bundle_writer *w, const tn_graph *g, tn_session *s, tn_map *written, tn_arena *a,
+                            tn_error *err)
 {
-    saved_table *v;
-    int n;
-    TN_TRY(list(g, a, &v, &n, err));
-    for (int i = 0; i < n; i++) {
-        const tn_operation *reader = reader_of(g, &v[i]);
-        if (!reader)
-            return tn_fail(err, TN_FAILED_PRECONDITION, "the graph does not say how the %s '%s' is saved",
-                           v[i].kind->what, v[i].table->name);
-        TN_TRY(add_one(w, &v[i], reader, s, a, err));
-    }
+    const tn_restored *r;
+    TN_TRY(tn_restored_contents(g, is_import, a, &r, err));
+    for (; r; r = r->next) TN_TRY(add_one(w, g, r, s, written, a, err));
     return TN_OK;
 }

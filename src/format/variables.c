@@ -28,6 +28,8 @@ typedef struct finder {
     tn_map *known; /* function's name -> whether it restores: itself or NULL */
     int64_t looked_at;
     bool has_restore;
+    bool (*is)(const tn_operation *op); /* what is looked for when it is not variables */
+    tn_restored *contents, **last;
 } finder;
 
 /* ---- the variables ---- */
@@ -176,6 +178,42 @@ static tn_code look_at_assignment(finder *f, const tn_operation *op, const frame
     return v && key ? note_key(f, v, key, slice, err) : TN_OK;
 }
 
+/* The keys of what an operation puts into a resource; n stays 0 where one does not come from a checkpoint. */
+static tn_code content_keys(finder *f, const tn_operation *op, const frame *in, tn_restored *r, tn_error *err)
+{
+    int n = op->n_in - 1;
+    r->keys = TN_ARRAY(f->arena, n, const char *);
+    r->values = TN_ARRAY(f->arena, n, tn_node);
+    if (!r->keys || !r->values) return tn_no_memory(err, (size_t)n * sizeof *r->values);
+    for (int i = 0; i < n; i++) {
+        place p = origin(op->in[1 + i], in);
+        bool read = p.node.op && is_restore(p.node.op);
+        const tn_string *key = read ? string_at(constant(p.node.op->in[1], p.frame), p.node.index) : NULL;
+        if (!key) return TN_OK;
+        r->values[i] = p.node;
+        r->keys[i] = tn_arena_strndup(f->arena, key->n ? key->p : "", key->n);
+        if (!r->keys[i]) return tn_no_memory(err, key->n);
+    }
+    r->n = n;
+    return TN_OK;
+}
+
+static tn_code look_at_content(finder *f, const tn_operation *op, const frame *in, tn_error *err)
+{
+    place into = op->n_in >= 2 ? origin(op->in[0], in) : (place){0};
+    if (!into.node.op || into.frame->call) return TN_OK;
+    for (const tn_restored *r = f->contents; r; r = r->next)
+        if (r->into == into.node.op) return TN_OK; /* by another Saver of the same graph */
+    tn_restored *r = TN_NEW(f->arena, tn_restored);
+    if (!r) return tn_no_memory(err, sizeof *r);
+    *r = (tn_restored){.op = op, .into = into.node.op, .inside = in->call != NULL};
+    TN_TRY(content_keys(f, op, in, r, err));
+    if (!r->n) return TN_OK;
+    *f->last = r;
+    f->last = &r->next;
+    return TN_OK;
+}
+
 static const tn_function *called(const tn_graph *g, const tn_operation *op)
 {
     const tn_func_attr *f = tn_attr_get_func(&op->attrs, "f");
@@ -225,7 +263,8 @@ static tn_code look_into(finder *f, const tn_function *fn, const tn_operation *c
 
 static tn_code look_at(finder *f, const tn_operation *op, const frame *in, tn_error *err)
 {
-    if (is_assignment(op)) return look_at_assignment(f, op, in, err);
+    if (f->is && f->is(op)) return look_at_content(f, op, in, err);
+    if (!f->is && is_assignment(op)) return look_at_assignment(f, op, in, err);
     const tn_function *fn = called(op->graph, op);
     return fn ? look_into(f, fn, op, in, err) : TN_OK;
 }
@@ -312,6 +351,17 @@ tn_code tn_variables_of(const tn_graph *g, const char *restore_op, tn_arena *a, 
     *n = count;
     if (has_restore) *has_restore = f.has_restore;
     return TN_OK;
+}
+
+tn_code tn_restored_contents(const tn_graph *g, bool (*is)(const tn_operation *op), tn_arena *a,
+                             const tn_restored **out, tn_error *err)
+{
+    finder f = {.arena = a, .known = tn_map_new(), .is = is};
+    f.last = &f.contents;
+    tn_code code = f.known ? find_keys(&f, g, NULL, err) : tn_no_memory(err, 0);
+    tn_map_free(f.known);
+    if (code == TN_OK) *out = f.contents;
+    return code;
 }
 
 const char *tn_slice_text(const tn_saved_variable *v, tn_arena *a)

@@ -274,6 +274,11 @@ static uint64_t murmur(tn_view s, const int64_t *key)
     return h ^ h >> 47;
 }
 
+uint64_t tn_old_hash(tn_view s)
+{
+    return murmur(s, NULL);
+}
+
 /* ==== the operators ==== */
 
 static tn_code like_infer(tn_infer *c, tn_error *err)

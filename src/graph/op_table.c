@@ -23,6 +23,18 @@ static tn_code anonymous_run(tn_run *r, tn_error *err)
     return res ? tn_run_new_resource(r, 0, res, err) : tn_no_memory(err, 0);
 }
 
+static tn_code check_buckets(const tn_attrs *attrs, tn_error *err)
+{
+    int64_t n;
+    if (!tn_attr_get_int(attrs, "initial_num_buckets", &n)) return TN_OK;
+    if (n < 4 || (n & (n - 1)))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Number of buckets must be at least 4 and a power of 2, got: %lld",
+                       (long long)n);
+    float load = tn_attr_f(attrs, "max_load_factor");
+    if (load > 0 && load < 1) return TN_OK;
+    return tn_fail(err, TN_INVALID_ARGUMENT, "max_load_factor must be between 0 and 1, got: %g", (double)load);
+}
+
 static tn_code check_prepare(tn_prepare *p, tn_error *err)
 {
     tn_shape s = {.rank = 0};
@@ -30,6 +42,7 @@ static tn_code check_prepare(tn_prepare *p, tn_error *err)
     tn_attr_get_shape(p->attrs, "value_shape", &s);
     if (!tn_shape_known(&s)) return tn_fail(err, TN_INVALID_ARGUMENT, "value_shape must be fully known");
     TN_TRY(tn_shape_count_checked(&s, &n, err));
+    TN_TRY(check_buckets(p->attrs, err));
     for (int i = 0; i < p->n_in; i++)
         if (tn_tensor_count(p->in[i]) != 1)
             return tn_fail(err, TN_UNIMPLEMENTED, "tables whose keys are no scalars");
@@ -147,7 +160,8 @@ static tn_code import_run(tn_run *r, tn_error *err)
     TN_TRY(tn_table_check_types(t, r->in[1]->dtype, r->in[2]->dtype, err));
     tn_map *map = tn_map_new();
     if (!map) return tn_no_memory(err, 0);
-    tn_code code = tn_table_insert_all(t, map, r->in[1], r->in[2], !t->is_mutable, err);
+    tn_code code = t->reserved[0] ? tn_table_import_buckets(t, map, r->in[1], r->in[2], err)
+                                  : tn_table_insert_all(t, map, r->in[1], r->in[2], !t->is_mutable, err);
     if (code == TN_OK) return tn_table_replace(t, map, err);
     tn_table_drop_map(map);
     return code;
@@ -238,25 +252,16 @@ static tn_code export_run(tn_run *r, tn_error *err)
     TN_TRY(tn_table_of(r, &t, err));
     TN_TRY(tn_table_check_types(t, r->out[0]->dtype, r->out[1]->dtype, err));
     pthread_mutex_lock(&t->lock);
-    tn_code code = export_all(r, t, err);
+    tn_code code = t->reserved[0] ? tn_table_export_buckets(r, t, err) : export_all(r, t, err);
     pthread_mutex_unlock(&t->lock);
     return code;
-}
-
-static tn_code export_infer(tn_infer *c, tn_error *err)
-{
-    (void)err;
-    const tn_info *held = c->in[0]->handle;
-    tn_infer_set_rank(c, 0, 1);
-    if (held && held->shape.rank == 0) tn_infer_set_rank(c, 1, 1);
-    return TN_OK;
 }
 
 #define EXPORT(Name, Handle)                                                                    \
     const tn_op tn_op_##Name = {                                                                \
         .name = #Name,                                                                          \
         .sig = "table_handle:" Handle " -> keys:Tkeys values:Tvalues; Tkeys:type Tvalues:type", \
-        .infer = export_infer,                                                                  \
+        .infer = tn_infer_none,                                                                 \
         .run = export_run,                                                                      \
         .flags = TN_STATEFUL,                                                                   \
         .dynamic = TN_BIT(0) | TN_BIT(1),                                                       \

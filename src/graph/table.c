@@ -51,6 +51,8 @@ tn_resource *tn_table_make(const tn_run *r)
     t->is_set = t->is_mutable;
     tn_attr_get_shape(r->attrs, "value_shape", &t->value_shape);
     t->each = tn_shape_count(&t->value_shape);
+    tn_attr_get_int(r->attrs, "initial_num_buckets", &t->first_buckets);
+    if (t->first_buckets) t->most_load = tn_attr_f(r->attrs, "max_load_factor");
     for (int k = 0; k < r->n_in && k < 2; k++)
         if (tn_tensor_keep(r->in[k], &t->reserved[k], NULL) != TN_OK) ok = false;
     t->map = map;
@@ -162,6 +164,17 @@ tn_code tn_table_insert(tn_map *m, tn_view key, tn_view value, bool unique, tn_e
     }
     tn_table_drop_cell(old);
     return TN_OK;
+}
+
+tn_code tn_table_insert_one(const tn_table *t, tn_map *m, const tn_tensor *keys, const tn_tensor *values, int64_t i,
+                            tn_error *err)
+{
+    tn_buf buf = {0};
+    tn_view value = value_of(t, values, i, &buf);
+    tn_code code = tn_buf_check(&buf, err);
+    if (code == TN_OK) code = tn_table_insert(m, tn_table_key(keys, i), value, false, err);
+    tn_buf_free(&buf);
+    return code;
 }
 
 tn_code tn_table_insert_all(const tn_table *t, tn_map *m, const tn_tensor *keys, const tn_tensor *values,

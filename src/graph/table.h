@@ -20,7 +20,9 @@ typedef struct tn_table {
     tn_shape value_shape;
     int64_t each; /* elements of a value */
     bool is_mutable, is_set;
-    tn_tensor *reserved[2]; /* keys that no entry may have; NULL: any may */
+    tn_tensor *reserved[2]; /* keys that no entry may have: of free buckets of dense tables; NULL: any may */
+    int64_t first_buckets;  /* of dense tables: how many there are to begin with, and how full they may get */
+    float most_load;
     tn_map *map;            /* key bytes -> tn_cell */
     pthread_mutex_t lock;
 } tn_table;
@@ -36,6 +38,11 @@ tn_code tn_table_set(const tn_table *t, tn_tensor *out, int64_t i, const tn_cell
 tn_code tn_table_insert(tn_map *m, tn_view key, tn_view value, bool unique, tn_error *err);
 tn_code tn_table_insert_all(const tn_table *t, tn_map *m, const tn_tensor *keys, const tn_tensor *values,
                             bool unique, tn_error *err);
+tn_code tn_table_insert_one(const tn_table *t, tn_map *m, const tn_tensor *keys, const tn_tensor *values, int64_t i,
+                            tn_error *err);
+/* op_table_dense.c: outputs 0 and 1, or a map that is to be filled, and buckets as they lie in memory. */
+tn_code tn_table_export_buckets(tn_run *r, const tn_table *t, tn_error *err);
+tn_code tn_table_import_buckets(tn_table *t, tn_map *map, const tn_tensor *keys, const tn_tensor *values, tn_error *err);
 /* INVALID_ARGUMENT when one of the keys is reserved. */
 tn_code tn_table_check_keys(const tn_table *t, const tn_tensor *keys, tn_error *err);
 /* Puts a whole new map in place (or frees it); a table that is set once only takes the same again. */

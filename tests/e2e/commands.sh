@@ -22,7 +22,10 @@ for d in train validation; do ls "$run/logs/$d/"events.out.tfevents.* > /dev/nul
 
 "$T" test latest --data=validate --json > out 2> err && json out && grep -q '"mean_error"' out; ok "test"
 printf '0.5\n\nnonsense\nq\n' | "$T" test mine.c --samples > out 2> err && grep -q "y = " out && grep -q "is no number" out; ok "test --samples"
-"$T" predict latest --input x=0.5,-0.5 --json > out 2> err && json out && grep -q '"y":\[0\.[12][0-9]*,0\.[12]' out; ok "predict"
+"$T" predict latest --input x=0.5,-0.5 --json > out 2> err && json out && grep -q '"y":\[\[0\.[12][0-9]*\],\[0\.[12]' out; ok "predict"
+printf '[{"b64":"/0E="},"ab"]' > bytes.json
+"$T" predict "$HERE/../golden/models/module_strings/saved_model/1" --signature text --input bytes.json --json --output upper --output reduced > out 2> err &&
+    [ "$(cat out)" = '{"reduced":{"b64":"/0EsYWI="},"upper":[{"b64":"/0E="},"AB"]}' ]; ok "predict: bytes that are no text, and a scalar"
 "$T" predict "$run/exports" --input '[[0.5]]' > out 2> err && grep -q "^y = " out; ok "predict from a folder of versions"
 printf 'y =\n[[' > want; "$T" predict "$run" --input '[[0.5],[1]]' > out 2> err && head -c 6 out | cmp -s want -; ok "rows stand below one another"
 fails "predict within a limit of memory" "RESOURCE_EXHAUSTED" "$T" predict latest --input x=0.5,-0.5 --memory_limit=10

@@ -43,17 +43,17 @@ cp log err; grep -q "Running gRPC ModelServer at 0.0.0.0:$GRPC \.\.\." log && gr
     printf '\000\000\013\111\104\101\124\170\234\143\340\072\001\000\000\337\000\323\113\041\245\111\000\000\000\000\111\105\116\104\256\102\140\202'; } > pixels.png
 for target in "unix:$WORK/grpc" "127.0.0.1:$GRPC" "http://127.0.0.1:$REST"; do
     how=${target%%:*}
-    ask "$target" --model half --input "x=[1,2,5]" --json && [ "$(cat out)" = '{"y":[2.5,3,4.5]}' ]; ok "$how: an answer"
+    ask "$target" --model half --input "x=[1,2,5]" --json && [ "$(cat out)" = '{"y":[[2.5],[3],[4.5]]}' ]; ok "$how: an answer"
     ask "$target" --model half --version 1 --input 3 && [ "$(cat out)" = "y = [[3.5]]" ]; ok "$how: a version"
-    ask "$target" --model half --label stable --input zeros --batch 2 --json && [ "$(cat out)" = '{"y":[2,2]}' ]; ok "$how: a label"
+    ask "$target" --model half --label stable --input zeros --batch 2 --json && [ "$(cat out)" = '{"y":[[2],[2]]}' ]; ok "$how: a label"
     ask "$target" --model half --input 3 --output y --outputs answers && [ -s answers/y.npy ]; ok "$how: a file of it"
     "$T" predict models/1 --input answers/y.npy > want 2> err && ask "$target" --model half --input answers/y.npy && cmp -s want out; ok "$how: as in this process"
     printf '{"x": [1, 2]}\n4\n\n{"z": 1}\n[[6]]\n' | "$T" predict --server "$target" --model half --stdin > out 2> err; s=$?
-    [ $s -gt 0 ] && [ $s -lt 128 ] && [ "$(sed -n '1p;2p;4p' out | tr -d '\n')" = '{"y":[2.5,3]}{"y":[4]}{"y":[5]}' ] && sed -n 3p out | grep -q '"error":{"code":"INVALID_ARGUMENT"' &&
+    [ $s -gt 0 ] && [ $s -lt 128 ] && [ "$(sed -n '1p;2p;4p' out | tr -d '\n')" = '{"y":[[2.5],[3]]}{"y":[[4]]}{"y":[[5]]}' ] && sed -n 3p out | grep -q '"error":{"code":"INVALID_ARGUMENT"' &&
         tail -1 err | grep -q "1 of 4 questions"; ok "$how: a line each"
     printf 'x\n1\n2\n"3"\n' > table.csv
-    ask "$target" --model half --csv table.csv --batch 2 && [ "$(tr -d '\n' < out)" = '{"y":[2.5,3]}{"y":[3.5]}' ]; ok "$how: rows of a table"
-    ask "$target" --model half --input pixels.png --json && [ "$(cat out)" = '{"y":[7,102]}' ]; ok "$how: an image"
+    ask "$target" --model half --csv table.csv --batch 2 && [ "$(tr -d '\n' < out)" = '{"y":[[2.5],[3]]}{"y":[[3.5]]}' ]; ok "$how: rows of a table"
+    ask "$target" --model half --input pixels.png --json && [ "$(cat out)" = '{"y":[[7],[102]]}' ]; ok "$how: an image"
     fails "$how: a model that is not there" "NOT_FOUND.*nobody" "$T" predict --server "$target" --model nobody --input 1
     fails "$how: a version that is not there" "NOT_FOUND" "$T" predict --server "$target" --model half --version 2 --input 1
     fails "$how: a signature that is not there" "NOT_FOUND.*serving_default" "$T" predict --server "$target" --model half --signature none --input 1
@@ -62,7 +62,7 @@ for target in "unix:$WORK/grpc" "127.0.0.1:$GRPC" "http://127.0.0.1:$REST"; do
     fails "$how: an input of another shape" "shape" "$T" predict --server "$target" --model half --input "[[1,2]]"
 done
 printf '1\n2\n' > table.csv
-ask "unix:$WORK/grpc" --model half --csv table.csv && [ "$(tr -d '\n' < out)" = '{"y":[2.5]}{"y":[3]}' ]; ok "a table without names"
+ask "unix:$WORK/grpc" --model half --csv table.csv && [ "$(tr -d '\n' < out)" = '{"y":[[2.5]]}{"y":[[3]]}' ]; ok "a table without names"
 "$T" predict models/1 --csv table.csv > want 2> err && cmp -s want out; ok "as in this process"
 printf '1\n2,3\n' > table.csv
 fails "an uneven table" "line 2 has 2 columns" "$T" predict models/1 --csv table.csv
@@ -146,6 +146,6 @@ stop; ok "and ends"
 "$S" --nonsense=1 > out 2> err; [ $? -eq 255 ] && head -1 out | grep -q "^unknown argument: --nonsense=1$" && grep -q "^usage: " out; ok "an unknown argument"
 "$S" --port=999999 --model_name=half --model_base_path="$WORK/models" > out 2> err; [ $? -eq 255 ] && grep -q "^Failed to start server. Error: " out && grep -q "is no port" err; ok "a start that fails: status 255"
 start "$S" --model_name=half --model_base_path="$WORK/models"; ok "it serves by flags alone"
-ask "http://localhost:$REST" --model half --input 8 --json && [ "$(cat out)" = '{"y":[6]}' ]; ok "and answers"
+ask "http://localhost:$REST" --model half --input 8 --json && [ "$(cat out)" = '{"y":[[6]]}' ]; ok "and answers"
 stop; ok "status 0"
 done_testing

@@ -30,7 +30,7 @@ fails "indices of another rank" "shape" run --input 's={"indices":[[0,1,2]],"val
 
 # ---- predict takes them, too
 predict() { "$T" predict "$HERE/../golden/sparse_signature" --json "$@"; }
-echo '{"twice.indices":[0,1,1,3],"twice.values":[2,5],"twice.dense_shape":[2,5],"y":[1,1,2.5,2.5]}' > want
+echo '{"twice.indices":[[0,1],[1,3]],"twice.values":[2,5],"twice.dense_shape":[2,5],"y":[[1,1],[2.5,2.5]]}' > want
 predict --input w=ones --input "s=$(cat s.json)" > out 2> err && cmp -s out want; ok "predict: an object"
 predict --input w=ones --input s=s.json > out 2> err && cmp -s out want; ok "predict: a file"
 predict --input w=ones --input "s.indices=[[0,1],[1,3]]" --input s.values=1,2.5 --input s.dense_shape=2,5 > out 2> err && cmp -s out want; ok "predict: its parts"

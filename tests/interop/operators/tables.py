@@ -108,6 +108,28 @@ def changing(rng):
         return tf.gather(k, order), tf.gather(v, order)
     yield case("LookupTableExportV2", exported, keys_of(rng, I64, 5), draw(rng, F32, 5))
 
+    def dense_exported(key, how, shape):
+        """Buckets as they lie in memory; keys that share one are there in any order."""
+        def build(keys, values):
+            t = raw.MutableDenseHashTableV2(empty_key=tf.constant(-1, key), deleted_key=tf.constant(-2, key),
+                                            value_dtype=tf.float32, value_shape=shape, initial_num_buckets=8)
+            k, v = after([getattr(raw, how)(table_handle=t, keys=keys, values=values)],
+                         lambda: raw.LookupTableExportV2(table_handle=t, Tkeys=key, Tvalues=tf.float32))
+            order = tf.argsort(k[:, 0], stable=True)
+            return [tf.gather(k, order), tf.gather(v, order), raw.LookupTableSizeV2(table_handle=t)]
+        return build
+    for key in (I64, I32):
+        keys = np.arange(7, 70, 9)[:rng.integers(1, 7)]
+        yield case("LookupTableExportV2", dense_exported(tf_type(key), "LookupTableInsertV2", [2]), keys.astype(key), draw(rng, F32, len(keys), 2))
+    buckets = np.array([-1, -1, 10, -1, 3, -1, -1, -1])[:, None]
+    held = np.where(buckets < 0, 0, draw(rng, F32, 8, 1)).astype(F32)
+    yield case("LookupTableImportV2", dense_exported(tf.int64, "LookupTableImportV2", []), buckets, held)
+    yield case("LookupTableImportV2", dense_exported(tf.int64, "LookupTableImportV2", []), buckets[:, 0], held[:, 0])
+    for n, load in ((9, 0.8), (2, 0.8), (8, 1.0)):
+        yield case("MutableDenseHashTableV2", lambda n=n, load=load: raw.LookupTableSizeV2(
+            table_handle=raw.MutableDenseHashTableV2(empty_key=tf.constant(-1, tf.int64), deleted_key=tf.constant(-2, tf.int64), value_dtype=tf.float32,
+                                                     initial_num_buckets=n, max_load_factor=load)))
+
 
 def cases(rng):
     for part in (fixed, changing):

@@ -493,6 +493,18 @@ def mutable_tables(z):
 
 
 @entry
+def tables_in_checkpoint(z):
+    """Tables that were filled before saving: only the checkpoint has their contents."""
+    m = tf.Module()
+    m.t = tf.lookup.experimental.MutableHashTable(tf.int64, tf.float32, 0.5)
+    m.t.insert(tf.constant([1, 2, 3], tf.int64), tf.constant([0.1, 0.2, 0.3]))
+    m.d = tf.lookup.experimental.DenseHashTable(tf.string, tf.int64, 7, empty_key="", deleted_key="-", initial_num_buckets=16)
+    m.d.insert(tf.constant(["a", "bc", "d"]), tf.constant([4, 5, 6], tf.int64))
+    z.function(lambda i, s: {"t": m.t.lookup(i), "n": m.t.size(), "d": m.d.lookup(s), "k": m.d.size()},
+               np.array([1, 3, 9]), np.array(["bc", "x"], object), module=m)
+
+
+@entry
 def random_stateless(z):
     def f(seed):
         return {"u": tf.random.stateless_uniform([5], seed), "n": tf.random.stateless_normal([2, 3], seed), "t": tf.random.stateless_truncated_normal([4], seed),
