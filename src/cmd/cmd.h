@@ -47,6 +47,10 @@ const char *flags_nearest(const flag *flags, const char *name, size_t n); /* for
 void flags_help(const command *c);
 void flags_list(const command *c); /* nothing but the flags */
 
+/* A SavedModel, by its MetaGraph's tags as --tag_set has them: separated by commas; NULL or "": the one to serve. */
+tn_code load_tagged(const char *folder, const char *tag_set, const tn_session_options *o, tn_loaded **out,
+                    tn_error *err);
+
 /* What a model may take: flags of every command that runs one. `at`: where in T the limits are. */
 typedef struct limits {
     size_t memory;

@@ -190,6 +190,23 @@ static void help_rows(const flag *flags)
     }
 }
 
+tn_code load_tagged(const char *folder, const char *tag_set, const tn_session_options *o, tn_loaded **out,
+                    tn_error *err)
+{
+    const char *tags[16];
+    int n = 0;
+    char *text = strdup(tag_set ? tag_set : "");
+    if (!text) return no_memory(err);
+    for (char *p = text; p && *p && n < 16; n++) {
+        tags[n] = p;
+        p = strchr(p, ',');
+        if (p) *p++ = 0;
+    }
+    tn_code code = tn_load_saved_model(folder, tags, n, o, out, err);
+    free(text);
+    return code;
+}
+
 void flags_list(const command *c)
 {
     help_rows(c->flags);

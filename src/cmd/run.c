@@ -189,17 +189,6 @@ static tn_code run_fetches(tn_loaded *m, values *v, tn_error *err)
 
 /* ==== the command ==== */
 
-static int split_tags(char *text, const char **tags, int most)
-{
-    int n = 0;
-    for (char *p = text; p && *p && n < most; n++) {
-        tags[n] = p;
-        p = strchr(p, ',');
-        if (p) *p++ = 0;
-    }
-    return n;
-}
-
 static tn_code open_graph(const char *path, const tn_session_options *o, tn_loaded **out, tn_error *err)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
@@ -213,15 +202,10 @@ static tn_code open_model(const values *v, const strings *rest, tn_loaded **out,
 {
     tn_session_options o = {
         .threads = (int)v->threads, .memory_limit = v->limits.memory, .time_limit = v->limits.time};
-    const char *tags[16];
     if (v->graph) return open_graph(v->graph, &o, out, err);
     if (v->meta_graph) return tn_load_meta_graph(v->meta_graph, v->checkpoint, &o, out, err);
     if (rest->n != 1) return usage_error(err, "one SavedModel folder, or --graph, or --meta_graph, is wanted");
-    char *text = v->tag_set ? strdup(v->tag_set) : NULL;
-    int n = split_tags(text, tags, 16);
-    tn_code code = tn_load_saved_model(rest->v[0], tags, n, &o, out, err);
-    free(text);
-    return code;
+    return load_tagged(rest->v[0], v->tag_set, &o, out, err);
 }
 
 static tn_code check(const values *v, const strings *rest, tn_error *err)

@@ -34,6 +34,7 @@ typedef struct importing {
     node *nodes;
     int n;
     tn_map *by_name;
+    tn_arena *scratch; /* what is of one node; the graph has copies */
 } importing;
 
 static const tn_OpDef *function_named(const importing *m, tn_view name)
@@ -241,12 +242,12 @@ static tn_code prefix_class(const importing *m, tn_attrs *attrs, tn_error *err)
     if (!*m->c->prefix) return TN_OK;
     tn_attr *a = (tn_attr *)tn_attr_find(attrs, "_class");
     if (!a || !a->is_list || a->kind != TN_ATTR_STRING) return TN_OK;
-    tn_bytes *ss = TN_ARRAY(m->c->arena, a->n + 1, tn_bytes);
+    tn_bytes *ss = TN_ARRAY(m->scratch, a->n + 1, tn_bytes);
     if (!ss) return tn_no_memory(err, (size_t)a->n * sizeof *ss);
     for (int i = 0; i < a->n; i++) {
         ss[i] = a->ss[i];
         if (ss[i].n < 5 || memcmp(ss[i].p, "loc:@", 5)) continue;
-        char *s = tn_arena_printf(m->c->arena, "loc:@%s%.*s", m->c->prefix, (int)ss[i].n - 5, ss[i].p + 5);
+        char *s = tn_arena_printf(m->scratch, "loc:@%s%.*s", m->c->prefix, (int)ss[i].n - 5, ss[i].p + 5);
         if (!s) return tn_no_memory(err, ss[i].n);
         ss[i] = (tn_bytes){s, strlen(s)};
     }
@@ -256,8 +257,8 @@ static tn_code prefix_class(const importing *m, tn_attrs *attrs, tn_error *err)
 
 static tn_code set_inputs(importing *m, node *n, tn_operation_spec *spec, tn_error *err)
 {
-    tn_node *in = TN_ARRAY(m->c->arena, n->def->input.n + 1, tn_node);
-    tn_operation **control = TN_ARRAY(m->c->arena, n->def->input.n + 1, tn_operation *);
+    tn_node *in = TN_ARRAY(m->scratch, n->def->input.n + 1, tn_node);
+    tn_operation **control = TN_ARRAY(m->scratch, n->def->input.n + 1, tn_operation *);
     if (!in || !control) return tn_no_memory(err, n->def->input.n * sizeof *in);
     spec->in = in;
     spec->control = control;
@@ -292,12 +293,12 @@ static tn_code set_unknown(importing *m, node *n, tn_operation_spec *spec, tn_at
 {
     const tn_OpDef *f = n->function;
     int n_out = f ? (int)f->output_arg.n : n->n_out;
-    tn_bytes *names = f ? TN_ARRAY(m->c->arena, n_out + 1, tn_bytes) : n->out_names;
-    tn_dtype *types = f ? TN_ARRAY(m->c->arena, n_out + 1, tn_dtype) : n->out_types;
+    tn_bytes *names = f ? TN_ARRAY(m->scratch, n_out + 1, tn_bytes) : n->out_names;
+    tn_dtype *types = f ? TN_ARRAY(m->scratch, n_out + 1, tn_dtype) : n->out_types;
     if ((f && !types) || (f && !names)) return tn_no_memory(err, (size_t)n_out * sizeof *types);
     for (int i = 0; f && i < n_out; i++) {
         const tn_ArgDef *arg = &f->output_arg.items[i];
-        char *name = tn_arena_printf(m->c->arena, "%.*s:0", (int)arg->name.n, arg->name.p);
+        char *name = tn_arena_printf(m->scratch, "%.*s:0", (int)arg->name.n, arg->name.p);
         if (!name) return tn_no_memory(err, arg->name.n);
         names[i] = (tn_bytes){name, strlen(name)};
         types[i] = (tn_dtype)arg->type;
@@ -328,7 +329,8 @@ static bool is_name(tn_view name)
 
 static tn_code add_node(importing *m, node *n, tn_error *err)
 {
-    tn_arena *a = m->c->arena;
+    tn_arena *a = m->scratch;
+    tn_arena_reset(a);
     char *name = tn_arena_printf(a, "%s%.*s", m->c->prefix, (int)n->def->name.n, n->def->name.p);
     char *type = tn_arena_strndup(a, n->def->op.p, n->def->op.n);
     char *device = tn_arena_strndup(a, n->def->device.p, n->def->device.n);
@@ -419,10 +421,12 @@ tn_code tn_nodes_import(const tn_node_import *c, const tn_NodeDef_list *nodes, t
     importing m = {.c = c,
                    .n = (int)nodes->n,
                    .by_name = tn_map_new(),
+                   .scratch = tn_arena_new(0),
                    .nodes = TN_ARRAY(c->arena, nodes->n + 1, node)};
-    tn_code code = m.by_name && m.nodes ? index_nodes(&m, nodes, err)
-                                                       : tn_no_memory(err, nodes->n * sizeof(node));
+    tn_code code = m.by_name && m.scratch && m.nodes ? index_nodes(&m, nodes, err)
+                                                     : tn_no_memory(err, nodes->n * sizeof(node));
     if (code == TN_OK) code = import_ordered(&m, err);
+    tn_arena_free(m.scratch);
     tn_map_free(m.by_name);
     return code;
 }

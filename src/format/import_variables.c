@@ -167,15 +167,17 @@ static bool is_trainable(const tn_importing *m, const tn_saved_variable *v)
 
 /* ==== making it ==== */
 
-static tn_node zeros(tn_importing *m, tn_dtype t, const tn_shape *shape, tn_error *err)
+static tn_code zeros(tn_importing *m, tn_dtype t, const tn_shape *shape, tn_node *out, tn_error *err)
 {
-    tn_tensor *zero = NULL;
+    tn_tensor *zero;
     tn_shape scalar = {0};
-    if (tn_tensor_new(t, &scalar, &zero, err) != TN_OK) return (tn_node){NULL, 0};
-    tn_node value = tn_constant(m->b, "zero", zero);
+    TN_TRY(tn_tensor_new(t, &scalar, &zero, err));
+    *out = tn_constant(m->b, "zero", zero);
     tn_tensor_unref(zero);
-    if (shape->rank == 0) return value;
-    return tn_op_named(m->b, "Fill", "zeros", TN_INPUTS(tn_ints(m->b, shape->dim, shape->rank), value), TN_NO_ATTRS);
+    if (shape->rank)
+        *out =
+            tn_op_named(m->b, "Fill", "zeros", TN_INPUTS(tn_ints(m->b, shape->dim, shape->rank), *out), TN_NO_ATTRS);
+    return tn_builder_check(m->b, err);
 }
 
 static tn_code initial_value(tn_importing *m, const tn_operation *op, const tn_saved_variable *v, const tn_shape *shape,
@@ -199,9 +201,9 @@ static tn_code initial_value(tn_importing *m, const tn_operation *op, const tn_s
     const char *scope = full ? tn_arena_printf(m->arena, "%s/Initializer/", full) : NULL;
     if (!scope) return tn_no_memory(err, 0);
     tn_name_scope(m->b, scope);
-    *out = zeros(m, v->dtype, shape, err);
+    tn_code code = zeros(m, v->dtype, shape, out, err);
     tn_name_scope_end(m->b);
-    return tn_builder_check(m->b, err);
+    return code;
 }
 
 static tn_code note_start(tn_importing *m, const char *full, const tn_saved_variable *v, const tn_bundle_entry *e,

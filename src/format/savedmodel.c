@@ -55,6 +55,8 @@ static tn_code choose(const tn_SavedModel *s, const char *const *tags, int n, tn
         tn_MetaGraphDef *m = &s->meta_graphs.items[i];
         if (n ? has_tags(m, tags, n) : s->meta_graphs.n == 1 || has_tag(m, "serve")) found = m;
     }
+    for (uint32_t i = 0; !found && !n && i < s->meta_graphs.n; i++) /* the one without any, as old modules have it */
+        if (has_tags(&s->meta_graphs.items[i], NULL, 0)) found = &s->meta_graphs.items[i];
     if (!found) return no_such_tags(s, tags, n, err);
     *out = found;
     return TN_OK;

@@ -52,6 +52,7 @@ void tn_graph_free(tn_graph *g)
     tn_map_free(g->functions);
     tn_map_free(g->collections);
     tn_map_free(g->variables);
+    tn_attr_sets_end(&g->attrs);
     tn_arena_free(g->arena);
     tn_free(g);
 }
@@ -326,7 +327,7 @@ static tn_code complete(tn_operation *op, const tn_operation_spec *spec, tn_aren
     tn_arena *a = op->graph->arena;
     TN_TRY(op->def ? tn_complete(op->def, spec, scratch, &done, err)
                    : complete_unknown(spec, scratch, &done, err));
-    TN_TRY(tn_attrs_copy(a, done.attrs, done.n_attrs, &op->attrs, err));
+    TN_TRY(tn_attr_sets_copy(&op->graph->attrs, a, done.attrs, done.n_attrs, &op->attrs, err));
     return make_outputs(op, &done, a, err);
 }
 
@@ -418,6 +419,12 @@ tn_code tn_operation_set_attr(tn_operation *op, const tn_attr *attr, tn_error *e
     tn_attrs one;
     TN_TRY(tn_graph_check_open(op->graph, err));
     TN_TRY(tn_attrs_copy(a, attr, 1, &one, err));
+    tn_attr *all = extended(a, op->attrs.v, op->attrs.n, one.v, 1, sizeof *all); /* others may share the old ones */
+    if (!all) {
+        tn_attrs_drop(&one);
+        return tn_no_memory(err, sizeof *all);
+    }
+    op->attrs.v = all;
     tn_attr *old = (tn_attr *)tn_attr_find(&op->attrs, attr->name);
     if (old) {
         tn_attr was = *old;
@@ -425,12 +432,7 @@ tn_code tn_operation_set_attr(tn_operation *op, const tn_attr *attr, tn_error *e
         *old = one.v[0];
         tn_attrs_drop(&drop);
     } else {
-        tn_attr *all = extended(a, op->attrs.v, op->attrs.n, one.v, 1, sizeof *all);
-        if (!all) {
-            tn_attrs_drop(&one);
-            return tn_no_memory(err, sizeof *all);
-        }
-        op->attrs = (tn_attrs){all, op->attrs.n + 1};
+        op->attrs.n++;
     }
     return TN_OK;
 }

@@ -9,6 +9,19 @@
 #include "op.h"
 
 /* ==== graphs ==== */
+/* Attributes of operations, what is alike once (attr_sets.c). */
+typedef struct tn_attr_set {
+    uint64_t hash;
+    tn_attrs attrs; /* v NULL: free */
+} tn_attr_set;
+typedef struct tn_attr_sets {
+    tn_attr_set *slots;
+    size_t cap, n; /* cap: a power of two, or 0 */
+} tn_attr_sets;
+void tn_attr_sets_end(tn_attr_sets *s);
+/* As tn_attrs_copy, but what comes out may be others' too. */
+tn_code tn_attr_sets_copy(tn_attr_sets *s, tn_arena *a, const tn_attr *v, int n, tn_attrs *out, tn_error *err);
+
 struct tn_graph {
     tn_arena *arena;
     tn_graph *library;  /* the outermost graph; NULL: this is it */
@@ -20,6 +33,7 @@ struct tn_graph {
     tn_map *collections; /* -> collection */
     tn_map *variables;   /* -> tn_variable_info */
     atomic_bool frozen;
+    tn_attr_sets attrs;
     bool has_seed; /* tn_set_random_seed */
     int64_t seed;
 };

@@ -207,4 +207,19 @@ fails "a signature that needs one" "NOT_FOUND: Op type not registered 'Frobnicat
 for s in called branched; do
     fails "and in a function: $s" "Op type not registered 'Frobnicate2' in binary .*\[\[{{node inner}}\]\] in function 'bad'" "$T" run lacking --signature $s --input x=2
 done
+
+# ---- a run with zeros that fails; tags
+A='attr { key: "T" value { type: DT_FLOAT } }'
+cat > zeros.pbtxt <<P
+node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } attr { key: "shape" value { shape { dim { size: 2 } } } } }
+node { name: "i" op: "Reciprocal" input: "x" $A } node { name: "y" op: "CheckNumerics" input: "i" $A attr { key: "message" value { s: "one" } } }
+P
+show zeros.pbtxt --plan --fetch y:0 && grep -q "Reciprocal" out && grep -q "^not timed: .*INVALID_ARGUMENT.*{{node y}}" err; ok "a plan whose run with zeros fails has no times"
+tagged() { printf 'meta_graphs { meta_info_def { %s } graph_def { node { name: "c" op: "Const" attr { key: "dtype" value { type: DT_FLOAT } } attr { key: "value" value { tensor { dtype: DT_FLOAT tensor_shape {} float_val: %s } } } } versions { producer: 27 } } signature_def { key: "s" value { outputs { key: "y" value { name: "c:0" dtype: DT_FLOAT tensor_shape {} } } } } }\n' "$1" "$2"; }
+mkdir -p untagged && { echo 'saved_model_schema_version: 1'; tagged 'tags: "train"' 4; tagged '' 3; } > untagged/saved_model.pbtxt
+run untagged --signature s && grep -q 3.0 out; ok "without --tag_set the MetaGraph without tags"
+run untagged --signature s --tag_set train && grep -q 4.0 out; ok "by its tags"
+fails "tags that none has" "no MetaGraph has the tags 'serve'" "$T" run untagged --signature s --tag_set serve
+show untagged --tag_set train --plan --signature s --runs 0 && grep -q "^step" out; ok "the plan of one with tags"
+fails "the plan of one that is not there" "no MetaGraph has the tags 'gpu'" "$T" show untagged --tag_set gpu --plan --signature s
 done_testing

@@ -245,6 +245,39 @@ static void appended_outputs_and_inputs(void **state)
     tn_graph_free(g);
 }
 
+/* Attributes that are alike are there once; an operation that is changed has its own. */
+static void attributes_alike_are_shared(void **state)
+{
+    (void)state;
+    tn_graph *g = tn_graph_new();
+    tn_node x = {placeholder(g, "x", TN_FLOAT, TN_SHAPE(2)), 0}, z = {placeholder(g, "z", TN_DOUBLE, TN_SHAPE(2)), 0};
+    tn_attr mark = tn_attr_int("_mark", 1), list = tn_attr_ints("_l", (int64_t[]){1, 2}, 2);
+    tn_operation *a = add(g, "Identity", "a", TN_INPUTS(x), TN_NO_ATTRS);
+    tn_operation *b = add(g, "Identity", "b", TN_INPUTS(x), TN_NO_ATTRS);
+    tn_operation *c = add(g, "Identity", "c", TN_INPUTS(z), TN_NO_ATTRS);
+    tn_operation *d = add(g, "Identity", "d", TN_INPUTS(x), &list, 1), *e = add(g, "Identity", "e", TN_INPUTS(x), &list, 1);
+    list.is = (int64_t[]){1, 3};
+    tn_operation *f = add(g, "Identity", "f", TN_INPUTS(x), &list, 1);
+    assert_ptr_equal(a->attrs.v, b->attrs.v);
+    assert_ptr_equal(d->attrs.v, e->attrs.v);
+    assert_ptr_not_equal(d->attrs.v, f->attrs.v);
+    assert_int_equal(tn_attr_t(&c->attrs, "T"), TN_DOUBLE);
+    assert_int_equal(tn_operation_set_attr(a, &mark, NULL), TN_OK);
+    mark.i = 2;
+    assert_int_equal(tn_operation_set_attr(a, &mark, NULL), TN_OK);
+    assert_int_equal(tn_attr_i(&a->attrs, "_mark"), 2);
+    assert_null(tn_attr_find(&b->attrs, "_mark"));
+    for (int i = 0; i < 200; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "n%d", i);
+        mark.i = i % 100;
+        tn_operation *n = add(g, "Identity", name, TN_INPUTS(x), &mark, 1);
+        assert_int_equal(tn_attr_i(&n->attrs, "_mark"), i % 100);
+    }
+    assert_ptr_equal(tn_graph_operation(g, "n7")->attrs.v, tn_graph_operation(g, "n107")->attrs.v);
+    tn_graph_free(g);
+}
+
 /* Whatever allocation fails, the graph stays whole and nothing leaks (the sanitizer looks). */
 static void every_failing_allocation(void **state)
 {
@@ -280,6 +313,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(constants_know_their_value),
         cmocka_unit_test(values_by_name),
+        cmocka_unit_test(attributes_alike_are_shared),
         cmocka_unit_test(unknown_operators_are_kept),
         cmocka_unit_test(back_edges),
         cmocka_unit_test(freezing),
