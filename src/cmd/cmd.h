@@ -64,6 +64,9 @@ typedef struct limits {
         "how long a run of the model, or a step, may take (no limit)"                                   \
     }
 /* Results in a folder, which is made (its parent is there): DIR/NAME.npy, or .json for strings (output.c). */
+/* Before anything is computed: whether files can be made in a folder, or it in its own where it is not there; all: it
+ * is a checkpoint's prefix, whose folders are all made (output.c). */
+tn_code output_check(const char *path, bool all, tn_error *err);
 tn_code output_folder(const char *dir, tn_error *err);
 tn_code tensor_file(const char *dir, const char *name, const tn_tensor *t, tn_error *err);
 
@@ -71,9 +74,14 @@ tn_code tensor_file(const char *dir, const char *name, const tn_tensor *t, tn_er
  * is -1. */
 int model_server_main(int argc, char **argv);
 
+/* Bytes of the UTF-8 character at p; 0: it is none (facts.c). */
+size_t utf8_step(const unsigned char *p, size_t n);
+
 /* ==== errors (errors.c) ==== each returns the error's code */
 tn_code usage_error(tn_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 tn_code no_memory(tn_error *err);
+/* Of a run that failed: that the SavedModel in the folder has lost its variables; NULL: a graph had no checkpoint. */
+void explain_uninitialized(const char *folder, tn_error *err);
 tn_code file_error(const char *path, tn_error *err); /* by errno */
 
 #endif

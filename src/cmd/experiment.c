@@ -149,24 +149,24 @@ bool has_color(FILE *f)
     return is_terminal(f) && (!no || !*no);
 }
 
-void json_bytes(FILE *f, const char *s, size_t n)
+/* What is no UTF-8, as in a message about a damaged file, stands as U+FFFD. */
+void json_text(FILE *f, const char *s)
 {
     putc('"', f);
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
+    for (size_t left = s ? strlen(s) : 0, k; left; s += k, left -= k) {
+        unsigned char c = (unsigned char)*s;
+        size_t whole = utf8_step((const unsigned char *)s, left);
+        k = whole ? whole : 1;
         if (c == '"' || c == '\\')
             fprintf(f, "\\%c", c);
         else if (c < 0x20)
             fprintf(f, "\\u%04x", c);
+        else if (whole)
+            fwrite(s, 1, whole, f);
         else
-            putc(c, f);
+            fputs("\\ufffd", f);
     }
     putc('"', f);
-}
-
-void json_text(FILE *f, const char *s)
-{
-    json_bytes(f, s, s ? strlen(s) : 0);
 }
 
 void json_number(FILE *f, double v)

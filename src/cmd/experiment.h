@@ -48,8 +48,7 @@ void job_words(void *payload, const char *line);
 bool is_source(const char *name); /* FILE.c, rather than a run */
 bool is_terminal(FILE *f);
 bool has_color(FILE *f);
-void json_bytes(FILE *f, const char *s, size_t n); /* quoted and escaped */
-void json_text(FILE *f, const char *s);
+void json_text(FILE *f, const char *s); /* quoted and escaped */
 void json_number(FILE *f, double v);    /* NaN as null */
 void json_metrics(FILE *f, const tn_news *n);
 void print_metrics(FILE *f, const tn_news *n);

@@ -194,8 +194,7 @@ void facts_null(facts *f, const char *key)
     fputs("null", f->to);
 }
 
-/* Bytes of the UTF-8 character at p; 0: it is none. */
-static size_t utf8_step(const unsigned char *p, size_t n)
+size_t utf8_step(const unsigned char *p, size_t n)
 {
     if (p[0] < 0x80) return 1;
     size_t k = p[0] >= 0xf0 && p[0] <= 0xf4  ? 4

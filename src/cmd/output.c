@@ -8,6 +8,41 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+static tn_code check_folder(const char *dir, tn_error *err)
+{
+    struct stat st;
+    if (stat(dir, &st)) return file_error(dir, err);
+    errno = ENOTDIR;
+    return S_ISDIR(st.st_mode) && !access(dir, W_OK | X_OK) ? TN_OK : file_error(dir, err);
+}
+
+/* The folder that a path is in. */
+static void cut_name(char *path)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/') n--;
+    while (n && path[n - 1] != '/') n--;
+    while (n > 1 && path[n - 1] == '/') n--;
+    path[n] = 0;
+    if (!n) memcpy(path, ".", 2);
+}
+
+tn_code output_check(const char *path, bool all, tn_error *err)
+{
+    char dir[4096];
+    struct stat st;
+    size_t n = strlen(path);
+    if (!n) return usage_error(err, "a path for what is written is empty");
+    if (n >= sizeof dir) return usage_error(err, "the path '%.200s' is too long", path);
+    memcpy(dir, path, n + 1);
+    if (!all && !stat(dir, &st)) return check_folder(dir, err);
+    do {
+        cut_name(dir);
+    } while (all && stat(dir, &st) && errno == ENOENT);
+    return check_folder(dir, err);
+}
 
 tn_code output_folder(const char *dir, tn_error *err)
 {

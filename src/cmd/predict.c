@@ -123,13 +123,15 @@ static tn_code ask_model(const values *v, const strings *rest, asked **out, tn_e
 
 /* ==== asking ==== */
 
-static tn_code ask_inputs(values *v, asked *a, tn_error *err)
+/* folder: where the model is; NULL: at a server, or a run's. */
+static tn_code ask_inputs(values *v, asked *a, const char *folder, tn_error *err)
 {
     tn_tensor **in = calloc((size_t)a->n_in + 1, sizeof *in);
     if (!in) return no_memory(err);
     tn_code code = inputs_bind(&v->in, "predict", a->in, a->n_in, in, err);
     if (code == TN_OK) code = a->run(a, (const tn_tensor *const *)in, err);
     if (code == TN_OK) code = give_answers(v, &a->out, err);
+    if (code != TN_OK && folder) explain_uninitialized(folder, err);
     for (int i = 0; i < a->n_in; i++) tn_tensor_unref(in[i]);
     free(in);
     return code;
@@ -155,7 +157,8 @@ static tn_code run(int argc, char **argv, tn_error *err)
     if ((code = check(&v, &rest, err)) != TN_OK) return code;
     code = v.server.target ? ask_server(&v, &a, err) : ask_model(&v, &rest, &a, err);
     if (code != TN_OK) return code;
-    code = v.images ? ask_images(&v, a, err) : v.lines || v.csv ? ask_lines(&v, a, err) : ask_inputs(&v, a, err);
+    code = v.images ? ask_images(&v, a, err) : v.lines || v.csv ? ask_lines(&v, a, err)
+                    : ask_inputs(&v, a, rest.n && exists(rest.v[0], "saved_model.pb") ? rest.v[0] : NULL, err);
     a->close(a);
     return code;
 }

@@ -145,11 +145,14 @@ static tn_code run_wanted(tn_loaded *m, const values *v, const bindings *in, con
                .targets = targets->v, .n_targets = targets->n, .n = v->steps, .batch_size = v->batch_size,
                .shuffle = v->shuffle};
     tn_code code = run_it(&s, w, out, err);
-    if (code == TN_OK)
-        code = write_all(v->outputs, (const char *const *)w->keys, out, w->n, err);
-    else
+    if (code != TN_OK) {
         for (int i = 0; i < w->n; i++) tn_tensor_unref(out[i]);
-    return code == TN_OK && v->save ? tn_loaded_save(m, v->save, err) : code;
+        return code;
+    }
+    code = v->save ? tn_loaded_save(m, v->save, err) : TN_OK; /* first: results can be had again */
+    tn_error why;
+    tn_code written = write_all(v->outputs, (const char *const *)w->keys, out, w->n, code == TN_OK ? err : &why);
+    return code == TN_OK ? written : code;
 }
 
 static tn_code run_signature(tn_loaded *m, values *v, tn_error *err)
@@ -223,7 +226,11 @@ static tn_code check(const values *v, const strings *rest, tn_error *err)
     if (bare && (v->in.inputs.n || v->in.examples.n))
         return usage_error(err, "--input goes with a SavedModel; give --feed TENSOR=VALUE");
     if (v->checkpoint && !v->meta_graph) return usage_error(err, "--checkpoint goes with --meta_graph");
-    return TN_OK;
+    size_t n = v->save ? strlen(v->save) : 0;
+    if (v->save && (!n || v->save[n - 1] == '/'))
+        return usage_error(err, "--save=%s: a checkpoint needs a name", v->save);
+    tn_code code = v->outputs ? output_check(v->outputs, false, err) : TN_OK; /* not after hours of training */
+    return code == TN_OK && v->save ? output_check(v->save, true, err) : code;
 }
 
 /* What the graph itself prints; its results are on the standard output. */
@@ -248,7 +255,9 @@ static tn_code run(int argc, char **argv, tn_error *err)
     const tn_missing *missing = tn_loaded_missing(m, &n);
     warn_missing("run", missing, n);
     tn_session_on_print(tn_loaded_session(m), print_text, NULL);
-    code = v.graph || v.meta_graph ? run_fetches(m, &v, err) : run_signature(m, &v, err);
+    bool bare = v.graph || v.meta_graph;
+    code = bare ? run_fetches(m, &v, err) : run_signature(m, &v, err);
+    if (code != TN_OK && !v.checkpoint) explain_uninitialized(bare ? NULL : rest.v[0], err);
     tn_loaded_free(m);
     return code;
 }

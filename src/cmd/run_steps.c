@@ -122,12 +122,24 @@ static bool takes_examples(const steps *s)
     return false;
 }
 
+static tn_code other_shape(const char *name, const tn_shape *whole, const tn_shape *one, int64_t row, tn_error *err)
+{
+    char had[200], has[200];
+    tn_shape first = {.rank = whole->rank - 1};
+    memcpy(first.dim, whole->dim + 1, (size_t)first.rank * sizeof *first.dim);
+    tn_shape_text(&first, had, sizeof had);
+    return usage_error(err, "'%s' has shape %s at first and %s after %lld steps: what is fetched in steps is stacked",
+                       name, had, tn_shape_text(one, has, sizeof has), (long long)row);
+}
+
 /* Copies one value as row `row` of a stack that is made at the first. */
-static tn_code stack_row(const tn_tensor *t, int64_t row, int64_t n, tn_tensor **stack, tn_error *err)
+static tn_code stack_row(const char *name, const tn_tensor *t, int64_t row, int64_t n, tn_tensor **stack,
+                         tn_error *err)
 {
     if (!*stack) {
         tn_shape shape = *tn_tensor_shape(t);
-        if (shape.rank == TN_MAX_RANK) return usage_error(err, "a value of rank %d cannot be stacked", shape.rank);
+        if (shape.rank == TN_MAX_RANK)
+            return usage_error(err, "'%s' has %d dimensions, and cannot be stacked", name, shape.rank);
         memmove(shape.dim + 1, shape.dim, (size_t)shape.rank * sizeof *shape.dim);
         shape.dim[0] = n;
         shape.rank++;
@@ -136,15 +148,16 @@ static tn_code stack_row(const tn_tensor *t, int64_t row, int64_t n, tn_tensor *
     }
     const tn_shape *whole = tn_tensor_shape(*stack), *one = tn_tensor_shape(t);
     if (whole->rank != one->rank + 1 || memcmp(whole->dim + 1, one->dim, (size_t)one->rank * sizeof *one->dim) != 0)
-        return usage_error(err, "a fetched value changes its shape");
+        return other_shape(name, whole, one, row, err);
     return copy_row(t, 0, *stack, row, err);
 }
 
-static tn_code stack_all(const tn_tensor *const *out, int n, int64_t row, int64_t most, tn_tensor **stacks,
+static tn_code stack_all(const steps *s, const tn_tensor *const *out, int64_t row, int64_t most, tn_tensor **stacks,
                          tn_error *err)
 {
     tn_code code = TN_OK;
-    for (int i = 0; i < n && code == TN_OK; i++) code = stack_row(out[i], row, most, &stacks[i], err);
+    for (int i = 0; i < s->n_fetches && code == TN_OK; i++)
+        code = stack_row(s->fetches[i], out[i], row, most, &stacks[i], err);
     return code;
 }
 
@@ -191,7 +204,7 @@ static tn_code run_together(const steps *s, tn_callable *step, const tn_tensor *
         if (code == TN_OK) code = rows_next(r, err);
         if (code == TN_OK) code = tn_callable_run(step, feeds, out, err);
         if (is_end(s, code, *done)) return shorten(stacks, s->n_fetches, *done, err);
-        if (code == TN_OK) code = stack_all(out, s->n_fetches, *done, s->n, stacks, err);
+        if (code == TN_OK) code = stack_all(s, out, *done, s->n, stacks, err);
         if (code != TN_OK) break;
     }
     return code;
@@ -208,7 +221,7 @@ static tn_code run_with_looks(const steps *s, tn_callable *step, tn_callable *lo
         if (is_end(s, code, *done)) return shorten(stacks, s->n_fetches, i, err);
         if (code == TN_OK) *done = i;
         if (code == TN_OK) code = tn_callable_run(look, feeds, out, err);
-        if (code == TN_OK) code = stack_all(out, s->n_fetches, i, s->n + 1, stacks, err);
+        if (code == TN_OK) code = stack_all(s, out, i, s->n + 1, stacks, err);
     }
     return code;
 }

@@ -57,7 +57,8 @@ static tn_code text_of_plan(tn_callable *c, const show_values *v, const zeros *z
     if (tn_callable_plan(c, in, v->runs < INT_MAX ? (int)v->runs : INT_MAX - 1, text, &why) == TN_OK) return TN_OK;
     tn_code code = tn_callable_plan(c, in, 0, text, err);
     if (code == TN_OK)
-        fprintf(stderr, "not timed: a run with zeros as inputs ends with %s: %s\n", tn_code_name(why.code), why.message);
+        fprintf(stderr, "not timed: a run with zeros as inputs ends with %s: %s\n", tn_code_name(why.code),
+                why.message);
     return code;
 }
 

@@ -85,7 +85,8 @@ static bool is_reserved(const tn_table *t, tn_view key)
     return tn_view_eq(key, tn_table_key(t->reserved[0], 0)) || tn_view_eq(key, tn_table_key(t->reserved[1], 0));
 }
 
-tn_code tn_table_import_buckets(tn_table *t, tn_map *map, const tn_tensor *keys, const tn_tensor *values, tn_error *err)
+tn_code tn_table_import_buckets(tn_table *t, tn_map *map, const tn_tensor *keys, const tn_tensor *values,
+                                tn_error *err)
 {
     char text[200];
     int64_t n = tn_tensor_count(keys);

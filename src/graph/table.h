@@ -42,7 +42,8 @@ tn_code tn_table_insert_one(const tn_table *t, tn_map *m, const tn_tensor *keys,
                             tn_error *err);
 /* op_table_dense.c: outputs 0 and 1, or a map that is to be filled, and buckets as they lie in memory. */
 tn_code tn_table_export_buckets(tn_run *r, const tn_table *t, tn_error *err);
-tn_code tn_table_import_buckets(tn_table *t, tn_map *map, const tn_tensor *keys, const tn_tensor *values, tn_error *err);
+tn_code tn_table_import_buckets(tn_table *t, tn_map *map, const tn_tensor *keys, const tn_tensor *values,
+                                tn_error *err);
 /* INVALID_ARGUMENT when one of the keys is reserved. */
 tn_code tn_table_check_keys(const tn_table *t, const tn_tensor *keys, tn_error *err);
 /* Puts a whole new map in place (or frees it); a table that is set once only takes the same again. */

@@ -68,6 +68,27 @@ rows="--data features:0=$M/train/feeds/features.npy --data labels:0=$M/train/fee
 "$T" run --meta_graph on/m2.meta --checkpoint on/m2 $rows --batch_size 4 --shuffle 3 --target train_op --steps 6 --fetch loss:0 --outputs rows > out 2> err && [ -f rows/loss_c0.npy ]; ok "run takes the next rows in each step"
 fails "rows want steps" "wants --steps" "$T" run --meta_graph on/m2.meta --checkpoint on/m2 $rows --fetch loss:0
 fails "a batch has examples" "less than 1" "$T" run --meta_graph on/m2.meta --checkpoint on/m2 $rows --fetch loss:0 --steps 1 --target train_op --batch_size 0
+train_on() { "$T" run --meta_graph "$M/saver/model.ckpt.meta" --checkpoint "$M/saver/model.ckpt" $feeds --target train_op --steps 1 "$@"; }
+touch file
+fails "a folder for results that cannot be made, before any step" "NOT_FOUND: no: No such" train_on --fetch nothing:0 --outputs no/where
+fails "a file in place of one" "FAILED_PRECONDITION: file: Not a directory" train_on --fetch nothing:0 --outputs file
+fails "a checkpoint in a file" "FAILED_PRECONDITION: file/deeper: Not a directory" train_on --fetch nothing:0 --save file/deeper/m
+fails "a checkpoint without a name" "on/: a checkpoint needs a name" train_on --fetch nothing:0 --save on/
+train_on --save deep/er/m && [ -f deep/er/m.index ]; ok "folders of a checkpoint are made"
+cat > growing.pbtxt <<'P'
+node { name: "t" op: "MutableHashTableV2" attr { key: "key_dtype" value { type: DT_INT64 } } attr { key: "value_dtype" value { type: DT_INT64 } } }
+node { name: "n" op: "LookupTableSizeV2" input: "t" }
+node { name: "axis" op: "Const" attr { key: "dtype" value { type: DT_INT32 } } attr { key: "value" value { tensor { dtype: DT_INT32 tensor_shape {} } } } }
+node { name: "k" op: "ExpandDims" input: "n" input: "axis" attr { key: "T" value { type: DT_INT64 } } }
+node { name: "add" op: "LookupTableInsertV2" input: "t" input: "k" input: "k" attr { key: "Tin" value { type: DT_INT64 } } attr { key: "Tout" value { type: DT_INT64 } } }
+node { name: "all" op: "LookupTableExportV2" input: "t" attr { key: "Tkeys" value { type: DT_INT64 } } attr { key: "Tvalues" value { type: DT_INT64 } } }
+P
+fails "what changes its shape is no stack" "'all:0' has shape \[0\] at first and \[1\] after 1 steps" "$T" run --graph growing.pbtxt --target add --fetch all:0 --steps 3
+mkdir lost && cp "$HERE/../golden/models/half_plus_two/saved_model/1/saved_model.pb" lost
+fails "a model that has lost its variables" "uninitialized value.*there is no folder lost/variables" "$T" run lost --input x=1
+fails "asked by predict" "uninitialized value.*there is no folder lost/variables" "$T" predict lost --input x=1
+fails "a graph without its checkpoint" "no --checkpoint gives it one" "$T" run --meta_graph on/m2.meta $feeds --fetch loss:0
+printf '\377\n' | "$T" predict "$HERE/../golden/models/half_plus_two/saved_model/1" --stdin > out 2> err; grep -q 'ufffd' out && iconv -f UTF-8 -t UTF-8 out > /dev/null; ok "an error's JSON is text, too"
 fails "what is not initialised is not saved" "no value" "$T" run --meta_graph on/m2.meta --target save/Const --save on/m3
 
 "$T" bench mine.c --steps 5 --blocks 2 --threads 1 --json > out 2> err && json out && [ "$(wc -l < out)" = 1 ]; ok "bench"
