@@ -3,6 +3,8 @@
  * checkpoint.c - between a checkpoint and a session: a graph's variables are set from a bundle, or put
  * into one. Which key is whose is variables.c's; tables are saved_tables.c's.
  */
+#include "../graph/session.h"
+#include "../graph/state.h"
 #include "metagraph.h"
 
 /* ---- restoring ---- */
@@ -35,6 +37,14 @@ static bool is_known(tn_session *s, const char *name)
     return known;
 }
 
+/* A variable that may be of several shapes stays so, whichever the checkpoint has. */
+static tn_code declare(const tn_saved_variable *v, tn_session *s, tn_error *err)
+{
+    tn_stored *stored;
+    if (!v->is_resource || tn_shape_known(&v->shape)) return TN_OK;
+    return tn_store_variable(tn_session_store(s), v->name, v->dtype, &v->shape, &stored, err);
+}
+
 static tn_code restore_one(restoring *r, const tn_saved_variable *v, tn_session *s, bool may_lack,
                            tn_error *err)
 {
@@ -50,6 +60,7 @@ static tn_code restore_one(restoring *r, const tn_saved_variable *v, tn_session 
     }
     TN_TRY(tn_checkpoint_read(r->from, e, v->has_slice ? &v->slice : NULL, &t, err));
     tn_code code = check_fit(v, t, err);
+    if (code == TN_OK) code = declare(v, s, err);
     if (code == TN_OK) return tn_session_take(s, v->name, t, err);
     tn_wrap(err, "checkpoint %s", tn_bundle_prefix(tn_checkpoint_bundle(r->from)));
     tn_tensor_unref(t);

@@ -298,6 +298,40 @@ static void test_twins(void **state)
     tn_graph_free(g);
 }
 
+/* A variable that may have any shape still may after it was restored with one. */
+static void test_any_shape(void **state)
+{
+    tn_graph *g = tn_graph_new();
+    tn_builder *b = tn_builder_new(g);
+    tn_error err;
+    tn_session *s;
+    tn_tensor *three, *four, *y;
+    const char *assign = "assign", *fetch = "y:0";
+    tn_node v = handle(b, "v"), x = tn_placeholder(b, "x", TN_FLOAT, TN_SHAPE(-1));
+    tn_attr type = tn_attr_type("dtype", TN_FLOAT);
+    tn_add_operation(b, "AssignVariableOp", assign, TN_INPUTS(v, x), TN_NO_ATTRS);
+    tn_op_named(b, "ReadVariableOp", "y", TN_INPUTS(v), &type, 1);
+    assert_ok(tn_builder_check(b, &err), &err);
+    assert_ok(tn_tensor_of(TN_FLOAT, &TN_SHAPE(3), (float[]){1, 2, 3}, &three, &err), &err);
+    assert_ok(tn_tensor_of(TN_FLOAT, &TN_SHAPE(4), (float[]){5, 6, 7, 8}, &four, &err), &err);
+    assert_ok(tn_session_new(g, NULL, &s, &err), &err);
+    assert_ok(tn_session_run(s, &(tn_feed){"x", three}, 1, NULL, 0, NULL, &assign, 1, &err), &err);
+    assert_ok(tn_checkpoint_save(in(state, "any"), &(tn_export){.graph = g}, s, &err), &err);
+    tn_session_free(s);
+    assert_ok(tn_session_new(g, NULL, &s, &err), &err);
+    assert_ok(tn_checkpoint_restore(in(state, "any"), g, NULL, s, NULL, &err), &err);
+    assert_ok(tn_session_run(s, &(tn_feed){"x", four}, 1, NULL, 0, NULL, &assign, 1, &err), &err);
+    assert_ok(tn_session_run(s, NULL, 0, &fetch, 1, &y, NULL, 0, &err), &err);
+    assert_int_equal(y->shape.dim[0], 4);
+    assert_float_equal(((const float *)y->data)[3], 8, 0);
+    tn_tensor_unref(y);
+    tn_tensor_unref(three);
+    tn_tensor_unref(four);
+    tn_session_free(s);
+    tn_builder_free(b);
+    tn_graph_free(g);
+}
+
 /* ---- failures ---- */
 
 static void test_full_disk(void **state)
@@ -336,6 +370,7 @@ int main(void)
         TEST(test_uninitialised_is_not_saved),
         TEST(test_tensorflows_meta),
         TEST(test_twins),
+        TEST(test_any_shape),
         TEST(test_full_disk),
     };
     return cmocka_run_group_tests_name("saver", tests, NULL, NULL);

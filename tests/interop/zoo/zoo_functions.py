@@ -360,6 +360,22 @@ def variables_written(z):
 
 
 @entry
+def variables_odd(z):
+    """Of many dtypes, of text, without elements; one that may have any shape and gets another one."""
+    m = tf.Module()
+    m.s, m.b, m.c = tf.Variable(["a", "bé"]), tf.Variable([True, False]), tf.Variable([1 + 2j], dtype=tf.complex64)
+    m.h, m.i, m.u = tf.Variable([1.5, -2], dtype=tf.bfloat16), tf.Variable([-3, 4], dtype=tf.int8), tf.Variable([2**63 + 1], dtype=tf.uint64)
+    m.any, m.none = tf.Variable([1.0, 2, 3], shape=tf.TensorShape(None)), tf.Variable(tf.zeros([0, 4]))
+
+    def f(x):
+        before = m.any * 2
+        m.any.assign(x)
+        return {"s": tf.strings.join([m.s, "!"]), "b": m.b & True, "c": m.c * 2, "h": m.h + 1, "i": m.i * 3, "u": m.u, "before": before,
+                "any": m.any * 2, "none": tf.shape(m.none)}
+    z.function(f, np.array([1, 2, 3, 4], np.float32), module=m)
+
+
+@entry
 def variable_updates_in_loops(z):
     m = tf.Module()
     m.v, m.c = tf.Variable(z.f32(4, 2)), tf.Variable(tf.constant(0, tf.int64))
