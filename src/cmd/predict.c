@@ -74,6 +74,9 @@ static tn_code open_model(const values *v, const char *what, tn_predictor **out,
     char path[4096], *run = NULL;
     tn_session_options o = {
         .threads = (int)v->threads, .memory_limit = v->limits.memory, .time_limit = v->limits.time};
+    struct stat st;
+    if (!stat(what, &st) && !S_ISDIR(st.st_mode))
+        return usage_error(err, "%s: a file; a model is the folder of a SavedModel, or a run", what);
     if (!exists(what, ".")) {
         tn_code code = tn_find_run(v->logdir, what, NULL, &run, err);
         if (code != TN_OK) return code;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef struct values {
     input_values in;
@@ -192,12 +193,32 @@ static tn_code run_fetches(tn_loaded *m, values *v, tn_error *err)
 
 /* ==== the command ==== */
 
+/* A checkpoint is named by what its files' names begin with; many give a file, or the folder. */
+static tn_code explain_checkpoint(const char *prefix, tn_error *err)
+{
+    char index[4096];
+    struct stat st;
+    if (snprintf(index, sizeof index, "%s.index", prefix) >= (int)sizeof index || !stat(index, &st)) return TN_OK;
+    const char *data = strstr(prefix, ".data-"), *dot = strrchr(prefix, '.');
+    bool file = dot && (!strcmp(dot, ".index") || !strcmp(dot, ".meta"));
+    if (data && !strchr(data, '/')) dot = data;
+    if ((file || dot == data) && dot && !stat(prefix, &st))
+        return usage_error(err, "--checkpoint=%s: it is named without the end: --checkpoint=%.*s", prefix,
+                           (int)(dot - prefix), prefix);
+    if (!stat(prefix, &st) && S_ISDIR(st.st_mode))
+        return usage_error(err, "--checkpoint=%s: a folder; which checkpoints are there: turnery show %s", prefix,
+                           prefix);
+    return TN_OK;
+}
+
 static tn_code open_graph(const char *path, const tn_session_options *o, tn_loaded **out, tn_error *err)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     tn_code code = tn_load_graph(path, o, out, err);
     if (code == TN_DATA_LOSS && strncmp(name, "saved_model.pb", 14) == 0)
         return usage_error(err, "%s: no GraphDef; a SavedModel is run by its folder, without --graph", path);
+    if (code == TN_DATA_LOSS && strlen(name) > 5 && !strcmp(name + strlen(name) - 5, ".meta"))
+        return usage_error(err, "%s: no GraphDef; a MetaGraph is given by --meta_graph", path);
     return code;
 }
 
@@ -206,7 +227,11 @@ static tn_code open_model(const values *v, const strings *rest, tn_loaded **out,
     tn_session_options o = {
         .threads = (int)v->threads, .memory_limit = v->limits.memory, .time_limit = v->limits.time};
     if (v->graph) return open_graph(v->graph, &o, out, err);
-    if (v->meta_graph) return tn_load_meta_graph(v->meta_graph, v->checkpoint, &o, out, err);
+    if (v->meta_graph) {
+        tn_code code = tn_load_meta_graph(v->meta_graph, v->checkpoint, &o, out, err), why = TN_OK;
+        if (code != TN_OK && v->checkpoint) why = explain_checkpoint(v->checkpoint, err);
+        return why == TN_OK ? code : why;
+    }
     if (rest->n != 1) return usage_error(err, "one SavedModel folder, or --graph, or --meta_graph, is wanted");
     return load_tagged(rest->v[0], v->tag_set, &o, out, err);
 }

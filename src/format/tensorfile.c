@@ -162,8 +162,10 @@ tn_code tn_tensor_save(const char *path, const tn_tensor *t, tn_error *err)
 {
     tn_buf bytes = {0};
     tn_code code = t->dtype == TN_STRING ? tn_tensor_to_json(t, &bytes, err) : tn_npy_encode(t, &bytes, err);
-    if (code == TN_OK) code = tn_file_write(path, bytes.data, bytes.n, err);
+    if (code == TN_OK)
+        code = tn_file_write(path, bytes.data, bytes.n, err);
+    else
+        tn_wrap(err, "%s", path);
     tn_buf_free(&bytes);
-    if (code != TN_OK) tn_wrap(err, "%s", path);
     return code;
 }

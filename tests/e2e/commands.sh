@@ -89,6 +89,12 @@ fails "a model that has lost its variables" "uninitialized value.*there is no fo
 fails "asked by predict" "uninitialized value.*there is no folder lost/variables" "$T" predict lost --input x=1
 fails "a graph without its checkpoint" "no --checkpoint gives it one" "$T" run --meta_graph on/m2.meta $feeds --fetch loss:0
 printf '\377\n' | "$T" predict "$HERE/../golden/models/half_plus_two/saved_model/1" --stdin > out 2> err; grep -q 'ufffd' out && iconv -f UTF-8 -t UTF-8 out > /dev/null; ok "an error's JSON is text, too"
+for end in index meta data-00000-of-00001; do
+    fails "a checkpoint's file: $end" "named without the end: --checkpoint=on/m2" "$T" run --meta_graph on/m2.meta --checkpoint on/m2.$end --fetch loss:0
+done
+fails "a checkpoint's folder" "a folder; which checkpoints are there: turnery show on" "$T" run --meta_graph on/m2.meta --checkpoint on --fetch loss:0
+fails "a MetaGraph is no graph" "given by --meta_graph" "$T" run --graph on/m2.meta --fetch loss:0
+fails "a file is no model" "file: a file; a model is the folder" "$T" predict file --input 1
 fails "what is not initialised is not saved" "no value" "$T" run --meta_graph on/m2.meta --target save/Const --save on/m3
 
 "$T" bench mine.c --steps 5 --blocks 2 --threads 1 --json > out 2> err && json out && [ "$(wc -l < out)" = 1 ]; ok "bench"
