@@ -152,6 +152,12 @@ static void from_floats(tn_dtype t, int n, const float *in, void *out)
         tn_narrow(t, n, in, out);
 }
 
+/* What is the same for all elements is spread no further than there are any. */
+static int64_t longest_block(const tn_pw_program *p)
+{
+    return TN_MIN(p->count, TN_BLOCK);
+}
+
 static const float *input_block(const tn_pw_program *p, int i, const void *data, int64_t at, int n,
                                 bool first, float *buf)
 {
@@ -163,7 +169,7 @@ static const float *input_block(const tn_pw_program *p, int i, const void *data,
         float one;
         if (!first) return buf;
         to_floats(t, 1, data, &one);
-        tn_spread(4, &one, TN_BLOCK, buf);
+        tn_spread(4, &one, longest_block(p), buf);
         return buf;
     }
     to_floats(t, n, tn_walk_fetch(p->rank, p->dim, stride, (int)tn_dtype_size(t), data, at, n, true, raw),
@@ -189,7 +195,7 @@ static const float *source(const tn_pw_program *p, blocks *b, operand_blocks *o,
     case 0xc0: return o->out[i];
     default:
         if (!o->imm_set[arg] || memcmp(&o->imm_value[arg], &p->imm[i], sizeof(float)) != 0) {
-            tn_spread(4, &p->imm[i], TN_BLOCK, o->imm[arg]);
+            tn_spread(4, &p->imm[i], longest_block(p), o->imm[arg]);
             o->imm_value[arg] = p->imm[i];
             o->imm_set[arg] = true;
         }

@@ -124,7 +124,7 @@ const void *tn_walk_fetch(int rank, const int64_t *dim, const int64_t *stride, i
 {
     if (tn_walk_dense(rank, dim, stride)) return (const char *)data + at * size;
     if (tn_walk_scalar(rank, stride)) {
-        if (first) tn_spread(size, data, TN_BLOCK, buf);
+        if (first) tn_spread(size, data, TN_MIN(dim[0], TN_BLOCK), buf);
         return buf;
     }
     const bool same = rank == 2 && stride[0] == 0 && dim[1] <= TN_BLOCK;
