@@ -53,7 +53,7 @@ void tn_buf_utf8(tn_buf *b, uint32_t c)
 bool tn_utf8_valid(tn_view s)
 {
     while (s.n) {
-        size_t step = tn_utf8_step(s);
+        size_t step = (unsigned char)*s.p < 0x80 ? 1 : tn_utf8_step(s);
         if (step == 0) return false;
         s = (tn_view){s.p + step, s.n - step};
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * coding.c - numbers as bytes: varints and little-endian words.
+ * coding.c - numbers as bytes: varints. Words, and varints of one byte, are in the header.
  */
 #include "wire.h"
 
@@ -22,7 +22,7 @@ size_t tn_varint_put(void *p, uint64_t v)
     return n;
 }
 
-bool tn_varint_get(tn_view *in, uint64_t *v)
+bool tn_varint_get_long(tn_view *in, uint64_t *v)
 {
     uint64_t sum = 0;
     size_t most = TN_MIN(in->n, TN_VARINT_MOST);
@@ -35,28 +35,4 @@ bool tn_varint_get(tn_view *in, uint64_t *v)
         return true;
     }
     return false;
-}
-
-uint32_t tn_get32(const void *p)
-{
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-uint64_t tn_get64(const void *p)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-void tn_put32(void *p, uint32_t v)
-{
-    memcpy(p, &v, sizeof v);
-}
-
-void tn_put64(void *p, uint64_t v)
-{
-    memcpy(p, &v, sizeof v);
 }

@@ -143,6 +143,7 @@ typedef struct tn_proto_message {
     const char *name; /* "tensorflow.NodeDef"; NULL: a map's entry */
     const tn_proto_field *fields;
     size_t n, size; /* fields; bytes of the struct */
+    uint16_t many, maps; /* of the fields: repeated ones, maps among them */
 } tn_proto_message;
 
 /* TN_PROTO(NodeDef): its table. */

@@ -2,8 +2,8 @@
  *
  * proto_decode.c - protobuf's binary form -> structs in an arena.
  *
- * Every message is gone through twice: the first time its fields are counted, so that arrays are taken
- * once and whole, the second time they are stored. Nested messages are not entered when counting, so a
+ * A message with repeated fields is gone through twice: the first time they are counted, so that arrays are
+ * taken once and whole, the second time all fields are stored. Nested messages are not entered when counting, so a
  * byte is looked at no more than twice as a field and as often as messages around it are skipped: once.
  *
  * Invariants: nothing is read outside the input; memory comes from the pool and so is bounded by the
@@ -120,7 +120,7 @@ static tn_code decode_message(reader *r, const frame *up, const tn_proto_message
 
 /* What is unknown of a message: a view of the input while it is in one piece, else a copy. */
 typedef struct unknown {
-    size_t total; /* bytes of it in this input */
+    size_t total; /* bytes of it in this input, at most */
     char *copy;
 } unknown;
 
@@ -260,12 +260,14 @@ static tn_code decode_message(reader *r, const frame *up, const tn_proto_message
         return fail(r, up ? up : &at, in.p, TN_RESOURCE_EXHAUSTED, "messages are nested too deep");
     uint64_t counts[TN_PROTO_MOST_FIELDS];
     uint32_t before[TN_PROTO_MOST_FIELDS];
-    size_t unknown_total = 0;
-    memset(counts, 0, m->n * sizeof *counts);
-    count_entries(m, out, before);
-    TN_TRY(count_fields(r, &at, in, counts, &unknown_total));
+    size_t unknown_total = m->many ? 0 : in.n;
+    if (m->maps) count_entries(m, out, before);
+    if (m->many) {
+        memset(counts, 0, m->n * sizeof *counts);
+        TN_TRY(count_fields(r, &at, in, counts, &unknown_total));
+    }
     TN_TRY(store_fields(r, &at, in, counts, unknown_total, out));
-    for (size_t i = 0; i < m->n; i++) {
+    for (size_t i = 0; m->maps && i < m->n; i++) {
         const tn_proto_field *f = &m->fields[i];
         if (f->label != TN_PROTO_MAP) continue;
         if (!tn_proto_map_finish(f->sub, tn_proto_slot(f, out), before[i], &r->pool))

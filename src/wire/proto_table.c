@@ -60,8 +60,23 @@
 #define END(T) {0}};
 #include "messages.def"
 
-#define MESSAGE(T, full)                                                                                \
-    const tn_proto_message tn_proto_##T = {full, fields_##T, TN_COUNT(fields_##T) - 1, sizeof(tn_##T)}; \
+#define LABEL_ONE(many, map) 0
+#define LABEL_MANY(many, map) many
+#define LABEL_MAP(many, map) map
+#define MESSAGE(T, full) enum { many_##T = 0
+#define ENTRY(T) MESSAGE(T, )
+#define FIELD(T, number, name, label, kind, of) + LABEL_##label(1, 1)
+#define END(T) };
+#include "messages.def"
+#define MESSAGE(T, full) enum { maps_##T = 0
+#define ENTRY(T) MESSAGE(T, )
+#define FIELD(T, number, name, label, kind, of) + LABEL_##label(0, 1)
+#define END(T) };
+#include "messages.def"
+
+#define MESSAGE(T, full)                                                                                  \
+    const tn_proto_message tn_proto_##T = {full,           fields_##T, TN_COUNT(fields_##T) - 1,          \
+                                           sizeof(tn_##T), many_##T,   maps_##T};                         \
     _Static_assert(TN_COUNT(fields_##T) - 1 <= TN_PROTO_MOST_FIELDS, "too many rows in " #T);
 #define ENTRY(T) MESSAGE(T, NULL)
 #include "messages.def"
@@ -89,7 +104,8 @@ const tn_proto_message *tn_proto_named(tn_view full_name)
 
 const tn_proto_field *tn_proto_field_numbered(const tn_proto_message *m, uint32_t number)
 {
-    size_t low = 0, high = m->n;
+    size_t low = 0, high = m->n, likely = (size_t)number - 1;
+    if (likely < m->n && m->fields[likely].number == number) return &m->fields[likely]; /* numbers without gaps */
     while (low < high) {
         size_t middle = (low + high) / 2;
         if (m->fields[middle].number < number)
@@ -126,11 +142,7 @@ bool tn_proto_value_named(const tn_proto_enum *e, tn_view name, int32_t *number)
 
 /* ---- kinds ---- */
 
-typedef struct kind_row {
-    uint8_t size; /* bytes of a C value */
-    uint8_t wire;
-} kind_row;
-static const kind_row kinds[] = {
+const tn_proto_kind_row tn_proto_kinds[] = {
     [TN_PROTO_INT32] = {4, TN_WIRE_VARINT},
     [TN_PROTO_INT64] = {8, TN_WIRE_VARINT},
     [TN_PROTO_UINT32] = {4, TN_WIRE_VARINT},
@@ -146,13 +158,3 @@ static const kind_row kinds[] = {
     [TN_PROTO_SUB] = {sizeof(void *), TN_WIRE_BYTES},
 };
 _Static_assert(sizeof(bool) == 1, "a bool is a byte");
-
-size_t tn_proto_item_size(const tn_proto_field *f)
-{
-    return f->kind == TN_PROTO_SUB ? f->sub->size : kinds[f->kind].size;
-}
-
-tn_wire_type tn_proto_wire(const tn_proto_field *f)
-{
-    return (tn_wire_type)kinds[f->kind].wire;
-}

@@ -14,9 +14,22 @@ typedef struct tn_proto_any_list {
     uint32_t n, cap;
 } tn_proto_any_list;
 
-size_t tn_proto_item_size(const tn_proto_field *f);  /* bytes of one item of the field when repeated */
-tn_wire_type tn_proto_wire(const tn_proto_field *f); /* of one unpacked item */
+typedef struct tn_proto_kind_row {
+    uint8_t size; /* bytes of a C value */
+    uint8_t wire;
+} tn_proto_kind_row;
+extern const tn_proto_kind_row tn_proto_kinds[];
 
+/* Bytes of one item of the field when repeated. */
+static inline size_t tn_proto_item_size(const tn_proto_field *f)
+{
+    return f->kind == TN_PROTO_SUB ? f->sub->size : tn_proto_kinds[f->kind].size;
+}
+/* Of one unpacked item. */
+static inline tn_wire_type tn_proto_wire(const tn_proto_field *f)
+{
+    return (tn_wire_type)tn_proto_kinds[f->kind].wire;
+}
 static inline void *tn_proto_slot(const tn_proto_field *f, const void *message)
 {
     return (char *)message + f->offset;

@@ -18,14 +18,38 @@
 #define TN_VARINT_MOST 10
 size_t tn_varint_size(uint64_t v);
 size_t tn_varint_put(void *p, uint64_t v);     /* bytes written, at most TN_VARINT_MOST */
-bool tn_varint_get(tn_view *in, uint64_t *v);  /* takes it off the front; false: cut short or too long */
+bool tn_varint_get_long(tn_view *in, uint64_t *v);
+/* Takes it off the front; false: cut short or too long. */
+static inline bool tn_varint_get(tn_view *in, uint64_t *v)
+{
+    if (!in->n || (uint8_t)*in->p >= 0x80) return tn_varint_get_long(in, v);
+    *v = (uint8_t)*in->p;
+    *in = (tn_view){in->p + 1, in->n - 1};
+    return true;
+}
 static inline uint64_t tn_zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }
 static inline int64_t tn_unzigzag(uint64_t v) { return (int64_t)(v >> 1) ^ -(int64_t)(v & 1); }
 /* Little endian, any alignment. */
-uint32_t tn_get32(const void *p);
-uint64_t tn_get64(const void *p);
-void tn_put32(void *p, uint32_t v);
-void tn_put64(void *p, uint64_t v);
+static inline uint32_t tn_get32(const void *p)
+{
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+static inline uint64_t tn_get64(const void *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+static inline void tn_put32(void *p, uint32_t v)
+{
+    memcpy(p, &v, sizeof v);
+}
+static inline void tn_put64(void *p, uint64_t v)
+{
+    memcpy(p, &v, sizeof v);
+}
 
 /* CRC-32C (Castagnoli) of crc's bytes followed by these; start with 0. */
 uint32_t tn_crc32c(uint32_t crc, const void *p, size_t n);
