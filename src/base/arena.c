@@ -61,7 +61,7 @@ void tn_arena_reset(tn_arena *a)
 
 /* A new chunk with room for n. A large allocation gets a chunk of its own, put behind the newest, whose
  * room stays in use. */
-static chunk *add_chunk(tn_arena *a, size_t n)
+static __attribute__((noinline)) chunk *add_chunk(tn_arena *a, size_t n)
 {
     bool own = n > a->next_size / 2;
     size_t size = own ? sizeof(chunk) + n : a->next_size;

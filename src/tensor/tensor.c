@@ -2,12 +2,13 @@
  *
  * tensor.c - counted buffers and tensors: made, shared, copied, compared. Elements are element.c's.
  *
- * Invariants: a buffer from tn_buffer_new is one block, its bytes HEADER behind its head; elements that
+ * Invariants: a buffer from tn_buffer_new is one block, its bytes aligned behind its head; elements that
  * own something (strings, variants) are zeroed before anything can fail, so that unref is always right.
  */
 #include "tensor.h"
 
 #define HEADER 64 /* the buffer's head, padded so that the bytes behind it are aligned */
+#define SMALL 512
 _Static_assert(sizeof(tn_buffer) <= HEADER, "the head must fit");
 
 /* ==== variants ==== */
@@ -25,17 +26,28 @@ void tn_variant_unref(tn_variant *v)
 
 /* ==== buffers ==== */
 
+/* The head of a buffer with `*data` aligned. Aligned memory costs the allocator much more than what is a little
+ * larger than needed. */
+static tn_buffer *take_memory(size_t size, void **data)
+{
+    const bool is_small = size <= SMALL;
+    char *p = is_small ? tn_malloc(size + 2 * HEADER) : tn_aligned_alloc(size + HEADER);
+    *data = is_small ? (void *)(((uintptr_t)p + 2 * HEADER - 1) / HEADER * HEADER) : p + HEADER;
+    return (tn_buffer *)p;
+}
+
 tn_buffer *tn_buffer_new(size_t size, tn_error *err)
 {
     tn_charge charge = {NULL, 0};
+    void *data;
     bool ok = size < SIZE_MAX / 2 && tn_charge_add(&charge, size + HEADER);
-    tn_buffer *b = ok ? tn_aligned_alloc(size + HEADER) : NULL;
+    tn_buffer *b = ok ? take_memory(size, &data) : NULL;
     if (!b) {
         tn_charge_drop(&charge);
         tn_no_memory(err, size);
         return NULL;
     }
-    *b = (tn_buffer){.data = (char *)b + HEADER, .size = size, .charge = charge};
+    *b = (tn_buffer){.data = data, .size = size, .charge = charge};
     atomic_init(&b->refs, 1);
     return b;
 }
