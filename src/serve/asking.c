@@ -368,7 +368,7 @@ bool tn_ask_is_short(tn_ask *a)
 
 static void compute_and_tell(tn_ask *a)
 {
-    tn_error err = {.code = TN_OK};
+    tn_error err; /* large, and set by what fails */
     tn_code code = tn_ask_may_go_on(a, &err);
     if (code == TN_OK) code = tn_ask_compute(a, &err);
     a->done(a, code, &err);
@@ -383,7 +383,7 @@ static void run_task(tn_task *t)
 
 void tn_ask_start(tn_ask *a, tn_pool *pool)
 {
-    tn_error err = {.code = TN_OK};
+    tn_error err;
     tn_code code = tn_ask_ready(a, &err);
     if (code != TN_OK) {
         a->done(a, code, &err);

@@ -180,7 +180,7 @@ static tn_code decode(grpc_turn *g, tn_error *err)
 /* Where it may run is the pool, or here. */
 static void ask(grpc_turn *g, tn_pool *pool)
 {
-    tn_error err = {.code = TN_OK};
+    tn_error err; /* large, and set by what fails */
     tn_buf none = {0};
     tn_code code = decode(g, &err);
     if (code == TN_OK) code = g->method->begin(&g->turn, g->request, &err);
