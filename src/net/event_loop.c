@@ -209,9 +209,10 @@ static void run_later(tn_loop *l)
 
 /* ---- the thread ---- */
 
-/* Milliseconds until the next timer, rounded up so that it is not asked for in vain. */
+/* Milliseconds until the next timer, rounded up so that it is not asked for in vain. Without a thread nobody waits. */
 static int patience(const tn_loop *l)
 {
+    if (!l->running) return 0;
     if (!l->n_timers) return -1;
     int64_t left = l->heap[0]->at - tn_now_us();
     return left <= 0 ? 0 : left >= (int64_t)60000000 ? 60000 : (int)((left + 999) / 1000);
@@ -219,26 +220,29 @@ static int patience(const tn_loop *l)
 
 /* A machine that sleeps takes longer to wake than a short call to answer: where calls follow one another closely, it
  * pays to look again for a moment. Where it did not pay, it is tried less and less often. */
-static int look_again(tn_loop *l, int wait)
+static int look_again(tn_loop *l)
 {
+    int64_t until = 0;
+    int n;
+    if (!l->running) return 0;
     if (l->passed < l->to_pass) {
         l->passed++;
         return 0;
     }
-    int64_t until = tn_now_us() + (wait < 0 ? SPIN_US : TN_MIN((int64_t)wait * 1000, SPIN_US));
-    int n;
-    do {
-        n = epoll_wait(l->epoll, l->batch, BATCH, 0);
-    } while (n == 0 && tn_now_us() < until);
+    while ((n = epoll_wait(l->epoll, l->batch, BATCH, 0)) == 0) {
+        int64_t now = tn_now_us();
+        if (!until) until = l->n_timers ? TN_MIN(now + SPIN_US, l->heap[0]->at) : now + SPIN_US;
+        if (now >= until) break;
+    }
     l->passed = 0;
     l->to_pass = n > 0 ? 0 : TN_MIN(2 * l->to_pass + 1, MOST_PASSED);
     return n;
 }
 
-static void round_of(tn_loop *l, int wait)
+static void round_of(tn_loop *l)
 {
-    l->n_batch = look_again(l, wait);
-    if (l->n_batch <= 0) l->n_batch = epoll_wait(l->epoll, l->batch, BATCH, wait);
+    l->n_batch = look_again(l);
+    if (l->n_batch <= 0) l->n_batch = epoll_wait(l->epoll, l->batch, BATCH, patience(l));
     for (l->at = 0; l->at < l->n_batch;) {
         struct epoll_event e = l->batch[l->at++];
         tn_watch *w = e.data.ptr;
@@ -252,14 +256,14 @@ static void round_of(tn_loop *l, int wait)
 
 void tn_loop_round(tn_loop *l)
 {
-    round_of(l, 0);
+    round_of(l);
 }
 
 static void *run(void *payload)
 {
     tn_loop *l = payload;
     atomic_store_explicit(&l->self, pthread_self(), memory_order_relaxed);
-    while (!l->stopping) round_of(l, patience(l));
+    while (!l->stopping) round_of(l);
     return NULL;
 }
 

@@ -216,10 +216,9 @@ bool tn_grpc_call_header(tn_grpc_call *c, tn_view name, tn_view value)
         refuse(c, TN_RESOURCE_EXHAUSTED, "received metadata size exceeds limit");
         return c->headers_size <= 4 * limit;
     }
-    bool ok;
     size_t i = 0;
-    while (i < TN_COUNT(known) && !tn_view_eq(name, known[i].name)) i++;
-    ok = i < TN_COUNT(known) ? known[i].take(c, value) : keep_header(c, name, value);
+    while (i < TN_COUNT(known) && (name.n != known[i].name.n || memcmp(name.p, known[i].name.p, name.n) != 0)) i++;
+    bool ok = i < TN_COUNT(known) ? known[i].take(c, value) : keep_header(c, name, value);
     if (!ok) refuse(c, TN_RESOURCE_EXHAUSTED, "the server has no memory for the call's metadata");
     return true;
 }

@@ -26,9 +26,11 @@
 static const uint8_t farewell[8] = "goodbye";
 static const uint8_t alive[8] = "alive?";
 
-static tn_grpc_call *call_of(nghttp2_session *session, int32_t stream)
+/* Most often it is the newest. */
+static tn_grpc_call *call_of(const tn_grpc_conn *c, int32_t stream)
 {
-    return stream ? nghttp2_session_get_stream_user_data(session, stream) : NULL;
+    if (c->calls && c->calls->stream == stream) return c->calls;
+    return stream ? nghttp2_session_get_stream_user_data(c->h2.session, stream) : NULL;
 }
 
 /* ---- limits ---- */
@@ -94,8 +96,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_n,
                      const uint8_t *value, size_t value_n, uint8_t flags, void *payload)
 {
-    (void)flags, (void)payload;
-    tn_grpc_call *call = call_of(session, frame->hd.stream_id);
+    (void)session, (void)flags;
+    tn_grpc_call *call = call_of(payload, frame->hd.stream_id);
     if (!call || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     tn_view n = {(const char *)name, name_n}, v = {(const char *)value, value_n};
     return tn_grpc_call_header(call, n, v) ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -103,8 +105,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *p, size_t n, void *payload)
 {
-    (void)flags, (void)payload;
-    tn_grpc_call *call = call_of(session, stream);
+    (void)session, (void)flags;
+    tn_grpc_call *call = call_of(payload, stream);
     if (call) tn_grpc_call_data(call, (tn_view){(const char *)p, n});
     return 0;
 }
@@ -131,7 +133,8 @@ static void on_ping(tn_grpc_conn *c, const nghttp2_ping *ping)
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *payload)
 {
     tn_grpc_conn *c = payload;
-    tn_grpc_call *call = call_of(session, frame->hd.stream_id);
+    tn_grpc_call *call = call_of(c, frame->hd.stream_id);
+    (void)session;
     bool last = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
@@ -178,8 +181,8 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 
 static int on_closed(nghttp2_session *session, int32_t stream, uint32_t code, void *payload)
 {
-    (void)code, (void)payload;
-    tn_grpc_call *call = call_of(session, stream);
+    (void)session, (void)code;
+    tn_grpc_call *call = call_of(payload, stream);
     if (call) tn_grpc_call_closed(call);
     return 0;
 }

@@ -2,7 +2,7 @@
  *
  * http2.c - an HTTP/2 connection: moves bytes between a socket, plain or TLS, and an nghttp2 session.
  *
- * One recv for what has come, one sendmsg for all frames it led to: frames are gathered in the room the loop's
+ * One recv for what has come, one send for all frames it led to: frames are gathered in the room the loop's
  * connections share, large payloads by reference. What the socket does not take is copied to `rest`, at most ROUND
  * bytes, and nothing more is taken from the session before that is gone: a slow reader costs no more memory here.
  */
@@ -154,7 +154,8 @@ static ssize_t write_plain(tn_h2 *h, struct iovec *v, int n)
         return sum;
     }
     for (;;) {
-        ssize_t took = sendmsg(h->watch.fd, &m, MSG_NOSIGNAL);
+        ssize_t took = n == 1 ? send(h->watch.fd, v->iov_base, v->iov_len, MSG_NOSIGNAL)
+                              : sendmsg(h->watch.fd, &m, MSG_NOSIGNAL);
         if (took >= 0) return took;
         if (errno == EINTR) continue;
         if (errno != EAGAIN && errno != EWOULDBLOCK) tn_h2_break(h, "the peer has gone");
