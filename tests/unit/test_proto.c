@@ -87,6 +87,14 @@ static void rows_are_tensorflows(void **state)
             assert_ptr_equal(tn_proto_field_numbered(m, f->number), f);
             assert_ptr_equal(tn_proto_field_named(m, tn_view_of(f->name)), f);
         }
+        size_t many = 0, maps = 0;
+        for (size_t k = 0; k < m->n; k++) {
+            many += m->fields[k].label != TN_PROTO_ONE;
+            maps += m->fields[k].label == TN_PROTO_MAP;
+        }
+        assert_int_equal(m->many, many);
+        assert_int_equal(m->maps, maps);
+        assert_null(tn_proto_field_numbered(m, 0));
         assert_null(tn_proto_field_numbered(m, 5555));
         assert_ptr_equal(tn_proto_named(tn_view_of(m->name)), m);
     }
@@ -360,6 +368,15 @@ static void unknown_fields_are_kept(void **state)
     assert_int_equal(v->producer, 2);
     assert_ok(TN_ENCODE(VersionDef, v, &out, &err), &err);
     assert_true(tn_view_is(view_of(&out), "\x08\x02\x0a\x01x"));
+    /* in three pieces, in a message that has no repeated fields */
+    tn_Int64Value *n;
+    tn_buf_clear(&out);
+    assert_ok(TN_DECODE(Int64Value, TN_VIEW("\x10\x05\x08\x81\x01\x1a\x01y\x08\x07\x20\x06"), a, &n, &err), &err);
+    assert_int_equal(n->value, 7);
+    assert_ok(TN_ENCODE(Int64Value, n, &out, &err), &err);
+    assert_true(tn_view_is(view_of(&out), "\x08\x07\x10\x05\x1a\x01y\x20\x06"));
+    assert_int_equal(TN_DECODE(Int64Value, TN_VIEW("\x08\x07\x10"), a, &n, &err), TN_DATA_LOSS);
+    assert_string_equal(err.message, "google.protobuf.Int64Value: a varint is cut short or too long at byte 2");
     tn_buf_free(&out);
     tn_arena_free(a);
 }
