@@ -244,7 +244,12 @@ static void tensors_begin_zeroed_and_aligned(void **state)
         for (size_t i = 0; i < tn_tensor_bytes(x); i++) assert_int_equal(((char *)x->data)[i], 0);
         tn_tensor_unref(x);
     }
-    tn_tensor_unref(make(TN_FLOAT, TN_SHAPE(0)));
+    for (int64_t n = 0; n < 1100; n++) {
+        tn_tensor *x = make(TN_UINT8, TN_SHAPE(n));
+        assert_int_equal((uintptr_t)tn_tensor_data(x) % 64, 0);
+        memset(x->data, 1, (size_t)n);
+        tn_tensor_unref(x);
+    }
     tn_tensor_unref(NULL);
 }
 
