@@ -75,7 +75,7 @@ static void keep_record(tn_grpc_call *c)
     tn_grpc_worker *w = c->worker;
     tn_grpc_outs_free(c);
     tn_buf_free(&c->more);
-    atomic_fetch_sub(&w->server->memory, c->charged);
+    if (c->charged) atomic_fetch_sub(&w->server->memory, c->charged);
     tn_grpc_reader_reset(&c->reader);
     tn_buf_clear(&c->status);
     if (w->n_free >= FREE_CALLS || tn_arena_used(c->arena) > ARENA_KEPT) {
