@@ -35,13 +35,7 @@ static tn_code read_run(tn_run *r, tn_error *err)
     return code;
 }
 
-const tn_op tn_op_ReadFile = {
-    .name = "ReadFile",
-    .sig = "filename:string -> contents:string;",
-    .infer = tn_infer_scalar,
-    .run = read_run,
-    .flags = TN_STATEFUL,
-};
+TN_STATE_OP(ReadFile, read_run, tn_infer_scalar, 0, 0, "filename:string -> contents:string;");
 
 static tn_code write_run(tn_run *r, tn_error *err)
 {
@@ -51,13 +45,7 @@ static tn_code write_run(tn_run *r, tn_error *err)
     return tn_files_write(tn_run_files(r), r->name, path, bytes, false, err);
 }
 
-const tn_op tn_op_WriteFile = {
-    .name = "WriteFile",
-    .sig = "filename:string contents:string -> ;",
-    .infer = tn_infer_none,
-    .run = write_run,
-    .flags = TN_STATEFUL | TN_EFFECT,
-};
+TN_STATE_OP(WriteFile, write_run, tn_infer_none, TN_EFFECT, 0, "filename:string contents:string -> ;");
 
 /* ==== MatchingFiles ==== */
 
@@ -92,14 +80,7 @@ static tn_code vector_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
-const tn_op tn_op_MatchingFiles = {
-    .name = "MatchingFiles",
-    .sig = "pattern:string -> filenames:string;",
-    .infer = vector_infer,
-    .run = matching_run,
-    .flags = TN_STATEFUL,
-    .dynamic = TN_BIT(0),
-};
+TN_STATE_OP(MatchingFiles, matching_run, vector_infer, 0, TN_BIT(0), "pattern:string -> filenames:string;");
 
 /* ==== ImmutableConst ==== a file's first bytes as they are */
 
@@ -135,13 +116,8 @@ static tn_code constant_run(tn_run *r, tn_error *err)
     return code;
 }
 
-const tn_op tn_op_ImmutableConst = {
-    .name = "ImmutableConst",
-    .sig = "-> tensor:dtype; dtype:type shape:shape memory_region_name:string",
-    .infer = constant_infer,
-    .run = constant_run,
-    .flags = TN_STATEFUL,
-};
+TN_STATE_OP(ImmutableConst, constant_run, constant_infer, 0, 0,
+            "-> tensor:dtype; dtype:type shape:shape memory_region_name:string");
 
 /* ==== GenerateVocabRemapping ==== where each of some lines of one file stands in another */
 
@@ -245,11 +221,6 @@ static tn_code remap_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
-const tn_op tn_op_GenerateVocabRemapping = {
-    .name = "GenerateVocabRemapping",
-    .sig = "new_vocab_file:string old_vocab_file:string -> remapping:int64 num_present:int32; "
-           "new_vocab_offset:int>=0 num_new_vocab:int>=0 old_vocab_size:int>=-1=-1",
-    .infer = remap_infer,
-    .run = remap_run,
-    .flags = TN_STATEFUL | TN_NO_GRADIENT,
-};
+TN_STATE_OP(GenerateVocabRemapping, remap_run, remap_infer, TN_NO_GRADIENT, 0,
+            "new_vocab_file:string old_vocab_file:string -> remapping:int64 num_present:int32; "
+            "new_vocab_offset:int>=0 num_new_vocab:int>=0 old_vocab_size:int>=-1=-1");

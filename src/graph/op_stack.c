@@ -49,22 +49,10 @@ static tn_code new_run(tn_run *r, tn_error *err)
     return tn_run_new_resource(r, 0, &s->base, err);
 }
 
-const tn_op tn_op_StackV2 = {
-    .name = "StackV2",
-    .sig = "max_size:int32 -> handle:resource; elem_type:type stack_name:string=\"\"",
-    .infer = tn_infer_scalar,
-    .run = new_run,
-    .flags = TN_STATEFUL | TN_NO_GRADIENT,
-    .dynamic = TN_BIT(0),
-};
-const tn_op tn_op_Stack = {
-    .name = "Stack",
-    .sig = "-> handle:&string; elem_type:type stack_name:string=\"\"",
-    .infer = tn_infer_scalar,
-    .run = new_run,
-    .flags = TN_STATEFUL | TN_NO_GRADIENT,
-    .dynamic = TN_BIT(0),
-};
+TN_STATE_OP(StackV2, new_run, tn_infer_scalar, TN_NO_GRADIENT, TN_BIT(0),
+            "max_size:int32 -> handle:resource; elem_type:type stack_name:string=\"\"");
+TN_STATE_OP(Stack, new_run, tn_infer_scalar, TN_NO_GRADIENT, TN_BIT(0),
+            "-> handle:&string; elem_type:type stack_name:string=\"\"");
 
 static tn_code stack_of(const tn_run *r, stack **out, tn_error *err)
 {
@@ -107,22 +95,10 @@ static tn_code push_run(tn_run *r, tn_error *err)
     return tn_run_output_share(r, 0, s->v[s->n - 1], err);
 }
 
-const tn_op tn_op_StackPushV2 = {
-    .name = "StackPushV2",
-    .sig = "handle:resource elem:T -> output:T; T:type swap_memory:bool=false",
-    .infer = push_infer,
-    .run = push_run,
-    .flags = TN_STATEFUL | TN_EFFECT,
-    .dynamic = TN_BIT(0),
-};
-const tn_op tn_op_StackPush = {
-    .name = "StackPush",
-    .sig = "handle:&string elem:T -> output:T; T:type swap_memory:bool=false",
-    .infer = push_infer,
-    .run = push_run,
-    .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
-    .dynamic = TN_BIT(0),
-};
+TN_STATE_OP(StackPushV2, push_run, push_infer, TN_EFFECT, TN_BIT(0),
+            "handle:resource elem:T -> output:T; T:type swap_memory:bool=false");
+TN_STATE_OP(StackPush, push_run, push_infer, TN_EFFECT | TN_NO_GRADIENT, TN_BIT(0),
+            "handle:&string elem:T -> output:T; T:type swap_memory:bool=false");
 
 static tn_code pop_run(tn_run *r, tn_error *err)
 {
@@ -139,22 +115,10 @@ static tn_code pop_run(tn_run *r, tn_error *err)
     return code;
 }
 
-const tn_op tn_op_StackPopV2 = {
-    .name = "StackPopV2",
-    .sig = "handle:resource -> elem:elem_type; elem_type:type",
-    .infer = tn_infer_none,
-    .run = pop_run,
-    .flags = TN_STATEFUL | TN_EFFECT,
-    .dynamic = TN_BIT(0),
-};
-const tn_op tn_op_StackPop = {
-    .name = "StackPop",
-    .sig = "handle:&string -> elem:elem_type; elem_type:type",
-    .infer = tn_infer_none,
-    .run = pop_run,
-    .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
-    .dynamic = TN_BIT(0),
-};
+TN_STATE_OP(StackPopV2, pop_run, tn_infer_none, TN_EFFECT, TN_BIT(0),
+            "handle:resource -> elem:elem_type; elem_type:type");
+TN_STATE_OP(StackPop, pop_run, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT, TN_BIT(0),
+            "handle:&string -> elem:elem_type; elem_type:type");
 
 static tn_code close_run(tn_run *r, tn_error *err)
 {
@@ -165,17 +129,5 @@ static tn_code close_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-const tn_op tn_op_StackCloseV2 = {
-    .name = "StackCloseV2",
-    .sig = "handle:resource -> ;",
-    .infer = tn_infer_none,
-    .run = close_run,
-    .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
-};
-const tn_op tn_op_StackClose = {
-    .name = "StackClose",
-    .sig = "handle:&string -> ;",
-    .infer = tn_infer_none,
-    .run = close_run,
-    .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
-};
+TN_STATE_OP(StackCloseV2, close_run, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT, 0, "handle:resource -> ;");
+TN_STATE_OP(StackClose, close_run, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT, 0, "handle:&string -> ;");

@@ -56,16 +56,10 @@ tn_code tn_array_new_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-const tn_op tn_op_TensorArrayV3 = {
-    .name = "TensorArrayV3",
-    .sig = "size:int32 -> handle:resource flow:float; dtype:type element_shape:shape=unknown "
-           "dynamic_size:bool=false clear_after_read:bool=true identical_element_shapes:bool=false "
-           "tensor_array_name:string=\"\"",
-    .infer = tn_array_new_infer,
-    .run = tn_array_new_run,
-    .flags = TN_STATEFUL | TN_NO_GRADIENT,
-    .dynamic = TN_BIT(0),
-};
+TN_STATE_OP(TensorArrayV3, tn_array_new_run, tn_array_new_infer, TN_NO_GRADIENT, TN_BIT(0),
+            "size:int32 -> handle:resource flow:float; dtype:type element_shape:shape=unknown "
+            "dynamic_size:bool=false clear_after_read:bool=true identical_element_shapes:bool=false "
+            "tensor_array_name:string=\"\"");
 
 tn_code tn_array_gradient_infer(tn_infer *c, tn_error *err)
 {
@@ -92,23 +86,11 @@ tn_code tn_array_gradient_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-const tn_op tn_op_TensorArrayGradV3 = {
-    .name = "TensorArrayGradV3",
-    .sig = "handle:resource flow_in:float -> grad_handle:resource flow_out:float; source:string",
-    .infer = tn_array_gradient_infer,
-    .run = tn_array_gradient_run,
-    .flags = TN_STATEFUL | TN_NO_GRADIENT,
-    .dynamic = TN_BIT(0),
-};
-const tn_op tn_op_TensorArrayGradWithShape = {
-    .name = "TensorArrayGradWithShape",
-    .sig = "handle:resource flow_in:float shape_to_prepend:int32 -> grad_handle:resource flow_out:float; "
-           "source:string",
-    .infer = tn_array_gradient_infer,
-    .run = tn_array_gradient_run,
-    .flags = TN_STATEFUL | TN_NO_GRADIENT,
-    .dynamic = TN_BIT(0),
-};
+TN_STATE_OP(TensorArrayGradV3, tn_array_gradient_run, tn_array_gradient_infer, TN_NO_GRADIENT, TN_BIT(0),
+            "handle:resource flow_in:float -> grad_handle:resource flow_out:float; source:string");
+TN_STATE_OP(TensorArrayGradWithShape, tn_array_gradient_run, tn_array_gradient_infer, TN_NO_GRADIENT, TN_BIT(0),
+            "handle:resource flow_in:float shape_to_prepend:int32 -> grad_handle:resource flow_out:float; "
+            "source:string");
 
 typedef struct gradient_array {
     tn_node handle, flow;
@@ -536,13 +518,8 @@ tn_code tn_array_size_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-const tn_op tn_op_TensorArraySizeV3 = {
-    .name = "TensorArraySizeV3",
-    .sig = "handle:resource flow_in:float -> size:int32;",
-    .infer = tn_array_flow_infer,
-    .run = tn_array_size_run,
-    .flags = TN_STATEFUL | TN_NO_GRADIENT,
-};
+TN_STATE_OP(TensorArraySizeV3, tn_array_size_run, tn_array_flow_infer, TN_NO_GRADIENT, 0,
+            "handle:resource flow_in:float -> size:int32;");
 
 tn_code tn_array_close_run(tn_run *r, tn_error *err)
 {
@@ -552,10 +529,5 @@ tn_code tn_array_close_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-const tn_op tn_op_TensorArrayCloseV3 = {
-    .name = "TensorArrayCloseV3",
-    .sig = "handle:resource -> ;",
-    .infer = tn_infer_none,
-    .run = tn_array_close_run,
-    .flags = TN_STATEFUL | TN_EFFECT | TN_NO_GRADIENT,
-};
+TN_STATE_OP(TensorArrayCloseV3, tn_array_close_run, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT, 0,
+            "handle:resource -> ;");
