@@ -28,8 +28,6 @@
 
 /* tn_tensor_load: turnery.h. tn_tensor_save: by the tensor's dtype, whatever the name ends in: strings as
  * JSON, all others as npy. */
-tn_code tn_tensor_from_json(const tn_json *json, tn_tensor **out, tn_error *err); /* strings */
-tn_code tn_tensor_to_json(const tn_tensor *t, tn_buf *out, tn_error *err);        /* strings */
 
 /* ==== tensor bundles (bundle.c, bundle_read.c, bundle_write.c) ==== PREFIX.index and .data-00000-of-00001 */
 

@@ -65,7 +65,7 @@ static tn_code check_count(const tn_json *j, int level, const tn_shape *s, int64
     return TN_OK;
 }
 
-tn_code tn_tensor_from_json(const tn_json *json, tn_tensor **out, tn_error *err)
+static tn_code from_json(const tn_json *json, tn_tensor **out, tn_error *err)
 {
     tn_shape shape;
     tn_tensor *t;
@@ -116,7 +116,7 @@ static void put_level(tn_json_writer *w, const tn_tensor *t, int level, int64_t 
     tn_json_end(w, ']');
 }
 
-tn_code tn_tensor_to_json(const tn_tensor *t, tn_buf *out, tn_error *err)
+static tn_code to_json(const tn_tensor *t, tn_buf *out, tn_error *err)
 {
     int64_t at = 0;
     if (t->dtype != TN_STRING)
@@ -141,7 +141,7 @@ static tn_code decode_json(tn_view text, tn_tensor **out, tn_error *err)
     tn_arena *a = tn_arena_new(0);
     if (!a) return tn_no_memory(err, 0);
     tn_code code = tn_json_parse(text, a, &json, err);
-    if (code == TN_OK) code = tn_tensor_from_json(json, out, err);
+    if (code == TN_OK) code = from_json(json, out, err);
     tn_arena_free(a);
     return code;
 }
@@ -161,7 +161,7 @@ tn_code tn_tensor_load(const char *path, tn_tensor **out, tn_error *err)
 tn_code tn_tensor_save(const char *path, const tn_tensor *t, tn_error *err)
 {
     tn_buf bytes = {0};
-    tn_code code = t->dtype == TN_STRING ? tn_tensor_to_json(t, &bytes, err) : tn_npy_encode(t, &bytes, err);
+    tn_code code = t->dtype == TN_STRING ? to_json(t, &bytes, err) : tn_npy_encode(t, &bytes, err);
     if (code == TN_OK)
         code = tn_file_write(path, bytes.data, bytes.n, err);
     else

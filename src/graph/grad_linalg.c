@@ -56,7 +56,8 @@ tn_node tn_mat_solve(tn_builder *b, tn_node a, tn_node x, bool adjoint)
     return tn_op(b, "MatrixSolve", TN_INPUTS(a, x), TN_ATTRS(tn_attr_bool("adjoint", adjoint)));
 }
 
-tn_node tn_mat_scalars(tn_builder *b, tn_node x)
+/* x with two dimensions of 1 after its own. */
+static tn_node scalars(tn_builder *b, tn_node x)
 {
     tn_node y = tn_g2(b, "ExpandDims", x, tn_g_int(b, -1));
     return tn_g2(b, "ExpandDims", y, tn_g_int(b, -1));
@@ -75,7 +76,8 @@ static bool same_batch(tn_shape a, tn_shape b)
     return tn_shape_equal(&a, &b);
 }
 
-tn_node tn_mat_unbroadcast(tn_builder *b, tn_node dx, tn_node like, tn_node other)
+/* dx of a batch summed over what `like` was broadcast along, where the two batches may differ. */
+static tn_node unbroadcast(tn_builder *b, tn_node dx, tn_node like, tn_node other)
 {
     if (same_batch(tn_node_shape(like), tn_node_shape(other))) return dx;
     tn_node axes = tn_g2(b, "BroadcastGradientArgs", batch_shape(b, like), batch_shape(b, other));
@@ -107,7 +109,7 @@ static void set_inverse_times(tn_grad *g, tn_node factor)
 {
     tn_node inverse =
         tn_op(g->b, "MatrixInverse", TN_INPUTS(tn_grad_in(g, 0)), TN_ATTRS(tn_attr_bool("adjoint", true)));
-    tn_grad_set(g, 0, tn_g2(g->b, "Mul", tn_mat_scalars(g->b, factor), inverse));
+    tn_grad_set(g, 0, tn_g2(g->b, "Mul", scalars(g->b, factor), inverse));
 }
 
 tn_code tn_grad_determinant(tn_grad *g, tn_error *err)
@@ -150,8 +152,8 @@ tn_code tn_grad_triangular_solve(tn_grad *g, tn_error *err)
     tn_node a = tn_grad_in(g, 0), rhs = tn_grad_in(g, 1);
     tn_node db = tn_mat_triangular(g->b, a, tn_grad_dy(g, 0), lower, !adjoint);
     tn_node da = tn_mat_band(g->b, matrix_gradient(g, db), lower ? -1 : 0, lower ? 0 : -1);
-    tn_grad_set(g, 0, tn_mat_unbroadcast(g->b, da, a, rhs));
-    tn_grad_set(g, 1, tn_mat_unbroadcast(g->b, db, rhs, a));
+    tn_grad_set(g, 0, unbroadcast(g->b, da, a, rhs));
+    tn_grad_set(g, 1, unbroadcast(g->b, db, rhs, a));
     return TN_OK;
 }
 
@@ -176,8 +178,8 @@ tn_code tn_grad_banded_solve(tn_grad *g, tn_error *err)
     tn_node db = tn_op(g->b, "BandedTriangularSolve", TN_INPUTS(a, tn_grad_dy(g, 0)),
                        TN_ATTRS(tn_attr_bool("lower", lower), tn_attr_bool("adjoint", !adjoint)));
     tn_node da = bands_of(g, matrix_gradient(g, db), a, lower);
-    tn_grad_set(g, 0, tn_mat_unbroadcast(g->b, da, a, rhs));
-    tn_grad_set(g, 1, tn_mat_unbroadcast(g->b, db, rhs, a));
+    tn_grad_set(g, 0, unbroadcast(g->b, da, a, rhs));
+    tn_grad_set(g, 1, unbroadcast(g->b, db, rhs, a));
     return TN_OK;
 }
 

@@ -28,10 +28,6 @@ tn_node tn_mat_adjoint(tn_builder *b, tn_node x);
 tn_node tn_mat_band(tn_builder *b, tn_node x, int64_t lower, int64_t upper); /* -1: all */
 tn_node tn_mat_triangular(tn_builder *b, tn_node a, tn_node x, bool lower, bool adjoint);
 tn_node tn_mat_solve(tn_builder *b, tn_node a, tn_node x, bool adjoint);
-/* x with two dimensions of 1 after its own. */
-tn_node tn_mat_scalars(tn_builder *b, tn_node x);
-/* dx of a batch summed over what `like` was broadcast along, where the two batches may differ. */
-tn_node tn_mat_unbroadcast(tn_builder *b, tn_node dx, tn_node like, tn_node other);
 /* x[..., :, from:to] */
 tn_node tn_mat_columns(tn_builder *b, tn_node x, int64_t from, int64_t to);
 

@@ -76,7 +76,8 @@ tn_code tn_uniform_of(const tn_run *r, const char *prefix, int at, const tn_shap
 
 /* ==== numbers ==== */
 
-int32_t tn_half_up(float x)
+/* The integer below or equal to x + 0.5. Of what no 32-bit integer stands for: the least one. */
+static int32_t half_up(float x)
 {
     x = floorf(x + 0.5f);
     return x >= -2147483648.0f && x < 2147483648.0f ? (int32_t)x : INT32_MIN;
@@ -127,7 +128,7 @@ float tn_uniform_fit(const float *x, int64_t pieces, int64_t step, int64_t n, in
     const tn_uniform u = {.least = -128, .most = 127};
     for (int64_t i = 0; i < pieces * n; i++) {
         int64_t at = i / n * step + i % n;
-        out[at] = (int32_t)(clamped(&u, wrapped((int64_t)tn_half_up(x[at] * inverse) + (int64_t)zero)) -
+        out[at] = (int32_t)(clamped(&u, wrapped((int64_t)half_up(x[at] * inverse) + (int64_t)zero)) -
                             (int64_t)zero);
     }
     return scale;
@@ -142,7 +143,7 @@ static tn_code quantize_run(tn_run *r, tn_error *err)
     TN_TRY(tn_uniform_of(r, "", 1, &r->in[0]->shape, &u, err));
     for (int64_t i = 0; i < tn_tensor_count(r->in[0]); i++) {
         int64_t k = tn_uniform_slice(&u, i);
-        int32_t v = tn_half_up(x[i] * (1.0f / u.scale[k]));
+        int32_t v = half_up(x[i] * (1.0f / u.scale[k]));
         tn_quantized_put(r->out[0], i, (double)clamped(&u, wrapped((int64_t)v + u.zero[k])));
     }
     return TN_OK;

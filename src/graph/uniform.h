@@ -31,8 +31,6 @@ typedef struct tn_factor {
 tn_factor tn_factor_of(float x);
 /* v * f + zero, rounded half up, within u's range; zero and range are those of slice k. */
 int32_t tn_requantized(int64_t v, tn_factor f, const tn_uniform *u, int64_t k);
-/* An integer below or equal to x + 0.5. Of what no 32-bit integer stands for: the least one. */
-int32_t tn_half_up(float x);
 
 /* Numbers, n in a row in each of some pieces a step apart, as integers of 8 bits with a scale and a zero
  * point that fit them. The zero point is subtracted already: what they stand for is the scale, which is

@@ -117,7 +117,7 @@ tn_code tn_pw_prepare(tn_pw_op op, tn_dtype dtype, const tn_shape *const *operan
     return TN_OK;
 }
 
-tn_code tn_pw_fault(unsigned fault, tn_error *err)
+static tn_code fault_error(unsigned fault, tn_error *err)
 {
     if (fault & TN_FAULT_ZERO) return tn_fail(err, TN_INVALID_ARGUMENT, "Integer division by zero");
     if (fault)
@@ -218,7 +218,7 @@ tn_code tn_pw_run(const tn_pw_plan *p, const void *const *in, void *out, tn_erro
             fault |= run_range(&c, in, out, from, to);
         }
     }
-    return fault ? tn_pw_fault(fault, err) : TN_OK;
+    return fault ? fault_error(fault, err) : TN_OK;
 }
 
 tn_code tn_pw_flat(tn_pw_op op, tn_dtype dtype, double attr, int64_t count, const void *const *in, void *out,

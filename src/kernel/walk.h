@@ -53,6 +53,5 @@ typedef unsigned (*tn_pw_any)(int64_t n, const void *a, const void *b, const voi
 tn_pw_any tn_pw_any_of(tn_pw_op op, tn_dtype t); /* NULL: there is none */
 tn_pw_any tn_pw_double_of(tn_pw_op op);
 tn_pw_any tn_pw_complex_of(tn_pw_op op, tn_dtype t);
-tn_code tn_pw_fault(unsigned fault, tn_error *err);
 
 #endif

@@ -12,7 +12,7 @@ static int compare_views(tn_view a, tn_view b)
     return c ? c : (a.n > b.n) - (a.n < b.n);
 }
 
-int tn_proto_compare_keys(const tn_proto_message *entry, const void *a, const void *b)
+static int compare_keys(const tn_proto_message *entry, const void *a, const void *b)
 {
     const tn_proto_field *key = &entry->fields[0];
     const void *x = tn_proto_slot(key, a), *y = tn_proto_slot(key, b);
@@ -39,7 +39,7 @@ static const void *entry_at(const tn_proto_message *entry, const tn_proto_any_li
 static bool ascends_from(const tn_proto_message *entry, const tn_proto_any_list *map, size_t from)
 {
     for (size_t i = TN_MAX(from, 1); i < map->n; i++)
-        if (tn_proto_compare_keys(entry, entry_at(entry, map, i - 1), entry_at(entry, map, i)) >= 0)
+        if (compare_keys(entry, entry_at(entry, map, i - 1), entry_at(entry, map, i)) >= 0)
             return false;
     return true;
 }
@@ -55,8 +55,8 @@ static void merge(const tn_proto_message *entry, const tn_proto_any_list *map, u
 {
     size_t i = from, j = middle;
     for (size_t k = from; k < to; k++) {
-        bool left = j == to || (i < middle && tn_proto_compare_keys(entry, entry_at(entry, map, order[i]),
-                                                                    entry_at(entry, map, order[j])) <= 0);
+        bool left = j == to || (i < middle && compare_keys(entry, entry_at(entry, map, order[i]),
+                                                           entry_at(entry, map, order[j])) <= 0);
         scratch[k] = left ? order[i++] : order[j++];
     }
     memcpy(order + from, scratch + from, (to - from) * sizeof *order);
@@ -82,7 +82,7 @@ static bool sort(const tn_proto_message *entry, tn_proto_any_list *map, tn_proto
     uint32_t n = 0;
     for (uint32_t i = 0; i < map->n; i++) {
         const void *here = entry_at(entry, map, order[i]);
-        if (i + 1 < map->n && !tn_proto_compare_keys(entry, here, entry_at(entry, map, order[i + 1])))
+        if (i + 1 < map->n && !compare_keys(entry, here, entry_at(entry, map, order[i + 1])))
             continue;
         memcpy(items + n++ * entry->size, here, entry->size);
     }

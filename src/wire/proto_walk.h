@@ -73,7 +73,6 @@ void tn_proto_choose(const tn_proto_message *m, const tn_proto_field *f, void *m
 
 /* ---- maps (proto_map.c) ---- */
 
-int tn_proto_compare_keys(const tn_proto_message *entry, const void *a, const void *b);
 bool tn_proto_map_ascends(const tn_proto_message *entry, const tn_proto_any_list *map); /* strictly */
 /* order[i] becomes the index of the i-th entry by key, equal keys in their order; scratch holds n too. */
 void tn_proto_map_order(const tn_proto_message *entry, const tn_proto_any_list *map, uint32_t *order,
