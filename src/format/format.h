@@ -192,7 +192,9 @@ tn_code tn_initialize_tables(const tn_graph *g, tn_session *s, tn_error *err);
 typedef struct tn_checkpoint tn_checkpoint;
 tn_code tn_checkpoint_open(const char *prefix, tn_checkpoint **out, tn_error *err);
 void tn_checkpoint_close(tn_checkpoint *c);
-/* One tensor; for tn_session_set_checkpoints. NOT_FOUND "Key .. not found in checkpoint". */
+/* For tn_session_set_checkpoints (checkpoint_hooks.c): the process's files. */
+extern const struct tn_checkpoint_hooks tn_checkpoints_of_process;
+/* One tensor. NOT_FOUND "Key .. not found in checkpoint". */
 tn_code tn_checkpoint_tensor(const char *prefix, const char *name, tn_tensor **out, tn_error *err);
 tn_bundle *tn_checkpoint_bundle(const tn_checkpoint *c);
 /* *out NULL: absent. name: in an object-based checkpoint (TensorFlow 2) also the one of the variable that had this

@@ -49,7 +49,7 @@ static tn_code model_new(tn_metagraph *meta, tn_graph *graph, const tn_session_o
                     : tn_graph_missing(graph, NULL, 0, NULL, 0, NULL, 0, &m->missing, &m->n_missing, err);
     if (code == TN_OK) code = tn_session_new(m->graph, options, &m->session, err);
     if (code == TN_OK) {
-        tn_session_set_checkpoints(m->session, tn_checkpoint_tensor);
+        tn_session_set_checkpoints(m->session, &tn_checkpoints_of_process);
         *out = m;
         return TN_OK;
     }

@@ -45,6 +45,14 @@ int64_t tn_dataset_cardinality(const tn_dataset *d)
     return d->kind->cardinality ? d->kind->cardinality(d) : TN_UNKNOWN_CARDINALITY;
 }
 
+bool tn_dataset_is_ordered(const tn_dataset *d)
+{
+    if (d->shared && d->shared->kind == TN_RES_SEEDS) return false;
+    for (int i = 0; i < d->n_inputs; i++)
+        if (!tn_dataset_is_ordered(d->input[i])) return false;
+    return true;
+}
+
 int64_t tn_dataset_cardinality_of_input(const tn_dataset *d)
 {
     return tn_dataset_cardinality(d->input[0]);

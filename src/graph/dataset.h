@@ -88,6 +88,8 @@ tn_code tn_dataset_deepen(tn_dataset *d, int depth, tn_error *err);
 tn_code tn_dataset_new_map(const tn_run *r, tn_dataset **out, tn_error *err);
 /* What UnbatchDataset makes of input 0 (op_dataset_batch.c). */
 tn_code tn_dataset_new_unbatch(const tn_run *r, tn_dataset **out, tn_error *err);
+/* Keeps elements in files, by the prefix in its tensor 0 (op_dataset_file_cache.c). */
+extern const tn_dataset_kind tn_file_cache_kind;
 /* The width and dtypes are these. */
 tn_code tn_dataset_types(tn_dataset *d, int width, const tn_dtype *types, tn_error *err);
 /* Keeps the operation's inputs [first, first + n). */
@@ -105,6 +107,8 @@ void tn_dataset_unref(tn_dataset *d);
 /* The data set in a scalar variant. INVALID_ARGUMENT: there is none. */
 tn_code tn_dataset_of(const tn_tensor *t, tn_dataset **out, tn_error *err);
 int64_t tn_dataset_cardinality(const tn_dataset *d);
+/* Its elements have the same numbers each time: nothing in it is drawn. */
+bool tn_dataset_is_ordered(const tn_dataset *d);
 /* Handed through: that of input 0. */
 int64_t tn_dataset_cardinality_of_input(const tn_dataset *d);
 /* dtypes fit, and shapes may: INVALID_ARGUMENT in TensorFlow's words. */

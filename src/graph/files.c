@@ -51,16 +51,36 @@ tn_code tn_files_write(const tn_files *f, const char *owner, tn_view path, tn_vi
     return code;
 }
 
+tn_code tn_files_look(const tn_files *f, const char *owner, tn_view path, bool *is_there, bool *is_folder,
+                      tn_error *err)
+{
+    char *p;
+    TN_TRY(path_of(f, owner, path, &p, err));
+    tn_code code = f->outside->look ? f->outside->look(f->outside->payload, p, is_there, is_folder, err)
+                                    : tn_fail(err, TN_UNIMPLEMENTED, "'%s': files cannot be looked for", owner);
+    tn_free(p);
+    return code;
+}
+
+tn_code tn_files_prefix(const tn_files *f, const char *owner, tn_view prefix, const tn_checkpoint_hooks **hooks,
+                        char **out, tn_error *err)
+{
+    if (!f || !f->checkpoints)
+        return tn_fail(err, TN_FAILED_PRECONDITION, "'%s': this session has no access to checkpoints", owner);
+    TN_TRY(path_of(f, owner, prefix, out, err));
+    *hooks = f->checkpoints;
+    return TN_OK;
+}
+
 tn_code tn_files_tensor(const tn_files *f, const char *owner, tn_view prefix, tn_view name, tn_tensor **out,
                         tn_error *err)
 {
+    const tn_checkpoint_hooks *hooks = NULL;
     char *p, *n;
-    if (!f || !f->tensor)
-        return tn_fail(err, TN_FAILED_PRECONDITION, "'%s': this session has no access to checkpoints", owner);
-    TN_TRY(path_of(f, owner, prefix, &p, err));
+    TN_TRY(tn_files_prefix(f, owner, prefix, &hooks, &p, err));
     tn_code code = path_of(f, owner, name, &n, err);
     if (code == TN_OK) {
-        code = f->tensor(p, n, out, err);
+        code = hooks->tensor(p, n, out, err);
         tn_free(n);
     }
     tn_free(p);
@@ -73,6 +93,36 @@ tn_code tn_files_print(const tn_files *f, const char *stream, tn_view text, tn_e
         return tn_files_write(f, "PrintV2", tn_view_of(stream), text, true, err);
     if (f && f->print) f->print(f->print_payload, stream, text.n ? text.p : "", text.n);
     return TN_OK;
+}
+
+static tn_code add_path(tn_arena *a, tn_paths *v, const char *path, tn_error *err)
+{
+    if (!path) return tn_no_memory(err, 0);
+    if (v->n >= MOST_PATHS)
+        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "more than %d paths match", MOST_PATHS);
+    if (v->n == v->cap) {
+        size_t cap = v->cap ? 2 * v->cap : 16;
+        const char **at = TN_ARRAY(a, cap, const char *);
+        if (!at) return tn_no_memory(err, cap * sizeof *at);
+        if (v->n) memcpy(at, v->at, v->n * sizeof *at);
+        v->at = at;
+        v->cap = cap;
+    }
+    v->at[v->n++] = path;
+    return TN_OK;
+}
+
+tn_code tn_files_list(const tn_files *f, const char *owner, tn_view folder, tn_arena *a, tn_paths *out, tn_error *err)
+{
+    char *p, **names = NULL;
+    size_t n = 0;
+    TN_TRY(path_of(f, owner, folder, &p, err));
+    tn_code code = f->outside->list ? f->outside->list(f->outside->payload, p, a, &names, &n, err)
+                                    : tn_fail(err, TN_UNIMPLEMENTED, "'%s': folders cannot be listed", owner);
+    tn_free(p);
+    if (code == TN_NOT_FOUND) return TN_OK;
+    for (size_t i = 0; code == TN_OK && i < n; i++) code = add_path(a, out, names[i], err);
+    return code;
 }
 
 /* ==== patterns ==== */
@@ -127,23 +177,6 @@ static bool matches(const char *p, const char *s)
     }
     while (*p == '*') p++;
     return *p == 0;
-}
-
-static tn_code add_path(tn_arena *a, tn_paths *v, const char *path, tn_error *err)
-{
-    if (!path) return tn_no_memory(err, 0);
-    if (v->n >= MOST_PATHS)
-        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "more than %d paths match", MOST_PATHS);
-    if (v->n == v->cap) {
-        size_t cap = v->cap ? 2 * v->cap : 16;
-        const char **at = TN_ARRAY(a, cap, const char *);
-        if (!at) return tn_no_memory(err, cap * sizeof *at);
-        if (v->n) memcpy(at, v->at, v->n * sizeof *at);
-        v->at = at;
-        v->cap = cap;
-    }
-    v->at[v->n++] = path;
-    return TN_OK;
 }
 
 /* What is in a folder and matches; a folder that cannot be read has nothing. last: files, too. */

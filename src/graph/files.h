@@ -7,12 +7,23 @@
 
 #include "op.h"
 
-/* A tensor of a checkpoint, by the prefix of its files and its name. */
-typedef tn_code (*tn_checkpoint_fn)(const char *prefix, const char *name, tn_tensor **out, tn_error *err);
+/* What reads and writes checkpoints, by the prefix of their files. */
+typedef struct tn_checkpoint_hooks {
+    tn_code (*tensor)(const char *prefix, const char *name, tn_tensor **out, tn_error *err); /* one, by its name */
+    tn_code (*open)(const char *prefix, void **out, tn_error *err);
+    /* The tensor that is number i by the order of names; *end: there are not so many. */
+    tn_code (*read)(void *opened, int64_t i, tn_tensor **out, bool *end, tn_error *err);
+    void (*close)(void *opened);
+    /* A new one, which is there when it has been committed; ALREADY_EXISTS: somebody is writing it. */
+    tn_code (*create)(const char *prefix, void **out, tn_error *err);
+    tn_code (*add)(void *created, const char *name, const tn_tensor *t, tn_error *err);
+    tn_code (*commit)(void *created, tn_error *err); /* frees it, too */
+    void (*abandon)(void *created);
+} tn_checkpoint_hooks;
 
 typedef struct tn_files { /* of one session; borrowed */
     const tn_outside *outside; /* NULL: no files */
-    tn_checkpoint_fn tensor;   /* NULL: no checkpoints */
+    const tn_checkpoint_hooks *checkpoints; /* NULL: none */
     tn_print_fn print;         /* NULL: nobody listens */
     void *print_payload;
 } tn_files;
@@ -29,6 +40,13 @@ tn_code tn_files_match(const tn_files *f, const char *owner, tn_view pattern, tn
                        tn_error *err);
 tn_code tn_files_tensor(const tn_files *f, const char *owner, tn_view prefix, tn_view name, tn_tensor **out,
                         tn_error *err);
+/* The hooks, and the prefix as a text to be given to them, which is the caller's (tn_free). */
+tn_code tn_files_prefix(const tn_files *f, const char *owner, tn_view prefix, const tn_checkpoint_hooks **hooks,
+                        char **out, tn_error *err);
+tn_code tn_files_look(const tn_files *f, const char *owner, tn_view path, bool *is_there, bool *is_folder,
+                      tn_error *err);
+/* What is in a folder, in the arena; none where there is no such folder. */
+tn_code tn_files_list(const tn_files *f, const char *owner, tn_view folder, tn_arena *a, tn_paths *out, tn_error *err);
 /* Text for whoever listens; stream as PrintV2's attribute says. */
 tn_code tn_files_print(const tn_files *f, const char *stream, tn_view text, tn_error *err);
 

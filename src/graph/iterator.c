@@ -15,10 +15,7 @@ enum { LOOK_MS = 20 };
 
 typedef struct iterator {
     tn_resource base;
-    pthread_mutex_t lock;
-    pthread_cond_t free;
-    bool busy;
-    pthread_t mover; /* while it is busy */
+    tn_gate gate; /* its lock is that of `at`, too */
     int width;
     tn_dtype *types;
     tn_shape *shapes;
@@ -29,8 +26,7 @@ static void release(tn_resource *self)
 {
     iterator *i = (iterator *)self;
     tn_source_stop(i->at);
-    pthread_cond_destroy(&i->free);
-    pthread_mutex_destroy(&i->lock);
+    tn_gate_destroy(&i->gate);
     tn_free((char *)i->base.name);
     tn_free(i->types);
     tn_free(i->shapes);
@@ -79,8 +75,7 @@ tn_resource *tn_iterator_make(const tn_run *r)
 {
     iterator *i = tn_calloc(1, sizeof *i);
     if (!i) return NULL;
-    pthread_mutex_init(&i->lock, NULL);
-    pthread_cond_init(&i->free, NULL);
+    tn_gate_init(&i->gate);
     i->base = (tn_resource){.kind = TN_RES_ITERATOR, .name = tn_iterator_name(r), .release = release};
     atomic_init(&i->base.refs, 1);
     if (i->base.name && set_types(i, r->attrs)) return &i->base;
@@ -109,37 +104,50 @@ tn_code tn_iterator_check(const tn_resource *res, const tn_run *r, tn_error *err
 
 /* ==== one at a time ==== */
 
-static tn_code take(iterator *i, const tn_run *r, tn_error *err)
+void tn_gate_init(tn_gate *g)
+{
+    pthread_mutex_init(&g->lock, NULL);
+    pthread_cond_init(&g->free, NULL);
+    g->busy = false;
+}
+
+void tn_gate_destroy(tn_gate *g)
+{
+    pthread_cond_destroy(&g->free);
+    pthread_mutex_destroy(&g->lock);
+}
+
+tn_code tn_gate_enter(tn_gate *g, const tn_run *r, const char *name, tn_error *err)
 {
     tn_code code = TN_OK;
-    pthread_mutex_lock(&i->lock);
-    while (code == TN_OK && i->busy) {
+    pthread_mutex_lock(&g->lock);
+    while (code == TN_OK && g->busy) {
         struct timespec until;
-        if (pthread_equal(i->mover, pthread_self()))
+        if (pthread_equal(g->mover, pthread_self()))
             code = tn_fail(err, TN_INVALID_ARGUMENT,
-                           "iterator '%s' is moved by a function of its own data set", i->base.name);
+                           "iterator '%s' is moved by a function of its own data set", name);
         else if (tn_run_cancelled(r))
             code = tn_fail(err, TN_CANCELLED, "the run was cancelled");
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_nsec += LOOK_MS * 1000000L;
         until.tv_sec += until.tv_nsec / 1000000000L;
         until.tv_nsec %= 1000000000L;
-        if (code == TN_OK) pthread_cond_timedwait(&i->free, &i->lock, &until);
+        if (code == TN_OK) pthread_cond_timedwait(&g->free, &g->lock, &until);
     }
     if (code == TN_OK) {
-        i->busy = true;
-        i->mover = pthread_self();
+        g->busy = true;
+        g->mover = pthread_self();
     }
-    pthread_mutex_unlock(&i->lock);
+    pthread_mutex_unlock(&g->lock);
     return code;
 }
 
-static void leave(iterator *i)
+void tn_gate_leave(tn_gate *g)
 {
-    pthread_mutex_lock(&i->lock);
-    i->busy = false;
-    pthread_cond_signal(&i->free);
-    pthread_mutex_unlock(&i->lock);
+    pthread_mutex_lock(&g->lock);
+    g->busy = false;
+    pthread_cond_signal(&g->free);
+    pthread_mutex_unlock(&g->lock);
 }
 
 /* ==== moving ==== */
@@ -151,12 +159,13 @@ static bool tensors_hold(tn_tensor *const *t, int n, const iterator *i, int dept
     for (int k = 0; k < n; k++) {
         tn_resource *res =
             t[k]->dtype == TN_RESOURCE && tn_tensor_count(t[k]) == 1 ? *(tn_resource **)t[k]->data : NULL;
+        if (res && res->kind == TN_RES_MULTI_ITERATOR) res = ((tn_shared_iterator *)res)->inner;
         if (!res || res->kind != TN_RES_ITERATOR) continue;
         if (res == &i->base) return true;
         iterator *other = (iterator *)res;
-        pthread_mutex_lock(&other->lock);
+        pthread_mutex_lock(&other->gate.lock);
         bool yes = other->at && holds(other->at->d, i, depth);
-        pthread_mutex_unlock(&other->lock);
+        pthread_mutex_unlock(&other->gate.lock);
         if (yes) return true;
     }
     return false;
@@ -184,14 +193,14 @@ tn_code tn_iterator_begin(tn_resource *res, const tn_run *r, tn_dataset *d, bool
         return tn_fail(err, TN_INVALID_ARGUMENT, "the data set asks the iterator '%s' that is to go over it",
                        tn_iterator_owner(res));
     TN_TRY(tn_source_start(d, &t, &s, err));
-    tn_code code = take(i, r, err);
+    tn_code code = tn_gate_enter(&i->gate, r, i->base.name, err);
     if (code == TN_OK) {
-        pthread_mutex_lock(&i->lock);
+        pthread_mutex_lock(&i->gate.lock);
         tn_source *old = once && i->at ? s : i->at;
         if (old != s) i->at = s;
         s = old;
-        pthread_mutex_unlock(&i->lock);
-        leave(i);
+        pthread_mutex_unlock(&i->gate.lock);
+        tn_gate_leave(&i->gate);
     }
     tn_source_stop(s);
     return code;
@@ -200,9 +209,9 @@ tn_code tn_iterator_begin(tn_resource *res, const tn_run *r, tn_dataset *d, bool
 bool tn_iterator_has_begun(tn_resource *res)
 {
     iterator *i = (iterator *)res;
-    pthread_mutex_lock(&i->lock);
-    bool begun = i->at || i->busy;
-    pthread_mutex_unlock(&i->lock);
+    pthread_mutex_lock(&i->gate.lock);
+    bool begun = i->at || i->gate.busy;
+    pthread_mutex_unlock(&i->gate.lock);
     return begun;
 }
 
@@ -210,7 +219,7 @@ tn_code tn_iterator_next(tn_resource *res, const tn_run *r, tn_tensor **out, boo
 {
     iterator *i = (iterator *)res;
     tn_pull t = tn_turn_of(r, tn_iterator_owner(&i->base));
-    TN_TRY(take(i, r, err));
+    TN_TRY(tn_gate_enter(&i->gate, r, i->base.name, err));
     tn_code code = TN_OK;
     if (i->at)
         code = tn_source_next(i->at, &t, out, end, err);
@@ -219,6 +228,6 @@ tn_code tn_iterator_next(tn_resource *res, const tn_run *r, tn_tensor **out, boo
             err, TN_FAILED_PRECONDITION,
             "GetNext() failed because the iterator has not been initialized. Ensure that you have run the "
             "initializer operation for this iterator before getting the next element.");
-    leave(i);
+    tn_gate_leave(&i->gate);
     return code;
 }

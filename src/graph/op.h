@@ -103,6 +103,7 @@ bool tn_run_cancelled(const tn_run *r); /* long loops look at it */
 /* ==== state: what inputs of dtype resource, or references, point to (state.c) ==== */
 typedef enum {
     TN_RES_ITERATOR,
+    TN_RES_MULTI_ITERATOR,
     TN_RES_CACHE,
     TN_RES_SEEDS,
     TN_RES_DUMMY, /* of data sets */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_dataset_cache.c - a data set's elements kept in memory once all have come. Caches in files (filename not
- * empty) are not written here.
+ * op_dataset_cache.c - a data set's elements kept in memory once all have come. Those of a
+ * filename are in files: op_dataset_file_cache.c.
  *
  * Invariants: whoever reaches the input's end first hands over what it has collected, and a cache is whole or
  * empty; an iterator reads it if it was whole when the iterator was started.
@@ -105,12 +105,7 @@ static const tn_dataset_kind cache_kind = {.name = "Cache",
 
 static tn_code set_cache(tn_dataset *d, const tn_run *r, tn_error *err)
 {
-    const tn_tensor *name = r->in[1];
     tn_resource *res;
-    if (name->shape.rank != 0) return tn_fail(err, TN_INVALID_ARGUMENT, "filename must be a scalar");
-    if (TN_STRINGS(name)[0].n)
-        return tn_fail(err, TN_UNIMPLEMENTED, "'%s': data sets are cached in memory only (an empty filename)",
-                       r->name);
     if (r->n_in > 2 && tn_run_resource(r, 2, TN_RES_CACHE, &res, NULL) == TN_OK)
         d->shared = tn_resource_ref(res);
     else
@@ -120,9 +115,12 @@ static tn_code set_cache(tn_dataset *d, const tn_run *r, tn_error *err)
 
 static tn_code cache_run(tn_run *r, tn_error *err)
 {
+    const tn_tensor *name = r->in[1];
     tn_dataset *d;
-    TN_TRY(tn_dataset_new(r, &cache_kind, 1, true, &d, err));
-    return tn_dataset_give(r, d, set_cache(d, r, err), err);
+    if (name->shape.rank != 0) return tn_fail(err, TN_INVALID_ARGUMENT, "filename must be a scalar");
+    bool filed = TN_STRINGS(name)[0].n > 0;
+    TN_TRY(tn_dataset_new(r, filed ? &tn_file_cache_kind : &cache_kind, 1, true, &d, err));
+    return tn_dataset_give(r, d, filed ? tn_dataset_keep(d, r, 1, 1, err) : set_cache(d, r, err), err);
 }
 TN_DATASET(CacheDataset, cache_run, "input_dataset:variant filename:string", TN_DATA_META);
 TN_DATASET(CacheDatasetV2, cache_run, "input_dataset:variant filename:string cache:resource", TN_DATA_META);

@@ -186,8 +186,11 @@ static const tn_dataset_kind record_kind = {
 
 static tn_code set_offsets(tn_dataset *d, const tn_run *r, tn_error *err)
 {
-    TN_TRY(check_buffer(d, r, 2, err));
-    if (r->n_in < 4 || !tn_tensor_count(r->in[3])) return TN_OK;
+    int64_t n;
+    TN_TRY(tn_dataset_int(r, 2, "buffer_size", &n, err));
+    if (n < -1) /* -1: any */
+        return tn_fail(err, TN_INVALID_ARGUMENT, "`buffer_size` must be >= 0 (0 == no buffering)");
+    if (r->n_in < 4) return TN_OK;
     d->n[1] = 1;
     if (tn_tensor_count(r->in[3]) != tn_tensor_count(r->in[0]))
         return tn_fail(err, TN_INVALID_ARGUMENT, "`byte_offsets` must be the same size as `filenames`");

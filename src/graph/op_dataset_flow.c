@@ -49,7 +49,6 @@ static tn_code prefetch_run(tn_run *r, tn_error *err)
 TN_DATASET(PrefetchDataset, prefetch_run, INPUT " buffer_size:int64",
            TN_DATA_OUT
            " slack_period:int=0 legacy_autotune:bool=true buffer_size_min:int=0 metadata:string=\"\"");
-TN_DATASET(OptionsDataset, through_run, INPUT, " serialized_options:string" TN_DATA_META);
 TN_DATASET(ModelDataset, through_run, INPUT,
            " algorithm:int=0 cpu_budget:int=0 ram_budget:int=0" TN_DATA_OUT);
 TN_DATASET(OptimizeDataset, through_run, INPUT " optimizations:string",
@@ -68,6 +67,7 @@ TN_DATASET(NonSerializableDataset, through_run, INPUT, TN_DATA_OUT);
 TN_DATASET(ExperimentalNonSerializableDataset, through_run, INPUT, TN_DATA_OUT);
 TN_DATASET(AssertNextDataset, through_run, INPUT " transformations:string", TN_DATA_OUT);
 TN_DATASET(ExperimentalAssertNextDataset, through_run, INPUT " transformations:string", TN_DATA_OUT);
+TN_DATASET(AssertPrevDataset, through_run, INPUT " transformations:string", TN_DATA_OUT);
 TN_DATASET(LatencyStatsDataset, through_run, INPUT " tag:string", TN_DATA_OUT);
 TN_DATASET(ExperimentalLatencyStatsDataset, through_run, INPUT " tag:string", TN_DATA_OUT);
 TN_DATASET(BytesProducedStatsDataset, through_run, INPUT " tag:string", TN_DATA_OUT);

@@ -73,16 +73,19 @@ static tn_code seeds_new(const tn_run *r, int64_t seed, int64_t seed2, bool fixe
 }
 
 /* A word of 32 bits each, as TensorFlow's. */
-static tn_words next_words(tn_resource *res)
+static void next_seeds(tn_resource *res, int64_t *a, int64_t *b)
 {
     seeds *s = (seeds *)res;
-    int64_t a = s->seed, b = s->seed2;
     pthread_mutex_lock(&s->lock);
-    if (!s->fixed) {
-        a = tn_word(&s->words);
-        b = tn_word(&s->words);
-    }
+    *a = s->fixed ? s->seed : tn_word(&s->words);
+    *b = s->fixed ? s->seed2 : tn_word(&s->words);
     pthread_mutex_unlock(&s->lock);
+}
+
+static tn_words next_words(tn_resource *res)
+{
+    int64_t a, b;
+    next_seeds(res, &a, &b);
     return words_from(a, b);
 }
 
@@ -125,6 +128,7 @@ GENERATOR(AnonymousSeedGenerator, tn_infer_scalar, generator_run, 0, TN_BIT(0),
 GENERATOR(AnonymousRandomSeedGenerator, tn_infer_scalar, generator_run, 0, TN_BIT(0),
           "seed:int64 seed2:int64 -> handle:resource deleter:variant;");
 GENERATOR(DummySeedGenerator, tn_infer_scalar, dummy_run, 0, TN_BIT(0), "-> handle:resource;");
+GENERATOR(DummyIterationCounter, tn_infer_scalar, dummy_run, 0, TN_BIT(0), "-> handle:resource;");
 GENERATOR(DeleteSeedGenerator, tn_infer_none, nothing_run, TN_EFFECT, 0,
           "handle:resource deleter:variant -> ;");
 GENERATOR(DeleteRandomSeedGenerator, tn_infer_none, nothing_run, TN_EFFECT, 0,
@@ -328,6 +332,82 @@ TN_DATASET(ShuffleAndRepeatDataset, shuffle_and_repeat_run, SHUFFLE " seed:int64
            TN_DATA_OUT " reshuffle_each_iteration:bool=true metadata:string=\"\"");
 TN_DATASET(ShuffleAndRepeatDatasetV2, shuffle_and_repeat_run,
            SHUFFLE " seed:int64 seed2:int64 count:int64 seed_generator:resource", RESHUFFLE);
+
+/* ==== GlobalShuffle ==== all elements in an order that only their number and the seeds say: they are kept */
+
+enum { GLOBAL_ROUNDS = 8 };
+
+typedef struct ordered {
+    tn_source base;
+    tn_elements has;
+    bool full;
+    uint32_t seed[3];
+    int64_t i;
+} ordered;
+
+static tn_code global_start(tn_source *s, tn_pull *t, tn_error *err)
+{
+    ordered *v = (ordered *)s;
+    int64_t a, b, c, unused;
+    (void)t;
+    (void)err;
+    tn_elements_begin(&v->has, s->d);
+    next_seeds(s->d->shared, &a, &b);
+    next_seeds(s->d->shared, &c, &unused);
+    v->seed[0] = (uint32_t)a;
+    v->seed[1] = (uint32_t)b;
+    v->seed[2] = (uint32_t)c;
+    return TN_OK;
+}
+
+static void global_stop(tn_source *s)
+{
+    tn_elements_drop(&((ordered *)s)->has);
+}
+
+static tn_code global_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
+{
+    ordered *v = (ordered *)s;
+    bool over = false;
+    if (!v->full) TN_TRY(tn_elements_fill(&v->has, s->in, t, s->d->n[0], &over, err));
+    v->full = true;
+    *end = v->i >= v->has.n;
+    if (*end) return TN_OK;
+    uint64_t at = tn_index_shuffle((uint64_t)v->i++, v->seed, (uint64_t)v->has.n - 1, GLOBAL_ROUNDS);
+    for (int k = 0; k < s->d->width; k++) out[k] = tn_tensor_ref(v->has.at[(int64_t)at * s->d->width + k]);
+    return TN_OK;
+}
+
+static const tn_dataset_kind global_kind = {.name = "GlobalShuffle",
+                                            .state = sizeof(ordered),
+                                            .starts_input = true,
+                                            .start = global_start,
+                                            .next = global_next,
+                                            .stop = global_stop,
+                                            .cardinality = tn_dataset_cardinality_of_input};
+
+static tn_code set_global(tn_dataset *d, const tn_run *r, tn_error *err)
+{
+    bool again = true;
+    d->n[0] = tn_dataset_cardinality_of_input(d);
+    tn_attr_get_bool(r->attrs, "reshuffle_each_iteration", &again);
+    if (!d->n[0])
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "`global_shuffle` requires the input dataset to have a non-empty finite cardinality.");
+    if (d->n[0] < 0 || !tn_dataset_is_ordered(d))
+        return tn_fail(err, TN_FAILED_PRECONDITION,
+                       "`global_shuffle` requires all upstream transformations be compatible with random access.");
+    return set_seeds(d, r, 1, 3, !again, err);
+}
+
+static tn_code global_run(tn_run *r, tn_error *err)
+{
+    tn_dataset *d;
+    TN_TRY(tn_dataset_new(r, &global_kind, 1, true, &d, err));
+    return tn_dataset_give(r, d, set_global(d, r, err), err);
+}
+TN_DATASET(GlobalShuffleDataset, global_run, "input_dataset:variant seed:int64 seed2:int64 seed_generator:resource",
+           RESHUFFLE);
 
 /* ==== Random ==== */
 

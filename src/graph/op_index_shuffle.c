@@ -5,6 +5,7 @@
  * of a block; it is applied again until the number is an index.
  */
 #include "op.h"
+#include "random_words.h"
 
 #include <math.h>
 
@@ -52,6 +53,14 @@ static uint64_t encrypt(const cipher *c, uint64_t v)
     return a << c->half | b;
 }
 
+uint64_t tn_index_shuffle(uint64_t index, const uint32_t seed[3], uint64_t max_index, int rounds)
+{
+    cipher c = cipher_of(seed, max_index, rounds);
+    do index = encrypt(&c, index);
+    while (index > max_index);
+    return index;
+}
+
 /* Elements of a vector, or the same scalar again and again. */
 static int64_t nth(const tn_tensor *t, int64_t i)
 {
@@ -72,10 +81,7 @@ static tn_code one(tn_run *r, int64_t i, int rounds, tn_error *err)
         return tn_fail(err, TN_INVALID_ARGUMENT, "max_index must be >= index, but %llu < %llu",
                        (unsigned long long)most, (unsigned long long)index);
     for (int k = 0; k < 3; k++) key[k] = (uint32_t)tn_tensor_int(seed, row * 3 + k);
-    cipher c = cipher_of(key, (uint64_t)most, rounds);
-    uint64_t v = (uint64_t)index;
-    do v = encrypt(&c, v);
-    while (v > (uint64_t)most);
+    uint64_t v = tn_index_shuffle((uint64_t)index, key, (uint64_t)most, rounds);
     if (tn_dtype_size(r->out[0]->dtype) == 4)
         ((uint32_t *)r->out[0]->data)[i] = (uint32_t)v;
     else

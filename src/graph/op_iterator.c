@@ -81,7 +81,7 @@ static tn_code begin_run(tn_run *r, tn_error *err)
 
 /* ==== asking ==== */
 
-static tn_code shapes_infer(tn_infer *c, tn_error *err)
+tn_code tn_element_infer(tn_infer *c, tn_error *err)
 {
     (void)err;
     const tn_attr *s = tn_attr_find(c->attrs, "output_shapes");
@@ -91,7 +91,7 @@ static tn_code shapes_infer(tn_infer *c, tn_error *err)
 }
 
 /* Others count on the dtypes and shapes that the attributes say. */
-static tn_code give(tn_run *r, tn_tensor *const *e, int width, tn_error *err)
+tn_code tn_element_give(tn_run *r, tn_tensor *const *e, int width, tn_error *err)
 {
     const tn_attr *s = tn_attr_find(r->attrs, "output_shapes");
     char a[128], b[128];
@@ -130,7 +130,8 @@ static tn_code next_run(tn_run *r, tn_error *err)
     int width;
     bool end;
     tn_code code = take_next(r, &e, &width, &end, err);
-    if (code == TN_OK) code = end ? tn_fail(err, TN_OUT_OF_RANGE, "End of sequence") : give(r, e, width, err);
+    if (code == TN_OK && end) code = tn_fail(err, TN_OUT_OF_RANGE, "End of sequence");
+    if (code == TN_OK) code = tn_element_give(r, e, width, err);
     tn_element_drop(e, width);
     tn_free(e);
     return code;
@@ -220,7 +221,7 @@ static tn_code single_run(tn_run *r, tn_error *err)
     tn_tensor **e = tn_element_new(d->width);
     tn_code code = e ? tn_source_start(d, &t, &s, err) : tn_no_memory(err, 0);
     if (code == TN_OK) code = single(s, &t, e, err);
-    if (code == TN_OK) code = give(r, e, d->width, err);
+    if (code == TN_OK) code = tn_element_give(r, e, d->width, err);
     tn_source_stop(s);
     tn_element_drop(e, d->width);
     tn_free(e);
@@ -273,7 +274,7 @@ static tn_code reduce_all(tn_run *r, reduction *q, tn_pull *t, tn_error *err)
     for (int i = 0; i < q->n_state + q->n_captured; i++)
         TN_TRY(tn_tensor_keep(r->in[1 + i], &q->args[i < q->n_state ? i : i + width], err));
     while (!end) TN_TRY(reduce_one(r, q, t, &end, err));
-    return give(r, q->args, q->n_state, err);
+    return tn_element_give(r, q->args, q->n_state, err);
 }
 
 static tn_code reduce_run(tn_run *r, tn_error *err)
@@ -315,8 +316,8 @@ ITERATOR(AnonymousIteratorV3, tn_infer_scalar, anonymous_run, 0, TN_BIT(0),
 ITERATOR(DeleteIterator, tn_infer_none, nothing_run, TN_EFFECT, 0, "handle:resource deleter:variant -> ;");
 ITERATOR(MakeIterator, tn_infer_none, begin_run, TN_EFFECT, 0, "dataset:variant iterator:resource -> ;");
 #define NEXT "iterator:resource -> components:[output_types];" TN_DATA_OUT
-ITERATOR(IteratorGetNext, shapes_infer, next_run, 0, ~0u, NEXT);
-ITERATOR(IteratorGetNextSync, shapes_infer, next_run, 0, ~0u, NEXT);
+ITERATOR(IteratorGetNext, tn_element_infer, next_run, 0, ~0u, NEXT);
+ITERATOR(IteratorGetNextSync, tn_element_infer, next_run, 0, ~0u, NEXT);
 ITERATOR(IteratorGetNextAsOptional, tn_infer_scalar, next_optional_run, 0, 0,
          "iterator:resource -> optional:variant;" TN_DATA_OUT);
 ITERATOR(IteratorToStringHandle, tn_infer_scalar, to_string_run, 0, 0,
@@ -333,9 +334,9 @@ ITERATOR(DatasetCardinality, tn_infer_scalar, cardinality_run, 0, 0,
          "input_dataset:variant -> cardinality:int64; cardinality_options:string=\"\"");
 ITERATOR(ExperimentalDatasetCardinality, tn_infer_scalar, cardinality_run, 0, 0,
          "input_dataset:variant -> cardinality:int64;");
-ITERATOR(DatasetToSingleElement, shapes_infer, single_run, 0, ~0u,
+ITERATOR(DatasetToSingleElement, tn_element_infer, single_run, 0, ~0u,
          "dataset:variant -> components:[output_types];" TN_DATA_META);
-ITERATOR(ReduceDataset, shapes_infer, reduce_run, TN_NO_GRADIENT, ~0u,
+ITERATOR(ReduceDataset, tn_element_infer, reduce_run, TN_NO_GRADIENT, ~0u,
          "input_dataset:variant initial_state:[Tstate] other_arguments:[Targuments] -> "
          "components:[output_types]; f:func "
          "Tstate:list(type)>=1 Targuments:list(type)>=0" TN_DATA_OUT

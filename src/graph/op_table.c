@@ -82,6 +82,7 @@ TABLE(MutableHashTable, new_run, "-> table_handle:&string; " NAMED TYPES);
 TABLE(MutableHashTableV2, new_run, "-> table_handle:resource; " NAMED TYPES);
 TABLE(MutableHashTableOfTensors, new_run, "-> table_handle:&string; " NAMED TYPES SHAPE);
 TABLE(MutableHashTableOfTensorsV2, new_run, "-> table_handle:resource; " NAMED TYPES SHAPE);
+TABLE(MutableDenseHashTable, new_run, "empty_key:key_dtype -> table_handle:&string; " NAMED TYPES BUCKETS);
 TABLE(MutableDenseHashTableV2, new_run,
       "empty_key:key_dtype deleted_key:key_dtype -> table_handle:resource; " NAMED TYPES BUCKETS);
 TABLE(AnonymousHashTable, anonymous_run, "-> table_handle:resource; " TYPES);

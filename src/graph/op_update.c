@@ -177,14 +177,17 @@ static tn_code same_ref_grad(tn_grad *g, tn_error *err)
     return TN_OK;
 }
 
-const tn_op tn_op_RefIdentity = {
-    .name = "RefIdentity",
-    .sig = "input:&T -> output:&T; T:type",
-    .infer = like_first_infer,
-    .run = same_ref_run,
-    .grad = same_ref_grad,
-    .flags = TN_STATEFUL,
-};
+#define SAME_REF(Op, Flags)                     \
+    const tn_op tn_op_##Op = {                  \
+        .name = #Op,                            \
+        .sig = "input:&T -> output:&T; T:type", \
+        .infer = like_first_infer,              \
+        .run = same_ref_run,                    \
+        .grad = same_ref_grad,                  \
+        .flags = TN_STATEFUL | (Flags),         \
+    }
+SAME_REF(RefIdentity, 0);
+SAME_REF(DebugGradientRefIdentity, 0);
 
 static tn_code choose_ref_run(tn_run *r, tn_error *err)
 {

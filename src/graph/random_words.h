@@ -59,4 +59,7 @@ static inline double tn_word_double(tn_words *w)
     return v.d - 1.0;
 }
 
+/* Where number index of [0, max_index] stands when they are shuffled (op_index_shuffle.c). */
+uint64_t tn_index_shuffle(uint64_t index, const uint32_t seed[3], uint64_t max_index, int rounds);
+
 #endif

@@ -81,9 +81,9 @@ void tn_session_set_outside(tn_session *s, const tn_outside *outside)
     s->store->files.outside = outside;
 }
 
-void tn_session_set_checkpoints(tn_session *s, tn_checkpoint_fn tensor)
+void tn_session_set_checkpoints(tn_session *s, const tn_checkpoint_hooks *hooks)
 {
-    s->store->files.tensor = tensor;
+    s->store->files.checkpoints = hooks;
 }
 
 void tn_session_on_print(tn_session *s, tn_print_fn print, void *payload)

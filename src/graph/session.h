@@ -10,8 +10,8 @@
 tn_store *tn_session_store(tn_session *s);
 /* Files that operators may use from now on (borrowed; NULL: none). To begin with: the process's. */
 void tn_session_set_outside(tn_session *s, const tn_outside *outside);
-/* What reads checkpoints for operators; none to begin with. */
-void tn_session_set_checkpoints(tn_session *s, tn_checkpoint_fn tensor);
+/* What reads and writes checkpoints for operators (borrowed); none to begin with. */
+void tn_session_set_checkpoints(tn_session *s, const tn_checkpoint_hooks *hooks);
 int tn_session_threads(const tn_session *s);
 /* The value that must be finite before a run of the callable writes anything (fetch i); the run then
  * fails with INVALID_ARGUMENT and leaves all variables as they were. i < 0: none. */

@@ -70,6 +70,10 @@ typedef enum tn_compression { TN_PLAIN, TN_ZLIB, TN_GZIP } tn_compression;
 tn_code tn_inflate(tn_view in, tn_compression c, size_t limit, tn_buf *out, tn_error *err);
 tn_code tn_deflate(tn_view in, tn_compression c, int level, tn_buf *out, tn_error *err); /* level 0-9, -1 */
 
+/* snappy_stream.c: blocks one after another, each after its length. The same as above. */
+tn_code tn_snappy_expand(tn_view in, size_t limit, tn_buf *out, tn_error *err);
+tn_code tn_snappy_squeeze(tn_view in, tn_buf *out, tn_error *err);
+
 /* ==== TFRecord (record.c) ==== length, crc of length, bytes, crc of bytes */
 
 #define TN_RECORD_OVERHEAD 16

@@ -98,6 +98,40 @@ static tn_code keep(void *payload, const char *path, tn_view bytes, bool append,
     return tn_buf_check(kept, err);
 }
 
+/* A folder is what paths begin with. */
+static bool is_below(const char *path, const char *folder)
+{
+    size_t n = strlen(folder);
+    return !strncmp(path, folder, n) && path[n] == '/';
+}
+
+static tn_code look_kept(void *payload, const char *path, bool *is_there, bool *is_folder, tn_error *err)
+{
+    (void)err;
+    *is_folder = false;
+    for (size_t i = 0; i < tn_map_count(payload); i++) *is_folder |= is_below(tn_map_key(payload, i), path);
+    *is_there = *is_folder || tn_map_get(payload, path);
+    return TN_OK;
+}
+
+static tn_code list_kept(void *payload, const char *folder, tn_arena *a, char ***names, size_t *n, tn_error *err)
+{
+    *n = 0;
+    *names = TN_ARRAY(a, tn_map_count(payload) + 1, char *);
+    if (!*names) return tn_no_memory(err, 0);
+    for (size_t i = 0; i < tn_map_count(payload); i++) {
+        const char *path = tn_map_key(payload, i);
+        if (!is_below(path, folder)) continue;
+        path += strlen(folder) + 1;
+        char *name = tn_arena_strndup(a, path, strcspn(path, "/"));
+        if (!name) return tn_no_memory(err, 0);
+        bool again = false;
+        for (size_t k = 0; k < *n; k++) again |= !strcmp((*names)[k], name);
+        if (!again) (*names)[(*n)++] = name;
+    }
+    return TN_OK;
+}
+
 static void drop_kept(tn_map *files)
 {
     for (size_t i = 0; i < tn_map_count(files); i++) {
@@ -112,7 +146,8 @@ static void drop_kept(tn_map *files)
 static tn_code run_session(tn_graph *g, const tn_session_options *o, const tn_feed *feeds, int n_feeds,
                            const char *const *fetches, int n_fetches, tn_tensor **got, tn_error *err)
 {
-    tn_outside outside = {.payload = tn_map_new(), .read = read_kept, .write = keep};
+    tn_outside outside = {
+        .payload = tn_map_new(), .read = read_kept, .write = keep, .list = list_kept, .look = look_kept};
     tn_session *s;
     tn_code code = outside.payload ? tn_session_new(g, o, &s, err) : tn_no_memory(err, 0);
     if (code == TN_OK) {

@@ -121,6 +121,60 @@ class Pipelines(Case):
                     regression(*v1.train.batch(self.parsed(record), 4, allow_smaller_final_batch=True))
                 self.check(build, 7, fetches=("loss:0",))
 
+    def elements(self, make):
+        """What the command, and what TensorFlow gives as one batch of all of a data set's elements, made by make()."""
+        with tf.Graph().as_default() as g:
+            it = v1.data.make_initializable_iterator(make().batch(100))
+            for k, x in enumerate(tf.nest.flatten(it.get_next())):
+                tf.identity(x, name="out%d" % k)
+            graph, out = self.path("g%d.pb" % self.number), self.path("o%d" % self.number)
+            Pipelines.number += 1
+            with open(graph, "wb") as f:
+                f.write(g.as_graph_def().SerializeToString())
+            names = ["out%d:0" % j for j in range(k + 1)]
+            def ours():
+                p = subprocess.run([TURNERY, "run", "--graph", graph, "--init", it.initializer.name, *["--fetch=" + n for n in names], "--outputs", out],
+                                   capture_output=True, text=True, timeout=120)
+                self.assertEqual(p.returncode, 0, p.stderr)
+                return [np.asarray(load(os.path.join(out, safe(n)))).tolist() for n in names]
+            def theirs():
+                with v1.Session(graph=g) as s:
+                    s.run(it.initializer)
+                    return [a.tolist() for a in s.run(names)]
+            return ours, theirs
+
+    def test_caches_in_files(self):
+        """What one caches the other reads, though what it came from is no longer there."""
+        data = (np.arange(12, dtype=np.float32), ["s%d" % k for k in range(12)])
+        for writer in (0, 1):
+            for none in (False, True):
+                prefix = self.path("cache%d" % self.number)
+                first = lambda: tf.data.Dataset.from_tensor_slices(data).take(0 if none else 12).cache(prefix).concatenate(tf.data.Dataset.from_tensor_slices(data))
+                other = lambda: tf.data.Dataset.from_tensor_slices(data).take(0).cache(prefix).concatenate(tf.data.Dataset.from_tensor_slices(data))
+                want = self.elements(first)[writer]()
+                self.assertEqual(len(want[0]), 12 if none else 24)
+                self.assertEqual(self.elements(other)[1 - writer](), want)
+                self.assertFalse(os.path.exists(prefix + "_0.lockfile"))
+
+    def test_saved_data_sets(self):
+        """What one saves the other loads."""
+        data = (np.arange(12, dtype=np.float32), ["s%d" % k for k in range(12)])
+        spec = (tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.string))
+        for compression in ("", "GZIP", "ZLIB", "SNAPPY"):
+            for writer in (0, 1):
+                folder = self.path("saved%d" % self.number)
+                def saving():
+                    d = tf.data.Dataset.from_tensor_slices(data)
+                    f = tf.function(lambda x, s: tf.cast(x, tf.int64) % 3, input_signature=spec).get_concrete_function()
+                    done = tf.raw_ops.SaveDataset(input_dataset=d._variant_tensor, path=folder, shard_func_other_args=[], shard_func=f, compression=compression)
+                    with v1.control_dependencies([done]):
+                        return tf.data.Dataset.from_tensors(tf.identity(tf.constant(1)))
+                self.elements(saving)[writer]()
+                loading = lambda: tf.data.Dataset.load(folder, element_spec=spec, compression=compression or None)
+                ours, theirs = self.elements(loading)
+                self.assertEqual(ours(), theirs())
+                self.assertEqual(sorted(ours()[0]), data[0].tolist())
+
     def test_steps_are_fewer(self):
         names, _ = self.example_files([9])
         def build():

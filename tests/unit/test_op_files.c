@@ -411,7 +411,7 @@ static void test_remapped_matrix(void **state)
     write_checkpoint(&f);
     for (size_t i = 0; i < TN_COUNT(rows); i++) remap_op(&f, &rows[i]);
     refused(&f, "same:0", TN_FAILED_PRECONDITION, "no access to checkpoints");
-    tn_session_set_checkpoints(f.s, tn_checkpoint_tensor);
+    tn_session_set_checkpoints(f.s, &tn_checkpoints_of_process);
     for (size_t i = 0; i < TN_COUNT(rows); i++) {
         snprintf(fetch, sizeof fetch, "%s:0", rows[i].name);
         if (rows[i].code) refused(&f, fetch, rows[i].code, rows[i].says);
@@ -432,7 +432,7 @@ static void test_iterator(void **state)
     begin(&f);
     tn_operation *iterator;
     tn_operation_spec spec = {
-        .type = "MultiDeviceIterator", .name = "data", .n_out = 1, .out_types = (tn_dtype[]){TN_RESOURCE}};
+        .type = "LMDBReader", .name = "data", .n_out = 1, .out_types = (tn_dtype[]){TN_RESOURCE}};
     assert_ok(tn_graph_add(f.g, &spec, &iterator, &f.err), &f.err);
     tn_dtype types[] = {TN_FLOAT, TN_INT64};
     tn_shape shapes[] = {tn_shape_vector(-1), {.rank = 0}};
@@ -444,7 +444,7 @@ static void test_iterator(void **state)
     tn_op_named(f.b, "Neg", "y", TN_INPUTS(tn_output_of(next, 0)), TN_NO_ATTRS);
     tn_op_named(f.b, "Neg", "z", TN_INPUTS(tn_output_of(next, 1)), TN_NO_ATTRS);
     assert_int_equal(tn_node_shape(tn_output_of(next, 0)).rank, 1);
-    refused(&f, "y:0", TN_NOT_FOUND, "'MultiDeviceIterator' in binary");
+    refused(&f, "y:0", TN_NOT_FOUND, "'LMDBReader' in binary");
     assert_says(&f.err, "{{node data}}");
     tn_tensor *x, *out;
     const char *fetch = "y:0";

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * snappy_stream.c - bytes compressed by snappy as TensorFlow's files have them: blocks one after another, each after
+ * its length in four bytes, the highest first. Blocks in sorted tables are sstable.c's.
+ *
+ * Invariants: what a block says it expands to is checked against the limit, and against what so few bytes can hold,
+ * before memory is taken.
+ */
+#include <snappy-c.h>
+
+#include "wire.h"
+
+#define MOST_TIMES 64                /* how much snappy can expand; 21 in truth */
+#define BLOCK ((size_t)1 << 17)      /* of what is compressed: TensorFlow's readers take 256 KB */
+#define USUAL_LIMIT ((size_t)1 << 31)
+
+static size_t block_length(const char *p)
+{
+    const uint8_t *b = (const uint8_t *)p;
+    return (size_t)b[0] << 24 | (size_t)b[1] << 16 | (size_t)b[2] << 8 | b[3];
+}
+
+static tn_code expand_block(tn_view block, size_t at, size_t limit, tn_buf *out, tn_error *err)
+{
+    size_t n;
+    if (snappy_uncompressed_length(block.p, block.n, &n) != SNAPPY_OK || n / MOST_TIMES > block.n)
+        return tn_fail(err, TN_DATA_LOSS, "the snappy block at byte %zu is damaged", at);
+    if (n > limit)
+        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "the snappy block at byte %zu expands beyond the limit", at);
+    if (!tn_buf_reserve(out, n)) return tn_no_memory(err, n);
+    if (snappy_uncompress(block.p, block.n, out->data + out->n, &n) != SNAPPY_OK)
+        return tn_fail(err, TN_DATA_LOSS, "the snappy block at byte %zu is damaged", at);
+    out->n += n;
+    return TN_OK;
+}
+
+tn_code tn_snappy_expand(tn_view in, size_t limit, tn_buf *out, tn_error *err)
+{
+    const size_t all = limit ? limit : USUAL_LIMIT, before = out->n;
+    for (size_t at = 0, n; at < in.n; at += n) {
+        if (in.n - at < 4 || (n = block_length(in.p + at)) > in.n - at - 4)
+            return tn_fail(err, TN_DATA_LOSS, "the snappy block at byte %zu is cut short", at);
+        TN_TRY(expand_block((tn_view){in.p + at + 4, n}, at, all - (out->n - before), out, err));
+        n += 4;
+    }
+    return TN_OK;
+}
+
+tn_code tn_snappy_squeeze(tn_view in, tn_buf *out, tn_error *err)
+{
+    for (size_t at = 0; at < in.n; at += BLOCK) {
+        size_t n = TN_MIN(in.n - at, BLOCK), room = snappy_max_compressed_length(n);
+        if (!tn_buf_reserve(out, room + 4)) return tn_no_memory(err, room);
+        uint8_t *to = (uint8_t *)out->data + out->n;
+        if (snappy_compress(in.p + at, n, (char *)to + 4, &room) != SNAPPY_OK)
+            return tn_fail(err, TN_INTERNAL, "snappy could not compress %zu bytes", n);
+        for (int k = 0; k < 4; k++) to[k] = (uint8_t)(room >> (24 - 8 * k));
+        out->n += room + 4;
+    }
+    return TN_OK;
+}

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data sets saved and loaded, by number, wrapped, generated, weighted; iterators for several devices; tables of data sets."""
+import atexit
+import os
+import shutil
+import tempfile
+
+from case import *
+from datasets import chained, options
+
+D, data = tf.data.Dataset, v1.data
+FOLDER = "turnery_saved"  # below the folder of temporary files; ours keep them in memory
+atexit.register(shutil.rmtree, os.path.join(tempfile.gettempdir(), FOLDER), True)
+INT = dict(output_types=[tf.int64], output_shapes=[[]])
+MIXED = dict(output_types=[tf.float32, tf.string], output_shapes=[[], []])
+
+
+class Made(D):
+    """The data set of a variant, of numbers to begin with."""
+    def __init__(self, variant, spec=tf.TensorSpec([], tf.int64)):
+        self.spec = spec
+        super().__init__(variant)
+
+    def _inputs(self):
+        return []
+
+    @property
+    def element_spec(self):
+        return self.spec
+
+
+def v(d):
+    return d._variant_tensor
+
+
+def path(rng, *more):
+    return "/".join([tempfile.gettempdir(), FOLDER, "%08x" % rng.integers(1 << 32), *more])
+
+
+def of(f, *spec):
+    return tf.function(f, input_signature=spec).get_concrete_function()
+
+
+def after(ops, make):
+    with v1.control_dependencies(ops):
+        return make()
+
+
+def elements(make, n, last=True, before=()):
+    """n elements of what is made after other operations, and whether there is another, or that there is none."""
+    d = after(before, make)
+    it = data.make_initializable_iterator(options(d))
+    return chained(it, n, last)
+
+
+def mixed(x, s):
+    return D.from_tensor_slices((x, s))
+
+
+def save(d, to, compression="", shard=None, **kw):
+    f = of(shard or (lambda *e: tf.constant(0, tf.int64)), *d.element_spec)
+    return raw.SaveDataset(input_dataset=v(d), path=to, shard_func_other_args=[], shard_func=f, compression=compression, **kw)
+
+
+def load(to, compression="", spec=(tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.string)), types=MIXED):
+    f = of(lambda d: v(Made(d, tf.data.DatasetSpec(spec)).flat_map(lambda x: x)), tf.TensorSpec([], tf.variant))
+    return Made(raw.LoadDataset(path=to, reader_func_other_args=[], reader_func=f, compression=compression, **types), spec)
+
+
+def saves(rng):
+    by_two = lambda a, b: tf.cast(a, tf.int64) % 2
+    for compression in ("", "GZIP", "ZLIB", "SNAPPY", "none"):
+        n = int(rng.integers(0, 6))
+        x, s, to = np.arange(n).astype(F32), texts(rng, ["a", "", "bc\n", b"\xff\0"], n), path(rng)
+        shard = pick(rng, by_two, None)
+        yield case("LoadDataset", lambda x, s, c=compression, to=to, n=n, shard=shard: elements(
+            lambda: load(to, c), n, before=[save(mixed(x, s), to, c, shard)]), x, s, shapes="known")
+    x, s, to = np.arange(3).astype(F32), texts(rng, ["a", ""], 3), path(rng)
+    yield case("SaveDataset", lambda x, s: elements(lambda: load(to, "GZIP"), 1, before=[save(mixed(x, s), to)]), x, s, shapes="known")
+    yield case("LoadDataset", lambda s: elements(lambda: load(s), 1), np.array(path(rng), object))
+    more = path(rng)
+    def twice(x, s):
+        first = save(mixed(x, s), more)
+        return elements(lambda: load(more), 1, before=[after([first], lambda: save(mixed(x, s).skip(2), more))])
+    yield case("SaveDataset", twice, x, s, shapes="known")
+    no_function = path(rng)
+    yield case("SaveDataset", lambda x, s: elements(lambda: load(no_function), 3, before=[save(mixed(x, s), no_function, use_shard_func=False)]), x, s, shapes="known")
+    wrong = path(rng)
+    yield case("SaveDataset", lambda x, s: after([save(mixed(x, s), wrong, shard=lambda a, b: tf.constant(1))], lambda: tf.identity(x)), x, s, shapes="known")
+    types = path(rng)
+    yield case("LoadDataset", lambda x, s: elements(lambda: load(types, spec=(tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.string)), types=dict(
+        output_types=[tf.int32, tf.string], output_shapes=[[], []])), 1, before=[save(mixed(x, s), types)]), x, s, shapes="known")
+    counted = path(rng)
+    yield case("LoadDataset", lambda x, s: after([save(mixed(x, s), counted)], lambda: raw.DatasetCardinality(input_dataset=v(load(counted)))), x, s, shapes="known")
+    as_it_goes = path(rng)
+    def passing(x, s):
+        d = mixed(x, s)
+        f = of(by_two, *d.element_spec)
+        it = data.make_initializable_iterator(options(Made(raw.SaveDatasetV2(input_dataset=v(d), path=as_it_goes, shard_func_other_args=[], shard_func=f, **MIXED), d.element_spec)))
+        seen = chained(it, 3, True)
+        return seen + elements(lambda: load(as_it_goes), 3, before=[seen[0].op])
+    yield case("SaveDatasetV2", passing, x, s, shapes="known")
+
+
+def records(rng):
+    for compression in ("", "GZIP", "ZLIB"):
+        s, to = texts(rng, ["a", "", b"\0\n"], 3), path(rng, "r")
+        def written(s, to=to, c=compression):
+            made = raw.WriteFile(filename=to, contents="")
+            done = after([made], lambda: raw.DatasetToTFRecord(input_dataset=v(D.from_tensor_slices(s)), filename=to, compression_type=c))
+            return elements(lambda: tf.data.TFRecordDataset(to, c), 3, before=[done])
+        yield case("DatasetToTFRecord", written, s, shapes="known")
+
+
+def numbered(rng):
+    dtype = dict(output_types=[tf.int64], output_shapes=[[]])
+    get = lambda d, i, **kw: raw.GetElementAtIndex(dataset=v(d), index=i, **{**dtype, **kw})[0]
+    for i in (0, 3, 5, -1):
+        yield case("GetElementAtIndex", lambda i: get(D.range(5).map(lambda x: x * 2), i), I64(i))
+    i = I64(rng.integers(0, 6))
+    yield case("GetElementAtIndex", lambda i: get(D.range(3).repeat(2).concatenate(D.range(1)).prefetch(1), i), i)
+    yield case("GetElementAtIndex", lambda i: get(D.range(5).filter(lambda x: x > 2), i), I64(1))
+    yield case("GetElementAtIndex", lambda i: get(D.range(5).repeat(), i), I64(1))
+    yield case("GetElementAtIndex", lambda i: get(D.range(5).take(3).concatenate(D.range(9)).batch(2), i, output_shapes=[[None]]), I64(2))
+    yield case("GetElementAtIndex", lambda i: get(D.zip((D.range(5).skip(1), D.range(9).shard(2, 1))), i, output_types=[tf.int64] * 2, output_shapes=[[], []]), I64(2))
+
+
+def values(rng):
+    count = lambda h: raw.DatasetCardinality(input_dataset=h)
+    wrap, unwrap = (lambda h: raw.WrapDatasetVariant(input_handle=h)), (lambda h: raw.UnwrapDatasetVariant(input_handle=h))
+    n = I64(rng.integers(0, 9))
+    yield case("UnwrapDatasetVariant", lambda n: count(unwrap(wrap(v(D.range(n))))), n)
+    yield case("WrapDatasetVariant", lambda n: count(wrap(v(D.range(n)))), n)
+    yield case("UnwrapDatasetVariant", lambda n: count(unwrap(v(D.range(n)))), n)
+    yield case("WrapDatasetVariant", lambda n: count(wrap(raw.OptionalFromValue(components=[n]))), n)
+    def chosen(n):
+        o = tf.data.Options()
+        o.threading.private_threadpool_size = n
+        return o
+    k = int(rng.integers(1, 9))
+    yield case("GetOptions", lambda n: raw.GetOptions(input_dataset=v(D.range(n))), n)
+    yield case("GetOptions", lambda n: raw.GetOptions(input_dataset=v(D.range(n).with_options(chosen(k)).map(lambda x: x + 1).take(2))), n)
+    x, s = draw(rng, F32, 2, 3), texts(rng, ["a", ""], 2)
+    some = lambda x, s: raw.CompressElement(components=[x, s])
+    shapes = [[2, 3], [2]]
+    yield case("UncompressElement", lambda x, s: list(raw.UncompressElement(compressed=some(x, s), output_types=[tf.float32, tf.string], output_shapes=shapes)), x, s)
+    yield case("UncompressElement", lambda x, s: list(raw.UncompressElement(compressed=some(x, s), output_types=[tf.float32, tf.int32], output_shapes=shapes)), x, s)
+    yield case("UncompressElement", lambda x, s: list(raw.UncompressElement(compressed=some(x, s), output_types=[tf.float32], output_shapes=shapes[:1])), x, s)
+    yield case("UncompressElement", lambda n: list(raw.UncompressElement(compressed=v(D.range(n)), output_types=[tf.int64], output_shapes=[[]])), n)
+
+
+def tables(rng):
+    def filled(k, s, again=None, mutable=False):
+        h = (raw.MutableHashTableV2 if mutable else raw.HashTableV2)(key_dtype=tf.int64, value_dtype=tf.string)
+        d = D.from_tensor_slices((k, s))
+        done = raw.InitializeTableFromDataset(table_handle=h, dataset=v(d))
+        if again:
+            done = after([done], lambda: raw.InitializeTableFromDataset(table_handle=h, dataset=v(d.take(again))))
+        return after([done], lambda: [raw.LookupTableFindV2(table_handle=h, keys=tf.constant([0, 2, 9], tf.int64), default_value="none"), raw.LookupTableSizeV2(table_handle=h)])
+    words = texts(rng, ["a", "bc", ""], 4)
+    yield case("InitializeTableFromDataset", filled, rng.permutation(4).astype(I64), words)
+    yield case("InitializeTableFromDataset", lambda k, s: filled(k, s, 1), rng.permutation(4).astype(I64), words)
+    yield case("InitializeTableFromDataset", filled, np.array([1, 1], I64), np.array(["a", "b"], object))
+    yield case("InitializeTableFromDataset", filled, np.array([1, 1], I64), np.array(["a", "a"], object))
+    yield case("InitializeTableFromDataset", filled, np.array([], I64), np.array([], object), shapes="known")
+    yield case("InitializeTableFromDataset", lambda k, s: filled(k, s, mutable=True), np.array([1], I64), np.array(["a"], object))
+
+
+def weighted(rng):
+    def mix(weights, *sizes):
+        return case("WeightedFlatMapDataset", lambda w: elements(lambda: Made(raw.WeightedFlatMapDataset(
+            input_datasets=[v(D.range(100 * k, 100 * k + n)) for k, n in enumerate(sizes)], weights=tf.unstack(w), **INT)).batch(99), 1), np.array(weights, F64), shapes="known")
+    yield mix([1, 1], 6, 6)
+    yield mix([1, 3], 6, 7)
+    yield mix([.3, .1, .7], 9, 7, 8)
+    yield mix([.3, .7], 7, 5)
+    yield mix([0, 1], 7, 5)
+    yield mix([.5, .5], 7, 0)
+    yield case("WeightedFlatMapDataset", lambda w: elements(lambda: Made(raw.WeightedFlatMapDataset(input_datasets=[v(D.range(3).repeat()), v(D.range(3))], weights=tf.unstack(w), **INT)), 1), np.array([.5, .5]), shapes="known")
+    for n in (0, 3):
+        yield case("GeneratorDataset", generated, np.arange(n).astype(I64), I64(rng.integers(9)), shapes="known")
+    yield case("AssertPrevDataset", lambda n: elements(lambda: Made(raw.AssertPrevDataset(input_dataset=v(D.range(n)), transformations=tf.constant([], tf.string), **INT)), 2), I64(2))
+
+
+def generated(x, k):
+    """What is in a queue until it is closed, and k times 3 more."""
+    number, text, handle = tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.resource)
+    q = raw.FIFOQueueV2(component_types=[tf.int64], shapes=[[]])
+    full = raw.QueueEnqueueManyV2(handle=q, components=[x])
+    closed = after([full], lambda: raw.QueueCloseV2(handle=q))
+    make = lambda: Made(raw.GeneratorDataset(
+        init_func_other_args=[k], next_func_other_args=[q], finalize_func_other_args=[], init_func=of(lambda k: (3 * k, tf.constant("state")), number),
+        next_func=of(lambda a, b, q: raw.QueueDequeueV2(handle=q, component_types=[tf.int64])[0] + a, number, text, handle),
+        finalize_func=of(lambda a, b: tf.constant(0, tf.int64), number, text), **INT))
+    return elements(make, int(x.shape[0]), before=[closed])
+
+
+def shuffled(rng):
+    def all_of(make, n, seed, again, times=1):
+        def made():
+            g = raw.AnonymousSeedGenerator(seed=seed, seed2=5, reshuffle=again)[0]
+            return Made(raw.GlobalShuffleDataset(input_dataset=v(make()), seed=seed, seed2=5, seed_generator=g, reshuffle_each_iteration=again, **INT)).repeat(times).batch(100)
+        return elements(made, n)
+    for n in (1, 2, 9, 20, 70):
+        again, seed = bool(rng.integers(2)), int(rng.integers(1, 1000))
+        yield case("GlobalShuffleDataset", lambda n, again=again, seed=seed: all_of(lambda: D.range(n).map(lambda x: x * 3), 1, seed, again, 3), I64(n))
+    yield case("GlobalShuffleDataset", lambda n: all_of(lambda: D.range(n), 1, 3, True), I64(0))
+    yield case("GlobalShuffleDataset", lambda n: all_of(lambda: D.range(n).filter(lambda x: x > 1), 1, 3, True), I64(4))
+    yield case("GlobalShuffleDataset", lambda n: all_of(lambda: D.range(n).repeat(), 1, 3, True), I64(4))
+    yield case("GlobalShuffleDataset", lambda n: all_of(lambda: D.range(n).shuffle(3, seed=1), 1, 3, True), I64(4))
+
+
+def devices(rng):
+    def take(order, devices=3, off=0):
+        def build(n):
+            m = raw.MultiDeviceIterator(devices=["/cpu:%d" % k for k in range(devices)], shared_name="m", container="", **INT)
+            began = raw.MultiDeviceIteratorInit(dataset=v(D.range(n)), multi_device_iterator=m, max_buffer_size=4)
+            out = [began]
+            for k in order:
+                out.append(after([out[-1].op], lambda: raw.MultiDeviceIteratorGetNextFromShard(multi_device_iterator=m, shard_num=k, incarnation_id=began + off, **INT)[0]))
+            return out[::-1]
+        return build
+    yield case("MultiDeviceIterator", take([0, 1, 2, 0, 1]), I64(6))
+    yield case("MultiDeviceIterator", take([2, 0, 1, 0]), I64(4))
+    yield case("MultiDeviceIterator", take([1, 1]), I64(4))
+    yield case("MultiDeviceIterator", take([0], off=1), I64(4))
+    yield case("MultiDeviceIterator", take([0, 0], devices=1), I64(rng.integers(1, 4)))
+    def by_name(n):
+        m = raw.MultiDeviceIterator(devices=["a", "b"], shared_name="m", container="", **INT)
+        began = raw.MultiDeviceIteratorInit(dataset=v(D.range(n)), multi_device_iterator=m, max_buffer_size=4)
+        h = after([began], lambda: raw.MultiDeviceIteratorToStringHandle(multi_device_iterator=m))
+        return raw.MultiDeviceIteratorGetNextFromShard(multi_device_iterator=raw.MultiDeviceIteratorFromStringHandle(string_handle=h, **INT), shard_num=1, incarnation_id=began, **INT)[0]
+    yield case("MultiDeviceIteratorFromStringHandle", by_name, I64(4))
+    def nameless(n):
+        m, deleter = raw.AnonymousMultiDeviceIterator(devices=["a", "b"], **INT)
+        began = raw.MultiDeviceIteratorInit(dataset=v(D.range(n)), multi_device_iterator=m, max_buffer_size=4)
+        out = raw.MultiDeviceIteratorGetNextFromShard(multi_device_iterator=m, shard_num=1, incarnation_id=began, **INT)[0]
+        return after([after([out], lambda: raw.DeleteMultiDeviceIterator(multi_device_iterator=m, iterators=[], deleter=deleter))], lambda: tf.identity(out))
+    yield case("AnonymousMultiDeviceIterator", nameless, I64(4))
+    def third(n):
+        m = raw.AnonymousMultiDeviceIteratorV3(devices=["a", "b"], **INT)
+        began = raw.MultiDeviceIteratorInit(dataset=v(D.range(n)), multi_device_iterator=m, max_buffer_size=4)
+        return raw.MultiDeviceIteratorGetNextFromShard(multi_device_iterator=m, shard_num=0, incarnation_id=began, **INT)[0]
+    yield case("AnonymousMultiDeviceIteratorV3", third, I64(4))
+
+
+def references(rng):
+    from tensorflow.python.ops import gen_array_ops
+    x = draw(rng, F32, 3)
+    def ref(x):
+        r = Refs()
+        w = r.new(x)
+        return tf.identity(after(r.last, lambda: gen_array_ops.debug_gradient_ref_identity(w)))
+    yield case("DebugGradientRefIdentity", ref, x, shapes="known")
+
+
+def cases(rng):
+    for part in (saves, records, numbered, values, tables, weighted, shuffled, devices, references):
+        yield from part(rng)
