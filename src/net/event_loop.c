@@ -17,6 +17,7 @@
 #define BATCH 64
 #define SPIN_US 60      /* how long a thread looks again and again before it sleeps */
 #define MOST_PASSED 256 /* sleeps after looking in vain before it looks again */
+#define PUT_OFF_US 50   /* jobs for the end of a round wait while it is shorter */
 
 struct tn_loop {
     int epoll, wake;
@@ -239,16 +240,27 @@ static int look_again(tn_loop *l)
     return n;
 }
 
-static void round_of(tn_loop *l)
+/* What is ready is seen to, one after the other; what is put off meanwhile does not wait for all of a long round. */
+static void serve_ready(tn_loop *l)
 {
-    l->n_batch = look_again(l);
-    if (l->n_batch <= 0) l->n_batch = epoll_wait(l->epoll, l->batch, BATCH, patience(l));
+    int64_t since = l->n_batch > 1 ? tn_now_us() : 0, now;
     for (l->at = 0; l->at < l->n_batch;) {
         struct epoll_event e = l->batch[l->at++];
         tn_watch *w = e.data.ptr;
         if (w) w->ready(w, e.events); /* what was unwatched in this round, and the waking, have none */
+        if (!l->later || l->at == l->n_batch) continue;
+        if ((now = tn_now_us()) - since < PUT_OFF_US) continue;
+        run_later(l);
+        since = now;
     }
     l->n_batch = 0;
+}
+
+static void round_of(tn_loop *l)
+{
+    l->n_batch = look_again(l);
+    if (l->n_batch <= 0) l->n_batch = epoll_wait(l->epoll, l->batch, BATCH, patience(l));
+    serve_ready(l);
     if (atomic_load_explicit(&l->posted, memory_order_relaxed)) run_posted(l);
     fire_timers(l);
     run_later(l);

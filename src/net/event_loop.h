@@ -46,6 +46,6 @@ void tn_loop_unwatch(tn_loop *l, tn_watch *w);
 bool tn_timer_set(tn_loop *l, tn_timer *t, int64_t at);
 void tn_timer_clear(tn_loop *l, tn_timer *t);
 void tn_loop_post(tn_loop *l, tn_job *j);  /* from any thread, which never waits */
-void tn_loop_later(tn_loop *l, tn_job *j); /* at the end of the round; a job is in one list only once */
+void tn_loop_later(tn_loop *l, tn_job *j); /* at the end of the round or before; a job is in one list only once */
 
 #endif

@@ -2,9 +2,10 @@
  *
  * http2.c - an HTTP/2 connection: moves bytes between a socket, plain or TLS, and an nghttp2 session.
  *
- * One recv for what has come, one send for all frames it led to: frames are gathered in the room the loop's
- * connections share, large payloads by reference. What the socket does not take is copied to `rest`, at most ROUND
- * bytes, and nothing more is taken from the session before that is gone: a slow reader costs no more memory here.
+ * One recv for what has come, one send for all frames it led to, once the others that are ready have been read too (a
+ * peer is woken for several answers, not for each): frames are gathered in the room the loop's connections share,
+ * large payloads by reference. What the socket does not take is copied to `rest`, at most ROUND bytes, and nothing more
+ * is taken from the session before that is gone: a slow reader costs no more memory here.
  */
 #include "http2.h"
 
@@ -340,7 +341,7 @@ static void ready(tn_watch *w, uint32_t events)
     bool outer = enter(h);
     if (shake_hands(h)) {
         if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) || h->ssl) read_all(h);
-        if (!h->broken) flush(h);
+        if (!h->broken) flush_soon(h);
     }
     leave(h, outer);
 }
