@@ -157,6 +157,7 @@ static tn_code prepare_static(emitter *e, const tn_pnode *n, tn_step *s, tn_erro
     s->done = prep.done;
     s->scratch = prep.scratch;
     s->unread = prep.unread;
+    s->pack = prep.pack;
     p->scratch = TN_MAX(p->scratch, prep.scratch);
     return TN_OK;
 }

@@ -53,6 +53,14 @@ static void callee_free(callee *f)
     tn_free(f);
 }
 
+bool tn_callees_any(tn_callees *c)
+{
+    pthread_mutex_lock(&c->lock);
+    const bool any = tn_map_count(c->by_name) > 0;
+    pthread_mutex_unlock(&c->lock);
+    return any;
+}
+
 void tn_callees_free(tn_callees *c)
 {
     if (!c) return;

@@ -459,3 +459,16 @@ tn_code tn_operation_hand_on(tn_operation *op, const tn_node *to, tn_error *err)
     op->n_control = 0;
     return infer_outputs(op, err);
 }
+
+const tn_tensor *tn_graph_constant_at(const tn_graph *g, const void *data)
+{
+    for (int i = 0; i < g->n; i++) {
+        const tn_tensor *t = tn_attr_get_tensor(&g->ops[i]->attrs, "value");
+        if (t && t->data == data && !strcmp(g->ops[i]->type, "Const")) return t;
+    }
+    for (int i = 0; !g->library && i < tn_graph_function_count(g); i++) {
+        const tn_tensor *t = tn_graph_constant_at(tn_graph_function_at(g, i)->body, data);
+        if (t) return t;
+    }
+    return NULL;
+}

@@ -88,6 +88,8 @@ typedef struct tn_function {
 tn_function *tn_graph_function(const tn_graph *g, const char *name);
 int tn_graph_function_count(const tn_graph *g);
 tn_function *tn_graph_function_at(const tn_graph *g, int i);
+/* The constant, of the graph or a function of its library, whose elements are there; NULL: none. */
+const tn_tensor *tn_graph_constant_at(const tn_graph *g, const void *data);
 /* Adds a function (owns body and freezes it; strings and arrays are copied). ALREADY_EXISTS. */
 tn_code tn_graph_add_function(tn_graph *g, const tn_function *f, tn_error *err);
 /* The library that a body's own calls are looked up in: the outermost graph. */

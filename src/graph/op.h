@@ -72,6 +72,7 @@ typedef struct tn_prepare {
     tn_run_fn run;              /* starts as the record's */
     size_t scratch;             /* bytes handed to run, 64-byte aligned */
     uint32_t unread;            /* constant inputs at which no run looks: params has them in another form */
+    struct tn_pack *pack;       /* a constant in another form, at which runs look; NULL: none, or not one alone */
     void (*done)(void *params); /* releases what params holds outside the arena; may be NULL */
 } tn_prepare;
 /* params of a type, zeroed, set in p->params; RESOURCE_EXHAUSTED when there is no memory. */

@@ -220,6 +220,34 @@ static void fill_filter(const void *how, const void *filter, void *to)
     k->code = tn_conv_pack(k->kernel, filter, to, k->scratch, k->err);
 }
 
+static void unpack_filter(const void *how, const void *packed, void *filter)
+{
+    tn_filter_unpack(how, packed, filter);
+}
+
+static void pack_filter_alone(const void *how, const void *filter, void *to)
+{
+    tn_conv_pack_alone(how, filter, to);
+}
+
+/* How the packed filter comes again, or the filter of it. */
+static void note_filter(tn_prepare *p, const conv *c, const tn_conv_desc *d)
+{
+    tn_filter_form form;
+    tn_pack_recipe r = {.source_bytes = tn_tensor_bytes(p->in[c->filter])};
+    const void *how = d;
+    if (d->dtype == TN_FLOAT && tn_conv_reads_both(c->kernel)) {
+        r.make = pack_filter_alone;
+        r.beside = true;
+        r.how_bytes = sizeof *d;
+    } else if (tn_conv_form(c->kernel, &form)) {
+        r.undo = unpack_filter;
+        r.how_bytes = sizeof form;
+        how = &form;
+    }
+    tn_pack_note(p, c->packed, &r, how);
+}
+
 /* A constant filter is packed once, for all programs that want it so. */
 static tn_code pack_filter(tn_prepare *p, conv *c, tn_error *err)
 {
@@ -253,7 +281,10 @@ static tn_code conv_prepare(tn_prepare *p, const conv *which, tn_conv_desc *d, t
         conv_done(c);
         return code;
     }
-    if (c->packed) tn_conv_only_packed(c->kernel);
+    if (c->packed) {
+        note_filter(p, c, d);
+        tn_conv_only_packed(c->kernel);
+    }
     if (c->packed && !tn_conv_reads_both(c->kernel)) p->unread |= TN_BIT(c->filter);
     p->scratch = tn_conv_scratch(c->kernel);
     return TN_OK;

@@ -61,24 +61,178 @@ void tn_pack_release(tn_pack *p)
     }
     pthread_mutex_unlock(&all->lock);
     if (!last) return;
+    tn_pack_release(p->base);
     tn_free(p->data);
-    tn_free(p->undo);
+    tn_free(p->how);
+    tn_free(p->factors);
+    tn_free(p->rests);
     tn_free(p);
+}
+
+/* ==== and unpacked again ==== */
+
+/* Called with the lock held. */
+static tn_pack *find_undo(const tn_packs *all, const void *source, size_t bytes)
+{
+    tn_pack *p = all->first;
+    while (p && (p->source != source || p->hollow || !p->recipe.undo || p->recipe.source_bytes != bytes)) p = p->next;
+    return p;
 }
 
 tn_pack *tn_pack_find_undo(tn_packs *all, const void *source, size_t bytes)
 {
     pthread_mutex_lock(&all->lock);
-    tn_pack *p = all->first;
-    while (p && (p->source != source || !p->undo || tn_gemm_unpacks(p->undo) != bytes)) p = p->next;
+    tn_pack *p = find_undo(all, source, bytes);
     if (p) p->refs++;
     pthread_mutex_unlock(&all->lock);
     return p;
 }
 
-void tn_pack_undo(const tn_pack *p, void *source)
+bool tn_pack_is_spare(const tn_packs *all, tn_pack *p)
 {
-    tn_gemm_unpack_b(p->undo, p->data, source);
+    if (!p->recipe.make || p->hollow || p->recipe.undo) return false;
+    if (p->recipe.beside || p->base) return true;
+    p->base = find_undo(all, p->source, p->recipe.source_bytes);
+    if (p->base) p->base->refs++;
+    return p->base != NULL;
+}
+
+tn_code tn_pack_refill(tn_pack *p, tn_error *err)
+{
+    const tn_pack *from = p->base;
+    void *source = from ? tn_aligned_alloc(p->recipe.source_bytes) : NULL;
+    if (from && !source) return tn_no_memory(err, p->recipe.source_bytes);
+    if (from) from->recipe.undo(from->how, from->data, source);
+    p->recipe.make(p->how, from ? source : p->source, p->data);
+    tn_free(source);
+    p->hollow = false;
+    return TN_OK;
+}
+
+void tn_pack_note(tn_prepare *p, tn_pack *pack, const tn_pack_recipe *recipe, const void *how)
+{
+    tn_packs *all = pack->owner;
+    pthread_mutex_lock(&all->lock);
+    if (!pack->how && (recipe->make || recipe->undo) && (pack->how = tn_malloc(recipe->how_bytes))) {
+        memcpy(pack->how, how, recipe->how_bytes);
+        pack->recipe = *recipe;
+    }
+    pthread_mutex_unlock(&all->lock);
+    if (!p->pack) p->pack = pack;
+}
+
+/* ==== with factors ==== a float that was multiplied and divided again is a few steps from what it was */
+
+enum { LEAST_BITS = 0x01000000, MOST_REST = 7 }; /* twice the least normal float: no thread takes it for zero */
+
+static float divided(const tn_pack_factors *f, const float *scaled, int64_t i)
+{
+    return scaled[i] / f->factor[f->count == 1 ? 0 : i / f->inner % f->channels];
+}
+
+static bool note_rest(const tn_pack_factors *f, const float *scaled, int64_t i, const float *source, uint8_t *rests)
+{
+    const float back = divided(f, scaled, i);
+    int32_t was, is, now;
+    memcpy(&was, &source[i], sizeof was);
+    memcpy(&is, &back, sizeof is);
+    memcpy(&now, &scaled[i], sizeof now);
+    const int64_t rest = (int64_t)was - is;
+    const bool zero = was == is && !(was & INT32_MAX) && !(now & INT32_MAX);
+    if (!zero && ((is & INT32_MAX) < LEAST_BITS || (now & INT32_MAX) < LEAST_BITS)) return false;
+    if (rest < -MOST_REST || rest > MOST_REST) return false;
+    rests[i / 2] |= (uint8_t)((rest + 8) << (i % 2 * 4));
+    return true;
+}
+
+bool tn_pack_keep_source(tn_packs *all, tn_pack *p, const void *source)
+{
+    const tn_pack_factors *f = p->factors;
+    tn_pack *base = f && p->hollow && !p->base ? find_undo(all, p->data, p->bytes) : NULL;
+    uint8_t *rests = base ? p->rests : NULL;
+    bool ok = base != NULL;
+    if (!ok) return false;
+    if (!rests && !(rests = tn_calloc((size_t)f->all / 2 + 1, 1))) return false;
+    if (!p->rests) {
+        base->recipe.undo(base->how, base->data, p->data);
+        for (int64_t i = 0; ok && i < f->all; i++) ok = note_rest(f, p->data, i, source, rests);
+        tn_pages_forget(p->data, p->bytes);
+    }
+    if (!ok) {
+        tn_free(rests);
+        return false;
+    }
+    p->rests = rests;
+    p->base = base;
+    base->refs++;
+    return true;
+}
+
+void tn_pack_forget_source(tn_pack *p)
+{
+    pthread_mutex_lock(&p->owner->lock);
+    tn_pack *base = p->base;
+    p->base = NULL;
+    pthread_mutex_unlock(&p->owner->lock);
+    tn_pack_release(base);
+}
+
+/* Called with the lock held. */
+static void undo_factors(tn_pack *p, float *source)
+{
+    if (p->hollow) p->base->recipe.undo(p->base->how, p->base->data, p->data);
+    p->hollow = false;
+    const float *scaled = p->data;
+    for (int64_t i = 0; i < p->factors->all; i++) {
+        const float back = divided(p->factors, scaled, i);
+        int32_t bits;
+        memcpy(&bits, &back, sizeof bits);
+        bits += (p->rests[i / 2] >> (i % 2 * 4) & 15) - 8;
+        memcpy(&source[i], &bits, sizeof bits);
+    }
+}
+
+/* Called with the lock held. */
+static void undo(tn_pack *p, void *source)
+{
+    if (p->recipe.undo) p->recipe.undo(p->how, p->data, source);
+    else undo_factors(p, source);
+}
+
+void tn_pack_undo(tn_pack *p, void *source)
+{
+    pthread_mutex_lock(&p->owner->lock);
+    undo(p, source);
+    pthread_mutex_unlock(&p->owner->lock);
+}
+
+void tn_packs_begin_planning(tn_packs *all)
+{
+    atomic_fetch_add(&all->planning, 1);
+    pthread_mutex_lock(&all->lock);
+    tn_pack **alone = all->alone;
+    const int n = all->n_alone;
+    for (int i = 0; i < n; i++) undo(alone[i], (void *)alone[i]->source);
+    all->alone = NULL;
+    all->n_alone = all->cap_alone = 0;
+    pthread_mutex_unlock(&all->lock);
+    for (int i = 0; i < n; i++) {
+        tn_pack_forget_source(alone[i]);
+        tn_pack_release(alone[i]);
+    }
+    tn_free(alone);
+}
+
+void tn_packs_end_planning(tn_packs *all)
+{
+    atomic_fetch_sub(&all->planning, 1);
+}
+
+void tn_packs_free(tn_packs *all)
+{
+    for (int i = 0; i < all->n_alone; i++) tn_pack_release(all->alone[i]);
+    tn_free(all->alone);
+    pthread_mutex_destroy(&all->lock);
 }
 
 size_t tn_packs_bytes(tn_packs *all)
@@ -127,6 +281,15 @@ tn_code tn_pack_tensor(tn_packs *all, const tn_tensor *source, const int64_t key
     return code;
 }
 
+void tn_pack_note_factors(const tn_tensor *t, tn_packs *all, const tn_pack_factors *f)
+{
+    tn_pack *p = ((held *)t->buffer->owner)->pack;
+    const size_t bytes = sizeof *f + (size_t)f->count * sizeof *f->factor;
+    pthread_mutex_lock(&all->lock);
+    if (!p->factors && (p->factors = tn_malloc(bytes))) memcpy(p->factors, f, bytes);
+    pthread_mutex_unlock(&all->lock);
+}
+
 /* ==== products ==== */
 
 static void fill_panels(const void *how, const void *source, void *to)
@@ -134,13 +297,19 @@ static void fill_panels(const void *how, const void *source, void *to)
     tn_gemm_pack_b(how, source, to);
 }
 
-/* Without memory for it, the source stays. */
-static void note_undo(tn_pack *p, const tn_gemm_plan *plan)
+static void unpack_panels(const void *how, const void *packed, void *source)
 {
-    if (!tn_gemm_unpacks(plan)) return;
-    pthread_mutex_lock(&p->owner->lock);
-    if (!p->undo && (p->undo = tn_malloc(sizeof *p->undo))) *p->undo = *plan;
-    pthread_mutex_unlock(&p->owner->lock);
+    tn_gemm_unpack_b(how, packed, source);
+}
+
+static void note_plan(tn_prepare *p, tn_pack *pack, const tn_gemm_plan *plan)
+{
+    const size_t unpacks = tn_gemm_unpacks(plan);
+    const tn_pack_recipe r = {.source_bytes = (size_t)plan->d.n * (size_t)plan->d.k * tn_dtype_size(plan->d.dtype),
+                              .how_bytes = sizeof *plan,
+                              .make = fill_panels,
+                              .undo = unpacks ? unpack_panels : NULL};
+    tn_pack_note(p, pack, &r, plan);
 }
 
 static void done(void *params)
@@ -161,7 +330,7 @@ tn_code tn_product_prepare(tn_prepare *p, const tn_gemm_desc *desc, int b, tn_pr
     if (!d.packs || !q->plan.packed) return TN_OK;
     const int64_t key[4] = {d.n, d.k, d.tb, (int64_t)d.dtype << 32 | (int64_t)q->plan.path << 16 | (q->plan.isa + 1)};
     TN_TRY(tn_pack_take(p->packs, source, key, q->plan.packed, fill_panels, &q->plan, &q->pack, err));
-    note_undo(q->pack, &q->plan);
+    note_plan(p, q->pack, &q->plan);
     if (b < 32) p->unread |= TN_BIT(b);
     p->done = done;
     return TN_OK;

@@ -133,6 +133,7 @@ struct tn_step {
     void (*done)(void *params);
     size_t scratch;
     uint32_t unread; /* constant inputs at which no run looks */
+    tn_pack *pack;   /* what it looks at instead, if it may be emptied between runs */
     tn_resource *resource;
     const int *release; /* slots whose values nobody needs after this step */
     int n_release;
@@ -176,6 +177,7 @@ struct tn_program {
     int n_frozen;
     atomic_uint_fast64_t checked; /* the store's changes when the frozen ones were last looked at */
     unsigned passes;
+    atomic_bool asleep; /* packs of its steps may be empty (shed.c) */
     pthread_mutex_t lock;
     tn_run_context *idle; /* contexts kept for the next run */
 };
@@ -271,6 +273,8 @@ void tn_context_free(tn_run_context *c);
 bool tn_context_runs(tn_run_context *c); /* makes its runs, one a step; false: no memory */
 void tn_dynamic_drop(tn_dynamic *d);     /* what was prepared */
 void tn_dynamic_free(tn_dynamic *d);
+/* Packs of its steps that were emptied are filled again. */
+tn_code tn_program_wake(tn_program *p, tn_error *err);
 /* Runs the program; feeds in order. Fetched values are in c->values[top.rets[i]] until the next run. */
 tn_code tn_program_run(tn_run_context *c, const tn_tensor *const *feeds, const atomic_int *cancel, tn_error *err);
 /* A run that the guard ends draws its random numbers again when it is repeated. */

@@ -72,9 +72,12 @@ tn_code tn_plan_get(tn_session *s, const tn_request *q, tn_plan **out, tn_error 
     if (!p) return tn_no_memory(err, 0);
     pthread_mutex_lock(&p->lower_lock);
     tn_code code = TN_OK;
-    if (!p->lowered)
+    if (!p->lowered) {
+        tn_packs_begin_planning(&s->store->packs);
         code = tn_lower(s->graph, s->store, q->feeds, q->n_feeds, q->fetches, q->n_fetches, q->targets, q->n_targets,
                         &p->lowered, err);
+        tn_packs_end_planning(&s->store->packs);
+    }
     pthread_mutex_unlock(&p->lower_lock);
     if (code == TN_OK) *out = p;
     return code;
@@ -182,14 +185,12 @@ static tn_code add_bound(tn_session *s, tn_plan *p, tn_program *program, const t
     return tn_no_memory(err, sizeof *b);
 }
 
-/* most: bytes that the program may add to what is packed; what is more is not kept. */
-static tn_code bind_now(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, int threads, size_t most,
-                        tn_bound **out, tn_error *err)
+static tn_code bind_and_add(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, int threads, size_t most,
+                            tn_bound **out, tn_error *err)
 {
     tn_bind_options o = {
         .passes = TN_ALL_PASSES & ~s->options.passes_off, .threads = threads, .copying = &p->lower_lock};
     tn_program *program;
-    drop_stale(s, p);
     const size_t before = tn_packs_bytes(&s->store->packs);
     TN_TRY(tn_bind(p->lowered, feeds, &o, &program, err));
     const size_t after = tn_packs_bytes(&s->store->packs);
@@ -198,6 +199,18 @@ static tn_code bind_now(tn_session *s, tn_plan *p, const tn_tensor *const *feeds
         return tn_fail(err, TN_RESOURCE_EXHAUSTED, "the plan packs %zu bytes more", after - before);
     }
     return add_bound(s, p, program, feeds, out, err);
+}
+
+/* most: bytes that the program may add to what is packed; what is more is not kept. Constants stay there until the
+ * program can be seen, which may look at them. */
+static tn_code bind_now(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, int threads, size_t most,
+                        tn_bound **out, tn_error *err)
+{
+    drop_stale(s, p);
+    tn_packs_begin_planning(&s->store->packs);
+    const tn_code code = bind_and_add(s, p, feeds, threads, most, out, err);
+    tn_packs_end_planning(&s->store->packs);
+    return code;
 }
 
 static bool is_pending(const tn_plan *p, const tn_tensor *const *feeds, int threads)

@@ -40,6 +40,7 @@ struct tn_session {
     uint64_t clock;
     int active;
     atomic_int cancel;
+    bool owns_constants; /* nobody else looks at those of the graph */
 };
 
 typedef struct tn_request {

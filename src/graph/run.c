@@ -569,6 +569,8 @@ tn_code tn_run_range(tn_run_context *c, const tn_code_range *range, tn_error *er
 tn_code tn_program_run(tn_run_context *c, const tn_tensor *const *feeds, const atomic_int *cancel, tn_error *err)
 {
     const tn_program *p = c->program;
+    if (atomic_load_explicit(&((tn_program *)p)->asleep, memory_order_acquire))
+        TN_TRY(tn_program_wake((tn_program *)p, err));
     c->cancel = cancel;
     c->guarded = false;
     for (int i = 0; i < p->n_fed_slots; i++) {

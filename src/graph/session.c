@@ -97,6 +97,11 @@ void tn_sessions_forget(void)
     tn_conv_forget_unused();
 }
 
+void tn_session_own_constants(tn_session *s)
+{
+    s->owns_constants = true;
+}
+
 void tn_session_rest(tn_session *s)
 {
     tn_blocks_rest(&s->store->blocks);

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * shed.c - variables of a session at rest are held once: where every program that took a value for a constant looks at
- * its packed form alone (pack.h), the value's own pages go back to the system. Whoever wants the value, be it to make
- * another plan, gets it unpacked, bit for bit.
+ * shed.c - weights of a session at rest are held once: where every program that took a value for a constant looks at
+ * its packed form alone (pack.h), the value's own pages go back to the system, be it a variable's or, where the
+ * session owns them, the graph's. Whoever wants the value, be it to make another plan, gets it unpacked, bit for bit.
+ * Of what is packed in two forms, one stays; the other is made again of it by the next run that looks at it.
  *
  * Invariants: a value is shed only while each reference to its bytes is known to be that of such a program; all ways
- * to a variable's value restore it first, under the store's lock.
+ * to a variable's value restore it first, under the store's lock; constants are there while somebody plans. What runs
+ * look at is emptied only while there are none, under the session's lock, which each run takes when it begins, and each
+ * program that looks at it is marked before.
  */
+#include "callee.h"
 #include "programs.h"
 
-#define LEAST ((size_t)256 << 10) /* bytes that are worth it */
-#define LEAST_PACK ((size_t)16 << 10)
+#define LEAST ((size_t)16 << 10) /* bytes that are worth it */
 
 void tn_stored_restore(tn_stored *v)
 {
@@ -21,6 +24,7 @@ void tn_stored_restore(tn_stored *v)
 
 void tn_stored_drop_shed(tn_stored *v)
 {
+    if (v->shed) tn_pack_forget_source(v->shed);
     tn_pack_release(v->shed);
     v->shed = NULL;
 }
@@ -78,18 +82,60 @@ static void add_program(const tn_program *p, const tn_tensor *t, users *u)
     u->reads = u->reads || (has && program_reads(p, (span){t->data, tn_tensor_bytes(t)}));
 }
 
+/* All programs of the session, one after another: the next from *plan and *k on; NULL: no more. */
+static tn_program *next_program(tn_session *s, size_t *plan, int *k)
+{
+    for (; *plan < tn_map_count(s->plans); ++*plan, *k = 0) {
+        const tn_plan *p = tn_map_value(s->plans, *plan);
+        if (*k < p->n_bound) return p->bound[(*k)++]->program;
+    }
+    return NULL;
+}
+
 /* Called with the session's lock held. */
 static users users_of(tn_session *s, const tn_tensor *t)
 {
     users u = {.of_tensor = 1, .of_buffer = 1}; /* the variable's; the tensor's */
-    for (size_t i = 0; i < tn_map_count(s->plans); i++) {
-        const tn_plan *p = tn_map_value(s->plans, i);
-        for (int k = 0; k < p->n_bound; k++) add_program(p->bound[k]->program, t, &u);
-    }
+    size_t plan = 0;
+    int k = 0;
+    for (tn_program *p; (p = next_program(s, &plan, &k));) add_program(p, t, &u);
     return u;
 }
 
 /* ==== shedding ==== */
+
+static bool is_known(tn_session *s, const tn_tensor *t, int more)
+{
+    const users u = users_of(s, t);
+    return !u.reads && atomic_load(&((tn_tensor *)t)->refs) == u.of_tensor + more &&
+           atomic_load(&t->buffer->refs) == u.of_buffer;
+}
+
+/* Tensors that hold t by what was made of it by factors; *one: one of these. Called with the packs' lock held. */
+static int made_of(const tn_packs *all, const tn_tensor *t, tn_pack **one)
+{
+    int n = 0;
+    *one = NULL;
+    for (tn_pack *p = all->first; p; p = p->next) {
+        if (p->source != t->data || !p->fills_tensors) continue;
+        n += p->refs;
+        if (p->factors && p->bytes == tn_tensor_bytes(t)) *one = p;
+    }
+    return n;
+}
+
+/* One of which all elements times factors are in another form, too, with a reference on it. */
+static tn_pack *keep_by_factors(tn_session *s, const tn_tensor *t)
+{
+    tn_packs *all = &s->store->packs;
+    tn_pack *found;
+    pthread_mutex_lock(&all->lock);
+    const int n = made_of(all, t, &found);
+    if (found && (!is_known(s, t, n) || !tn_pack_keep_source(all, found, t->data))) found = NULL;
+    if (found) found->refs++;
+    pthread_mutex_unlock(&all->lock);
+    return found;
+}
 
 /* Called with the session's and the store's locks held. */
 static void shed(tn_session *s, tn_stored *v)
@@ -97,12 +143,12 @@ static void shed(tn_session *s, tn_stored *v)
     tn_tensor *t = v->value;
     if (!t || v->shed || v->updates || !t->buffer || tn_tensor_bytes(t) < LEAST) return;
     tn_pack *pack = tn_pack_find_undo(&s->store->packs, t->data, tn_tensor_bytes(t));
-    if (!pack) return;
-    const users u = users_of(s, t);
-    if (u.reads || atomic_load(&t->refs) != u.of_tensor || atomic_load(&t->buffer->refs) != u.of_buffer) {
+    if (pack && !is_known(s, t, 0)) {
         tn_pack_release(pack);
         return;
     }
+    if (!pack && t->dtype == TN_FLOAT) pack = keep_by_factors(s, t);
+    if (!pack) return;
     v->shed = pack;
     tn_pages_forget(t->data, tn_tensor_bytes(t));
 }
@@ -122,30 +168,113 @@ static int holders(const tn_program *p, span x)
 static void empty(tn_session *s, tn_pack *pack)
 {
     const span x = {pack->data, pack->bytes};
-    int known = 0;
-    if (!pack->fills_tensors || pack->hollow || pack->bytes < LEAST_PACK) return;
-    for (size_t i = 0; i < tn_map_count(s->plans); i++) {
-        const tn_plan *p = tn_map_value(s->plans, i);
-        for (int k = 0; k < p->n_bound; k++) {
-            const int n = holders(p->bound[k]->program, x);
-            if (n < 0) return;
-            known += n;
-        }
+    size_t plan = 0;
+    int known = 0, k = 0;
+    if (!pack->fills_tensors || pack->hollow || pack->bytes < LEAST) return;
+    for (tn_program *p; (p = next_program(s, &plan, &k));) {
+        const int n = holders(p, x);
+        if (n < 0) return;
+        known += n;
     }
     if (known != pack->refs) return;
     pack->hollow = true;
     tn_pages_forget(x.data, x.bytes);
 }
 
+static int steps_with(const tn_program *p, const tn_pack *pack)
+{
+    int n = 0;
+    for (int i = 0; i < p->n_steps; i++) n += p->steps[i].pack == pack;
+    return n;
+}
+
+/* Another form of what is packed already, at which steps look. Called with the session's and the packs' locks held,
+ * while nothing runs. */
+static void put_aside(tn_session *s, tn_pack *pack)
+{
+    size_t plan = 0;
+    int known = 0, k = 0;
+    if (pack->bytes < LEAST || !tn_pack_is_spare(&s->store->packs, pack)) return;
+    for (tn_program *p; (p = next_program(s, &plan, &k));) known += steps_with(p, pack);
+    if (known != pack->refs) return;
+    plan = 0;
+    k = 0;
+    for (tn_program *p; (p = next_program(s, &plan, &k));)
+        if (steps_with(p, pack)) atomic_store(&p->asleep, true);
+    pack->hollow = true;
+    tn_pages_forget(pack->data, pack->bytes);
+}
+
+tn_code tn_program_wake(tn_program *p, tn_error *err)
+{
+    tn_packs *packs = &p->store->packs;
+    tn_code code = TN_OK;
+    pthread_mutex_lock(&packs->lock);
+    for (int i = 0; i < p->n_steps && code == TN_OK; i++)
+        if (p->steps[i].pack && p->steps[i].pack->hollow) code = tn_pack_refill(p->steps[i].pack, err);
+    if (code == TN_OK) atomic_store(&p->asleep, false);
+    pthread_mutex_unlock(&packs->lock);
+    return code;
+}
+
+static bool is_alone(const tn_packs *all, const void *source)
+{
+    for (int i = 0; i < all->n_alone; i++)
+        if (all->alone[i]->source == source) return true;
+    return false;
+}
+
+static bool session_reads(tn_session *s, span x)
+{
+    size_t plan = 0;
+    int k = 0;
+    for (tn_program *p; (p = next_program(s, &plan, &k));)
+        if (program_reads(p, x)) return true;
+    return false;
+}
+
+/* A constant of the graph that nobody else has. Called as put_aside is, while nobody plans. */
+static void shed_constant(tn_session *s, tn_pack *pack)
+{
+    tn_packs *all = &s->store->packs;
+    tn_pack *made;
+    const size_t unpacks = pack->recipe.undo && !pack->hollow ? pack->recipe.source_bytes : 0;
+    const size_t bytes = pack->factors ? pack->bytes : unpacks;
+    if (bytes < LEAST || is_alone(all, pack->source)) return;
+    const tn_tensor *t = tn_graph_constant_at(s->graph, pack->source);
+    if (!t || tn_tensor_bytes(t) != bytes || !t->buffer) return;
+    if (atomic_load(&((tn_tensor *)t)->refs) != 1 + made_of(all, t, &made)) return;
+    if (atomic_load(&t->buffer->refs) != 1) return;
+    if (session_reads(s, (span){t->data, bytes})) return;
+    if (!TN_ROOM(NULL, all->alone, all->n_alone, all->cap_alone)) return;
+    if (pack->factors && !tn_pack_keep_source(all, pack, t->data)) return;
+    all->alone[all->n_alone++] = pack;
+    pack->refs++;
+    tn_pages_forget(t->data, bytes);
+}
+
+/* Called with both locks held. */
+static void shed_packed(tn_session *s)
+{
+    tn_packs *all = &s->store->packs;
+    if (s->active) return;
+    for (tn_pack *p = all->first; p; p = p->next) put_aside(s, p);
+    if (!s->owns_constants || atomic_load(&all->planning) || tn_callees_any(s->store->callees)) return;
+    for (tn_pack *p = all->first; p; p = p->next) shed_constant(s, p);
+}
+
 void tn_session_shed(tn_session *s)
 {
     tn_packs *packs = &s->store->packs;
     pthread_mutex_lock(&s->lock);
+    pthread_mutex_lock(&packs->lock);
+    for (tn_pack *p = packs->first; p; p = p->next) empty(s, p);
+    pthread_mutex_unlock(&packs->lock);
     pthread_mutex_lock(&s->store->lock);
     for (size_t i = 0; i < tn_map_count(s->store->variables); i++) shed(s, tn_map_value(s->store->variables, i));
     pthread_mutex_unlock(&s->store->lock);
     pthread_mutex_lock(&packs->lock);
-    for (tn_pack *p = packs->first; p; p = p->next) empty(s, p);
+    shed_packed(s);
     pthread_mutex_unlock(&packs->lock);
     pthread_mutex_unlock(&s->lock);
 }

@@ -73,7 +73,7 @@ void tn_store_free(tn_store *s)
     tn_map_free(s->rngs);
     tn_map_free(s->named);
     tn_blocks_free(&s->blocks);
-    pthread_mutex_destroy(&s->packs.lock);
+    tn_packs_free(&s->packs);
     pthread_mutex_destroy(&s->lock);
     tn_budget_free(s->budget);
     tn_free(s);

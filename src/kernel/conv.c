@@ -228,6 +228,45 @@ tn_code tn_conv_pack(const tn_conv *c, const void *filter, void *packed, void *s
     return c->onednn && tn_onednn_packed(c->onednn) ? tn_onednn_pack(c->onednn, filter, packed, scratch, err) : TN_OK;
 }
 
+bool tn_conv_form(const tn_conv *c, tn_filter_form *out)
+{
+    return c->onednn && tn_onednn_packed(c->onednn) && tn_onednn_form(c->onednn, out);
+}
+
+/* What is added to the packed position by place i of dimension d. */
+static int64_t packed_step(const tn_filter_form *f, int d, int64_t i)
+{
+    int64_t at = 0, apart = 1;
+    for (int k = f->n_blocks - 1; k >= 0; k--) {
+        if (f->block[k].dim == d) {
+            at += i % f->block[k].size * apart;
+            i /= f->block[k].size;
+        }
+        apart *= f->block[k].size;
+    }
+    return at + i * f->outer[d];
+}
+
+static void unpack_from(const tn_filter_form *f, int d, const float *packed, float *filter)
+{
+    for (int64_t i = 0; i < f->dim[d]; i++) {
+        const float *at = packed + packed_step(f, d, i);
+        if (d + 1 < f->n) unpack_from(f, d + 1, at, filter + i * f->own[d]);
+        else filter[i * f->own[d]] = *at;
+    }
+}
+
+void tn_filter_unpack(const tn_filter_form *f, const float *packed, float *filter)
+{
+    unpack_from(f, 0, packed, filter);
+}
+
+void tn_conv_pack_alone(const tn_conv_desc *d, const void *filter, void *packed)
+{
+    const tn_conv_size s = tn_conv_size_of(d);
+    tn_conv_amx_pack(d, &s, filter, packed);
+}
+
 bool tn_conv_reads_both(const tn_conv *c)
 {
     return c->amx || c->wide;

@@ -43,6 +43,7 @@ size_t tn_onednn_packed(const tn_onednn *c);
 uint64_t tn_onednn_packed_layout(const tn_onednn *c);
 bool tn_onednn_does_act(tn_act act); /* is it fused? else the caller applies it */
 tn_code tn_onednn_pack(tn_onednn *c, const void *filter, void *packed, void *scratch, tn_error *err);
+bool tn_onednn_form(const tn_onednn *c, tn_filter_form *out);
 void tn_onednn_only_packed(tn_onednn *c); /* from now on, filters come packed */
 tn_code tn_onednn_run(tn_onednn *c, const tn_conv_args *a, tn_error *err);
 

@@ -146,6 +146,19 @@ size_t tn_conv_packed(const tn_conv *c);
 /* Convolutions with the same number here, and as many bytes, pack a filter alike. */
 uint64_t tn_conv_packed_layout(const tn_conv *c);
 tn_code tn_conv_pack(const tn_conv *c, const void *filter, void *packed, void *scratch, tn_error *err);
+/* Where the elements of a filter are in a packed one, for who has no kernel at hand. */
+typedef struct tn_filter_form {
+    int n, n_blocks; /* dimensions of more than one */
+    int64_t dim[6], own[6], outer[6]; /* elements apart: in TensorFlow's layout; blocks in the packed one */
+    struct {
+        int dim; /* -1: one that is left out */
+        int64_t size;
+    } block[6]; /* outermost first, the last has its elements side by side */
+} tn_filter_form;
+bool tn_conv_form(const tn_conv *c, tn_filter_form *out); /* false: packed filters are of another kind */
+void tn_filter_unpack(const tn_filter_form *f, const float *packed, float *filter);
+/* tn_conv_pack without the kernel, where tn_conv_reads_both and the type is float. */
+void tn_conv_pack_alone(const tn_conv_desc *d, const void *filter, void *packed);
 /* oneDNN keeps what it has made for whoever asks for the same again: that of nobody goes. */
 void tn_conv_forget_unused(void);
 /* Runs that have a packed filter look at the other one, too. */

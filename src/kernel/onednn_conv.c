@@ -365,6 +365,31 @@ tn_code tn_onednn_pack(tn_onednn *c, const void *filter, void *packed, void *scr
     return failed(s, "reorder", err);
 }
 
+bool tn_onednn_form(const tn_onednn *c, tn_filter_form *out)
+{
+    const dnnl_memory_desc_t *md = md_of(c, FILTER);
+    dnnl_memory_desc_t own;
+    const dnnl_blocking_desc_t *b = md ? &md->format_desc.blocking : NULL;
+    if (!b || md->format_kind != dnnl_blocked || md->data_type != dnnl_f32) return false;
+    if (md->offset0 || md->extra.flags) return false;
+    if (md->ndims > (int)TN_COUNT(out->dim) || b->inner_nblks > (int)TN_COUNT(out->block)) return false;
+    if (describe_filter(&c->d, false, &own, NULL) != TN_OK) return false;
+    *out = (tn_filter_form){.n_blocks = b->inner_nblks};
+    for (int k = 0; k < b->inner_nblks; k++) {
+        out->block[k].dim = -1;
+        out->block[k].size = b->inner_blks[k];
+    }
+    for (int i = 0; i < md->ndims; i++) {
+        if (md->dims[i] == 1) continue;
+        for (int k = 0; k < b->inner_nblks; k++)
+            if (b->inner_idxs[k] == i) out->block[k].dim = out->n;
+        out->dim[out->n] = md->dims[i];
+        out->own[out->n] = own.format_desc.blocking.strides[i];
+        out->outer[out->n++] = b->strides[i];
+    }
+    return out->n > 0;
+}
+
 void tn_onednn_only_packed(tn_onednn *c)
 {
     if (c->reorder) dnnl_primitive_destroy(c->reorder);

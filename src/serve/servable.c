@@ -133,6 +133,7 @@ static tn_code fill(tn_servable *s, const tn_servable_options *o, tn_error *err)
     TN_TRY(may_go_on(o, err));
     TN_TRY(prepare_all(s, o, err));
     TN_TRY(tn_loaded_check(s->loaded, err));
+    tn_session_own_constants(tn_loaded_session(s->loaded));
     TN_TRY(tn_session_forget_unused(tn_loaded_session(s->loaded), err)); /* optimizers' slots, copies for training */
     TN_TRY(start_batching(s, o, err));
     s->bytes = bytes_of_variables(s);

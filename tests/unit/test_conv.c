@@ -29,6 +29,26 @@ static void arrays_free(arrays *a)
     tn_free(a->in), tn_free(a->filter), tn_free(a->bias), tn_free(a->out);
 }
 
+/* What a packed filter has is the filter, bit for bit; and who packs without the kernel packs the same. */
+static void check_packed(const tn_conv *c, const tn_conv_desc *d, const void *filter, const void *packed)
+{
+    tn_filter_form form;
+    const size_t n = (size_t)(d->in_c / d->groups * d->out_c) * (size_t)(d->filter[0] * (d->spatial > 1 ? d->filter[1] : 1) *
+                                                                        (d->spatial > 2 ? d->filter[2] : 1));
+    if (d->dtype == TN_FLOAT && tn_conv_form(c, &form)) {
+        float *again = tn_calloc(n, sizeof *again);
+        tn_filter_unpack(&form, packed, again);
+        assert_memory_equal(again, filter, n * sizeof *again);
+        tn_free(again);
+    }
+    if (d->dtype == TN_FLOAT && tn_conv_reads_both(c)) {
+        char *again = tn_aligned_alloc(tn_conv_packed(c));
+        tn_conv_pack_alone(d, filter, again);
+        assert_memory_equal(again, packed, tn_conv_packed(c));
+        tn_free(again);
+    }
+}
+
 static void run(const tn_conv_desc *d, arrays *a, bool pack)
 {
     tn_conv *c;
@@ -38,6 +58,7 @@ static void run(const tn_conv_desc *d, arrays *a, bool pack)
     if (pack && tn_conv_packed(c) && d->kind != TN_CONV_BACKWARD_FILTER) {
         packed = tn_aligned_alloc(tn_conv_packed(c));
         assert_int_equal(tn_conv_pack(c, a->filter, packed, scratch, NULL), TN_OK);
+        check_packed(c, d, a->filter, packed);
     }
     const tn_conv_args args = {.in = a->in,
                                .filter = a->filter,
