@@ -160,6 +160,7 @@ typedef struct guard {
     pthread_mutex_t lock;
     pthread_cond_t reloaded;
     int reloading; /* threads that do */
+    bool ready;    /* requests are answered: the service manager hears of reloads */
 } guard;
 
 /* A thread of its own: a model may be long in coming, and the next signal is not to wait for it. */
@@ -167,9 +168,10 @@ static void *reload(void *payload)
 {
     guard *g = payload;
     tn_error err = {TN_OK, ""};
-    if (tn_server_reload(g->server, &err) != TN_OK) say(3, "reload: %s: %s", tn_code_name(err.code), err.message);
+    tn_code code = tn_server_reload(g->server, &err);
+    if (code != TN_OK) say(code == TN_ABORTED ? 1 : 3, "reload: %s: %s", tn_code_name(code), err.message);
     pthread_mutex_lock(&g->lock);
-    if (--g->reloading == 0) notify("READY=1");
+    if (--g->reloading == 0 && g->ready) notify("READY=1");
     pthread_cond_signal(&g->reloaded);
     pthread_mutex_unlock(&g->lock);
     return NULL;
@@ -178,14 +180,23 @@ static void *reload(void *payload)
 static void start_reload(guard *g)
 {
     pthread_t thread;
-    notify("RELOADING=1");
     say(1, "SIGHUP: reading the configuration again");
     pthread_mutex_lock(&g->lock);
+    if (g->ready) notify("RELOADING=1");
     bool started = pthread_create(&thread, NULL, reload, g) == 0;
     g->reloading += started;
     pthread_mutex_unlock(&g->lock);
     if (started) pthread_detach(thread);
     else say(3, "reload: no thread could be started");
+}
+
+/* READY=1 or STOPPING=1: from here on, or no more. */
+static void set_ready(guard *g, bool ready)
+{
+    pthread_mutex_lock(&g->lock);
+    g->ready = ready;
+    notify(ready ? "READY=1" : "STOPPING=1");
+    pthread_mutex_unlock(&g->lock);
 }
 
 /* Once the server is told to stop, they end soon. */
@@ -209,7 +220,7 @@ static void *watch(void *payload)
         }
         say(1, "%s: stopping; running requests have %g seconds to finish", sig == SIGTERM ? "SIGTERM" : "SIGINT",
             g->drain_seconds);
-        notify("STOPPING=1");
+        set_ready(g, false);
         if (!tn_server_stop(g->server, g->drain_seconds)) say(2, "not all requests finished in time");
         return NULL;
     }
@@ -290,7 +301,7 @@ static tn_code run_server(values *v, tn_error *err)
     }
     code = tn_server_start(g.server, err);
     if (code == TN_OK)
-        notify("READY=1");
+        set_ready(&g, true);
     else if (code != TN_CANCELLED)
         pthread_kill(watcher, SIGUSR1);
     pthread_join(watcher, NULL);
