@@ -77,7 +77,7 @@ static tn_code alone_begin(alone *x, const tn_restored *r, tn_session *s, const 
     if (!x->graph) return tn_no_memory(err, 0);
     TN_TRY(tn_session_run(s, NULL, 0, &r->into->name, 1, &x->handle, NULL, 0, err));
     TN_TRY(alone_fill(x->graph, type, in, n, attrs, n_attrs, err));
-    return tn_session_new(x->graph, NULL, &x->session, err);
+    return tn_session_new(x->graph, &(tn_session_options){.threads = 1}, &x->session, err);
 }
 
 static tn_code import_alone(const tn_restored *r, tn_session *s, tn_tensor *const *content, tn_feed *feeds, tn_arena *a,
