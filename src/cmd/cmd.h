@@ -63,10 +63,10 @@ typedef struct limits {
         "time_limit", FLAG_SECONDS, offsetof(T, at.time), "SECONDS",                                    \
         "how long a run of the model, or a step, may take (no limit)"                                   \
     }
-/* Results in a folder, which is made (its parent is there): DIR/NAME.npy, or .json for strings (output.c). */
 /* Before anything is computed: whether files can be made in a folder, or it in its own where it is not there; all: it
  * is a checkpoint's prefix, whose folders are all made (output.c). */
 tn_code output_check(const char *path, bool all, tn_error *err);
+/* Results in a folder, which is made (its parent is there): DIR/NAME.npy, or .json for strings (output.c). */
 tn_code output_folder(const char *dir, tn_error *err);
 tn_code tensor_file(const char *dir, const char *name, const tn_tensor *t, tn_error *err);
 

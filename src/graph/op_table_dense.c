@@ -82,7 +82,9 @@ tn_code tn_table_export_buckets(tn_run *r, const tn_table *t, tn_error *err)
 
 static bool is_reserved(const tn_table *t, tn_view key)
 {
-    return tn_view_eq(key, tn_table_key(t->reserved[0], 0)) || tn_view_eq(key, tn_table_key(t->reserved[1], 0));
+    for (int k = 0; k < 2; k++)
+        if (t->reserved[k] && tn_view_eq(key, tn_table_key(t->reserved[k], 0))) return true;
+    return false; /* the dense table of early TensorFlow has no key for deleted ones */
 }
 
 tn_code tn_table_import_buckets(tn_table *t, tn_map *map, const tn_tensor *keys, const tn_tensor *values,

@@ -83,6 +83,14 @@ node { name: "k" op: "ExpandDims" input: "n" input: "axis" attr { key: "T" value
 node { name: "add" op: "LookupTableInsertV2" input: "t" input: "k" input: "k" attr { key: "Tin" value { type: DT_INT64 } } attr { key: "Tout" value { type: DT_INT64 } } }
 node { name: "all" op: "LookupTableExportV2" input: "t" attr { key: "Tkeys" value { type: DT_INT64 } } attr { key: "Tvalues" value { type: DT_INT64 } } }
 P
+ints() { printf 'node { name: "%s" op: "Const" attr { key: "dtype" value { type: DT_INT64 } } attr { key: "value" value { tensor { dtype: DT_INT64 %s } } } }\n' "$1" "$2"; }
+L='value { type: DT_INT64 }'
+{ ints none 'tensor_shape {} int64_val: -1'
+  ints k 'tensor_shape { dim { size: 4 } dim { size: 1 } } int64_val: [-1, 3, 4, -1]'; ints v 'tensor_shape { dim { size: 4 } dim { size: 1 } } int64_val: [0, 30, 40, 0]'
+  echo "node { name: 't' op: 'MutableDenseHashTable' input: 'none' attr { key: 'key_dtype' $L } attr { key: 'value_dtype' $L } attr { key: 'initial_num_buckets' value { i: 8 } } }"
+  echo "node { name: 'fill' op: 'LookupTableImport' input: ['t', 'k', 'v'] attr { key: 'Tin' $L } attr { key: 'Tout' $L } } node { name: 'n' op: 'LookupTableSize' input: ['t', '^fill'] }"
+} > dense.pbtxt
+"$T" run --graph dense.pbtxt --fetch n:0 > out 2> err && grep -q '^2$' out; ok "a dense table without a key for deleted ones is filled"
 fails "what changes its shape is no stack" "'all:0' has shape \[0\] at first and \[1\] after 1 steps" "$T" run --graph growing.pbtxt --target add --fetch all:0 --steps 3
 mkdir lost && cp "$HERE/../golden/models/half_plus_two/saved_model/1/saved_model.pb" lost
 fails "a model that has lost its variables" "uninitialized value.*there is no folder lost/variables" "$T" run lost --input x=1
