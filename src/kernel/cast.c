@@ -222,6 +222,7 @@ tn_code tn_cast(tn_dtype from, tn_dtype to, int64_t count, const void *in, void 
     if (from != to && (kind_of(through(from)) < 0 || kind_of(through(to)) < 0))
         return tn_fail(err, TN_UNIMPLEMENTED, "Cast %s to %s is not supported", tn_dtype_name(from),
                        tn_dtype_name(to));
+    if (count == 0) return TN_OK; /* there may be no memory at all */
     if (from != to && both_complex(from, to))
         return tn_cast(through(from), through(to), 2 * count, in, out, false, threads, err);
     threads = tn_team(threads, (double)count);

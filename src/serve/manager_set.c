@@ -110,6 +110,16 @@ static void free_work(tn_work *w)
     }
 }
 
+/* The unload threads still look at which there are. */
+static tn_servable *take_servable(tn_manager *m, tn_tracked *v)
+{
+    pthread_mutex_lock(&m->lock);
+    tn_servable *s = v->servable;
+    v->servable = NULL;
+    pthread_mutex_unlock(&m->lock);
+    return s;
+}
+
 static void drop_servables(tn_manager *m)
 {
     pthread_mutex_lock(&m->routes_lock);
@@ -120,11 +130,7 @@ static void drop_servables(tn_manager *m)
     free_work(m->work);
     free_work(m->done);
     for (int i = 0; i < m->n_models; i++)
-        for (int j = 0; j < m->models[i]->n; j++) {
-            tn_servable *s = m->models[i]->v[j]->servable;
-            m->models[i]->v[j]->servable = NULL;
-            tn_servable_drop(s);
-        }
+        for (int j = 0; j < m->models[i]->n; j++) tn_servable_drop(take_servable(m, m->models[i]->v[j]));
 }
 
 static void end_unloading(tn_manager *m)
