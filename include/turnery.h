@@ -421,7 +421,8 @@ typedef struct tn_session tn_session;
     X(ARRAYS, "arrays", "lists that loops read or fill as arrays")                                \
     X(HOIST, "hoist", "products with each row in a loop as one before it")                        \
     X(FUSE_SCALE, "fuse_scale", "factors on channels, batch normalization inside constant weights") \
-    X(FUSE_POOL, "fuse_pool", "pools inside the convolutions before them")
+    X(FUSE_POOL, "fuse_pool", "pools inside the convolutions before them")                        \
+    X(MASKS, "masks", "no products in a loop for steps that a mask throws away")
 enum {
 #define TN_PASS_ROW(name, text, help) TN_PASS_BIT_##name,
     TN_PASSES(TN_PASS_ROW)

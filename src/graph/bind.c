@@ -179,6 +179,13 @@ static bool outputs_in_block(const emitter *e, const tn_step *s)
     return true;
 }
 
+static void heed_mask(const tn_pnode *n, tn_step *s)
+{
+    s->exec = tn_exec_masked;
+    s->mask = n->mask.node->slot + n->mask.index;
+    s->discards = n->discards;
+}
+
 static tn_code emit_plain(emitter *e, tn_pnode *n, bool lenient, tn_error *err)
 {
     tn_step *s;
@@ -203,6 +210,7 @@ static tn_code emit_plain(emitter *e, tn_pnode *n, bool lenient, tn_error *err)
     }
     tn_error local;
     tn_code code = prepare_static(e, n, s, &local);
+    if (code == TN_OK && n->mask.node) heed_mask(n, s);
     if (code == TN_OK) return TN_OK;
     if (lenient && code != TN_RESOURCE_EXHAUSTED) {
         make_dynamic(e, n, s);
@@ -323,6 +331,7 @@ static tn_code run_passes(tn_binding *b, tn_error *err)
     if (b->passes & TN_PASS(FUSE_SCALE)) TN_TRY(tn_pass_fuse_scale(b, b->top, err));
     if (b->passes & TN_PASS(FUSE_BIAS)) TN_TRY(tn_pass_fuse_bias(b, b->top, err));
     if (b->passes & TN_PASS(FUSE_POOL)) TN_TRY(tn_pass_fuse_pool(b, b->top, err));
+    if (b->passes & TN_PASS(MASKS)) TN_TRY(tn_pass_masks(b, b->top, err));
     if (b->passes & TN_PASS(FUSE_POINTWISE)) TN_TRY(tn_pass_fuse_pointwise(b, b->top, err));
     if (b->passes & TN_PASS(FUSE_UPDATES)) TN_TRY(tn_pass_fuse_updates(b, b->top, err));
     return TN_OK;

@@ -40,6 +40,8 @@ struct tn_pnode {
     tn_resource *resource; /* of a variable's handle; of a random operation its generator */
     bool effect;           /* runs though nobody uses its outputs */
     int feed;              /* _Feed: which; _Arg: which */
+    tn_pval mask;          /* where it is `discards` throughout, nobody looks at the outputs; node NULL: always */
+    bool discards;
     /* working fields of a pass */
     int mark, order, slot;
     tn_pnode *copy;
@@ -139,6 +141,8 @@ struct tn_step {
     int n_release;
     const struct tn_code_range *sub; /* steps of the regions, with their slots */
     int n_sub;
+    int mask;         /* slot: where that is `discards` throughout, the step does nothing (tn_exec_masked) */
+    bool discards;
     int dynamic;      /* index of the step's state in the context; -1: static */
     bool locks_store; /* it changes variables */
     int index;
@@ -224,6 +228,7 @@ tn_code tn_pass_merge(tn_binding *b, tn_region *r, tn_error *err);          /* p
 tn_code tn_pass_fuse_scale(tn_binding *b, tn_region *r, tn_error *err);     /* pass_scale.c */
 tn_code tn_pass_fuse_bias(tn_binding *b, tn_region *r, tn_error *err);      /* pass_bias.c */
 tn_code tn_pass_fuse_pool(tn_binding *b, tn_region *r, tn_error *err);      /* pass_pool.c */
+tn_code tn_pass_masks(tn_binding *b, tn_region *r, tn_error *err);          /* pass_masks.c */
 tn_code tn_pass_fuse_pointwise(tn_binding *b, tn_region *r, tn_error *err); /* pass_pointwise.c */
 tn_code tn_pass_fuse_updates(tn_binding *b, tn_region *r, tn_error *err);   /* pass_updates.c */
 tn_code tn_binding_own(tn_binding *b, tn_tensor *t, tn_error *err);         /* takes t */
@@ -297,6 +302,7 @@ tn_code tn_may_go_on(const tn_run_context *c, tn_error *err);
 /* The steps of a region, in order. */
 tn_code tn_run_range(tn_run_context *c, const tn_code_range *range, tn_error *err);
 tn_code tn_exec_static(tn_run_context *c, const tn_step *s, tn_error *err);
+tn_code tn_exec_masked(tn_run_context *c, const tn_step *s, tn_error *err); /* static, but for what its mask discards */
 tn_code tn_exec_dynamic(tn_run_context *c, const tn_step *s, tn_error *err);
 tn_code tn_exec_copy(tn_run_context *c, const tn_step *s, tn_error *err);
 tn_code tn_exec_alias(tn_run_context *c, const tn_step *s, tn_error *err);

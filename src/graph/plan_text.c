@@ -29,6 +29,7 @@ static const char *kind_of(const tn_step *s)
     if (s->exec == tn_exec_read) return "read";
     if (s->exec == tn_exec_alias) return "alias";
     if (s->exec == tn_exec_copy) return "copy";
+    if (s->exec == tn_exec_masked) return "masked";
     if (s->exec == tn_exec_while) return "loop";
     if (s->exec == tn_exec_if) return "branch";
     if (s->exec == tn_exec_look || s->exec == tn_exec_piece) return "look";

@@ -6,6 +6,8 @@
 
 enum { STEPS = 4, ROWS = 2, IN = 3, UNITS = 8 };
 
+typedef enum masking { UNMASKED, MASK_TAKES, MASK_DISCARDS, MASK_PARTLY } masking; /* partly: of the state, not of the results */
+
 typedef struct layer {
     bool peeks;    /* the body looks at what it has collected so far */
     bool weighted; /* the matrix is an argument of the loop, not a constant in it */
@@ -13,6 +15,7 @@ typedef struct layer {
     int reads_at;  /* of the steps; -1: the counter */
     int64_t asked; /* rows of an element, as the reads state them */
     int limit;     /* of the counter */
+    masking mask;  /* steps of zeros leave the state as it was */
 } layer;
 
 static tn_node list_op(tn_builder *b, const char *op, const tn_node *in, int n)
@@ -34,6 +37,16 @@ static tn_node element(tn_builder *b, int64_t rows, int64_t columns)
     return tn_ints(b, (int64_t[]){rows, columns}, 2);
 }
 
+/* next where the row of x has something, else h. */
+static tn_node masked(tn_builder *b, masking how, tn_node x, tn_node next, tn_node h)
+{
+    const tn_node zero = tn_scalar(b, TN_FLOAT, 0), columns = tn_ints(b, (int64_t[]){1}, 1);
+    const tn_node given = tn_op(b, "Any", TN_INPUTS(OP(b, "NotEqual", x, zero), columns), TN_ATTRS(tn_attr_bool("keep_dims", true)));
+    if (how == MASK_DISCARDS) return OP(b, "SelectV2", OP(b, "LogicalNot", given), h, next);
+    const tn_node spread = OP(b, "Tile", given, tn_ints(b, (int64_t[]){1, UNITS}, 2));
+    return OP(b, "SelectV2", how == MASK_PARTLY ? given : spread, next, h);
+}
+
 /* h' = tanh(x[i] w + c + h u); args: counter, h, list of steps, list of results, w */
 static void define_body(fixture *f, const layer *how)
 {
@@ -47,8 +60,9 @@ static void define_body(fixture *f, const layer *how)
     tn_node gh = OP(b, "MatMul", h, ramp(b, TN_SHAPE(UNITS, UNITS), 0.9)), bias = ramp(b, TN_SHAPE(UNITS), 0.3);
     tn_node sum = how->late ? OP(b, "BiasAdd", OP(b, "AddV2", gx, gh), bias)
                             : OP(b, "AddV2", OP(b, "BiasAdd", gx, bias), gh);
-    tn_node next = OP(b, "Tanh", sum);
-    tn_node kept = how->peeks ? OP(b, "AddV2", next, LIST(b, "TensorListGetItem", ys, i, element(b, -1, UNITS))) : next;
+    tn_node tanh = OP(b, "Tanh", sum), next = how->mask ? masked(b, how->mask, x, tanh, h) : tanh;
+    tn_node seen = how->mask == MASK_PARTLY ? tanh : next;
+    tn_node kept = how->peeks ? OP(b, "AddV2", next, LIST(b, "TensorListGetItem", ys, i, element(b, -1, UNITS))) : seen;
     tn_node list = OP(b, "Identity", LIST(b, "TensorListSetItem", ys, i, kept));
     const tn_node rets[] = {OP(b, "AddV2", i, tn_scalar(b, TN_INT32, 1)), next, xs, list, w};
     tn_function_define(f->b, "body", b, rets, 5);
@@ -89,6 +103,8 @@ static tn_tensor *steps(void)
 {
     float v[STEPS * ROWS * IN];
     for (int i = 0; i < STEPS * ROWS * IN; i++) v[i] = (float)cos(i);
+    memset(v + ROWS * IN, 0, ROWS * IN * sizeof *v); /* all of a step, and of half of one */
+    memset(v + 2 * ROWS * IN, 0, IN * sizeof *v);
     return floats(TN_SHAPE(STEPS, ROWS, IN), v);
 }
 
@@ -161,6 +177,31 @@ static void test_hoisted(void **state)
     assert_false(plan_has(&f, x, "[8,8]"));
     tn_tensor_unref(x);
     fixture_close(&f);
+}
+
+/* The recurrent product is left out where the mask takes nothing of it; not where somebody else looks at it. */
+static void test_masked(void **state)
+{
+    (void)state;
+    static const layer layers[] = {
+        {.reads_at = -1, .asked = ROWS, .limit = STEPS, .mask = MASK_TAKES},
+        {.reads_at = -1, .asked = ROWS, .limit = STEPS, .mask = MASK_DISCARDS, .late = true},
+        {.reads_at = 1, .asked = ROWS, .limit = STEPS, .mask = MASK_TAKES, .weighted = true}, /* nothing but zeros */
+        {.reads_at = -1, .asked = ROWS, .limit = STEPS, .mask = MASK_PARTLY},
+        {.reads_at = -1, .asked = ROWS, .limit = STEPS},
+    };
+    for (size_t i = 0; i < TN_COUNT(layers); i++) {
+        fixture f;
+        compare_modes(&layers[i], true, true);
+        build(&f, &layers[i]);
+        tn_tensor *x = steps();
+        fixture_session(&f, 0);
+        assert_int_equal(plan_has(&f, x, " masked "), layers[i].mask == MASK_TAKES || layers[i].mask == MASK_DISCARDS);
+        fixture_session(&f, TN_PASS(MASKS));
+        assert_false(plan_has(&f, x, " masked "));
+        tn_tensor_unref(x);
+        fixture_close(&f);
+    }
 }
 
 static void test_errors(void **state)
@@ -356,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_layer),
         cmocka_unit_test(test_list_looked_at),
         cmocka_unit_test(test_hoisted),
+        cmocka_unit_test(test_masked),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_pieces_in_loop),
         cmocka_unit_test(test_pieces),
