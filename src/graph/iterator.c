@@ -27,10 +27,9 @@ static void release(tn_resource *self)
     iterator *i = (iterator *)self;
     tn_source_stop(i->at);
     tn_gate_destroy(&i->gate);
-    tn_free((char *)i->base.name);
     tn_free(i->types);
     tn_free(i->shapes);
-    tn_free(i);
+    tn_resource_free(self);
 }
 
 static bool set_types(iterator *i, const tn_attrs *attrs)
@@ -73,12 +72,12 @@ const char *tn_iterator_owner(const tn_resource *res)
 
 tn_resource *tn_iterator_make(const tn_run *r)
 {
-    iterator *i = tn_calloc(1, sizeof *i);
+    char *name = tn_iterator_name(r);
+    iterator *i = name ? tn_resource_new(sizeof *i, TN_RES_ITERATOR, name, release) : NULL;
+    tn_free(name);
     if (!i) return NULL;
     tn_gate_init(&i->gate);
-    i->base = (tn_resource){.kind = TN_RES_ITERATOR, .name = tn_iterator_name(r), .release = release};
-    atomic_init(&i->base.refs, 1);
-    if (i->base.name && set_types(i, r->attrs)) return &i->base;
+    if (set_types(i, r->attrs)) return &i->base;
     release(&i->base);
     return NULL;
 }

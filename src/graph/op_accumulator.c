@@ -42,21 +42,13 @@ static void release(tn_resource *self)
     clear(a);
     pthread_mutex_destroy(&a->lock);
     pthread_cond_destroy(&a->changed);
-    tn_free((char *)self->name);
-    tn_free(a);
+    tn_resource_free(self);
 }
 
 static tn_resource *make(const tn_run *r)
 {
-    accumulator *a = tn_calloc(1, sizeof *a);
-    char *name = tn_strdup(r->name);
-    if (!a || !name) {
-        tn_free(a);
-        tn_free(name);
-        return NULL;
-    }
-    a->base = (tn_resource){.kind = TN_RES_ACCUMULATOR, .name = name, .release = release};
-    atomic_init(&a->base.refs, 1);
+    accumulator *a = tn_resource_new(sizeof *a, TN_RES_ACCUMULATOR, r->name, release);
+    if (!a) return NULL;
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->changed, NULL);
     a->dtype = tn_attr_t(r->attrs, "dtype");

@@ -28,15 +28,13 @@ static void release_cache(tn_resource *self)
     cache *c = (cache *)self;
     tn_elements_drop(&c->has);
     pthread_mutex_destroy(&c->lock);
-    tn_free(c);
+    tn_resource_free(self);
 }
 
 static tn_resource *cache_new(tn_resource_kind kind)
 {
-    cache *c = tn_calloc(1, sizeof *c);
+    cache *c = tn_resource_new(sizeof *c, kind, "cache", release_cache);
     if (!c) return NULL;
-    c->base = (tn_resource){.kind = kind, .name = "cache", .release = release_cache};
-    atomic_init(&c->base.refs, 1);
     pthread_mutex_init(&c->lock, NULL);
     return &c->base;
 }

@@ -109,19 +109,10 @@ TN_DATASET(ChooseFastestDataset, fastest_run, "input_datasets:N*variant", FASTES
 TN_DATASET(ExperimentalChooseFastestDataset, fastest_run, "input_datasets:N*variant", FASTEST);
 
 /* What pools and aggregators are is nothing here but a name. */
-static void release_dummy(tn_resource *self)
-{
-    tn_free(self);
-}
-
 static tn_resource *make_dummy(const tn_run *r)
 {
     (void)r;
-    tn_resource *res = tn_calloc(1, sizeof *res);
-    if (!res) return NULL;
-    *res = (tn_resource){.kind = TN_RES_DUMMY, .name = "dummy", .release = release_dummy};
-    atomic_init(&res->refs, 1);
-    return res;
+    return tn_resource_new(sizeof(tn_resource), TN_RES_DUMMY, "dummy", tn_resource_free);
 }
 
 static tn_code dummy_run(tn_run *r, tn_error *err)

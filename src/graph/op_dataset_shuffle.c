@@ -31,7 +31,7 @@ static tn_words words_from(int64_t seed, int64_t seed2)
 static void release_seeds(tn_resource *self)
 {
     pthread_mutex_destroy(&((seeds *)self)->lock);
-    tn_free(self);
+    tn_resource_free(self);
 }
 
 /* From the session's generator of the operation. */
@@ -59,10 +59,8 @@ static tn_code seeds_new(const tn_run *r, int64_t seed, int64_t seed2, bool fixe
                          tn_error *err)
 {
     if (!seed && !seed2) TN_TRY(draw_seeds(r, &seed, &seed2, err));
-    seeds *s = tn_calloc(1, sizeof *s);
+    seeds *s = tn_resource_new(sizeof *s, TN_RES_SEEDS, "seeds", release_seeds);
     if (!s) return tn_no_memory(err, sizeof *s);
-    s->base = (tn_resource){.kind = TN_RES_SEEDS, .name = "seeds", .release = release_seeds};
-    atomic_init(&s->base.refs, 1);
     pthread_mutex_init(&s->lock, NULL);
     s->seed = seed;
     s->seed2 = seed2;
@@ -106,10 +104,8 @@ static tn_code generator_run(tn_run *r, tn_error *err)
 /* Stands for "one of the data set's own". */
 static tn_code dummy_run(tn_run *r, tn_error *err)
 {
-    seeds *s = tn_calloc(1, sizeof *s);
+    seeds *s = tn_resource_new(sizeof *s, TN_RES_DUMMY, "seeds", release_seeds);
     if (!s) return tn_no_memory(err, sizeof *s);
-    s->base = (tn_resource){.kind = TN_RES_DUMMY, .name = "seeds", .release = release_seeds};
-    atomic_init(&s->base.refs, 1);
     pthread_mutex_init(&s->lock, NULL);
     return tn_run_new_resource(r, 0, &s->base, err);
 }

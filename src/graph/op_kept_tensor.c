@@ -18,21 +18,19 @@ static void release(tn_resource *self)
     for (size_t i = 0; i < tn_map_count(k->tensors); i++) tn_tensor_unref(tn_map_value(k->tensors, i));
     tn_map_free(k->tensors);
     pthread_mutex_destroy(&k->lock);
-    tn_free(k);
+    tn_resource_free(self);
 }
 
 static tn_resource *make(const tn_run *r)
 {
     (void)r;
-    kept *k = tn_calloc(1, sizeof *k);
-    if (!k || !(k->tensors = tn_map_new())) {
-        tn_free(k);
-        return NULL;
-    }
-    k->base = (tn_resource){.kind = TN_RES_KEPT_TENSORS, .name = "kept tensors", .release = release};
-    atomic_init(&k->base.refs, 1);
+    kept *k = tn_resource_new(sizeof *k, TN_RES_KEPT_TENSORS, "kept tensors", release);
+    if (!k) return NULL;
     pthread_mutex_init(&k->lock, NULL);
-    return &k->base;
+    k->tensors = tn_map_new();
+    if (k->tensors) return &k->base;
+    release(&k->base);
+    return NULL;
 }
 
 /* With a reference on it, and its lock held. */

@@ -36,8 +36,7 @@ static void release(tn_resource *self)
     tn_free(m->shards);
     tn_gate_destroy(&m->gate);
     tn_resource_unref(m->base.inner);
-    tn_free((char *)m->base.base.name);
-    tn_free(m);
+    tn_resource_free(self);
 }
 
 static char *name_of(const tn_run *r)
@@ -52,15 +51,15 @@ static char *name_of(const tn_run *r)
 
 static tn_resource *make(const tn_run *r)
 {
-    multi *m = tn_calloc(1, sizeof *m);
+    char *name = name_of(r);
+    multi *m = name ? tn_resource_new(sizeof *m, TN_RES_MULTI_ITERATOR, name, release) : NULL;
+    tn_free(name);
     if (!m) return NULL;
     tn_gate_init(&m->gate);
     m->n_shards = tn_dataset_count(r, "devices");
-    m->base.base = (tn_resource){.kind = TN_RES_MULTI_ITERATOR, .name = name_of(r), .release = release};
-    atomic_init(&m->base.base.refs, 1);
     m->base.inner = tn_iterator_make(r);
     m->shards = tn_calloc((size_t)m->n_shards + 1, sizeof *m->shards);
-    if (m->base.inner && m->shards && m->base.base.name) {
+    if (m->base.inner && m->shards) {
         for (int i = 0; i < m->n_shards; i++) m->shards[i].width = tn_iterator_width(m->base.inner);
         return &m->base.base;
     }

@@ -23,16 +23,14 @@ static void release_mutex(tn_resource *self)
     mutex *m = (mutex *)self;
     pthread_cond_destroy(&m->changed);
     pthread_mutex_destroy(&m->guard);
-    tn_free(m);
+    tn_resource_free(self);
 }
 
 static tn_resource *make(const tn_run *r)
 {
     (void)r;
-    mutex *m = tn_calloc(1, sizeof *m);
+    mutex *m = tn_resource_new(sizeof *m, TN_RES_MUTEX, "mutex", release_mutex);
     if (!m) return NULL;
-    m->base = (tn_resource){.kind = TN_RES_MUTEX, .name = "mutex", .release = release_mutex};
-    atomic_init(&m->base.refs, 1);
     pthread_mutex_init(&m->guard, NULL);
     pthread_cond_init(&m->changed, NULL);
     return &m->base;

@@ -36,21 +36,13 @@ static void release(tn_resource *self)
     quantiles *q = (quantiles *)self;
     drop_streams(q->v, q->n);
     pthread_mutex_destroy(&q->lock);
-    tn_free((char *)self->name);
-    tn_free(q);
+    tn_resource_free(self);
 }
 
 static tn_resource *make(const tn_run *r)
 {
-    quantiles *q = tn_calloc(1, sizeof *q);
-    char *name = tn_strdup(r->name);
-    if (!q || !name) {
-        tn_free(q);
-        tn_free(name);
-        return NULL;
-    }
-    q->base = (tn_resource){.kind = TN_RES_QUANTILES, .name = name, .release = release};
-    atomic_init(&q->base.refs, 1);
+    quantiles *q = tn_resource_new(sizeof *q, TN_RES_QUANTILES, r->name, release);
+    if (!q) return NULL;
     pthread_mutex_init(&q->lock, NULL);
     return &q->base;
 }

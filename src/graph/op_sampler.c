@@ -168,23 +168,16 @@ static void release(tn_resource *self)
 {
     learned *l = (learned *)self;
     pthread_mutex_destroy(&l->lock);
-    tn_free((char *)l->base.name);
-    tn_free(l);
+    tn_resource_free(self);
 }
 
 static tn_resource *make_learned(const tn_run *r)
 {
     int64_t range = tn_attr_i(r->attrs, "range_max");
     if (range > MOST_CLASSES) return NULL;
-    learned *l = tn_calloc(1, sizeof *l + (size_t)range * sizeof *l->weight);
-    char *name = tn_strdup(r->name);
-    if (!l || !name) {
-        tn_free(l);
-        tn_free(name);
-        return NULL;
-    }
-    l->base = (tn_resource){.kind = TN_RES_SAMPLER, .name = name, .release = release};
-    atomic_init(&l->base.refs, 1);
+    size_t size = sizeof(learned) + (size_t)range * sizeof(double);
+    learned *l = tn_resource_new(size, TN_RES_SAMPLER, r->name, release);
+    if (!l) return NULL;
     pthread_mutex_init(&l->lock, NULL);
     l->total = (double)range;
     for (int64_t i = 0; i < range; i++) l->weight[i] = 1;

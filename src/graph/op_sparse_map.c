@@ -21,26 +21,18 @@ static void release_map(tn_resource *self)
     for (size_t i = 0; i < tn_map_count(m->boxes); i++) tn_variant_unref(tn_map_value(m->boxes, i));
     tn_map_free(m->boxes);
     pthread_mutex_destroy(&m->lock);
-    tn_free((char *)m->base.name);
-    tn_free(m);
+    tn_resource_free(self);
 }
 
 static tn_resource *make_map(const tn_run *r)
 {
-    kept *m = tn_calloc(1, sizeof *m);
-    char *name = tn_strdup(r->name);
-    tn_map *boxes = tn_map_new();
-    if (!m || !name || !boxes) {
-        tn_free(m);
-        tn_free(name);
-        tn_map_free(boxes);
-        return NULL;
-    }
-    m->base = (tn_resource){.kind = TN_RES_SPARSE_MAP, .name = name, .release = release_map};
-    atomic_init(&m->base.refs, 1);
-    m->boxes = boxes;
+    kept *m = tn_resource_new(sizeof *m, TN_RES_SPARSE_MAP, r->name, release_map);
+    if (!m) return NULL;
     pthread_mutex_init(&m->lock, NULL);
-    return &m->base;
+    m->boxes = tn_map_new();
+    if (m->boxes) return &m->base;
+    release_map(&m->base);
+    return NULL;
 }
 
 /* Found by its shared name, or by the adding operation's; a reference on it is returned. */

@@ -27,23 +27,15 @@ static void release_stack(tn_resource *self)
     stack *s = (stack *)self;
     drop_all(s);
     tn_charge_drop(&s->charge);
-    tn_free((char *)s->base.name);
-    tn_free(s);
+    tn_resource_free(self);
 }
 
 static tn_code new_run(tn_run *r, tn_error *err)
 {
     int64_t most = -1;
     if (r->n_in) TN_TRY(tn_int_of(r->in[0], "Stack size", &most, err));
-    stack *s = tn_calloc(1, sizeof *s);
-    char *name = tn_strdup(r->name);
-    if (!s || !name) {
-        tn_free(s);
-        tn_free(name);
-        return tn_no_memory(err, sizeof *s);
-    }
-    s->base = (tn_resource){.kind = TN_RES_STACK, .name = name, .release = release_stack};
-    atomic_init(&s->base.refs, 1);
+    stack *s = tn_resource_new(sizeof *s, TN_RES_STACK, r->name, release_stack);
+    if (!s) return tn_no_memory(err, sizeof *s);
     s->dtype = tn_attr_t(r->attrs, "elem_type");
     s->most = most;
     return tn_run_new_resource(r, 0, &s->base, err);

@@ -56,21 +56,13 @@ static void release(tn_resource *self)
     tn_buf_free(&w->waiting);
     pthread_mutex_destroy(&w->lock);
     tn_free(w->path);
-    tn_free((char *)self->name);
-    tn_free(w);
+    tn_resource_free(self);
 }
 
 static tn_resource *make(const tn_run *r)
 {
-    writer *w = tn_calloc(1, sizeof *w);
-    char *name = tn_strdup(r->name);
-    if (!w || !name) {
-        tn_free(w);
-        tn_free(name);
-        return NULL;
-    }
-    w->base = (tn_resource){.kind = TN_RES_SUMMARY_WRITER, .name = name, .release = release};
-    atomic_init(&w->base.refs, 1);
+    writer *w = tn_resource_new(sizeof *w, TN_RES_SUMMARY_WRITER, r->name, release);
+    if (!w) return NULL;
     pthread_mutex_init(&w->lock, NULL);
     return &w->base;
 }

@@ -80,7 +80,7 @@ tn_code tn_array_gradient_run(tn_run *r, tn_error *err)
     TN_TRY(array_of(r, &a, err));
     if (r->n_in == 3) TN_TRY(tn_ints_of(r->in[2], "shape_to_prepend", &prepend, err));
     TN_TRY(tn_tensor_array_gradient(a, source, r->n_in == 3 ? &prepend : NULL, &g, err));
-    atomic_fetch_add(&g->base.refs, 1);
+    tn_resource_ref(&g->base);
     TN_TRY(tn_run_new_resource(r, 0, &g->base, err));
     if (r->n_out == 2) set_flow(r->out[1]);
     return TN_OK;

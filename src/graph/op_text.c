@@ -356,24 +356,9 @@ typedef struct told {
     atomic_int_fast64_t times;
 } told;
 
-static void release_told(tn_resource *self)
-{
-    tn_free((char *)self->name);
-    tn_free(self);
-}
-
 static tn_resource *make_told(const tn_run *r)
 {
-    told *t = tn_calloc(1, sizeof *t);
-    char *name = tn_strdup(r->name);
-    if (!t || !name) {
-        tn_free(t);
-        tn_free(name);
-        return NULL;
-    }
-    t->base = (tn_resource){.kind = TN_RES_COUNT, .name = name, .release = release_told};
-    atomic_init(&t->base.refs, 1);
-    return &t->base;
+    return tn_resource_new(sizeof(told), TN_RES_COUNT, r->name, tn_resource_free);
 }
 
 static tn_code may_tell(const tn_run *r, bool *yes, tn_error *err)

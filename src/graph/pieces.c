@@ -30,18 +30,15 @@ static void release(tn_resource *self)
     tn_free(p->ready);
     pthread_cond_destroy(&p->changed);
     pthread_mutex_destroy(&p->lock);
-    tn_free((char *)p->base.name);
-    tn_free(p);
+    tn_resource_free(self);
 }
 
 tn_pieces *tn_pieces_new(const tn_run *r, tn_resource_kind kind, const char *types)
 {
     const tn_attr *t = tn_attr_find(r->attrs, types);
     if (!t || t->n < 1 || t->n > TN_MOST_PIECES) return NULL;
-    tn_pieces *p = tn_calloc(1, sizeof *p);
+    tn_pieces *p = tn_resource_new(sizeof *p, kind, r->name, release);
     if (!p) return NULL;
-    p->base = (tn_resource){.kind = kind, .name = tn_strdup(r->name), .release = release};
-    atomic_init(&p->base.refs, 1);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->changed, NULL);
     p->partial = tn_map_new();
@@ -49,7 +46,7 @@ tn_pieces *tn_pieces_new(const tn_run *r, tn_resource_kind kind, const char *typ
         p->types[p->width] = t->types[p->width];
         p->shapes[p->width] = tn_shape_unknown();
     }
-    if (p->base.name && p->partial) return p;
+    if (p->partial) return p;
     release(&p->base);
     return NULL;
 }

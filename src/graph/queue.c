@@ -22,26 +22,23 @@ static void release(tn_resource *self)
     tn_free(q->items);
     tn_free(q->types);
     tn_free(q->shapes);
-    tn_free((char *)q->base.name);
-    tn_free(q);
+    tn_resource_free(self);
 }
 
 tn_queue *tn_queue_new(const char *name, tn_queue_kind kind, int width, const tn_dtype *types,
                        const tn_shape *shapes, int64_t capacity)
 {
-    tn_queue *q = tn_calloc(1, sizeof *q);
+    tn_queue *q = tn_resource_new(sizeof *q, TN_RES_QUEUE, name, release);
     if (!q) return NULL;
     pthread_mutex_init(&q->lock, NULL);
     pthread_cond_init(&q->changed, NULL);
-    q->base = (tn_resource){.kind = TN_RES_QUEUE, .name = tn_strdup(name), .release = release};
-    atomic_init(&q->base.refs, 1);
     q->kind = kind;
     q->width = width;
     q->capacity = capacity;
     q->used = 4;
     q->types = tn_calloc((size_t)width, sizeof *q->types);
     q->shapes = shapes ? tn_calloc((size_t)width, sizeof *q->shapes) : NULL;
-    if (!q->base.name || !q->types || (shapes && !q->shapes)) {
+    if (!q->types || (shapes && !q->shapes)) {
         release(&q->base);
         return NULL;
     }

@@ -28,21 +28,13 @@ static void release(tn_resource *self)
     tn_buf_free(&x->work);
     pthread_cond_destroy(&x->changed);
     pthread_mutex_destroy(&x->lock);
-    tn_free((char *)x->base.name);
-    tn_free(x);
+    tn_resource_free(self);
 }
 
 tn_reader *tn_reader_new(const char *name, tn_reader_kind kind)
 {
-    tn_reader *x = tn_calloc(1, sizeof *x);
-    char *copy = tn_strdup(name);
-    if (!x || !copy) {
-        tn_free(x);
-        tn_free(copy);
-        return NULL;
-    }
-    x->base = (tn_resource){.kind = TN_RES_READER, .name = copy, .release = release};
-    atomic_init(&x->base.refs, 1);
+    tn_reader *x = tn_resource_new(sizeof *x, TN_RES_READER, name, release);
+    if (!x) return NULL;
     pthread_mutex_init(&x->lock, NULL);
     pthread_cond_init(&x->changed, NULL);
     x->kind = kind;

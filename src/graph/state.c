@@ -8,6 +8,28 @@
 
 /* ==== resources ==== */
 
+void *tn_resource_new(size_t size, tn_resource_kind kind, const char *name, void (*release)(tn_resource *self))
+{
+    tn_resource *r = tn_calloc(1, size);
+    char *copy = tn_strdup(name);
+    if (!r || !copy) {
+        tn_free(r);
+        tn_free(copy);
+        return NULL;
+    }
+    r->kind = kind;
+    r->name = copy;
+    r->release = release;
+    atomic_init(&r->refs, 1);
+    return r;
+}
+
+void tn_resource_free(tn_resource *self)
+{
+    if (self) tn_free((char *)self->name);
+    tn_free(self);
+}
+
 tn_resource *tn_resource_ref(tn_resource *r)
 {
     if (r) atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
@@ -84,32 +106,17 @@ static void release_variable(tn_resource *r)
     tn_stored *v = (tn_stored *)r;
     tn_stored_drop_shed(v);
     tn_tensor_unref(v->value);
-    tn_free((char *)r->name);
-    tn_free(v);
-}
-
-static void release_rng(tn_resource *r)
-{
-    tn_free((char *)r->name);
-    tn_free(r);
+    tn_resource_free(r);
 }
 
 /* A resource of `size` bytes under its name in a map; NULL: no memory. */
 static tn_resource *new_named(tn_map *map, const char *name, size_t size, tn_resource_kind kind,
                               void (*release)(tn_resource *))
 {
-    tn_resource *r = tn_calloc(1, size);
-    char *copy = tn_strdup(name);
-    if (!r || !copy || !tn_map_put(map, name, r)) {
-        tn_free(r);
-        tn_free(copy);
-        return NULL;
-    }
-    r->kind = kind;
-    r->name = copy;
-    r->release = release;
-    atomic_init(&r->refs, 1);
-    return r;
+    tn_resource *r = tn_resource_new(size, kind, name, release);
+    if (r && tn_map_put(map, name, r)) return r;
+    tn_resource_free(r);
+    return NULL;
 }
 
 static tn_code store_variable(tn_store *s, const char *name, tn_dtype t, const tn_shape *shape, tn_stored **out,
@@ -157,7 +164,7 @@ tn_code tn_store_rng(tn_store *s, const char *name, int64_t seed, int64_t seed2,
 {
     pthread_mutex_lock(&s->lock);
     tn_rng *g = tn_map_get(s->rngs, name);
-    if (!g && (g = (tn_rng *)new_named(s->rngs, name, sizeof *g, TN_RES_RNG, release_rng))) {
+    if (!g && (g = (tn_rng *)new_named(s->rngs, name, sizeof *g, TN_RES_RNG, tn_resource_free))) {
         g->store = s;
         rng_init(g, name, seed, seed2);
     }

@@ -81,8 +81,6 @@ tn_code tn_variable_set(tn_stored *v, const tn_tensor *value, bool any_shape, tn
 tn_code tn_variable_take(tn_stored *v, tn_tensor *value, tn_error *err); /* the caller's reference, in any case */
 tn_code tn_variable_unshare(tn_stored *v, tn_tensor **out, tn_error *err);
 
-tn_resource *tn_resource_ref(tn_resource *r);
-void tn_resource_unref(tn_resource *r);
 /* A scalar tensor of dtype resource that owns a reference on res. */
 tn_code tn_resource_tensor(tn_resource *res, tn_tensor **out, tn_error *err);
 

@@ -27,24 +27,16 @@ static void release_table(tn_resource *self)
     tn_table_drop_map(t->map);
     pthread_mutex_destroy(&t->lock);
     for (int k = 0; k < 2; k++) tn_tensor_unref(t->reserved[k]);
-    tn_free((char *)t->base.name);
-    tn_free(t);
+    tn_resource_free(self);
 }
 
 tn_resource *tn_table_make(const tn_run *r)
 {
-    tn_table *t = tn_calloc(1, sizeof *t);
-    char *name = tn_strdup(r->name);
-    tn_map *map = tn_map_new();
-    bool ok = true;
-    if (!t || !name || !map) {
-        tn_free(t);
-        tn_free(name);
-        tn_map_free(map);
-        return NULL;
-    }
-    t->base = (tn_resource){.kind = TN_RES_TABLE, .name = name, .release = release_table};
-    atomic_init(&t->base.refs, 1);
+    tn_table *t = tn_resource_new(sizeof *t, TN_RES_TABLE, r->name, release_table);
+    if (!t) return NULL;
+    pthread_mutex_init(&t->lock, NULL);
+    t->map = tn_map_new();
+    bool ok = t->map != NULL;
     t->key = tn_attr_t(r->attrs, "key_dtype");
     t->value = tn_attr_t(r->attrs, "value_dtype");
     t->is_mutable = strstr(r->op->name, "Mutable") != NULL;
@@ -55,8 +47,6 @@ tn_resource *tn_table_make(const tn_run *r)
     if (t->first_buckets) t->most_load = tn_attr_f(r->attrs, "max_load_factor");
     for (int k = 0; k < r->n_in && k < 2; k++)
         if (tn_tensor_keep(r->in[k], &t->reserved[k], NULL) != TN_OK) ok = false;
-    t->map = map;
-    pthread_mutex_init(&t->lock, NULL);
     if (ok) return &t->base;
     release_table(&t->base);
     return NULL;

@@ -14,42 +14,32 @@ static void drop_elements(tn_tensor_array *a)
     a->n = 0;
 }
 
-static void unref_array(tn_tensor_array *a)
-{
-    if (atomic_fetch_sub(&a->base.refs, 1) == 1) a->base.release(&a->base);
-}
-
 static void release_array(tn_resource *self)
 {
     tn_tensor_array *a = (tn_tensor_array *)self;
     for (tn_tensor_array *g = a->gradients, *next; g; g = next) {
         next = g->next;
-        unref_array(g);
+        tn_resource_unref(&g->base);
     }
     drop_elements(a);
     tn_charge_drop(&a->charge);
-    tn_free((char *)a->base.name);
-    tn_free(a);
+    tn_resource_free(self);
 }
 
 tn_code tn_tensor_array_new(const char *name, tn_dtype t, const tn_shape *element, int64_t n,
                             tn_tensor_array **out, tn_error *err)
 {
     if (n < 0) return tn_fail(err, TN_INVALID_ARGUMENT, "Size should be >= 0, got %lld", (long long)n);
-    tn_tensor_array *a = tn_calloc(1, sizeof *a);
-    char *copy = tn_strdup(name);
+    tn_tensor_array *a = tn_resource_new(sizeof *a, TN_RES_TENSOR_ARRAY, name, release_array);
     tn_charge charge = {NULL, 0};
     bool ok = tn_charge_add(&charge, ((size_t)n + 1) * sizeof(tn_array_element));
     tn_array_element *v = ok ? tn_calloc((size_t)n + 1, sizeof *v) : NULL;
-    if (!a || !copy || !v) {
+    if (!a || !v) {
         tn_charge_drop(&charge);
-        tn_free(a);
-        tn_free(copy);
+        tn_resource_free(&a->base);
         tn_free(v);
         return tn_no_memory(err, (size_t)n * sizeof *v);
     }
-    a->base = (tn_resource){.kind = TN_RES_TENSOR_ARRAY, .name = copy, .release = release_array};
-    atomic_init(&a->base.refs, 1);
     a->dtype = t;
     a->element = *element;
     a->n = n;

@@ -11,21 +11,13 @@ static void release(tn_resource *self)
     tn_trees *t = (tn_trees *)self;
     tn_arena_free(t->arena);
     pthread_rwlock_destroy(&t->lock);
-    tn_free((char *)self->name);
-    tn_free(t);
+    tn_resource_free(self);
 }
 
 static tn_resource *make(const tn_run *r)
 {
-    tn_trees *t = tn_calloc(1, sizeof *t);
-    char *name = tn_strdup(r->name);
-    if (!t || !name) {
-        tn_free(t);
-        tn_free(name);
-        return NULL;
-    }
-    t->base = (tn_resource){.kind = TN_RES_TREES, .name = name, .release = release};
-    atomic_init(&t->base.refs, 1);
+    tn_trees *t = tn_resource_new(sizeof *t, TN_RES_TREES, r->name, release);
+    if (!t) return NULL;
     pthread_rwlock_init(&t->lock, NULL);
     return &t->base;
 }
