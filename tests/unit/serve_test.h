@@ -70,6 +70,22 @@ static inline void put_version(void **state, const char *base, int64_t version, 
     tn_graph_free(g);
 }
 
+/* BASE/1: a graph without variables; the builder and its graph are freed. */
+static inline void put_graph(void **state, const char *base, tn_builder *b, const tn_signature *signature)
+{
+    static const char *const tags[] = {"serve"};
+    tn_error err;
+    tn_graph *g = tn_builder_graph(b);
+    tn_session *s;
+    assert_ok(tn_builder_check(b, &err), &err);
+    assert_ok(tn_session_new(g, NULL, &s, &err), &err);
+    tn_export e = {.graph = g, .signatures = signature, .n_signatures = 1, .tags = tags, .n_tags = 1, .no_saver = true};
+    assert_ok(tn_savedmodel_save(in(state, base), 1, &e, s, NULL, &err), &err);
+    tn_session_free(s);
+    tn_builder_free(b);
+    tn_graph_free(g);
+}
+
 static inline void remove_version(void **state, const char *base, const char *version)
 {
     tn_error err;
@@ -104,6 +120,30 @@ static inline tn_code set_text(void **state, tn_manager *m, const char *models, 
 static inline tn_code set_model(void **state, tn_manager *m, const char *more, tn_error *err)
 {
     return set_text(state, m, model_text(state, "m", more), err);
+}
+
+/* For tn_service: a request's configuration, waited for as the server does. */
+static inline tn_code reload_models(void *manager, const tn_ModelServerConfig *config, const tn_patience *patience, tn_error *err)
+{
+    tn_model_configs c;
+    TN_TRY(tn_model_configs_from(config, &c, err));
+    tn_placed placed;
+    tn_code code = tn_manager_place_models(manager, &c, &placed, err);
+    tn_model_configs_free(&c);
+    return code == TN_OK ? tn_manager_await(manager, &placed, patience, err) : code;
+}
+
+/* The log whose filename_prefix is "asked" in the test's folder. */
+static inline const char *asked_log(void **state)
+{
+    char **names;
+    size_t n;
+    tn_error err;
+    assert_ok(tn_list_folder(((place *)*state)->folder, arena_of(state), &names, &n, &err), &err);
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(names[i], "asked-", 6) == 0) return in(state, names[i]);
+    fail_msg("no request log");
+    return NULL;
 }
 
 /* ==== asking ==== */

@@ -85,16 +85,6 @@ typedef struct server {
     tn_service service;
 } server;
 
-static tn_code reload(void *payload, const tn_ModelServerConfig *config, const tn_patience *patience, tn_error *err)
-{
-    tn_model_configs c;
-    TN_TRY(tn_model_configs_from(config, &c, err));
-    tn_placed placed;
-    tn_code code = tn_manager_place_models(payload, &c, &placed, err);
-    tn_model_configs_free(&c);
-    return code == TN_OK ? tn_manager_await(payload, &placed, patience, err) : code;
-}
-
 static void start(void **state, server *s)
 {
     static const tn_manager_options quick = {.file_system_poll_wait_seconds = 0, .warm_up = true};
@@ -104,7 +94,7 @@ static void start(void **state, server *s)
     assert_ok(tn_manager_new(&quick, &s->manager, &err), &err);
     assert_ok(set_model(state, s->manager, "", &err), &err);
     s->service.manager = s->manager;
-    s->service.reload = reload;
+    s->service.reload = reload_models;
     s->service.payload = s->manager;
 }
 

@@ -1,35 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Data sets of what is in files: the elements, and after which errors they go on, as TensorFlow has it.
  */
-#include "test.h"
+#include "graph_fixture.h"
 
-#include "graph/session.h"
 #include "wire/wire.h"
-
-typedef struct fixture {
-    tn_graph *g;
-    tn_builder *b;
-    tn_session *s;
-    tn_error err;
-    char folder[64];
-} fixture;
-
-static void begin(fixture *f)
-{
-    memset(f, 0, sizeof *f);
-    f->g = tn_graph_new();
-    f->b = tn_builder_new(f->g);
-    snprintf(f->folder, sizeof f->folder, "/tmp/turnery_data_XXXXXX");
-    assert_non_null(mkdtemp(f->folder));
-}
-
-static void end(fixture *f)
-{
-    tn_session_free(f->s);
-    tn_builder_free(f->b);
-    tn_graph_free(f->g);
-    assert_ok(tn_remove_tree(f->folder, &f->err), &f->err);
-}
 
 static const char *path(fixture *f, const char *name, char to[256])
 {
@@ -127,7 +101,7 @@ static void fails(fixture *f, tn_code code)
 static void ends(fixture *f)
 {
     fails(f, TN_OUT_OF_RANGE);
-    end(f);
+    fixture_close_folder(f);
 }
 
 /* ==== lines ==== */
@@ -143,7 +117,7 @@ static void test_lines(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open_folder(&f);
     file(&f, "a", lines, strlen(lines));
     file(&f, "empty", "", 0);
     file(&f, "b", "x\n", 2);
@@ -163,7 +137,7 @@ static void test_compressed_lines(void **state)
     static const tn_compression kinds[] = {TN_GZIP, TN_ZLIB};
     for (int k = 0; k < 2; k++) {
         fixture f;
-        begin(&f);
+        fixture_open_folder(&f);
         compressed(&f, "a", kinds[k], lines, strlen(lines));
         over(&f, line_set(&f, files(&f, "a", NULL, NULL), names[k]));
         gives(&f, "a");
@@ -179,16 +153,16 @@ static void test_lines_that_are_not_there(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open_folder(&f);
     file(&f, "b", "x\n", 2);
     over(&f, line_set(&f, files(&f, "none", "b", NULL), ""));
     for (int i = 0; i < 3; i++) fails(&f, TN_NOT_FOUND);
-    end(&f);
-    begin(&f);
+    fixture_close_folder(&f);
+    fixture_open_folder(&f);
     file(&f, "a", lines, strlen(lines));
     over(&f, line_set(&f, files(&f, "a", NULL, NULL), "GZIP"));
     for (int i = 0; i < 3; i++) fails(&f, TN_DATA_LOSS);
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 static void test_arguments(void **state)
@@ -196,7 +170,7 @@ static void test_arguments(void **state)
     (void)state;
     fixture f;
     tn_tensor *t;
-    begin(&f);
+    fixture_open_folder(&f);
     tn_op_named(f.b, "TextLineDataset", "kind", TN_INPUTS(text(&f, "a"), text(&f, "ZIP"), number(&f, 0)),
                 TN_NO_ATTRS);
     tn_op_named(f.b, "TFRecordDataset", "buffer", TN_INPUTS(text(&f, "a"), text(&f, ""), number(&f, -2)),
@@ -212,7 +186,7 @@ static void test_arguments(void **state)
     static const char *const names[] = {"kind:0", "buffer:0", "none:0", "large:0"};
     for (int i = 0; i < 4; i++)
         assert_code(tn_session_run(f.s, NULL, 0, &names[i], 1, &t, NULL, 0, &f.err), TN_INVALID_ARGUMENT);
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 /* ==== TFRecord ==== */
@@ -242,7 +216,7 @@ static void test_records(void **state)
     (void)state;
     fixture f;
     tn_buf b = {0};
-    begin(&f);
+    fixture_open_folder(&f);
     records(&b);
     compressed(&f, "z", TN_GZIP, b.data, b.n);
     file(&f, "a", b.data, b.n);
@@ -270,7 +244,7 @@ static void test_damaged_records(void **state)
     (void)state;
     fixture f;
     tn_buf b = {0};
-    begin(&f);
+    fixture_open_folder(&f);
     records(&b);
     file(&f, "good", b.data, b.n);
     file(&f, "cut", b.data, b.n - 3);
@@ -292,7 +266,7 @@ static void test_offsets(void **state)
     (void)state;
     fixture f;
     tn_buf b = {0};
-    begin(&f);
+    fixture_open_folder(&f);
     records(&b);
     file(&f, "a", b.data, b.n);
     tn_buf_free(&b);
@@ -320,7 +294,7 @@ static void test_fixed(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open_folder(&f);
     file(&f, "a", "HHabcdefF", 9);
     over(&f, fixed_set(&f, files(&f, "a", "a", NULL), 2, 3, 1));
     gives(&f, "abc");
@@ -328,12 +302,12 @@ static void test_fixed(void **state)
     gives(&f, "abc");
     gives(&f, "def");
     ends(&f);
-    begin(&f);
+    fixture_open_folder(&f);
     file(&f, "a", "HHabcdefF", 9);
     over(&f, fixed_set(&f, files(&f, "a", NULL, NULL), 2, 4, 1));
     for (int i = 0; i < 2; i++) fails(&f, TN_INVALID_ARGUMENT);
-    end(&f);
-    begin(&f);
+    fixture_close_folder(&f);
+    fixture_open_folder(&f);
     file(&f, "a", "HHabcdefF", 9);
     over(&f, fixed_set(&f, files(&f, "a", NULL, NULL), 20, 4, 1));
     fails(&f, TN_INTERNAL);
@@ -345,7 +319,7 @@ static void test_names(void **state)
     (void)state;
     fixture f;
     char a[256], b[256];
-    begin(&f);
+    fixture_open_folder(&f);
     file(&f, "b.txt", "", 0);
     file(&f, "a.txt", "", 0);
     file(&f, "c.bin", "", 0);

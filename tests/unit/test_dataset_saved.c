@@ -5,50 +5,14 @@
 
 #include "format/format.h"
 #include "golden.h"
-#include "graph/session.h"
+#include "graph_fixture.h"
 #include "wire/wire.h"
-
-typedef struct fixture {
-    tn_graph *g;
-    tn_builder *b;
-    tn_session *s;
-    tn_error err;
-    char folder[64];
-} fixture;
-
-static void begin_graph(fixture *f)
-{
-    f->g = tn_graph_new();
-    f->b = tn_builder_new(f->g);
-}
-
-static void end_graph(fixture *f)
-{
-    tn_session_free(f->s);
-    tn_builder_free(f->b);
-    tn_graph_free(f->g);
-    f->s = NULL;
-}
-
-static void begin(fixture *f)
-{
-    memset(f, 0, sizeof *f);
-    snprintf(f->folder, sizeof f->folder, "/tmp/turnery_saved_XXXXXX");
-    assert_non_null(mkdtemp(f->folder));
-    begin_graph(f);
-}
-
-static void end(fixture *f)
-{
-    end_graph(f);
-    assert_ok(tn_remove_tree(f->folder, &f->err), &f->err);
-}
 
 /* Another graph and session over the same folder. */
 static void again(fixture *f)
 {
-    end_graph(f);
-    begin_graph(f);
+    fixture_close(f);
+    fixture_open_graph(f);
 }
 
 static tn_node text(fixture *f, const char *v)
@@ -171,7 +135,7 @@ static void test_cache(void **state)
     (void)state;
     fixture f;
     char p[256];
-    begin(&f);
+    fixture_open_folder(&f);
     write_lines(&f);
     over(&f, cached(&f, path(&f, "c")));
     assert_false(is_there(&f, "c_0.lockfile"));
@@ -188,7 +152,7 @@ static void test_cache(void **state)
     fails(&f, TN_OUT_OF_RANGE);
     assert_ok(target(&f, "init"), &f.err);
     gives(&f, "one");
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 /* Nothing is left of it, and the next one begins anew. */
@@ -196,7 +160,7 @@ static void test_cache_in_part(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open_folder(&f);
     write_lines(&f);
     over(&f, cached(&f, path(&f, "c")));
     gives(&f, "one");
@@ -207,7 +171,7 @@ static void test_cache_in_part(void **state)
     gives_all(&f);
     fails(&f, TN_OUT_OF_RANGE);
     assert_true(is_there(&f, "c.index"));
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 static void test_two_caches(void **state)
@@ -215,7 +179,7 @@ static void test_two_caches(void **state)
     (void)state;
     fixture f;
     tn_tensor *t;
-    begin(&f);
+    fixture_open_folder(&f);
     write_lines(&f);
     tn_node d = cached(&f, path(&f, "c"));
     add_iterator(&f, d, "it2", "init2", "next2");
@@ -226,7 +190,7 @@ static void test_two_caches(void **state)
     assert_says(&f.err, "concurrent caching iterator");
     assert_says(&f.err, "Created at: ");
     gives(&f, "");
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 /* By TensorFlow; and in folders that are not there, damaged, without access. */
@@ -236,7 +200,7 @@ static void test_cache_of_tensorflow(void **state)
     fixture f;
     char p[1024];
     const char *source = getenv("TN_SOURCE");
-    begin(&f);
+    fixture_open_folder(&f);
     snprintf(p, sizeof p, "%s/tests/golden/datasets/cache", source ? source : ".");
     over(&f, cached(&f, text(&f, p)));
     gives_all(&f);
@@ -257,7 +221,7 @@ static void test_cache_of_tensorflow(void **state)
     over(&f, cached(&f, path(&f, "c")));
     tn_session_set_outside(f.s, NULL);
     assert_code(target(&f, "init"), TN_FAILED_PRECONDITION);
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 /* Whatever cannot be written, there is no cache, and no lock; then there is. */
@@ -266,7 +230,7 @@ static void test_cache_on_full_disks(void **state)
     (void)state;
     fixture f;
     bool done = false;
-    begin(&f);
+    fixture_open_folder(&f);
     write_lines(&f);
     for (int n = 1; !done; n++) {
         assert_in_range(n, 1, 60);
@@ -287,7 +251,7 @@ static void test_cache_on_full_disks(void **state)
             assert_ok(tn_remove_file(in(&f, "c.index", p), &f.err), &f.err);
         }
     }
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 /* ==== saved ==== */
@@ -339,7 +303,7 @@ static void test_saved_by_tensorflow(void **state)
     fixture f;
     char p[1024];
     const char *source = getenv("TN_SOURCE");
-    begin(&f);
+    fixture_open_folder(&f);
     for (size_t i = 0; i < TN_COUNT(rows); i++) {
         again(&f);
         snprintf(p, sizeof p, "%s/tests/golden/datasets/%s", source ? source : ".", rows[i][0]);
@@ -350,7 +314,7 @@ static void test_saved_by_tensorflow(void **state)
     again(&f); /* of another compression */
     over(&f, loaded(&f, text(&f, p), "ZLIB"));
     fails(&f, TN_DATA_LOSS);
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 /* What was there before stays until all is written; a run that failed leaves nothing that is read. */
@@ -359,7 +323,7 @@ static void test_saved_on_full_disks(void **state)
     (void)state;
     fixture f;
     bool done = false;
-    begin(&f);
+    fixture_open_folder(&f);
     write_lines(&f);
     over(&f, saving(&f, "s", "SNAPPY"));
     assert_code(all(&f), TN_OUT_OF_RANGE);
@@ -378,7 +342,7 @@ static void test_saved_on_full_disks(void **state)
         gives_all(&f);
         fails(&f, TN_OUT_OF_RANGE);
     }
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 /* A shard's folder and one of its files as data sets. */
@@ -391,7 +355,7 @@ static void test_parts(void **state)
     char **names;
     size_t n;
     const char *source = getenv("TN_SOURCE"), *run = NULL;
-    begin(&f);
+    fixture_open_folder(&f);
     snprintf(p, sizeof p, "%s/tests/golden/datasets/snappy", source ? source : ".");
     assert_ok(tn_list_folder(p, a, &names, &n, &f.err), &f.err);
     for (size_t i = 0; i < n; i++)
@@ -417,14 +381,14 @@ static void test_parts(void **state)
     start(&f);
     assert_code(target(&f, "old"), TN_UNIMPLEMENTED);
     tn_arena_free(a);
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 static void test_memory_ends(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open_folder(&f);
     write_lines(&f);
     over(&f, saving(&f, "s", "GZIP"));
     assert_code(all(&f), TN_OUT_OF_RANGE);
@@ -440,7 +404,7 @@ static void test_memory_ends(void **state)
         tn_malloc_fail_at(0);
     }
     assert_code(code, TN_OUT_OF_RANGE);
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 /* ==== snappy's streams ==== */

@@ -16,22 +16,12 @@ typedef struct server {
     tn_grpc_channel *channel;
 } server;
 
-static tn_code reload(void *payload, const tn_ModelServerConfig *config, const tn_patience *patience, tn_error *err)
-{
-    tn_model_configs c;
-    TN_TRY(tn_model_configs_from(config, &c, err));
-    tn_placed placed;
-    tn_code code = tn_manager_place_models(payload, &c, &placed, err);
-    tn_model_configs_free(&c);
-    return code == TN_OK ? tn_manager_await(payload, &placed, patience, err) : code;
-}
-
 static void start_with(void **state, server *s, const tn_batching *batching, bool extras)
 {
     static const char *const listen[] = {"127.0.0.1:0"};
     tn_error err;
     char target[64];
-    *s = (server){.service = {.health = extras, .reflection = extras, .reload = reload}};
+    *s = (server){.service = {.health = extras, .reflection = extras, .reload = reload_models}};
     save_served(state, "m");
     tn_manager_options o = {.warm_up = true, .batching = batching};
     assert_ok(tn_manager_new(&o, &s->manager, &err), &err);

@@ -1,35 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Operators on files and data sets, and Print: what they do by the hooks of a session, and where they refuse.
  */
-#include "test.h"
+#include "graph_fixture.h"
 
 #include "format/format.h"
-#include "graph/session.h"
-
-typedef struct fixture {
-    tn_graph *g;
-    tn_builder *b;
-    tn_session *s;
-    tn_error err;
-    char folder[64];
-} fixture;
-
-static void begin(fixture *f)
-{
-    memset(f, 0, sizeof *f);
-    f->g = tn_graph_new();
-    f->b = tn_builder_new(f->g);
-    snprintf(f->folder, sizeof f->folder, "/tmp/turnery_files_XXXXXX");
-    assert_non_null(mkdtemp(f->folder));
-}
-
-static void end(fixture *f)
-{
-    tn_session_free(f->s);
-    tn_builder_free(f->b);
-    tn_graph_free(f->g);
-    assert_ok(tn_remove_tree(f->folder, &f->err), &f->err);
-}
 
 static tn_node texts(fixture *f, int rank, int64_t n, const char *const *v)
 {
@@ -55,31 +29,22 @@ static tn_node path(fixture *f, const char *s)
     return text(f, *s == '/' || strstr(s, "://") ? s : p);
 }
 
-static tn_code run(fixture *f, const char *fetch, const char *target, tn_tensor **out)
-{
-    if (!f->s) {
-        assert_ok(tn_builder_check(f->b, &f->err), &f->err);
-        assert_ok(tn_session_new(f->g, NULL, &f->s, &f->err), &f->err);
-    }
-    return tn_session_run(f->s, NULL, 0, &fetch, fetch != NULL, out, &target, target != NULL, &f->err);
-}
-
 static void refused(fixture *f, const char *fetch, tn_code code, const char *says)
 {
     tn_tensor *t;
-    assert_code(run(f, fetch, NULL, &t), code);
+    assert_code(fixture_run(f, fetch, NULL, &t), code);
     assert_says(&f->err, says);
 }
 
 static void wrote(fixture *f, const char *target)
 {
-    assert_ok(run(f, NULL, target, NULL), &f->err);
+    assert_ok(fixture_run(f, NULL, target, NULL), &f->err);
 }
 
 static void is_text(fixture *f, const char *fetch, const char *want)
 {
     tn_tensor *t;
-    assert_ok(run(f, fetch, NULL, &t), &f->err);
+    assert_ok(fixture_run(f, fetch, NULL, &t), &f->err);
     assert_int_equal(TN_STRINGS(t)->n, strlen(want));
     assert_memory_equal(TN_STRINGS(t)->p, want, strlen(want));
     tn_tensor_unref(t);
@@ -90,7 +55,7 @@ static void finds(fixture *f, const char *fetch, const char *want)
 {
     tn_tensor *t;
     char got[512] = "";
-    assert_ok(run(f, fetch, NULL, &t), &f->err);
+    assert_ok(fixture_run(f, fetch, NULL, &t), &f->err);
     for (int64_t i = 0; i < tn_tensor_count(t); i++) {
         const tn_string *s = TN_STRINGS(t) + i;
         size_t skip = strlen(f->folder) + 1, at = strlen(got);
@@ -114,7 +79,7 @@ static void test_read_write(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open_folder(&f);
     write_op(&f, "write", "new/folder/a", "abc");
     write_op(&f, "again", "new/folder/a", "d");
     write_op(&f, "folder", "new", "d");
@@ -130,12 +95,12 @@ static void test_read_write(void **state)
     refused(&f, "none:0", TN_NOT_FOUND, "{{node none}}");
     refused(&f, "dir:0", TN_FAILED_PRECONDITION, "{{node dir}}");
     refused(&f, "scheme:0", TN_UNIMPLEMENTED, "File system scheme 'foo' not implemented");
-    assert_code(run(&f, NULL, "folder", NULL), TN_FAILED_PRECONDITION);
-    assert_code(run(&f, NULL, "below", NULL), TN_FAILED_PRECONDITION);
+    assert_code(fixture_run(&f, NULL, "folder", NULL), TN_FAILED_PRECONDITION);
+    assert_code(fixture_run(&f, NULL, "below", NULL), TN_FAILED_PRECONDITION);
     tn_session_set_outside(f.s, NULL);
     refused(&f, "read:0", TN_FAILED_PRECONDITION, "no access to files");
-    assert_code(run(&f, NULL, "write", NULL), TN_FAILED_PRECONDITION);
-    end(&f);
+    assert_code(fixture_run(&f, NULL, "write", NULL), TN_FAILED_PRECONDITION);
+    fixture_close_folder(&f);
 }
 
 static void test_patterns(void **state)
@@ -172,7 +137,7 @@ static void test_patterns(void **state)
     };
     fixture f;
     char name[32];
-    begin(&f);
+    fixture_open_folder(&f);
     for (size_t i = 0; i < TN_COUNT(files); i++) {
         snprintf(name, sizeof name, "w%zu", i);
         write_op(&f, name, files[i], "x");
@@ -189,7 +154,7 @@ static void test_patterns(void **state)
         snprintf(name, sizeof name, "m%zu:0", i);
         finds(&f, name, rows[i].want);
     }
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 static void remapping(fixture *f, const char *name, const char *fresh, const char *old, int from, int n,
@@ -203,7 +168,7 @@ static void remapping(fixture *f, const char *name, const char *fresh, const cha
 static void maps_to(fixture *f, const char *fetch, int n, const int64_t *want)
 {
     tn_tensor *t;
-    assert_ok(run(f, fetch, NULL, &t), &f->err);
+    assert_ok(fixture_run(f, fetch, NULL, &t), &f->err);
     assert_int_equal(tn_tensor_count(t), n);
     for (int i = 0; i < n; i++) assert_int_equal(TN_INT64S(t)[i], want[i]);
     tn_tensor_unref(t);
@@ -213,7 +178,7 @@ static void test_vocabularies(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open_folder(&f);
     write_op(&f, "w0", "old", "a\nb\nc\nd\n");
     write_op(&f, "w1", "new", "c\nx\na\nb\r\ny");
     write_op(&f, "w2", "twice", "c\nx\nc\n");
@@ -239,7 +204,7 @@ static void test_vocabularies(void **state)
     refused(&f, "double:0", TN_FAILED_PRECONDITION, "Key c has 0 and trying to add value 2");
     refused(&f, "hole:0", TN_INVALID_ARGUMENT, "empty line found at position 3.");
     refused(&f, "nothing:0", TN_OUT_OF_RANGE, "empty");
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 static void immutable(fixture *f, const char *name, tn_dtype t, int64_t n)
@@ -255,7 +220,7 @@ static void test_constant(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open_folder(&f);
     write_op(&f, "w", "bytes", "abcdefgh");
     immutable(&f, "two", TN_INT32, 2);
     immutable(&f, "less", TN_UINT8, 3);
@@ -263,15 +228,15 @@ static void test_constant(void **state)
     immutable(&f, "text", TN_STRING, 1);
     wrote(&f, "w");
     tn_tensor *t;
-    assert_ok(run(&f, "two:0", NULL, &t), &f.err);
+    assert_ok(fixture_run(&f, "two:0", NULL, &t), &f.err);
     assert_memory_equal(t->data, "abcdefgh", 8);
     tn_tensor_unref(t);
-    assert_ok(run(&f, "less:0", NULL, &t), &f.err);
+    assert_ok(fixture_run(&f, "less:0", NULL, &t), &f.err);
     assert_memory_equal(t->data, "abc", 3);
     tn_tensor_unref(t);
     refused(&f, "more:0", TN_INTERNAL, "wrong length (8) when allocating 16");
     refused(&f, "text:0", TN_UNIMPLEMENTED, "string");
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 /* ==== checkpoints ==== */
@@ -407,7 +372,7 @@ static void test_remapped_matrix(void **state)
     fixture f;
     char fetch[32];
     tn_tensor *t;
-    begin(&f);
+    fixture_open_folder(&f);
     write_checkpoint(&f);
     for (size_t i = 0; i < TN_COUNT(rows); i++) remap_op(&f, &rows[i]);
     refused(&f, "same:0", TN_FAILED_PRECONDITION, "no access to checkpoints");
@@ -416,11 +381,11 @@ static void test_remapped_matrix(void **state)
         snprintf(fetch, sizeof fetch, "%s:0", rows[i].name);
         if (rows[i].code) refused(&f, fetch, rows[i].code, rows[i].says);
         if (rows[i].code) continue;
-        assert_ok(run(&f, fetch, NULL, &t), &f.err);
+        assert_ok(fixture_run(&f, fetch, NULL, &t), &f.err);
         for (int k = 0; k < 6; k++) assert_true(TN_FLOATS(t)[k] == rows[i].want[k]);
         tn_tensor_unref(t);
     }
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 /* ==== data sets ==== which need not be run: what takes examples from them may be fed */
@@ -429,7 +394,7 @@ static void test_iterator(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open_folder(&f);
     tn_operation *iterator;
     tn_operation_spec spec = {
         .type = "LMDBReader", .name = "data", .n_out = 1, .out_types = (tn_dtype[]){TN_RESOURCE}};
@@ -457,7 +422,7 @@ static void test_iterator(void **state)
     fetch = "z:0"; /* the other component is not fed */
     assert_code(tn_session_run(f.s, &feed, 1, &fetch, 1, &out, NULL, 0, &f.err), TN_NOT_FOUND);
     tn_tensor_unref(x);
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 /* ==== Print ==== */
@@ -478,7 +443,7 @@ static void test_print(void **state)
     (void)state;
     fixture f;
     heard h = {""};
-    begin(&f);
+    fixture_open_folder(&f);
     float v[6] = {0, 1, 2.5f, 3.14159265f, 1e-7f, 5};
     tn_tensor *t, *out;
     tn_shape s = {.rank = 2, .dim = {2, 3}};
@@ -494,11 +459,11 @@ static void test_print(void **state)
     tn_attr file_attrs[] = {tn_attr_str("output_stream", to)};
     tn_add_operation(f.b, "PrintV2", "print3", TN_INPUTS(text(&f, "line")), file_attrs, 1);
     read_op(&f, "log", "log");
-    assert_ok(run(&f, "print:0", NULL, &out), &f.err); /* nobody listens: that does not count */
+    assert_ok(fixture_run(&f, "print:0", NULL, &out), &f.err); /* nobody listens: that does not count */
     tn_tensor_unref(out);
     tn_session_on_print(f.s, hear, &h);
     for (int i = 0; i < 3; i++) {
-        assert_ok(run(&f, "print:0", NULL, &out), &f.err);
+        assert_ok(fixture_run(&f, "print:0", NULL, &out), &f.err);
         assert_true(TN_FLOATS(out)[5] == 5);
         tn_tensor_unref(out);
     }
@@ -510,7 +475,7 @@ static void test_print(void **state)
     wrote(&f, "print3");
     wrote(&f, "print3");
     is_text(&f, "log:0", "line\nline\n");
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 /* ==== writers of summaries ==== */
@@ -581,16 +546,16 @@ static void test_summary_writer(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open_folder(&f);
     writer_graph(&f);
-    assert_code(run(&f, NULL, "scalar", NULL), TN_NOT_FOUND);
+    assert_code(fixture_run(&f, NULL, "scalar", NULL), TN_NOT_FOUND);
     wrote(&f, "create");
     wrote(&f, "create");
     events_are(&f, "file");
     wrote(&f, "scalar");
     wrote(&f, "histogram");
-    assert_code(run(&f, NULL, "nan", NULL), TN_INVALID_ARGUMENT);
-    assert_code(run(&f, NULL, "damaged", NULL), TN_DATA_LOSS);
+    assert_code(fixture_run(&f, NULL, "nan", NULL), TN_INVALID_ARGUMENT);
+    assert_code(fixture_run(&f, NULL, "damaged", NULL), TN_DATA_LOSS);
     events_are(&f, "file"); /* two may wait */
     wrote(&f, "tensor");
     events_are(&f, "file 7:loss 7:h 7:t");
@@ -599,24 +564,24 @@ static void test_summary_writer(void **state)
     events_are(&f, "file 7:loss 7:h 7:t 7:loss");
     wrote(&f, "histogram");
     wrote(&f, "close");
-    assert_code(run(&f, NULL, "scalar", NULL), TN_NOT_FOUND);
-    assert_code(run(&f, NULL, "close", NULL), TN_NOT_FOUND);
+    assert_code(fixture_run(&f, NULL, "scalar", NULL), TN_NOT_FOUND);
+    assert_code(fixture_run(&f, NULL, "close", NULL), TN_NOT_FOUND);
     events_are(&f, "file 7:loss 7:h 7:t 7:loss 7:h");
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 static void test_summary_writer_goes(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f);
+    fixture_open_folder(&f);
     writer_graph(&f);
     wrote(&f, "create");
     wrote(&f, "scalar");
     tn_session_free(f.s);
     f.s = NULL;
     events_are(&f, "file 7:loss");
-    end(&f);
+    fixture_close_folder(&f);
 }
 
 int main(void)

@@ -50,18 +50,6 @@ static void serve(void **state, server_process *s, const char *more)
     start_server(state, s, NULL, (const char *const[]){tn_arena_printf(arena_of(state), "--model_config_file=%s", in(state, "conf")), NULL});
 }
 
-static const char *log_of(void **state)
-{
-    char **names;
-    size_t n;
-    tn_error err;
-    assert_ok(tn_list_folder(((place *)*state)->folder, arena_of(state), &names, &n, &err), &err);
-    for (size_t i = 0; i < n; i++)
-        if (strncmp(names[i], "asked-", 6) == 0) return in(state, names[i]);
-    fail_msg("no request log");
-    return NULL;
-}
-
 /* A server's log of one request of each kind. */
 static const char *make_log(void **state)
 {
@@ -71,7 +59,7 @@ static const char *make_log(void **state)
                                      "sampling_config { sampling_rate: 1 } }", in(state, "asked")));
     ask_all(state, &s);
     stop_server(state, &s);
-    return log_of(state);
+    return asked_log(state);
 }
 
 typedef struct told {

@@ -145,19 +145,9 @@ static void put_large(void **state, const char *base)
     static const tn_tensor_info x_info = {.key = "x", .name = "x:0", .dtype = TN_INT32, .shape = {1, {1}}};
     static const tn_tensor_info y_info = {.key = "y", .name = "y:0", .dtype = TN_FLOAT, .shape = {1, {-1}}};
     static const tn_signature signature = {"serving_default", TN_PREDICT_METHOD, &x_info, &y_info, 1, 1};
-    static const char *const tags[] = {"serve"};
-    tn_error err;
-    tn_graph *g = tn_graph_new();
-    tn_builder *b = tn_builder_new(g);
-    tn_session *s;
+    tn_builder *b = tn_builder_new(tn_graph_new());
     tn_op_named(b, "Fill", "y", TN_INPUTS(tn_placeholder(b, "x", TN_INT32, TN_SHAPE(1)), tn_scalar(b, TN_FLOAT, 1)), TN_NO_ATTRS);
-    assert_ok(tn_builder_check(b, &err), &err);
-    assert_ok(tn_session_new(g, NULL, &s, &err), &err);
-    tn_export e = {.graph = g, .signatures = &signature, .n_signatures = 1, .tags = tags, .n_tags = 1, .no_saver = true};
-    assert_ok(tn_savedmodel_save(in(state, base), 1, &e, s, NULL, &err), &err);
-    tn_session_free(s);
-    tn_builder_free(b);
-    tn_graph_free(g);
+    put_graph(state, base, b, &signature);
 }
 
 static void open_large(void **state, site *s)
@@ -355,22 +345,10 @@ static void limit_files(const site *s, rlim_t n)
     assert_int_equal(prlimit(s->process.pid, RLIMIT_FSIZE, &r, NULL), 0);
 }
 
-static const char *request_log(void **state)
-{
-    char **names;
-    size_t n;
-    tn_error err;
-    assert_ok(tn_list_folder(((place *)*state)->folder, arena_of(state), &names, &n, &err), &err);
-    for (size_t i = 0; i < n; i++)
-        if (strncmp(names[i], "asked-", 6) == 0) return in(state, names[i]);
-    fail_msg("no request log");
-    return NULL;
-}
-
 /* Every line and every record that is there is whole. Returns how many lines were lost, as they say. */
 static int64_t check_logs(void **state)
 {
-    tn_view lines = content(state, in(state, "access")), records = content(state, request_log(state)), record;
+    tn_view lines = content(state, in(state, "access")), records = content(state, asked_log(state)), record;
     tn_error err;
     int64_t lost = 0;
     while (lines.n) {
@@ -401,7 +379,7 @@ static void test_full_disk(void **state)
     limit_files(&s, DISK);
     for (int i = 0; i < QUESTIONS; i++) assert_alive(&s, "m");
     assert_true(content(state, in(state, "access")).n <= DISK);
-    assert_true(content(state, request_log(state)).n <= DISK);
+    assert_true(content(state, asked_log(state)).n <= DISK);
     limit_files(&s, RLIM_INFINITY);
     assert_alive(&s, "m");
     assert_alive(&s, "m");

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Sessions: feeding, fetching, errors, shapes, with all passes on and with all off. */
-#include "test.h"
-
-
-#include "graph/session.h"
+#include "graph_fixture.h"
 
 static tn_tensor *vector(int n, const float *v)
 {
@@ -12,31 +9,11 @@ static tn_tensor *vector(int n, const float *v)
     return t;
 }
 
-typedef struct fixture {
-    tn_graph *g;
-    tn_builder *b;
-    tn_session *s;
-    tn_error err;
-} fixture;
-
 static void open_session(fixture *f, unsigned passes_off)
 {
     tn_session_options o = {.threads = 1, .passes_off = passes_off};
     assert_int_equal(tn_builder_check(f->b, &f->err), TN_OK);
     assert_int_equal(tn_session_new(f->g, &o, &f->s, &f->err), TN_OK);
-}
-
-static void start(fixture *f)
-{
-    f->g = tn_graph_new();
-    f->b = tn_builder_new(f->g);
-}
-
-static void finish(fixture *f)
-{
-    tn_session_free(f->s);
-    tn_builder_free(f->b);
-    tn_graph_free(f->g);
 }
 
 static const unsigned modes[] = {0, TN_ALL_PASSES, TN_PASS(FOLD), TN_PASS(ALIAS), TN_PASS(STATIC)};
@@ -45,8 +22,8 @@ static void test_feeds_and_constants(void **state)
 {
     (void)state;
     for (size_t m = 0; m < TN_COUNT(modes); m++) {
-        fixture f = {0};
-        start(&f);
+        fixture f;
+        fixture_open(&f);
         tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE(-1));
         tn_op_named(f.b, "Identity", "y", TN_INPUTS(x), TN_NO_ATTRS);
         tn_scalar(f.b, TN_FLOAT, 3);
@@ -68,15 +45,15 @@ static void test_feeds_and_constants(void **state)
         tn_tensor_unref(out[0]);
         tn_tensor_unref(seven);
         tn_tensor_unref(v);
-        finish(&f);
+        fixture_close(&f);
     }
 }
 
 static void test_errors_name_the_place(void **state)
 {
     (void)state;
-    fixture f = {0};
-    start(&f);
+    fixture f;
+    fixture_open(&f);
     tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE(-1, 2));
     tn_op_named(f.b, "Identity", "y", TN_INPUTS(x), TN_NO_ATTRS);
     open_session(&f, 0);
@@ -89,14 +66,14 @@ static void test_errors_name_the_place(void **state)
     assert_int_equal(tn_session_run(f.s, &(tn_feed){"x", v}, 1, &z, 1, out, NULL, 0, &f.err), TN_NOT_FOUND);
     assert_null(out[0]);
     tn_tensor_unref(v);
-    finish(&f);
+    fixture_close(&f);
 }
 
 static void test_callable_follows_shapes(void **state)
 {
     (void)state;
-    fixture f = {0};
-    start(&f);
+    fixture f;
+    fixture_open(&f);
     tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, tn_shape_unknown());
     tn_op_named(f.b, "Identity", "y", TN_INPUTS(x), TN_NO_ATTRS);
     open_session(&f, 0);
@@ -112,7 +89,7 @@ static void test_callable_follows_shapes(void **state)
         tn_tensor_unref(v);
     }
     tn_callable_free(c);
-    finish(&f);
+    fixture_close(&f);
 }
 
 static tn_code fetch_one(tn_session *s, const tn_feed *feeds, int n, const char *name, double *out, tn_error *err)
@@ -129,9 +106,9 @@ static void test_parts_of_a_graph(void **state)
 {
     (void)state;
     for (size_t m = 0; m < TN_COUNT(modes); m++) {
-        fixture f = {0};
+        fixture f;
         double y;
-        start(&f);
+        fixture_open(&f);
         tn_node a = tn_placeholder(f.b, "a", TN_FLOAT, TN_SHAPE()), b = tn_placeholder(f.b, "b", TN_FLOAT, TN_SHAPE());
         tn_node c = tn_op_named(f.b, "Add", "c", TN_INPUTS(a, b), TN_NO_ATTRS);
         tn_op_named(f.b, "Mul", "d", TN_INPUTS(c, b), TN_NO_ATTRS);
@@ -155,7 +132,7 @@ static void test_parts_of_a_graph(void **state)
         assert_int_equal(tn_session_run(f.s, NULL, 0, NULL, 0, NULL, NULL, 0, &f.err), TN_OK);
         tn_tensor_unref(two);
         tn_tensor_unref(five);
-        finish(&f);
+        fixture_close(&f);
     }
 }
 
@@ -163,11 +140,11 @@ static void test_parts_of_a_graph(void **state)
 static void test_sessions_are_apart(void **state)
 {
     (void)state;
-    fixture f = {0};
+    fixture f;
     tn_session *other;
     tn_session_options o = {.threads = 1};
     double y;
-    start(&f);
+    fixture_open(&f);
     tn_node v = tn_variable(f.b, "v", tn_scalar(f.b, TN_FLOAT, 3), 0);
     tn_operation *init = tn_global_variables_initializer(f.b), *step;
     tn_control_dependencies(f.b, 1, &init);
@@ -185,7 +162,7 @@ static void test_sessions_are_apart(void **state)
     assert_int_equal(fetch_one(other, NULL, 0, value, &y, &f.err), TN_OK);
     assert_float_equal(y, 3, 0);
     tn_session_free(other);
-    finish(&f);
+    fixture_close(&f);
 }
 
 /* The block of values has a limit; another shape may still fit. */
@@ -218,9 +195,9 @@ static void add_endless(fixture *f, bool pushes)
 
 static void endless(bool pushes, const char *fetch, tn_code want)
 {
-    fixture f = {0};
+    fixture f;
     double v;
-    start(&f);
+    fixture_open(&f);
     add_endless(&f, pushes);
     assert_int_equal(tn_builder_check(f.b, &f.err), TN_OK);
     tn_session_options o = {.threads = 1, .memory_limit = (size_t)1 << 20, .time_limit = pushes ? 0 : 0.01};
@@ -232,7 +209,7 @@ static void endless(bool pushes, const char *fetch, tn_code want)
     ((bool *)go->data)[0] = false;
     assert_int_equal(fetch_one(f.s, &(tn_feed){"go:0", go}, 1, fetch, &v, &f.err), TN_OK);
     tn_tensor_unref(go);
-    finish(&f);
+    fixture_close(&f);
 }
 
 static void test_loops_without_end(void **state)
@@ -245,8 +222,8 @@ static void test_loops_without_end(void **state)
 static void test_limit_is_on_the_sum(void **state)
 {
     (void)state;
-    fixture f = {0};
-    start(&f);
+    fixture f;
+    fixture_open(&f);
     tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE(-1)), times = tn_placeholder(f.b, "times", TN_INT32, TN_SHAPE(1));
     tn_node tiles[3], zero = tn_ints(f.b, (int64_t[]){0}, 1);
     for (int i = 0; i < 3; i++) tiles[i] = tn_op(f.b, "Tile", TN_INPUTS(tn_scale(f.b, x, i + 2), times), TN_NO_ATTRS);
@@ -264,14 +241,14 @@ static void test_limit_is_on_the_sum(void **state)
     assert_non_null(strstr(f.err.message, "{{node "));
     tn_tensor_unref(one);
     tn_tensor_unref(n);
-    finish(&f);
+    fixture_close(&f);
 }
 
 static void test_memory_limit(void **state)
 {
     (void)state;
-    fixture f = {0};
-    start(&f);
+    fixture f;
+    fixture_open(&f);
     tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE(-1));
     tn_node y = tn_op(f.b, "Tile", TN_INPUTS(x, tn_ints(f.b, (int64_t[]){100}, 1)), TN_NO_ATTRS);
     tn_op_named(f.b, "Max", "y", TN_INPUTS(y, tn_ints(f.b, (int64_t[]){0}, 1)), TN_NO_ATTRS);
@@ -295,15 +272,15 @@ static void test_memory_limit(void **state)
     }
     tn_tensor_unref(small);
     tn_tensor_unref(large);
-    finish(&f);
+    fixture_close(&f);
 }
 
 /* Feeds are checked each time; an error leaves a callable usable. */
 static void test_callable_after_errors(void **state)
 {
     (void)state;
-    fixture f = {0};
-    start(&f);
+    fixture f;
+    fixture_open(&f);
     tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE(-1));
     tn_op_named(f.b, "Reshape", "y", TN_INPUTS(x, tn_ints(f.b, (int64_t[]){2, -1}, 2)), TN_NO_ATTRS);
     open_session(&f, 0);
@@ -324,15 +301,15 @@ static void test_callable_after_errors(void **state)
     tn_tensor_unref(four);
     tn_tensor_unref(three);
     tn_tensor_unref(whole);
-    finish(&f);
+    fixture_close(&f);
 }
 
 /* Prepared once: names are copied, feeds are checked each time, any shape, results are the caller's. */
 static void test_prepared(void **state)
 {
     (void)state;
-    fixture f = {0};
-    start(&f);
+    fixture f;
+    fixture_open(&f);
     tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE(-1));
     tn_op_named(f.b, "Neg", "y", TN_INPUTS(x), TN_NO_ATTRS);
     open_session(&f, 0);
@@ -364,15 +341,15 @@ static void test_prepared(void **state)
     tn_tensor_unref(whole);
     tn_prepared_free(p);
     tn_prepared_free(NULL);
-    finish(&f);
+    fixture_close(&f);
 }
 
 /* A run's own deadline and cancellation end a loop without end; the next run is not touched by them. */
 static void test_prepared_limits(void **state)
 {
     (void)state;
-    fixture f = {0};
-    start(&f);
+    fixture f;
+    fixture_open(&f);
     add_endless(&f, false);
     open_session(&f, 0);
     tn_prepared *p;
@@ -394,15 +371,15 @@ static void test_prepared_limits(void **state)
     tn_tensor_unref(out);
     tn_tensor_unref(go);
     tn_prepared_free(p);
-    finish(&f);
+    fixture_close(&f);
 }
 
 /* Who asks only what was prepared needs the variables that this reads, also within functions; the others go. */
 static void test_unused_variables_go(void **state)
 {
     (void)state;
-    fixture f = {0};
-    start(&f);
+    fixture f;
+    fixture_open(&f);
     tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE());
     tn_node used = tn_variable(f.b, "used", tn_scalar(f.b, TN_FLOAT, 3), 0), old = tn_variable(f.b, "old", tn_scalar(f.b, TN_FLOAT, 5), TN_VAR_REF);
     tn_variable(f.b, "slot", tn_scalar(f.b, TN_FLOAT, 7), 0);
@@ -442,15 +419,15 @@ static void test_unused_variables_go(void **state)
     tn_tensor_unref(one);
     tn_prepared_free(p);
     tn_session_free(s);
-    finish(&f);
+    fixture_close(&f);
 }
 
 /* Weights with a factor in them, and filters as kernels like them, are there once for all shapes. */
 static void test_shapes_share_weights(void **state)
 {
     (void)state;
-    fixture f = {0};
-    start(&f);
+    fixture f;
+    fixture_open(&f);
     float filter[3 * 3 * 8 * 16], factor[16];
     for (int i = 0; i < 3 * 3 * 8 * 16; i++) filter[i] = (float)(i % 7) - 3;
     for (int i = 0; i < 16; i++) factor[i] = 1 + (float)i;
@@ -482,7 +459,7 @@ static void test_shapes_share_weights(void **state)
     assert_int_equal(packs[0], packs[2]);
     tn_prepared_free(p);
     for (int i = 0; i < 2; i++) tn_tensor_unref(t[i]);
-    finish(&f);
+    fixture_close(&f);
 }
 
 int main(void)

@@ -24,21 +24,11 @@ static const tn_signature signature = {"serving_default", TN_PREDICT_METHOD, in_
 
 static void put_echo(void **state, const char *base)
 {
-    static const char *const tags[] = {"serve"};
-    tn_error err;
-    tn_graph *g = tn_graph_new();
-    tn_builder *b = tn_builder_new(g);
-    tn_session *s;
+    tn_builder *b = tn_builder_new(tn_graph_new());
     tn_op_named(b, "Identity", "same_a", TN_INPUTS(tn_placeholder(b, "a", TN_FLOAT, TN_SHAPE(-1, 2))), TN_NO_ATTRS);
     tn_op_named(b, "Identity", "same_i", TN_INPUTS(tn_placeholder(b, "i", TN_INT64, TN_SHAPE(-1))), TN_NO_ATTRS);
     tn_op_named(b, "Identity", "same_s", TN_INPUTS(tn_placeholder(b, "s", TN_STRING, TN_SHAPE(-1))), TN_NO_ATTRS);
-    assert_ok(tn_builder_check(b, &err), &err);
-    assert_ok(tn_session_new(g, NULL, &s, &err), &err);
-    tn_export e = {.graph = g, .signatures = &signature, .n_signatures = 1, .tags = tags, .n_tags = 1, .no_saver = true};
-    assert_ok(tn_savedmodel_save(in(state, base), 1, &e, s, NULL, &err), &err);
-    tn_session_free(s);
-    tn_builder_free(b);
-    tn_graph_free(g);
+    put_graph(state, base, b, &signature);
 }
 
 /* ==== a server ==== */
