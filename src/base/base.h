@@ -151,8 +151,7 @@ bool tn_map_put_view(tn_map *m, tn_view key, void *value);
 void *tn_map_get(const tn_map *m, const char *key); /* NULL: absent (or a NULL value) */
 void *tn_map_get_view(const tn_map *m, tn_view key);
 bool tn_map_has(const tn_map *m, const char *key);
-bool tn_map_remove(tn_map *m, const char *key);
-bool tn_map_remove_view(tn_map *m, tn_view key);
+bool tn_map_remove(tn_map *m, tn_view key);
 size_t tn_map_count(const tn_map *m);
 /* i-th entry in insertion order, 0 <= i < count (after removals order is still insertion order). */
 const char *tn_map_key(const tn_map *m, size_t i);

@@ -145,12 +145,7 @@ bool tn_map_has(const tn_map *m, const char *key)
     return find(m, tn_view_of(key)) != NULL;
 }
 
-bool tn_map_remove(tn_map *m, const char *key)
-{
-    return tn_map_remove_view(m, tn_view_of(key));
-}
-
-bool tn_map_remove_view(tn_map *m, tn_view key)
+bool tn_map_remove(tn_map *m, tn_view key)
 {
     const entry *e = find(m, key);
     if (!e) return false;

@@ -111,7 +111,7 @@ static tn_code delete_run(tn_run *r, tn_error *err)
     TN_TRY(open_kept(r, &k, err));
     tn_code code = find(r, k, &handle, &t, err);
     if (code == TN_OK) {
-        tn_map_remove_view(k->tensors, handle);
+        tn_map_remove(k->tensors, handle);
         tn_tensor_unref(t);
     }
     return close_kept(k, code);

@@ -93,7 +93,7 @@ static tn_code take_all(const tn_run *r, kept *m, const tn_box **box, tn_sparse 
         const int64_t *handle = TN_INT64S(r->in[0]) + i;
         pthread_mutex_lock(&m->lock);
         box[i] = tn_map_get_view(m->boxes, handle_key(handle));
-        tn_map_remove_view(m->boxes, handle_key(handle));
+        tn_map_remove(m->boxes, handle_key(handle));
         pthread_mutex_unlock(&m->lock);
         if (!box[i])
             return tn_fail(err, TN_INVALID_ARGUMENT, "Unable to find SparseTensor: %lld in map: %s",

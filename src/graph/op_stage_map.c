@@ -96,7 +96,7 @@ static tn_code finish(const tn_run *r, tn_pieces *p, tn_tuple *t, tn_error *err)
     int64_t at;
     tn_code code = wait_for_room(r, p, (int64_t)t->bytes, err);
     if (code == TN_OK && !find_ready(p, t->order, &at)) return tn_pieces_finish(p, t, err);
-    tn_map_remove_view(p->partial, (tn_view){t->key, t->n});
+    tn_map_remove(p->partial, (tn_view){t->key, t->n});
     tn_pieces_drop(p, t);
     return code;
 }

@@ -16,7 +16,7 @@ void tn_pieces_forget(tn_pieces *p)
 {
     while (p->partial && tn_map_count(p->partial)) {
         tn_tuple *t = tn_map_value(p->partial, 0);
-        tn_map_remove_view(p->partial, tn_map_key_view(p->partial, 0));
+        tn_map_remove(p->partial, tn_map_key_view(p->partial, 0));
         tn_pieces_drop(p, t);
     }
 }
@@ -80,7 +80,7 @@ bool tn_pieces_whole(const tn_pieces *p, const tn_tuple *t)
 tn_code tn_pieces_finish(tn_pieces *p, tn_tuple *t, tn_error *err)
 {
     if (!TN_ROOM(NULL, p->ready, (int)p->n, p->cap)) return tn_no_memory(err, 0);
-    tn_map_remove_view(p->partial, (tn_view){t->key, t->n});
+    tn_map_remove(p->partial, (tn_view){t->key, t->n});
     int64_t at = p->n++;
     for (; at > 0 && p->ready[at - 1]->order > t->order; at--) p->ready[at] = p->ready[at - 1];
     p->ready[at] = t;

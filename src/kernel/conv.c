@@ -34,7 +34,7 @@ void tn_window_size(int64_t in, int64_t filter, int64_t stride, int64_t dilation
     *pad_hi = pad - pad / 2;
 }
 
-tn_conv_size tn_conv_size_of(const tn_conv_desc *d)
+static tn_conv_size size_of(const tn_conv_desc *d)
 {
     tn_conv_size s = {.batch = d->batch, .in_c = d->in_c, .out_c = d->out_c, .groups = d->groups};
     s.in_count = d->batch * d->in_c;
@@ -153,7 +153,7 @@ tn_code tn_conv_new(const tn_conv_desc *d, tn_conv **out, tn_error *err)
     if (!c) return tn_no_memory(err, sizeof(*c));
     c->d = *d;
     c->d.threads = TN_MAX(d->threads, 1);
-    c->s = tn_conv_size_of(d);
+    c->s = size_of(d);
     c->isa = tn_isa_level_now();
     tn_code code = TN_OK;
     if (is_short(d->dtype)) {
@@ -263,7 +263,7 @@ void tn_filter_unpack(const tn_filter_form *f, const float *packed, float *filte
 
 void tn_conv_pack_alone(const tn_conv_desc *d, const void *filter, void *packed)
 {
-    const tn_conv_size s = tn_conv_size_of(d);
+    const tn_conv_size s = size_of(d);
     tn_conv_amx_pack(d, &s, filter, packed);
 }
 

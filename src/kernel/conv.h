@@ -12,7 +12,6 @@ typedef struct tn_conv_size {
     int64_t batch, in_c, out_c, groups, in[3], filter[3], out[3], stride[3], dilation[3], pad[3];
     int64_t in_count, filter_count, out_count; /* elements */
 } tn_conv_size;
-tn_conv_size tn_conv_size_of(const tn_conv_desc *d);
 
 /* Plain loops, float and double. bias may be NULL. */
 void tn_conv_direct(const tn_conv_desc *d, const tn_conv_size *s, void *in, void *filter, void *bias,

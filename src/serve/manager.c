@@ -33,9 +33,16 @@ tn_manager *tn_manager_keep(tn_manager *m)
     return m;
 }
 
+static void version_free(tn_tracked *v)
+{
+    if (!v) return;
+    tn_free(v->path);
+    tn_free(v);
+}
+
 static void managed_free(tn_managed *k)
 {
-    for (int i = 0; i < k->n; i++) tn_version_free(k->v[i]);
+    for (int i = 0; i < k->n; i++) version_free(k->v[i]);
     tn_free(k->v);
     tn_free(k->name);
     tn_free(k);
@@ -78,13 +85,6 @@ tn_tracked *tn_version_find(const tn_managed *k, int64_t number)
     return NULL;
 }
 
-void tn_version_free(tn_tracked *v)
-{
-    if (!v) return;
-    tn_free(v->path);
-    tn_free(v);
-}
-
 tn_tracked *tn_version_add(tn_managed *k, const tn_found *f)
 {
     tn_tracked *v = TN_ROOM(NULL, k->v, k->n, k->cap) ? tn_calloc(1, sizeof *v) : NULL;
@@ -104,7 +104,7 @@ tn_tracked *tn_version_add(tn_managed *k, const tn_found *f)
 
 static void forget_version(tn_managed *k, int i)
 {
-    tn_version_free(k->v[i]);
+    version_free(k->v[i]);
     memmove(k->v + i, k->v + i + 1, (size_t)(k->n - i - 1) * sizeof *k->v);
     k->n--;
 }

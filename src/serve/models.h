@@ -165,7 +165,6 @@ tn_tracked *tn_version_find(const tn_managed *k, int64_t number);
 tn_tracked *tn_version_add(tn_managed *k, const tn_found *f); /* NULL: no memory */
 void tn_version_set(tn_manager *m, tn_tracked *v, tn_servable_state state); /* an event; wakes who waits */
 void tn_version_begin(tn_manager *m, tn_tracked *v); /* what failed or ended is to be loaded as if it were new */
-void tn_version_free(tn_tracked *v);
 void tn_manager_kick(tn_manager *m);
 /* Its files are the same as when it failed: tried again later, or ended. */
 void tn_version_settle(tn_manager *m, tn_tracked *v);

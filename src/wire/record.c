@@ -23,16 +23,11 @@ void tn_record_header(uint8_t header[12], uint64_t n)
     tn_put32(header + 8, masked(header, 8));
 }
 
-void tn_record_footer(uint8_t footer[4], const void *p, size_t n)
-{
-    tn_put32(footer, masked(p, n));
-}
-
 void tn_record_put(tn_buf *out, const void *p, size_t n)
 {
     uint8_t header[HEADER], footer[FOOTER];
     tn_record_header(header, n);
-    tn_record_footer(footer, p, n);
+    tn_put32(footer, masked(p, n));
     if (!tn_buf_reserve(out, n > SIZE_MAX / 4 ? SIZE_MAX : n + TN_RECORD_OVERHEAD)) return;
     tn_buf_add(out, header, HEADER);
     tn_buf_add(out, p, n);

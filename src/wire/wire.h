@@ -82,9 +82,7 @@ tn_code tn_snappy_squeeze(tn_view in, tn_buf *out, tn_error *err);
  * `at` is the offset of in's first byte, for messages. */
 tn_code tn_record_next(tn_view *in, uint64_t at, tn_view *record, tn_error *err);
 void tn_record_put(tn_buf *out, const void *p, size_t n);
-/* The bytes around a payload that is written by other means. */
-void tn_record_header(uint8_t header[12], uint64_t n);
-void tn_record_footer(uint8_t footer[4], const void *p, size_t n);
+void tn_record_header(uint8_t header[12], uint64_t n); /* what stands before a payload of n bytes */
 
 /* A reader of a whole TFRecord file, compressed or not, which expands as it goes. */
 typedef struct tn_records tn_records;
