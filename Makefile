@@ -29,7 +29,7 @@ help:
 	@echo 'make check-large    models of more than a gigabyte (needs 2 GB of disk)'
 	@echo 'make soak           a model server under mixed traffic and faults, every answer checked (SOAK_SECONDS, 1200 without)'
 	@echo 'make fuzz           every parser with libFuzzer (FUZZ_SECONDS each, 20 without)'
-	@echo 'make format         clang-format on all C files;  make lint: cppcheck;  make clean'
+	@echo 'make format         clang-format on the lines that differ from SINCE (HEAD);  make lint: cppcheck;  make clean'
 
 setup:
 	@tools/setup
@@ -82,9 +82,10 @@ FUZZ_SECONDS ?= 20
 fuzz:
 	tools/fuzz build-fuzz $(FUZZ_SECONDS)
 
+SINCE ?= HEAD
 format:
 	@tools/setup clang-format
-	git ls-files '*.c' '*.h' | xargs clang-format -i
+	git clang-format --force $(SINCE)
 
 lint:
 	@tools/setup cppcheck
