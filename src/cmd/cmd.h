@@ -45,7 +45,6 @@ tn_code flags_parse_one(const flag *flags, const char *argument, void *values, t
 const flag *flags_find(const flag *flags, const char *name, size_t n, bool *negated);
 const char *flags_nearest(const flag *flags, const char *name, size_t n); /* for a hint; NULL: none is near */
 void flags_help(const command *c);
-void flags_list(const command *c); /* nothing but the flags */
 
 /* A SavedModel, by its MetaGraph's tags as --tag_set has them: separated by commas; NULL or "": the one to serve. */
 tn_code load_tagged(const char *folder, const char *tag_set, const tn_session_options *o, tn_loaded **out,
@@ -70,9 +69,13 @@ tn_code output_check(const char *path, bool all, tn_error *err);
 tn_code output_folder(const char *dir, tn_error *err);
 tn_code tensor_file(const char *dir, const char *name, const tn_tensor *t, tn_error *err);
 
-/* The same program under the name tensorflow_model_server (serve.c): its exit status, 255 where TensorFlow Serving's
- * is -1. */
+/* The same program under the name tensorflow_model_server (model_server.c): its exit status, 255 where TensorFlow
+ * Serving's is -1. It is served by serve.c, which takes flags of serve_flags, --name=value each. */
 int model_server_main(int argc, char **argv);
+const flag *serve_flags(void);
+void serve_error(const char *format, ...) __attribute__((format(printf, 1, 2))); /* a line of the log */
+void serve_tell_version(void);
+tn_code serve_as_tensorflow(int argc, char **argv, tn_error *err);
 
 /* Bytes of the UTF-8 character at p; 0: it is none (facts.c). */
 size_t utf8_step(const unsigned char *p, size_t n);

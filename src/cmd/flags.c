@@ -207,11 +207,6 @@ tn_code load_tagged(const char *folder, const char *tag_set, const tn_session_op
     return code;
 }
 
-void flags_list(const command *c)
-{
-    help_rows(c->flags);
-}
-
 void flags_help(const command *c)
 {
     printf("usage: turnery %s %s\n", c->name, c->usage);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * serve.c - `turnery serve`, and the same program under the name tensorflow_model_server: flags, log lines, signals.
- *
- * The server itself is the library's (turnery.h, chapter 11). Under its old name unknown arguments are told and passed
- * over, and every reply is TensorFlow Serving's.
+ * serve.c - `turnery serve`: flags, log lines, signals. The server itself is the library's (turnery.h, chapter 11).
+ * Under the name tensorflow_model_server the command line is model_server.c's, and every reply is TensorFlow Serving's.
  */
 #include "cmd.h"
 
@@ -311,10 +309,15 @@ static tn_code run_server(values *v, tn_error *err)
     return code == TN_CANCELLED ? TN_OK : code;
 }
 
+void serve_tell_version(void)
+{
+    printf("TensorFlow ModelServer: turnery %s\nTensorFlow Library: turnery %s\n", tn_version(), tn_version());
+}
+
 static tn_code serve(values *v, int argc, char **argv, tn_error *err)
 {
     if (v->version) {
-        printf("TensorFlow ModelServer: turnery %s\nTensorFlow Library: turnery %s\n", tn_version(), tn_version());
+        serve_tell_version();
         return TN_OK;
     }
     tn_code code = from_environment(v, err);
@@ -350,55 +353,29 @@ const command cmd_serve = {
     .run = run,
 };
 
-/* ==== tensorflow_model_server ==== */
+/* ==== tensorflow_model_server ==== (model_server.c) */
 
-static void usage(const char *program)
+const flag *serve_flags(void)
 {
-    printf("usage: %s\nFlags:\n", program);
-    flags_list(&cmd_serve);
+    return flags;
 }
 
-/* In TensorFlow's words, and why. */
-static void say_value(const char *argument, const char *why)
+void serve_error(const char *format, ...)
 {
-    const char *name = argument + strspn(argument, "-"), *value = strchr(name, '=');
-    say(3, "Couldn't interpret value %s for flag %.*s.", value ? value + 1 : "", (int)strcspn(name, "="), name);
-    say(3, "%s", why);
+    char line[2200];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(line, sizeof line, format, ap);
+    va_end(ap);
+    write_line(NULL, 3, line);
 }
 
-/* Arguments that mean nothing are told once, with what does, and passed over: as TensorFlow Serving. */
-static bool parse_leniently(int argc, char **argv, values *v, tn_error *err)
+tn_code serve_as_tensorflow(int argc, char **argv, tn_error *err)
 {
-    bool told = false;
-    for (int i = 1; i < argc; i++) {
-        tn_code code = flags_parse_one(flags, argv[i], v, err);
-        if (code == TN_OK || (code == TN_NOT_FOUND && told)) continue;
-        if (code == TN_NOT_FOUND)
-            printf("%s\n", err->message);
-        else
-            say_value(argv[i], err->message);
-        usage(argv[0]);
-        fflush(stdout);
-        if (code != TN_NOT_FOUND) return false;
-        told = true;
-    }
-    return true;
-}
-
-int model_server_main(int argc, char **argv)
-{
-    tn_error err = {TN_OK, ""};
     values v;
+    tn_code code = TN_OK;
     defaults(&v);
     v.o.strictly_tensorflow = true;
-    if (argc > 1 && !strcmp(argv[1], "--help")) {
-        usage(argv[0]);
-        return 0;
-    }
-    if (!parse_leniently(argc, argv, &v, &err)) return 255;
-    tn_code code = serve(&v, argc - 1, argv + 1, &err);
-    if (code == TN_OK) return 0;
-    say(3, "%s", err.message); /* why on standard error, and the status on standard output */
-    printf("Failed to start server. Error: %s: %s\n", tn_code_name(code), err.message);
-    return 255;
+    for (int i = 0; i < argc && code == TN_OK; i++) code = flags_parse_one(flags, argv[i], &v, err);
+    return code == TN_OK ? serve(&v, argc, argv, err) : code;
 }

@@ -232,10 +232,12 @@ static void drop_late(tn_batch *b)
 
 static void count_batch(const run *r)
 {
-    const tn_piece *p = r->batch->first;
-    if (!r->batcher->metrics || !p->ask->servable) return;
-    tn_metrics_batch(r->batcher->metrics, p->ask->servable->model, r->started - p->ask->began, r->batch->rows,
-                     r->batch->rows + r->extra);
+    tn_metrics *m = r->batcher->metrics;
+    const char *pool = r->batcher->o.thread_pool_name;
+    if (!m) return;
+    for (const tn_piece *p = r->batch->first; p; p = p->next)
+        tn_metrics_batched(m, pool ? pool : "batch_threads", r->started - p->ask->began, p->rows);
+    tn_metrics_batch(m, r->batch->rows, r->batch->rows + r->extra);
 }
 
 static void run_taken(tn_queue *q, tn_batch *b, bool had_to_wait)

@@ -71,6 +71,9 @@ tn_code tn_batching_parse(tn_view text, const char *file, tn_arena *a, tn_batchi
     b.max_execution_batch_size = b.max_batch_size;
     if (b.enable_large_batch_splitting)
         b.max_execution_batch_size = value_of(p->max_execution_batch_size, b.max_batch_size);
+    const tn_StringValue *pool = p->thread_pool_name;
+    if (pool && !(b.thread_pool_name = tn_arena_strndup(a, pool->value.p, pool->value.n)))
+        return tn_no_memory(err, pool->value.n);
     tn_code code = check_numbers(&b, err);
     if (code == TN_OK) code = check_allowed(&b, err);
     if (code == TN_OK) *out = b;

@@ -7,24 +7,20 @@
  */
 #include "metrics.h"
 
-double tn_bucket_limit(int i)
-{
-    double limit = 10;
-    while (i--) limit *= 1.8;
-    return limit;
-}
+const tn_buckets tn_buckets_of_times = {10, 1.8, TN_BUCKETS}, tn_buckets_of_examples = {1, 2, 16};
+static const tn_buckets of_queuing = {100, 1.2, TN_SERIES_BUCKETS}, of_sizes = {1, 2, 15};
 
 /* A limit belongs to the bucket above it. */
-static int bucket_of(int64_t v)
+static int bucket_of(const tn_buckets *s, int64_t v)
 {
     int i = 0;
-    for (double limit = 10; i < TN_BUCKETS - 1 && (double)v >= limit; limit *= 1.8) i++;
+    for (double limit = s->first; i < s->n - 1 && (double)v >= limit; limit *= s->growth) i++;
     return i;
 }
 
-static void histogram_add(tn_histogram *h, int64_t v)
+static void histogram_add(tn_histogram *h, const tn_buckets *buckets, int64_t v)
 {
-    atomic_fetch_add_explicit(&h->counts[bucket_of(v)], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&h->counts[bucket_of(buckets, v)], 1, memory_order_relaxed);
     if (v) atomic_fetch_add_explicit(&h->sum, v, memory_order_relaxed); /* stages of short requests have often none */
 }
 
@@ -53,7 +49,7 @@ static void series_free(tn_series *s)
 {
     if (!s) return;
     tn_free(s->labels);
-    tn_free(s->histogram);
+    tn_free(s->counts);
     tn_free(s);
 }
 
@@ -149,12 +145,11 @@ void tn_metrics_request(tn_metrics *m, const tn_request_facts *f)
         atomic_fetch_add_explicit(&m->lost, 1, memory_order_relaxed);
         return;
     }
-    histogram_add(&c->stages[TN_STAGE_QUEUE], f->queued_us);
-    histogram_add(&c->stages[TN_STAGE_DECODE], f->decode_us);
-    histogram_add(&c->stages[TN_STAGE_COMPUTE], f->run_us);
-    histogram_add(&c->stages[TN_STAGE_ENCODE], f->encode_us);
-    histogram_add(&c->stages[TN_STAGE_TOTAL], f->total_us);
-    if (f->examples > 0) histogram_add(&c->examples, f->examples);
+    const int64_t us[TN_STAGES] = {[TN_STAGE_QUEUE] = f->queued_us, [TN_STAGE_DECODE] = f->decode_us,
+                                   [TN_STAGE_COMPUTE] = f->run_us, [TN_STAGE_ENCODE] = f->encode_us,
+                                   [TN_STAGE_TOTAL] = f->total_us};
+    for (int i = 0; i < TN_STAGES; i++) histogram_add(&c->stages[i], &tn_buckets_of_times, us[i]);
+    if (f->examples > 0) histogram_add(&c->examples, &tn_buckets_of_examples, f->examples);
 }
 
 /* ==== series ==== */
@@ -186,8 +181,8 @@ static tn_series *get_series(tn_metrics *m, const char *name, tn_series_kind kin
     if (!s && !key.failed && !labels->failed && tn_map_count(m->series) < TN_SERIES_MOST &&
         (s = tn_calloc(1, sizeof *s))) {
         *s = (tn_series){.name = name, .kind = kind, .labels = labels->n ? tn_buf_take(labels, NULL) : tn_strdup("")};
-        if (kind == TN_SERIES_HISTOGRAM) s->histogram = tn_calloc(1, sizeof *s->histogram);
-        if (!s->labels || (kind == TN_SERIES_HISTOGRAM && !s->histogram) || !tn_map_put(m->series, key.data, s)) {
+        if (kind == TN_SERIES_HISTOGRAM) s->counts = tn_calloc(TN_SERIES_BUCKETS, sizeof *s->counts);
+        if (!s->labels || (kind == TN_SERIES_HISTOGRAM && !s->counts) || !tn_map_put(m->series, key.data, s)) {
             series_free(s);
             s = NULL;
         }
@@ -213,11 +208,18 @@ static void gauge(tn_metrics *m, const char *name, tn_buf labels, int64_t value)
     pthread_mutex_unlock(&m->lock);
 }
 
-static void sample(tn_metrics *m, const char *name, tn_buf labels, int64_t value)
+static void series_add(tn_series *s, const tn_buckets *buckets, int64_t value)
+{
+    if (!s) return;
+    s->buckets = buckets;
+    s->counts[bucket_of(buckets, value)]++;
+    s->value += value;
+}
+
+static void sample(tn_metrics *m, const char *name, tn_buf labels, const tn_buckets *buckets, int64_t value)
 {
     pthread_mutex_lock(&m->lock);
-    tn_series *s = get_series(m, name, TN_SERIES_HISTOGRAM, &labels);
-    if (s) histogram_add(s->histogram, value);
+    series_add(get_series(m, name, TN_SERIES_HISTOGRAM, &labels), buckets, value);
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -235,14 +237,28 @@ static tn_buf labels(const char *a, const char *a_value, const char *b, const ch
     return out;
 }
 
-void tn_metrics_batch(tn_metrics *m, const char *model, int64_t queued_us, int64_t input_size, int64_t padded_size)
+#define BATCHING ":tensorflow:serving:batching_session:"
+
+void tn_metrics_batched(tn_metrics *m, const char *pool, int64_t queued_us, int64_t rows)
 {
-    sample(m, ":tensorflow:serving:batching_session:queuing_latency", label("model_name", model), queued_us);
-    sample(m, ":tensorflow:serving:batching_session:input_batch_size", label("model_name", model), input_size);
-    sample(m, ":tensorflow:serving:batching_session:processed_batch_size", label("model_name", model), padded_size);
-    sample(m, ":tensorflow:serving:batching_session:padding_size", label("model_name", model),
-           padded_size - input_size);
-    count(m, ":tensorflow:serving:batching_session:wrapped_run_count", (tn_buf){0}, 1);
+    pthread_mutex_lock(&m->lock);
+    if (!m->queuing) { /* all batches of a server are of one pool */
+        tn_buf of_pool = label("thread_pool_name", pool), none = {0};
+        m->queuing = get_series(m, BATCHING "queuing_latency", TN_SERIES_HISTOGRAM, &of_pool);
+        m->batched = get_series(m, BATCHING "input_batch_size", TN_SERIES_HISTOGRAM, &none);
+    }
+    series_add(m->queuing, &of_queuing, queued_us);
+    series_add(m->batched, &of_sizes, rows);
+    pthread_mutex_unlock(&m->lock);
+}
+
+void tn_metrics_batch(tn_metrics *m, int64_t rows, int64_t padded)
+{
+    char size[24];
+    snprintf(size, sizeof size, "%lld", (long long)padded);
+    sample(m, BATCHING "processed_batch_size", (tn_buf){0}, &of_sizes, padded);
+    sample(m, BATCHING "padding_size", label("execution_batch_size", size), &of_sizes, padded - rows);
+    count(m, BATCHING "wrapped_run_count", (tn_buf){0}, 1);
 }
 
 void tn_metrics_load(tn_metrics *m, const char *path, tn_code code, int64_t us)
@@ -255,7 +271,7 @@ void tn_metrics_load(tn_metrics *m, const char *path, tn_code code, int64_t us)
 void tn_metrics_warm_up(tn_metrics *m, const char *path, tn_code code, int64_t us, int64_t records)
 {
     sample(m, ":tensorflow:serving:model_warmup_latency",
-           labels("model_path", path, "status", tn_code_name(code)), us);
+           labels("model_path", path, "status", tn_code_name(code)), &tn_buckets_of_times, us);
     count(m, ":tensorflow:serving:model_warmup_records_read", label("model_path", path), records);
 }
 

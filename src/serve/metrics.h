@@ -8,13 +8,17 @@
 
 #include "serve.h"
 
-/* TensorFlow Serving's buckets: upper limits 10 * 1.8^i microseconds, then infinity. */
-enum { TN_BUCKETS = 34 };
+/* TensorFlow Serving's buckets: upper limits first * growth^i, then infinity. */
+typedef struct tn_buckets {
+    double first, growth;
+    int n; /* buckets, with that to infinity */
+} tn_buckets;
+enum { TN_BUCKETS = 34, TN_SERIES_BUCKETS = 53 }; /* of a cell's histograms at most, of a series' */
+extern const tn_buckets tn_buckets_of_times, tn_buckets_of_examples; /* of a cell's: of its stages, of its examples */
 typedef struct tn_histogram {
     atomic_llong counts[TN_BUCKETS];
     atomic_llong sum;
 } tn_histogram;
-double tn_bucket_limit(int i); /* of all but the last */
 /* A label's value with what would end it escaped. */
 void tn_label_escape(tn_buf *out, const char *value);
 
@@ -37,8 +41,9 @@ typedef struct tn_series { /* one line, or one histogram, with its labels */
     const char *name;
     tn_series_kind kind;
     char *labels; /* `model_path="/m/1",status="OK"` */
-    int64_t value;
-    tn_histogram *histogram;
+    int64_t value; /* of a histogram the sum */
+    const tn_buckets *buckets;
+    int64_t *counts; /* of a histogram's buckets */
 } tn_series;
 
 enum { TN_CELL_SLOTS = 8192, TN_CELLS_MOST = 4096, TN_SERIES_MOST = 20000 };
@@ -47,6 +52,7 @@ struct tn_metrics {
     atomic_int n_cells;
     pthread_mutex_t lock; /* of making cells, and of all series */
     tn_map *series;       /* by name and labels */
+    tn_series *queuing, *batched; /* of them; NULL: not yet there */
     atomic_llong lost;    /* requests without a cell of their own: there are too many kinds */
     double started;
 };

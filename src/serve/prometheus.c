@@ -12,7 +12,7 @@
 /* ==== lines ==== */
 
 typedef struct sum { /* a histogram read */
-    int64_t counts[TN_BUCKETS], total, sum;
+    int64_t counts[TN_SERIES_BUCKETS], total, sum;
 } sum;
 
 static void add(sum *s, const tn_histogram *h)
@@ -25,15 +25,16 @@ static void add(sum *s, const tn_histogram *h)
     s->sum += atomic_load_explicit(&h->sum, memory_order_relaxed);
 }
 
-static void put_histogram(tn_buf *out, const char *name, const char *labels, const sum *s)
+static void put_histogram(tn_buf *out, const char *name, const char *labels, const tn_buckets *buckets, const sum *s)
 {
     int64_t below = 0;
+    double limit = buckets->first;
     const char *comma = *labels ? "," : "";
-    for (int i = 0; i < TN_BUCKETS; i++) {
+    for (int i = 0; i < buckets->n; i++, limit *= buckets->growth) {
         below += s->counts[i];
         tn_buf_printf(out, "%s_bucket{%s%sle=\"", name, labels, comma);
-        if (i < TN_BUCKETS - 1)
-            tn_buf_printf(out, "%g\"} %lld\n", tn_bucket_limit(i), (long long)below);
+        if (i < buckets->n - 1)
+            tn_buf_printf(out, "%g\"} %lld\n", limit, (long long)below);
         else
             tn_buf_printf(out, "+Inf\"} %lld\n", (long long)below);
     }
@@ -63,6 +64,12 @@ static bool answered(const tn_request_cell *c)
     return asks_model(c) && c->code == TN_OK;
 }
 
+/* Over REST what is asked about a model is timed, too, under no API's name. */
+static bool timed(const tn_request_cell *c)
+{
+    return answered(c) || (c->rest && c->code == TN_OK && (c->api == TN_API_METADATA || c->api == TN_API_STATUS));
+}
+
 static bool answered_examples(const tn_request_cell *c)
 {
     return answered(c) && c->api != TN_API_PREDICT;
@@ -85,6 +92,16 @@ static void label_entry(const tn_request_cell *c, tn_buf *out)
 {
     label_model(c, out);
     tn_buf_printf(out, ",API=\"%s\",entrypoint=\"%s\"", api_name(c), c->rest ? "REST" : "GRPC");
+}
+
+static void label_timed(const tn_request_cell *c, tn_buf *out)
+{
+    if (asks_model(c)) {
+        label_entry(c, out);
+        return;
+    }
+    label_model(c, out);
+    tn_buf_str(out, ",API=\"\",entrypoint=\"REST\"");
 }
 
 static void label_runtime(const tn_request_cell *c, tn_buf *out)
@@ -127,7 +144,7 @@ typedef struct family {
 
 static const family families[] = {
     {":tensorflow:serving:request_count", VIEW_COUNT, asks_model, label_status, STAGE(TN_STAGE_TOTAL)},
-    {":tensorflow:serving:request_latency", VIEW_HISTOGRAM, answered, label_entry, STAGE(TN_STAGE_TOTAL)},
+    {":tensorflow:serving:request_latency", VIEW_HISTOGRAM, timed, label_timed, STAGE(TN_STAGE_TOTAL)},
     {":tensorflow:serving:runtime_latency", VIEW_HISTOGRAM, answered, label_runtime, STAGE(TN_STAGE_COMPUTE)},
     {":tensorflow:serving:request_example_counts", VIEW_HISTOGRAM, answered_examples, label_example, EXAMPLES},
     {":tensorflow:serving:request_example_count_total", VIEW_SUM, answered_examples, label_example, EXAMPLES},
@@ -169,7 +186,7 @@ static void put_family(const family *f, const tn_map *sums, tn_buf *out)
         const sum *s = tn_map_value(sums, i);
         const char *labels = tn_map_key(sums, i);
         if (f->view == VIEW_HISTOGRAM)
-            put_histogram(out, f->name, labels, s);
+            put_histogram(out, f->name, labels, f->of == EXAMPLES ? &tn_buckets_of_examples : &tn_buckets_of_times, s);
         else
             tn_buf_printf(out, "%s{%s} %lld\n", f->name, labels,
                           (long long)(f->view == VIEW_SUM ? s->sum : s->total));
@@ -203,9 +220,9 @@ static void put_series(const tn_series *s, tn_buf *out)
         tn_buf_printf(out, "%s{%s} %lld\n", s->name, s->labels, (long long)s->value);
         return;
     }
-    sum all = {.total = 0};
-    add(&all, s->histogram);
-    put_histogram(out, s->name, s->labels, &all);
+    sum all = {.sum = s->value};
+    for (int i = 0; i < s->buckets->n; i++) all.total += all.counts[i] = s->counts[i];
+    put_histogram(out, s->name, s->labels, s->buckets, &all);
 }
 
 static void write_series(const tn_map *series, tn_buf *out)

@@ -44,7 +44,7 @@ typedef struct tn_rest_reading {
     /* The signature of a name ("": the default one); its errors are the request's. */
     tn_code (*find)(void *payload, tn_view name, const tn_loaded_signature **out, tn_error *err);
     void *payload;
-    bool more_types; /* half, bfloat16 and uint16 too, which TensorFlow Serving refuses */
+    bool more_types; /* half, bfloat16 and uint16 too, which TensorFlow Serving refuses; and no number cut to a type */
     bool answer;     /* the body is an answer in columnar form: "outputs" instead of "inputs" */
 } tn_rest_reading;
 tn_code tn_rest_read_predict(tn_view json, const tn_rest_reading *how, tn_arena *a, tn_rest_inputs *out,

@@ -129,9 +129,10 @@ static bool put_half(reader *r, column *c, const char *value)
     return true;
 }
 
+/* TensorFlow Serving takes what an int32 holds for the narrower types, and cuts it to them. */
 static bool put_int(reader *r, column *c, const char *value)
 {
-    static const struct {
+    static const struct range {
         tn_dtype dtype;
         int64_t least, most;
     } rows[] = {{TN_INT32, INT32_MIN, INT32_MAX}, {TN_INT64, INT64_MIN, INT64_MAX},
@@ -146,11 +147,12 @@ static bool put_int(reader *r, column *c, const char *value)
     if (c->dtype == TN_UINT64)
         return tn_scanned_uint64(&n, &((uint64_t *)(void *)c->data)[c->n]) || wrong_type(r, c, value);
     while (rows[i].dtype != c->dtype) i++;
-    if (!tn_scanned_int64(&n, &v) || v < rows[i].least || v > rows[i].most) return wrong_type(r, c, value);
+    const struct range *fits = c->size < 4 && !r->how->more_types ? &rows[0] : &rows[i];
+    if (!tn_scanned_int64(&n, &v) || v < fits->least || v > fits->most) return wrong_type(r, c, value);
     char *to = c->data + (size_t)c->n * c->size;
     switch (c->size) {
-    case 1: *(int8_t *)to = (int8_t)v; break;
-    case 2: *(int16_t *)(void *)to = (int16_t)v; break;
+    case 1: *(uint8_t *)to = (uint8_t)v; break;
+    case 2: *(uint16_t *)(void *)to = (uint16_t)v; break;
     case 4: *(int32_t *)(void *)to = (int32_t)v; break;
     default: *(int64_t *)(void *)to = v;
     }

@@ -83,9 +83,11 @@ static tn_code load_model(tn_servable *s, const tn_servable_options *o, tn_error
     if (tn_loaded_signatures(s->loaded)) return TN_OK;
     if (o->signature_outputs)
         return tn_loaded_sign(s->loaded, o->signature_inputs ? o->signature_inputs : "", o->signature_outputs, err);
-    return tn_fail(err, TN_FAILED_PRECONDITION, "%s has no signature_def: it cannot be asked anything by name%s",
-                   o->meta_graph ? o->meta_graph : o->path,
-                   o->meta_graph ? " (--signature_inputs and --signature_outputs say what is to be asked)" : "");
+    if (o->meta_graph)
+        return tn_fail(err, TN_FAILED_PRECONDITION, "%s has no signature_def: it cannot be asked anything by name "
+                       "(--signature_inputs and --signature_outputs say what is to be asked)", o->meta_graph);
+    tn_logf(o->log, TN_WARNING, "%s has no signature_def: it cannot be asked anything", o->path);
+    return TN_OK; /* as TensorFlow Serving: each question says so */
 }
 
 static tn_code check_files(const tn_servable_options *o, tn_error *err)
@@ -94,7 +96,7 @@ static tn_code check_files(const tn_servable_options *o, tn_error *err)
     return o->checkpoint ? tn_bundle_check(o->checkpoint, o->cancel, err) : TN_OK;
 }
 
-/* batching_params.pbtxt; the number of threads stays the server's. */
+/* batching_params.pbtxt; the threads stay the server's. */
 static tn_code own_batching(tn_servable *s, const tn_servable_options *o, tn_error *err)
 {
     tn_buf text = {0};
@@ -108,6 +110,7 @@ static tn_code own_batching(tn_servable *s, const tn_servable_options *o, tn_err
     b->num_batch_threads = o->batching->num_batch_threads;
     b->threads = o->batching->threads;
     b->latency_target_ms = o->batching->latency_target_ms;
+    b->thread_pool_name = o->batching->thread_pool_name;
     if (code == TN_OK) s->batching = b;
     return code;
 }

@@ -170,6 +170,7 @@ typedef struct tn_batching { /* BatchingParameters; what was not given has Tenso
     const int64_t *allowed_batch_sizes;
     int n_allowed;
     bool pad_variable_length_inputs, enable_large_batch_splitting;
+    const char *thread_pool_name; /* a label of metrics; NULL: batch_threads */
     /* --batch_latency_ms; 0: batch_timeout_micros is as it is. Else each queue measures, batch by batch, what its
      * oldest question took from coming to its answer. Too long: waiting for more is halved, and where there was none,
      * the largest batch shrinks by a quarter, for it is running that takes so long; well below the target it grows
@@ -314,7 +315,8 @@ typedef struct tn_request_facts { /* of one request that was answered; also what
 tn_code tn_metrics_new(tn_metrics **out, tn_error *err);
 void tn_metrics_free(tn_metrics *m);
 void tn_metrics_request(tn_metrics *m, const tn_request_facts *f); /* never waits for long; from any thread */
-void tn_metrics_batch(tn_metrics *m, const char *model, int64_t queued_us, int64_t input_size, int64_t padded_size);
+void tn_metrics_batched(tn_metrics *m, const char *pool, int64_t queued_us, int64_t rows); /* a request in a batch */
+void tn_metrics_batch(tn_metrics *m, int64_t rows, int64_t padded);                        /* the batch */
 void tn_metrics_load(tn_metrics *m, const char *path, tn_code code, int64_t us);
 void tn_metrics_warm_up(tn_metrics *m, const char *path, tn_code code, int64_t us, int64_t records);
 void tn_metrics_state(tn_metrics *m, const char *model, int64_t version, tn_servable_state state, int64_t bytes);

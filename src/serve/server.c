@@ -227,11 +227,26 @@ static tn_code first_models(tn_server *s, tn_error *err)
     return code;
 }
 
+/* TensorFlow Serving tells no more than that gRPC cannot be had, and goes on without REST. */
+static tn_code open_ports(tn_server *s, tn_error *err)
+{
+    tn_error why = {TN_OK, ""};
+    bool strictly = s->options.strictly_tensorflow;
+    tn_code code = open_grpc(s, &why);
+    if (code != TN_OK && strictly)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Failed to BuildAndStart gRPC server: %s", why.message);
+    if (code == TN_OK) code = open_rest(s, &why);
+    if (code == TN_OK || !strictly || !s->grpc) return code == TN_OK ? code : tn_fail(err, code, "%s", why.message);
+    tn_logf(&s->log, TN_ERROR, "%s", why.message);
+    tn_logf(&s->log, TN_ERROR, "Failed to start HTTP Server at localhost:%lld",
+            (long long)s->options.rest_api_port);
+    return TN_OK;
+}
+
 static tn_code start_parts(tn_server *s, tn_error *err)
 {
     TN_TRY(first_models(s, err));
-    TN_TRY(open_grpc(s, err));
-    TN_TRY(open_rest(s, err));
+    TN_TRY(open_ports(s, err));
     const char *file = s->options.model_config_file;
     if (file && *file && s->options.model_config_file_poll_wait_seconds > 0)
         s->follows = pthread_create(&s->follower, NULL, follow, s) == 0;

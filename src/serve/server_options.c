@@ -146,6 +146,7 @@ static tn_code batching(const tn_server_options *o, tn_server_plan *p, tn_error 
     if (given(o->batching_parameters_file)) TN_TRY(read_text(o->batching_parameters_file, p->arena, &text, err));
     tn_code code = tn_batching_parse(text, o->batching_parameters_file, p->arena, &p->batching, err);
     p->batching.latency_target_ms = o->batch_latency_ms;
+    if (!given(o->batching_parameters_file)) p->batching.thread_pool_name = "model_server_batch_threads";
     return code;
 }
 

@@ -143,6 +143,8 @@ done
 stop; ok "and ends"
 
 # ---- as tensorflow_model_server
+"$S" --help > out 2> err; [ $? -eq 255 ] && [ ! -s err ] && head -1 out | grep -q "^usage: " && grep -q "^.--port=8500 *.int32.[^ ]" out; ok "help is an error, as TensorFlow Serving has it"
+"$S" --port=1 --enable_batching=yes --model_base_path="$WORK/models" > out 2> err; [ $? -eq 255 ] && grep -q "Couldn't interpret value =yes for flag enable_batching.$" err; ok "a boolean that is none"
 "$S" --nonsense=1 > out 2> err; [ $? -eq 255 ] && head -1 out | grep -q "^unknown argument: --nonsense=1$" && grep -q "^usage: " out; ok "an unknown argument"
 "$S" --port=999999 --model_name=half --model_base_path="$WORK/models" > out 2> err; [ $? -eq 255 ] && grep -q "^Failed to start server. Error: " out && grep -q "is no port" err; ok "a start that fails: status 255"
 start "$S" --model_name=half --model_base_path="$WORK/models"; ok "it serves by flags alone"

@@ -225,6 +225,9 @@ Predict.rows(
     ask("int16", "same_int16", '"inputs": [-32768]', 200, columns("-32768")),
     ask("int8", "same_int8", '"inputs": [-128]', 200, columns("-128")),
     ask("uint8", "same_uint8", '"inputs": [255]', 200, columns("255")),
+    ask("int8 is cut from an int32", "same_int8", '"inputs": [300, -129, 2147483647]', 200, columns("44", "127", "-1")),
+    ask("uint8 is cut from an int32", "same_uint8", '"inputs": [256, -1]', 200, columns("0", "255")),
+    ask("int16 is cut from an int32", "same_int16", '"inputs": [40000]', 200, columns("-25536")),
     ask("uint32", "same_uint32", '"inputs": [4294967295]', 200, columns("4294967295")),
     ask("uint64", "same_uint64", '"inputs": [18446744073709551615]', 200, columns("18446744073709551615")),
     ask("bool", "same_bool", '"inputs": [true, false]', 200, columns("true", "false")),
@@ -308,6 +311,7 @@ Wrong.rows(
     ask("a float for an integer", "same_int32", '"inputs": [1.5]', 400, no("1.5", "Number", "int32")),
     ask("a whole float for an integer", "same_int64", '"inputs": [1.0]', 400, no("1.0", "Number", "int64")),
     ask("too large an integer", "same_int32", '"inputs": [2147483648]', 400, no("2147483648", "Number", "int32")),
+    ask("too large an integer for any", "same_int8", '"inputs": [2147483648]', 400, no("2147483648", "Number", "int8")),
     ask("a negative for an unsigned", "same_uint32", '"inputs": [-1]', 400, no("-1", "Number", "uint32")),
     ask("a number for a string", "same_string", '"inputs": [1]', 400, no("1", "Number", "string")),
     ask("a number for a boolean", "same_bool", '"inputs": [1]', 400, no("1", "Number", "bool")),
@@ -387,6 +391,19 @@ Examples.rows(
 
 class ExamplesAsTurnery(Examples):
     program = TURNERY_SERVE
+
+
+class CutAsTurnery(Table):
+    """No number is cut."""
+    program = TURNERY_SERVE
+
+
+CutAsTurnery.rows(
+    "rest",
+    ask("too large an int8", "same_int8", '"inputs": [128]', 400, no("128", "Number", "int8")),
+    ask("too small a uint8", "same_uint8", '"inputs": [-1]', 400, no("-1", "Number", "uint8")),
+    ask("too large an int16", "same_int16", '"inputs": [32768]', 400, no("32768", "Number", "int16")),
+)
 
 
 class WrongAsTurnery(Wrong):

@@ -112,10 +112,26 @@ class Flags(Own):
             with self.subTest(f):
                 self.assertRegex(out, r"--%s\b" % f)
 
+    def test_help_is_the_usage_and_an_error(self):
+        for argv in ["--help"], ["--port=%d" % free_port(), "--help", "word"], ["--version", "--help"]:
+            status, out, err = self.run_to_end(*argv)
+            self.assertEqual((status, err), (255, ""), argv)
+            self.assertRegex(out, r"\Ausage: \S*tensorflow_model_server\nFlags:\n\t--port=8500 {22}\tint32\t\S")
+            self.assertRegex(out, r'(?m)^\t--model_name="default" {11}\tstring\t\S.*$')
+            self.assertRegex(out, r"(?m)^\t--allow_version_labels_for_unavailable_models=false\tbool\t\S.*$")
+            self.assertRegex(out, r"(?m)^\t--rest_api_num_threads=%d +\tint32\t\S.*$" % (4 * os.cpu_count()))
+            self.assertEqual(len(out.splitlines()), 2 + len(FLAGS))
+
+    def test_help_behind_an_unknown_argument_is_another(self):
+        s = self.one("word", "--help")
+        self.answers(s, "m", 1)
+        self.assertRegex(s.log(), r"(?m)^unknown argument: word$")
+
     def test_version(self):
-        status, out, _ = self.run_to_end("--version")
-        self.assertEqual(status, 0)
-        self.assertRegex(out, r"\ATensorFlow ModelServer: \S.*\nTensorFlow Library: \S.*\n\Z")
+        for argv in ["--version"], ["--version=true", "word"], ["--version=false", "--version"]:
+            status, out, _ = self.run_to_end(*argv)
+            self.assertEqual(status, 0, argv)
+            self.assertRegex(out, r"\ATensorFlow ModelServer: \S.*\nTensorFlow Library: \S.*\n\Z")
 
     def test_flags_without_a_meaning_are_accepted(self):
         s = self.one("--use_alts_credentials=false", "--enable_profiler", "--flush_filesystem_caches=true", "--prefer_tflite_model=false",
@@ -136,7 +152,7 @@ class Flags(Own):
             self.assertEqual(list(r.outputs["y"].float_val), [3.0])
 
     def test_an_unknown_argument_is_told_and_passed_over(self):
-        s = self.one("--no_such_flag=1", "--no_other", "word")
+        s = self.one("--no_such_flag=1", "--no_other", "word", "-port=1", "--port", "1", "--noenable_batching", "--", "--port=1", "--port=x")
         self.answers(s, "m", 1)
         self.assertRegex(s.log(), r"(?m)^unknown argument: --no_such_flag=1$")
         self.assertIn("usage", s.log().lower())
@@ -149,16 +165,19 @@ class Flags(Own):
 
     def test_a_value_that_is_none_ends_it(self):
         for flag in ("--port=abc", "--port=1x", "--port=", "--enable_batching=maybe", "--max_num_load_retries=x", "--num_tflite_pools=many",
-                     "--per_process_gpu_memory_fraction=half", "--skip_initialize_tpu=2"):
+                     "--per_process_gpu_memory_fraction=half", "--skip_initialize_tpu=2", "--enable_batching=1", "--enable_batching=True",
+                     "--enable_batching=", "--file_system_poll_wait_seconds=0.5", "--model_config_file_poll_wait_seconds=0.5"):
             with self.subTest(flag):
                 status, out, err = self.run_to_end(flag, "--model_base_path=" + self.model("m", "1"))
                 self.assertEqual(status, 255, flag)
                 self.assertRegex(out, r"\Ausage: \S*tensorflow_model_server\nFlags:\n")
                 name, value = flag[2:].split("=")
+                if re.search(r"enable_batching|tpu", name):
+                    value = "=" + value
                 self.assertIn("Couldn't interpret value %s for flag %s." % (value, name), err)
 
     def test_booleans_may_be_bare(self):
-        for flag in ("--enable_batching", "--enable_batching=true", "--enable_batching=1", "--enable_batching=false", "--enable_batching=0"):
+        for flag in "--enable_batching", "--enable_batching=true", "--enable_batching=false":
             s = self.start("--model_name=m", "--model_base_path=" + self.model("m", "1"), flag)
             self.answers(s, "m", 1)
             s.stop()
@@ -208,6 +227,24 @@ class Start(Own):
         self.assertIn("server_options.http_port cannot be same as grpc_port. Please use a different port for HTTP/REST API. "
                       "Skipped exporting HTTP/REST API.", lines)
 
+    def test_a_port_that_is_taken(self):
+        """gRPC's ends it; without REST's it goes on."""
+        with socket.socket() as other:
+            other.bind(("0.0.0.0", 0))
+            other.listen()
+            taken, base = other.getsockname()[1], "--model_base_path=" + self.model("m", "1")
+            status, out, _ = self.run_to_end("--port=%d" % taken, base)
+            self.assertEqual(status, 255)
+            self.assertRegex(out, "(?m)^Failed to start server. Error: INVALID_ARGUMENT: Failed to BuildAndStart gRPC server")
+            s = Server("--model_name=m", base, "--rest_api_port=%d" % taken, rest=False)
+            self.addCleanup(s.__exit__)
+            self.answers(s, "m", 1)
+            self.assertIn("Failed to start HTTP Server at localhost:%d" % taken, s.log())
+            self.assertNotIn("Exporting HTTP/REST API", s.log())
+            status, _, err = self.run_to_end("serve", "--port=%d" % free_port(), "--rest_api_port=%d" % taken, base, program=TURNERY)
+            self.assertNotEqual(status, 0)
+            self.assertIn("Address already in use", err)
+
     def test_parallelism_of_two_kinds(self):
         self.answers(self.one("--tensorflow_session_parallelism=1", "--tensorflow_intra_op_parallelism=1"), "m", 1)
 
@@ -221,6 +258,22 @@ class Start(Own):
     def test_a_model_that_cannot_be_loaded(self):
         self.failing(r"1 servable\(s\) did not become available: \{\{\{name: m version: 1\} due to error: ", "--model_name=m",
                      "--model_base_path=" + self.broken("m", "1"), "--max_num_load_retries=0")
+
+    def test_a_model_without_signatures(self):
+        """It is served, and has nothing to answer."""
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            tf.constant(1.0)
+            builder = tf.compat.v1.saved_model.Builder(self.path("m", "1"))
+            builder.add_meta_graph_and_variables(session, ["serve"], signature_def_map={})
+            builder.save()
+        s = self.start("--model_name=m", "--model_base_path=" + self.path("m"))
+        self.assertEqual(self.states(s, "m"), {1: "AVAILABLE"})
+        self.check_grpc("Predict", spec("m") + X, "FAILED_PRECONDITION", 'Serving signature key "serving_default" not found.', s)
+        self.check_rest("POST", "/v1/models/m:predict", '{"instances": [1]}', 400, 'Serving signature name: "serving_default" not found in signature def',
+                        server=s)
+        self.check_rest("GET", "/v1/models/m/metadata", None, 200, (
+            b'{\n"model_spec":{\n "name": "m",\n "signature_name": "",\n "version": "1"\n}\n,\n'
+            b'"metadata": {"signature_def": {\n "signature_def": {}\n}\n}\n}\n'), server=s)
 
     def test_no_model_at_all(self):
         self.failing("Both server_options.model_base_path and server_options.model_config_file are empty!")
@@ -583,6 +636,8 @@ class Monitoring(Own):
         self.answers(s, "m", 1)
         s.http("/v1/models/m:predict", '{"instances": [1.0]}')
         s.http("/v1/models/m:predict", '{"instances": ["a"]}')
+        for path in "", "/metadata", "/versions/9":
+            s.http("/v1/models/m" + path)
         self.check_grpc("Classify", spec("m", "classify_x_to_y") + "input { example_list { %s %s } }" % (EXAMPLE, EXAMPLE), "OK", lambda *_: None, s)
         return s
 
@@ -594,6 +649,7 @@ class Monitoring(Own):
                      ':tensorflow:serving:request_latency_count{model_name="m",API="Predict",entrypoint="GRPC"} 1',
                      ':tensorflow:serving:request_latency_count{model_name="m",API="predict",entrypoint="REST"} 1',
                      ':tensorflow:serving:request_latency_bucket{model_name="m",API="Predict",entrypoint="GRPC",le="+Inf"} 1',
+                     ':tensorflow:serving:request_latency_count{model_name="m",API="",entrypoint="REST"} 2',  # what was asked about it
                      ':tensorflow:serving:runtime_latency_count{model_name="m",API="Predict",runtime="TF1"} 2',
                      ':tensorflow:serving:runtime_latency_count{model_name="m",API="Classify",runtime="TF1"} 1',
                      ':tensorflow:serving:request_example_count_total{model="m"} 2', ':tensorflow:serving:request_example_counts_count{model="m"} 1',
@@ -619,6 +675,9 @@ class Monitoring(Own):
         page = self.page(self.asked("--enable_batching"))
         for name in ("queuing_latency", "input_batch_size", "processed_batch_size", "padding_size", "wrapped_run_count"):
             self.assertIn("# TYPE :tensorflow:serving:batching_session:%s " % name, page)
+        for line in ('queuing_latency_bucket{thread_pool_name="model_server_batch_threads",le="120"}', 'input_batch_size_bucket{le="16"}',
+                     'processed_batch_size_bucket{le="+Inf"}', 'padding_size_bucket{execution_batch_size="1",le="1"}', "wrapped_run_count{}"):
+            self.assertIn(":tensorflow:serving:batching_session:%s " % line, page)
 
     def test_another_path(self):
         s = self.asked(config='prometheus_config { enable: true path: "/metrics" }')

@@ -192,6 +192,18 @@ static void integers_of_every_width(void **state)
     assert_true(((uint8_t *)in.in[0]->data)[1] == 255);
     assert_ok(read_body("{\"signature_name\":\"int16\",\"instances\": [-32768]}", false), &err);
     assert_true(((int16_t *)in.in[0]->data)[0] == INT16_MIN);
+    assert_ok(read_body("{\"signature_name\":\"int8\",\"instances\": [300, -129, 2147483647]}", false), &err); /* cut, as by TensorFlow Serving */
+    assert_true(((int8_t *)in.in[0]->data)[0] == 44 && ((int8_t *)in.in[0]->data)[1] == 127 && ((int8_t *)in.in[0]->data)[2] == -1);
+    assert_ok(read_body("{\"signature_name\":\"uint8\",\"instances\": [256, -1]}", false), &err);
+    assert_true(((uint8_t *)in.in[0]->data)[0] == 0 && ((uint8_t *)in.in[0]->data)[1] == 255);
+    assert_ok(read_body("{\"signature_name\":\"int16\",\"instances\": [40000]}", false), &err);
+    assert_true(((int16_t *)in.in[0]->data)[0] == -25536);
+    static const char *const beyond[] = {"int8\", \"inputs\": [128]", "uint8\", \"inputs\": [-1]", "int16\", \"inputs\": [32768]"};
+    for (int i = 0; i < 3; i++) {
+        char text[80];
+        snprintf(text, sizeof text, "{\"signature_name\": \"%s}", beyond[i]);
+        assert_int_equal(read_body(text, true), TN_INVALID_ARGUMENT);
+    }
     assert_ok(read_body("{\"signature_name\":\"bool\",\"instances\": [[true, false]]}", false), &err);
     assert_true(((bool *)in.in[0]->data)[0] && !((bool *)in.in[0]->data)[1]);
     assert_ok(read_body("{\"signature_name\":\"half\",\"instances\": [0.5]}", true), &err);
@@ -342,7 +354,7 @@ static void values(void **state)
         {"{\"signature_name\": \"int32\", \"inputs\": [1e2]}", "JSON Value: 100.0 Type: Number is not of expected type: int32"},
         {"{\"signature_name\": \"int32\", \"inputs\": [2147483648]}", "JSON Value: 2147483648 Type: Number is not of expected type: int32"},
         {"{\"signature_name\": \"int64\", \"inputs\": [9223372036854775808]}", "JSON Value: 9223372036854775808 Type: Number is not of expected type: int64"},
-        {"{\"signature_name\": \"uint8\", \"inputs\": [256]}", "JSON Value: 256 Type: Number is not of expected type: uint8"},
+        {"{\"signature_name\": \"uint8\", \"inputs\": [2147483648]}", "JSON Value: 2147483648 Type: Number is not of expected type: uint8"},
         {"{\"signature_name\": \"uint32\", \"inputs\": [-1]}", "JSON Value: -1 Type: Number is not of expected type: uint32"},
         {"{\"signature_name\": \"uint64\", \"inputs\": [18446744073709551616]}",
          "JSON Value: 1.84467441e+19 Type: Number is not of expected type: uint64"},

@@ -53,6 +53,22 @@ static void test_refused(void **state)
     assert_null(s);
 }
 
+/* It is there, and its questions are refused, as TensorFlow Serving has it. */
+static void test_no_signature(void **state)
+{
+    tn_error err;
+    tn_servable *s = NULL;
+    put_version(state, "m", 1, 10);
+    assert_ok(tn_remove_file(path_in(state, "m", "1/saved_model.pb"), &err), &err);
+    write_file(path_in(state, "m", "1/saved_model.pbtxt"),
+               TN_VIEW("saved_model_schema_version: 1 meta_graphs { meta_info_def { tags: 'serve' } "
+                       "graph_def { node { name: 'n' op: 'NoOp' } versions { producer: 27 } } }"));
+    assert_ok(load((tn_servable_options){.path = path_in(state, "m", "1")}, &s, &err), &err);
+    assert_int_equal(tn_askers_count(s->askers), 0);
+    assert_null(tn_askers_named(s->askers, TN_VIEW("")));
+    tn_servable_drop(s);
+}
+
 /* An optimizer's slots are checked, though no variable of the graph is restored from them. */
 static void test_all_tensors_are_checked(void **state)
 {
@@ -147,7 +163,8 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_saved_model), TEST(test_refused), TEST(test_all_tensors_are_checked), TEST(test_meta_graph), TEST(test_batching),
+        TEST(test_saved_model), TEST(test_refused), TEST(test_no_signature), TEST(test_all_tensors_are_checked), TEST(test_meta_graph),
+        TEST(test_batching),
         TEST(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -226,7 +226,14 @@ static void test_prometheus(void **state)
     tn_metrics_state(m, "m", 3, TN_STATE_LOADING, 0);
     tn_metrics_state(m, "m", 3, TN_STATE_AVAILABLE, 4096);
     tn_metrics_load(m, "/models/m/\"3\"", TN_OK, 1500);
-    tn_metrics_batch(m, "m", 25, 3, 4);
+    tn_request_facts status = rest;
+    status.api = TN_API_STATUS;
+    tn_metrics_request(m, &status);
+    status.code = TN_NOT_FOUND;
+    tn_metrics_request(m, &status);
+    tn_metrics_batched(m, "pool", 25, 1);
+    tn_metrics_batched(m, "pool", 125, 2);
+    tn_metrics_batch(m, 3, 4);
     const char *text = page(state, m);
     says(text, "# TYPE :tensorflow:serving:request_count counter\n");
     says(text, ":tensorflow:serving:request_count{model_name=\"m\",status=\"OK\"} 4\n");
@@ -244,7 +251,17 @@ static void test_prometheus(void **state)
     says(text, "turnery_model_state{model_name=\"m\",version=\"3\",state=\"LOADING\"} 0\n");
     says(text, "turnery_model_bytes{model_name=\"m\",version=\"3\"} 4096\n");
     says(text, "load_attempt_count{model_path=\"/models/m/\\\"3\\\"\",status=\"success\"} 1\n");
-    says(text, ":tensorflow:serving:batching_session:padding_size_sum{model_name=\"m\"} 1\n");
+    says(text, ":tensorflow:serving:request_latency_count{model_name=\"m\",API=\"\",entrypoint=\"REST\"} 1\n"); /* of a status */
+    says(text, ":tensorflow:serving:batching_session:queuing_latency_bucket{thread_pool_name=\"pool\",le=\"120\"} 1\n");
+    says(text, ":tensorflow:serving:batching_session:queuing_latency_bucket{thread_pool_name=\"pool\",le=\"144\"} 2\n");
+    says(text, ":tensorflow:serving:batching_session:queuing_latency_sum{thread_pool_name=\"pool\"} 150\n");
+    says(text, ":tensorflow:serving:batching_session:input_batch_size_bucket{le=\"2\"} 1\n");
+    says(text, ":tensorflow:serving:batching_session:input_batch_size_bucket{le=\"8192\"} 2\n");
+    says(text, ":tensorflow:serving:batching_session:input_batch_size_bucket{le=\"+Inf\"} 2\n");
+    says(text, ":tensorflow:serving:batching_session:processed_batch_size_sum{} 4\n");
+    says(text, ":tensorflow:serving:batching_session:padding_size_sum{execution_batch_size=\"4\"} 1\n");
+    says(text, ":tensorflow:serving:batching_session:wrapped_run_count{} 1\n");
+    says(text, ":tensorflow:serving:request_example_counts_bucket{model=\"m\",le=\"4\"} 1\n");
     says(text, "turnery_requests_total{model_name=\"m\",API=\"Predict\",entrypoint=\"GRPC\",version=\"3\","
                       "signature=\"serving_default\",code=\"INVALID_ARGUMENT\"} 1\n");
     assert_int_equal(tn_metrics_value(m, "/tensorflow/serving/request_count"), 5);
