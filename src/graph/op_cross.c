@@ -187,9 +187,26 @@ static tn_code cross_all(cross *c, int o, const int64_t *each, tn_error *err)
 
 /* ==== sparse results ==== */
 
-static tn_code read_columns(cross *c, int n_sparse, int n_dense, tn_error *err)
+static int type_count(const tn_attrs *a, const char *name)
+{
+    const tn_attr *t = tn_attr_find(a, name);
+    return t && t->is_list ? t->n : 0;
+}
+
+/* A list's dtypes say how long it is; another one beside it has a number of its own. */
+static tn_code check_length(const char *what, int n, int wanted, tn_error *err)
+{
+    if (n == wanted) return TN_OK;
+    return tn_fail(err, TN_INVALID_ARGUMENT, "Expected %d input %s, got %d", wanted, what, n);
+}
+
+/* Inputs in order: N indices, values, N shapes, dense ones. */
+static tn_code read_columns(cross *c, tn_error *err)
 {
     tn_run *r = c->r;
+    int64_t n = tn_attr_i(r->attrs, "N");
+    int n_sparse = type_count(r->attrs, "sparse_types"), n_dense = type_count(r->attrs, "dense_types");
+    TN_TRY(check_length("values", n_sparse, (int)n, err));
     c->v = TN_ARRAY(c->arena, n_sparse + n_dense + 1, column);
     if (!c->v) return tn_no_memory(err, sizeof *c->v);
     for (int i = 0; i < n_sparse; i++)
@@ -227,11 +244,10 @@ static tn_code check_internal(const cross *c, tn_error *err)
 static tn_code cross_v1(tn_run *r, tn_arena *a, tn_error *err)
 {
     cross c = {.r = r, .arena = a, .separator = TN_VIEW("_X_")};
-    int n = (int)tn_attr_i(r->attrs, "N");
     c.hashed = c.joined_hash = tn_attr_b(r->attrs, "hashed_output");
     c.buckets = tn_attr_i(r->attrs, "num_buckets");
     c.key[0] = tn_attr_i(r->attrs, "hash_key");
-    TN_TRY(read_columns(&c, n, r->n_in - 3 * n, err));
+    TN_TRY(read_columns(&c, err));
     TN_TRY(check_internal(&c, err));
     if (r->out[1]->dtype != (c.hashed ? TN_INT64 : TN_STRING))
         return tn_fail(err, TN_INVALID_ARGUMENT, "out_type must be %s", c.hashed ? "int64" : "string");
@@ -242,8 +258,7 @@ TN_RUN_IN_ARENA(cross_v1_run, cross_v1)
 static tn_code cross_v2(tn_run *r, tn_arena *a, tn_error *err)
 {
     cross c = {.r = r, .arena = a};
-    int n = (int)tn_attr_i(r->attrs, "N");
-    TN_TRY(read_columns(&c, n, r->n_in - 1 - 3 * n, err));
+    TN_TRY(read_columns(&c, err));
     if (tn_tensor_count(r->in[r->n_in - 1]) != 1)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Input separator should be a scalar.");
     c.separator = string_of(r->in[r->n_in - 1], 0);
@@ -254,9 +269,8 @@ TN_RUN_IN_ARENA(cross_v2_run, cross_v2)
 static tn_code cross_hashed(tn_run *r, tn_arena *a, tn_error *err)
 {
     cross c = {.r = r, .arena = a, .hashed = true};
-    int n = (int)tn_attr_i(r->attrs, "N");
     const tn_tensor *buckets = r->in[r->n_in - 3], *strong = r->in[r->n_in - 2], *salt = r->in[r->n_in - 1];
-    TN_TRY(read_columns(&c, n, r->n_in - 3 - 3 * n, err));
+    TN_TRY(read_columns(&c, err));
     TN_TRY(tn_int_of(buckets, "Input num_buckets", &c.buckets, err));
     if (tn_tensor_count(strong) != 1 || tn_tensor_count(salt) != 2)
         return tn_fail(err, TN_INVALID_ARGUMENT, "strong_hash must be a scalar and salt of 2 elements");
@@ -295,12 +309,6 @@ CROSS(SparseCrossHashed, cross_hashed_run,
 
 /* ==== RaggedCross ==== */
 
-static int type_count(const tn_attrs *a, const char *name)
-{
-    const tn_attr *t = tn_attr_find(a, name);
-    return t && t->is_list ? t->n : 0;
-}
-
 /* Which columns come when: "RSD" of the ragged, sparse and dense ones, each sort in its order. */
 static tn_code ordered_columns(cross *c, tn_view order, tn_error *err)
 {
@@ -309,6 +317,8 @@ static tn_code ordered_columns(cross *c, tn_view order, tn_error *err)
         n_sparse = type_count(r->attrs, "sparse_values_types"), n_dense = type_count(r->attrs, "dense_types"),
         ragged = 0, sparse = 0, dense = 0;
     int first_sparse = 2 * n_ragged, first_dense = first_sparse + 3 * n_sparse;
+    TN_TRY(check_length("sparse values", n_sparse, (int)tn_attr_i(r->attrs, "Nsparse"), err));
+    TN_TRY(check_length("row splits", type_count(r->attrs, "ragged_splits_types"), n_ragged, err));
     c->v = TN_ARRAY(c->arena, order.n + 1, column);
     if (!c->v) return tn_no_memory(err, order.n * sizeof *c->v);
     for (size_t i = 0; i < order.n; i++) {

@@ -63,6 +63,17 @@ static tn_code batches_agree(const tn_infer *c, tn_shape *out, bool broadcast, t
     return tn_fail(err, TN_INVALID_ARGUMENT, "All input tensors must have the same outer dimensions.");
 }
 
+/* Both are of one shape. */
+static tn_code factor_grad_infer(tn_infer *c, tn_error *err)
+{
+    tn_shape batch, both;
+    TN_TRY(square_infer(c, err));
+    TN_TRY(batches_agree(c, &batch, false, err));
+    if (tn_shape_merge(&c->in[0]->shape, &c->in[1]->shape, &both, NULL) != TN_OK)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Inputs (L and grad) must have the same shape.");
+    return TN_OK;
+}
+
 /* rows: of the right-hand side; columns_of: the dimension from the matrix's end that they agree with. */
 static tn_code solve_shapes(tn_infer *c, int rows_like, int64_t result_rows, bool broadcast, tn_error *err)
 {
@@ -164,8 +175,8 @@ static tn_code lu_infer(tn_infer *c, tn_error *err)
 
 LINALG(Cholesky, square_infer, tn_grad_cholesky, "input:T -> output:T; " MOST);
 LINALG(BatchCholesky, square_infer, tn_grad_cholesky, "input:T -> output:T; " TWO);
-LINALG_LAST(CholeskyGrad, square_infer, "l:T grad:T -> output:T; T:type{half,float,double}");
-LINALG_LAST(BatchCholeskyGrad, square_infer, "l:T grad:T -> output:T; T:type{float,double}");
+LINALG_LAST(CholeskyGrad, factor_grad_infer, "l:T grad:T -> output:T; T:type{half,float,double}");
+LINALG_LAST(BatchCholeskyGrad, factor_grad_infer, "l:T grad:T -> output:T; T:type{float,double}");
 LINALG_LAST(Lu, lu_infer,
             "input:T -> lu:T p:output_idx_type; " MOST " output_idx_type:type{int32,int64}=int32");
 LINALG(Qr, qr_infer, tn_grad_qr, "input:T -> q:T r:T; full_matrices:bool=false " MOST);

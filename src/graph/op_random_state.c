@@ -177,6 +177,13 @@ DRAWING(StatefulUniformInt, int_run, 2,
         "resource:resource algorithm:int64 shape:shape_dtype minval:dtype maxval:dtype -> output:dtype; "
         "dtype:type=int64 shape_dtype:type=int64");
 
+static tn_code entropy_prepare(tn_prepare *p, tn_error *err)
+{
+    tn_dtype t = p->out[0]->dtype;
+    if (t == TN_INT32 || t == TN_INT64 || t == TN_UINT32 || t == TN_UINT64) return TN_OK;
+    return tn_fail(err, TN_UNIMPLEMENTED, "%s of %s", p->op->name, tn_dtype_name(t));
+}
+
 /* From the system, in pieces of at most 256 bytes. */
 static tn_code entropy_run(tn_run *r, tn_error *err)
 {
@@ -194,6 +201,7 @@ const tn_op tn_op_NonDeterministicInts = {
     .name = "NonDeterministicInts",
     .sig = "shape:shape_dtype -> output:dtype; dtype:type=int64 shape_dtype:type=int64",
     .infer = shape_infer,
+    .prepare = entropy_prepare,
     .run = entropy_run,
     .flags = TN_STATEFUL,
     .values = TN_BIT(0),

@@ -144,7 +144,8 @@ static tn_code take_input(tn_turn *t, const tn_TensorEntry *e, int i, tn_error *
 
 static int compare(tn_view a, tn_view b)
 {
-    int order = memcmp(a.p, b.p, TN_MIN(a.n, b.n));
+    size_t n = TN_MIN(a.n, b.n);
+    int order = n ? memcmp(a.p, b.p, n) : 0; /* a name that is not there has no bytes to point at */
     return order ? order : (a.n > b.n) - (a.n < b.n);
 }
 

@@ -13,6 +13,7 @@
 #include "wire.h"
 
 #define MOST_SIDE 1000000
+#define MOST_PIECE ((size_t)1 << 26) /* at a time: a few rows, or a chunk, whose length the file says */
 
 typedef struct job {
     png_structp png;
@@ -48,6 +49,7 @@ static void on_warning(png_structp png, png_const_charp message)
 static png_voidp on_malloc(png_structp png, png_alloc_size_t n)
 {
     job *j = png_get_mem_ptr(png);
+    if (n > MOST_PIECE) return NULL; /* the chunk is passed over */
     void *p = tn_malloc(n);
     if (!p) j->code = TN_RESOURCE_EXHAUSTED;
     return p;

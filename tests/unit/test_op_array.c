@@ -269,6 +269,11 @@ static void test_networks(void **state)
         {"MaxPoolGradGradWithArgmax", "ksize=[1,2,2,1] strides=[1,2,2,1] padding=VALID",
          {"float[1,2,2,1] 1 4 2 3", "float[1,2,2,1] 5 6 7 8", "int64[1,1,1,1] 4"}, {"!Invalid output index: 4, output_size = 4"}},
         {"StatelessRandomGetAlg", "", {NULL}, {"int32 1"}},
+        {"CholeskyGrad", "", {"float[1,1] 1", "float[2,1,1] 1 1"}, {"!All input tensors must have the same rank."}},
+        {"CholeskyGrad", "", {"float[1,1,1] 1", "float[2,1,1] 1 1"}, {"!All input tensors must have the same outer dimensions."}},
+        {"CholeskyGrad", "", {"float[2,2] 1 0 0 1", "float[1,1] 1"}, {"!Inputs (L and grad) must have the same shape."}},
+        {"NonDeterministicInts", "dtype=string", {"int64[1] 3"}, {"!NonDeterministicInts of string"}},
+        {"NonDeterministicInts", "dtype=bool", {"int64[1] 3"}, {"!NonDeterministicInts of bool"}},
         {"ExtractImagePatches", "ksizes=[1,1,2,1] strides=[1,1,1,1] rates=[1,1,1,1] padding=SAME", {"int64[1,1,2,1] 1 2"},
          {"int64[1,1,2,2] 1 2 2 0"}},
     };
