@@ -28,20 +28,20 @@ static void list_tags(const tn_SavedModel *s, tn_buf *out)
 {
     for (uint32_t i = 0; i < s->meta_graphs.n; i++) {
         const tn_MetaInfoDef *info = s->meta_graphs.items[i].meta_info_def;
-        tn_buf_str(out, i ? "; " : "");
+        tn_buf_str(out, i ? ", { " : "{ ");
         for (uint32_t k = 0; info && k < info->tags.n; k++)
-            tn_buf_printf(out, "%s%.*s", k ? "," : "", (int)TN_MIN(info->tags.items[k].n, 100),
-                          info->tags.items[k].p);
+            tn_buf_printf(out, "%.*s ", (int)TN_MIN(info->tags.items[k].n, 100), info->tags.items[k].p);
+        tn_buf_char(out, '}');
     }
 }
 
 static tn_code no_such_tags(const tn_SavedModel *s, const char *const *tags, int n, tn_error *err)
 {
     tn_buf wanted = {0}, there = {0};
-    for (int i = 0; i < n; i++) tn_buf_printf(&wanted, "%s%s", i ? "," : "", tags[i]);
+    for (int i = 0; i < n; i++) tn_buf_printf(&wanted, "%s ", tags[i]);
     list_tags(s, &there);
-    tn_fail(err, TN_NOT_FOUND, "no MetaGraph has the tags '%s'; there is: '%s'",
-            wanted.n ? wanted.data : "serve", there.n ? there.data : "");
+    tn_fail(err, TN_NOT_FOUND, "Could not find meta graph def matching supplied tags: { %s}; there is: %s",
+            wanted.n ? wanted.data : "serve ", there.n ? there.data : "none");
     tn_buf_free(&wanted);
     tn_buf_free(&there);
     return TN_NOT_FOUND;

@@ -557,10 +557,15 @@ static bool is_set(const atomic_int *flag)
     return flag && atomic_load_explicit(flag, memory_order_relaxed);
 }
 
-/* The deadline first: whoever has set it may cancel when it is over. */
+static bool is_late(const tn_run_context *c)
+{
+    return c->deadline && tn_now_us() > c->deadline;
+}
+
+/* The deadline first: whoever has set it may cancel when it is over. In TensorFlow's words. */
 tn_code tn_may_go_on(const tn_run_context *c, tn_error *err)
 {
-    if (c->deadline && tn_now_us() > c->deadline) return tn_fail(err, TN_DEADLINE_EXCEEDED, "Timed out");
+    if (is_late(c)) return tn_fail(err, TN_DEADLINE_EXCEEDED, "Timed out waiting for notification");
     if (is_set(c->cancel) || is_set(c->callers_cancel)) return tn_fail(err, TN_CANCELLED, "the run was cancelled");
     return TN_OK;
 }
@@ -573,7 +578,8 @@ tn_code tn_run_range(tn_run_context *c, const tn_code_range *range, tn_error *er
         tn_code code = c->step_ns ? exec_timed(c, s, err) : s->exec(c, s, err);
         if (code == TN_OK && c->check_numbers) code = not_finite(c, s, err);
         if (code != TN_OK) {
-            if (!err || strstr(err->message, "[[{{node")) return code;
+            bool of_run = code == TN_DEADLINE_EXCEEDED && is_late(c); /* and of no node */
+            if (of_run || !err || strstr(err->message, "[[{{node")) return code;
             return tn_note(err, "[[{{node %s}}]]", s->name);
         }
         for (int k = 0; k < s->n_release; k++) tn_value_drop(&c->values[s->release[k]]);

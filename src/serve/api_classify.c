@@ -227,7 +227,7 @@ tn_code tn_regress_begin(tn_turn *t, const tn_SerializedRequest *in, tn_error *e
 }
 
 /* The answer's spec has the signature's name as the request has it. */
-static tn_code classified(tn_turn *t, tn_ClassificationResponse **out, tn_error *err)
+tn_code tn_classified(tn_turn *t, tn_ClassificationResponse **out, tn_error *err)
 {
     const tn_tensor *classes = NULL, *scores = NULL;
     for (int i = 0; i < t->ask.n_wanted; i++) {
@@ -242,7 +242,7 @@ static tn_code classified(tn_turn *t, tn_ClassificationResponse **out, tn_error 
     return TN_OK;
 }
 
-static tn_code regressed(tn_turn *t, tn_RegressionResponse **out, tn_error *err)
+tn_code tn_regressed(tn_turn *t, tn_RegressionResponse **out, tn_error *err)
 {
     tn_RegressionResponse *r = TN_NEW(t->arena, tn_RegressionResponse);
     if (!r) return tn_no_memory(err, sizeof *r);
@@ -255,14 +255,14 @@ static tn_code regressed(tn_turn *t, tn_RegressionResponse **out, tn_error *err)
 tn_code tn_classify_finish(tn_turn *t, tn_buf *out, tn_error *err)
 {
     tn_ClassificationResponse *r;
-    TN_TRY(classified(t, &r, err));
+    TN_TRY(tn_classified(t, &r, err));
     return TN_ENCODE(ClassificationResponse, r, out, err);
 }
 
 tn_code tn_regress_finish(tn_turn *t, tn_buf *out, tn_error *err)
 {
     tn_RegressionResponse *r;
-    TN_TRY(regressed(t, &r, err));
+    TN_TRY(tn_regressed(t, &r, err));
     return TN_ENCODE(RegressionResponse, r, out, err);
 }
 
@@ -290,7 +290,7 @@ tn_code tn_classify_request(tn_turn *t, const tn_ClassificationRequest *in, tn_C
     TN_TRY(tn_serialize_input(t, in->input, &raw.input, err));
     TN_TRY(tn_classify_begin(t, &raw, err));
     TN_TRY(tn_ask_run(&t->ask, err));
-    return classified(t, out, err);
+    return tn_classified(t, out, err);
 }
 
 tn_code tn_regress_request(tn_turn *t, const tn_RegressionRequest *in, tn_RegressionResponse **out, tn_error *err)
@@ -299,5 +299,5 @@ tn_code tn_regress_request(tn_turn *t, const tn_RegressionRequest *in, tn_Regres
     TN_TRY(tn_serialize_input(t, in->input, &raw.input, err));
     TN_TRY(tn_regress_begin(t, &raw, err));
     TN_TRY(tn_ask_run(&t->ask, err));
-    return regressed(t, out, err);
+    return tn_regressed(t, out, err);
 }

@@ -69,22 +69,14 @@ static tn_code begin_examples(tn_rest_trip *t, tn_error *err)
 
 static tn_code finish_examples(tn_rest_trip *t, tn_buf *out, tn_error *err)
 {
-    tn_buf bytes = {0};
     tn_ClassificationResponse *c;
     tn_RegressionResponse *r;
-    bool classify = t->path.kind == TN_REST_CLASSIFY;
-    tn_code code =
-        classify ? tn_classify_finish(&t->turn, &bytes, err) : tn_regress_finish(&t->turn, &bytes, err);
-    tn_view message = {bytes.data ? bytes.data : "", bytes.n};
-    if (code == TN_OK && classify) {
-        code = TN_DECODE(ClassificationResponse, message, t->turn.arena, &c, err);
-        if (code == TN_OK) code = tn_rest_write_classes(c->result, out, err);
-    } else if (code == TN_OK) {
-        code = TN_DECODE(RegressionResponse, message, t->turn.arena, &r, err);
-        if (code == TN_OK) code = tn_rest_write_values(r->result, out, err);
+    if (t->path.kind == TN_REST_CLASSIFY) {
+        TN_TRY(tn_classified(&t->turn, &c, err));
+        return tn_rest_write_classes(c->result, out, err);
     }
-    tn_buf_free(&bytes);
-    return code;
+    TN_TRY(tn_regressed(&t->turn, &r, err));
+    return tn_rest_write_values(r->result, out, err);
 }
 
 /* ==== protobuf bodies ==== */

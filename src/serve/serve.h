@@ -414,8 +414,10 @@ tn_code tn_predict_begin(tn_turn *t, const tn_PredictRequest *in, tn_error *err)
 tn_code tn_predict_finish(tn_turn *t, tn_buf *out, tn_error *err); /* appends the response message */
 tn_code tn_classify_begin(tn_turn *t, const tn_SerializedRequest *in, tn_error *err);
 tn_code tn_classify_finish(tn_turn *t, tn_buf *out, tn_error *err);
+tn_code tn_classified(tn_turn *t, tn_ClassificationResponse **out, tn_error *err); /* as long as the turn */
 tn_code tn_regress_begin(tn_turn *t, const tn_SerializedRequest *in, tn_error *err);
 tn_code tn_regress_finish(tn_turn *t, tn_buf *out, tn_error *err);
+tn_code tn_regressed(tn_turn *t, tn_RegressionResponse **out, tn_error *err);
 tn_code tn_multi_serialized(tn_turn *t, const tn_SerializedMultiRequest *in, tn_MultiInferenceResponse **out,
                             tn_error *err); /* all at once */
 /* All at once, in the calling thread; the turn is still to be ended. */

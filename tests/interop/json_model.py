@@ -307,8 +307,8 @@ def error_body(message):
 
 KINDS = {type(None): "Null", bytes: "String", list: "Array", Object: "Object", Number: "Number"}
 FLOATS = {"float": (np.float32, 24), "double": (np.float64, 53)}
-INTS = {"int8": (-1 << 7, 1 << 7), "int16": (-1 << 15, 1 << 15), "int32": (-1 << 31, 1 << 31), "int64": (-1 << 63, 1 << 63),
-        "uint8": (0, 1 << 8), "uint32": (0, 1 << 32), "uint64": (0, 1 << 64)}
+INT32 = (-1 << 31, 1 << 31)  # what narrower ones are cut from
+INTS = {"int8": INT32, "int16": INT32, "int32": INT32, "int64": (-1 << 63, 1 << 63), "uint8": INT32, "uint32": (0, 1 << 32), "uint64": (0, 1 << 64)}
 
 
 def kind(v):
@@ -327,7 +327,7 @@ def element(v, dtype):
     if isinstance(v, Number) and dtype in FLOATS:
         return as_float(v, dtype)
     if isinstance(v, Number) and v.whole and dtype in INTS and INTS[dtype][0] <= v.value < INTS[dtype][1]:
-        return v.value
+        return int(np.array(v.value).astype(dtype))
     if isinstance(v, bool) and dtype == "bool" or isinstance(v, bytes) and dtype == "string":
         return v
     if dtype not in (*FLOATS, *INTS, "bool", "string"):

@@ -366,6 +366,8 @@ Examples.rows(
     examples("classes and scores", "classify", "classify", '"examples": [{"x": 1.0, "w": ["a", "b"]}, {"x": [2.5], "w": ["c", {"b64": "ZA=="}]}]', 200,
              b'{\n    "results": [[["a", 1.0], ["b", 2.0]], [["c", 2.5], ["d", 5.0]]\n    ]\n}'),
     examples("classes", "classify", "classes_only", '"examples": [{"w": ["a", "b"]}]', 200, b'{\n    "results": [[["a", 0.0], ["b", 0.0]]\n    ]\n}'),
+    examples("labels that are no text", "classify", "classes_only", '"examples": [{"w": ["a", {"b64": "/w=="}]}]', 200,
+             re.compile('^\\{\n    "results": \\[\\[\\["a", 0.0\\], \\["\ufffd", 0.0\\]\\]\n    \\]\n\\}$')),
     examples("values", "regress", "regress", '"examples": [{"x": 1.0}, {"x": 2.5}]', 200, b'{\n    "results": [2.0, 3.5]\n}'),
     examples("context", "regress", "regress", '"context": {"x": 2.0}, "examples": [{}, {"x": 4.0}]', 200, b'{\n    "results": [3.0, 5.0]\n}'),
     examples("no such signature", "regress", "s", '"examples": [{}]', 400, "No signature was found with the name: s"),

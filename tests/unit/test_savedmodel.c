@@ -38,7 +38,7 @@ static void test_half_plus_two(void **state)
     tn_metagraph_free(m);
     static const char *const wrong[] = {"serve", "gpu"};
     assert_code(tn_savedmodel_load(folder, wrong, 2, &m, &err), TN_NOT_FOUND);
-    assert_says(&err, "there is: 'serve'");
+    assert_says(&err, "there is: { serve }");
     assert_code(tn_savedmodel_load(in(state, "none"), NULL, 0, &m, &err), TN_NOT_FOUND);
 }
 

@@ -360,6 +360,7 @@ static void test_prepared_limits(void **state)
     assert_int_equal(tn_tensor_scalar(TN_BOOL, 1, &go, NULL), TN_OK);
     tn_run_limits soon = {.deadline = tn_now_us() + 2000}, over = {.deadline = 1, .cancel = &cancel}, never = {.cancel = &cancel};
     assert_int_equal(tn_prepared_run(p, (const tn_tensor *const *)&go, &out, &soon, &f.err), TN_DEADLINE_EXCEEDED);
+    assert_string_equal(f.err.message, "Timed out waiting for notification"); /* no node's fault */
     assert_int_equal(tn_prepared_run(p, (const tn_tensor *const *)&go, &out, &over, &f.err), TN_DEADLINE_EXCEEDED);
     assert_int_equal(tn_prepared_run(p, (const tn_tensor *const *)&go, &out, &never, &f.err), TN_CANCELLED);
     assert_null(out);
