@@ -115,6 +115,7 @@ const tn_op tn_op_EncodeWav = {
 typedef struct spectrogram {
     int64_t window, stride, length; /* length: of the transform, a power of two */
     tn_fft *fft;
+    double *hann; /* the window */
     bool squared;
 } spectrogram;
 
@@ -155,6 +156,9 @@ static tn_code spectrogram_prepare(tn_prepare *p, tn_error *err)
 {
     TN_PARAMS(p, spectrogram, s);
     TN_TRY(spectrogram_sizes(p->attrs, s, err));
+    s->hann = TN_ARRAY(p->arena, s->window, double);
+    if (!s->hann) return tn_no_memory(err, (size_t)s->window * sizeof(double));
+    for (int64_t i = 0; i < s->window; i++) s->hann[i] = 0.5 - 0.5 * cos(2 * M_PI * (double)i / (double)s->window);
     TN_TRY(tn_fft_new(s->length, &s->fft, err));
     p->done = spectrogram_done;
     p->scratch = (size_t)s->length * 16 + tn_fft_scratch(s->fft);
@@ -165,8 +169,7 @@ static tn_code spectrogram_prepare(tn_prepare *p, tn_error *err)
 static void one_frame(const spectrogram *s, const float *in, int64_t step, double *x, void *space, float *out)
 {
     memset(x, 0, (size_t)s->length * 16);
-    for (int64_t i = 0; i < s->window; i++)
-        x[2 * i] = (double)in[i * step] * (0.5 - 0.5 * cos(2 * M_PI * (double)i / (double)s->window));
+    for (int64_t i = 0; i < s->window; i++) x[2 * i] = (double)in[i * step] * s->hann[i];
     tn_fft_run(s->fft, false, x, space);
     for (int64_t k = 0; k <= s->length / 2; k++) {
         double square = x[2 * k] * x[2 * k] + x[2 * k + 1] * x[2 * k + 1];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * op_fft.c - Fourier transforms over the last one to three dimensions: FFT, IFFT, RFFT, IRFFT and their 2D
- * and 3D kinds. One item (the last dimensions) at a time is computed in double precision; kernel/fft.c does
- * the lines.
+ * and 3D kinds. Some items (the last dimensions) at a time are computed in double precision; kernel/fft.c does
+ * the lines, side by side.
  */
 #include "op_fft.h"
 
@@ -67,7 +67,8 @@ typedef struct transform {
         out[MOST]; /* of an item: as read, transformed, written; outermost first */
     int64_t in_count, count, out_count;
     tn_fft *line[MOST];
-    size_t work, line_at; /* bytes of a thread's part of scratch */
+    int64_t group;      /* items that a thread has in work */
+    size_t work, lines; /* bytes of a thread's part of scratch: for them, for the lines in transformation */
     size_t each;
     int threads;
 } transform;
@@ -130,10 +131,12 @@ static tn_code fft_prepare(tn_prepare *p, tn_error *err)
         space = TN_MAX(space, tn_fft_scratch(t->line[i]));
         longest = TN_MAX(longest, t->size[i]);
     }
-    t->work = (size_t)t->count * 16;
-    t->line_at = (size_t)longest * 16;
-    t->each = (t->work + t->line_at + space + 63) / 64 * 64;
     t->threads = t->items > 1 && t->items * t->count > 1 << 14 ? (int)TN_MIN(p->threads, t->items) : 1;
+    t->group = t->count <= 1 << 16 ? TN_MIN(TN_FFT_LANES, (t->items + t->threads - 1) / t->threads) : 1;
+    bool single = t->group * t->count == longest; /* there is never a second line */
+    t->work = (size_t)(t->group * t->count) * 16;
+    t->lines = (size_t)longest * 16 * (single ? 1 : TN_FFT_LANES);
+    t->each = (t->work + t->lines + space * (single ? 1 : TN_FFT_LANES) + 63) / 64 * 64;
     p->scratch = t->each * (size_t)t->threads;
     return TN_OK;
 }
@@ -169,6 +172,27 @@ static void store(tn_tensor *out, int64_t i, const double *from, double scale)
     }
 }
 
+/* n numbers from place i on. */
+static void load_row(const tn_tensor *in, int64_t i, int64_t n, double *to)
+{
+    if (in->dtype == TN_FLOAT)
+        for (int64_t k = 0; k < n; k++) to[2 * k] = (double)TN_FLOATS(in)[i + k], to[2 * k + 1] = 0;
+    else if (in->dtype == TN_COMPLEX64)
+        for (int64_t k = 0; k < 2 * n; k++) to[k] = (double)TN_FLOATS(in)[2 * i + k];
+    else
+        for (int64_t k = 0; k < n; k++) load(in, i + k, to + 2 * k);
+}
+
+static void store_row(tn_tensor *out, int64_t i, int64_t n, const double *from, double scale)
+{
+    if (out->dtype == TN_FLOAT)
+        for (int64_t k = 0; k < n; k++) TN_FLOATS(out)[i + k] = (float)(from[2 * k] * scale);
+    else if (out->dtype == TN_COMPLEX64)
+        for (int64_t k = 0; k < 2 * n; k++) TN_FLOATS(out)[2 * i + k] = (float)(from[k] * scale);
+    else
+        for (int64_t k = 0; k < n; k++) store(out, i + k, from + 2 * k, scale);
+}
+
 /* Of what is read, as much as is transformed; of a half spectrum only the half. */
 static void load_item(const transform *t, const tn_tensor *in, int64_t item, double *x)
 {
@@ -176,9 +200,8 @@ static void load_item(const transform *t, const tn_tensor *in, int64_t item, dou
     int64_t last = half ? t->size[2] / 2 + 1 : t->size[2];
     for (int64_t i = 0; i < t->size[0]; i++)
         for (int64_t j = 0; j < t->size[1]; j++)
-            for (int64_t k = 0; k < last; k++)
-                load(in, item * t->in_count + (i * t->in[1] + j) * t->in[2] + k,
-                     x + 2 * ((i * t->size[1] + j) * t->size[2] + k));
+            load_row(in, item * t->in_count + (i * t->in[1] + j) * t->in[2], last,
+                     x + 2 * (i * t->size[1] + j) * t->size[2]);
 }
 
 /* The other half of each line: conjugates. */
@@ -197,40 +220,80 @@ static void complete(const transform *t, double *x)
     }
 }
 
-/* All lines along one dimension: outer x size x inner. */
-static void lines(const transform *t, int axis, int64_t columns, double *x, double *line, void *space)
+/* Lines that wait for their transformation. */
+typedef struct waiting {
+    const transform *t;
+    int axis, n;
+    int64_t step; /* from a value to the next, in complex numbers */
+    double *at[TN_FFT_LANES];
+    double *line; /* and space behind */
+} waiting;
+
+static void transform_one(const waiting *w)
 {
-    int64_t n = t->size[axis], inner = 1, outer = 1;
-    for (int i = axis + 1; i < MOST; i++) inner *= t->size[i];
-    for (int i = 0; i < axis; i++) outer *= t->size[i];
-    if (n == 1) return;
-    for (int64_t o = 0; o < outer; o++)
-        for (int64_t c = 0; c < inner; c++) {
-            if (c % t->size[2] >= columns && axis < 2) continue;
-            double *at = x + 2 * (o * n * inner + c);
-            for (int64_t k = 0; k < n; k++) memcpy(line + 2 * k, at + 2 * k * inner, 16);
-            tn_fft_run(t->line[axis], t->k.inverse, line, space);
-            for (int64_t k = 0; k < n; k++) memcpy(at + 2 * k * inner, line + 2 * k, 16);
+    const int64_t n = w->t->size[w->axis];
+    double *at = w->at[0], *line = w->line;
+    for (int64_t k = 0; k < n; k++) memcpy(line + 2 * k, at + 2 * k * w->step, 16);
+    tn_fft_run(w->t->line[w->axis], w->t->k.inverse, line, (char *)line + w->t->lines);
+    for (int64_t k = 0; k < n; k++) memcpy(at + 2 * k * w->step, line + 2 * k, 16);
+}
+
+/* Lanes that nobody has are lines of zeros. */
+static void transform_waiting(waiting *w)
+{
+    const int64_t n = w->t->size[w->axis], step = 2 * w->step;
+    double(*line)[2][TN_FFT_LANES] = (double(*)[2][TN_FFT_LANES])(void *)w->line;
+    const int lanes = w->n;
+    w->n = 0;
+    if (lanes == 1) transform_one(w);
+    if (lanes < 2) return;
+    if (lanes < TN_FFT_LANES) memset(line, 0, (size_t)n * sizeof *line);
+    for (int64_t k = 0; k < n; k++)
+        for (int l = 0; l < lanes; l++) {
+            line[k][0][l] = w->at[l][k * step];
+            line[k][1][l] = w->at[l][k * step + 1];
+        }
+    tn_fft_run_lanes(w->t->line[w->axis], w->t->k.inverse, w->line, (char *)w->line + w->t->lines);
+    for (int64_t k = 0; k < n; k++)
+        for (int l = 0; l < lanes; l++) {
+            w->at[l][k * step] = line[k][0][l];
+            w->at[l][k * step + 1] = line[k][1][l];
         }
 }
 
-static void one_item(const tn_run *r, const transform *t, int64_t item, char *scratch)
+/* All lines along one dimension of some items: outer x size x inner. */
+static void lines(const transform *t, int axis, int64_t items, int64_t columns, double *x, double *line)
+{
+    int64_t n = t->size[axis], inner = 1, outer = items;
+    for (int i = axis + 1; i < MOST; i++) inner *= t->size[i];
+    for (int i = 0; i < axis; i++) outer *= t->size[i];
+    if (n == 1) return;
+    waiting w = {.t = t, .axis = axis, .step = inner, .line = line};
+    for (int64_t o = 0; o < outer; o++)
+        for (int64_t c = 0; c < inner; c++) {
+            if (c % t->size[2] >= columns && axis < 2) continue;
+            w.at[w.n++] = x + 2 * (o * n * inner + c);
+            if (w.n == TN_FFT_LANES) transform_waiting(&w);
+        }
+    transform_waiting(&w);
+}
+
+static void some_items(const tn_run *r, const transform *t, int64_t first, int64_t n, char *scratch)
 {
     double *x = (double *)(void *)scratch, *line = (double *)(void *)(scratch + t->work);
-    void *space = scratch + t->work + t->line_at;
     bool half = t->k.real && t->k.inverse;
     int64_t columns = half ? t->size[2] / 2 + 1 : t->size[2];
-    load_item(t, r->in[0], item, x);
-    lines(t, 0, columns, x, line, space);
-    lines(t, 1, columns, x, line, space);
-    if (half) complete(t, x);
-    lines(t, 2, columns, x, line, space);
+    for (int64_t g = 0; g < n; g++) load_item(t, r->in[0], first + g, x + 2 * g * t->count);
+    lines(t, 0, n, columns, x, line);
+    lines(t, 1, n, columns, x, line);
+    for (int64_t g = 0; half && g < n; g++) complete(t, x + 2 * g * t->count);
+    lines(t, 2, n, columns, x, line);
     double scale = t->k.inverse ? 1 / (double)t->count : 1;
-    for (int64_t i = 0; i < t->size[0]; i++)
-        for (int64_t j = 0; j < t->size[1]; j++)
-            for (int64_t k = 0; k < t->out[2]; k++)
-                store(r->out[0], item * t->out_count + (i * t->out[1] + j) * t->out[2] + k,
-                      x + 2 * ((i * t->size[1] + j) * t->size[2] + k), scale);
+    for (int64_t g = 0; g < n; g++)
+        for (int64_t i = 0; i < t->size[0]; i++)
+            for (int64_t j = 0; j < t->size[1]; j++)
+                store_row(r->out[0], (first + g) * t->out_count + (i * t->out[1] + j) * t->out[2], t->out[2],
+                          x + 2 * (g * t->count + (i * t->size[1] + j) * t->size[2]), scale);
 }
 
 static tn_code fft_run(tn_run *r, tn_error *err)
@@ -243,8 +306,8 @@ static tn_code fft_run(tn_run *r, tn_error *err)
     }
 #pragma omp parallel for schedule(static) num_threads(t->threads) if (t->threads > 1)
     for (int part = 0; part < t->threads; part++)
-        for (int64_t i = part * t->items / t->threads; i < (part + 1) * t->items / t->threads; i++)
-            one_item(r, t, i, (char *)r->scratch + (size_t)part * t->each);
+        for (int64_t i = part * t->items / t->threads, end = (part + 1) * t->items / t->threads; i < end; i += t->group)
+            some_items(r, t, i, TN_MIN(t->group, end - i), (char *)r->scratch + (size_t)part * t->each);
     return TN_OK;
 }
 

@@ -11,17 +11,12 @@
 
 typedef enum method { NEAREST, BILINEAR, BICUBIC } method;
 
-/* Where a pixel of the large side reads: up to four positions with weights. */
-typedef struct taps {
-    int n;
-    int64_t at[4];
-    float w[4];
-} taps;
-
 typedef struct resize {
     int64_t batch, channels, from[2], to[2]; /* from: the image; to: its resized form */
     int n;                                   /* taps of each pixel */
-    taps *axis[2];
+    tn_taps *axis[2];
+    int threads;       /* of the forward pass */
+    size_t image, row; /* bytes of its copy of the image, of a row that is resized along x */
 } resize;
 
 /* ==== taps ==== */
@@ -31,18 +26,18 @@ static int64_t bounded(int64_t v, int64_t n)
     return v < 0 ? 0 : v >= n ? n - 1 : v;
 }
 
-static taps nearest_taps(int64_t i, int64_t n, float scale, bool align, bool half)
+static tn_taps nearest_taps(int64_t i, int64_t n, float scale, bool align, bool half)
 {
     float at = half ? ((float)i + 0.5f) * scale : (float)i * scale;
     int64_t k = (int64_t)(align ? roundf(at) : floorf(at));
-    return (taps){1, {bounded(k, n)}, {1}};
+    return (tn_taps){{bounded(k, n)}, {1}};
 }
 
-static taps bilinear_taps(int64_t i, int64_t n, float scale, bool half)
+static tn_taps bilinear_taps(int64_t i, int64_t n, float scale, bool half)
 {
     float at = half ? ((float)i + 0.5f) * scale - 0.5f : (float)i * scale, low = floorf(at), part = at - low;
     int64_t a = (int64_t)low, b = (int64_t)ceilf(at);
-    return (taps){2, {a < 0 ? 0 : a, b < n - 1 ? b : n - 1}, {1 - part, part}};
+    return (tn_taps){{a < 0 ? 0 : a, b < n - 1 ? b : n - 1}, {1 - part, part}};
 }
 
 /* The cubic kernel at distance x in [0, 2); TensorFlow tabulates it in steps of 1/1024. */
@@ -54,14 +49,13 @@ static float cubic_weight(int step, bool far, double a)
     return (float)(((a * x - 5 * a) * x + 8 * a) * x - 4 * a);
 }
 
-static taps bicubic_taps(int64_t i, int64_t n, float scale, bool half)
+static tn_taps bicubic_taps(int64_t i, int64_t n, float scale, bool half)
 {
     float at = half ? ((float)i + 0.5f) * scale - 0.5f : (float)i * scale;
     int64_t base = (int64_t)floorf(at);
     int step = (int)lrintf((at - (float)base) * 1024);
     double a = half ? -0.5 : -0.75;
-    taps t = {.n = 4,
-              .w = {cubic_weight(step, true, a), cubic_weight(step, false, a),
+    tn_taps t = {.w = {cubic_weight(step, true, a), cubic_weight(step, false, a),
                     cubic_weight(1024 - step, false, a), cubic_weight(1024 - step, true, a)}};
     float sum = 0;
     for (int k = 0; k < 4; k++) {
@@ -83,8 +77,8 @@ static tn_code make_taps(tn_prepare *p, resize *z, method m, tn_error *err)
     z->n = m == NEAREST ? 1 : m == BILINEAR ? 2 : 4;
     for (int k = 0; k < 2; k++) {
         float scale = tn_resize_scale(z->from[k], z->to[k], align);
-        z->axis[k] = TN_ARRAY(p->arena, z->to[k] + 1, taps);
-        if (!z->axis[k]) return tn_no_memory(err, (size_t)z->to[k] * sizeof(taps));
+        z->axis[k] = TN_ARRAY(p->arena, z->to[k] + 1, tn_taps);
+        if (!z->axis[k]) return tn_no_memory(err, (size_t)z->to[k] * sizeof(tn_taps));
         for (int64_t i = 0; i < z->to[k]; i++)
             z->axis[k][i] = m == NEAREST    ? nearest_taps(i, z->from[k], scale, align, half)
                             : m == BILINEAR ? bilinear_taps(i, z->from[k], scale, half)
@@ -148,10 +142,18 @@ static size_t float_copy(const tn_tensor *t)
     return t->dtype == TN_FLOAT ? 0 : ((size_t)tn_tensor_count(t) * sizeof(float) + 63) / 64 * 64;
 }
 
+/* Threads share the rows; each has as many rows at hand, resized along x, as one of the result is made of. */
 static tn_code forward_prepare(tn_prepare *p, tn_error *err)
 {
-    p->scratch = float_copy(p->in[0]);
-    return resize_plan(p, &p->in[0]->shape, &p->out[0]->shape, err);
+    TN_TRY(resize_plan(p, &p->in[0]->shape, &p->out[0]->shape, err));
+    resize *z = p->params;
+    int64_t rows = z->batch * z->to[0];
+    if (tn_tensor_count(p->out[0]) == 0) return TN_OK;
+    z->image = float_copy(p->in[0]);
+    z->row = ((size_t)(z->to[1] * z->channels) * sizeof(float) + 63) / 64 * 64;
+    z->threads = tn_tensor_count(p->out[0]) > 1 << 16 ? (int)TN_MIN(p->threads, rows) : 1;
+    p->scratch = z->image + (size_t)z->threads * (size_t)z->n * z->row;
+    return TN_OK;
 }
 
 static tn_code as_floats(const tn_run *r, const tn_tensor *t, void *space, const float **out, tn_error *err)
@@ -162,31 +164,39 @@ static tn_code as_floats(const tn_run *r, const tn_tensor *t, void *space, const
     return tn_cast(t->dtype, TN_FLOAT, tn_tensor_count(t), t->data, space, false, r->threads, err);
 }
 
-/* Along x: one row of the image into one row of the result. */
-static float row_value(const resize *z, const float *row, const taps *x, int64_t c)
+/* Rows of the image that have been resized along x: which one each place holds (-1: none). */
+typedef struct held {
+    int64_t of[4];
+    float *row[4];
+} held;
+
+/* The place of row `at`: where it is, or made where none of the rows that are wanted now is. */
+static const float *resized_row(const resize *z, held *h, const float *image, int64_t first, const tn_taps *y, int k)
 {
-    if (z->n == 2) {
-        float a = row[x->at[0] * z->channels + c], b = row[x->at[1] * z->channels + c];
-        return a + (b - a) * x->w[1];
+    const int64_t at = first + y->at[k];
+    int free_place = 0;
+    for (int i = 0; i < z->n; i++) {
+        bool wanted = false;
+        if (h->of[i] == at) return h->row[i];
+        for (int j = 0; j < z->n; j++) wanted = wanted || h->of[i] == first + y->at[j];
+        if (!wanted) free_place = i;
     }
-    float sum = 0;
-    for (int j = 0; j < z->n; j++) sum += row[x->at[j] * z->channels + c] * x->w[j];
-    return sum;
+    h->of[free_place] = at;
+    tn_resize_across(z->n, z->axis[1], z->to[1], z->channels, image + at * z->from[1] * z->channels,
+                     h->row[free_place]);
+    return h->row[free_place];
 }
 
-static void forward_pixel(const resize *z, const float *image, const taps *y, const taps *x, float *out)
+static void forward_rows(const resize *z, const float *image, char *space, int64_t from, int64_t to, float *out)
 {
-    int64_t stride = z->from[1] * z->channels;
-    for (int64_t c = 0; c < z->channels; c++) {
-        if (z->n == 2) {
-            float a = row_value(z, image + y->at[0] * stride, x, c),
-                  b = row_value(z, image + y->at[1] * stride, x, c);
-            out[c] = a + (b - a) * y->w[1];
-            continue;
-        }
-        float sum = 0;
-        for (int j = 0; j < z->n; j++) sum += row_value(z, image + y->at[j] * stride, x, c) * y->w[j];
-        out[c] = sum;
+    const int64_t n = z->to[1] * z->channels;
+    held h = {{-1, -1, -1, -1}, {NULL}};
+    for (int i = 0; i < z->n; i++) h.row[i] = (float *)(void *)(space + (size_t)i * z->row);
+    for (int64_t r = from; r < to; r++) {
+        const tn_taps *y = &z->axis[0][r % z->to[0]];
+        const float *rows[4];
+        for (int k = 0; k < z->n; k++) rows[k] = resized_row(z, &h, image, r / z->to[0] * z->from[0], y, k);
+        tn_resize_down(z->n, rows, y->w, n, out + r * n);
     }
 }
 
@@ -194,12 +204,13 @@ static tn_code forward_run(tn_run *r, tn_error *err)
 {
     const resize *z = r->params;
     const float *image;
-    float *out = TN_FLOATS(r->out[0]);
+    const int64_t rows = z->batch * z->to[0];
+    if (tn_tensor_count(r->out[0]) == 0) return TN_OK;
     TN_TRY(as_floats(r, r->in[0], r->scratch, &image, err));
-    for (int64_t b = 0; b < z->batch; b++, image += z->from[0] * z->from[1] * z->channels)
-        for (int64_t y = 0; y < z->to[0]; y++)
-            for (int64_t x = 0; x < z->to[1]; x++, out += z->channels)
-                forward_pixel(z, image, &z->axis[0][y], &z->axis[1][x], out);
+#pragma omp parallel for schedule(static) num_threads(z->threads) if (z->threads > 1)
+    for (int part = 0; part < z->threads; part++)
+        forward_rows(z, image, (char *)r->scratch + z->image + (size_t)part * (size_t)z->n * z->row,
+                     rows * part / z->threads, rows * (part + 1) / z->threads, TN_FLOATS(r->out[0]));
     return TN_OK;
 }
 
@@ -294,7 +305,7 @@ static tn_code back_prepare(tn_prepare *p, tn_error *err)
     return resize_plan(p, &p->out[0]->shape, &p->in[0]->shape, err);
 }
 
-static void back_pixel(const resize *z, float *image, const taps *y, const taps *x, const float *dy)
+static void back_pixel(const resize *z, float *image, const tn_taps *y, const tn_taps *x, const float *dy)
 {
     for (int i = 0; i < z->n; i++)
         for (int j = 0; j < z->n; j++) {

@@ -100,6 +100,10 @@ static tn_code segment_prepare(tn_prepare *p, tn_error *err)
 static tn_code combine(const segments *s, void *into, const void *row, int threads, tn_error *err)
 {
     const void *in[] = {into, row};
+    if (s->op == TN_PW_ADD && s->dtype == TN_FLOAT) {
+        tn_segment_add(into, row, s->inner);
+        return TN_OK;
+    }
     return tn_pw_flat(s->op, s->dtype, 0, s->inner, in, into, threads, err);
 }
 
@@ -142,7 +146,7 @@ static tn_code unsorted_run(tn_run *r, tn_error *err)
     const segments *s = r->params;
     const char *data = r->in[0]->data;
     for (int64_t i = 0; i < s->count; i++) {
-        int64_t id = tn_tensor_int(r->in[1], i);
+        int64_t id = tn_segment_id(r->in[1], i);
         if (id >= s->n)
             return tn_fail(err, TN_INVALID_ARGUMENT, "segment_ids[%lld] = %lld is out of range [0, %lld)",
                            (long long)i, (long long)id, (long long)s->n);
@@ -154,7 +158,7 @@ static tn_code unsorted_run(tn_run *r, tn_error *err)
         return tn_scatter(&d, r->in[1]->data, data, r->out[0]->data, err);
     }
     for (int64_t i = 0; i < s->count; i++) {
-        int64_t id = tn_tensor_int(r->in[1], i);
+        int64_t id = tn_segment_id(r->in[1], i);
         if (id < 0) continue;
         char *row = (char *)r->out[0]->data + (size_t)id * s->row;
         TN_TRY(combine(s, row, data + (size_t)i * s->row, r->threads, err));
@@ -165,10 +169,10 @@ static tn_code unsorted_run(tn_run *r, tn_error *err)
 static tn_code check_sorted(const segments *s, const tn_tensor *ids, int64_t n, tn_error *err)
 {
     for (int64_t i = 1; i < s->count; i++)
-        if (tn_tensor_int(ids, i) < tn_tensor_int(ids, i - 1))
+        if (tn_segment_id(ids, i) < tn_segment_id(ids, i - 1))
             return tn_fail(err, TN_INVALID_ARGUMENT, "segment ids are not increasing");
     for (int64_t i = 0; i < s->count; i++) {
-        int64_t id = tn_tensor_int(ids, i);
+        int64_t id = tn_segment_id(ids, i);
         if (id < 0 || id >= n)
             return tn_fail(err, TN_INVALID_ARGUMENT,
                            "Segment id %lld out of range [0, %lld), possibly because "
@@ -200,9 +204,9 @@ static tn_code sorted_rows(tn_run *r, tn_error *err)
     int64_t start = 0;
     fill_empty(s, r->out[0], r->threads);
     for (int64_t i = 0; i < s->count; i++) {
-        int64_t id = tn_tensor_int(r->in[1], i);
-        bool first = i == 0 || id != tn_tensor_int(r->in[1], i - 1);
-        bool last = i + 1 == s->count || id != tn_tensor_int(r->in[1], i + 1);
+        int64_t id = tn_segment_id(r->in[1], i);
+        bool first = i == 0 || id != tn_segment_id(r->in[1], i - 1);
+        bool last = i + 1 == s->count || id != tn_segment_id(r->in[1], i + 1);
         char *row = (char *)r->out[0]->data + (size_t)id * s->row;
         if (first) {
             start = i;
@@ -218,7 +222,7 @@ static tn_code sorted_rows(tn_run *r, tn_error *err)
 static tn_code sorted_run(tn_run *r, tn_error *err)
 {
     const segments *s = r->params;
-    int64_t last = s->count ? tn_tensor_int(r->in[1], s->count - 1) : -1,
+    int64_t last = s->count ? tn_segment_id(r->in[1], s->count - 1) : -1,
             n = last < INT64_MAX ? last + 1 : -1;
     tn_shape shape;
     if (r->n_in == 3) TN_TRY(tn_int_of(r->in[2], "num_segments", &n, err));

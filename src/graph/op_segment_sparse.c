@@ -7,6 +7,7 @@
 
 #include "op_move.h"
 #include "op_math.h"
+#include "segment.h"
 
 typedef enum norm { NORM_NONE, NORM_MEAN, NORM_ROOT } norm;
 
@@ -84,31 +85,45 @@ static tn_code picked_prepare(tn_prepare *p, tn_error *err)
     return TN_OK;
 }
 
-/* into += row * scale */
-static tn_code add_row(const picked *s, void *into, const void *row, double scale, tn_error *err)
+/* into += row * scale, of other types than float */
+static tn_code add_any_row(const picked *s, void *into, const void *row, double scale, tn_error *err)
 {
-    tn_shape shape = tn_shape_vector(s->inner);
-    tn_tensor to = tn_tensor_view(s->dtype, &shape, into),
-              from = tn_tensor_view(s->dtype, &shape, (void *)row);
     if (scale == 1) {
         const void *in[] = {into, row};
         return tn_pw_flat(TN_PW_ADD, s->dtype, 0, s->inner, in, into, 1, err);
     }
-    for (int64_t i = 0; i < s->inner; i++) {
-        if (s->dtype == TN_FLOAT)
-            TN_FLOATS(&to)[i] += TN_FLOATS(&from)[i] * (float)scale;
-        else
-            tn_tensor_set_number(&to, i, tn_tensor_number(&to, i) + tn_tensor_number(&from, i) * scale);
+    tn_shape shape = tn_shape_vector(s->inner);
+    tn_tensor to = tn_tensor_view(s->dtype, &shape, into),
+              from = tn_tensor_view(s->dtype, &shape, (void *)row);
+    for (int64_t i = 0; i < s->inner; i++)
+        tn_tensor_set_number(&to, i, tn_tensor_number(&to, i) + tn_tensor_number(&from, i) * scale);
+    return TN_OK;
+}
+
+static tn_code add_row(const picked *s, void *into, const void *row, double scale, tn_error *err)
+{
+    if (s->dtype != TN_FLOAT) return add_any_row(s, into, row, scale, err);
+    if (scale == 1) {
+        tn_segment_add(into, row, s->inner);
+        return TN_OK;
     }
+    float *to = into;
+    const float *from = row, by = (float)scale;
+    for (int64_t i = 0; i < s->inner; i++) to[i] += from[i] * by;
     return TN_OK;
 }
 
 static void scale_row(const picked *s, void *row, double scale)
 {
+    if (scale == 1) return;
+    if (s->dtype == TN_FLOAT) {
+        const float by = (float)scale;
+        for (int64_t i = 0; i < s->inner; i++) ((float *)row)[i] *= by;
+        return;
+    }
     tn_shape shape = tn_shape_vector(s->inner);
     tn_tensor t = tn_tensor_view(s->dtype, &shape, row);
-    for (int64_t i = 0; scale != 1 && i < s->inner; i++)
-        tn_tensor_set_number(&t, i, tn_tensor_number(&t, i) * scale);
+    for (int64_t i = 0; i < s->inner; i++) tn_tensor_set_number(&t, i, tn_tensor_number(&t, i) * scale);
 }
 
 /* ==== forward ==== */
@@ -116,10 +131,10 @@ static void scale_row(const picked *s, void *row, double scale)
 static tn_code check_ids(const tn_run *r, const picked *s, int64_t n, bool given, tn_error *err)
 {
     for (int64_t i = 1; i < s->count; i++)
-        if (tn_tensor_int(r->in[2], i) < tn_tensor_int(r->in[2], i - 1))
+        if (tn_segment_id(r->in[2], i) < tn_segment_id(r->in[2], i - 1))
             return tn_fail(err, TN_INVALID_ARGUMENT, "segment ids are not increasing");
     for (int64_t i = 0; i < s->count; i++) {
-        int64_t id = tn_tensor_int(r->in[2], i), index = tn_tensor_int(r->in[1], i);
+        int64_t id = tn_segment_id(r->in[2], i), index = tn_segment_id(r->in[1], i);
         if (given && id >= n) return tn_fail(err, TN_INVALID_ARGUMENT, "segment ids must be < num_segments");
         if (id < 0 || id >= n)
             return tn_fail(err, TN_INVALID_ARGUMENT,
@@ -136,7 +151,7 @@ static tn_code check_ids(const tn_run *r, const picked *s, int64_t n, bool given
 static tn_code forward_run(tn_run *r, tn_error *err)
 {
     const picked *s = r->params;
-    int64_t last = s->count ? tn_tensor_int(r->in[2], s->count - 1) : -1, start = 0;
+    int64_t last = s->count ? tn_segment_id(r->in[2], s->count - 1) : -1, start = 0;
     int64_t n = last < INT64_MAX ? last + 1 : -1;
     tn_shape shape = r->in[0]->shape;
     if (r->n_in == 4) TN_TRY(tn_int_of(r->in[3], "num_segments", &n, err));
@@ -146,12 +161,12 @@ static tn_code forward_run(tn_run *r, tn_error *err)
     TN_TRY(tn_run_output(r, 0, &shape, err));
     memset(r->out[0]->data, 0, tn_tensor_bytes(r->out[0]));
     for (int64_t i = 0; i < s->count; i++) {
-        int64_t id = tn_tensor_int(r->in[2], i);
+        int64_t id = tn_segment_id(r->in[2], i);
         char *row = (char *)r->out[0]->data + (size_t)id * s->row;
-        const char *from = (const char *)r->in[0]->data + (size_t)tn_tensor_int(r->in[1], i) * s->row;
-        if (i == 0 || id != tn_tensor_int(r->in[2], i - 1)) start = i;
+        const char *from = (const char *)r->in[0]->data + (size_t)tn_segment_id(r->in[1], i) * s->row;
+        if (i == 0 || id != tn_segment_id(r->in[2], i - 1)) start = i;
         TN_TRY(add_row(s, row, from, 1, err));
-        if (i + 1 == s->count || id != tn_tensor_int(r->in[2], i + 1))
+        if (i + 1 == s->count || id != tn_segment_id(r->in[2], i + 1))
             scale_row(s, row, scale_of(s->norm, i - start + 1));
     }
     return TN_OK;
@@ -163,7 +178,7 @@ static tn_code count_segments(const tn_run *r, const picked *s, int64_t dim0, in
 {
     memset(size, 0, (size_t)s->rows * sizeof *size);
     for (int64_t i = 0; i < s->count; i++) {
-        int64_t id = tn_tensor_int(r->in[2], i), index = tn_tensor_int(r->in[1], i);
+        int64_t id = tn_segment_id(r->in[2], i), index = tn_segment_id(r->in[1], i);
         if (id < 0 || id >= s->rows) return tn_fail(err, TN_INVALID_ARGUMENT, "Invalid number of segments");
         if (index < 0 || index >= dim0)
             return tn_fail(err, TN_INVALID_ARGUMENT, "Index %lld out of range [0, %lld).", (long long)index,
@@ -180,7 +195,7 @@ static tn_code backward_run(tn_run *r, tn_error *err)
     TN_TRY(count_segments(r, s, r->out[0]->shape.dim[0], size, err));
     memset(r->out[0]->data, 0, tn_tensor_bytes(r->out[0]));
     for (int64_t i = 0; i < s->count; i++) {
-        int64_t id = tn_tensor_int(r->in[2], i), index = tn_tensor_int(r->in[1], i);
+        int64_t id = tn_segment_id(r->in[2], i), index = tn_segment_id(r->in[1], i);
         char *into = (char *)r->out[0]->data + (size_t)index * s->row;
         const char *row = (const char *)r->in[0]->data + (size_t)id * s->row;
         TN_TRY(add_row(s, into, row, scale_of(s->norm, size[id]), err));
@@ -200,7 +215,7 @@ static int by_value(const void *a, const void *b)
 static int64_t sort_indices(const tn_run *r, const picked *s, int64_t *sorted)
 {
     int64_t n = 0;
-    for (int64_t i = 0; i < s->count; i++) sorted[i] = tn_tensor_int(r->in[1], i);
+    for (int64_t i = 0; i < s->count; i++) sorted[i] = tn_segment_id(r->in[1], i);
     qsort(sorted, (size_t)s->count, sizeof *sorted, by_value);
     for (int64_t i = 0; i < s->count; i++)
         if (!n || sorted[i] != sorted[n - 1]) sorted[n++] = sorted[i];
@@ -224,7 +239,7 @@ static tn_code backward_rows_run(tn_run *r, tn_error *err)
         else ((int32_t *)r->out[1]->data)[i] = (int32_t)sorted[i];
     }
     for (int64_t i = 0; i < s->count; i++) {
-        int64_t id = tn_tensor_int(r->in[2], i), index = tn_tensor_int(r->in[1], i);
+        int64_t id = tn_segment_id(r->in[2], i), index = tn_segment_id(r->in[1], i);
         const int64_t *at = bsearch(&index, sorted, (size_t)rows.dim[0], sizeof *sorted, by_value);
         char *into = (char *)r->out[0]->data + (size_t)(at - sorted) * s->row;
         const char *row = (const char *)r->in[0]->data + (size_t)id * s->row;

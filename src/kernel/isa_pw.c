@@ -91,7 +91,7 @@ UNARY(ELU, x < 0 ? m_expm1(x) : x)
 UNARY(SELU, x < 0 ? ALPHA * m_expm1(x) : SCALE * x)
 UNARY(LEAKY_RELU, x > 0 ? x : x * attr)
 UNARY(ERF, m_erf(x))
-SCALAR(ERFC, erfcf(x))
+UNARY(ERFC, m_erfc(x))
 SCALAR(LGAMMA, (float)tn_lgamma((double)x))
 SCALAR(DIGAMMA, (float)tn_digamma((double)x))
 SCALAR(NDTRI, (float)tn_ndtri((double)x))
@@ -113,7 +113,26 @@ BINARY(MUL_NO_NAN, y == 0 ? 0.0f : x * y)
 BINARY(FLOOR_DIV, floorf(x / y))
 SCALAR2(TRUNC_MOD, fmodf(x, y))
 BINARY(TRUNC_DIV, truncf(x / y))
-SCALAR2(POW, powf(x, y))
+
+/* One exponent for all is the rule, and a simple one. Each element is computed alike whatever stands beside it. */
+#define POWERS(exponent) \
+    if (y == (exponent)) _Pragma("omp simd") for (int64_t i = 0; i < n; i++) out[i] = m_pow_simple(a[i], exponent)
+static void f_POW(int64_t n, const float *a, const float *b, const float *c, float attr, float *out)
+{
+    const float y = n > 0 ? b[0] : 0;
+    bool alike = m_pow_is_simple(y);
+    (void)c, (void)attr;
+    for (int64_t i = 1; alike && i < n; i++) alike = b[i] == y;
+    for (int64_t i = 0; !alike && i < n; i++)
+        out[i] = m_pow_is_simple(b[i]) ? m_pow_simple(a[i], b[i]) : powf(a[i], b[i]);
+    if (!alike) return;
+    POWERS(2.0f);
+    POWERS(3.0f);
+    POWERS(0.5f);
+    POWERS(1.0f);
+    POWERS(-1.0f);
+    POWERS(4.0f);
+}
 BINARY(MAXIMUM, x != x ? x : x < y || y != y ? y : x)
 BINARY(MINIMUM, x != x ? x : y < x || y != y ? y : x)
 BINARY(SQUARED_DIFFERENCE, (x - y) * (x - y))

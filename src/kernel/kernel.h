@@ -442,8 +442,23 @@ tn_code tn_scatter_nd(const tn_scatter_desc *d, const tn_shape *dst_shape, int d
 typedef struct tn_fft tn_fft;
 tn_code tn_fft_new(int64_t n, tn_fft **out, tn_error *err);
 void tn_fft_free(tn_fft *f);
-size_t tn_fft_scratch(const tn_fft *f);
+size_t tn_fft_scratch(const tn_fft *f); /* of a line */
 void tn_fft_run(const tn_fft *f, bool inverse, double *x, void *scratch);
+/* As many lines at once: x[n][2][TN_FFT_LANES], and as many times the scratch; both aligned as tn_malloc's memory is. */
+#define TN_FFT_LANES 8
+void tn_fft_run_lanes(const tn_fft *f, bool inverse, double *x, void *scratch);
+
+/* ==== resizing of images (resize.c) ==== of `taps` pixels each, 2 or 4; a plain loop, for a part of the work */
+
+typedef struct tn_taps { /* what a pixel reads along one dimension */
+    int64_t at[4];
+    float w[4];
+} tn_taps;
+/* A row of pixels of `channels` floats into one of n pixels. Of two, w[1] alone says how far it is to the second. */
+void tn_resize_across(int taps, const tn_taps *x, int64_t n, int64_t channels, const float *restrict row,
+                      float *restrict out);
+/* Rows of n floats into one. */
+void tn_resize_down(int taps, const float *const *rows, const float *w, int64_t n, float *restrict out);
 
 /* ==== batch normalisation (batch_norm.c) ==== FusedBatchNorm, [rows, channels] */
 

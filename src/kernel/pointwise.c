@@ -221,9 +221,31 @@ tn_code tn_pw_run(const tn_pw_plan *p, const void *const *in, void *out, tn_erro
     return fault ? fault_error(fault, err) : TN_OK;
 }
 
+/* Where a loop takes values as they are in memory and its result goes there: all of them by one thread. */
+static bool run_at_once(tn_pw_op op, tn_dtype dtype, double attr, int64_t count, const void *const *in, void *out,
+                        unsigned *fault)
+{
+    const bool by_floats = by_float(op, dtype) && op != TN_PW_COMPLEX;
+    const void *p[3] = {NULL, NULL, NULL};
+    for (int i = 0; i < tn_pw_arity(op); i++) p[i] = in[i];
+    if (by_floats) {
+        const tn_pw_fn f = TN_ISA_PICK(tn_isa_pw, tn_isa_level_now())->f[op];
+        if (!f || dtype != TN_FLOAT || tn_pw_result(op, dtype) == TN_BOOL) return false;
+        f(count, p[0], p[1], p[2], (float)attr, out);
+        return true;
+    }
+    const tn_pw_any any = tn_pw_any_of(op, dtype);
+    if (any) *fault = any(count, p[0], p[1], p[2], attr, out);
+    return any != NULL;
+}
+
 tn_code tn_pw_flat(tn_pw_op op, tn_dtype dtype, double attr, int64_t count, const void *const *in, void *out,
                    int threads, tn_error *err)
 {
+    unsigned fault = 0;
+    if (op < TN_PW_COUNT && tn_team(threads, (double)count * cost(op)) == 1 &&
+        run_at_once(op, dtype, attr, count, in, out, &fault))
+        return fault ? fault_error(fault, err) : TN_OK;
     const tn_shape s = {.rank = 1, .dim = {count}};
     const tn_shape *const shapes[3] = {&s, &s, &s};
     tn_pw_plan p;

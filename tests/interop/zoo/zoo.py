@@ -295,7 +295,7 @@ def reason(e):
         return ("lacks", " ".join(missing)) if missing else ("error", str(e))
     if isinstance(e, subprocess.TimeoutExpired):
         return "error", "no answer in time"
-    return "broken", "%s: %s" % (type(e).__name__, str(e).strip()[-300:])
+    return "broken", "%s: %s" % (type(e).__name__, (getattr(e, "message", None) or str(e)).strip()[:300])
 
 
 def load_all():
