@@ -208,6 +208,7 @@ static double mel(double hertz)
 typedef struct mfcc {
     int64_t bins, bands, coefficients;
     double low, high; /* hertz */
+    double *cosines;  /* of 2 pi k / (4 bands) */
     /* by the sample rate, in scratch: */
     double *centre, *weight; /* of a band, in mel; how much of a bin belongs to its lower band */
     double *energy;          /* of the bands of one frame */
@@ -241,6 +242,9 @@ static tn_code mfcc_prepare(tn_prepare *p, tn_error *err)
                        "Mfcc initialization failed for channel count %lld and "
                        "filterbank_channel_count %lld",
                        (long long)m->bins, (long long)m->bands);
+    m->cosines = TN_ARRAY(p->arena, 4 * m->bands, double);
+    if (!m->cosines) return tn_no_memory(err, 4 * (size_t)m->bands * sizeof(double));
+    for (int64_t k = 0; k < 4 * m->bands; k++) m->cosines[k] = cos(M_PI * (double)k / (double)(2 * m->bands));
     p->scratch = (size_t)(2 * m->bands + 1 + m->bins) * sizeof(double) + (size_t)m->bins * sizeof(int);
     return TN_OK;
 }
@@ -277,8 +281,9 @@ static void one_mfcc(const mfcc *m, const float *in, float *out)
     for (int64_t i = 0; i < m->bands; i++) m->energy[i] = log(fmax(m->energy[i], 1e-12));
     for (int64_t k = 0; k < m->coefficients; k++) {
         double sum = 0;
-        for (int64_t i = 0; i < m->bands; i++)
-            sum += m->energy[i] * cos((double)k * M_PI / (double)m->bands * ((double)i + 0.5));
+        const int64_t all = 4 * m->bands, step = 2 * k % all;
+        for (int64_t i = 0, at = k % all; i < m->bands; i++, at = at + step < all ? at + step : at + step - all)
+            sum += m->energy[i] * m->cosines[at];
         out[k] = (float)(sum * sqrt(2.0 / (double)m->bands));
     }
 }

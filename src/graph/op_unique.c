@@ -36,24 +36,50 @@ static tn_code where_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
+static tn_code where_prepare(tn_prepare *p, tn_error *err)
+{
+    (void)err;
+    p->scratch = (size_t)tn_shape_count(&p->in[0]->shape);
+    return TN_OK;
+}
+
+/* Which elements are set; how many. */
+static int64_t find_set(const tn_tensor *t, int64_t n, uint8_t *set)
+{
+    int64_t found = 0;
+    if (t->dtype == TN_BOOL)
+        for (int64_t i = 0; i < n; i++) set[i] = ((const uint8_t *)t->data)[i] != 0;
+    else if (t->dtype == TN_FLOAT)
+        for (int64_t i = 0; i < n; i++) set[i] = TN_FLOATS(t)[i] != 0;
+    else
+        for (int64_t i = 0; i < n; i++) set[i] = is_set(t, i);
+    for (int64_t i = 0; i < n; i++) found += set[i];
+    return found;
+}
+
+/* Places of what is set, row after row of the last dimension. */
+static void write_places(const tn_shape *in, int64_t n, const uint8_t *set, int64_t *out)
+{
+    const int last = in->rank - 1;
+    const int64_t width = in->dim[last];
+    int64_t at[TN_MAX_RANK] = {0};
+    for (int64_t row = 0; row < n; row += width) {
+        for (int64_t i = 0; i < width; i++) {
+            if (!set[row + i]) continue;
+            for (int k = 0; k < last; k++) *out++ = at[k];
+            *out++ = i;
+        }
+        for (int k = last - 1; k >= 0 && ++at[k] == in->dim[k]; k--) at[k] = 0;
+    }
+}
+
 static tn_code where_run(tn_run *r, tn_error *err)
 {
     const tn_tensor *in = r->in[0];
-    int64_t n = tn_tensor_count(in), found = 0;
-    int rank = in->shape.rank;
-    for (int64_t i = 0; i < n; i++) found += is_set(in, i);
-    tn_shape s = {.rank = 2, .dim = {found, rank}};
+    int64_t n = tn_tensor_count(in), found = find_set(in, n, r->scratch);
+    tn_shape s = {.rank = 2, .dim = {found, in->shape.rank}};
     TN_TRY(tn_run_output(r, 0, &s, err));
-    int64_t *out = TN_INT64S(r->out[0]);
-    for (int64_t i = 0; i < n; i++) {
-        if (!is_set(in, i)) continue;
-        int64_t rest = i;
-        for (int k = rank - 1; k >= 0; k--) {
-            out[k] = rest % in->shape.dim[k];
-            rest /= in->shape.dim[k];
-        }
-        out += rank;
-    }
+    if (found > 0 && in->shape.rank > 0) write_places(&in->shape, n, r->scratch, TN_INT64S(r->out[0]));
     return TN_OK;
 }
 
@@ -62,6 +88,7 @@ const tn_op tn_op_Where = {
     .sig = "input:T -> index:int64; T:type{float,double,int32,uint8,int16,int8,complex64,int64,qint8,"
            "quint8,qint32,bfloat16,qint16,quint16,uint16,complex128,half,uint32,uint64,bool}=bool",
     .infer = where_infer,
+    .prepare = where_prepare,
     .run = where_run,
     .flags = TN_NO_GRADIENT,
     .dynamic = TN_BIT(0),
@@ -72,7 +99,19 @@ const tn_op tn_op_Where = {
 typedef struct slices {
     const tn_tensor *t;
     int64_t outer, n, inner;
+    bool ints, wide; /* each slice is one integer, of four or (wide) eight bytes */
 } slices;
+
+static slices slices_of(const tn_tensor *t, int64_t outer, int64_t n, int64_t inner)
+{
+    const bool one = outer == 1 && inner == 1, wide = t->dtype == TN_INT64 || t->dtype == TN_UINT64;
+    return (slices){t, outer, n, inner, one && (wide || t->dtype == TN_INT32 || t->dtype == TN_UINT32), wide};
+}
+
+static uint64_t int_of(const slices *s, int64_t i)
+{
+    return s->wide ? ((const uint64_t *)s->t->data)[i] : ((const uint32_t *)s->t->data)[i];
+}
 
 static tn_view string_view(const tn_tensor *t, int64_t i)
 {
@@ -140,6 +179,11 @@ static tn_code table_new(int64_t n, slice_table *t, tn_error *err)
 /* The slot of a slice equal to slice i of q among those of s put in; or the free one for it. */
 static int64_t *table_find(slice_table *t, const slices *s, const slices *q, int64_t i)
 {
+    const uint64_t v = s->ints && q->ints ? int_of(q, i) : 0;
+    for (uint64_t h = v * 0xff51afd7ed558ccdu >> 32; s->ints && q->ints; h++) {
+        int64_t *slot = &t->slot[h & t->mask];
+        if (!*slot || int_of(s, *slot - 1) == v) return slot;
+    }
     for (uint64_t h = slice_hash(q, i);; h++) {
         int64_t *slot = &t->slot[h & t->mask];
         if (!*slot || slice_equal(s, *slot - 1, q, i)) return slot;
@@ -152,6 +196,11 @@ static void put_index(tn_tensor *t, int64_t i, int64_t v)
         TN_INT64S(t)[i] = v;
     else
         TN_INT32S(t)[i] = (int32_t)v;
+}
+
+static int64_t get_index(const tn_tensor *t, int64_t i)
+{
+    return t->dtype == TN_INT64 ? TN_INT64S(t)[i] : TN_INT32S(t)[i];
 }
 
 /* ==== Unique* ==== y, idx, count */
@@ -188,8 +237,8 @@ static tn_code unique_slices(const tn_run *r, slices *s, int *axis, tn_error *er
         TN_TRY(tn_axis_check(tn_tensor_int(r->in[1], 0), in->rank, axis, err));
     else if (in->rank != 1)
         return tn_fail(err, TN_INVALID_ARGUMENT, "unique expects a 1D vector.");
-    *s = (slices){r->in[0], tn_shape_product(in, 0, *axis), in->dim[*axis],
-                  tn_shape_product(in, *axis + 1, in->rank)};
+    *s = slices_of(r->in[0], tn_shape_product(in, 0, *axis), in->dim[*axis],
+                   tn_shape_product(in, *axis + 1, in->rank));
     return TN_OK;
 }
 
@@ -206,7 +255,7 @@ static tn_code unique_find(const slices *s, tn_tensor *idx, int64_t *first, int6
             put_index(idx, i, *found);
             first[(*found)++] = i;
         } else {
-            put_index(idx, i, tn_tensor_int(idx, *slot - 1));
+            put_index(idx, i, get_index(idx, *slot - 1));
         }
     }
     tn_free(table.slot);
@@ -228,8 +277,8 @@ static tn_code unique_write(tn_run *r, const slices *s, int axis, const int64_t 
     TN_TRY(tn_run_output(r, 2, &counts, err));
     for (int64_t k = 0; k < found; k++) put_index(r->out[2], k, 0);
     for (int64_t i = 0; i < s->n; i++) {
-        int64_t k = tn_tensor_int(r->out[1], i);
-        put_index(r->out[2], k, tn_tensor_int(r->out[2], k) + 1);
+        int64_t k = get_index(r->out[1], i);
+        put_index(r->out[2], k, get_index(r->out[2], k) + 1);
     }
     return TN_OK;
 }
@@ -299,7 +348,8 @@ static tn_code list_diff_write(tn_run *r, slice_table *table, const slices *x, c
 
 static tn_code list_diff_run(tn_run *r, tn_error *err)
 {
-    slices x = {r->in[0], 1, tn_tensor_count(r->in[0]), 1}, y = {r->in[1], 1, tn_tensor_count(r->in[1]), 1};
+    slices x = slices_of(r->in[0], 1, tn_tensor_count(r->in[0]), 1),
+           y = slices_of(r->in[1], 1, tn_tensor_count(r->in[1]), 1);
     slice_table table;
     TN_TRY(table_new(y.n, &table, err));
     for (int64_t i = 0; i < y.n; i++) *table_find(&table, &y, &y, i) = i + 1;
