@@ -505,6 +505,8 @@ tn_code tn_pattern_compile(tn_arena *a, tn_view text, tn_pattern *out, tn_error 
         inst[i].y += jumps ? i : 0;
     }
     tn_arena_free(p.arena);
-    if (code == TN_OK) *out = (tn_pattern){inst, all.n, p.groups};
-    return code;
+    if (code != TN_OK) return code;
+    *out = (tn_pattern){inst, all.n, p.groups, {0}};
+    tn_pattern_find_begins(out);
+    return TN_OK;
 }

@@ -34,9 +34,12 @@ typedef struct tn_pattern_inst {
     uint8_t low, high; /* BYTES; LEAD: of the next byte, which is only looked at, else x */
 } tn_pattern_inst;
 
+typedef enum { TN_BEGINS_NOTHING, TN_MAY_BEGIN, TN_IS_A_MATCH } tn_pattern_begin;
+
 typedef struct tn_pattern {
     tn_pattern_inst *inst;
     int n, groups;
+    uint8_t begin[256]; /* a tn_pattern_begin: what a match that begins with the byte is */
 } tn_pattern;
 
 /* In the arena. INVALID_ARGUMENT "Invalid pattern: a(b, error: missing ): a(b". */

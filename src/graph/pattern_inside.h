@@ -52,4 +52,7 @@ bool tn_set_add_unicode(parser *p, set *s, size_t from);
 /* What reads one character of the set. */
 bool tn_set_piece(parser *p, set *s, bool negated, piece *out);
 
+/* The table of a compiled pattern's first bytes (pattern_first.c). */
+void tn_pattern_find_begins(tn_pattern *p);
+
 #endif

@@ -156,10 +156,18 @@ static bool step(tn_pattern_run *r, tn_view t, size_t i, bool full, int64_t *fou
 
 static bool search(tn_pattern_run *r, tn_view t, size_t from, bool full, int64_t *found)
 {
+    const uint8_t *begin = r->p->begin;
     bool matched = false;
     r->now.n = 0;
     fresh_generation(r);
     for (size_t i = from; i <= t.n; i++) {
+        if (!matched && !full && r->now.n == 0) { /* no thread lives: on to where one can begin */
+            while (i < t.n && begin[(uint8_t)t.p[i]] == TN_BEGINS_NOTHING) i++;
+            if (i < t.n && begin[(uint8_t)t.p[i]] == TN_IS_A_MATCH) {
+                for (int k = 0; k < SLOTS; k++) found[k] = k < 2 ? (int64_t)i + k : -1;
+                return true;
+            }
+        }
         if (!matched && (!full || i == from)) start(r, t, i);
         if (r->now.n == 0 && (matched || full)) break;
         if (step(r, t, i, full, found)) matched = true;
