@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * pattern_first.c - with which bytes a match of a pattern can begin, and which bytes are a whole match by themselves: so
- * that a search passes over the rest of a text without a thread, and replaces single characters without one.
+ * pattern_first.c - with which bytes a match of a pattern can begin, and which bytes are a whole match by themselves:
+ * so that a search passes over the rest of a text without a thread, and replaces single characters without one.
  */
 #include "pattern_inside.h"
 

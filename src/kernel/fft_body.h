@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fft_body.h - the loops of a transform over values V: doubles, or vectors of them with a line in each lane. Included by
- * isa_fft.c for both, with V and NAME(x) defined.
+ * fft_body.h - the loops of a transform over values V: doubles, or vectors of them with a line in each lane. Included
+ * by isa_fft.c for both, with V and NAME(x) defined.
  *
  * A transform of mixed radix goes from array to array, factor by factor (Stockham's order), so that no
  * reversal of digits is needed. The inverse is the forward transform of swapped parts; nothing is divided.

@@ -170,23 +170,26 @@ TN_INLINE float m_erf(float x)
     return a < 1.0f ? x * p : x != x ? x : m_sign_of(far, x);
 }
 
-/* Where the C library takes ten times as long: exp(b * b) * erfc(b) by a polynomial in 1 / (b + 2). What is lost
- * when b * b is rounded comes back as a factor. */
+/* exp(b * b) * (b + 2) * erfc(b) is a polynomial in (b - 2) / (b + 2). What is lost when b * b is rounded comes
+ * back as a factor. */
 TN_INLINE float m_erfc(float x)
 {
-    const float a = fabsf(x), b = a > 10.2f ? 10.2f : a, t = 1.0f / (b + 2.0f);
-    float q = 2.027755165e+01f * t - 2.305931091e+01f;
-    q = q * t + 1.221558452e+00f;
-    q = q * t + 3.498511314e+00f;
-    q = q * t + 2.503388405e+00f;
-    q = q * t + 2.026761770e+00f;
-    q = q * t + 1.123752236e+00f;
-    q = q * t + 5.644065142e-01f;
-    q = q * t - 4.212605745e-06f;
+    const float a = fabsf(x), b = a > 10.2f ? 10.2f : a, t = 1.0f / (b + 2.0f), u = (b - 2.0f) * t;
+    float q = 1.216892124e-04f;
+    q = q * u + 6.021342779e-05f;
+    q = q * u - 6.544563221e-04f;
+    q = q * u - 8.459697710e-04f;
+    q = q * u + 3.089189297e-03f;
+    q = q * u + 6.480535027e-03f;
+    q = q * u - 2.151056565e-02f;
+    q = q * u - 3.644232079e-02f;
+    q = q * u + 2.794720829e-01f;
+    q = q * u - 6.871606708e-01f;
+    q = q * u + 1.021582723e+00f;
     const float high = m_bits(m_word(b) & 0xfffff000u), low = b - high, z = b * b;
     const float lost = (high * high - z) + (high + high) * low + low * low;
-    const float e = q * m_exp(-z) * (1.0f - lost), far = x < 0 ? 2.0f - e : e;
-    return a < 1.0f ? 1.0f - m_erf(x) : x != x ? x : far;
+    const float e = q * t * m_exp(-z) * (1.0f - lost), far = x < 0 ? 2.0f - e : e;
+    return a < 0.5f ? 1.0f - m_erf(x) : x != x ? x : far;
 }
 
 /* The commonest exponents; others go through the C library. */

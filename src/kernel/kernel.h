@@ -444,7 +444,7 @@ tn_code tn_fft_new(int64_t n, tn_fft **out, tn_error *err);
 void tn_fft_free(tn_fft *f);
 size_t tn_fft_scratch(const tn_fft *f); /* of a line */
 void tn_fft_run(const tn_fft *f, bool inverse, double *x, void *scratch);
-/* As many lines at once: x[n][2][TN_FFT_LANES], and as many times the scratch; both aligned as tn_malloc's memory is. */
+/* As many lines at once: x[n][2][TN_FFT_LANES], and as many times the scratch; aligned as tn_malloc's memory is. */
 #define TN_FFT_LANES 8
 void tn_fft_run_lanes(const tn_fft *f, bool inverse, double *x, void *scratch);
 

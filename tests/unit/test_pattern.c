@@ -97,6 +97,12 @@ static void test_find(void **state)
         {"(a*)(a+)", "aaa", {0, 3, 0, 2, 2, 3}},
         {"(a*?)(a+)", "aaa", {0, 3, 0, 0, 0, 3}},
         {"(?:(a)|b)*", "ab", {0, 2, 0, 1, -1, -1}},
+        {"[^a-c ]", "a b\xc3\xa9" "d", {3, 5, -1, -1, -1, -1}},
+        {"[,.]", "ab.,", {2, 3, -1, -1, -1, -1}},
+        {"([,.])", "ab.,", {2, 3, 2, 3, -1, -1}},
+        {"x|yz|y", "abyz", {2, 4, -1, -1, -1, -1}},
+        {"\\bc", "bc c", {3, 4, -1, -1, -1, -1}},
+        {"$", "abc", {3, 3, -1, -1, -1, -1}},
     };
     for (size_t i = 0; i < TN_COUNT(rows); i++) {
         tn_arena *a = tn_arena_new(0);
@@ -110,6 +116,31 @@ static void test_find(void **state)
         for (int k = 0; k < 6; k++)
             if (at[k] != rows[i].at[k]) fail_msg("'%s' in '%s': %d is %lld", rows[i].pattern, rows[i].text, k, (long long)at[k]);
         tn_pattern_run_free(r);
+        tn_arena_free(a);
+    }
+}
+
+/* What a match that begins with a byte is; a pattern of many instructions is searched for plainly. */
+static void test_begins(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern;
+        char byte;
+        tn_pattern_begin begins;
+    } rows[] = {
+        {"[,.]", ',', TN_IS_A_MATCH}, {"[,.]", 'a', TN_BEGINS_NOTHING}, {"([,.])", ',', TN_MAY_BEGIN},
+        {"a+", 'a', TN_MAY_BEGIN},    {"a|ab", 'a', TN_MAY_BEGIN},      {"a|bc", 'a', TN_IS_A_MATCH},
+        {"a|bc", 'b', TN_MAY_BEGIN},  {"a*", 'b', TN_MAY_BEGIN},        {"a$", 'a', TN_MAY_BEGIN},
+        {"^a", 'b', TN_MAY_BEGIN},    {"[^a]", 'b', TN_IS_A_MATCH},     {"[^a]", (char)0xc3, TN_MAY_BEGIN},
+        {"(?i)a", 'A', TN_IS_A_MATCH}, {"a{200}", 'b', TN_MAY_BEGIN},   {"", 'b', TN_MAY_BEGIN},
+    };
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        tn_arena *a = tn_arena_new(0);
+        tn_pattern p;
+        tn_error err;
+        assert_ok(compile(a, rows[i].pattern, &p, &err), &err);
+        if (p.begin[(uint8_t)rows[i].byte] != rows[i].begins) fail_msg("'%s' and '%c'", rows[i].pattern, rows[i].byte);
         tn_arena_free(a);
     }
 }
@@ -199,7 +230,7 @@ static void test_operators(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_full),    cmocka_unit_test(test_find),      cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_full),    cmocka_unit_test(test_find), cmocka_unit_test(test_begins),      cmocka_unit_test(test_refused),
         cmocka_unit_test(test_hostile), cmocka_unit_test(test_operators),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,7 +49,8 @@ static void functions_are_accurate(void **state)
                 {TN_PW_SQRT, sqrt, 0, 100, 1},
                 {TN_PW_ATAN, atan, -100, 100, 2},
                 {TN_PW_TAN, tan, -1.5f, 1.5f, 3},
-                {TN_PW_ERFC, erfc, -2, 9, 4}};
+                {TN_PW_ERFC, erfc, -2, 9, 6},
+                {TN_PW_ERFC, erfc, -10, 1, 4}};
     enum { N = 20000 };
     static float x[N], y[N];
     (void)state;
@@ -369,10 +370,70 @@ static void casts(void **state)
     assert_int_equal(tn_cast(TN_FLOAT, TN_STRING, 8, x, u, false, 1, NULL), TN_UNIMPLEMENTED);
 }
 
+/* Exponents with loops of their own, alone and among others: what powf gives. */
+static void powers(void **state)
+{
+    static const float exponents[] = {2, 3, 4, 1, -1, 0.5f, 0, 2.5f, NAN};
+    static const float bases[] = {0.0f, -0.0f, 1, -1.5f, 1e-30f, -1e20f, 3.25f, INFINITY, -INFINITY, NAN};
+    enum { N = TN_COUNT(exponents) * TN_COUNT(bases) };
+    float x[N], y[N], out[N];
+    (void)state;
+    for (int i = 0; i < (int)N; i++) {
+        y[i] = exponents[i / (int)TN_COUNT(bases)];
+        x[i] = bases[i % (int)TN_COUNT(bases)];
+    }
+    FOR_LEVELS(level)
+    {
+        assert_int_equal(tn_pw_flat(TN_PW_POW, TN_FLOAT, 0, N, (const void *[]){x, y}, out, 1, NULL), TN_OK);
+        for (int i = 0; i < (int)N; i++) {
+            const float want = powf(x[i], y[i]);
+            if (fabsf(want) > 0 && fabsf(want) < 1e-37f) continue;
+            if (isfinite(want) && want != 0)
+                assert_true(fabsf(out[i] - want) <= 2e-7f * fabsf(want));
+            else
+                same(out[i], want);
+        }
+        for (size_t k = 0; k < TN_COUNT(exponents); k++) { /* as computed among others */
+            float alone[TN_COUNT(bases)];
+            const float *const at = y + k * TN_COUNT(bases);
+            assert_int_equal(tn_pw_flat(TN_PW_POW, TN_FLOAT, 0, TN_COUNT(bases), (const void *[]){bases, at}, alone, 1, NULL), TN_OK);
+            for (size_t i = 0; i < TN_COUNT(bases); i++) same(alone[i], out[k * TN_COUNT(bases) + i]);
+        }
+    }
+}
+
+/* Each half there and back, and floats between them, as tensor.h's conversions say. */
+static void halves(void **state)
+{
+    enum { ALL = 1 << 16, N = 30000 };
+    static uint16_t h[ALL], back[ALL];
+    static float f[ALL];
+    numbers r = {4};
+    (void)state;
+    FOR_LEVELS(level)
+    {
+        for (int i = 0; i < ALL; i++) h[i] = (uint16_t)i;
+        assert_int_equal(tn_cast(TN_HALF, TN_FLOAT, ALL, h, f, false, 1, NULL), TN_OK);
+        assert_int_equal(tn_cast(TN_FLOAT, TN_HALF, ALL, f, back, false, 1, NULL), TN_OK);
+        for (int i = 0; i < ALL; i++) {
+            same(f[i], tn_half_to_float(h[i]));
+            assert_true(isnan(f[i]) ? isnan(tn_half_to_float(back[i])) : back[i] == h[i]);
+        }
+        for (int i = 0; i < N; i++) {
+            const uint32_t bits = (number_next(&r) << 1) & (i % 2 ? 0xfffff000u : 0xffffffffu);
+            memcpy(&f[i], &bits, 4);
+        }
+        assert_int_equal(tn_cast(TN_FLOAT, TN_HALF, N, f, back, false, 1, NULL), TN_OK);
+        for (int i = 0; i < N; i++) assert_int_equal(back[i], tn_float_to_half(f[i]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(functions_are_accurate),
                                        cmocka_unit_test(corners),
+                                       cmocka_unit_test(powers),
+                                       cmocka_unit_test(halves),
                                        cmocka_unit_test(levels_agree),
                                        cmocka_unit_test(broadcasting),
                                        cmocka_unit_test(integers),
