@@ -178,15 +178,16 @@ typedef struct tn_tensor tn_tensor;
 /* Zeroed (strings empty). Fails with RESOURCE_EXHAUSTED or INVALID_ARGUMENT (a negative or
  * overflowing shape). */
 TN_API tn_code tn_tensor_new(tn_dtype t, const tn_shape *shape, tn_tensor **out, tn_error *err);
-/* Copies count * size bytes from data (not for strings). */
+/* Copies count * size bytes from data. INVALID_ARGUMENT: strings, resources, variants. */
 TN_API tn_code tn_tensor_of(tn_dtype t, const tn_shape *shape, const void *data, tn_tensor **out, tn_error *err);
-TN_API tn_tensor *tn_tensor_ref(tn_tensor *t);
+TN_API tn_tensor *tn_tensor_ref(tn_tensor *t); /* another reference: t */
 TN_API void tn_tensor_unref(tn_tensor *t);
 TN_API tn_dtype tn_tensor_dtype(const tn_tensor *t);
 TN_API const tn_shape *tn_tensor_shape(const tn_tensor *t);
-TN_API int64_t tn_tensor_count(const tn_tensor *t);
-TN_API size_t tn_tensor_bytes(const tn_tensor *t);
-TN_API void *tn_tensor_data(const tn_tensor *t);
+TN_API int64_t tn_tensor_count(const tn_tensor *t); /* elements */
+TN_API size_t tn_tensor_bytes(const tn_tensor *t); /* of them; of strings their tn_string only */
+TN_API void *tn_tensor_data(const tn_tensor *t);   /* the elements; tn_string's where the dtype is TN_STRING */
+/* Copies n bytes. INVALID_ARGUMENT: it holds no strings; OUT_OF_RANGE: it has no such element. */
 TN_API tn_code tn_string_set(tn_tensor *t, int64_t index, const char *p, size_t n, tn_error *err);
 /* Element i as a double (numbers and bool; 0 for others). */
 TN_API double tn_tensor_number(const tn_tensor *t, int64_t i);
@@ -231,7 +232,8 @@ TN_API const char *tn_operation_type(const tn_operation *op);
 TN_API int tn_operation_outputs(const tn_operation *op);
 TN_API tn_dtype tn_node_dtype(tn_node n);
 TN_API tn_shape tn_node_shape(tn_node n); /* as inferred; unknown where it is */
-/* Named collections (kept in the MetaGraph): values or operations by name. */
+/* Named collections (kept in the MetaGraph): values or operations by name. An absent one has no items. Adding
+ * fails with FAILED_PRECONDITION once a session holds the graph. */
 TN_API tn_code tn_collection_add(tn_graph *g, const char *collection, const char *name, tn_error *err);
 TN_API int tn_collection_count(const tn_graph *g, const char *collection);
 TN_API const char *tn_collection_at(const tn_graph *g, const char *collection, int i);
@@ -505,7 +507,8 @@ TN_API tn_code tn_session_set(tn_session *s, const char *variable, const tn_tens
 
 typedef enum tn_mode { TN_TRAINING = 1, TN_EVALUATION, TN_PREDICTION } tn_mode;
 
-/* Short forms of common operations. Axes: NULL, 0 for all of them. */
+/* Short forms of common operations, for dtypes and shapes as in TensorFlow: two inputs have one dtype and broadcast.
+ * Axes may be negative, from the last; NULL, 0: all of them. */
 TN_API tn_node tn_add(tn_builder *b, tn_node x, tn_node y);
 TN_API tn_node tn_sub(tn_builder *b, tn_node x, tn_node y);
 TN_API tn_node tn_mul(tn_builder *b, tn_node x, tn_node y);
@@ -516,15 +519,15 @@ TN_API tn_node tn_square(tn_builder *b, tn_node x);
 TN_API tn_node tn_sqrt(tn_builder *b, tn_node x);
 TN_API tn_node tn_exp(tn_builder *b, tn_node x);
 TN_API tn_node tn_abs(tn_builder *b, tn_node x);
-TN_API tn_node tn_matmul(tn_builder *b, tn_node x, tn_node y);
-TN_API tn_node tn_cast_to(tn_builder *b, tn_node x, tn_dtype t);
+TN_API tn_node tn_matmul(tn_builder *b, tn_node x, tn_node y); /* [n,k] by [k,m]: [n,m] */
+TN_API tn_node tn_cast_to(tn_builder *b, tn_node x, tn_dtype t); /* x itself when it is of that dtype */
 TN_API tn_node tn_reshape(tn_builder *b, tn_node x, tn_shape shape); /* one dimension may be -1 */
-TN_API tn_node tn_join(tn_builder *b, const tn_node *x, int n, int axis);
-TN_API tn_node tn_argmax(tn_builder *b, tn_node x, int axis); /* int64 */
-TN_API tn_node tn_one_hot(tn_builder *b, tn_node ids, int64_t depth);
+TN_API tn_node tn_join(tn_builder *b, const tn_node *x, int n, int axis); /* ConcatV2 */
+TN_API tn_node tn_argmax(tn_builder *b, tn_node x, int axis); /* int64, without the axis */
+TN_API tn_node tn_one_hot(tn_builder *b, tn_node ids, int64_t depth); /* float, one axis more: 1 at ids, else 0 */
 TN_API tn_node tn_reduce_sum(tn_builder *b, tn_node x, const int64_t *axes, int n, bool keep_dims);
 TN_API tn_node tn_reduce_mean(tn_builder *b, tn_node x, const int64_t *axes, int n, bool keep_dims);
-TN_API tn_node tn_l2_normalize(tn_builder *b, tn_node x, int axis);
+TN_API tn_node tn_l2_normalize(tn_builder *b, tn_node x, int axis); /* of length 1 along the axis */
 /* The value under a name of the caller's own: what is fetched by it, what a viewer shows. */
 TN_API tn_node tn_named(tn_builder *b, const char *name, tn_node x);
 
@@ -592,7 +595,9 @@ typedef struct tn_conv2d_options {
 } tn_conv2d_options;
 /* x is [batch, height, width, channels] */
 TN_API tn_node tn_conv2d_with(tn_builder *b, const char *name, tn_node x, const tn_conv2d_options *o);
+/* Square filters, stride 1, TN_VALID. */
 TN_API tn_node tn_conv2d(tn_builder *b, const char *name, tn_node x, int64_t filters, int64_t size, tn_activation a);
+/* Square windows of [batch, height, width, channels]. */
 TN_API tn_node tn_max_pool(tn_builder *b, tn_node x, int64_t size, int64_t stride, tn_padding padding);
 TN_API tn_node tn_avg_pool(tn_builder *b, tn_node x, int64_t size, int64_t stride, tn_padding padding);
 TN_API tn_node tn_global_avg_pool(tn_builder *b, tn_node x); /* [batch, channels] */
@@ -606,18 +611,20 @@ TN_API tn_node tn_layer_norm(tn_builder *b, const char *name, tn_node x, double 
  * tn_minimize runs. momentum 0: 0.99; epsilon 0: 0.001. */
 TN_API tn_node tn_batch_normalization(tn_builder *b, const char *name, tn_mode mode, tn_node x, double momentum,
                                       double epsilon);
-/* Rows of a table [vocabulary, size]; its gradient stays sparse. */
+/* Rows of a table [vocabulary, size] for ids (int32, int64) of any shape: [..., size]. Its gradient stays sparse. */
 TN_API tn_node tn_embedding(tn_builder *b, const char *name, tn_node ids, int64_t vocabulary, int64_t size);
 /* Sum of what the layers' l1 and l2 collected; a scalar 0 without any. */
 TN_API tn_node tn_regularization_loss(tn_builder *b);
 
 /* Losses: scalars, the mean over all elements; with weights (broadcast) the weighted sum divided by the number
- * of weights that are not zero, as in TensorFlow. weights may be TN_NONE. */
+ * of weights that are not zero, as in TensorFlow. weights may be TN_NONE. Labels are taken in the predictions' dtype
+ * and have their shape: [n] beside [n,1] is INVALID_ARGUMENT. */
 TN_API tn_node tn_mean_squared_error(tn_builder *b, tn_node labels, tn_node predictions, tn_node weights);
 TN_API tn_node tn_absolute_difference(tn_builder *b, tn_node labels, tn_node predictions, tn_node weights);
 TN_API tn_node tn_huber_loss(tn_builder *b, tn_node labels, tn_node predictions, double delta, tn_node weights);
 /* 1 - sum(labels * predictions) along the axis; both of unit length. */
 TN_API tn_node tn_cosine_distance(tn_builder *b, tn_node labels, tn_node predictions, int axis, tn_node weights);
+/* Both [batch, classes]; a label is a distribution. Sparse: labels are class numbers, [batch] or [batch, 1]. */
 TN_API tn_node tn_softmax_cross_entropy(tn_builder *b, tn_node one_hot_labels, tn_node logits, tn_node weights);
 TN_API tn_node tn_sparse_softmax_cross_entropy(tn_builder *b, tn_node labels, tn_node logits, tn_node weights);
 TN_API tn_node tn_sigmoid_cross_entropy(tn_builder *b, tn_node labels, tn_node logits, tn_node weights);
@@ -652,13 +659,15 @@ TN_API tn_solver tn_ftrl(tn_node learning_rate);
 TN_API tn_operation *tn_minimize(tn_builder *b, tn_solver o, tn_node loss, tn_node global_step);
 TN_API tn_node tn_global_step(tn_builder *b); /* int64 "global_step"; made when absent */
 
-/* Clipping; by the global norm: all n of x in place (those without a value stay so). */
+/* Clipping by value, by the 2-norm of x, or by that of all n of x together, which are replaced in place (those without
+ * a value stay so). */
 TN_API tn_node tn_clip_by_value(tn_builder *b, tn_node x, double lo, double hi);
 TN_API tn_node tn_clip_by_norm(tn_builder *b, tn_node x, double norm);
 TN_API tn_node tn_global_norm(tn_builder *b, const tn_node *x, int n);
 TN_API void tn_clip_by_global_norm(tn_builder *b, tn_node *x, int n, double norm);
 
-/* Learning rates as functions of the step: scalars of float. */
+/* Learning rates as functions of the step: scalars of float. staircase: whole multiples of decay_steps only. alpha:
+ * what is left at the end, as a share of the rate. */
 TN_API tn_node tn_constant_rate(tn_builder *b, double rate);
 TN_API tn_node tn_exponential_decay(tn_builder *b, double rate, tn_node step, double decay_steps, double decay_rate,
                                     bool staircase);
@@ -691,7 +700,8 @@ typedef enum tn_role { TN_FEATURE = 1, TN_LABEL } tn_role;
  * sensible size: after an error it points to scratch memory of that size; NULL when even that is impossible. */
 TN_API void *tn_data_new(tn_data *d, tn_role role, const char *name, tn_dtype t, int64_t n, tn_shape each);
 TN_API void tn_data_tensor(tn_data *d, tn_role role, const char *name, const tn_tensor *value); /* shares it */
-TN_API void tn_data_idx(tn_data *d, tn_role role, const char *name, const char *path); /* also .gz */
+/* A file's items or rows are the examples, in its own dtype. IDX also as .gz. */
+TN_API void tn_data_idx(tn_data *d, tn_role role, const char *name, const char *path);
 TN_API void tn_data_npy(tn_data *d, tn_role role, const char *name, const char *path);
 /* Float columns of a CSV file with a header: columns "x" or "lpc1,lpc2,lpc3"; each example has one number (a
  * scalar for a single column), or as many as there are columns. */
@@ -741,6 +751,8 @@ typedef struct tn_results {
  * smaller batch weighs what it should). root: the square root of it. */
 TN_API void tn_metric(tn_outputs *out, const char *name, tn_node sum, tn_node count, bool root);
 TN_API void tn_metric_mean(tn_outputs *out, const char *name, tn_node values);
+/* labels and classes: class numbers of any integer or float dtype, as many of the one as of the other. logits: [batch,
+ * classes]; the share of labels among the k largest. */
 TN_API void tn_metric_accuracy(tn_outputs *out, const char *name, tn_node labels, tn_node classes);
 TN_API void tn_metric_top_k(tn_outputs *out, const char *name, tn_node labels, tn_node logits, int k);
 TN_API void tn_metric_mse(tn_outputs *out, const char *name, tn_node labels, tn_node predictions);
@@ -759,7 +771,8 @@ TN_API void tn_summary_image(tn_outputs *out, const char *name, tn_node images, 
 typedef struct tn_inputs tn_inputs;
 TN_API void tn_serving_input(tn_inputs *in, const char *name, tn_dtype t, tn_shape shape);
 
-/* Settings that every run has. In a record: what the experiment wants them to be; 0 (NULL): the default. */
+/* Settings that every run has. In a record: what the experiment wants them to be; 0 (NULL): the default. Units, ranges
+ * and defaults: `turnery check FILE.c --options`. */
 typedef struct tn_run_settings {
     int64_t batch_size, eval_batch_size, max_steps, epochs, validate_every, summary_every, log_every, save_every;
     double save_seconds;
@@ -1047,7 +1060,7 @@ TN_API bool tn_checkpoint_exists(const char *prefix);
 TN_API void tn_bundle_close(tn_bundle *b);
 TN_API int tn_bundle_count(const tn_bundle *b);
 TN_API const char *tn_bundle_name(const tn_bundle *b, int i);
-TN_API tn_code tn_bundle_read(tn_bundle *b, const char *name, tn_tensor **out, tn_error *err);
+TN_API tn_code tn_bundle_read(tn_bundle *b, const char *name, tn_tensor **out, tn_error *err); /* DATA_LOSS: damaged */
 
 /* ---- Looking into files: what they hold, as it is. Nothing is restored or run, operators need not be there. What is
  * given is borrowed until the reader is closed or, where said, asked for the next. ---- */
