@@ -59,7 +59,7 @@ tn_code tn_csr_new(tn_dtype t, int rank, const int64_t *dim, int64_t n, tn_csr *
     m->rows = dim[rank - 2];
     m->cols = dim[rank - 1];
     tn_code code = allocate(m, t, n, err);
-    if (code) tn_csr_drop(m);
+    if (code) tn_csr_unref(m);
     else *out = m;
     return code;
 }
@@ -143,7 +143,7 @@ tn_code tn_csr_of_rows(tn_dtype t, int rank, const int64_t *dim, const tn_csr_ro
     }
     if (b->n) memcpy(m->col->data, b->col, (size_t)b->n * sizeof *b->col);
     tn_code code = tn_cast(TN_COMPLEX128, t, b->n, b->value, m->values->data, false, 1, err);
-    if (code) tn_csr_drop(m);
+    if (code) tn_csr_unref(m);
     else *out = m;
     return code;
 }

@@ -30,7 +30,7 @@ tn_code tn_csr_of(const tn_tensor *t, tn_dtype type, const tn_csr **out, tn_erro
 const tn_csr *tn_csr_or_none(const tn_variant *v);
 /* Output o becomes m (taken). */
 void tn_csr_put(tn_run *r, int o, tn_csr *m);
-static inline void tn_csr_drop(tn_csr *m)
+static inline void tn_csr_unref(tn_csr *m)
 {
     tn_variant_unref(&m->head);
 }

@@ -45,7 +45,7 @@ static tn_code of_indices(const tn_sparse *s, tn_dtype t, tn_csr **out, tn_error
     TN_TRY(tn_sparse_check(s, false, err));
     TN_TRY(tn_csr_new(t, s->rank, s->dim, s->n, &m, err));
     tn_code code = put_columns(m, s, err);
-    if (code) tn_csr_drop(m);
+    if (code) tn_csr_unref(m);
     else *out = m;
     return code;
 }

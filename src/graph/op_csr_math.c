@@ -288,8 +288,8 @@ static tn_code sparse_matmul(tn_run *r, tn_arena *arena, tn_error *err)
     tn_code code = swapped(a, on_a, &other_a, &a, err);
     if (!code) code = swapped(b, on_b, &other_b, &b, err);
     if (!code) code = multiply_sparse(r, a, b, arena, &o, err);
-    if (other_a) tn_csr_drop(other_a);
-    if (other_b) tn_csr_drop(other_b);
+    if (other_a) tn_csr_unref(other_a);
+    if (other_b) tn_csr_unref(other_b);
     if (!code) tn_csr_put(r, 0, o);
     return code;
 }

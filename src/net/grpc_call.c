@@ -107,7 +107,7 @@ void tn_grpc_calls_done(tn_grpc_worker *w)
         tn_grpc_conn *conn = c->conn;
         w->done = c->next;
         keep_record(c);
-        tn_grpc_conn_drop(conn);
+        tn_grpc_conn_unref(conn);
         atomic_fetch_sub_explicit(&w->n_calls, 1, memory_order_relaxed);
         tn_grpc_worker_changed(w);
     }

@@ -231,13 +231,13 @@ static void lost(tn_h2 *h, const char *why)
     if (!w->conns) tn_timer_clear(w->loop, &w->sweep);
     nghttp2_session_del(h->session);
     atomic_fetch_sub(&w->n_conns, 1);
-    tn_grpc_conn_drop(c);
+    tn_grpc_conn_unref(c);
     tn_grpc_worker_changed(w);
 }
 
 static const tn_h2_events events = {.lost = lost, .heard = heard, .sent = sent};
 
-void tn_grpc_conn_drop(tn_grpc_conn *c)
+void tn_grpc_conn_unref(tn_grpc_conn *c)
 {
     if (--c->refs == 0) tn_free(c);
 }

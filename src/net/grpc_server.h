@@ -133,7 +133,7 @@ void tn_grpc_worker_changed(tn_grpc_worker *w);
 tn_code tn_grpc_conn_setup(tn_grpc_server *s, tn_error *err); /* callbacks, options */
 /* A connection of the worker, in its thread; fd -1: bytes come by tn_h2_receive. */
 tn_code tn_grpc_conn_open(tn_grpc_worker *w, int fd, const char *peer, tn_grpc_conn **out, tn_error *err);
-void tn_grpc_conn_drop(tn_grpc_conn *c); /* a reference */
+void tn_grpc_conn_unref(tn_grpc_conn *c); /* a reference */
 void tn_grpc_conn_sweep(tn_grpc_conn *c, int64_t now);
 void tn_grpc_conn_warn(tn_grpc_conn *c); /* no new calls soon; it closes when the last is done */
 /* grpc_call.c */

@@ -14,20 +14,20 @@ enum { MOST_ENDED = 8, MOST_GONE = 32 }; /* versions of a model that have ended;
 
 /* ==== what is counted ==== */
 
-tn_config_set *tn_config_set_keep(tn_config_set *s)
+tn_config_set *tn_config_set_ref(tn_config_set *s)
 {
     atomic_fetch_add(&s->refs, 1);
     return s;
 }
 
-void tn_config_set_drop(tn_config_set *s)
+void tn_config_set_unref(tn_config_set *s)
 {
     if (!s || atomic_fetch_sub(&s->refs, 1) != 1) return;
     tn_model_configs_free(&s->configs);
     tn_free(s);
 }
 
-tn_manager *tn_manager_keep(tn_manager *m)
+tn_manager *tn_manager_ref(tn_manager *m)
 {
     atomic_fetch_add(&m->refs, 1);
     return m;
@@ -54,7 +54,7 @@ void tn_manager_unref(tn_manager *m)
     tn_logs_close(m);
     for (int i = 0; i < m->n_models; i++) managed_free(m->models[i]);
     tn_free(m->models);
-    tn_config_set_drop(m->set);
+    tn_config_set_unref(m->set);
     pthread_cond_destroy(&m->wake);
     pthread_cond_destroy(&m->settled);
     pthread_cond_destroy(&m->look);
@@ -349,7 +349,7 @@ static bool renew_routes(tn_manager *m)
     pthread_cond_broadcast(&m->settled);
     for (tn_servable *s; (s = take_unrouted(m));) {
         pthread_mutex_unlock(&m->lock);
-        tn_servable_drop(s);
+        tn_servable_unref(s);
         pthread_mutex_lock(&m->lock);
     }
     pthread_mutex_unlock(&m->lock);

@@ -19,8 +19,8 @@ enum { NICENESS = 10 };
 void tn_work_free(tn_work *w)
 {
     if (!w) return;
-    tn_servable_drop(w->servable);
-    tn_config_set_drop(w->set);
+    tn_servable_unref(w->servable);
+    tn_config_set_unref(w->set);
     tn_free(w->path);
     tn_free(w);
 }
@@ -40,7 +40,7 @@ bool tn_queue_load(tn_manager *m, tn_tracked *v)
         return false;
     }
     w->version = v;
-    w->set = tn_config_set_keep(m->set);
+    w->set = tn_config_set_ref(m->set);
     w->config = v->model->config;
     v->busy = true;
     add_work(m, w);
@@ -52,7 +52,7 @@ void tn_queue_sizes(tn_manager *m, tn_servable *s)
 {
     tn_work *w = tn_calloc(1, sizeof *w);
     if (!w) return;
-    w->servable = tn_servable_keep(s);
+    w->servable = tn_servable_ref(s);
     add_work(m, w);
 }
 
@@ -96,9 +96,9 @@ static tn_code load(tn_manager *m, tn_work *w, tn_error *err)
     w->stamp = tn_source_stamp(w->config, w->path);
     TN_TRY(tn_servable_load(&options, &w->servable, err));
     w->servable->unload = tn_servable_given_back;
-    w->servable->owner = tn_manager_keep(m);
+    w->servable->owner = tn_manager_ref(m);
     if (tn_source_stamp(w->config, w->path) == w->stamp) return TN_OK;
-    tn_servable_drop(w->servable);
+    tn_servable_unref(w->servable);
     w->servable = NULL;
     return tn_fail(err, TN_UNAVAILABLE, "%s was changed while it was being loaded", w->path);
 }

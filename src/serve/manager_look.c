@@ -86,7 +86,7 @@ static tn_code note(tn_manager *m, tn_managed *k, const tn_look *l, tn_error *er
 static tn_config_set *present_set(tn_manager *m)
 {
     pthread_mutex_lock(&m->lock);
-    tn_config_set *set = m->set ? tn_config_set_keep(m->set) : NULL;
+    tn_config_set *set = m->set ? tn_config_set_ref(m->set) : NULL;
     pthread_mutex_unlock(&m->lock);
     return set;
 }
@@ -121,7 +121,7 @@ typedef struct errand { /* one look; of whom waits for it, and of the thread tha
 static void drop_errand(errand *e)
 {
     if (atomic_fetch_sub(&e->refs, 1) != 1) return;
-    tn_config_set_drop(e->set);
+    tn_config_set_unref(e->set);
     tn_manager_unref(e->m);
     tn_free(e);
 }
@@ -168,8 +168,8 @@ static errand *new_errand(tn_manager *m, tn_config_set *set, const tn_model_conf
     errand *e = tn_calloc(1, sizeof *e);
     if (!e) return NULL;
     atomic_init(&e->refs, 2);
-    e->m = tn_manager_keep(m);
-    e->set = tn_config_set_keep(set);
+    e->m = tn_manager_ref(m);
+    e->set = tn_config_set_ref(set);
     e->c = c;
     return e;
 }
@@ -241,7 +241,7 @@ tn_code tn_manager_look(tn_manager *m, tn_error *err)
         tn_code code = have_looked_at(m, set, &set->configs.v[i], &why);
         if (code != TN_OK && first.code == TN_OK) first = why;
     }
-    tn_config_set_drop(set);
+    tn_config_set_unref(set);
     pthread_mutex_unlock(&m->look_lock);
     return first.code == TN_OK ? TN_OK : tn_fail(err, first.code, "%s", first.message);
 }

@@ -36,7 +36,7 @@ static tn_servable *take_tired(tn_manager *m, bool *awake)
             const bool asked = is_asked(m->models[i]->v[j]);
             *awake = *awake || asked;
             if (asked || s->rests || found) continue;
-            found = tn_servable_keep(s);
+            found = tn_servable_ref(s);
             s->rests = true;
         }
     return found;
@@ -73,7 +73,7 @@ int64_t tn_manager_rest(tn_manager *m, int64_t now)
             tn_sessions_forget();
         }
         tn_session_rest(tn_loaded_session(s->loaded));
-        tn_servable_drop(s);
+        tn_servable_unref(s);
         pthread_mutex_lock(&m->lock);
     }
     if (any && !awake) {

@@ -14,7 +14,7 @@ static bool add_servables(tn_route *r, const tn_managed *k, tn_arena *a)
 {
     r->v = TN_ARRAY(a, k->n + 1, tn_servable *);
     for (int i = 0; r->v && i < k->n; i++)
-        if (k->v[i]->state == TN_STATE_AVAILABLE) r->v[r->n++] = tn_servable_keep(k->v[i]->servable);
+        if (k->v[i]->state == TN_STATE_AVAILABLE) r->v[r->n++] = tn_servable_ref(k->v[i]->servable);
     return r->v != NULL;
 }
 
@@ -33,7 +33,7 @@ tn_code tn_routes_renew(tn_manager *m, tn_routes **old, tn_error *err)
 {
     tn_routes *t = tn_calloc(1, sizeof *t);
     bool ok = t && (t->arena = tn_arena_new(0)) && (t->models = tn_map_new());
-    if (ok && m->set) t->set = tn_config_set_keep(m->set);
+    if (ok && m->set) t->set = tn_config_set_ref(m->set);
     for (int i = 0; ok && i < m->n_models; i++) ok = add_route(t, m->models[i]);
     if (!ok) {
         tn_routes_free(t);
@@ -51,10 +51,10 @@ void tn_routes_free(tn_routes *t)
     if (!t) return;
     for (size_t i = 0; t->models && i < tn_map_count(t->models); i++) {
         tn_route *r = tn_map_value(t->models, i);
-        for (int k = 0; k < r->n; k++) tn_servable_drop(r->v[k]);
+        for (int k = 0; k < r->n; k++) tn_servable_unref(r->v[k]);
     }
     tn_map_free(t->models);
-    tn_config_set_drop(t->set);
+    tn_config_set_unref(t->set);
     tn_arena_free(t->arena);
     tn_free(t);
 }
@@ -104,7 +104,7 @@ tn_code tn_manager_get(tn_manager *m, const tn_ModelSpec *spec, tn_servable **ou
     pthread_mutex_lock(&m->routes_lock);
     const tn_route *r = m->routes ? tn_map_get_view(m->routes->models, spec->name) : NULL;
     choice c = choose(r, spec, &version, &s);
-    if (s) tn_servable_keep(s);
+    if (s) tn_servable_ref(s);
     pthread_mutex_unlock(&m->routes_lock);
     if (s) {
         atomic_fetch_add_explicit(&s->asked, 1, memory_order_relaxed);

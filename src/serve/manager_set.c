@@ -130,7 +130,7 @@ static void drop_servables(tn_manager *m)
     free_work(m->work);
     free_work(m->done);
     for (int i = 0; i < m->n_models; i++)
-        for (int j = 0; j < m->models[i]->n; j++) tn_servable_drop(take_servable(m, m->models[i]->v[j]));
+        for (int j = 0; j < m->models[i]->n; j++) tn_servable_unref(take_servable(m, m->models[i]->v[j]));
 }
 
 static void end_unloading(tn_manager *m)
@@ -260,8 +260,8 @@ static tn_code install(tn_manager *m, tn_config_set *set, tn_planned_log *logs, 
 {
     for (int i = 0; i < set->configs.n; i++) TN_TRY(add_model(m, set->configs.v[i].name, err));
     put_in_place(m, set, logs, is_new);
-    tn_config_set_drop(m->set);
-    m->set = tn_config_set_keep(set);
+    tn_config_set_unref(m->set);
+    m->set = tn_config_set_ref(set);
     *generation = ++m->generation;
     m->stale = true;
     pthread_cond_broadcast(&m->settled);
@@ -399,7 +399,7 @@ tn_code tn_manager_place_models(tn_manager *m, const tn_model_configs *c, tn_pla
 
 void tn_placed_drop(tn_placed *p)
 {
-    tn_config_set_drop(p->set);
+    tn_config_set_unref(p->set);
     tn_free(p->is_new);
     *p = (tn_placed){0};
 }

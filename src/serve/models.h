@@ -154,10 +154,10 @@ struct tn_manager {
     bool has_main, has_look;
 };
 
-tn_manager *tn_manager_keep(tn_manager *m);
+tn_manager *tn_manager_ref(tn_manager *m);
 void tn_manager_unref(tn_manager *m);
-tn_config_set *tn_config_set_keep(tn_config_set *s);
-void tn_config_set_drop(tn_config_set *s);
+tn_config_set *tn_config_set_ref(tn_config_set *s);
+void tn_config_set_unref(tn_config_set *s);
 
 /* With the lock held. */
 tn_managed *tn_managed_find(const tn_manager *m, const char *name);

@@ -9,13 +9,13 @@
  */
 #include "models.h"
 
-tn_servable *tn_servable_keep(tn_servable *s)
+tn_servable *tn_servable_ref(tn_servable *s)
 {
     atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
     return s;
 }
 
-void tn_servable_drop(tn_servable *s)
+void tn_servable_unref(tn_servable *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
     if (s->unload) s->unload(s);

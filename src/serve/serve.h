@@ -56,9 +56,9 @@ typedef struct tn_servable {
     void *owner;                           /* for it */
     struct tn_servable *next;              /* its owner's */
 } tn_servable;
-tn_servable *tn_servable_keep(tn_servable *s);
+tn_servable *tn_servable_ref(tn_servable *s);
 /* The last one unloads it: a manager's servable in one of the manager's threads, others in the calling one. */
-void tn_servable_drop(tn_servable *s);
+void tn_servable_unref(tn_servable *s);
 void tn_servable_free(tn_servable *s); /* whatever its count */
 
 typedef struct tn_servable_options {
@@ -275,7 +275,7 @@ void tn_placed_want_all(const tn_manager *m, tn_placed *p); /* not the new ones 
 /* The server is to stop: whoever waits for models to load gets CANCELLED, nothing more is loaded. */
 void tn_manager_cancel(tn_manager *m);
 tn_code tn_manager_poll_now(tn_manager *m, tn_error *err); /* looks at the folders, does not wait for loading */
-/* The servable that a ModelSpec means (name; version or label or neither), kept: tn_servable_drop it. Never waits.
+/* The servable that a ModelSpec means (name; version or label or neither), kept: tn_servable_unref it. Never waits.
  * Codes and texts of field "Servable not found for request: Latest(M)". */
 tn_code tn_manager_get(tn_manager *m, const tn_ModelSpec *spec, tn_servable **out, tn_error *err);
 

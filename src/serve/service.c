@@ -131,7 +131,7 @@ static void give_back(tn_turn *t)
 {
     for (int i = 0; t->ask.out && i < t->ask.n_wanted; i++) tn_tensor_unref(t->ask.out[i]);
     t->ask.out = NULL;
-    if (t->keeps) tn_servable_drop(t->servable);
+    if (t->keeps) tn_servable_unref(t->servable);
     t->servable = NULL;
     t->keeps = false;
 }

@@ -176,7 +176,7 @@ static inline int64_t version_of(tn_manager *m, const char *model, int64_t versi
     tn_servable *s;
     if (get(m, model, version, label, &s, NULL) != TN_OK) return -1;
     int64_t number = s->version;
-    tn_servable_drop(s);
+    tn_servable_unref(s);
     return number;
 }
 

@@ -407,7 +407,7 @@ static void test_request_log(void **state)
     atomic_store(&v->request_log, NULL);
     tn_turn_log(&t, request, response);
     tn_request_log_close(log);
-    tn_servable_drop(v);
+    tn_servable_unref(v);
     char **names;
     size_t n, found = 0;
     assert_ok(tn_list_folder(in(state, ""), arena_of(state), &names, &n, &err), &err);

@@ -34,7 +34,7 @@ static void test_signatures(void **state)
     assert_true(TN_FLOATS(a->defaults[1])[0] == 10);
     assert_int_equal(a->fed[0], TN_FLOAT);
     for (int i = 0; i < tn_askers_count(s->askers); i++) assert_int_equal(tn_askers_at(s->askers, i)->index, i);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
 }
 
 /* ==== questions ==== */
@@ -58,7 +58,7 @@ static void test_wanted(void **state)
     tn_tensor_unref(out[1]);
     tn_tensor_unref(a);
     tn_tensor_unref(b);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
 }
 
 /* Beyond so many, all outputs are computed and those wanted picked. */
@@ -86,7 +86,7 @@ static void test_many_choices(void **state)
     tn_tensor_unref(out[0]);
     tn_tensor_unref(a);
     tn_tensor_unref(b);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
 }
 
 static void test_inputs(void **state)
@@ -109,7 +109,7 @@ static void test_inputs(void **state)
     assert_string_equal(err.message, "Expects arg[1] to be float but int64 is provided");
     tn_tensor_unref(wrong);
     tn_tensor_unref(a);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
 }
 
 static void test_limits(void **state)
@@ -127,7 +127,7 @@ static void test_limits(void **state)
     assert_code(tn_ask_may_go_on(&q, &err), TN_DEADLINE_EXCEEDED);
     assert_code(tn_ask_run(&q, &err), TN_DEADLINE_EXCEEDED);
     tn_tensor_unref(x);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
 }
 
 static void test_words(void **state)
@@ -218,7 +218,7 @@ static void test_where(void **state)
     tn_pool_free(pool);
     tn_tensor_unref(x);
     tn_tensor_unref(large);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
 }
 
 /* A quick run of a loop does not tell that the next is quick. */
@@ -244,7 +244,7 @@ static void test_loops_are_not_short(void **state)
     }
     tn_tensor_unref(one);
     tn_tensor_unref(x);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
 }
 
 /* ==== teams ==== */
@@ -284,7 +284,7 @@ static void test_run_by_a_team(void **state)
     }
     tn_pool_free(pool);
     tn_tensor_unref(x);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
 }
 
 static void test_refused_at_start(void **state)
@@ -296,7 +296,7 @@ static void test_refused_at_start(void **state)
     tn_ask_start(&q, NULL);
     assert_int_equal(atomic_load(&p.done), 1);
     assert_int_equal(p.code, TN_INVALID_ARGUMENT);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
 }
 
 int main(void)

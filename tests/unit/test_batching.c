@@ -132,7 +132,7 @@ static void release(held *h)
 static void held_free(held *h, tn_batch_threads *threads)
 {
     tn_batch_threads_remove(threads, &h->gate);
-    tn_servable_drop(h->servable);
+    tn_servable_unref(h->servable);
     tn_batch_threads_free(threads);
     pthread_mutex_destroy(&h->lock);
 }
@@ -184,7 +184,7 @@ static void many_users(void **state, const tn_batching *o)
         assert_int_equal(pthread_create(&threads[i], NULL, use, &users[i]), 0);
     }
     for (int i = 0; i < ASKERS; i++) pthread_join(threads[i], NULL);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
     tn_remove_tree(in(state, "m"), NULL);
 }
 
@@ -383,7 +383,7 @@ static void test_refusals(void **state)
     refused(s, "total", rows_from(2, 2, 0), NULL, TN_FAILED_PRECONDITION, "Batched output tensor has 0 dimensions");
     refused(s, "serving_default", rows_from(4, 2, 0), rows_from(4, 2, 0), TN_INVALID_ARGUMENT,
             "Matrix size-incompatible: In[0]: [4,2], In[1]: [4,2]\n\t [[{{node MatMul}}]]");
-    tn_servable_drop(s);
+    tn_servable_unref(s);
 }
 
 static void test_full(void **state)
@@ -481,7 +481,7 @@ static void test_waits_when_asked_to(void **state)
     assert_says(&err, "Task size 9");
     assert_false(tn_ask_is_short(&q.ask));
     question_free(&q);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
 }
 
 static void test_no_memory(void **state)
@@ -503,7 +503,7 @@ static void test_no_memory(void **state)
             else assert_int_equal(q.code, TN_RESOURCE_EXHAUSTED);
             question_free(&q);
         }
-        tn_servable_drop(s);
+        tn_servable_unref(s);
         tn_remove_tree(in(state, "m"), NULL);
     }
 }

@@ -36,7 +36,7 @@ static void test_one_model(void **state)
     assert_int_equal(s->version, 123);
     assert_string_equal(s->model, "m");
     assert_true(s->bytes > 0);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
     assert_int_equal(version_of(m, "m", 123, NULL), 123);
     assert_code(get(m, "m", 99, NULL, &s, &err), TN_NOT_FOUND);
     assert_string_equal(err.message, "Servable not found for request: Specific(m, 99)");
@@ -80,7 +80,7 @@ static void *keep_asking(void *p)
             continue;
         }
         if (ask_one(s) != (float)s->version) q->wrong++;
-        tn_servable_drop(s);
+        tn_servable_unref(s);
     }
     return NULL;
 }
@@ -160,7 +160,7 @@ static void test_wanted_again(void **state)
     remove_version(state, "m", "2");
     assert_ok(tn_manager_poll_now(m, &err), &err);
     assert_int_equal(state_of(m, 1), TN_STATE_UNLOADING);
-    tn_servable_drop(held);
+    tn_servable_unref(held);
     assert_soon(state_of(m, 1) == TN_STATE_AVAILABLE && state_of(m, 2) == TN_STATE_END);
     assert_int_equal(latest(m), 1);
     tn_manager_free(m);
@@ -336,11 +336,11 @@ static void test_given_out(void **state)
     assert_soon(state_of(m, 1) == TN_STATE_UNLOADING);
     assert_float_equal(ask_one(one), 1, 0);
     assert_ok(get(m, "m", -1, NULL, &two, &err), &err);
-    tn_servable_drop(one);
+    tn_servable_unref(one);
     assert_soon(state_of(m, 1) == TN_STATE_END);
     tn_manager_free(m);
     assert_float_equal(ask_one(two), 2, 0);
-    tn_servable_drop(two);
+    tn_servable_unref(two);
 }
 
 typedef struct told {
@@ -429,7 +429,7 @@ static void test_request_log(void **state)
     assert_ok(set_model(state, m, "", &err), &err);
     assert_null(s->request_log);
     assert_true(tn_request_log_wants(log)); /* somebody may still be at it */
-    tn_servable_drop(s);
+    tn_servable_unref(s);
     tn_manager_free(m);
 }
 
@@ -470,7 +470,7 @@ static void test_idle_models_rest(void **state)
     assert_ok(get(m, "m", -1, NULL, &s, &err), &err);
     ask_many(s);
     assert_true(idle_bytes(s) >= 4 << 18); /* kept for the next one */
-    tn_servable_drop(s);
+    tn_servable_unref(s);
     tn_manager_free(m);
     o.rest_seconds = 0.01;
     m = start(&o);
@@ -481,11 +481,11 @@ static void test_idle_models_rest(void **state)
         nanosleep(&(struct timespec){0, 50000000}, NULL); /* it does not rest while it is had */
         ask_many(s);
         assert_true(idle_bytes(s) >= 4 << 18);
-        tn_servable_drop(s);
+        tn_servable_unref(s);
         assert_soon(idle_bytes(s) == 0); /* the manager has it still */
         assert_ok(get(m, "m", -1, NULL, &other, &err), &err);
         assert_ptr_equal(other, s);
-        tn_servable_drop(other);
+        tn_servable_unref(other);
     }
     tn_manager_free(m);
 }
@@ -513,12 +513,12 @@ static void test_sizes_rest(void **state)
     assert_ok(set_model(state, m, "", &err), &err);
     assert_ok(get(m, "m", -1, NULL, &s, &err), &err);
     assert_soon(plans_of(s) > 2);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
     for (int i = 0; i < 2; i++) {
         assert_soon(plans_of(s) <= 2); /* the manager has it still */
         assert_ok(get(m, "m", -1, NULL, &s, &err), &err);
         assert_soon(plans_of(s) > 2);
-        tn_servable_drop(s);
+        tn_servable_unref(s);
     }
     tn_manager_free(m);
 }

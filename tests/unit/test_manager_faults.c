@@ -31,7 +31,7 @@ static float ask_latest(tn_manager *m)
     tn_error err;
     assert_ok(get(m, "m", -1, NULL, &s, &err), &err);
     float y = ask_one(s);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
     return y;
 }
 
@@ -124,7 +124,7 @@ static void test_cut_while_served(void **state)
     assert_float_equal(ask_latest(m), 1, 0);
     put_version(state, "m", 2, 8);
     assert_soon(latest(m) == 2);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
     tn_manager_free(m);
 }
 
@@ -211,7 +211,7 @@ static void test_wanted_while_unloading(void **state)
     setting again = {.state = state, .m = m};
     assert_int_equal(pthread_create(&t, NULL, set_again, &again), 0);
     assert_soon(atomic_load(&looks) > before);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
     pthread_join(t, NULL);
     assert_ok(again.code, &again.err);
     assert_float_equal(ask_latest(m), 1, 0);

@@ -23,11 +23,11 @@ static void test_saved_model(void **state)
     assert_non_null(tn_askers_named(s->askers, TN_VIEW("regress_x_to_y")));
     assert_non_null(tn_askers_named(s->askers, TN_VIEW("")));
     assert_null(tn_askers_named(s->askers, TN_VIEW("absent")));
-    again = tn_servable_keep(s);
-    tn_servable_drop(s);
+    again = tn_servable_ref(s);
+    tn_servable_unref(s);
     assert_string_equal(again->model, "m");
-    tn_servable_drop(again);
-    tn_servable_drop(NULL);
+    tn_servable_unref(again);
+    tn_servable_unref(NULL);
 }
 
 static void test_refused(void **state)
@@ -83,7 +83,7 @@ static void test_all_tensors_are_checked(void **state)
     assert_ok(tn_bundle_add(w, "w/Adam", slot, &err), &err);
     assert_ok(tn_bundle_commit(w, &err), &err);
     assert_ok(load((tn_servable_options){.path = path_in(state, "m", "1")}, &s, &err), &err);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
     tn_view bytes = content(state, data);
     ((char *)bytes.p)[bytes.n - 1] ^= 1;
     write_file(data, bytes);
@@ -107,7 +107,7 @@ static void test_meta_graph(void **state)
     assert_ok(load(o, &s, &err), &err);
     assert_string_equal(s->path, in(state, "saved.meta"));
     assert_float_equal(ask_one(s), 3, 0);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
     o.checkpoint = golden(state, "models/ckpt_damaged/data_bit_flip/m");
     assert_code(load(o, &s, &err), TN_DATA_LOSS);
     o.checkpoint = NULL; /* variables without values answer nothing */
@@ -126,18 +126,18 @@ static void test_batching(void **state)
     assert_ok(load(o, &s, &err), &err);
     assert_ptr_equal(s->batching, &all);
     assert_non_null(s->batcher);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
     o.per_model_batching = true; /* there are none of its own */
     assert_ok(load(o, &s, &err), &err);
     assert_null(s->batching);
     assert_null(s->batcher);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
     write_file(path_in(state, "m", "1/batching_params.pbtxt"), TN_VIEW("max_batch_size { value: 4 } num_batch_threads { value: 9 }"));
     assert_ok(load(o, &s, &err), &err);
     assert_int_equal(s->batching->max_batch_size, 4);
     assert_int_equal(s->batching->num_batch_threads, 3);
     assert_non_null(s->batcher);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
     write_file(path_in(state, "m", "1/batching_params.pbtxt"), TN_VIEW("max_batch_size { value: 0 }"));
     assert_code(load(o, &s, &err), TN_INVALID_ARGUMENT);
     assert_says(&err, "batching_params.pbtxt: max_batch_size must be positive; was 0");
@@ -154,7 +154,7 @@ static void test_memory(void **state)
         tn_code code = load((tn_servable_options){.path = path}, &s, &err);
         int64_t left = tn_malloc_count();
         tn_malloc_fail_at(0);
-        tn_servable_drop(s);
+        tn_servable_unref(s);
         if (code != TN_OK) assert_code(code, TN_RESOURCE_EXHAUSTED);
         else if (left < n) break;
     }

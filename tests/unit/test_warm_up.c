@@ -86,7 +86,7 @@ static void succeeds(void **state, const char *version, tn_buf *file)
     tn_servable *s;
     tn_error err;
     assert_ok(load_with(state, version, file, (tn_servable_options){0}, &s, &err), &err);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
 }
 
 static void fails(void **state, const char *version, tn_buf *file, tn_code code, const char *says)
@@ -115,7 +115,7 @@ static void test_predict(void **state)
     put_predict(state, &b, "z", TN_FLOAT); /* which nobody reads */
     tn_servable_options o = {.model = "m", .path = path_in(state, "m", "1"), .version = 1};
     assert_ok(tn_servable_load(&o, &s, &err), &err);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
     tn_buf_free(&b);
     succeeds(state, "1", &b); /* an empty file */
 }
@@ -173,7 +173,7 @@ static void test_metrics_and_iterations(void **state)
     tn_servable *none = NULL;
     assert_code(load_with(state, "1", &b, (tn_servable_options){.cancel = &cancel}, &none, &err), TN_CANCELLED);
     assert_null(none);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
 }
 
 /* ==== zeros ==== */
@@ -200,7 +200,7 @@ static void test_sizes(void **state)
     assert_int_equal(programs_of(s), 1);
     tn_warm_up_sizes(s, NULL); /* nobody else has it: what for? */
     assert_int_equal(programs_of(s), 1);
-    tn_servable_keep(s);
+    tn_servable_ref(s);
     tn_warm_up_sizes(s, &cancel);
     assert_int_equal(programs_of(s), 1);
     tn_warm_up_sizes(s, NULL);
@@ -209,8 +209,8 @@ static void test_sizes(void **state)
     s->batching = &b;
     tn_warm_up_sizes(s, NULL);
     assert_int_equal(programs_of(s), 9);
-    tn_servable_drop(s);
-    tn_servable_drop(s);
+    tn_servable_unref(s);
+    tn_servable_unref(s);
 }
 
 /* Every golden model takes zeros, or at least loads in spite of them. */
@@ -228,11 +228,11 @@ static void test_golden_models(void **state)
         if (!tn_is_folder(path)) continue;
         tn_code code = tn_servable_load(&o, &s, &err);
         if (code != TN_OK) fail_msg("%s: %s", names[i], err.message);
-        tn_servable_keep(s);
+        tn_servable_ref(s);
         s->batching = &(tn_batching){.allowed_batch_sizes = (int64_t[]){2, 5}, .n_allowed = 2};
         tn_warm_up_sizes(s, NULL);
-        tn_servable_drop(s);
-        tn_servable_drop(s);
+        tn_servable_unref(s);
+        tn_servable_unref(s);
     }
 }
 
