@@ -26,6 +26,8 @@ static int describe(const strings *wanted, const answers *out, char (*lines)[LIN
             snprintf(lines[n++], LINE, "%2lld %6.3f %.*s", (long long)k, v, bar,
                      "##############################");
         }
+        if (count > most && n == most)
+            snprintf(lines[most - 1], LINE, "... %lld of %s in all", (long long)count, name);
     }
     return n;
 }
@@ -62,7 +64,9 @@ static tn_code ask_image(const predict_values *v, asked *a, const tn_tensor *ima
     const tn_shape *s = tn_tensor_shape(images);
     tn_tensor *in;
     int64_t each = s->dim[1] * s->dim[2];
-    tn_code code = input_of_numbers(&a->in[0], images, image * each, each, &in, err);
+    tn_spec one = a->in[0]; /* an image is a row of a batch, never many */
+    if (one.shape.rank > 1 && one.shape.dim[0] < 0) one.shape.dim[0] = 1;
+    tn_code code = input_of_numbers(&one, images, image * each, each, &in, err);
     if (code != TN_OK) return code;
     const tn_tensor *ins[] = {in};
     code = a->run(a, ins, err);

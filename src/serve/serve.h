@@ -52,7 +52,7 @@ typedef struct tn_servable {
     bool rests;                  /* what only requests need has been given back */
     bool forgot_sizes;           /* and plans that nobody had asked for yet */
     tn_arena *arena;
-    void (*unload)(struct tn_servable *s); /* what the last drop does; NULL: tn_servable_free */
+    void (*unload)(struct tn_servable *s); /* what the last unref does; NULL: tn_servable_free */
     void *owner;                           /* for it */
     struct tn_servable *next;              /* its owner's */
 } tn_servable;
@@ -275,8 +275,8 @@ void tn_placed_want_all(const tn_manager *m, tn_placed *p); /* not the new ones 
 /* The server is to stop: whoever waits for models to load gets CANCELLED, nothing more is loaded. */
 void tn_manager_cancel(tn_manager *m);
 tn_code tn_manager_poll_now(tn_manager *m, tn_error *err); /* looks at the folders, does not wait for loading */
-/* The servable that a ModelSpec means (name; version or label or neither), kept: tn_servable_unref it. Never waits.
- * Codes and texts of field "Servable not found for request: Latest(M)". */
+/* The servable that a ModelSpec means (name; version or label or neither), with a reference for the caller. Never
+ * waits. Codes and texts of field "Servable not found for request: Latest(M)". */
 tn_code tn_manager_get(tn_manager *m, const tn_ModelSpec *spec, tn_servable **out, tn_error *err);
 
 typedef struct tn_version_status {

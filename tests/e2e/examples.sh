@@ -11,6 +11,7 @@ below() { awk "BEGIN { exit !($1 < $2) }"; }
 below "$(value rmse)" 0.1; ok "and follows the curve"
 "$T" test latest > out 2> err; ok "and is tested"
 "$T" predict latest --input x=0.5 --json > out 2> err && below "$(sed 's/.*\[\([^]]*\)\].*/\1/' out)" 1.1; ok "and answers"
+fails "and takes no image for many numbers" "'x'.*\[1,1\]" "$T" predict latest --images "$ROOT/examples/digits/data/test-images-idx3-ubyte.gz"
 
 "$T" train "$ROOT/examples/digits/digits.c" --max_steps=40 --log_every=20 --filters=8 --hidden=32 --json > out 2> err && [ ! -s err ]; ok "digits trains"
 below 0.6 "$(value accuracy)"; ok "and learns"
