@@ -66,7 +66,7 @@ static void test_no_signature(void **state)
     assert_ok(load((tn_servable_options){.path = path_in(state, "m", "1")}, &s, &err), &err);
     assert_int_equal(tn_askers_count(s->askers), 0);
     assert_null(tn_askers_named(s->askers, TN_VIEW("")));
-    tn_servable_drop(s);
+    tn_servable_unref(s);
 }
 
 /* An optimizer's slots are checked, though no variable of the graph is restored from them. */
