@@ -36,8 +36,13 @@ static bool alike(const tn_shape *a, const tn_shape *b)
     return a->rank == b->rank && !memcmp(a->dim + 1, b->dim + 1, sizeof a->dim[0] * (size_t)TN_MAX(a->rank - 1, 0));
 }
 
-static tn_code fail_shapes(const tn_piece *p, int i, tn_error *err)
+static tn_code fail_shapes(const tn_piece *p, int i, int rank, bool pads, tn_error *err)
 {
+    const int own = p->ask->in[i]->shape.rank;
+    if (pads)
+        return tn_fail(err, TN_FAILED_PRECONDITION,
+                       "Tensors with name '%s' from different tasks have ranks %d and %d, which no padding makes alike",
+                       p->ask->asker->signature->in[i].name, rank, own);
     return tn_fail(err, TN_FAILED_PRECONDITION,
                    "Tensors with name '%s' from different tasks have different shapes and padding is turned off. Set "
                    "pad_variable_length_inputs to true, or ensure that all tensors with the same name have equal "
@@ -50,7 +55,7 @@ static tn_code common_shape(const tn_batch *b, int i, bool pads, tn_shape *out, 
     for (const tn_piece *p = b->first->next; p; p = p->next) {
         const tn_shape *s = &p->ask->in[i]->shape;
         if (alike(s, out)) continue;
-        if (!pads || s->rank != out->rank) return fail_shapes(p, i, err);
+        if (!pads || s->rank != out->rank) return fail_shapes(p, i, out->rank, pads, err);
         for (int k = 1; k < s->rank; k++) out->dim[k] = TN_MAX(out->dim[k], s->dim[k]);
     }
     return TN_OK;

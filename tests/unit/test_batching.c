@@ -321,10 +321,9 @@ static void test_padded(void **state)
     question_free(&q[1]);
 }
 
-static void merged(const tn_shape *a, const tn_shape *b, int64_t extra, const float *wanted, const tn_shape *shape)
+static tn_code merge(const tn_shape *a, const tn_shape *b, int64_t extra, tn_tensor **whole, tn_error *err)
 {
-    tn_error err;
-    tn_tensor *t[2], *whole;
+    tn_tensor *t[2];
     tn_loaded_value x = {.key = "x", .name = "x:0"};
     tn_loaded_signature signature = {.in = &x, .n_in = 1};
     tn_asker asker = {.signature = &signature};
@@ -332,7 +331,7 @@ static void merged(const tn_shape *a, const tn_shape *b, int64_t extra, const fl
     tn_batch batch = {.last = &batch.first, .n = 2};
     for (int i = 0; i < 2; i++) {
         const tn_shape *s = i ? b : a;
-        assert_ok(tn_tensor_new(TN_FLOAT, s, &t[i], &err), &err);
+        assert_ok(tn_tensor_new(TN_FLOAT, s, &t[i], err), err);
         for (int64_t k = 0; k < tn_tensor_count(t[i]); k++) TN_FLOATS(t[i])[k] = (float)(k + 1 + 100 * i);
         asks[i] = (tn_ask){.asker = &asker, .in = (const tn_tensor **)&t[i]};
         asks[i].piece = (tn_piece){.ask = &asks[i], .rows = s->dim[0]};
@@ -340,10 +339,19 @@ static void merged(const tn_shape *a, const tn_shape *b, int64_t extra, const fl
         batch.last = &asks[i].piece.next;
         batch.rows += s->dim[0];
     }
-    assert_ok(tn_rows_merge(&batch, 0, extra, true, &whole, &err), &err);
+    tn_code code = tn_rows_merge(&batch, 0, extra, true, whole, err);
+    tn_tensor_unref(t[0]);
+    tn_tensor_unref(t[1]);
+    return code;
+}
+
+static void merged(const tn_shape *a, const tn_shape *b, int64_t extra, const float *wanted, const tn_shape *shape)
+{
+    tn_error err;
+    tn_tensor *whole;
+    assert_ok(merge(a, b, extra, &whole, &err), &err);
     assert_true(tn_shape_equal(&whole->shape, shape));
     assert_memory_equal(whole->data, wanted, (size_t)tn_tensor_count(whole) * sizeof(float));
-    for (int i = 0; i < 2; i++) tn_tensor_unref(t[i]);
     tn_tensor_unref(whole);
 }
 
@@ -353,6 +361,15 @@ static void test_padded_shapes(void **state)
     merged(&TN_SHAPE(1, 1, 2), &TN_SHAPE(1, 2, 1), 0, (const float[]){1, 2, 1, 1, 101, 101, 102, 101}, &TN_SHAPE(2, 2, 2));
     merged(&TN_SHAPE(1, 2), &TN_SHAPE(1, 3), 1, (const float[]){1, 2, 1, 101, 102, 103, 101, 102, 103}, &TN_SHAPE(3, 3));
     merged(&TN_SHAPE(2), &TN_SHAPE(2), 2, (const float[]){1, 2, 101, 102, 101, 101}, &TN_SHAPE(6));
+}
+
+static void test_padded_ranks(void **state)
+{
+    tn_error err;
+    tn_tensor *whole;
+    (void)state;
+    assert_code(merge(&TN_SHAPE(2, 3), &TN_SHAPE(2), 0, &whole, &err), TN_FAILED_PRECONDITION);
+    assert_string_equal(err.message, "Tensors with name 'x:0' from different tasks have ranks 2 and 1, which no padding makes alike");
 }
 
 /* ==== refusals ==== */
@@ -599,7 +616,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_never_mixed_up), TEST(test_never_mixed_up_with_sizes), TEST(test_never_mixed_up_split),
-        TEST(test_never_mixed_up_tuned), TEST(test_outputs), TEST(test_strings), TEST(test_ragged), TEST(test_padded),
+        TEST(test_never_mixed_up_tuned), TEST(test_outputs), TEST(test_strings), TEST(test_ragged), TEST(test_padded), TEST(test_padded_ranks),
         TEST(test_padded_shapes), TEST(test_refusals), TEST(test_full), TEST(test_full_when_split), TEST(test_leaving),
         TEST(test_waits_when_asked_to), TEST(test_no_memory), TEST(test_parameters), TEST(test_tuning),
     };
