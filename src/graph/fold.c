@@ -119,9 +119,22 @@ static tn_code infer_read(tn_binding *b, tn_pnode *n, tn_error *err)
     return TN_OK;
 }
 
+/* What operators that change or gather rows of a variable are told of it: the same. */
+static tn_code infer_handle(tn_binding *b, tn_pnode *n, tn_error *err)
+{
+    const tn_stored *v = (const tn_stored *)n->resource;
+    if (!b->store || !v || n->resource->kind != TN_RES_VARIABLE || !tn_shape_known(&v->shape)) return TN_OK;
+    tn_info *held = TN_NEW(b->arena, tn_info);
+    if (!held) return tn_no_memory(err, sizeof *held);
+    *held = (tn_info){.dtype = v->dtype, .shape = v->shape, .bound = -1};
+    n->out[0].handle = held;
+    return TN_OK;
+}
+
 static tn_code infer_plain(tn_binding *b, tn_pnode *n, tn_error *err)
 {
-    if (n->op == &tn_pseudo_feed || n->op == &tn_pseudo_constant || n->op == &tn_pseudo_handle) return TN_OK;
+    if (n->op == &tn_pseudo_feed || n->op == &tn_pseudo_constant) return TN_OK;
+    if (n->op == &tn_pseudo_handle) return infer_handle(b, n, err);
     if (n->op->infer == tn_infer_kept && !tn_pnode_is_read(n)) return TN_OK;
     forget(n);
     if (tn_pnode_is_read(n)) return infer_read(b, n, err);
