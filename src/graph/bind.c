@@ -420,7 +420,8 @@ tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bin
     p->passes = o->passes;
     p->store = l->store;
     tn_binding b = {.arena = tn_arena_new(0), .kept = p->arena, .passes = o->passes, .threads = o->threads,
-                    .store = l->store, .library = tn_graph_library(l->graph)};
+                    .store = l->store, .library = tn_graph_library(l->graph),
+                    .follows = (o->passes & TN_PASS(FOLD)) != 0};
     tn_code code = b.arena ? bind_into(p, &b, l, feeds, o->copying, err) : no_memory(err);
     p->owned = b.owned;
     p->n_owned = b.n_owned;

@@ -103,7 +103,8 @@ static tn_code call_infer(tn_binding *b, tn_pnode *n, tn_error *err)
                   .n_out = n->n_out,
                   .in = in,
                   .out = n->out,
-                  .arena = b->arena};
+                  .arena = b->arena,
+                  .late = b->follows ? &b->late : NULL};
     return n->op->infer(&c, err);
 }
 
@@ -131,8 +132,16 @@ static tn_code infer_handle(tn_binding *b, tn_pnode *n, tn_error *err)
     return TN_OK;
 }
 
+/* Who does not say what becomes of what is behind a handle may do anything to it. */
+static void end_kept(tn_pnode *n)
+{
+    if (n->op->flags & TN_KEEPS) return;
+    for (int i = 0; i < n->n_in; i++) tn_kept_end(n->in[i].node->out[n->in[i].index].kept);
+}
+
 static tn_code infer_plain(tn_binding *b, tn_pnode *n, tn_error *err)
 {
+    end_kept(n);
     if (n->op == &tn_pseudo_feed || n->op == &tn_pseudo_constant) return TN_OK;
     if (n->op == &tn_pseudo_handle) return infer_handle(b, n, err);
     if (n->op->infer == tn_infer_kept && !tn_pnode_is_read(n)) return TN_OK;
@@ -150,6 +159,11 @@ static tn_code infer_plain(tn_binding *b, tn_pnode *n, tn_error *err)
 
 static void merge_info(tn_info *into, const tn_info *x)
 {
+    if (into->kept != x->kept) {
+        tn_kept_end(into->kept);
+        tn_kept_end(x->kept);
+        into->kept = NULL;
+    }
     if (into->shape.rank != x->shape.rank) into->shape = tn_shape_unknown();
     for (int d = 0; d < into->shape.rank; d++)
         if (into->shape.dim[d] != x->shape.dim[d]) into->shape.dim[d] = -1;
@@ -167,6 +181,7 @@ static void set_arg(tn_pnode *arg, const tn_info *from, bool with_value)
         arg->out[0].value = NULL;
         arg->out[0].has_ints = false;
         arg->out[0].bound = -1;
+        arg->out[0].kept = NULL;
     }
 }
 
@@ -226,6 +241,7 @@ static bool widen(tn_region *cond, tn_region *body)
     bool same = true;
     for (int i = 0; i < body->n_args; i++) {
         tn_info *given = &body->args[i]->out[0];
+        if (!is_invariant(body, i)) tn_kept_end(ret_info(body, i)->kept);
         if (tn_shape_equal(&given->shape, &ret_info(body, i)->shape) || is_invariant(body, i)) continue;
         tn_shape before = given->shape;
         merge_info(given, ret_info(body, i));
@@ -240,6 +256,7 @@ static tn_code infer_while(tn_binding *b, tn_pnode *n, tn_error *err)
     tn_region *cond = n->sub[0], *body = n->sub[1];
     for (int i = 0; i < n->n_in; i++) {
         const tn_info *from = &n->in[i].node->out[n->in[i].index];
+        if (!is_invariant(body, i)) tn_kept_end(from->kept);
         set_arg(body->args[i], from, is_invariant(body, i));
         set_arg(cond->args[i], from, is_invariant(body, i));
     }
@@ -330,6 +347,10 @@ tn_code tn_bind_infer(tn_binding *b, tn_region *r, tn_error *err)
     for (bool again = true; again;) { /* what a branch gives is known better once it is the only one */
         again = false;
         TN_TRY(infer_region(b, r, false, err));
+        if (b->late) { /* some of what was told of handles did not hold */
+            b->follows = b->late = false;
+            TN_TRY(infer_region(b, r, false, err));
+        }
         TN_TRY(tn_pass_take_branches(b, r, &again, err));
         TN_TRY(tn_pass_arrays(b, r, &again, err));
         if (again) TN_TRY(tn_regular_loops(b, r, err)); /* a branch may have handed arguments through */

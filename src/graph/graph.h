@@ -30,6 +30,7 @@ typedef struct tn_info {
     tn_shape ints;          /* rank = its length (1 for a scalar), dim[k] = element k or TN_UNKNOWN_INT */
     int64_t bound;          /* when dim[0] is unknown: it is at most this; -1: no bound known */
     const struct tn_info *handle; /* of a resource: dtype and shape of what it refers to; NULL: not known */
+    struct tn_kept *kept; /* of a TensorArray or a stack, while a plan is made: what is in it (op.h); NULL: not known */
 } tn_info;
 
 struct tn_operation {

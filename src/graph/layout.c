@@ -186,7 +186,7 @@ static tn_code place_plain(tn_layout *l, tn_pnode *n, tn_error *err)
         return TN_OK;
     }
     const bool look = n->op == &tn_array_look || n->op == &tn_array_piece;
-    bool view = tn_pnode_is_read(n) || (n->op->flags & TN_ALIAS) || look;
+    bool view = tn_pnode_is_read(n) || (n->op->flags & (TN_ALIAS | TN_SHARES)) || look;
     for (int i = 0; i < n->n_out; i++) TN_TRY(own_place(l, &n->out[i], n->slot + i, !view, t, err));
     for (int i = 0; (n->op->flags & TN_ALIAS) && i < n->n_out; i++) /* keeps alive what it looks at */
         l->storage_of[n->slot + i] = l->storage_of[slot_of(n->in[i])];

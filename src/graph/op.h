@@ -30,6 +30,7 @@ typedef struct tn_infer {
     const tn_info *const *in;
     tn_info *out; /* dtype is set already; shape starts unknown, value NULL */
     tn_arena *arena;
+    bool *late; /* NULL: what is behind handles is not followed (tn_kept) */
 } tn_infer;
 /* Helpers (infer.c). All fail with INVALID_ARGUMENT in TensorFlow's words. */
 tn_code tn_infer_rank(const tn_infer *c, int i, int rank, tn_error *err); /* unknown passes */
@@ -47,6 +48,14 @@ tn_code tn_infer_like_first(tn_infer *c, tn_error *err); /* every output like in
 tn_code tn_infer_broadcast(tn_infer *c, tn_error *err);  /* output 0: inputs 0 and 1 broadcast */
 tn_code tn_infer_scalar(tn_infer *c, tn_error *err);
 tn_code tn_infer_none(tn_infer *c, tn_error *err); /* outputs unknown (or there are none) */
+
+/* What is behind a handle: followed where a plan is made, by operators with TN_KEEPS; whatever else is given such a
+ * handle ends it (kept.c). k NULL: it is not followed. */
+typedef struct tn_kept tn_kept;
+tn_code tn_kept_new(const tn_infer *c, int o, tn_error *err); /* output o is a new handle */
+void tn_kept_put(tn_kept *k, const tn_shape *shape, const tn_tensor *value);
+void tn_kept_get(tn_kept *k, tn_info *out); /* one of the values: its shape, and what it is, as far as they are known */
+void tn_kept_end(tn_kept *k);               /* from now on nothing is known */
 
 /* ==== preparation and running ==== */
 typedef struct tn_run tn_run;
@@ -215,6 +224,8 @@ enum {
     TN_NO_GRADIENT = 64, /* TensorFlow gives none (NotDifferentiable): the gradient stops here */
     TN_FRAMED =
         128, /* of loops and branches of TensorFlow 1, which are differentiated in their functional form */
+    TN_KEEPS = 256, /* infer says what it does with what is behind its handle (tn_kept) */
+    TN_SHARES = 512, /* outputs are buffers that others hold, too: never in the plan's block */
 };
 #define TN_BIT(i) (1u << (i))
 #define TN_LAST_INPUT TN_BIT(31) /* in values: the last input, whatever its number (ConcatV2's axis) */

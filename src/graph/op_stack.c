@@ -41,9 +41,15 @@ static tn_code new_run(tn_run *r, tn_error *err)
     return tn_run_new_resource(r, 0, &s->base, err);
 }
 
-TN_STATE_OP(StackV2, new_run, tn_infer_scalar, TN_NO_GRADIENT, TN_BIT(0),
+static tn_code new_infer(tn_infer *c, tn_error *err)
+{
+    c->out[0].shape.rank = 0;
+    return tn_kept_new(c, 0, err);
+}
+
+TN_STATE_OP(StackV2, new_run, new_infer, TN_NO_GRADIENT | TN_KEEPS, TN_BIT(0),
             "max_size:int32 -> handle:resource; elem_type:type stack_name:string=\"\"");
-TN_STATE_OP(Stack, new_run, tn_infer_scalar, TN_NO_GRADIENT, TN_BIT(0),
+TN_STATE_OP(Stack, new_run, new_infer, TN_NO_GRADIENT | TN_KEEPS, TN_BIT(0),
             "-> handle:&string; elem_type:type stack_name:string=\"\"");
 
 static tn_code stack_of(const tn_run *r, stack **out, tn_error *err)
@@ -60,6 +66,7 @@ static tn_code push_infer(tn_infer *c, tn_error *err)
 {
     (void)err;
     c->out[0].shape = c->in[1]->shape;
+    tn_kept_put(c->in[0]->kept, &c->in[1]->shape, c->in[1]->value);
     return TN_OK;
 }
 
@@ -87,10 +94,17 @@ static tn_code push_run(tn_run *r, tn_error *err)
     return tn_run_output_share(r, 0, s->v[s->n - 1], err);
 }
 
-TN_STATE_OP(StackPushV2, push_run, push_infer, TN_EFFECT, TN_BIT(0),
+TN_STATE_OP(StackPushV2, push_run, push_infer, TN_EFFECT | TN_KEEPS | TN_SHARES, TN_BIT(0),
             "handle:resource elem:T -> output:T; T:type swap_memory:bool=false");
-TN_STATE_OP(StackPush, push_run, push_infer, TN_EFFECT | TN_NO_GRADIENT, TN_BIT(0),
+TN_STATE_OP(StackPush, push_run, push_infer, TN_EFFECT | TN_NO_GRADIENT | TN_KEEPS | TN_SHARES, TN_BIT(0),
             "handle:&string elem:T -> output:T; T:type swap_memory:bool=false");
+
+static tn_code pop_infer(tn_infer *c, tn_error *err)
+{
+    (void)err;
+    tn_kept_get(c->in[0]->kept, &c->out[0]);
+    return TN_OK;
+}
 
 static tn_code pop_run(tn_run *r, tn_error *err)
 {
@@ -107,9 +121,9 @@ static tn_code pop_run(tn_run *r, tn_error *err)
     return code;
 }
 
-TN_STATE_OP(StackPopV2, pop_run, tn_infer_none, TN_EFFECT, TN_BIT(0),
+TN_STATE_OP(StackPopV2, pop_run, pop_infer, TN_EFFECT | TN_KEEPS | TN_SHARES, TN_BIT(0),
             "handle:resource -> elem:elem_type; elem_type:type");
-TN_STATE_OP(StackPop, pop_run, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT, TN_BIT(0),
+TN_STATE_OP(StackPop, pop_run, pop_infer, TN_EFFECT | TN_NO_GRADIENT | TN_KEEPS | TN_SHARES, TN_BIT(0),
             "handle:&string -> elem:elem_type; elem_type:type");
 
 static tn_code close_run(tn_run *r, tn_error *err)
@@ -121,5 +135,5 @@ static tn_code close_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-TN_STATE_OP(StackCloseV2, close_run, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT, 0, "handle:resource -> ;");
-TN_STATE_OP(StackClose, close_run, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT, 0, "handle:&string -> ;");
+TN_STATE_OP(StackCloseV2, close_run, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT | TN_KEEPS, 0, "handle:resource -> ;");
+TN_STATE_OP(StackClose, close_run, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT | TN_KEEPS, 0, "handle:&string -> ;");

@@ -37,7 +37,7 @@ tn_code tn_array_new_infer(tn_infer *c, tn_error *err)
     tn_attr_get_shape(c->attrs, "element_shape", &held->shape);
     c->out[0].handle = held; /* its own shape stays unknown: TensorFlow takes it for [2], and it is [] */
     if (c->n_out == 2) c->out[1].shape.rank = 0;
-    return TN_OK;
+    return tn_kept_new(c, 0, err);
 }
 
 tn_code tn_array_new_run(tn_run *r, tn_error *err)
@@ -56,7 +56,7 @@ tn_code tn_array_new_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-TN_STATE_OP(TensorArrayV3, tn_array_new_run, tn_array_new_infer, TN_NO_GRADIENT, TN_BIT(0),
+TN_STATE_OP(TensorArrayV3, tn_array_new_run, tn_array_new_infer, TN_NO_GRADIENT | TN_KEEPS, TN_BIT(0),
             "size:int32 -> handle:resource flow:float; dtype:type element_shape:shape=unknown "
             "dynamic_size:bool=false clear_after_read:bool=true identical_element_shapes:bool=false "
             "tensor_array_name:string=\"\"");
@@ -65,6 +65,7 @@ tn_code tn_array_gradient_infer(tn_infer *c, tn_error *err)
 {
     (void)err;
     c->out[0].handle = c->n_in == 2 ? c->in[0]->handle : NULL;
+    c->out[0].kept = c->n_in == 2 ? c->in[0]->kept : NULL; /* a gradient has its value's shape */
     if (c->n_out == 2) c->out[1].shape.rank = 0;
     return TN_OK;
 }
@@ -86,7 +87,7 @@ tn_code tn_array_gradient_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-TN_STATE_OP(TensorArrayGradV3, tn_array_gradient_run, tn_array_gradient_infer, TN_NO_GRADIENT, TN_BIT(0),
+TN_STATE_OP(TensorArrayGradV3, tn_array_gradient_run, tn_array_gradient_infer, TN_NO_GRADIENT | TN_KEEPS, TN_BIT(0),
             "handle:resource flow_in:float -> grad_handle:resource flow_out:float; source:string");
 TN_STATE_OP(TensorArrayGradWithShape, tn_array_gradient_run, tn_array_gradient_infer, TN_NO_GRADIENT, TN_BIT(0),
             "handle:resource flow_in:float shape_to_prepend:int32 -> grad_handle:resource flow_out:float; "
@@ -113,6 +114,12 @@ static gradient_array gradient_of(tn_grad *g, tn_node flow)
 
 /* ==== write, read ==== */
 
+tn_code tn_array_write_infer(tn_infer *c, tn_error *err)
+{
+    tn_kept_put(c->in[0]->kept, &c->in[2]->shape, NULL);
+    return tn_array_flow_infer(c, err);
+}
+
 tn_code tn_array_write_run(tn_run *r, tn_error *err)
 {
     tn_tensor_array *a;
@@ -138,16 +145,17 @@ static tn_code write_grad(tn_grad *g, tn_error *err)
 const tn_op tn_op_TensorArrayWriteV3 = {
     .name = "TensorArrayWriteV3",
     .sig = "handle:resource index:int32 value:T flow_in:float -> flow_out:float; T:type",
-    .infer = tn_array_flow_infer,
+    .infer = tn_array_write_infer,
     .run = tn_array_write_run,
     .grad = write_grad,
-    .flags = TN_STATEFUL,
+    .flags = TN_STATEFUL | TN_KEEPS,
 };
 
 tn_code tn_array_read_infer(tn_infer *c, tn_error *err)
 {
     (void)err;
     if (c->in[0]->handle) c->out[0].shape = c->in[0]->handle->shape;
+    tn_kept_get(c->in[0]->kept, &c->out[0]);
     return TN_OK;
 }
 
@@ -184,7 +192,7 @@ const tn_op tn_op_TensorArrayReadV3 = {
     .infer = tn_array_read_infer,
     .run = tn_array_read_run,
     .grad = read_grad,
-    .flags = TN_STATEFUL,
+    .flags = TN_STATEFUL | TN_KEEPS | TN_SHARES,
     .dynamic = TN_BIT(0),
 };
 
@@ -192,9 +200,12 @@ const tn_op tn_op_TensorArrayReadV3 = {
 
 tn_code tn_array_gather_infer(tn_infer *c, tn_error *err)
 {
+    tn_info element = {.shape = tn_shape_unknown()};
     tn_shape s = tn_shape_unknown(), known;
     tn_attr_get_shape(c->attrs, "element_shape", &s);
     if (c->in[0]->handle && tn_shape_merge(&s, &c->in[0]->handle->shape, &known, NULL) == TN_OK) s = known;
+    tn_kept_get(c->in[0]->kept, &element);
+    if (tn_shape_merge(&s, &element.shape, &known, NULL) == TN_OK) s = known;
     bool all = c->n_in == 2;
     if (!all) TN_TRY(tn_infer_rank(c, 1, 1, err));
     if (s.rank < 0 || s.rank == TN_MAX_RANK) return TN_OK;
@@ -279,7 +290,7 @@ const tn_op tn_op_TensorArrayGatherV3 = {
     .infer = tn_array_gather_infer,
     .run = tn_array_gather_run,
     .grad = gather_grad,
-    .flags = TN_STATEFUL,
+    .flags = TN_STATEFUL | TN_KEEPS,
     .dynamic = TN_BIT(0),
 };
 
@@ -302,6 +313,26 @@ static tn_code write_rows(tn_tensor_array *a, int64_t i, const tn_tensor *value,
     if (code == TN_OK) code = tn_tensor_array_write(a, i, part, err);
     tn_tensor_unref(part);
     return code;
+}
+
+/* Elements are rows of the value. */
+static tn_code rows_infer(tn_infer *c, int value, tn_error *err)
+{
+    tn_shape s = c->in[value]->shape;
+    if (s.rank > 0) memmove(s.dim, s.dim + 1, (size_t)(s.rank - 1) * sizeof *s.dim);
+    if (s.rank >= 0) s.rank = TN_MAX(s.rank - 1, 0);
+    tn_kept_put(c->in[0]->kept, &s, NULL);
+    return tn_array_flow_infer(c, err);
+}
+
+tn_code tn_array_scatter_infer(tn_infer *c, tn_error *err)
+{
+    return rows_infer(c, 2, err);
+}
+
+tn_code tn_array_unpack_infer(tn_infer *c, tn_error *err)
+{
+    return rows_infer(c, 1, err);
 }
 
 tn_code tn_array_scatter_run(tn_run *r, tn_error *err)
@@ -355,10 +386,10 @@ static tn_code scatter_grad(tn_grad *g, tn_error *err)
 const tn_op tn_op_TensorArrayScatterV3 = {
     .name = "TensorArrayScatterV3",
     .sig = "handle:resource indices:int32 value:T flow_in:float -> flow_out:float; T:type",
-    .infer = tn_array_flow_infer,
+    .infer = tn_array_scatter_infer,
     .run = tn_array_scatter_run,
     .grad = scatter_grad,
-    .flags = TN_STATEFUL,
+    .flags = TN_STATEFUL | TN_KEEPS,
 };
 
 /* ==== concat, split: elements side by side along their first dimension ==== */
@@ -448,9 +479,15 @@ const tn_op tn_op_TensorArrayConcatV3 = {
     .infer = tn_array_concat_infer,
     .run = tn_array_concat_run,
     .grad = concat_grad,
-    .flags = TN_STATEFUL,
+    .flags = TN_STATEFUL | TN_KEEPS,
     .dynamic = TN_BIT(0) | TN_BIT(1),
 };
+
+tn_code tn_array_split_infer(tn_infer *c, tn_error *err)
+{
+    tn_kept_end(c->in[0]->kept);
+    return tn_array_flow_infer(c, err);
+}
 
 tn_code tn_array_split_run(tn_run *r, tn_error *err)
 {
@@ -502,10 +539,10 @@ static tn_code split_grad(tn_grad *g, tn_error *err)
 const tn_op tn_op_TensorArraySplitV3 = {
     .name = "TensorArraySplitV3",
     .sig = "handle:resource value:T lengths:int64 flow_in:float -> flow_out:float; T:type",
-    .infer = tn_array_flow_infer,
+    .infer = tn_array_split_infer,
     .run = tn_array_split_run,
     .grad = split_grad,
-    .flags = TN_STATEFUL,
+    .flags = TN_STATEFUL | TN_KEEPS,
 };
 
 /* ==== size, close ==== */
@@ -518,7 +555,7 @@ tn_code tn_array_size_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-TN_STATE_OP(TensorArraySizeV3, tn_array_size_run, tn_array_flow_infer, TN_NO_GRADIENT, 0,
+TN_STATE_OP(TensorArraySizeV3, tn_array_size_run, tn_array_flow_infer, TN_NO_GRADIENT | TN_KEEPS, 0,
             "handle:resource flow_in:float -> size:int32;");
 
 tn_code tn_array_close_run(tn_run *r, tn_error *err)
@@ -529,5 +566,5 @@ tn_code tn_array_close_run(tn_run *r, tn_error *err)
     return TN_OK;
 }
 
-TN_STATE_OP(TensorArrayCloseV3, tn_array_close_run, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT, 0,
+TN_STATE_OP(TensorArrayCloseV3, tn_array_close_run, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT | TN_KEEPS, 0,
             "handle:resource -> ;");

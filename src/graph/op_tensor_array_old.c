@@ -6,11 +6,13 @@
  */
 #include "tensor_array.h"
 
-#define OLD(Name, Infer, Run, Flags, Dynamic, Sig) TN_STATE_OP(Name, tn_array_##Run##_run, Infer, Flags, Dynamic, Sig)
+#define OLD(Name, Infer, Run, Flags, Dynamic, Sig) \
+    TN_STATE_OP(Name, tn_array_##Run##_run, Infer, TN_KEEPS | (Flags), Dynamic, Sig)
 #define OLD_NEW(Name, Run, Sig) OLD(Name, tn_array_##Run##_infer, Run, TN_NO_GRADIENT, TN_BIT(0), Sig)
 #define OLD_READ(Name, Run, Sig) OLD(Name, tn_array_##Run##_infer, Run, 0, TN_BIT(0), Sig)
+#define OLD_LOOK(Name, Run, Sig) OLD(Name, tn_array_##Run##_infer, Run, TN_SHARES, TN_BIT(0), Sig)
 #define OLD_CONCAT(Name, Run, Sig) OLD(Name, tn_array_##Run##_infer, Run, 0, TN_BIT(0) | TN_BIT(1), Sig)
-#define OLD_FLOW(Name, Run, Sig) OLD(Name, tn_array_flow_infer, Run, 0, 0, Sig)
+#define OLD_FLOW(Name, Run, Sig) OLD(Name, tn_array_##Run##_infer, Run, 0, 0, Sig)
 #define OLD_SIZE(Name, Run, Sig) OLD(Name, tn_array_flow_infer, Run, TN_NO_GRADIENT, 0, Sig)
 #define OLD_CLOSE(Name, Run, Sig) OLD(Name, tn_infer_none, Run, TN_EFFECT | TN_NO_GRADIENT, 0, Sig)
 
@@ -33,8 +35,8 @@ OLD_NEW(TensorArrayGrad, gradient, "handle:string flow_in:float -> grad_handle:&
 OLD_NEW(TensorArrayGradV2, gradient, "handle:string flow_in:float -> grad_handle:string; source:string");
 OLD_READ(TensorArrayPack, gather,
          "handle:&string flow_in:float -> value:dtype; dtype:type element_shape:shape=unknown");
-OLD_READ(TensorArrayRead, read, "handle:&string index:int32 flow_in:float -> value:dtype; dtype:type");
-OLD_READ(TensorArrayReadV2, read, "handle:string index:int32 flow_in:float -> value:dtype; dtype:type");
+OLD_LOOK(TensorArrayRead, read, "handle:&string index:int32 flow_in:float -> value:dtype; dtype:type");
+OLD_LOOK(TensorArrayReadV2, read, "handle:string index:int32 flow_in:float -> value:dtype; dtype:type");
 OLD_FLOW(TensorArrayScatter, scatter,
          "handle:&string indices:int32 value:T flow_in:float -> flow_out:float; T:type");
 OLD_FLOW(TensorArrayScatterV2, scatter,

@@ -211,6 +211,7 @@ typedef struct tn_binding {
     int n_owned, cap_owned;
     tn_frozen *frozen; /* whose values are among the owned */
     int n_frozen, cap_frozen;
+    bool follows, late; /* inference follows what is behind handles (kept.c); and has told of it what does not hold */
 } tn_binding;
 tn_code tn_pass_freeze(tn_binding *b, tn_region *r, tn_error *err);         /* pass_freeze.c */
 tn_code tn_bind_infer(tn_binding *b, tn_region *r, tn_error *err);          /* infer.. and fold (fold.c) */

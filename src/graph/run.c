@@ -95,6 +95,10 @@ tn_code tn_run_output_share(tn_run *r, int o, const tn_tensor *t, tn_error *err)
         if (tn_tensor_bytes(t)) memcpy(r->out[o]->data, t->data, tn_tensor_bytes(t));
         return TN_OK;
     }
+    char is[128], planned[128];
+    if (tn_shape_known(&slot->shape) && !tn_shape_equal(&slot->shape, &t->shape)) /* others rely on it */
+        return tn_fail(err, TN_INTERNAL, "a value of shape %s comes where the plan has %s",
+                       tn_shape_text(&t->shape, is, sizeof is), tn_shape_text(&slot->shape, planned, sizeof planned));
     TN_TRY(tn_tensor_keep(t, &kept, err));
     tn_value_take(r->out[o], kept);
     return TN_OK;
