@@ -185,6 +185,10 @@ static tn_code place_plain(tn_layout *l, tn_pnode *n, tn_error *err)
         share_place(l, slot_of(n->in[0]), n->slot, &n->out[0]);
         return TN_OK;
     }
+    if (n->n_out == 1 && l->replaces[n->slot] && l->slots[l->replaces[n->slot] - 1].place == TN_PLACE_BLOCK) {
+        share_place(l, l->replaces[n->slot] - 1, n->slot, &n->out[0]);
+        return TN_OK;
+    }
     const bool look = n->op == &tn_array_look || n->op == &tn_array_piece;
     bool view = tn_pnode_is_read(n) || (n->op->flags & (TN_ALIAS | TN_SHARES)) || look;
     for (int i = 0; i < n->n_out; i++) TN_TRY(own_place(l, &n->out[i], n->slot + i, !view, t, err));
@@ -222,6 +226,27 @@ static tn_code place_branches(tn_layout *l, tn_pnode *n, tn_error *err)
     return TN_OK;
 }
 
+static int uses_of(const tn_region *r, const tn_pnode *of)
+{
+    int uses = 0;
+    for (int i = 0; i < r->n_nodes; i++)
+        for (int k = 0; k < r->nodes[i]->n_in; k++) uses += r->nodes[i]->in[k].node == of;
+    for (int i = 0; i < r->n_rets; i++) uses += r->rets[i].node == of;
+    return uses;
+}
+
+/* n makes the argument's next value of the argument, at which nobody else looks: a sum over steps. */
+static bool may_replace(const tn_layout *l, const tn_region *body, const tn_pnode *n, const tn_pnode *arg)
+{
+    const unsigned inplace = n->op->flags & (TN_INPLACE | TN_INPLACE_FIRST);
+    int looks = 0;
+    if (!inplace || !(l->b->passes & TN_PASS(INPLACE)) || n->n_out != 1 || !tn_pnode_is_static(l->b, n)) return false;
+    if (n->out[0].dtype != arg->out[0].dtype || !tn_shape_equal(&n->out[0].shape, &arg->out[0].shape)) return false;
+    for (int k = 0; k < n->n_in; k++) looks += n->in[k].node == arg;
+    if (!looks || ((inplace & TN_INPLACE_FIRST) && (looks > 1 || n->in[0].node != arg))) return false;
+    return uses_of(body, arg) == looks;
+}
+
 static tn_code place_loop(tn_layout *l, tn_pnode *n, tn_error *err)
 {
     int start = ++l->time;
@@ -229,6 +254,8 @@ static tn_code place_loop(tn_layout *l, tn_pnode *n, tn_error *err)
     for (int i = 0; i < n->n_in; i++) {
         if (body->rets[i].node == body->args[i]) TN_TRY(place_arg(l, n->in[i], body->args[i], err));
         else TN_TRY(own_place(l, &body->args[i]->out[0], body->args[i]->slot, true, start, err));
+        if (body->rets[i].node != body->args[i] && may_replace(l, body, body->rets[i].node, body->args[i]))
+            l->replaces[body->rets[i].node->slot] = body->args[i]->slot + 1;
     }
     TN_TRY(walk_region(l, n->sub[0], err));
     TN_TRY(walk_region(l, body, err));
@@ -337,7 +364,8 @@ tn_code tn_layout_make(tn_binding *b, tn_layout *out, tn_error *err)
     number_region(b->top, &l.n_slots);
     l.slots = TN_ARRAY(b->kept, l.n_slots + 1, tn_slot);
     l.storage_of = TN_ARRAY(b->arena, l.n_slots + 1, int);
-    if (!l.slots || !l.storage_of) return no_memory(err);
+    l.replaces = TN_ARRAY(b->arena, l.n_slots + 1, int);
+    if (!l.slots || !l.storage_of || !l.replaces) return no_memory(err);
     for (int i = 0; i < l.n_slots; i++) l.storage_of[i] = -1;
     TN_TRY(walk_region(&l, b->top, err));
     for (int i = 0; i < b->top->n_rets; i++) touch(&l, slot_of(b->top->rets[i]), FOREVER);
