@@ -30,7 +30,8 @@ tn_code tn_kept_new(const tn_infer *c, int o, tn_error *err)
 static bool is_same_value(const tn_tensor *a, const tn_tensor *b)
 {
     if (a == b) return true;
-    if (!a || !b || a->dtype != b->dtype || !tn_dtype_is_pod(a->dtype) || !tn_shape_equal(&a->shape, &b->shape)) return false;
+    if (!a || !b || a->dtype != b->dtype || !tn_dtype_is_pod(a->dtype)) return false;
+    if (!tn_shape_equal(&a->shape, &b->shape)) return false;
     const size_t n = tn_tensor_bytes(a);
     return n <= MOST_BYTES && (!n || memcmp(a->data, b->data, n) == 0);
 }

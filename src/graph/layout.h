@@ -18,7 +18,7 @@ typedef struct tn_layout {
     tn_binding *b;
     tn_slot *slots;
     int *storage_of; /* by slot; -1: none */
-    int *replaces; /* by slot: one more than the slot of the loop's argument in whose place its next value is made; 0: none */
+    int *replaces; /* by slot: a loop's argument (its slot + 1) in whose place its next value is made; 0: none */
     int n_slots;
     tn_storage *storages;
     int n_storages, cap_storages, time;
