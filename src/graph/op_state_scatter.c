@@ -22,6 +22,20 @@ static tn_code rows_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
+/* Of what is not plain bytes (strings): one row after another. */
+static tn_code gather_objects(tn_run *r, const tn_tensor *v, int64_t batches, int64_t n, int64_t inner, int64_t count,
+                              tn_error *err)
+{
+    for (int64_t i = 0; i < batches * count; i++) {
+        const int64_t at = tn_tensor_int(r->in[1], i), from = i / count * n;
+        if (at < 0 || at >= n)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "indices[%lld] = %lld is not in [0, %lld)", (long long)i,
+                           (long long)at, (long long)n);
+        TN_TRY(tn_move_row(r->out[0], i * inner, v, (from + at) * inner, inner, err));
+    }
+    return TN_OK;
+}
+
 static tn_code rows_run(tn_run *r, tn_error *err)
 {
     const tn_tensor *v, *i = r->in[1];
@@ -39,10 +53,9 @@ static tn_code rows_run(tn_run *r, tn_error *err)
     int64_t n = v->shape.dim[b], inner = tn_shape_product(&v->shape, (int)b + 1, v->shape.rank);
     int64_t batches = tn_shape_product(&v->shape, 0, (int)b),
             count = tn_shape_product(&i->shape, (int)b, i->shape.rank);
-    if (!tn_dtype_is_pod(v->dtype))
-        return tn_fail(err, TN_UNIMPLEMENTED, "ResourceGather of %s", tn_dtype_name(v->dtype));
     if (tn_tensor_count(i) != batches * count)
         return tn_fail(err, TN_INVALID_ARGUMENT, "batch dimensions of params and indices differ");
+    if (!tn_dtype_is_pod(v->dtype)) return gather_objects(r, v, batches, n, inner, count, err);
     size_t size = tn_dtype_size(v->dtype), index = tn_dtype_size(i->dtype);
     for (int64_t k = 0; k < batches; k++)
         TN_TRY(tn_gather((int)size, 1, n, inner, count, i->dtype,
@@ -101,6 +114,20 @@ static tn_code points_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
+static tn_code point_objects(tn_run *r, const tn_tensor *v, int depth, tn_error *err)
+{
+    const tn_tensor *indices = r->in[1];
+    const int64_t count = tn_shape_product(&indices->shape, 0, indices->shape.rank - 1);
+    const int64_t slice = tn_shape_product(&v->shape, depth, v->shape.rank);
+    TN_TRY(tn_check_points(indices, depth, &v->shape, "param shape", err));
+    for (int64_t i = 0; i < count; i++) {
+        int64_t at = 0;
+        for (int k = 0; k < depth; k++) at = at * v->shape.dim[k] + tn_tensor_int(indices, i * depth + k);
+        TN_TRY(tn_move_row(r->out[0], i * slice, v, at * slice, slice, err));
+    }
+    return TN_OK;
+}
+
 static tn_code points_run(tn_run *r, tn_error *err)
 {
     const tn_tensor *v, *i = r->in[1];
@@ -110,12 +137,11 @@ static tn_code points_run(tn_run *r, tn_error *err)
     if (depth > v->shape.rank || last + v->shape.rank - depth > TN_MAX_RANK)
         return tn_fail(err, TN_INVALID_ARGUMENT, "indices.shape[-1] must be <= params.rank; saw: %lld vs. %d",
                        (long long)depth, v->shape.rank);
-    if (!tn_dtype_is_pod(v->dtype))
-        return tn_fail(err, TN_UNIMPLEMENTED, "ResourceGatherNd of %s", tn_dtype_name(v->dtype));
     tn_shape s = i->shape;
     s.rank--;
     for (int k = (int)depth; k < v->shape.rank; k++) s.dim[s.rank++] = v->shape.dim[k];
     TN_TRY(tn_run_output(r, 0, &s, err));
+    if (!tn_dtype_is_pod(v->dtype)) return point_objects(r, v, (int)depth, err);
     return tn_gather_nd((int)tn_dtype_size(v->dtype), &v->shape, tn_shape_product(&i->shape, 0, last),
                         (int)depth, tn_shape_product(&v->shape, (int)depth, v->shape.rank), i->dtype, i->data,
                         v->data, r->out[0]->data, err);

@@ -129,6 +129,37 @@ static void test_slots(void **state)
     fixture_close(&f);
 }
 
+/* Rows of a variable of strings: what a question is answered with, where answers are kept by name. */
+static void test_strings(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f);
+    const tn_attr type = tn_attr_type("dtype", TN_STRING);
+    tn_node h = tn_op_named(f.b, "VarHandleOp", "s", TN_NO_INPUTS, TN_ATTRS(type, tn_attr_shape("shape", tn_shape_vector(3))));
+    tn_node names[] = {text(&f, "a"), text(&f, "b"), text(&f, "c")};
+    tn_add_operation(f.b, "AssignVariableOp", "init", TN_INPUTS(h, tn_op(f.b, "Pack", names, 3, TN_NO_ATTRS)), TN_NO_ATTRS);
+    static const struct {
+        const char *op, *name;
+        int64_t at[2];
+    } rows[] = {{"ResourceGather", "rows", {2, 0}}, {"ResourceGather", "outside", {1, 3}}, {"ResourceGatherNd", "points", {2, 0}}, {"ResourceGatherNd", "none", {0, -1}}};
+    for (int i = 0; i < 4; i++) {
+        tn_node at = tn_ints(f.b, rows[i].at, 2), column = tn_op(f.b, "Reshape", TN_INPUTS(at, tn_ints(f.b, (int64_t[]){2, 1}, 2)), TN_NO_ATTRS);
+        tn_op_named(f.b, rows[i].op, rows[i].name, TN_INPUTS(h, i < 2 ? at : column), TN_ATTRS(type));
+    }
+    assert_ok(fixture_run(&f, NULL, "init", NULL), &f.err);
+    for (int i = 0; i < 4; i += 2) {
+        tn_tensor *t;
+        assert_ok(fixture_run(&f, i ? "points:0" : "rows:0", NULL, &t), &f.err);
+        assert_int_equal(tn_tensor_count(t), 2);
+        assert_true(tn_view_is((tn_view){TN_STRINGS(t)[0].p, TN_STRINGS(t)[0].n}, "c") && tn_view_is((tn_view){TN_STRINGS(t)[1].p, TN_STRINGS(t)[1].n}, "a"));
+        tn_tensor_unref(t);
+    }
+    refused(&f, "outside", TN_INVALID_ARGUMENT, "indices[1] = 3 is not in [0, 3)");
+    refused(&f, "none", TN_INVALID_ARGUMENT, "indices[1] = [-1] does not index into param shape [3]");
+    fixture_close(&f);
+}
+
 static void test_counting(void **state)
 {
     (void)state;
@@ -348,6 +379,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_uninitialized), cmocka_unit_test(test_shapes), cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_strings),
         cmocka_unit_test(test_counting),      cmocka_unit_test(test_arrays), cmocka_unit_test(test_stacks),
         cmocka_unit_test(test_assert),        cmocka_unit_test(test_files),  cmocka_unit_test(test_tables),
         cmocka_unit_test(test_the_rest),
