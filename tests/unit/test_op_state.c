@@ -142,7 +142,8 @@ static void test_strings(void **state)
     static const struct {
         const char *op, *name;
         int64_t at[2];
-    } rows[] = {{"ResourceGather", "rows", {2, 0}}, {"ResourceGather", "outside", {1, 3}}, {"ResourceGatherNd", "points", {2, 0}}, {"ResourceGatherNd", "none", {0, -1}}};
+    } rows[] = {{"ResourceGather", "rows", {2, 0}}, {"ResourceGather", "outside", {1, 3}},
+                {"ResourceGatherNd", "points", {2, 0}}, {"ResourceGatherNd", "none", {0, -1}}};
     for (int i = 0; i < 4; i++) {
         tn_node at = tn_ints(f.b, rows[i].at, 2), column = tn_op(f.b, "Reshape", TN_INPUTS(at, tn_ints(f.b, (int64_t[]){2, 1}, 2)), TN_NO_ATTRS);
         tn_op_named(f.b, rows[i].op, rows[i].name, TN_INPUTS(h, i < 2 ? at : column), TN_ATTRS(type));
