@@ -172,10 +172,11 @@ tn_code tn_list_row(const tn_tensor *t, int64_t i, tn_tensor **out, tn_error *er
     return tn_tensor_copy(&view, out, err);
 }
 
-static tn_code fill_from(const tn_tensor *t, tn_list **list, tn_error *err)
+static tn_code fill_from(const tn_run *r, const tn_tensor *t, tn_list **list, tn_error *err)
 {
     for (int64_t i = 0; i < t->shape.dim[0]; i++) {
         tn_tensor *row = NULL;
+        if (i % 1024 == 1023 && tn_run_cancelled(r)) return tn_fail(err, TN_CANCELLED, "the run was cancelled");
         TN_TRY(tn_list_row(t, i, &row, err));
         tn_list *next = tn_list_with(*list, i, row);
         tn_tensor_unref(row);
@@ -195,7 +196,7 @@ static tn_code run_from_tensor(tn_run *r, tn_error *err)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Tensor must be at least a vector, but saw shape: []");
     tn_list *l = tn_list_new(t->dtype, &s, -1, t->shape.dim[0]);
     if (!l) return tn_no_memory(err, sizeof *l);
-    tn_code code = fill_from(t, &l, err);
+    tn_code code = fill_from(r, t, &l, err);
     const tn_tensor *first = !code && l->n ? tn_list_at(l, 0) : NULL;
     if (first) code = tn_list_check_item(l, first, "make", err);
     if (!code) return tn_list_put(r, 0, l, err);

@@ -203,12 +203,13 @@ static bool lower(const nms *s, candidate *c, const int32_t *chosen, int64_t n_c
     return true;
 }
 
-static int64_t choose(const nms *s, const float *scores, candidate *heap, int32_t *chosen, float *kept)
+static int64_t choose(const tn_run *r, const nms *s, const float *scores, candidate *heap, int32_t *chosen, float *kept)
 {
-    int64_t waiting = 0, found = 0;
+    int64_t waiting = 0, found = 0, turns = 0;
     for (int64_t i = 0; i < s->n; i++)
         if (scores[i] > s->least) heap_push(heap, &waiting, (candidate){scores[i], (int32_t)i, 0});
     while (found < s->most && waiting > 0) {
+        if (++turns % 64 == 0 && tn_run_cancelled(r)) break;
         candidate c = heap_pop(heap, &waiting);
         float before = c.score;
         if (!lower(s, &c, chosen, found)) continue;
@@ -254,7 +255,8 @@ static tn_code nms_run(tn_run *r, tn_error *err)
     }
     float *kept = (float *)(void *)(space + s.scores_at);
     int32_t *chosen = (int32_t *)(void *)(kept + s.n);
-    int64_t found = choose(&s, scores, (candidate *)(void *)space, chosen, kept);
+    int64_t found = choose(r, &s, scores, (candidate *)(void *)space, chosen, kept);
+    if (tn_run_cancelled(r)) return tn_fail(err, TN_CANCELLED, "the run was cancelled");
     return nms_write(r, &s, chosen, kept, found, err);
 }
 

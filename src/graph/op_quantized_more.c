@@ -301,7 +301,8 @@ static tn_code resize_prepare(tn_prepare *p, tn_error *err)
     z->bits = p->in[0]->dtype == TN_QUINT8 ? 7 : 30;
     if (tn_shape_count(out) > 0 && (in->dim[1] == 0 || in->dim[2] == 0))
         return tn_fail(err, TN_INVALID_ARGUMENT, "input image must be of non-zero size");
-    for (int k = 0; k < 2; k++) {
+    if (!tn_shape_count(out)) z->batch = 0; /* without a pixel, however large they are */
+    for (int k = 0; k < 2 && z->batch; k++) {
         z->from[k] = in->dim[1 + k];
         z->to[k] = out->dim[1 + k];
         z->axis[k] = TN_ARRAY(p->arena, z->to[k] + 1, tap);

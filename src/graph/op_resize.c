@@ -74,6 +74,10 @@ static tn_code make_taps(tn_prepare *p, resize *z, method m, tn_error *err)
     if (align && half)
         return tn_fail(err, TN_INVALID_ARGUMENT,
                        "If half_pixel_centers is True, align_corners must be False.");
+    if (!z->batch || !z->channels) { /* without a pixel, however large they are */
+        z->batch = 0;
+        return TN_OK;
+    }
     z->n = m == NEAREST ? 1 : m == BILINEAR ? 2 : 4;
     for (int k = 0; k < 2; k++) {
         float scale = tn_resize_scale(z->from[k], z->to[k], align);

@@ -122,6 +122,7 @@ static tn_code scan_prepare(tn_prepare *p, tn_error *err)
 static tn_code scan_run(tn_run *r, tn_error *err)
 {
     const along *a = r->params;
+    if (!tn_tensor_count(r->out[0])) return TN_OK;
     return tn_scan(!strcmp(r->op->name, "Cumprod"), tn_storage_dtype(r->in[0]->dtype), a->outer, a->n,
                    a->inner, a->exclusive, a->reverse, r->in[0]->data, r->out[0]->data, r->threads, err);
 }
@@ -182,7 +183,7 @@ static tn_code logsumexp_run(tn_run *r, tn_error *err)
 {
     const along *a = r->params;
     (void)err;
-    for (int64_t line = 0; line < a->outer * a->inner; line++) {
+    for (int64_t line = 0; a->n && line < a->outer * a->inner; line++) {
         int64_t first = line / a->inner * a->n * a->inner + line % a->inner;
         double sum = -INFINITY;
         for (int64_t k = 0; k < a->n; k++) {

@@ -29,7 +29,7 @@ tn_code tn_parts_join(tn_run *r, tn_error *err)
         return TN_OK;
     }
     int64_t at = 0;
-    for (int64_t o = 0; o < parts->outer; o++)
+    for (int64_t o = 0; o < parts->outer && tn_tensor_count(out); o++)
         for (int i = 0; i < parts->n; i++) {
             int64_t row = parts->size[i] * parts->inner;
             TN_TRY(tn_move_row(out, at, r->in[parts->first + i], o * row, row, err));
@@ -50,7 +50,7 @@ tn_code tn_parts_cut(tn_run *r, tn_error *err)
         return TN_OK;
     }
     int64_t at = 0;
-    for (int64_t o = 0; o < parts->outer; o++)
+    for (int64_t o = 0; o < parts->outer && tn_tensor_count(in); o++)
         for (int i = 0; i < parts->n; i++) {
             int64_t row = parts->size[i] * parts->inner;
             TN_TRY(tn_move_row(r->out[i], o * row, in, at, row, err));

@@ -72,13 +72,17 @@ static double poisson_small(tn_draws *d, double rate, double most)
     }
 }
 
+/* Of rates whose logarithms a double has no digits for, some are never accepted. */
+#define MOST_TRIES 1000
+
 static double poisson_large(tn_draws *d, double rate, double most)
 {
     double b = 0.931 + 2.53 * sqrt(rate), a = -0.059 + 0.02483 * b, inverse = 1.1239 + 1.1328 / (b - 3.4);
-    for (;;) {
+    for (int i = 0;; i++) {
         double u = draw_uniform(d) - 0.5, v = draw_uniform(d), edge = 0.5 - fabs(u);
         double k = floor((2 * a / edge + b) * u + rate + 0.43);
         int sign;
+        if (i >= MOST_TRIES) return fmax(0, fmin(k, most));
         if (k > most) continue;
         if (edge >= 0.07 && v <= 0.9277 - 3.6224 / (b - 2)) return k;
         if (k < 0 || (edge < 0.013 && v > edge)) continue;

@@ -607,6 +607,8 @@ tn_code tn_program_run(tn_run_context *c, const tn_tensor *const *feeds, const a
 
 /* ==== one operation alone ==== */
 
+#define EVALUATE_US 1000000 /* what takes longer is no constant to have now */
+
 tn_code tn_evaluate(const tn_op *op, const char *name, const tn_attrs *attrs, const tn_tensor *const *in, int n_in,
                  tn_tensor **out, int n_out, const tn_dtype *out_dtypes, tn_error *err)
 {
@@ -633,7 +635,8 @@ tn_code tn_evaluate(const tn_op *op, const char *name, const tn_attrs *attrs, co
                     .exec = op->flags & TN_ALIAS ? tn_exec_alias : tn_exec_dynamic};
     tn_program program = {.slots = slots, .n_slots = n, .steps = &step, .n_steps = 1, .n_dynamic = 1, .threads = 1};
     tn_run run = {0};
-    tn_run_context c = {.program = &program, .values = values, .runs = &run, .dynamic = &dynamic, .guard = -1};
+    tn_run_context c = {.program = &program, .values = values, .runs = &run, .dynamic = &dynamic, .guard = -1,
+                        .deadline = tn_now_us() + EVALUATE_US};
     if (code == TN_OK) code = tn_context_runs(&c) ? TN_OK : tn_no_memory(err, 0);
     if (code == TN_OK) code = step.exec(&c, &step, err);
     for (int i = 0; code == TN_OK && i < n_out; i++) {

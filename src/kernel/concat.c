@@ -34,6 +34,7 @@ static void move_rows(const side_by_side *s, int64_t from, int64_t to)
 
 static void move_all(const side_by_side *s, int64_t outer, int threads)
 {
+    if (s->total == 0 || s->inner_bytes == 0) return; /* however many rows there are */
     threads = tn_team(threads, (double)outer * (double)(s->total * s->inner_bytes) / 4);
     if (threads == 1 || outer < threads) {
         move_rows(s, 0, outer);

@@ -47,6 +47,28 @@ static void test_shapes(void **state)
     CHECK_CASES(cases);
 }
 
+/* Dimensions without an element take neither time nor memory. */
+static void test_vast(void **state)
+{
+    (void)state;
+    static const op_case cases[] = {
+        {"ConcatV2", "", {"float[1099511627776,0]", "float[1099511627776,0]", "int32 1"}, {"float[1099511627776,0]"}},
+        {"ConcatV2", "", {"string[1099511627776,0]", "string[1099511627776,0]", "int32 1"}, {"string[1099511627776,0]"}},
+        {"Split", "num_split=2", {"int32 1", "float[1099511627776,0]"}, {"float[1099511627776,0]", "float[1099511627776,0]"}},
+        {"Split", "num_split=2", {"int32 1", "string[1099511627776,0]"}, {"string[1099511627776,0]", "string[1099511627776,0]"}},
+        {"Cumsum", "", {"float[1099511627776,0]", "int32 1"}, {"float[1099511627776,0]"}},
+        {"CumulativeLogsumexp", "", {"float[1099511627776,0]", "int32 1"}, {"float[1099511627776,0]"}},
+        {"ResizeBilinear", "", {"float[0,1,1,1]", "int32[2] 2147483647 1"}, {"float[0,2147483647,1,1]"}},
+        {"ResizeBicubic", "", {"float[1,1,1,0]", "int32[2] 1 2147483647"}, {"float[1,1,2147483647,0]"}},
+        {"ResizeNearestNeighbor", "", {"int8[0,1,1,1]", "int32[2] 2147483647 1"}, {"int8[0,2147483647,1,1]"}},
+        {"ResizeBilinearGrad", "", {"float[0,2147483647,1,1]", "float[0,1,1,1]"}, {"float[0,1,1,1]"}},
+        {"QuantizedResizeBilinear", "", {"float[0,1,1,1]", "int32[2] 2147483647 1", "float 0", "float 1"},
+         {"float[0,2147483647,1,1]", "float 0", "float 1"}},
+        {"StatelessRandomPoisson", "dtype=double", {"int32[1] 1", "int32[2] 1 2", "double 1e300"}, {"double[1] 1e300"}},
+    };
+    CHECK_CASES(cases);
+}
+
 static void test_joining(void **state)
 {
     (void)state;
@@ -283,8 +305,8 @@ static void test_networks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),  cmocka_unit_test(test_joining), cmocka_unit_test(test_slicing),  cmocka_unit_test(test_order),
-        cmocka_unit_test(test_indices), cmocka_unit_test(test_text),    cmocka_unit_test(test_networks),
+        cmocka_unit_test(test_shapes), cmocka_unit_test(test_vast),    cmocka_unit_test(test_joining), cmocka_unit_test(test_slicing),
+        cmocka_unit_test(test_order),  cmocka_unit_test(test_indices), cmocka_unit_test(test_text),    cmocka_unit_test(test_networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
