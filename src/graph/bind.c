@@ -152,7 +152,7 @@ static tn_code prepare_static(emitter *e, const tn_pnode *n, tn_step *s, tn_erro
                        .run = n->op->run,
                        .params = n->extra};
     if (n->op->prepare) TN_TRY(n->op->prepare(&prep, err));
-    s->run = prep.run;
+    s->run = tn_run_chosen(&prep);
     s->params = prep.params;
     s->done = prep.done;
     s->scratch = prep.scratch;

@@ -17,11 +17,11 @@ static bool same_element(const tn_tensor *a, int64_t i, const tn_tensor *b, int6
 }
 
 /* Between a[i, i + n) and b[j, j + m); row: m + 1 numbers. */
-static int64_t distance(const tn_tensor *a, int64_t i, int64_t n, const tn_tensor *b, int64_t j, int64_t m,
-                        int64_t *row)
+static int64_t distance(const tn_run *r, const tn_tensor *a, int64_t i, int64_t n, const tn_tensor *b, int64_t j,
+                        int64_t m, int64_t *row)
 {
     for (int64_t k = 0; k <= m; k++) row[k] = k;
-    for (int64_t x = 0; x < n; x++) {
+    for (int64_t x = 0; x < n && !tn_run_cancelled(r); x++) {
         int64_t diagonal = row[0];
         row[0] = x + 1;
         for (int64_t k = 0; k < m; k++) {
@@ -78,7 +78,8 @@ static tn_code rows_distances(tn_run *r, const tn_sparse *h, const tn_sparse *t,
         TN_TRY(next_row(h, i, out, &a, &i_end, err));
         TN_TRY(next_row(t, j, out, &b, &j_end, err));
         int64_t at = TN_MIN(a, b), n = a == at ? i_end - i : 0, m = b == at ? j_end - j : 0;
-        put_distance(r, at, distance(h->values, i, n, t->values, j, m, row), m);
+        put_distance(r, at, distance(r, h->values, i, n, t->values, j, m, row), m);
+        if (tn_run_cancelled(r)) return tn_fail(err, TN_CANCELLED, "the run was cancelled");
         i += n;
         j += m;
     }

@@ -305,6 +305,9 @@ tn_code tn_run_range(tn_run_context *c, const tn_code_range *range, tn_error *er
 tn_code tn_exec_static(tn_run_context *c, const tn_step *s, tn_error *err);
 tn_code tn_exec_masked(tn_run_context *c, const tn_step *s, tn_error *err); /* static, but for what its mask discards */
 tn_code tn_exec_dynamic(tn_run_context *c, const tn_step *s, tn_error *err);
+/* The kernel to run as this was prepared: none whose results have no element while a dimension is so long that to go
+ * along it takes time. */
+tn_run_fn tn_run_chosen(const tn_prepare *p);
 tn_code tn_exec_copy(tn_run_context *c, const tn_step *s, tn_error *err);
 tn_code tn_exec_alias(tn_run_context *c, const tn_step *s, tn_error *err);
 tn_code tn_exec_look(tn_run_context *c, const tn_step *s, tn_error *err);  /* array.c */

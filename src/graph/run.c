@@ -374,6 +374,44 @@ tn_code tn_exec_read(tn_run_context *c, const tn_step *s, tn_error *err)
     return code;
 }
 
+/* ==== without an element ==== */
+
+#define LONG_WAY ((int64_t)1 << 24)
+
+static tn_code run_nothing(tn_run *r, tn_error *err)
+{
+    (void)r;
+    (void)err;
+    return TN_OK;
+}
+
+/* No element, but many rows of none. */
+static bool is_vast(const tn_shape *s)
+{
+    int64_t way = 1;
+    bool empty = false;
+    for (int k = 0; k < s->rank; k++) {
+        if (s->dim[k] == 0) empty = true;
+        else if (s->dim[k] > 0 && __builtin_mul_overflow(way, s->dim[k], &way)) way = INT64_MAX;
+    }
+    return empty && way > LONG_WAY;
+}
+
+tn_run_fn tn_run_chosen(const tn_prepare *p)
+{
+    bool vast = false;
+    const tn_op *op = p->op;
+    if ((op->flags & (TN_STATEFUL | TN_EFFECT)) || op->reads || op->writes || op->dynamic || !p->n_out) return p->run;
+    for (int i = 0; i < p->n_out; i++) {
+        const tn_tensor *t = p->out[i];
+        if (!tn_dtype_is_pod(t->dtype) && t->dtype != TN_STRING) return p->run;
+        if (t->shape.rank < 1 || tn_tensor_count(t) != 0) return p->run;
+        vast = vast || is_vast(&t->shape);
+    }
+    for (int i = 0; i < p->n_in; i++) vast = vast || is_vast(&p->in[i]->shape);
+    return vast ? run_nothing : p->run;
+}
+
 /* ==== dynamic steps ==== */
 
 static tn_code dynamic_make(tn_dynamic *d, const tn_step *s, tn_error *err)
@@ -448,6 +486,7 @@ static tn_code prepare_now(tn_dynamic *d, tn_run *r, const tn_step *s, tn_error 
                                .is_constant = d->is_constant, .threads = r->threads, .arena = d->arena, .run = s->run,
                                .params = s->params, .files = tn_run_files(r)};
     if (r->op->prepare) TN_TRY(r->op->prepare(&d->prepared, err));
+    d->prepared.run = tn_run_chosen(&d->prepared);
     d->is_prepared = true;
     tn_code code = scratch_for(d, TN_MAX(d->prepared.scratch, 64), err);
     if (code != TN_OK) tn_dynamic_drop(d);
