@@ -49,6 +49,12 @@ void tn_arena_free(tn_arena *a)
     tn_free(a);
 }
 
+void tn_arena_settle(tn_arena *a)
+{
+    chunk *c = a->chunks;
+    if (c) tn_pages_forget(c->bytes + c->used, c->size - c->used); /* they come back zeroed */
+}
+
 void tn_arena_reset(tn_arena *a)
 {
     a->used = 0;

@@ -61,6 +61,9 @@ char *tn_strdup(const char *s);
 void tn_free(void *p);
 /* Whole pages of these bytes go back to the system: who looks at them again sees zeros, or the file's. */
 void tn_pages_forget(void *p, size_t n);
+/* Whether the system may make large pages of what this process has. Of one that waits it would fill with zeros what was
+ * just given back between what is there. */
+void tn_memory_large_pages(bool may);
 /* What is mapped of the program and its libraries and can be read from their files again: of a process that waits. */
 void tn_memory_forget_code(void);
 void tn_memory_trim(void); /* what the allocator has and nobody uses goes back to the system, if it can */
@@ -95,6 +98,8 @@ void tn_charge_drop(tn_charge *c);
 typedef struct tn_arena tn_arena;
 tn_arena *tn_arena_new(size_t limit); /* limit in bytes, 0 = none; NULL when there is no memory */
 void tn_arena_free(tn_arena *a);
+/* Little or nothing more is to come: pages that nobody was given go back to the system until somebody is. */
+void tn_arena_settle(tn_arena *a);
 void tn_arena_reset(tn_arena *a);                         /* forgets everything, keeps one chunk */
 void *tn_arena_alloc(tn_arena *a, size_t n);              /* 16-byte aligned, zeroed */
 void *tn_arena_array(tn_arena *a, size_t n, size_t size); /* n * size with overflow check, zeroed */

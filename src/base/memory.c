@@ -11,6 +11,7 @@
 #endif
 #ifdef __linux__
 #include <link.h>
+#include <sys/prctl.h>
 #endif
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -131,6 +132,15 @@ void tn_memory_forget_code(void)
 {
 }
 #endif
+
+void tn_memory_large_pages(bool may)
+{
+#ifdef PR_SET_THP_DISABLE
+    prctl(PR_SET_THP_DISABLE, !may, 0, 0, 0); /* a wish, too */
+#else
+    (void)may;
+#endif
+}
 
 void tn_memory_trim(void)
 {

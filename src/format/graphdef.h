@@ -30,6 +30,8 @@ typedef struct tn_node_import {
     tn_arena *arena; /* for the time of the import */
 } tn_node_import;
 tn_code tn_nodes_import(const tn_node_import *c, const tn_NodeDef_list *nodes, tn_error *err);
+/* What the file notes of nodes' shapes goes, where these are found anyway: who only runs a graph need not hold it. */
+void tn_nodes_forget_shapes(tn_NodeDef_list *nodes);
 /* "node:argument:0" of a function's body that is there. */
 tn_code tn_body_value(const tn_graph *body, tn_view ref, tn_node *out, tn_error *err);
 

@@ -415,6 +415,27 @@ static tn_code import_ordered(importing *m, tn_error *err)
     return close_loops(m, err);
 }
 
+/* Of operators whose shapes we find ourselves; an argument's are what the file says of them. */
+static bool finds_shapes(tn_view type)
+{
+    char name[128];
+    if (type.n >= sizeof name || tn_view_is(type, "_Arg")) return false;
+    snprintf(name, sizeof name, "%.*s", (int)type.n, type.n ? type.p : "");
+    return tn_op_find(name) != NULL;
+}
+
+void tn_nodes_forget_shapes(tn_NodeDef_list *nodes)
+{
+    for (uint32_t i = 0; i < nodes->n; i++) {
+        tn_NodeDef *n = &nodes->items[i];
+        uint32_t kept = 0;
+        if (!finds_shapes(n->op)) continue;
+        for (uint32_t k = 0; k < n->attr.n; k++)
+            if (!tn_view_is(n->attr.items[k].key, "_output_shapes")) n->attr.items[kept++] = n->attr.items[k];
+        n->attr.n = kept;
+    }
+}
+
 tn_code tn_nodes_import(const tn_node_import *c, const tn_NodeDef_list *nodes, tn_error *err)
 {
     if (nodes->n > INT32_MAX / 8) return tn_fail(err, TN_RESOURCE_EXHAUSTED, "%u nodes", (unsigned)nodes->n);

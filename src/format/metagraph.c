@@ -156,10 +156,18 @@ static tn_code slim(tn_metagraph *m, tn_error *err)
     return TN_OK;
 }
 
+static void forget_shapes(tn_GraphDef *def)
+{
+    tn_nodes_forget_shapes(&def->node);
+    for (uint32_t i = 0; def->library && i < def->library->function.n; i++)
+        tn_nodes_forget_shapes(&def->library->function.items[i].node_def);
+}
+
 /* The graph that signatures are answered by; the message goes with what else it says. */
 static tn_code take_to_ask(tn_metagraph *m, tn_error *err)
 {
     if (m->def->graph_def) TN_TRY(tn_library_keep_called(m->def->graph_def, err));
+    if (m->def->graph_def) forget_shapes(m->def->graph_def);
     TN_TRY(take_graph(m, err));
     TN_TRY(slim(m, err));
     return take_texts(m, err);

@@ -155,6 +155,7 @@ static tn_code prepare_static(emitter *e, const tn_pnode *n, tn_step *s, tn_erro
     s->run = tn_run_chosen(&prep);
     s->params = prep.params;
     s->done = prep.done;
+    s->rest = prep.rest;
     s->scratch = prep.scratch;
     s->unread = prep.unread;
     s->pack = prep.pack;
@@ -433,6 +434,7 @@ tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bin
         tn_program_free(p);
         return code;
     }
+    tn_arena_settle(p->arena);
     *out = p;
     return TN_OK;
 }
@@ -440,11 +442,7 @@ tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bin
 void tn_program_free(tn_program *p)
 {
     if (!p) return;
-    while (p->idle) {
-        tn_run_context *next = p->idle->next;
-        tn_context_free(p->idle);
-        p->idle = next;
-    }
+    tn_program_rest(p);
     for (int i = 0; i < p->n_steps; i++)
         if (p->steps[i].done) p->steps[i].done(p->steps[i].params);
     for (int i = 0; i < p->n_owned; i++) tn_tensor_unref(p->owned[i]);

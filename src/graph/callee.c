@@ -61,6 +61,20 @@ bool tn_callees_any(tn_callees *c)
     return any;
 }
 
+static void callee_rest(callee *f)
+{
+    pthread_mutex_lock(&f->session.lock);
+    for (int i = 0; i < f->plan.n_bound; i++) tn_program_rest(f->plan.bound[i]->program);
+    pthread_mutex_unlock(&f->session.lock);
+}
+
+void tn_callees_rest(tn_callees *c)
+{
+    pthread_mutex_lock(&c->lock);
+    for (size_t i = 0; i < tn_map_count(c->by_name); i++) callee_rest(tn_map_value(c->by_name, i));
+    pthread_mutex_unlock(&c->lock);
+}
+
 void tn_callees_free(tn_callees *c)
 {
     if (!c) return;

@@ -12,6 +12,7 @@
 struct tn_session;
 typedef struct tn_callees tn_callees;             /* of a session */
 bool tn_callees_any(tn_callees *c); /* some function was called */
+void tn_callees_rest(tn_callees *c); /* tn_program_rest of their programs */
 tn_callees *tn_callees_new(struct tn_session *s); /* NULL: no memory */
 void tn_callees_free(tn_callees *c);
 

@@ -212,3 +212,17 @@ void tn_context_put(tn_program *p, tn_run_context *c)
     p->idle = c;
     pthread_mutex_unlock(&p->lock);
 }
+
+void tn_program_rest(tn_program *p)
+{
+    pthread_mutex_lock(&p->lock);
+    tn_run_context *c = p->idle;
+    p->idle = NULL;
+    pthread_mutex_unlock(&p->lock);
+    for (tn_run_context *next; c; c = next) {
+        next = c->next;
+        tn_context_free(c);
+    }
+    for (int i = 0; i < p->n_steps; i++)
+        if (p->steps[i].rest) p->steps[i].rest(p->steps[i].params);
+}

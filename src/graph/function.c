@@ -7,12 +7,24 @@
  */
 #include "inside.h"
 
+static void free_function(tn_function *f)
+{
+    tn_attrs_drop(&f->attrs);
+    tn_graph_free(f->body);
+}
+
 void tn_graph_free_functions(tn_graph *g)
 {
-    for (size_t i = 0; i < tn_map_count(g->functions); i++) {
+    for (size_t i = 0; i < tn_map_count(g->functions); i++) free_function(tn_map_value(g->functions, i));
+}
+
+void tn_graph_keep_functions(tn_graph *g, const tn_map *kept)
+{
+    for (size_t i = tn_map_count(g->functions); i--;) {
         tn_function *f = tn_map_value(g->functions, i);
-        tn_attrs_drop(&f->attrs);
-        tn_graph_free(f->body);
+        if (tn_map_has(kept, f->name)) continue;
+        tn_map_remove(g->functions, tn_view_of(f->name));
+        free_function(f);
     }
 }
 

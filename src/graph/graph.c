@@ -64,7 +64,7 @@ tn_graph *tn_graph_library(const tn_graph *g)
 
 void tn_graph_freeze(tn_graph *g)
 {
-    atomic_store(&g->frozen, true);
+    if (!atomic_exchange(&g->frozen, true)) tn_arena_settle(g->arena);
 }
 
 tn_code tn_graph_check_open(const tn_graph *g, tn_error *err)

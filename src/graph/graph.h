@@ -93,6 +93,8 @@ tn_function *tn_graph_function_at(const tn_graph *g, int i);
 const tn_tensor *tn_graph_constant_at(const tn_graph *g, const void *data);
 /* Adds a function (owns body and freezes it; strings and arrays are copied). ALREADY_EXISTS. */
 tn_code tn_graph_add_function(tn_graph *g, const tn_function *f, tn_error *err);
+/* The others leave the library, and nobody may look at them any more: functions by name, as tn_find_called has them. */
+void tn_graph_keep_functions(tn_graph *g, const tn_map *kept);
 /* The library that a body's own calls are looked up in: the outermost graph. */
 tn_graph *tn_graph_library(const tn_graph *g);
 tn_graph *tn_graph_new_body(tn_graph *library); /* may call functions of the library while it is written */

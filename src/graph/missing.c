@@ -17,6 +17,7 @@ typedef struct search {
     int n_todo;
     tn_missing *found;
     int n, cap;
+    bool gradients; /* of the functions, too */
 } search;
 
 typedef struct reach { /* in one graph, or one function's body */
@@ -120,6 +121,7 @@ static tn_code reach_function(search *s, const tn_function *f, tn_error *err)
     for (int i = 0; code == TN_OK && i < f->n_control_rets; i++) visit(&r, f->control_rets[i]);
     for (int i = 0; code == TN_OK && i < f->n_rets; i++) visit(&r, f->rets[i].op);
     if (code == TN_OK) code = reach_all(&r, err);
+    if (code == TN_OK && s->gradients && f->grad) code = call(s, f->grad, err);
     end(&r);
     return code;
 }
@@ -157,6 +159,17 @@ static bool lacks_anything(const tn_graph *g)
     return any;
 }
 
+static tn_code search_all(search *s, const tn_graph *g, const tn_wanted *w, tn_error *err)
+{
+    s->library = tn_graph_library(g);
+    s->functions = tn_map_new();
+    s->todo = tn_calloc((size_t)tn_graph_function_count(s->library) + 1, sizeof *s->todo);
+    tn_code code = s->functions && s->todo ? reach_top(s, g, w, err) : tn_no_memory(err, 0);
+    while (code == TN_OK && s->n_todo) code = reach_function(s, s->todo[--s->n_todo], err);
+    tn_free(s->todo);
+    return code;
+}
+
 tn_code tn_find_missing(const tn_graph *g, const tn_wanted *w, tn_missing **out, int *n, tn_error *err)
 {
     if (!lacks_anything(g)) {
@@ -164,12 +177,9 @@ tn_code tn_find_missing(const tn_graph *g, const tn_wanted *w, tn_missing **out,
         *n = 0;
         return TN_OK;
     }
-    search s = {.library = tn_graph_library(g), .functions = tn_map_new()};
-    s.todo = tn_calloc((size_t)tn_graph_function_count(s.library) + 1, sizeof *s.todo);
-    tn_code code = s.functions && s.todo ? reach_top(&s, g, w, err) : tn_no_memory(err, 0);
-    while (code == TN_OK && s.n_todo) code = reach_function(&s, s.todo[--s.n_todo], err);
+    search s = {0};
+    const tn_code code = search_all(&s, g, w, err);
     tn_map_free(s.functions);
-    tn_free(s.todo);
     if (code != TN_OK) {
         tn_free(s.found);
         return code;
@@ -177,6 +187,16 @@ tn_code tn_find_missing(const tn_graph *g, const tn_wanted *w, tn_missing **out,
     *out = s.found;
     *n = s.n;
     return TN_OK;
+}
+
+tn_code tn_find_called(const tn_graph *g, const tn_wanted *w, tn_map **out, tn_error *err)
+{
+    search s = {.gradients = true};
+    const tn_code code = search_all(&s, g, w, err);
+    tn_free(s.found);
+    if (code == TN_OK) *out = s.functions;
+    else tn_map_free(s.functions);
+    return code;
 }
 
 /* ==== telling ==== */

@@ -83,6 +83,7 @@ typedef struct tn_prepare {
     uint32_t unread;            /* constant inputs at which no run looks: params has them in another form */
     struct tn_pack *pack;       /* a constant in another form, at which runs look; NULL: none, or not one alone */
     void (*done)(void *params); /* releases what params holds outside the arena; may be NULL */
+    void (*rest)(void *params); /* releases what runs have left and the next one makes anew; may be NULL */
 } tn_prepare;
 /* params of a type, zeroed, set in p->params; RESOURCE_EXHAUSTED when there is no memory. */
 #define TN_PARAMS(p, T, var)                       \

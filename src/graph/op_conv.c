@@ -202,6 +202,11 @@ static void conv_done(void *params)
     c->packed = NULL;
 }
 
+static void conv_rest(void *params)
+{
+    tn_conv_rest(((conv *)params)->kernel);
+}
+
 static const tn_shape *shape_of(const tn_prepare *p, int i)
 {
     return i < 0 ? &p->out[0]->shape : &p->in[i]->shape;
@@ -276,6 +281,7 @@ static tn_code conv_prepare(tn_prepare *p, const conv *which, tn_conv_desc *d, t
     if (some == 0) return TN_OK;
     TN_TRY(tn_conv_new(d, &c->kernel, err));
     p->done = conv_done;
+    p->rest = conv_rest;
     tn_code code = pack_filter(p, c, err);
     if (code != TN_OK) {
         conv_done(c);

@@ -123,7 +123,8 @@ void tn_pack_note(tn_prepare *p, tn_pack *pack, const tn_pack_recipe *recipe, co
 
 /* ==== with factors ==== a float that was multiplied and divided again is a few steps from what it was */
 
-enum { LEAST_BITS = 0x01000000, MOST_REST = 7 }; /* twice the least normal float: no thread takes it for zero */
+enum { LEAST_BITS = 0x01000000 }; /* twice the least normal float: no thread takes it for zero */
+enum { REST_BITS = 2, RESTS = 8 / REST_BITS, NO_REST = 1, MOST_REST = 1 };
 
 static float divided(const tn_pack_factors *f, const float *scaled, int64_t i)
 {
@@ -141,7 +142,7 @@ static bool note_rest(const tn_pack_factors *f, const float *scaled, int64_t i, 
     const bool zero = was == is && !(was & INT32_MAX) && !(now & INT32_MAX);
     if (!zero && ((is & INT32_MAX) < LEAST_BITS || (now & INT32_MAX) < LEAST_BITS)) return false;
     if (rest < -MOST_REST || rest > MOST_REST) return false;
-    rests[i / 2] |= (uint8_t)((rest + 8) << (i % 2 * 4));
+    rests[i / RESTS] |= (uint8_t)((rest + NO_REST) << (i % RESTS * REST_BITS));
     return true;
 }
 
@@ -152,7 +153,7 @@ bool tn_pack_keep_source(tn_packs *all, tn_pack *p, const void *source)
     uint8_t *rests = base ? p->rests : NULL;
     bool ok = base != NULL;
     if (!ok) return false;
-    if (!rests && !(rests = tn_calloc((size_t)f->all / 2 + 1, 1))) return false;
+    if (!rests && !(rests = tn_calloc((size_t)f->all / RESTS + 1, 1))) return false;
     if (!p->rests) {
         base->recipe.undo(base->how, base->data, p->data);
         for (int64_t i = 0; ok && i < f->all; i++) ok = note_rest(f, p->data, i, source, rests);
@@ -187,7 +188,7 @@ static void undo_factors(tn_pack *p, float *source)
         const float back = divided(p->factors, scaled, i);
         int32_t bits;
         memcpy(&bits, &back, sizeof bits);
-        bits += (p->rests[i / 2] >> (i % 2 * 4) & 15) - 8;
+        bits += (p->rests[i / RESTS] >> (i % RESTS * REST_BITS) & 3) - NO_REST;
         memcpy(&source[i], &bits, sizeof bits);
     }
 }

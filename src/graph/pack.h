@@ -36,7 +36,7 @@ typedef struct tn_pack {
     tn_pack_recipe recipe;
     void *how; /* for it; NULL: there is none */
     tn_pack_factors *factors; /* NULL: it is no product with factors */
-    uint8_t *rests;           /* what is to be added to its elements divided by their factors: four bits each */
+    uint8_t *rests;           /* what is to be added to its elements divided by their factors: two bits each */
     struct tn_pack *base;     /* of which it can be made, held: while its source is only in it, or from then on */
     bool fills_tensors;       /* who takes it again fills it in the same way */
     bool hollow; /* its bytes have gone (shed.c): until somebody takes it again, or is to run */

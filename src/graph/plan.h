@@ -132,7 +132,7 @@ struct tn_step {
     const int *in, *out; /* slots */
     int n_in, n_out;
     void *params;
-    void (*done)(void *params);
+    void (*done)(void *params), (*rest)(void *params);
     size_t scratch;
     uint32_t unread; /* constant inputs at which no run looks */
     tn_pack *pack;   /* what it looks at instead, if it may be emptied between runs */
@@ -276,6 +276,8 @@ struct tn_run_context {
 tn_code tn_context_get(tn_program *p, tn_run_context **out, tn_error *err); /* an idle one, or new */
 void tn_context_put(tn_program *p, tn_run_context *c);                      /* for the next run */
 void tn_context_free(tn_run_context *c);
+/* What runs have left with the program: its contexts, and what its steps keep from run to run. */
+void tn_program_rest(tn_program *p);
 bool tn_context_runs(tn_run_context *c); /* makes its runs, one a step; false: no memory */
 void tn_dynamic_drop(tn_dynamic *d);     /* what was prepared */
 void tn_dynamic_free(tn_dynamic *d);

@@ -9,6 +9,9 @@
  */
 #include "programs.h"
 
+#include "callee.h"
+#include "missing.h"
+
 #define MOST_AHEAD ((size_t)16 << 20) /* bytes packed for a plan that nobody has asked for yet */
 
 void tn_plan_free(tn_plan *p)
@@ -283,12 +286,29 @@ void tn_bound_asked(tn_bound *b)
         atomic_store_explicit(&b->asked, true, memory_order_relaxed);
 }
 
-/* One that nobody has asked for, out of its table. Called with the lock held. */
+static bool same_shapes(const tn_program *a, const tn_program *b)
+{
+    for (int i = 0; i < a->n_feeds; i++)
+        if (!tn_shape_equal(&a->feed_shapes[i], &b->feed_shapes[i])) return false;
+    return true;
+}
+
+/* The same was asked since, of another number of threads. */
+static bool has_heir(const tn_plan *p, const tn_bound *b)
+{
+    for (int i = 0; i < p->n_bound; i++) {
+        const tn_bound *o = p->bound[i];
+        if (o->used > b->used && atomic_load(&o->asked) && same_shapes(o->program, b->program)) return true;
+    }
+    return false;
+}
+
+/* One that nobody has asked for, or not lately, out of its table. Called with the lock held. */
 static tn_program *take_unasked(tn_plan *p)
 {
     for (int i = 0; i < p->n_bound; i++) {
         tn_bound *b = p->bound[i];
-        if (b->refs || atomic_load(&b->asked)) continue;
+        if (b->refs || (atomic_load(&b->asked) && !has_heir(p, b))) continue;
         tn_program *gone = b->program;
         tn_free(b);
         p->bound[i] = p->bound[--p->n_bound];
@@ -307,6 +327,17 @@ bool tn_session_forget_ahead(tn_session *s)
         if (!gone) return any;
         tn_program_free(gone);
     }
+}
+
+void tn_session_rest_programs(tn_session *s)
+{
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < tn_map_count(s->plans); i++) {
+        const tn_plan *p = tn_map_value(s->plans, i);
+        for (int k = 0; k < p->n_bound; k++) tn_program_rest(p->bound[k]->program);
+    }
+    pthread_mutex_unlock(&s->lock);
+    tn_callees_rest(s->store->callees);
 }
 
 /* ==== variables that are needed ==== */
@@ -361,4 +392,56 @@ tn_code tn_session_forget_unused(tn_session *s, tn_error *err)
     pthread_mutex_unlock(&s->store->lock);
     tn_map_free(needed);
     return TN_OK;
+}
+
+/* ==== functions that are needed ==== */
+
+typedef struct roots {
+    tn_operation **ops;
+    int n, cap;
+} roots;
+
+/* What a plan was made for, as its key tells it, which is written on. A name that the graph does not have has no
+ * plan. */
+static bool note_names(const tn_graph *g, char *key, roots *r)
+{
+    tn_node v;
+    for (char *line = key, *end; (end = strchr(line, '\n')); line = end + 1) {
+        *end = 0;
+        tn_operation *op = tn_graph_operation(g, line + 1);
+        if (!op && tn_graph_value(g, line + 1, &v, NULL) == TN_OK) op = v.op;
+        if (!op) continue;
+        if (!TN_ROOM(NULL, r->ops, r->n, r->cap)) return false;
+        r->ops[r->n++] = op;
+    }
+    return true;
+}
+
+static bool note_requests(tn_session *s, roots *r)
+{
+    bool ok = true;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < tn_map_count(s->plans) && ok; i++) {
+        const tn_plan *p = tn_map_value(s->plans, i);
+        char *key = tn_strdup(p->key);
+        ok = key && note_names(s->graph, key, r);
+        tn_free(key);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return ok;
+}
+
+tn_code tn_session_forget_functions(tn_session *s, tn_error *err)
+{
+    roots r = {0};
+    tn_map *called;
+    if (!s->owns_constants || tn_callees_any(s->store->callees)) return TN_OK;
+    tn_code code = note_requests(s, &r) ? TN_OK : tn_no_memory(err, 0);
+    const tn_wanted w = {.targets = r.ops, .n_targets = r.n};
+    if (code == TN_OK && r.n && (code = tn_find_called(s->graph, &w, &called, err)) == TN_OK) {
+        tn_graph_keep_functions(s->graph, called);
+        tn_map_free(called);
+    }
+    tn_free(r.ops);
+    return code;
 }

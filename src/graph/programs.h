@@ -65,6 +65,8 @@ tn_code tn_bound_ahead(tn_session *s, tn_plan *p, const tn_tensor *const *feeds,
 void tn_bound_put(tn_session *s, tn_bound *b);
 void tn_bound_asked(tn_bound *b); /* it is not forgotten as one that was made ahead */
 
+/* What runs have left with programs goes. */
+void tn_session_rest_programs(tn_session *s);
 /* Values of variables that every program knows packed are held so alone (shed.c). */
 void tn_session_shed(tn_session *s);
 

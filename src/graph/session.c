@@ -104,6 +104,7 @@ void tn_session_own_constants(tn_session *s)
 
 void tn_session_rest(tn_session *s)
 {
+    tn_session_rest_programs(s);
     tn_blocks_rest(&s->store->blocks);
     tn_session_shed(s);
 }

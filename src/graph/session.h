@@ -47,8 +47,11 @@ void tn_session_team_end(void);
 /* Forgets the values of variables that no plan made so far looks at: whoever asks only what has been prepared needs no
  * others. A plan made later finds them uninitialised. */
 tn_code tn_session_forget_unused(tn_session *s, tn_error *err);
-/* Forgets programs that were made ahead and that no run but such as were ahead has used so far; false: there were none.
- */
+/* Forgets functions of the graph that no plan made so far calls, if the session owns the graph's constants, and with
+ * them the whole graph (tn_session_own_constants). */
+tn_code tn_session_forget_functions(tn_session *s, tn_error *err);
+/* Forgets programs that were made ahead and that no run but such as were ahead has used so far, and of those that
+ * differ in their number of threads alone all but the one that was used last; false: there were none. */
 bool tn_session_forget_ahead(tn_session *s);
 /* Forgets what sessions that are gone had in common with others to come. */
 void tn_sessions_forget(void);

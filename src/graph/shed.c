@@ -141,6 +141,7 @@ static tn_pack *keep_by_factors(tn_session *s, const tn_tensor *t)
 static void shed(tn_session *s, tn_stored *v)
 {
     tn_tensor *t = v->value;
+    if (v->shed) tn_pages_forget(t->data, tn_tensor_bytes(t));
     if (!t || v->shed || v->updates || !t->buffer || tn_tensor_bytes(t) < LEAST) return;
     tn_pack *pack = tn_pack_find_undo(&s->store->packs, t->data, tn_tensor_bytes(t));
     if (pack && !is_known(s, t, 0)) {
@@ -263,11 +264,23 @@ static void shed_packed(tn_session *s)
     for (tn_pack *p = all->first; p; p = p->next) shed_constant(s, p);
 }
 
+/* The system may have made large pages of what was left around them. Called with the packs' lock held. */
+static void forget_again(const tn_packs *all)
+{
+    for (const tn_pack *p = all->first; p; p = p->next)
+        if (p->hollow) tn_pages_forget(p->data, p->bytes);
+    for (int i = 0; i < all->n_alone; i++) {
+        const tn_pack *p = all->alone[i];
+        tn_pages_forget((void *)p->source, p->factors ? p->bytes : p->recipe.source_bytes);
+    }
+}
+
 void tn_session_shed(tn_session *s)
 {
     tn_packs *packs = &s->store->packs;
     pthread_mutex_lock(&s->lock);
     pthread_mutex_lock(&packs->lock);
+    forget_again(packs);
     for (tn_pack *p = packs->first; p; p = p->next) empty(s, p);
     pthread_mutex_unlock(&packs->lock);
     pthread_mutex_lock(&s->store->lock);

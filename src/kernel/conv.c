@@ -179,6 +179,12 @@ void tn_conv_free(tn_conv *c)
     tn_free(c);
 }
 
+void tn_conv_rest(tn_conv *c)
+{
+    if (c && c->onednn) tn_onednn_rest(c->onednn);
+    if (c) tn_conv_rest(c->wide);
+}
+
 /* ---- half, bfloat16: everything as floats in scratch ---- */
 
 typedef struct places {

@@ -37,6 +37,7 @@ void tn_conv_amx(const tn_conv_desc *d, const tn_conv_size *s, const tn_conv_arg
 typedef struct tn_onednn tn_onednn;
 tn_code tn_onednn_new(const tn_conv_desc *d, tn_onednn **out, tn_error *err);
 void tn_onednn_free(tn_onednn *c);
+void tn_onednn_rest(tn_onednn *c);
 size_t tn_onednn_scratch(const tn_onednn *c);
 size_t tn_onednn_packed(const tn_onednn *c);
 uint64_t tn_onednn_packed_layout(const tn_onednn *c);

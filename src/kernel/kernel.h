@@ -140,6 +140,7 @@ typedef struct tn_conv tn_conv;
 /* INVALID_ARGUMENT when the sizes do not fit together. */
 tn_code tn_conv_new(const tn_conv_desc *d, tn_conv **out, tn_error *err);
 void tn_conv_free(tn_conv *c);
+void tn_conv_rest(tn_conv *c); /* what runs have left and the next one makes anew goes; NULL: nothing */
 size_t tn_conv_scratch(const tn_conv *c);
 /* FORWARD, BACKWARD_DATA: bytes of the filter in the layout the kernel likes; 0: it takes it as it is. */
 size_t tn_conv_packed(const tn_conv *c);

@@ -243,10 +243,16 @@ static void bench_free(bench *b)
     tn_free(b);
 }
 
+/* Those that nobody has. */
+void tn_onednn_rest(tn_onednn *c)
+{
+    for (int i = 0; i < BENCHES; i++) bench_free(atomic_exchange(&c->benches[i], NULL));
+}
+
 void tn_onednn_free(tn_onednn *c)
 {
     if (!c) return;
-    for (int i = 0; i < BENCHES; i++) bench_free(atomic_load(&c->benches[i]));
+    tn_onednn_rest(c);
     if (c->primitive) dnnl_primitive_destroy(c->primitive);
     if (c->reorder) dnnl_primitive_destroy(c->reorder);
     if (c->engine) dnnl_engine_destroy(c->engine);

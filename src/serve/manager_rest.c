@@ -62,6 +62,11 @@ static void note_asked(tn_manager *m)
         }
 }
 
+void tn_manager_wakes(tn_manager *m)
+{
+    if (atomic_exchange(&m->rests, false)) tn_memory_large_pages(true);
+}
+
 int64_t tn_manager_rest(tn_manager *m, int64_t now)
 {
     bool awake = false, any = false;
@@ -78,6 +83,8 @@ int64_t tn_manager_rest(tn_manager *m, int64_t now)
     }
     if (any && !awake) {
         pthread_mutex_unlock(&m->lock);
+        tn_memory_large_pages(false);
+        atomic_store(&m->rests, true);
         tn_memory_trim();
         tn_memory_forget_code();
         pthread_mutex_lock(&m->lock);

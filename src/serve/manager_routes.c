@@ -108,6 +108,7 @@ tn_code tn_manager_get(tn_manager *m, const tn_ModelSpec *spec, tn_servable **ou
     pthread_mutex_unlock(&m->routes_lock);
     if (s) {
         atomic_fetch_add_explicit(&s->asked, 1, memory_order_relaxed);
+        if (atomic_load_explicit(&m->rests, memory_order_relaxed)) tn_manager_wakes(m);
         *out = s;
         return TN_OK;
     }

@@ -155,6 +155,7 @@ void tn_manager_free(tn_manager *m)
         tn_free(e->model);
         tn_free(e);
     }
+    tn_manager_wakes(m);
     tn_manager_unref(m);
 }
 

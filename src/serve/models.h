@@ -144,6 +144,7 @@ struct tn_manager {
     bool stale;             /* routes are to be made anew */
     bool kicked, stop;
     int64_t rest_at;        /* when it is looked who rests */
+    atomic_bool rests;      /* all do: no large pages until somebody asks */
     bool unloads_end, freed; /* freed: no threads any more, what is given back is freed where it is */
     atomic_int ends;        /* nothing more is loaded */
     pthread_t *threads;     /* load threads, then unload threads */
@@ -174,6 +175,7 @@ void *tn_main_thread(void *m);
 /* Models that were not asked for a while give back what only requests need (manager_rest.c). With the lock held, which
  * is let go meanwhile; when to call it again. */
 int64_t tn_manager_rest(tn_manager *m, int64_t now);
+void tn_manager_wakes(tn_manager *m); /* somebody asks, or nobody ever will again */
 /* Looks at the folders of all models and notes what is wanted (manager_look.c). A folder whose file system does not
  * answer is UNAVAILABLE, and passed over until it does. */
 tn_code tn_manager_look(tn_manager *m, tn_error *err);

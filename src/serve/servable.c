@@ -138,6 +138,7 @@ static tn_code fill(tn_servable *s, const tn_servable_options *o, tn_error *err)
     TN_TRY(tn_loaded_check(s->loaded, err));
     tn_session_own_constants(tn_loaded_session(s->loaded));
     TN_TRY(tn_session_forget_unused(tn_loaded_session(s->loaded), err)); /* optimizers' slots, copies for training */
+    TN_TRY(tn_session_forget_functions(tn_loaded_session(s->loaded), err)); /* which save and restored */
     TN_TRY(start_batching(s, o, err));
     s->bytes = bytes_of_variables(s);
     return o->warm_up ? tn_warm_up(s, o, err) : TN_OK;

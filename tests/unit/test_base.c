@@ -5,6 +5,8 @@
 #include "test.h"
 
 #include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* ==== errors ==== */
 
@@ -193,6 +195,38 @@ static void arena_mixes_large_and_small(void **state)
     memset(before, 1, 32);
     tn_arena_reset(a);
     assert_true(all_zero(tn_arena_alloc(a, 4000), 4000));
+    tn_arena_free(a);
+}
+
+static int resident_pages(const char *p, size_t n)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char there[1024] = {0};
+    int pages = 0;
+    char *first = (char *)(((uintptr_t)p + page - 1) / page * page);
+    assert_true(n / page < sizeof there);
+    assert_int_equal(mincore(first, n / page * page - page, there), 0);
+    for (size_t i = 0; i < n / page - 1; i++) pages += there[i] & 1;
+    return pages;
+}
+
+static void arena_settles(void **state)
+{
+    (void)state;
+    enum { PIECE = 1000, FAR = 100000 };
+    tn_arena *a = tn_arena_new(0);
+    tn_arena_settle(a); /* of an empty one, nothing */
+    for (int i = 0; i < 1500; i++) memset(tn_arena_alloc(a, PIECE), 1, PIECE);
+    tn_arena_reset(a);
+    char *p = tn_arena_alloc(a, PIECE);
+    memset(p, 1, PIECE);
+    assert_true(resident_pages(p + PIECE, FAR) > 0);
+    tn_arena_settle(a);
+    assert_int_equal(resident_pages(p + PIECE, FAR), 0);
+    char *next = tn_arena_alloc(a, FAR);
+    assert_ptr_equal(next, p + PIECE + 8); /* 16-byte aligned */
+    assert_true(all_zero(next, FAR));
+    for (int i = 0; i < PIECE; i++) assert_int_equal(p[i], 1);
     tn_arena_free(a);
 }
 
@@ -517,7 +551,7 @@ int main(void)
         cmocka_unit_test(allocations_of_nothing_and_too_much), cmocka_unit_test(forgotten_code_is_read_again),
         cmocka_unit_test(arena_gives_zeroed_aligned_memory),
         cmocka_unit_test(arena_keeps_its_limit),
-        cmocka_unit_test(arena_mixes_large_and_small),
+        cmocka_unit_test(arena_mixes_large_and_small), cmocka_unit_test(arena_settles),
         cmocka_unit_test(arena_texts),
         cmocka_unit_test(views_compare),
         cmocka_unit_test(buffers_grow_and_are_taken),

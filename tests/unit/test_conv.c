@@ -440,6 +440,38 @@ static void several_threads_at_once(void **state)
     tn_conv_free(c);
 }
 
+/* What a kernel at rest makes anew gives the same bits. */
+static void rest_leaves_the_kernel(void **state)
+{
+    (void)state;
+    int most = 0;
+    for (int i = 0; i < CASES; i++) {
+        tn_conv_desc d = cases(i);
+        arrays a = arrays_of(&d);
+        tn_conv *c;
+        assert_int_equal(tn_conv_new(&d, &c, NULL), TN_OK);
+        void *scratch = tn_aligned_alloc(tn_conv_scratch(c) + 64);
+        const tn_conv_args args = {.in = a.in, .filter = a.filter, .bias = a.bias, .out = a.out, .scratch = scratch};
+        float *want = new_floats(a.n_out);
+        assert_int_equal(tn_conv_run(c, &args, NULL), TN_OK);
+        memcpy(want, a.out, (size_t)a.n_out * sizeof *want);
+        tn_malloc_fail_at(0);
+        assert_int_equal(tn_conv_run(c, &args, NULL), TN_OK);
+        const int64_t usual = tn_malloc_count();
+        tn_conv_rest(c);
+        tn_conv_rest(c);
+        tn_malloc_fail_at(0);
+        assert_int_equal(tn_conv_run(c, &args, NULL), TN_OK);
+        most = TN_MAX(most, (int)(tn_malloc_count() - usual));
+        assert_memory_equal(a.out, want, (size_t)a.n_out * sizeof *want);
+        tn_conv_free(c);
+        tn_free(want), tn_free(scratch);
+        arrays_free(&a);
+    }
+    tn_conv_rest(NULL);
+    assert_int_equal(most, 1); /* some are oneDNN's, which keep something */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(plain_is_the_definition),
@@ -451,6 +483,7 @@ int main(void)
                                        cmocka_unit_test(empty_and_wrong),
                                        cmocka_unit_test(other_types),
                                        cmocka_unit_test(no_memory),
-                                       cmocka_unit_test(several_threads_at_once)};
+                                       cmocka_unit_test(several_threads_at_once), cmocka_unit_test(rest_leaves_the_kernel),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,10 @@
 
 #include "graph/programs.h"
 
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
 static tn_manager *start(const tn_manager_options *o)
 {
     tn_manager *m;
@@ -458,6 +462,16 @@ static void ask_many(tn_servable *s)
     tn_tensor_unref(y);
 }
 
+/* The system makes no large pages of a process whose models all rest. -1: it does not tell. */
+static int small_pages(void)
+{
+#ifdef PR_GET_THP_DISABLE
+    return prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0);
+#else
+    return -1;
+#endif
+}
+
 static void test_idle_models_rest(void **state)
 {
     tn_error err;
@@ -481,9 +495,12 @@ static void test_idle_models_rest(void **state)
         nanosleep(&(struct timespec){0, 50000000}, NULL); /* it does not rest while it is had */
         ask_many(s);
         assert_true(idle_bytes(s) >= 4 << 18);
+        assert_true(small_pages() <= 0);
         tn_servable_unref(s);
         assert_soon(idle_bytes(s) == 0); /* the manager has it still */
+        assert_soon(small_pages() != 0);
         assert_ok(get(m, "m", -1, NULL, &other, &err), &err);
+        assert_true(small_pages() <= 0);
         assert_ptr_equal(other, s);
         tn_servable_unref(other);
     }

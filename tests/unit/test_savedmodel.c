@@ -42,6 +42,19 @@ static void test_half_plus_two(void **state)
     assert_code(tn_savedmodel_load(in(state, "none"), NULL, 0, &m, &err), TN_NOT_FOUND);
 }
 
+/* Operations with a note of their shapes, arguments of functions apart. */
+static int noted_shapes(const tn_graph *g)
+{
+    int n = 0;
+    for (int i = 0; i < tn_graph_count(g); i++) {
+        const tn_operation *op = tn_graph_at(g, i);
+        n += strcmp(op->type, "_Arg") != 0 && tn_attr_find(&op->attrs, "_output_shapes");
+    }
+    for (int i = 0; tn_graph_library(g) == g && i < tn_graph_function_count(g); i++)
+        n += noted_shapes(tn_graph_function_at(g, i)->body);
+    return n;
+}
+
 /* For who only asks: the same signatures and answers, and none of what only saving needs. */
 static void test_to_ask(void **state)
 {
@@ -66,6 +79,8 @@ static void test_to_ask(void **state)
     assert_int_equal(m->n_assets, whole->n_assets);
     assert_string_equal(m->tags[0], "serve");
     assert_int_equal(tn_graph_count(m->graph), tn_graph_count(whole->graph));
+    assert_true(noted_shapes(whole->graph) > 0);
+    assert_int_equal(noted_shapes(m->graph), 0);
     tn_metagraph_free(whole);
     tn_metagraph_free(m);
     assert_code(tn_savedmodel_load_to_ask(in(state, "none"), NULL, 0, &m, &err), TN_NOT_FOUND);

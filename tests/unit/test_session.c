@@ -2,6 +2,8 @@
  * Sessions: feeding, fetching, errors, shapes, with all passes on and with all off. */
 #include "graph_fixture.h"
 
+#include "graph/programs.h"
+
 static tn_tensor *vector(int n, const float *v)
 {
     tn_tensor *t;
@@ -423,6 +425,94 @@ static void test_unused_variables_go(void **state)
     fixture_close(&f);
 }
 
+static void define(fixture *f, const char *name, const char *type)
+{
+    tn_builder *body = tn_builder_new(tn_function_graph(f->g));
+    tn_node x = tn_function_arg(body, "x", TN_FLOAT, TN_SHAPE()), y = tn_op(body, type, TN_INPUTS(x), TN_NO_ATTRS);
+    tn_function_define(f->b, name, body, &y, 1);
+    tn_builder_free(body);
+}
+
+/* Who asks only what was prepared needs the functions that this calls, through others too. */
+static void test_unused_functions_go(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"negates", "outer", "unused", "grad"};
+    fixture f;
+    fixture_open(&f);
+    define(&f, "negates", "Neg");
+    define(&f, "unused", "Square");
+    define(&f, "grad", "Exp");
+    tn_builder *body = tn_builder_new(tn_function_graph(f.g));
+    tn_node arg = tn_function_arg(body, "x", TN_FLOAT, TN_SHAPE()), inner = tn_output_of(tn_call(body, "negates", &arg, 1), 0);
+    tn_function_define(f.b, "outer", body, &inner, 1);
+    tn_builder_free(body);
+    tn_graph_function(f.g, "outer")->grad = "grad";
+    tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE());
+    tn_op_named(f.b, "Identity", "y", TN_INPUTS(tn_output_of(tn_call(f.b, "outer", &x, 1), 0)), TN_NO_ATTRS);
+    tn_op_named(f.b, "Identity", "z", TN_INPUTS(tn_output_of(tn_call(f.b, "unused", &x, 1), 0)), TN_NO_ATTRS);
+    open_session(&f, 0);
+    tn_prepared *p;
+    tn_tensor *one, *v;
+    const char *in = "x:0", *y = "y:0", *z = "z:0";
+    assert_int_equal(tn_session_forget_functions(f.s, &f.err), TN_OK); /* nothing was prepared, and it owns nothing */
+    tn_session_own_constants(f.s);
+    assert_int_equal(tn_session_forget_functions(f.s, &f.err), TN_OK);
+    for (int i = 0; i < 4; i++) assert_non_null(tn_graph_function(f.g, names[i]));
+    assert_int_equal(tn_prepared_new(f.s, &in, 1, &y, 1, &p, &f.err), TN_OK);
+    tn_malloc_fail_at(1);
+    assert_int_equal(tn_session_forget_functions(f.s, &f.err), TN_RESOURCE_EXHAUSTED);
+    tn_malloc_fail_at(0);
+    assert_int_equal(tn_session_forget_functions(f.s, &f.err), TN_OK);
+    for (int i = 0; i < 4; i++) assert_true(!tn_graph_function(f.g, names[i]) == (i == 2));
+    assert_int_equal(tn_graph_function_count(f.g), 3);
+    assert_int_equal(tn_tensor_scalar(TN_FLOAT, 2, &one, NULL), TN_OK);
+    assert_int_equal(tn_prepared_run(p, (const tn_tensor *const *)&one, &v, NULL, &f.err), TN_OK);
+    assert_float_equal(TN_FLOATS(v)[0], -2, 0);
+    tn_tensor_unref(v);
+    tn_prepared_free(p);
+    assert_int_not_equal(tn_prepared_new(f.s, &in, 1, &z, 1, &p, &f.err), TN_OK); /* it is told, and no more */
+    tn_tensor_unref(one);
+    fixture_close(&f);
+}
+
+/* Of programs that differ in their threads alone, a session at rest keeps the one that was asked last. */
+static void test_one_number_of_threads(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f);
+    tn_op_named(f.b, "Neg", "y", TN_INPUTS(tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE(-1))), TN_NO_ATTRS);
+    open_session(&f, 0);
+    tn_prepared *p;
+    const char *in = "x:0", *y = "y:0";
+    static const int asked[] = {1, 2, 2, 4, 1}; /* threads, of vectors of 1, 1, 3, 3, 3 */
+    assert_int_equal(tn_prepared_new(f.s, &in, 1, &y, 1, &p, &f.err), TN_OK);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 5; i++) {
+            tn_tensor *v, *out;
+            const tn_run_limits limits = {.threads = asked[i]};
+            assert_int_equal(tn_tensor_new(TN_FLOAT, &TN_SHAPE(i < 2 ? 1 : 3), &v, NULL), TN_OK);
+            TN_FLOATS(v)[0] = 7;
+            assert_int_equal(tn_prepared_run(p, (const tn_tensor *const *)&v, &out, &limits, &f.err), TN_OK);
+            assert_float_equal(TN_FLOATS(out)[0], -7, 0);
+            tn_tensor_unref(v);
+            tn_tensor_unref(out);
+        }
+        const tn_plan *plan = tn_map_value(f.s->plans, 0);
+        assert_int_equal(plan->n_bound, 5);
+        assert_true(tn_session_forget_ahead(f.s));
+        assert_int_equal(plan->n_bound, 2);
+        for (int i = 0; i < 2; i++) {
+            const tn_program *q = plan->bound[i]->program;
+            assert_int_equal(q->threads, q->feed_shapes[0].dim[0] == 1 ? 2 : 1);
+        }
+        assert_false(tn_session_forget_ahead(f.s));
+    }
+    tn_prepared_free(p);
+    fixture_close(&f);
+}
+
 /* Weights with a factor in them, and filters as kernels like them, are there once for all shapes. */
 static void test_shapes_share_weights(void **state)
 {
@@ -467,6 +557,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_feeds_and_constants),
+        cmocka_unit_test(test_unused_functions_go), cmocka_unit_test(test_one_number_of_threads),
         cmocka_unit_test(test_errors_name_the_place),
         cmocka_unit_test(test_callable_follows_shapes),
         cmocka_unit_test(test_parts_of_a_graph),

@@ -110,6 +110,36 @@ static void test_once(void **state)
     }
 }
 
+static int contexts_of(tn_session *s)
+{
+    int n = 0;
+    for (size_t i = 0; i < tn_map_count(s->plans); i++) {
+        const tn_plan *p = tn_map_value(s->plans, i);
+        for (int k = 0; k < p->n_bound; k++)
+            for (const tn_run_context *c = p->bound[k]->program->idle; c; c = c->next) n++;
+    }
+    return n;
+}
+
+static void test_contexts(void **state)
+{
+    (void)state;
+    fixture f;
+    open_products(&f);
+    tn_tensor *one = product(&f, "y:0", 1), *two = product(&f, "y:0", 2);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(contexts_of(f.s), 2);
+        tn_session_rest(f.s);
+        assert_int_equal(contexts_of(f.s), 0);
+        check_same(&f, "y:0", 1, one);
+        assert_int_equal(contexts_of(f.s), 1);
+        check_same(&f, "y:0", 2, two);
+    }
+    tn_tensor_unref(one);
+    tn_tensor_unref(two);
+    fixture_close(&f);
+}
+
 static void test_looked_at(void **state)
 {
     (void)state;
@@ -340,7 +370,7 @@ static void test_many_at_once(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_once), cmocka_unit_test(test_looked_at),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_once), cmocka_unit_test(test_contexts), cmocka_unit_test(test_looked_at),
                                        cmocka_unit_test(test_changed), cmocka_unit_test(test_scaled), cmocka_unit_test(test_ahead),
                                        cmocka_unit_test(test_many_at_once)};
     return cmocka_run_group_tests_name("shed", tests, NULL, NULL);
