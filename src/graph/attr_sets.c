@@ -15,42 +15,44 @@ void tn_attr_sets_end(tn_attr_sets *s)
     *s = (tn_attr_sets){0};
 }
 
-static uint64_t mix(uint64_t h, const void *p, size_t n)
+uint64_t tn_mix(uint64_t h, const void *p, size_t n)
 {
     for (const unsigned char *c = p; n--; c++) h = (h ^ *c) * UINT64_C(0x100000001b3);
     return h;
 }
 
-static uint64_t mix_shape(uint64_t h, const tn_shape *s)
+uint64_t tn_mix_shape(uint64_t h, const tn_shape *s)
 {
-    h = mix(h, &s->rank, sizeof s->rank);
-    return s->rank > 0 ? mix(h, s->dim, (size_t)s->rank * sizeof *s->dim) : h;
+    h = tn_mix(h, &s->rank, sizeof s->rank);
+    return s->rank > 0 ? tn_mix(h, s->dim, (size_t)s->rank * sizeof *s->dim) : h;
 }
 
-/* Of lists of strings only how many there are: equality looks at all. */
 static uint64_t mix_list(uint64_t h, const tn_attr *a)
 {
-    h = mix(h, &a->n, sizeof a->n);
+    h = tn_mix(h, &a->n, sizeof a->n);
     for (int i = 0; i < a->n; i++) {
-        if (a->kind == TN_ATTR_SHAPE) h = mix_shape(h, &a->shapes[i]);
-        if (a->kind == TN_ATTR_INT) h = mix(h, &a->is[i], sizeof a->is[i]);
-        if (a->kind == TN_ATTR_TYPE) h = mix(h, &a->types[i], sizeof a->types[i]);
+        if (a->kind == TN_ATTR_SHAPE) h = tn_mix_shape(h, &a->shapes[i]);
+        if (a->kind == TN_ATTR_INT) h = tn_mix(h, &a->is[i], sizeof a->is[i]);
+        if (a->kind == TN_ATTR_TYPE) h = tn_mix(h, &a->types[i], sizeof a->types[i]);
+        if (a->kind == TN_ATTR_FLOAT) h = tn_mix(h, &a->fs[i], sizeof a->fs[i]);
+        if (a->kind == TN_ATTR_BOOL) h = tn_mix(h, &a->bs[i], sizeof a->bs[i]);
+        if (a->kind == TN_ATTR_STRING) h = tn_mix(tn_mix(h, &a->ss[i].n, sizeof a->ss[i].n), a->ss[i].p, a->ss[i].n);
     }
     return h;
 }
 
-static uint64_t mix_attr(uint64_t h, const tn_attr *a)
+uint64_t tn_attr_mix(uint64_t h, const tn_attr *a)
 {
-    h = mix(h, a->name, strlen(a->name) + 1);
-    h = mix(h, &a->kind, sizeof a->kind);
+    h = tn_mix(h, a->name, strlen(a->name) + 1);
+    h = tn_mix(h, &a->kind, sizeof a->kind);
     if (a->is_list) return mix_list(h, a);
     switch (a->kind) {
-    case TN_ATTR_STRING: return mix(h, a->s.p, a->s.n);
-    case TN_ATTR_INT: return mix(h, &a->i, sizeof a->i);
-    case TN_ATTR_FLOAT: return mix(h, &a->f, sizeof a->f);
-    case TN_ATTR_BOOL: return mix(h, &a->b, sizeof a->b);
-    case TN_ATTR_TYPE: return mix(h, &a->type, sizeof a->type);
-    case TN_ATTR_SHAPE: return mix_shape(h, &a->shape);
+    case TN_ATTR_STRING: return tn_mix(h, a->s.p, a->s.n);
+    case TN_ATTR_INT: return tn_mix(h, &a->i, sizeof a->i);
+    case TN_ATTR_FLOAT: return tn_mix(h, &a->f, sizeof a->f);
+    case TN_ATTR_BOOL: return tn_mix(h, &a->b, sizeof a->b);
+    case TN_ATTR_TYPE: return tn_mix(h, &a->type, sizeof a->type);
+    case TN_ATTR_SHAPE: return tn_mix_shape(h, &a->shape);
     default: return h;
     }
 }
@@ -99,9 +101,9 @@ static bool grow(tn_attr_sets *s)
 
 tn_code tn_attr_sets_copy(tn_attr_sets *s, tn_arena *a, const tn_attr *v, int n, tn_attrs *out, tn_error *err)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    uint64_t hash = TN_MIX_BEGIN;
     if (!can_be_shared(v, n)) return tn_attrs_copy(a, v, n, out, err);
-    for (int i = 0; i < n; i++) hash = mix_attr(hash, &v[i]);
+    for (int i = 0; i < n; i++) hash = tn_attr_mix(hash, &v[i]);
     if (s->n >= s->cap / 2 && !grow(s)) return tn_no_memory(err, s->cap * sizeof *s->slots);
     tn_attr_set *slot = slot_of(s, hash, v, n);
     if (!slot->attrs.v) {

@@ -187,6 +187,7 @@ tn_code tn_dataset_new(const tn_run *r, const tn_dataset_kind *k, int n_inputs, 
 {
     tn_dataset *d;
     TN_TRY(empty(r, k, n_inputs, &d, err));
+    d->said = tn_dataset_said(r);
     tn_code code = take_inputs(d, r, n_inputs, err);
     if (code == TN_OK) code = describe(d, r, as_input, err);
     if (code == TN_OK)

@@ -48,6 +48,7 @@ struct tn_dataset {
     const tn_dataset_kind *kind;
     tn_arena *arena;
     const char *node; /* the operation that made it */
+    uint64_t said;    /* what it says: see tn_dataset_said */
     tn_dataset **input;
     int n_inputs;
     int parts;          /* data sets in it, each as often as it is an input */
@@ -111,6 +112,10 @@ int64_t tn_dataset_cardinality(const tn_dataset *d);
 bool tn_dataset_is_ordered(const tn_dataset *d);
 /* Handed through: that of input 0. */
 int64_t tn_dataset_cardinality_of_input(const tn_dataset *d);
+/* What an operation says of the data set that it makes (fingerprint.c), and a number for all of it: its operations, their
+ * inputs and functions, which the run can look up. */
+uint64_t tn_dataset_said(const tn_run *r);
+tn_code tn_dataset_fingerprint(const tn_run *r, const tn_dataset *d, uint64_t *out, tn_error *err);
 /* dtypes fit, and shapes may: INVALID_ARGUMENT in TensorFlow's words. */
 tn_code tn_dataset_fits(const tn_dataset *d, int width, const tn_dtype *types, const tn_shape *shapes,
                         tn_error *err);

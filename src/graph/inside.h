@@ -21,6 +21,11 @@ typedef struct tn_attr_sets {
 void tn_attr_sets_end(tn_attr_sets *s);
 /* As tn_attrs_copy, but what comes out may be others' too. */
 tn_code tn_attr_sets_copy(tn_attr_sets *s, tn_arena *a, const tn_attr *v, int n, tn_attrs *out, tn_error *err);
+/* A number for bytes, shapes, attributes (of tensors and functions only the name), from TN_MIX_BEGIN on. */
+#define TN_MIX_BEGIN UINT64_C(0xcbf29ce484222325)
+uint64_t tn_mix(uint64_t h, const void *p, size_t n);
+uint64_t tn_mix_shape(uint64_t h, const tn_shape *s);
+uint64_t tn_attr_mix(uint64_t h, const tn_attr *a);
 
 struct tn_graph {
     tn_arena *arena;

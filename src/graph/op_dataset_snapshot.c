@@ -5,8 +5,6 @@
  */
 #include "snapshot.h"
 
-#include <stdlib.h>
-
 /* ==== a shard: its files 00000000.snapshot and so on; or one file ==== own: its path; n: packing, elements that are
  * passed over, whether it is one file */
 
@@ -155,11 +153,16 @@ static tn_code loaded_start(tn_source *s, tn_pull *t, tn_error *err)
     return tn_source_expand(s, 0, t, s->d->tensor, 1, &s->in, err);
 }
 
+tn_code tn_snapshot_fits(const tn_source *s, tn_error *err)
+{
+    if (s->in->d->width == s->d->width) return TN_OK;
+    return tn_fail(err, TN_INVALID_ARGUMENT, "'%s': its reader gives %d components, not %d", s->d->node,
+                   s->in->d->width, s->d->width);
+}
+
 static tn_code loaded_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
 {
-    if (s->in->d->width != s->d->width)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "'%s': its reader gives %d components, not %d", s->d->node,
-                       s->in->d->width, s->d->width);
+    TN_TRY(tn_snapshot_fits(s, err));
     return tn_source_next(s->in, t, out, end, err);
 }
 
@@ -173,33 +176,6 @@ static const tn_dataset_kind loaded_kind = {.name = "Load",
                                         .start = loaded_start,
                                         .next = loaded_next,
                                         .cardinality = loaded_count};
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The paths of a run's shards in order. */
-static tn_code list_shards(const tn_run *r, tn_view folder, tn_view run, tn_arena *a, tn_paths *out, tn_error *err)
-{
-    static const char ending[] = ".shard";
-    const char *path = tn_path_of(a, folder, run);
-    tn_paths in = {0};
-    if (!path) return tn_no_memory(err, folder.n);
-    if (!run.n || memchr(run.p, '/', run.n))
-        return tn_fail(err, TN_DATA_LOSS, "%.*s/snapshot.metadata: no name of a run: '%.*s'",
-                       (int)TN_MIN(folder.n, (size_t)200), folder.p, (int)TN_MIN(run.n, (size_t)100), run.p);
-    TN_TRY(tn_files_list(tn_run_files(r), r->name, tn_view_of(path), a, &in, err));
-    out->at = TN_ARRAY(a, in.n + 1, const char *);
-    if (!out->at) return tn_no_memory(err, in.n);
-    for (size_t i = 0; i < in.n; i++) {
-        size_t n = strlen(in.at[i]), end = sizeof ending - 1;
-        if (n < end || strcmp(in.at[i] + n - end, ending)) continue;
-        if (!(out->at[out->n++] = tn_path_of(a, tn_view_of(path), tn_view_of(in.at[i])))) return tn_no_memory(err, n);
-    }
-    if (out->n) qsort(out->at, out->n, sizeof *out->at, by_name);
-    return TN_OK;
-}
 
 static tn_code box_shard(const tn_run *r, const tn_dataset *like, const char *path, tn_packing p, tn_tensor **out,
                          tn_error *err)
@@ -229,12 +205,12 @@ static tn_code box_shards(const tn_run *r, const tn_dataset *like, const tn_path
     return tn_dataset_box(d, code, out, err);
 }
 
-static tn_code nest_shards(const tn_run *r, const tn_dataset *like, tn_view folder, tn_view run, tn_packing p,
+tn_code tn_snapshot_shards(const tn_run *r, const tn_dataset *like, tn_view folder, tn_view run, tn_packing p,
                            tn_tensor **out, tn_error *err)
 {
     tn_arena *a = tn_arena_new(0);
     tn_paths paths = {0};
-    tn_code code = a ? list_shards(r, folder, run, a, &paths, err) : tn_no_memory(err, 0);
+    tn_code code = a ? tn_snapshot_list(tn_run_files(r), r->name, folder, run, ".shard", a, &paths, err) : tn_no_memory(err, 0);
     if (code == TN_OK) code = box_shards(r, like, &paths, p, out, err);
     tn_arena_free(a);
     return code;
@@ -253,7 +229,7 @@ static tn_code load(tn_dataset *d, const tn_run *r, tn_error *err)
     d->n[0] = m->num_elements;
     d->tensor = TN_ARRAY(d->arena, 1, tn_tensor *);
     if (!d->tensor) return tn_no_memory(err, 0);
-    TN_TRY(nest_shards(r, d, path, m->run_id, tn_packing_of_attr(r), d->tensor, err));
+    TN_TRY(tn_snapshot_shards(r, d, path, m->run_id, tn_packing_of_attr(r), d->tensor, err));
     d->n_tensors = 1;
     return tn_dataset_deepen(d, 4, err);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * snapshot.c - the files of saved data sets (snapshot.h). What reads and writes them as data sets is
+ * snapshot.c - the files of saved data sets (snapshot.h); records of the former version are snapshot_v1.c's. What reads and writes them as data sets is
  * op_dataset_snapshot.c's and op_dataset_save.c's.
  *
  * Invariants: a folder's metadata is written last, and says which run's folder holds what was saved: what a run that
@@ -10,6 +10,8 @@
 
 #include "../wire/wire.h"
 #include "tensorproto.h"
+
+#include <stdlib.h>
 
 #define EXPANDED_LIMIT ((size_t)1 << 32)
 #define PIECE ((size_t)1 << 20) /* of a shard, until it is written */
@@ -54,6 +56,33 @@ tn_code tn_snapshot_describe(const tn_files *f, const char *owner, tn_view folde
         code = tn_fail(err, TN_DATA_LOSS, "%s is damaged", path);
     tn_buf_free(&bytes);
     return code;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+tn_code tn_snapshot_list(const tn_files *f, const char *owner, tn_view folder, tn_view run, const char *ending,
+                         tn_arena *a, tn_paths *out, tn_error *err)
+{
+    const char *path = tn_path_of(a, folder, run);
+    const size_t end = strlen(ending);
+    tn_paths in = {0};
+    if (!path) return tn_no_memory(err, folder.n);
+    if (!run.n || memchr(run.p, '/', run.n))
+        return tn_fail(err, TN_DATA_LOSS, "%.*s/snapshot.metadata: no name of a run: '%.*s'",
+                       (int)TN_MIN(folder.n, (size_t)200), folder.p, (int)TN_MIN(run.n, (size_t)100), run.p);
+    TN_TRY(tn_files_list(f, owner, tn_view_of(path), a, &in, err));
+    *out = (tn_paths){.at = TN_ARRAY(a, in.n + 1, const char *)};
+    if (!out->at) return tn_no_memory(err, in.n);
+    for (size_t i = 0; i < in.n; i++) {
+        size_t n = strlen(in.at[i]);
+        if (n < end || strcmp(in.at[i] + n - end, ending)) continue;
+        if (!(out->at[out->n++] = tn_path_of(a, tn_view_of(path), tn_view_of(in.at[i])))) return tn_no_memory(err, n);
+    }
+    if (out->n) qsort(out->at, out->n, sizeof *out->at, by_name);
+    return TN_OK;
 }
 
 /* ==== one file ==== */
@@ -127,25 +156,35 @@ typedef struct shard {
 struct tn_snapshot_writer {
     tn_arena *arena;
     const char *owner, *folder, *run, *hash;
-    tn_packing packing;
+    tn_snapshot_form form;
+    tn_packing packing; /* of files */
     tn_map *shards; /* folder's name -> shard */
     int64_t count, time;
 };
 
-tn_code tn_snapshot_writer_new(const char *owner, tn_view folder, tn_view hash, tn_packing p, tn_snapshot_writer **out,
+static const char *run_name(const tn_snapshot_writer *w)
+{
+    const unsigned long long now = (unsigned long long)w->time, more = (unsigned long long)tn_now_us();
+    if (w->form.run.n) return tn_arena_strndup(w->arena, w->form.run.p, w->form.run.n);
+    return w->form.version == TN_SNAPSHOT_FORMER ? tn_arena_printf(w->arena, "%016llx", now * 1000 + more % 1000)
+                                                 : tn_arena_printf(w->arena, "%llu%04llu", now, more % 10000);
+}
+
+tn_code tn_snapshot_writer_new(const char *owner, tn_view folder, const tn_snapshot_form *form, tn_snapshot_writer **out,
                                tn_error *err)
 {
     tn_snapshot_writer *w = tn_calloc(1, sizeof *w);
     if (!w) return tn_no_memory(err, sizeof *w);
     w->arena = tn_arena_new(0);
     w->shards = tn_map_new();
-    w->packing = p;
+    w->form = *form;
+    w->packing = form->version == TN_SNAPSHOT_FORMER ? tn_snapshot_v1_file(form->packing) : form->packing;
     w->time = (int64_t)(tn_wall_time() * 1e6);
     if (w->arena) {
         w->owner = tn_arena_strdup(w->arena, owner);
         w->folder = tn_arena_strndup(w->arena, folder.n ? folder.p : "", folder.n);
-        w->hash = tn_arena_strndup(w->arena, hash.n ? hash.p : "", hash.n);
-        w->run = tn_arena_printf(w->arena, "%lld%04lld", (long long)w->time, (long long)tn_now_us() % 10000);
+        w->hash = tn_arena_strndup(w->arena, form->hash.n ? form->hash.p : "", form->hash.n);
+        w->run = run_name(w);
     }
     if (w->shards && w->arena && w->owner && w->folder && w->hash && w->run) {
         *out = w;
@@ -193,7 +232,8 @@ static tn_code shard_of(tn_snapshot_writer *w, int64_t number, shard **out, tn_e
     if ((*out = tn_map_get(w->shards, name))) return TN_OK;
     shard *s = TN_NEW(w->arena, shard);
     char *key = tn_arena_strdup(w->arena, name);
-    if (s) s->path = tn_arena_printf(w->arena, "%s/%s/%s/00000000.snapshot", w->folder, w->run, name);
+    const char *in = w->form.version == TN_SNAPSHOT_FORMER || !key ? "" : key, *slash = *in ? "/" : "";
+    if (s) s->path = tn_arena_printf(w->arena, "%s/%s/%s%s00000000.snapshot", w->folder, w->run, in, slash);
     if (!s || !key || !s->path || !tn_map_put(w->shards, key, s)) return tn_no_memory(err, sizeof *s);
     *out = s;
     return TN_OK;
@@ -217,7 +257,10 @@ tn_code tn_snapshot_put(tn_snapshot_writer *w, const tn_files *f, int64_t number
 {
     shard *s;
     TN_TRY(shard_of(w, number, &s, err));
-    for (int k = 0; k < width; k++) TN_TRY(put_component(s, e[k], err));
+    if (w->form.version == TN_SNAPSHOT_FORMER)
+        TN_TRY(tn_snapshot_v1_put(&s->bytes, w->form.packing, e, width, err));
+    else
+        for (int k = 0; k < width; k++) TN_TRY(put_component(s, e[k], err));
     w->count++;
     return s->bytes.n >= PIECE && w->packing != TN_PACK_ZLIB ? flush(w, s, f, err) : TN_OK;
 }
@@ -228,8 +271,8 @@ tn_code tn_snapshot_finish(tn_snapshot_writer *w, const tn_files *f, const tn_da
     tn_SnapshotMetadataRecord m = {.graph_hash = tn_view_of(w->hash),
                                    .run_id = tn_view_of(w->run),
                                    .creation_timestamp = w->time,
-                                   .version = TN_SNAPSHOT_VERSION,
-                                   .num_elements = w->count,
+                                   .version = w->form.version,
+                                   .num_elements = w->form.counts ? w->count : 0,
                                    .finalized = true};
     int32_t *types = TN_ARRAY(w->arena, of->width + 1, int32_t);
     const char *path = tn_path_of(w->arena, tn_view_of(w->folder), tn_view_of("snapshot.metadata"));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * snappy_stream.c - bytes compressed by snappy as TensorFlow's files have them: blocks one after another, each after
- * its length in four bytes, the highest first. Blocks in sorted tables are sstable.c's.
+ * its length in four bytes, the highest first; and single ones. Blocks in sorted tables are sstable.c's.
  *
  * Invariants: what a block says it expands to is checked against the limit, and against what so few bytes can hold,
  * before memory is taken.
@@ -46,16 +46,35 @@ tn_code tn_snappy_expand(tn_view in, size_t limit, tn_buf *out, tn_error *err)
     return TN_OK;
 }
 
+static tn_code squeeze_block(tn_view in, tn_buf *out, size_t *n, tn_error *err)
+{
+    *n = snappy_max_compressed_length(in.n);
+    if (!tn_buf_reserve(out, *n)) return tn_no_memory(err, *n);
+    if (snappy_compress(in.p, in.n, out->data + out->n, n) != SNAPPY_OK)
+        return tn_fail(err, TN_INTERNAL, "snappy could not compress %zu bytes", in.n);
+    out->n += *n;
+    return TN_OK;
+}
+
 tn_code tn_snappy_squeeze(tn_view in, tn_buf *out, tn_error *err)
 {
     for (size_t at = 0; at < in.n; at += BLOCK) {
-        size_t n = TN_MIN(in.n - at, BLOCK), room = snappy_max_compressed_length(n);
-        if (!tn_buf_reserve(out, room + 4)) return tn_no_memory(err, room);
-        uint8_t *to = (uint8_t *)out->data + out->n;
-        if (snappy_compress(in.p + at, n, (char *)to + 4, &room) != SNAPPY_OK)
-            return tn_fail(err, TN_INTERNAL, "snappy could not compress %zu bytes", n);
-        for (int k = 0; k < 4; k++) to[k] = (uint8_t)(room >> (24 - 8 * k));
-        out->n += room + 4;
+        size_t n, head = out->n;
+        tn_buf_add(out, "\0\0\0", 4);
+        TN_TRY(tn_buf_check(out, err));
+        TN_TRY(squeeze_block((tn_view){in.p + at, TN_MIN(in.n - at, BLOCK)}, out, &n, err));
+        for (int k = 0; k < 4; k++) out->data[head + (size_t)k] = (char)(n >> (24 - 8 * k));
     }
     return TN_OK;
+}
+
+tn_code tn_snappy_block_expand(tn_view in, size_t limit, tn_buf *out, tn_error *err)
+{
+    return expand_block(in, 0, limit ? limit : USUAL_LIMIT, out, err);
+}
+
+tn_code tn_snappy_block_squeeze(tn_view in, tn_buf *out, tn_error *err)
+{
+    size_t n;
+    return squeeze_block(in, out, &n, err);
 }

@@ -73,6 +73,9 @@ tn_code tn_deflate(tn_view in, tn_compression c, int level, tn_buf *out, tn_erro
 /* snappy_stream.c: blocks one after another, each after its length. The same as above. */
 tn_code tn_snappy_expand(tn_view in, size_t limit, tn_buf *out, tn_error *err);
 tn_code tn_snappy_squeeze(tn_view in, tn_buf *out, tn_error *err);
+/* One block, without its length. */
+tn_code tn_snappy_block_expand(tn_view in, size_t limit, tn_buf *out, tn_error *err);
+tn_code tn_snappy_block_squeeze(tn_view in, tn_buf *out, tn_error *err);
 
 /* ==== TFRecord (record.c) ==== length, crc of length, bytes, crc of bytes */
 

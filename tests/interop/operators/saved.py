@@ -11,6 +11,7 @@ from datasets import chained, options
 D, data = tf.data.Dataset, v1.data
 FOLDER = "turnery_saved"  # below the folder of temporary files; ours keep them in memory
 atexit.register(shutil.rmtree, os.path.join(tempfile.gettempdir(), FOLDER), True)
+shutil.rmtree(os.path.join(tempfile.gettempdir(), FOLDER), True)
 INT = dict(output_types=[tf.int64], output_shapes=[[]])
 MIXED = dict(output_types=[tf.float32, tf.string], output_shapes=[[], []])
 
@@ -100,6 +101,53 @@ def saves(rng):
         seen = chained(it, 3, True)
         return seen + elements(lambda: load(as_it_goes), 3, before=[seen[0].op])
     yield case("SaveDatasetV2", passing, x, s, shapes="known")
+
+
+def snapshot(d, to, shard=None, **kw):
+    first, again = of(shard or (lambda *e: tf.constant(0, tf.int64)), *d.element_spec), d.element_spec
+    reader = of(lambda h: v(Made(h, tf.data.DatasetSpec(again)).flat_map(lambda x: x)), tf.TensorSpec([], tf.variant))
+    return Made(raw.SnapshotDatasetV2(input_dataset=v(d), path=to, reader_func_other_args=[], shard_func_other_args=[], reader_func=reader, shard_func=first, **MIXED, **kw), again)
+
+
+def former(d, to, **kw):
+    return Made(raw.SnapshotDataset(input_dataset=v(d), path=to, **MIXED, **kw), d.element_spec)
+
+
+def snapshots(rng):
+    """Gone through once and again: by then it is read, and what it was made of may be another one."""
+    def twice(first, then, n):
+        def build(x, s):
+            seen = elements(lambda: first(mixed(x, s)), n)
+            return elements(lambda: then(mixed(x, s).skip(1)), n, before=[seen[0].op]) + seen
+        return build
+    by_two = lambda a, b: tf.cast(a, tf.int64) % 2
+    def inputs(n):
+        return np.arange(n).astype(F32), texts(rng, ["a", "", "bc\n", b"\xff\0"], n)
+    for compression in ("", "GZIP", "ZLIB", "SNAPPY", "none"):
+        n, to, shard, number = int(rng.integers(0, 6)), path(rng), pick(rng, by_two, None), int(rng.integers(-9, 9))
+        make = lambda d, c=compression, to=to, shard=shard, k=number: snapshot(d, to, shard, compression=c, hash_valid=True, hash=k)
+        yield case("SnapshotDatasetV2", twice(make, make, n), *inputs(n), shapes="known")
+    to = path(rng)
+    yield case("SnapshotDatasetV2", twice(lambda d: snapshot(d, to, hash_valid=True, hash=5), lambda d: load(to + "/5"), 3), *inputs(3), shapes="known")
+    own = path(rng)
+    yield case("SnapshotDatasetV2", lambda x, s: elements(lambda: snapshot(mixed(x, s), own), 3), *inputs(3), shapes="known")
+    wrong = path(rng)
+    yield case("SnapshotDatasetV2", lambda x, s: elements(lambda: snapshot(mixed(x, s), wrong, lambda a, b: tf.constant(1)), 1), *inputs(3), shapes="known")
+    for compression in ("", "GZIP", "SNAPPY"):
+        n, to = int(rng.integers(0, 6)), path(rng)
+        write = lambda d, c=compression, to=to: former(d, to, compression=c, mode="write", snapshot_name="x")
+        read = lambda d, c=compression, to=to: former(d, to, compression=c, mode="read", snapshot_name="x")
+        yield case("SnapshotDataset", twice(write, read, n), *inputs(n), shapes="known")
+    n, to = int(rng.integers(0, 6)), path(rng)
+    yield case("SnapshotDataset", lambda x, s: elements(lambda: former(mixed(x, s), to), n), *inputs(n), shapes="known")
+    yield case("SnapshotDataset", twice(lambda d: former(d, to, mode="passthrough"), lambda d: former(d, to, mode="read"), n), *inputs(n), shapes="known")
+    for kw in (dict(compression="ZLIB"), dict(mode="other")):
+        yield case("SnapshotDataset", lambda x, s, kw=kw: elements(lambda: former(mixed(x, s), to, **kw), 1), *inputs(2), shapes="known")
+    number = lambda d: raw.DatasetFingerprint(input_dataset=v(d))
+    def triple(x):
+        return x * 3
+    for other in (lambda d: d, lambda d: d.skip(1), lambda d: d.map(triple)):
+        yield case("DatasetFingerprint", lambda n, f=other: tf.equal(number(D.range(n).map(triple).batch(2)), number(f(D.range(n).map(triple)).batch(2))), I64(4))
 
 
 def records(rng):
@@ -255,5 +303,5 @@ def references(rng):
 
 
 def cases(rng):
-    for part in (saves, records, numbered, values, tables, weighted, shuffled, devices, references):
+    for part in (saves, snapshots, records, numbered, values, tables, weighted, shuffled, devices, references):
         yield from part(rng)
