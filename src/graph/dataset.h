@@ -108,6 +108,10 @@ void tn_dataset_unref(tn_dataset *d);
 /* The data set in a scalar variant. INVALID_ARGUMENT: there is none. */
 tn_code tn_dataset_of(const tn_tensor *t, tn_dataset **out, tn_error *err);
 int64_t tn_dataset_cardinality(const tn_dataset *d);
+/* Where a generator of seeds (a resource of kind TN_RES_SEEDS) is; and it goes on from there (op_dataset_shuffle.c). */
+enum { TN_SEEDS_STATE = 3 };
+void tn_seeds_get(tn_resource *res, int64_t out[TN_SEEDS_STATE]);
+void tn_seeds_set(tn_resource *res, const int64_t state[TN_SEEDS_STATE]);
 /* Its elements have the same numbers each time: nothing in it is drawn. */
 bool tn_dataset_is_ordered(const tn_dataset *d);
 /* Handed through: that of input 0. */

@@ -20,6 +20,9 @@ typedef struct iterator {
     tn_dtype *types;
     tn_shape *shapes;
     tn_source *at; /* NULL: it has not begun */
+    int64_t asked; /* how often it was since it began; the end does not count */
+    int64_t *seeds; /* where the data set's generators were when it began, TN_SEEDS_STATE numbers each */
+    int n_seeds;
 } iterator;
 
 static void release(tn_resource *self)
@@ -29,6 +32,7 @@ static void release(tn_resource *self)
     tn_gate_destroy(&i->gate);
     tn_free(i->types);
     tn_free(i->shapes);
+    tn_free(i->seeds);
     tn_resource_free(self);
 }
 
@@ -182,26 +186,169 @@ static bool holds(const tn_dataset *d, const iterator *i, int depth)
     return false;
 }
 
+/* Generators of seeds in the order of the tree, no more than `most`; how many there are. */
+static int generators(const tn_dataset *d, tn_resource **out, int most, int n)
+{
+    if (d->shared && d->shared->kind == TN_RES_SEEDS) {
+        if (n < most) out[n] = d->shared;
+        n++;
+    }
+    for (int k = 0; k < d->n_inputs; k++) n = generators(d->input[k], out, most, n);
+    return n;
+}
+
+/* All of them in a new array (tn_free). */
+static tn_code find_generators(const tn_dataset *d, tn_resource ***out, int *n, tn_error *err)
+{
+    *n = generators(d, NULL, 0, 0);
+    *out = tn_calloc((size_t)*n + 1, sizeof **out);
+    if (!*out) return tn_no_memory(err, 0);
+    generators(d, *out, *n, 0);
+    return TN_OK;
+}
+
+static tn_code note_seeds(const tn_dataset *d, int64_t **out, int *n, tn_error *err)
+{
+    tn_resource **all;
+    TN_TRY(find_generators(d, &all, n, err));
+    *out = tn_calloc((size_t)*n + 1, TN_SEEDS_STATE * sizeof **out);
+    for (int k = 0; *out && k < *n; k++) tn_seeds_get(all[k], *out + k * TN_SEEDS_STATE);
+    tn_free(all);
+    return *out ? TN_OK : tn_no_memory(err, 0);
+}
+
+/* Takes s and seeds, under the gate. */
+static void go_over(iterator *i, tn_source *s, int64_t *seeds, int n_seeds, int64_t asked)
+{
+    pthread_mutex_lock(&i->gate.lock);
+    tn_source *old = i->at;
+    tn_free(i->seeds);
+    i->at = s;
+    i->seeds = seeds;
+    i->n_seeds = n_seeds;
+    i->asked = asked;
+    pthread_mutex_unlock(&i->gate.lock);
+    tn_source_stop(old);
+}
+
 tn_code tn_iterator_begin(tn_resource *res, const tn_run *r, tn_dataset *d, bool once, tn_error *err)
 {
     iterator *i = (iterator *)res;
     tn_pull t = tn_turn_of(r, tn_iterator_owner(&i->base));
-    tn_source *s;
+    tn_source *s = NULL;
+    int64_t *seeds;
+    int n;
     TN_TRY(tn_dataset_fits(d, i->width, i->types, i->shapes, err));
     if (holds(d, i, 0))
         return tn_fail(err, TN_INVALID_ARGUMENT, "the data set asks the iterator '%s' that is to go over it",
                        tn_iterator_owner(res));
-    TN_TRY(tn_source_start(d, &t, &s, err));
-    tn_code code = tn_gate_enter(&i->gate, r, i->base.name, err);
+    TN_TRY(note_seeds(d, &seeds, &n, err));
+    tn_code code = tn_source_start(d, &t, &s, err);
+    if (code == TN_OK) code = tn_gate_enter(&i->gate, r, i->base.name, err);
     if (code == TN_OK) {
-        pthread_mutex_lock(&i->gate.lock);
-        tn_source *old = once && i->at ? s : i->at;
-        if (old != s) i->at = s;
-        s = old;
-        pthread_mutex_unlock(&i->gate.lock);
+        if (!(once && i->at)) {
+            go_over(i, s, seeds, n, 0);
+            s = NULL;
+            seeds = NULL;
+        }
         tn_gate_leave(&i->gate);
     }
     tn_source_stop(s);
+    tn_free(seeds);
+    return code;
+}
+
+/* ==== where it is ==== a version, the data set's fingerprint, how often it was asked, the generators */
+
+enum { STATE_VERSION = 1, STATE_HEAD = 3 };
+
+static tn_code not_begun(tn_error *err)
+{
+    return tn_fail(err, TN_FAILED_PRECONDITION, "the iterator has not been initialized");
+}
+
+static tn_code save(const iterator *i, const tn_run *r, tn_tensor **out, tn_error *err)
+{
+    uint64_t print;
+    const tn_shape shape = tn_shape_vector(STATE_HEAD + (int64_t)i->n_seeds * TN_SEEDS_STATE);
+    if (!i->at) return not_begun(err);
+    TN_TRY(tn_dataset_fingerprint(r, i->at->d, &print, err));
+    TN_TRY(tn_tensor_new(TN_INT64, &shape, out, err));
+    int64_t *v = TN_INT64S(*out);
+    v[0] = STATE_VERSION;
+    v[1] = (int64_t)print;
+    v[2] = i->asked;
+    if (i->n_seeds) memcpy(v + STATE_HEAD, i->seeds, (size_t)i->n_seeds * TN_SEEDS_STATE * sizeof *v);
+    return TN_OK;
+}
+
+tn_code tn_iterator_save(tn_resource *res, const tn_run *r, tn_tensor **out, tn_error *err)
+{
+    iterator *i = (iterator *)res;
+    TN_TRY(tn_gate_enter(&i->gate, r, i->base.name, err));
+    tn_code code = save(i, r, out, err);
+    tn_gate_leave(&i->gate);
+    return code;
+}
+
+static tn_code check_state(const iterator *i, const tn_run *r, const tn_tensor *state, tn_error *err)
+{
+    uint64_t print;
+    if (!i->at) return not_begun(err);
+    TN_TRY(tn_dataset_fingerprint(r, i->at->d, &print, err));
+    const int64_t n = tn_tensor_count(state), *v = state->data;
+    if (state->dtype != TN_INT64 || n != STATE_HEAD + (int64_t)i->n_seeds * TN_SEEDS_STATE || v[0] != STATE_VERSION ||
+        v[1] != (int64_t)print || v[2] < 0)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "the state is not of an iterator over the data set that '%s' goes over",
+                       tn_iterator_owner(&i->base));
+    return TN_OK;
+}
+
+/* Whoever asked has seen what failed then. */
+static tn_code go_on(tn_source *s, tn_pull *t, int64_t asked, tn_error *err)
+{
+    bool end = false;
+    tn_tensor **e = tn_element_new(s->d->width);
+    tn_code code = e ? TN_OK : tn_no_memory(err, 0);
+    for (int64_t k = 0; code == TN_OK && !end && k < asked; k++) {
+        if (tn_source_next(s, t, e, &end, err) != TN_OK && tn_run_cancelled(t->run))
+            code = tn_fail(err, TN_CANCELLED, "the run was cancelled");
+        tn_element_drop(e, s->d->width);
+    }
+    tn_free(e);
+    return code;
+}
+
+static tn_code restore(iterator *i, const tn_run *r, const tn_tensor *state, tn_error *err)
+{
+    tn_pull t = tn_turn_of(r, tn_iterator_owner(&i->base));
+    tn_source *s = NULL;
+    int64_t *seeds;
+    int n;
+    tn_resource **all;
+    TN_TRY(check_state(i, r, state, err));
+    const int64_t *v = state->data;
+    TN_TRY(find_generators(i->at->d, &all, &n, err));
+    for (int k = 0; k < n; k++) tn_seeds_set(all[k], v + STATE_HEAD + k * TN_SEEDS_STATE);
+    tn_free(all);
+    TN_TRY(note_seeds(i->at->d, &seeds, &n, err));
+    tn_code code = tn_source_start((tn_dataset *)i->at->d, &t, &s, err);
+    if (code == TN_OK) code = go_on(s, &t, v[2], err);
+    if (code == TN_OK) {
+        go_over(i, s, seeds, n, v[2]);
+        return TN_OK;
+    }
+    tn_source_stop(s);
+    tn_free(seeds);
+    return code;
+}
+
+tn_code tn_iterator_restore(tn_resource *res, const tn_run *r, const tn_tensor *state, tn_error *err)
+{
+    iterator *i = (iterator *)res;
+    TN_TRY(tn_gate_enter(&i->gate, r, i->base.name, err));
+    tn_code code = restore(i, r, state, err);
+    tn_gate_leave(&i->gate);
     return code;
 }
 
@@ -220,13 +367,15 @@ tn_code tn_iterator_next(tn_resource *res, const tn_run *r, tn_tensor **out, boo
     tn_pull t = tn_turn_of(r, tn_iterator_owner(&i->base));
     TN_TRY(tn_gate_enter(&i->gate, r, i->base.name, err));
     tn_code code = TN_OK;
-    if (i->at)
+    if (i->at) {
         code = tn_source_next(i->at, &t, out, end, err);
-    else
+        i->asked += code != TN_OK || !*end;
+    } else {
         code = tn_fail(
             err, TN_FAILED_PRECONDITION,
             "GetNext() failed because the iterator has not been initialized. Ensure that you have run the "
             "initializer operation for this iterator before getting the next element.");
+    }
     tn_gate_leave(&i->gate);
     return code;
 }

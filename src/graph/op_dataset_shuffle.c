@@ -18,6 +18,7 @@ typedef struct seeds {
     pthread_mutex_t lock;
     int64_t seed, seed2;
     bool fixed;
+    uint64_t drawn; /* pairs of words */
     tn_words words;
 } seeds;
 
@@ -77,6 +78,31 @@ static void next_seeds(tn_resource *res, int64_t *a, int64_t *b)
     pthread_mutex_lock(&s->lock);
     *a = s->fixed ? s->seed : tn_word(&s->words);
     *b = s->fixed ? s->seed2 : tn_word(&s->words);
+    s->drawn++;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void tn_seeds_get(tn_resource *res, int64_t out[TN_SEEDS_STATE])
+{
+    seeds *s = (seeds *)res;
+    pthread_mutex_lock(&s->lock);
+    out[0] = s->seed;
+    out[1] = s->seed2;
+    out[2] = (int64_t)s->drawn;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void tn_seeds_set(tn_resource *res, const int64_t state[TN_SEEDS_STATE])
+{
+    seeds *s = (seeds *)res;
+    const uint64_t drawn = (uint64_t)state[2];
+    pthread_mutex_lock(&s->lock);
+    s->seed = state[0];
+    s->seed2 = state[1];
+    s->drawn = drawn;
+    s->words = words_from(s->seed, s->seed2);
+    tn_philox_skip(&s->words.p, drawn / 2);
+    for (int i = 0; i < (drawn % 2 ? 2 : 0); i++) tn_word(&s->words);
     pthread_mutex_unlock(&s->lock);
 }
 

@@ -6,6 +6,7 @@
  * A node that is fed instead is not run: its values' dtypes and shapes are known as those of placeholders
  * are.
  */
+#include "boxed.h"
 #include "iterator.h"
 
 #include "list.h"
@@ -153,6 +154,42 @@ static tn_code next_optional_run(tn_run *r, tn_error *err)
     tn_element_drop(e, width);
     tn_free(e);
     return code;
+}
+
+/* ==== where they are ==== */
+
+static tn_code save_run(tn_run *r, tn_error *err)
+{
+    tn_resource *res;
+    tn_tensor *state;
+    const tn_shape one = TN_SHAPE(1);
+    TN_TRY(tn_run_resource(r, 0, TN_RES_ITERATOR, &res, err));
+    TN_TRY(tn_iterator_save(res, r, &state, err));
+    tn_code code = tn_run_output(r, 0, &one, err);
+    if (code == TN_OK) code = tn_box_put(r->out[0], 0, state, err);
+    tn_tensor_unref(state);
+    return code;
+}
+
+static tn_code restore_run(tn_run *r, tn_error *err)
+{
+    tn_resource *res;
+    tn_tensor *state;
+    TN_TRY(tn_run_resource(r, 0, TN_RES_ITERATOR, &res, err));
+    if (tn_tensor_count(r->in[1]) != 1)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "'%s': one variant is wanted, not %lld", r->name,
+                       (long long)tn_tensor_count(r->in[1]));
+    TN_TRY(tn_box_take(r->in[1], 0, &state, err));
+    tn_code code = tn_iterator_restore(res, r, state, err);
+    tn_tensor_unref(state);
+    return code;
+}
+
+static tn_code state_infer(tn_infer *c, tn_error *err)
+{
+    (void)err;
+    tn_infer_set_rank(c, 0, 1);
+    return TN_OK;
 }
 
 /* ==== names ==== the string handle of an iterator is what the session knows it by */
@@ -320,6 +357,10 @@ ITERATOR(IteratorGetNext, tn_element_infer, next_run, 0, ~0u, NEXT);
 ITERATOR(IteratorGetNextSync, tn_element_infer, next_run, 0, ~0u, NEXT);
 ITERATOR(IteratorGetNextAsOptional, tn_infer_scalar, next_optional_run, 0, 0,
          "iterator:resource -> optional:variant;" TN_DATA_OUT);
+ITERATOR(SerializeIterator, state_infer, save_run, 0, TN_BIT(0),
+         "resource_handle:resource -> serialized:variant; external_state_policy:int=0");
+ITERATOR(DeserializeIterator, tn_infer_none, restore_run, TN_EFFECT, 0,
+         "resource_handle:resource serialized:variant -> ;");
 ITERATOR(IteratorToStringHandle, tn_infer_scalar, to_string_run, 0, 0,
          "resource_handle:resource -> string_handle:string;");
 #define FROM_STRING                                                                    \

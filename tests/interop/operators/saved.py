@@ -258,6 +258,43 @@ def shuffled(rng):
     yield case("GlobalShuffleDataset", lambda n: all_of(lambda: D.range(n).shuffle(3, seed=1), 1, 3, True), I64(4))
 
 
+def resumed(rng):
+    """Elements, where the iterator is, more elements; and from there again."""
+    def build(make, k, m, again=None):
+        def chain(n):
+            it = data.make_initializable_iterator(options(make(n)))
+            before, out = [it.initializer], []
+            def take(count):
+                nonlocal before
+                for _ in range(count):
+                    e = after(before, it.get_next)
+                    out.append(tf.identity(e))
+                    before = [e.op]
+            take(k)
+            state = after(before, lambda: raw.SerializeIterator(resource_handle=it._iterator_resource))
+            before = [state.op]
+            take(m)
+            if again:
+                before = [after(before, lambda: it.make_initializer(options(make(n))))]
+            before = [after(before, lambda: raw.DeserializeIterator(resource_handle=it._iterator_resource, serialized=state))]
+            take(m)
+            return [after(before, it.get_next_as_optional).has_value()] + out[::-1]
+        return chain
+    seed = int(rng.integers(1, 1000))
+    add = lambda x: x + 1
+    for make in (lambda n: D.range(n), lambda n: D.range(n).shuffle(4, seed=seed), lambda n: D.range(n).shuffle(3, seed=seed).repeat(3),
+                 lambda n: D.range(n).map(add).shuffle(9, seed=seed, reshuffle_each_iteration=False).repeat(),
+                 lambda n: D.range(n).flat_map(lambda x: D.range(x).shuffle(2, seed=seed)).repeat(),
+                 lambda n: D.zip((D.range(n).shuffle(3, seed=seed), D.range(n).shuffle(3, seed=seed + 1))).map(lambda a, b: 100 * a + b)):
+        yield case("DeserializeIterator", build(make, int(rng.integers(0, 3)), 2), I64(rng.integers(4, 9)))
+    yield case("SerializeIterator", build(lambda n: D.range(n), 3, 0), I64(3))
+    yield case("SerializeIterator", build(lambda n: D.range(n).shuffle(5, seed=seed), 2, 2, True), I64(6))
+    def unbegun(n):
+        it = data.make_initializable_iterator(D.range(n))
+        return after([raw.SerializeIterator(resource_handle=it._iterator_resource)], lambda: tf.identity(n))
+    yield case("SerializeIterator", unbegun, I64(3))
+
+
 def devices(rng):
     def take(order, devices=3, off=0):
         def build(n):
@@ -303,5 +340,5 @@ def references(rng):
 
 
 def cases(rng):
-    for part in (saves, snapshots, records, numbered, values, tables, weighted, shuffled, devices, references):
+    for part in (saves, snapshots, records, numbered, values, tables, weighted, shuffled, resumed, devices, references):
         yield from part(rng)
