@@ -116,8 +116,8 @@ void tn_seeds_set(tn_resource *res, const int64_t state[TN_SEEDS_STATE]);
 bool tn_dataset_is_ordered(const tn_dataset *d);
 /* Handed through: that of input 0. */
 int64_t tn_dataset_cardinality_of_input(const tn_dataset *d);
-/* What an operation says of the data set that it makes (fingerprint.c), and a number for all of it: its operations, their
- * inputs and functions, which the run can look up. */
+/* What an operation says of the data set that it makes (fingerprint.c), and a number for all of it: its operations,
+ * their inputs and functions, which the run can look up. */
 uint64_t tn_dataset_said(const tn_run *r);
 tn_code tn_dataset_fingerprint(const tn_run *r, const tn_dataset *d, uint64_t *out, tn_error *err);
 /* dtypes fit, and shapes may: INVALID_ARGUMENT in TensorFlow's words. */

@@ -299,7 +299,7 @@ static tn_code check_state(const iterator *i, const tn_run *r, const tn_tensor *
     const int64_t n = tn_tensor_count(state), *v = state->data;
     if (state->dtype != TN_INT64 || n != STATE_HEAD + (int64_t)i->n_seeds * TN_SEEDS_STATE || v[0] != STATE_VERSION ||
         v[1] != (int64_t)print || v[2] < 0)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "the state is not of an iterator over the data set that '%s' goes over",
+        return tn_fail(err, TN_INVALID_ARGUMENT, "the state is not of an iterator over what '%s' goes over",
                        tn_iterator_owner(&i->base));
     return TN_OK;
 }

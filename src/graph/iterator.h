@@ -37,7 +37,7 @@ tn_resource *tn_iterator_make(const tn_run *r);
 /* It begins to go over d; once: unless it has begun already. INVALID_ARGUMENT: elements of other types or shapes. */
 tn_code tn_iterator_begin(tn_resource *res, const tn_run *r, tn_dataset *d, bool once, tn_error *err);
 /* Where it is, as a vector of numbers; and it goes on from there, over the data set that it is over already: what came
- * before is made again. FAILED_PRECONDITION: it has not begun; INVALID_ARGUMENT: the numbers are of another data set. */
+ * before is made again. FAILED_PRECONDITION: it has not begun; INVALID_ARGUMENT: they are of another data set. */
 tn_code tn_iterator_save(tn_resource *res, const tn_run *r, tn_tensor **out, tn_error *err);
 tn_code tn_iterator_restore(tn_resource *res, const tn_run *r, const tn_tensor *state, tn_error *err);
 bool tn_iterator_has_begun(tn_resource *res);

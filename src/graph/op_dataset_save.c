@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_dataset_save.c - what writes a data set's elements into files: as a saved data set or a snapshot (snapshot.h), or as
- * records.
+ * op_dataset_save.c - what writes a data set's elements into files: as a saved data set or a snapshot (snapshot.h), or
+ * as records.
  *
  * Invariants: nothing that was saved before is changed until all elements have come.
  */
@@ -127,8 +127,9 @@ TN_DATASET(SaveDatasetV2, save_v2_run, SAVE, SHARDS TN_DATA_OUT);
 #define EFFECT(Op, Run, Sig) TN_STATE_OP(Op, Run, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT, 0, Sig)
 EFFECT(SaveDataset, save_run, SAVE " -> ;" SHARDS);
 
-/* ==== Snapshot ==== its elements are its input's, which are saved in a folder of their own when they come first, and read
- * from there later. tensor 0: the path; n: packing, version, mode, seconds after which one that was begun is given up;
+/* ==== Snapshot ==== its elements are its input's, which are saved in a folder of their own when they come first, and
+ * read from there later. tensor 0: the path; n: packing, version, mode, seconds after which one that was begun
+ * is given up;
  * f: 0 as above, 1 makes one data set of shards; own: the names */
 
 typedef enum snapshot_mode { SNAP_AUTO, SNAP_READ, SNAP_WRITE, SNAP_PASS } snapshot_mode;
@@ -284,7 +285,8 @@ static tn_code text_attr(tn_dataset *d, const tn_run *r, const char *attr, const
 {
     tn_view v = {"", 0};
     tn_attr_get_string(r->attrs, attr, &v);
-    if (v.n && memchr(v.p, 0, v.n)) return tn_fail(err, TN_INVALID_ARGUMENT, "'%s': %s with a zero byte", r->name, attr);
+    if (v.n && memchr(v.p, 0, v.n))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "'%s': %s with a zero byte", r->name, attr);
     *out = tn_arena_strndup(d->arena, v.n ? v.p : "", v.n);
     return *out ? TN_OK : tn_no_memory(err, v.n);
 }
@@ -341,9 +343,11 @@ static tn_code snapshot_v1_run(tn_run *r, tn_error *err)
 }
 TN_DATASET(SnapshotDataset, snapshot_v1_run, "input_dataset:variant path:string",
            TN_DATA_OUT " compression:string=\"\" reader_path_prefix:string=\"\" writer_path_prefix:string=\"\" "
-                       "shard_size_bytes:int=10737418240 pending_snapshot_expiry_seconds:int=86400 num_reader_threads:int=1 "
-                       "reader_buffer_size:int=1 num_writer_threads:int=1 writer_buffer_size:int=1 "
-                       "shuffle_on_read:bool=false seed:int=0 seed2:int=0 mode:string=\"auto\" snapshot_name:string=\"\"");
+                       "shard_size_bytes:int=10737418240 pending_snapshot_expiry_seconds:int=86400 "
+                       "num_reader_threads:int=1 reader_buffer_size:int=1 num_writer_threads:int=1 "
+                       "writer_buffer_size:int=1 "
+                       "shuffle_on_read:bool=false seed:int=0 seed2:int=0 mode:string=\"auto\" "
+                       "snapshot_name:string=\"\"");
 
 static tn_code snapshot_v2_run(tn_run *r, tn_error *err)
 {

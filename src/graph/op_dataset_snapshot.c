@@ -210,7 +210,8 @@ tn_code tn_snapshot_shards(const tn_run *r, const tn_dataset *like, tn_view fold
 {
     tn_arena *a = tn_arena_new(0);
     tn_paths paths = {0};
-    tn_code code = a ? tn_snapshot_list(tn_run_files(r), r->name, folder, run, ".shard", a, &paths, err) : tn_no_memory(err, 0);
+    tn_code code = a ? tn_snapshot_list(tn_run_files(r), r->name, folder, run, ".shard", a, &paths, err)
+                     : tn_no_memory(err, 0);
     if (code == TN_OK) code = box_shards(r, like, &paths, p, out, err);
     tn_arena_free(a);
     return code;

@@ -179,3 +179,22 @@ const tn_op tn_op_DebugNumericSummaryV2 = {
     .prepare = numbered_prepare,
     .run = numbered_run,
 };
+
+/* ==== Fact, Abort ==== */
+
+static tn_code fact_run(tn_run *r, tn_error *err)
+{
+    return tn_string_set(r->out[0], 0, "0! == 1", 7, err);
+}
+TN_STATE_OP(Fact, fact_run, tn_infer_scalar, 0, 0, "-> fact:string;");
+
+/* TensorFlow ends its process; here the run ends. */
+static tn_code abort_run(tn_run *r, tn_error *err)
+{
+    tn_view why = {"", 0};
+    tn_attr_get_string(r->attrs, "error_msg", &why);
+    return tn_fail(err, TN_ABORTED, "'%s': Abort_op intentional failure; %.*s", r->name,
+                   (int)TN_MIN(why.n, (size_t)200), why.n ? why.p : "");
+}
+TN_STATE_OP(Abort, abort_run, tn_infer_none, TN_EFFECT | TN_NO_GRADIENT, 0,
+            "-> ; error_msg:string=\"\" exit_without_error:bool=false");

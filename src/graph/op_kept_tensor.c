@@ -69,7 +69,10 @@ static tn_code handle_run(tn_run *r, tn_error *err)
     tn_view name = {handle.data, handle.n};
     tn_code code = tn_buf_check(&handle, err);
     if (code == TN_OK) code = keep(k, name, r->in[0], err);
-    if (code == TN_OK) code = tn_string_set(r->out[0], 0, name.p, name.n, err);
+    if (code == TN_OK && r->out[0]->dtype == TN_RESOURCE)
+        code = tn_run_new_resource(r, 0, tn_resource_ref(&k->base), err);
+    else if (code == TN_OK)
+        code = tn_string_set(r->out[0], 0, name.p, name.n, err);
     tn_buf_free(&handle);
     return close_kept(k, code);
 }
@@ -119,5 +122,6 @@ static tn_code delete_run(tn_run *r, tn_error *err)
 
 #define KEPT(Name, Run, Infer, Dynamic, Sig) TN_STATE_OP(Name, Run, Infer, TN_EFFECT | TN_NO_GRADIENT, Dynamic, Sig)
 KEPT(GetSessionHandle, handle_run, tn_infer_scalar, 0, "value:T -> handle:string; T:type");
+KEPT(GetSessionHandleV2, handle_run, tn_infer_scalar, TN_BIT(0), "value:T -> handle:resource; T:type");
 KEPT(GetSessionTensor, get_run, tn_infer_none, TN_BIT(0), "handle:string -> value:dtype; dtype:type");
 KEPT(DeleteSessionTensor, delete_run, tn_infer_none, 0, "handle:string -> ;");

@@ -5,6 +5,7 @@
  */
 #include "op_move.h"
 #include "queue.h"
+#include "state.h"
 
 /* ==== making ==== */
 
@@ -68,6 +69,14 @@ static tn_code new_run(tn_run *r, tn_error *err)
     TN_TRY(tn_run_own_resource(r, TN_RES_QUEUE, "", make_queue, &res, err));
     return tn_run_new_resource(r, 0, res, err);
 }
+
+static tn_code same_run(tn_run *r, tn_error *err)
+{
+    tn_resource *res;
+    TN_TRY(tn_run_resource(r, 0, TN_RES_QUEUE, &res, err));
+    return tn_run_new_resource(r, 0, tn_resource_ref(res), err);
+}
+TN_STATE_OP(FakeQueue, same_run, tn_infer_scalar, TN_NO_GRADIENT, TN_BIT(0), "resource:resource -> handle:&string;");
 
 #define QUEUE(Name, Sig) TN_STATE_OP(Name, new_run, tn_infer_scalar, TN_NO_GRADIENT, TN_BIT(0), Sig)
 #define SHARED " capacity:int=-1 container:string=\"\" shared_name:string=\"\""

@@ -7,6 +7,7 @@
 #include "op_move.h"
 #include "random_draw.h"
 #include "random_source.h"
+#include "sampler.h"
 #include "state.h"
 
 #include <float.h>
@@ -68,14 +69,8 @@ static float expected(float p, int64_t n, int64_t tries)
 
 /* ==== weights that are given ==== */
 
-typedef struct fixed {
-    double *weight, *chance;
-    int64_t *other, n;
-    double total;
-} fixed;
-
 /* A line's last field. */
-static tn_code read_vocabulary(const tn_prepare *q, tn_view path, double distortion, fixed *f, int64_t cap,
+static tn_code read_vocabulary(const tn_prepare *q, tn_view path, double distortion, tn_alias *f, int64_t cap,
                                int64_t *seen, int64_t shards, int64_t shard, tn_error *err)
 {
     tn_buf text = {0};
@@ -98,7 +93,7 @@ static tn_code read_vocabulary(const tn_prepare *q, tn_view path, double distort
     return code;
 }
 
-static void make_alias(fixed *f, int64_t *low, int64_t *high)
+static void make_alias(tn_alias *f, int64_t *low, int64_t *high)
 {
     int64_t n_low = 0, n_high = 0;
     for (int64_t i = 0; i < f->n; i++) {
@@ -122,9 +117,27 @@ static void make_alias(fixed *f, int64_t *low, int64_t *high)
     while (n_high) f->chance[high[--n_high]] = 1;
 }
 
+tn_code tn_alias_new(tn_arena *a, int64_t most, tn_alias *out, tn_error *err)
+{
+    *out = (tn_alias){.weight = TN_ARRAY(a, most + 1, double),
+                      .chance = TN_ARRAY(a, most + 1, double),
+                      .other = TN_ARRAY(a, most + 1, int64_t)};
+    return out->weight && out->chance && out->other ? TN_OK : tn_no_memory(err, (size_t)most * 8);
+}
+
+tn_code tn_alias_set(tn_alias *f, int64_t n, tn_arena *a, tn_error *err)
+{
+    int64_t *low = TN_ARRAY(a, n + 1, int64_t), *high = TN_ARRAY(a, n + 1, int64_t);
+    if (!low || !high) return tn_no_memory(err, (size_t)n * 8);
+    f->n = n;
+    for (int64_t i = 0; i < n; i++) f->total += f->weight[i];
+    make_alias(f, low, high);
+    return TN_OK;
+}
+
 static tn_code fixed_prepare(tn_prepare *p, tn_error *err)
 {
-    TN_PARAMS(p, fixed, f);
+    TN_PARAMS(p, tn_alias, f);
     int64_t range = tn_attr_i(p->attrs, "range_max"), reserved = tn_attr_i(p->attrs, "num_reserved_ids");
     int64_t shards = tn_attr_i(p->attrs, "num_shards"), shard = tn_attr_i(p->attrs, "shard"), seen = 0;
     double distortion = tn_attr_f(p->attrs, "distortion");
@@ -134,11 +147,7 @@ static tn_code fixed_prepare(tn_prepare *p, tn_error *err)
     if (range > INT32_MAX) return tn_fail(err, TN_INVALID_ARGUMENT, "range_max %lld is too large", (long long)range);
     if ((file.n == 0) == (!given || given->n == 0))
         return tn_fail(err, TN_INVALID_ARGUMENT, "Must provide either vocab_file or unigrams.");
-    f->weight = TN_ARRAY(p->arena, range + 1, double);
-    f->chance = TN_ARRAY(p->arena, range + 1, double);
-    f->other = TN_ARRAY(p->arena, range + 1, int64_t);
-    int64_t *low = TN_ARRAY(p->arena, range + 1, int64_t), *high = TN_ARRAY(p->arena, range + 1, int64_t);
-    if (!f->weight || !f->chance || !f->other || !low || !high) return tn_no_memory(err, (size_t)range * 8);
+    TN_TRY(tn_alias_new(p->arena, range, f, err));
     while (f->n < TN_MIN(reserved, range) && seen < reserved)
         if (seen++ % shards == shard) f->weight[f->n++] = 0;
     for (int i = 0; file.n == 0 && i < given->n && f->n <= range; i++)
@@ -149,9 +158,7 @@ static tn_code fixed_prepare(tn_prepare *p, tn_error *err)
     if (f->n != range)
         return tn_fail(err, TN_INVALID_ARGUMENT, "range is %lld must be equal to weights size  %lld",
                        (long long)range, (long long)f->n);
-    for (int64_t i = 0; i < f->n; i++) f->total += f->weight[i];
-    make_alias(f, low, high);
-    return TN_OK;
+    return tn_alias_set(f, range, p->arena, err);
 }
 
 /* ==== weights that are learned ==== one for each class to begin with; one more each time that it is true */
@@ -272,7 +279,7 @@ static tn_code formula_run(tn_run *r, tn_error *err)
 
 static tn_code fixed_run(tn_run *r, tn_error *err)
 {
-    const fixed *f = r->params;
+    const tn_alias *f = r->params;
     sampler s = {r->op->name, f->n, f->weight, f->total, f->chance, f->other};
     return sample_from(r, &s, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * snapshot.c - the files of saved data sets (snapshot.h); records of the former version are snapshot_v1.c's. What reads and writes them as data sets is
- * op_dataset_snapshot.c's and op_dataset_save.c's.
+ * snapshot.c - the files of saved data sets (snapshot.h); records of the former version are snapshot_v1.c's. What reads
+ * and writes them as data sets is op_dataset_snapshot.c's and op_dataset_save.c's.
  *
  * Invariants: a folder's metadata is written last, and says which run's folder holds what was saved: what a run that
  * failed has left is never looked at.
@@ -170,8 +170,8 @@ static const char *run_name(const tn_snapshot_writer *w)
                                                  : tn_arena_printf(w->arena, "%llu%04llu", now, more % 10000);
 }
 
-tn_code tn_snapshot_writer_new(const char *owner, tn_view folder, const tn_snapshot_form *form, tn_snapshot_writer **out,
-                               tn_error *err)
+tn_code tn_snapshot_writer_new(const char *owner, tn_view folder, const tn_snapshot_form *form,
+                               tn_snapshot_writer **out, tn_error *err)
 {
     tn_snapshot_writer *w = tn_calloc(1, sizeof *w);
     if (!w) return tn_no_memory(err, sizeof *w);

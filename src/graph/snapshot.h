@@ -61,8 +61,8 @@ typedef struct tn_snapshot_form {
     tn_view run;  /* the name of its folder; empty: a new one */
     bool counts;  /* how many elements there are is told */
 } tn_snapshot_form;
-tn_code tn_snapshot_writer_new(const char *owner, tn_view folder, const tn_snapshot_form *form, tn_snapshot_writer **out,
-                               tn_error *err);
+tn_code tn_snapshot_writer_new(const char *owner, tn_view folder, const tn_snapshot_form *form,
+                               tn_snapshot_writer **out, tn_error *err);
 tn_code tn_snapshot_put(tn_snapshot_writer *w, const tn_files *f, int64_t shard, tn_tensor *const *e, int width,
                         tn_error *err);
 tn_code tn_snapshot_finish(tn_snapshot_writer *w, const tn_files *f, const tn_dataset *of, tn_error *err);

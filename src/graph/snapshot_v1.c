@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * snapshot_v1.c - the records of the former snapshots, version 1: an element is one, after its length in eight bytes, the
- * lowest first; in files that snappy compresses it is two, what its components are and their bytes as one block. Files
+ * snapshot_v1.c - the records of the former snapshots, version 1: an element is one, after its length in eight bytes,
+ * the lowest first; in files that snappy compresses it is two, what its components are and their bytes as one
+ * block. Files
  * and folders are snapshot.c's.
  *
  * Invariants: sizes that a record tells are checked against the bytes that are there.

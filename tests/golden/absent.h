@@ -26,6 +26,10 @@ static const absence absences[] = {
      "TensorFlow has no kernel of these for CPUs either: they are for GPUs and other devices, or their kernels have gone.",
      "BoostedTrees* CudnnRNN* FilterByLastComponentDataset GenerateBoundingBoxProposals KthOrderStatistic MakeUnique Nccl* "
      "TopK*Unique *FFTND SparseMatrixAdd SparseMatrixMul SparseMatrixSoftmax* SparseMatrixZeros SyncDevice", false},
+    {"Always refused", "TensorFlow has kernels of these for CPUs, but each call of them fails there, or with files of this machine.",
+     "CheckPinned FileSystemSetConfiguration TileGrad", false},
+    {"TensorFlow's own runtime", "They tell how TensorFlow's threads do: latencies, and models of its pipelines.",
+     "*StatsAggregator* IteratorGetModelProto", false},
     {"TPUs", "They feed, program or connect Google's TPUs.",
      "*TPU* *Tpu* *SparseCore* *CooTensor* *DedupData* AllToAll CrossReplicaSum CollectivePermute GetMinibatch* GlobalIterId "
      "Infeed* Outfeed* Prelinearize* StoreMinibatch* UpdateTaskIdAndGlobalCoreArray WorkerHeartbeat XlaSparse*", false},

@@ -345,6 +345,161 @@ static void test_saved_on_full_disks(void **state)
     fixture_close_folder(&f);
 }
 
+/* ==== snapshots ==== */
+
+static tn_node former(fixture *f, tn_node folder, const char *compression, const char *mode)
+{
+    return tn_op(f->b, "SnapshotDataset", TN_INPUTS(lines(f), folder),
+                 TN_ATTRS(tn_attr_str("compression", compression), tn_attr_str("mode", mode), tn_attr_str("snapshot_name", "x"), TEXTS));
+}
+
+static tn_node snapshot(fixture *f, tn_node folder, const char *compression)
+{
+    define_reader(f);
+    tn_builder *body = tn_builder_new(tn_function_graph(f->g));
+    tn_function_arg(body, "x", TN_STRING, TN_SHAPE());
+    tn_node zero = tn_scalar(body, TN_INT64, 0);
+    tn_function_define(f->b, "shard", body, &zero, 1);
+    tn_builder_free(body);
+    return tn_op(f->b, "SnapshotDatasetV2", TN_INPUTS(lines(f), folder),
+                 TN_ATTRS(function("reader_func", "reader"), function("shard_func", "shard"), tn_attr_types("Treader_func_args", NULL, 0),
+                          tn_attr_types("Tshard_func_args", NULL, 0), tn_attr_str("compression", compression),
+                          tn_attr_bool("hash_valid", true), tn_attr_int("hash", 5), TEXTS));
+}
+
+static void test_snapshots_of_tensorflow(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {{"former_plain", ""}, {"former_gzip", "GZIP"}, {"former_snappy", "SNAPPY"}};
+    fixture f;
+    char p[1024];
+    const char *source = getenv("TN_SOURCE");
+    fixture_open_folder(&f);
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        again(&f);
+        snprintf(p, sizeof p, "%s/tests/golden/datasets/%s", source ? source : ".", rows[i][0]);
+        over(&f, former(&f, text(&f, p), rows[i][1], "read"));
+        gives_all(&f);
+        fails(&f, TN_OUT_OF_RANGE);
+    }
+    again(&f); /* of another compression */
+    over(&f, former(&f, text(&f, p), "GZIP", "read"));
+    fails(&f, TN_DATA_LOSS);
+    again(&f);
+    snprintf(p, sizeof p, "%s/tests/golden/datasets/snapshot", source ? source : ".");
+    over(&f, snapshot(&f, text(&f, p), ""));
+    gives_all(&f);
+    fails(&f, TN_OUT_OF_RANGE);
+    fixture_close_folder(&f);
+}
+
+/* By our own numbers; what was not finished is not read, and begun anew. */
+static void test_snapshot_by_fingerprint(void **state)
+{
+    (void)state;
+    fixture f;
+    char p[256];
+    fixture_open_folder(&f);
+    write_lines(&f);
+    over(&f, former(&f, path(&f, "s"), "SNAPPY", "auto"));
+    gives(&f, "one");
+    again(&f);
+    over(&f, former(&f, path(&f, "s"), "SNAPPY", "auto"));
+    gives_all(&f);
+    fails(&f, TN_OUT_OF_RANGE);
+    again(&f);
+    assert_ok(tn_remove_file(in(&f, "a", p), &f.err), &f.err);
+    over(&f, former(&f, path(&f, "s"), "SNAPPY", "auto"));
+    gives_all(&f);
+    fails(&f, TN_OUT_OF_RANGE);
+    again(&f); /* of another data set */
+    over(&f, former(&f, path(&f, "s"), "GZIP", "auto"));
+    fails(&f, TN_NOT_FOUND);
+    fixture_close_folder(&f);
+}
+
+/* Whatever cannot be written, there is no snapshot; then there is. */
+static void test_snapshots_on_full_disks(void **state)
+{
+    (void)state;
+    fixture f;
+    char p[256];
+    fixture_open_folder(&f);
+    write_lines(&f);
+    for (int version = 1; version <= 2; version++) {
+        bool done = false;
+        for (int n = 1; !done; n++) {
+            assert_in_range(n, 1, 40);
+            again(&f);
+            over(&f, version == 1 ? former(&f, path(&f, "v1"), "GZIP", "auto") : snapshot(&f, path(&f, "v2"), "SNAPPY"));
+            tn_file_fail_at(n, ENOSPC);
+            tn_code code = all(&f);
+            tn_file_fail_at(0, 0);
+            done = code == TN_OUT_OF_RANGE;
+            if (!done) assert_code(code, TN_RESOURCE_EXHAUSTED);
+            if (!done) fails(&f, TN_FAILED_PRECONDITION);
+        }
+    }
+    again(&f);
+    assert_ok(tn_remove_file(in(&f, "a", p), &f.err), &f.err);
+    over(&f, snapshot(&f, path(&f, "v2"), "SNAPPY"));
+    gives_all(&f);
+    fails(&f, TN_OUT_OF_RANGE);
+    fixture_close_folder(&f);
+}
+
+/* Files cut short anywhere are damaged, or end earlier. */
+static void test_damaged_snapshot(void **state)
+{
+    (void)state;
+    fixture f;
+    char p[256];
+    tn_buf bytes = {0};
+    fixture_open_folder(&f);
+    write_lines(&f);
+    over(&f, former(&f, path(&f, "s"), "SNAPPY", "write"));
+    assert_code(all(&f), TN_OUT_OF_RANGE);
+    in(&f, "s/custom-x/custom/00000000.snapshot", p);
+    assert_ok(tn_file_read(p, 0, &bytes, &f.err), &f.err);
+    for (size_t n = 0; n < bytes.n; n++) {
+        again(&f);
+        assert_ok(tn_file_write(p, bytes.data, n, &f.err), &f.err);
+        over(&f, former(&f, path(&f, "s"), "SNAPPY", "read"));
+        tn_code code = all(&f);
+        assert_true(code == TN_DATA_LOSS || code == TN_OUT_OF_RANGE);
+    }
+    tn_buf_free(&bytes);
+    fixture_close_folder(&f);
+}
+
+static void memory_ends_in(fixture *f)
+{
+    tn_code code = TN_RESOURCE_EXHAUSTED;
+    for (int n = 1; code == TN_RESOURCE_EXHAUSTED; n++) {
+        assert_in_range(n, 1, 3000);
+        tn_malloc_fail_at(n);
+        code = target(f, "init");
+        if (code == TN_OK) code = all(f);
+        tn_malloc_fail_at(0);
+    }
+    assert_code(code, TN_OUT_OF_RANGE);
+}
+
+static void test_memory_ends_in_snapshots(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open_folder(&f);
+    write_lines(&f);
+    for (int i = 0; i < 4; i++) {
+        again(&f);
+        over(&f, i < 2 ? former(&f, path(&f, "v1"), "SNAPPY", i ? "read" : "write") : snapshot(&f, path(&f, "v2"), "GZIP"));
+        assert_code(all(&f), TN_OUT_OF_RANGE);
+        memory_ends_in(&f);
+    }
+    fixture_close_folder(&f);
+}
+
 /* A shard's folder and one of its files as data sets. */
 static void test_parts(void **state)
 {
@@ -395,15 +550,7 @@ static void test_memory_ends(void **state)
     again(&f);
     over(&f, loaded(&f, path(&f, "s"), "GZIP"));
     assert_code(all(&f), TN_OUT_OF_RANGE); /* whatever is planned has been */
-    tn_code code = TN_RESOURCE_EXHAUSTED;
-    for (int n = 1; code == TN_RESOURCE_EXHAUSTED; n++) {
-        assert_in_range(n, 1, 3000);
-        tn_malloc_fail_at(n);
-        code = target(&f, "init");
-        if (code == TN_OK) code = all(&f);
-        tn_malloc_fail_at(0);
-    }
-    assert_code(code, TN_OUT_OF_RANGE);
+    memory_ends_in(&f);
     fixture_close_folder(&f);
 }
 
@@ -446,6 +593,11 @@ int main(void)
         cmocka_unit_test(test_cache_on_full_disks),
         cmocka_unit_test(test_saved_by_tensorflow),
         cmocka_unit_test(test_saved_on_full_disks),
+        cmocka_unit_test(test_snapshots_of_tensorflow),
+        cmocka_unit_test(test_snapshot_by_fingerprint),
+        cmocka_unit_test(test_snapshots_on_full_disks),
+        cmocka_unit_test(test_damaged_snapshot),
+        cmocka_unit_test(test_memory_ends_in_snapshots),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_memory_ends),
         cmocka_unit_test(test_snappy),

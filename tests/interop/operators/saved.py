@@ -295,6 +295,38 @@ def resumed(rng):
     yield case("SerializeIterator", unbegun, I64(3))
 
 
+def branches(rng):
+    def indexed(make, index, card, spec=tf.TensorSpec([2], tf.int64)):
+        def build(x):
+            d = D.from_tensor_slices(x)
+            return Made(raw.IndexFlatMapDataset(input_dataset=v(d), map_func_other_args=[], index_map_func_other_args=[], output_cardinality=tf.constant(card, tf.int64),
+                                                map_func=of(make, spec), index_map_func=of(index, tf.TensorSpec([], tf.int64)), **INT))
+        return build
+    x, card = draw(rng, I64, 3, 2), int(rng.integers(-2, 7))
+    same, two = (lambda x: x), (lambda i: (i // 2, i % 2))
+    for make, index, n in ((same, two, 6), (same, lambda i: (2 - i // 2, i % 2), 8), (same, lambda i: (i // 2 % 3, i % 2), 8), (same, lambda i: (tf.cast(i, tf.int32), 0), 3),
+                           (tf.reduce_sum, lambda i: (i, 1), 3), (lambda x: (x[0] * 10, x[1] * 20), two, 6), (same, lambda i: ([i], 0), 3)):
+        yield case("IndexFlatMapDataset", lambda x, m=make, i=index, n=n: elements(lambda: indexed(m, i, card)(x), n), x, shapes="known")
+    for index in (lambda i: i, lambda i: (i, 0, 0), lambda i: (tf.cast(i, tf.float32), 0)):
+        yield case("IndexFlatMapDataset", lambda x, i=index: elements(lambda: indexed(same, i, card)(x), 1), x, shapes="known")
+    yield case("IndexFlatMapDataset", lambda x: raw.DatasetCardinality(input_dataset=v(indexed(same, two, card)(x))), x, shapes="known")
+    def chosen(n, numerator, denominator, each, *branches):
+        f = [of(lambda h, b=b: v(b(Made(h))), tf.TensorSpec([], tf.variant)) for b in branches]
+        return Made(raw.ChooseFastestBranchDataset(input_dataset=v(D.range(n)), ratio_numerator=tf.constant(numerator, tf.int64), ratio_denominator=tf.constant(denominator, tf.int64),
+                                                   other_arguments=[], num_elements_per_branch=each, branches=f, other_arguments_lengths=[0] * len(f), **INT))
+    add, halve = (lambda d: d.map(lambda x: x + 1)), (lambda d: d.batch(2).map(lambda x: x[0]))
+    for args, n in (((1, 1, 2, add, add), 8), ((2, 1, 2, halve, halve), 4), ((1, 1, 3, add), 8), ((1, 0, 2, add), 1), ((-1, 1, 2, add), 1), ((1, 2, 3, add), 1)):
+        yield case("ChooseFastestBranchDataset", lambda k, a=args, n=n: elements(lambda: chosen(k, *a), n), I64(8))
+    for d in (5, 2):
+        yield case("ChooseFastestBranchDataset", lambda k, d=d: raw.DatasetCardinality(input_dataset=v(chosen(k, d, 2, 4, add))), I64(rng.integers(9)))
+    size = lambda d: raw.ComputeBatchSize(input_dataset=v(d))
+    b = lambda n, k=4: D.range(n).batch(k)
+    for make in (b, D.range, lambda n: b(n).map(lambda x: x + 1).prefetch(1), lambda n: b(n).batch(2).repeat(3).prefetch(1), lambda n: D.range(n).padded_batch(3).take(2).skip(1).shuffle(3).cache(),
+                 lambda n: D.zip((b(n), b(n, 3))), lambda n: D.zip((b(n), b(n))), lambda n: b(n).concatenate(b(n)), lambda n: b(n).concatenate(b(n, 1)), lambda n: b(n).filter(lambda x: True).shard(2, 0),
+                 lambda n: b(n).flat_map(lambda x: D.range(n)), lambda n: b(n).unbatch(), lambda n: b(n).take_while(lambda x: True), lambda n: b(n).enumerate()):
+        yield case("ComputeBatchSize", lambda n, f=make: size(f(n)), I64(9))
+
+
 def devices(rng):
     def take(order, devices=3, off=0):
         def build(n):
@@ -340,5 +372,5 @@ def references(rng):
 
 
 def cases(rng):
-    for part in (saves, snapshots, records, numbered, values, tables, weighted, shuffled, resumed, devices, references):
+    for part in (saves, snapshots, records, numbered, values, tables, weighted, shuffled, resumed, branches, devices, references):
         yield from part(rng)
