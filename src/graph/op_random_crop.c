@@ -44,6 +44,6 @@ const tn_op tn_op_RandomCrop = {
     .sig = "image:T size:int64 -> output:T; T:type{uint8,int8,int16,int32,int64,float,double} seed:int=0 seed2:int=0",
     .infer = crop_infer,
     .run = crop_run,
-    .flags = TN_STATEFUL,
+    .flags = TN_STATEFUL | TN_NO_GRADIENT,
     .values = TN_BIT(1),
 };
