@@ -416,10 +416,9 @@ tn_run_fn tn_run_chosen(const tn_prepare *p)
 
 static tn_code dynamic_make(tn_dynamic *d, const tn_step *s, tn_error *err)
 {
-    if (d->arena) return TN_OK;
-    d->arena = tn_arena_new(0);
-    d->out_shapes = tn_calloc((size_t)s->n_out + 1, sizeof *d->out_shapes);
-    d->is_constant = tn_calloc((size_t)s->n_in + 1, sizeof *d->is_constant);
+    if (!d->arena) d->arena = tn_arena_new(0); /* what there was memory for before stays */
+    if (!d->out_shapes) d->out_shapes = tn_calloc((size_t)s->n_out + 1, sizeof *d->out_shapes);
+    if (!d->is_constant) d->is_constant = tn_calloc((size_t)s->n_in + 1, sizeof *d->is_constant);
     if (d->arena && d->out_shapes && d->is_constant) return TN_OK;
     return tn_no_memory(err, 0);
 }
