@@ -3,8 +3,8 @@
  * checkpoint.c - between a checkpoint and a session: a graph's variables are set from a bundle, or put
  * into one. Which key is whose is variables.c's; tables are saved_tables.c's.
  */
-#include "../graph/session.h"
-#include "../graph/state.h"
+#include "../plan/session.h"
+#include "../plan/state.h"
 #include "metagraph.h"
 
 /* ---- restoring ---- */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * checkpoint_hooks.c - what operators do with checkpoints (graph/files.h): read tensors one after another, and write
+ * checkpoint_hooks.c - what operators do with checkpoints (plan/files.h): read tensors one after another, and write
  * new ones.
  *
  * Invariants: who writes one holds PREFIX_0.lockfile, by which TensorFlow's caching iterators know of each other; a
  * checkpoint is there whole or not at all, and the lock goes either way.
  */
-#include "../graph/files.h"
+#include "../plan/files.h"
 #include "format.h"
 
 /* ==== reading ==== */

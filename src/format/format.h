@@ -13,8 +13,8 @@
 #define TN_FORMAT_H
 
 #include "../graph/graph.h"
-#include "../graph/histogram.h"
 #include "../graph/tensorproto.h"
+#include "../ops/histogram.h"
 #include "../wire/proto.h"
 #include "../wire/wire.h"
 

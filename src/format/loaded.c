@@ -6,7 +6,7 @@
  */
 #include "loaded.h"
 
-#include "../graph/session.h"
+#include "../plan/session.h"
 
 static const tn_loaded_value *values_of(tn_arena *a, const tn_tensor_info *infos, int n)
 {

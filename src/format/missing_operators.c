@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * missing_operators.c - which operators a model wants that are not there: signature by signature, so that
- * those that can run do. What a fetch needs is graph/'s.
+ * those that can run do. What a fetch needs is plan/'s.
  */
 #include "metagraph.h"
 

@@ -5,7 +5,7 @@
  */
 #include "metagraph.h"
 
-#include "../graph/session.h"
+#include "../plan/session.h"
 
 struct tn_predictor {
     tn_arena *arena;

@@ -26,4 +26,31 @@ tn_node tn_grad_op_like(tn_grad *g, const char *type, const tn_node *in, int n_i
 /* The gradient of FusedBatchNormGrad, V2 and V3 (grad_batch_norm.c). */
 tn_code tn_batch_norm_grad_grad(tn_grad *g, tn_error *err);
 
+/* Nodes of gradients written out in C. */
+static inline tn_node tn_g1(tn_builder *b, const char *op, tn_node x)
+{
+    return tn_op(b, op, TN_INPUTS(x), TN_NO_ATTRS);
+}
+static inline tn_node tn_g2(tn_builder *b, const char *op, tn_node x, tn_node y)
+{
+    return tn_op(b, op, TN_INPUTS(x, y), TN_NO_ATTRS);
+}
+static inline tn_node tn_g3(tn_builder *b, const char *op, tn_node x, tn_node y, tn_node z)
+{
+    return tn_op(b, op, TN_INPUTS(x, y, z), TN_NO_ATTRS);
+}
+static inline tn_node tn_g_cast(tn_builder *b, tn_node x, tn_dtype t)
+{
+    if (tn_dtype_base(tn_node_dtype(x)) == t) return x;
+    return tn_op(b, "Cast", TN_INPUTS(x), TN_ATTRS(tn_attr_type("DstT", t)));
+}
+static inline tn_node tn_g_conj(tn_builder *b, tn_node x)
+{
+    return tn_dtype_is_complex(tn_dtype_base(tn_node_dtype(x))) ? tn_g1(b, "Conj", x) : x;
+}
+static inline tn_node tn_g_int(tn_builder *b, int64_t v)
+{
+    return tn_scalar(b, TN_INT32, (double)v);
+}
+
 #endif

@@ -4,7 +4,7 @@
  */
 #include "nn.h"
 
-#include "../graph/composite.h"
+#include "../plan/composite.h"
 
 /* TensorFlow's: scaled up by 1 / (1 - rate), kept where a uniform number is at least rate. */
 tn_node tn_dropout(tn_builder *b, tn_mode mode, tn_node x, double rate)

@@ -9,7 +9,7 @@
  *     ask       a question to a servable's signature: inputs in, outputs out; batching is below it
  *     api_*     requests and responses of PredictionService, ModelService, Health, reflection; REST beside it
  *
- * Sockets are net/'s; files, graphs and sessions format/'s and graph/'s. Nothing here knows of flags: cmd/ fills
+ * Sockets are net/'s; files format/'s, graphs graph/'s, sessions plan/'s. Nothing here knows of flags: cmd/ fills
  * tn_server_options (turnery.h).
  *
  * Invariants: a servable handed out stays whole until it is given back, whatever the manager does meanwhile; a version
@@ -21,8 +21,8 @@
 #define TN_SERVE_H
 
 #include "../format/format.h"
-#include "../graph/session.h"
 #include "../net/net.h"
+#include "../plan/session.h"
 
 /* ==== servable (servable.c) ==== one version of one model */
 

@@ -12,8 +12,8 @@
 #define TN_TRAIN_H
 
 #include "../format/format.h"
-#include "../graph/session.h"
 #include "../nn/nn.h"
+#include "../plan/session.h"
 
 /* ==== loading (loader.c) ==== */
 

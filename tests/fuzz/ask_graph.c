@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include "graph/session.h"
+#include "plan/session.h"
 
 enum { MOST_FEEDS = 16 };
 

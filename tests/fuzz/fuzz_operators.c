@@ -5,7 +5,7 @@
  */
 #include "ask_graph.h"
 #include "draw_graph.h"
-#include "graph/session.h"
+#include "plan/session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

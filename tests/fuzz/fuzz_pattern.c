@@ -3,7 +3,7 @@
  * fuzz_pattern.c - a regular expression, a zero byte, a text: what is found lies in the text, and what matches the whole is
  * found as well.
  */
-#include "graph/pattern.h"
+#include "ops/pattern.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

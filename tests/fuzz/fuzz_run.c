@@ -4,7 +4,7 @@
  * and with none. With a fuzzing engine, mutate_graph.c changes graphs as graphs.
  */
 #include "ask_graph.h"
-#include "graph/session.h"
+#include "plan/session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -14,8 +14,8 @@
 #include <fnmatch.h>
 
 #include "case_tensor.h"
-#include "graph/session.h"
 #include "near.h"
+#include "plan/session.h"
 
 enum { MOST = 64 };
 

@@ -7,7 +7,7 @@
  */
 #include <fnmatch.h>
 
-#include "graph/session.h"
+#include "plan/session.h"
 #include "side.h"
 
 typedef struct tally {

@@ -13,7 +13,7 @@
 #include "case_tensor.h"
 #include "flows.h"
 #include "graph/op.h"
-#include "graph/session.h"
+#include "plan/session.h"
 
 #include <fnmatch.h>
 #include <math.h>

@@ -10,7 +10,7 @@
 #include "test.h"
 
 #include "graph/op.h"
-#include "graph/session.h"
+#include "plan/session.h"
 
 typedef struct fixture {
     tn_graph *g;

@@ -5,7 +5,7 @@
 #include "test.h"
 
 #include "format/format.h"
-#include "graph/session.h"
+#include "plan/session.h"
 #include "wire/proto.h"
 
 #define NODE(name, op, rest) "node{name:\"" name "\" op:\"" op "\" " rest "}"

@@ -5,7 +5,7 @@
  */
 #include "graph_fixture.h"
 
-#include "graph/list.h"
+#include "ops/list.h"
 
 /* ==== the tree ==== */
 

@@ -3,7 +3,7 @@
  * threads. What is done to folders meanwhile is test_manager_faults.c's. */
 #include "serve_test.h"
 
-#include "graph/programs.h"
+#include "plan/programs.h"
 
 #ifdef __linux__
 #include <sys/prctl.h>

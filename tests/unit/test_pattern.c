@@ -3,7 +3,7 @@
  */
 #include "op_case.h"
 
-#include "graph/pattern.h"
+#include "ops/pattern.h"
 
 typedef struct row {
     const char *pattern, *text;

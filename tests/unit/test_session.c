@@ -2,7 +2,7 @@
  * Sessions: feeding, fetching, errors, shapes, with all passes on and with all off. */
 #include "graph_fixture.h"
 
-#include "graph/programs.h"
+#include "plan/programs.h"
 
 static tn_tensor *vector(int n, const float *v)
 {

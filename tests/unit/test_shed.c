@@ -3,7 +3,7 @@
  * bit for bit, for whoever does. */
 #include "plan_test.h"
 
-#include "graph/programs.h"
+#include "plan/programs.h"
 
 enum { N = 300 }; /* N x N floats are worth it */
 

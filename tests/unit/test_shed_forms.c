@@ -3,7 +3,7 @@
  * programs know in two forms. Answers and values are the same to the bit as those of a session that never rests. */
 #include "plan_test.h"
 
-#include "graph/programs.h"
+#include "plan/programs.h"
 
 enum { N = 256, SIDE = 12, IN = 64, OUT = 128 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Warming up: the requests that a model brings, in what forms they come and fail; zeros where it brings none; the batch
  * sizes that are planned ahead. */
-#include "graph/programs.h"
+#include "plan/programs.h"
 #include "serve_test.h"
 #include "wire/wire.h"
 
