@@ -136,6 +136,16 @@ const tn_asker *tn_askers_at(const tn_askers *a, int i)
     return &a->v[i];
 }
 
+const char *tn_asker_nameless(const tn_asker *a)
+{
+    const tn_loaded_signature *s = a->signature;
+    for (int i = 0; i < s->n_in; i++)
+        if (!s->in[i].name) return s->in[i].key;
+    for (int i = 0; i < s->n_out; i++)
+        if (!s->out[i].name) return s->out[i].key;
+    return NULL;
+}
+
 const tn_asker *tn_askers_named(const tn_askers *a, tn_view name)
 {
     if (!name.n) name = TN_VIEW(TN_DEFAULT_SIGNATURE);
@@ -153,11 +163,22 @@ static tn_choice *find(const tn_askers *of, const int *keys, int n)
     return c;
 }
 
-static tn_code value_name(const tn_loaded_value *v, const char **out, tn_error *err)
+static int nameless(const char *const *names, int n)
 {
-    if (!v->name) return tn_fail(err, TN_UNIMPLEMENTED, "'%s' is a sparse or composite tensor", v->key);
-    *out = v->name;
-    return TN_OK;
+    int k = 0;
+    for (int i = 0; i < n; i++) k += !names[i];
+    return k;
+}
+
+/* A sparse or composite value has no name by itself, its parts have: a signature that means to be asked names these.
+ * The words are those of TensorFlow's session, which looks for "". */
+static tn_code check_names(const char *const *names, int n_in, int n_out, tn_error *err)
+{
+    int fed = nameless(names, n_in), fetched = nameless(names + n_in, n_out);
+    if (fed > 1) return tn_fail(err, TN_INVALID_ARGUMENT, "Endpoint \"\" fed more than once.");
+    if (fed && fetched) return tn_fail(err, TN_INVALID_ARGUMENT, " is both fed and fetched.");
+    if (fed) return tn_fail(err, TN_NOT_FOUND, "FeedInputs: unable to find feed output ");
+    return fetched ? tn_fail(err, TN_NOT_FOUND, "FetchOutputs node : not found") : TN_OK;
 }
 
 /* The prepared run for these outputs. Called with the lock held. */
@@ -169,11 +190,12 @@ static tn_code make(const tn_asker *a, const int *keys, int n, tn_choice **out, 
     int *copy = TN_ARRAY(of->arena, n + 1, int);
     const char **names = TN_ARRAY(of->arena, s->n_in + n + 1, const char *);
     if (!c || !copy || !names) return tn_no_memory(err, 0);
-    for (int i = 0; i < s->n_in; i++) TN_TRY(value_name(&s->in[i], &names[i], err));
+    for (int i = 0; i < s->n_in; i++) names[i] = s->in[i].name;
     for (int i = 0; i < n; i++) {
         copy[i] = keys[i];
-        TN_TRY(value_name(&of->v[keys[i] >> 16].signature->out[keys[i] & 0xffff], &names[s->n_in + i], err));
+        names[s->n_in + i] = of->v[keys[i] >> 16].signature->out[keys[i] & 0xffff].name;
     }
+    TN_TRY(check_names(names, s->n_in, n, err));
     c->keys = copy;
     c->n = n;
     TN_TRY(tn_prepared_new(of->model->session, names, s->n_in, names + s->n_in, n, &c->prepared, err));
@@ -224,7 +246,7 @@ tn_code tn_asker_prepare(const tn_asker *a, tn_error *err)
 
 static tn_code some_choice(const tn_asker *a, const int *wanted, int n, tn_choice **out, tn_error *err)
 {
-    int few[16], *keys = few;
+    int few[16] = {0}, *keys = few;
     if (n > (int)TN_COUNT(few) && !(keys = tn_malloc((size_t)n * sizeof *keys))) return tn_no_memory(err, 0);
     for (int i = 0; i < n; i++) keys[i] = tn_choice_key(a->index, wanted[i]);
     tn_code code = tn_choice_get(a, keys, n, out, err);
@@ -255,16 +277,26 @@ static tn_code take_default(const tn_ask *a, int i, tn_error *err)
                    q->signature->in[i].key, q->signature->name);
 }
 
-tn_code tn_ask_ready(tn_ask *a, tn_error *err)
+static tn_code choose(tn_ask *a, tn_choice **out, tn_error *err)
 {
     const tn_asker *q = a->asker;
+    *out = NULL;
+    if (a->wanted && a->n_wanted < q->signature->n_out) TN_TRY(some_choice(q, a->wanted, a->n_wanted, out, err));
+    return *out ? TN_OK : whole_choice(q, out, err);
+}
+
+/* In TensorFlow's order: what is fed and fetched at all, then what it is fed with. */
+tn_code tn_ask_ready(tn_ask *a, tn_error *err)
+{
+    tn_choice *c;
+    const tn_asker *q = a->asker;
+    a->choice = NULL;
+    TN_TRY(choose(a, &c, err));
     TN_TRY(check_dtypes(a, err));
     for (int i = 0; i < q->signature->n_in; i++)
         if (!a->in[i]) TN_TRY(take_default(a, i, err));
-    a->choice = NULL;
-    if (a->wanted && a->n_wanted < q->signature->n_out)
-        TN_TRY(some_choice(q, a->wanted, a->n_wanted, &a->choice, err));
-    return a->choice ? TN_OK : whole_choice(q, &a->choice, err);
+    a->choice = c;
+    return TN_OK;
 }
 
 tn_code tn_ask_may_go_on(const tn_ask *a, tn_error *err)

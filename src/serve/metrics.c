@@ -275,6 +275,14 @@ void tn_metrics_warm_up(tn_metrics *m, const char *path, tn_code code, int64_t u
     count(m, ":tensorflow:serving:model_warmup_records_read", label("model_path", path), records);
 }
 
+/* TensorFlow Serving's value is the text, which has no place on a page of numbers: it is 0 there. */
+void tn_metrics_ml_metadata(tn_metrics *m, const char *model, int64_t version)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%lld", (long long)version);
+    gauge(m, ":tensorflow:serving:mlmd_map", labels("model_name", model, "version", number), 0);
+}
+
 static const char *state_name(tn_servable_state state)
 {
     return tn_proto_value_name(&tn_proto_enum_ModelVersionStatus_State, (int32_t)state);

@@ -34,7 +34,8 @@ void tn_servable_free(tn_servable *s)
 
 /* ==== signatures ==== */
 
-/* A signature that cannot be asked does not keep the others from it. */
+/* A signature that cannot be asked does not keep the others from it; nor does one with values that can never be named
+ * keep the model from being served, as in TensorFlow Serving. */
 static tn_code prepare_all(tn_servable *s, const tn_servable_options *o, tn_error *err)
 {
     tn_error why, first = {.code = TN_OK};
@@ -45,9 +46,11 @@ static tn_code prepare_all(tn_servable *s, const tn_servable_options *o, tn_erro
         tn_code code = tn_asker_prepare(a, &why);
         if (code == TN_OK) continue;
         if (code == TN_RESOURCE_EXHAUSTED) return tn_fail(err, code, "%s", why.message);
+        const char *key = tn_asker_nameless(a);
+        if (key) tn_fail(&why, code, "'%s' is a sparse or composite tensor", key);
         tn_logf(o->log, TN_WARNING, "signature %s of {name: %s version: %lld} cannot be asked: %s", a->signature->name,
                 s->model, (long long)s->version, why.message);
-        if (!bad++) tn_fail(&first, code, "signature %s: %s", a->signature->name, why.message);
+        if (!key && !bad++) tn_fail(&first, code, "signature %s: %s", a->signature->name, why.message);
     }
     return bad < n || !n ? TN_OK : tn_fail(err, first.code, "%s", first.message);
 }
@@ -123,6 +126,15 @@ static tn_code start_batching(tn_servable *s, const tn_servable_options *o, tn_e
     return s->batching ? tn_batcher_new(s->batching, o->metrics, &s->batcher, err) : TN_OK;
 }
 
+static tn_code tell_metadata(const tn_servable *s, const tn_servable_options *o, tn_error *err)
+{
+    if (!o->metrics || o->meta_graph) return TN_OK;
+    const char *path = tn_path_join(s->arena, s->path, "assets.extra/mlmd_uuid");
+    if (!path) return tn_no_memory(err, 0);
+    if (tn_file_exists(path)) tn_metrics_ml_metadata(o->metrics, s->model, s->version);
+    return TN_OK;
+}
+
 static tn_code fill(tn_servable *s, const tn_servable_options *o, tn_error *err)
 {
     s->model = tn_arena_strdup(s->arena, o->model);
@@ -141,6 +153,7 @@ static tn_code fill(tn_servable *s, const tn_servable_options *o, tn_error *err)
     TN_TRY(tn_session_forget_functions(tn_loaded_session(s->loaded), err)); /* which save and restored */
     TN_TRY(start_batching(s, o, err));
     s->bytes = bytes_of_variables(s);
+    TN_TRY(tell_metadata(s, o, err));
     return o->warm_up ? tn_warm_up(s, o, err) : TN_OK;
 }
 

@@ -115,6 +115,7 @@ typedef struct tn_asker {
 /* m is borrowed. */
 tn_code tn_askers_new(tn_loaded *m, tn_askers **out, tn_error *err);
 tn_code tn_asker_prepare(const tn_asker *a, tn_error *err); /* plans it ahead; else its first question does */
+const char *tn_asker_nameless(const tn_asker *a); /* key of an input or output that is sparse or composite; else NULL */
 void tn_askers_free(tn_askers *a);
 int tn_askers_count(const tn_askers *a);
 const tn_asker *tn_askers_at(const tn_askers *a, int i);
@@ -319,6 +320,7 @@ void tn_metrics_batched(tn_metrics *m, const char *pool, int64_t queued_us, int6
 void tn_metrics_batch(tn_metrics *m, int64_t rows, int64_t padded);                        /* the batch */
 void tn_metrics_load(tn_metrics *m, const char *path, tn_code code, int64_t us);
 void tn_metrics_warm_up(tn_metrics *m, const char *path, tn_code code, int64_t us, int64_t records);
+void tn_metrics_ml_metadata(tn_metrics *m, const char *model, int64_t version); /* it has assets.extra/mlmd_uuid */
 void tn_metrics_state(tn_metrics *m, const char *model, int64_t version, tn_servable_state state, int64_t bytes);
 void tn_metrics_logged(tn_metrics *m, const char *model, tn_code code); /* a request in its request log */
 /* for HandleReloadConfigRequest's metric_names; 0: unknown */

@@ -91,6 +91,12 @@ def signatures():
     s["fed_twice"] = signature({"p": x, "q": x}, {"y": y})
     d = v1.placeholder_with_default([1.0, 2.0], [None], "d")
     s["graph_default"] = signature({"d": d}, {"y": d + 1})
+    p = v1.sparse_placeholder(tf.float32, [None, 3], name="p")
+    dense = tf.sparse.to_dense(p)
+    s["sparse"] = signature({"p": p}, {"y": dense})
+    s["sparse_and_dense"] = signature({"a": a, "p": p}, {"y": dense, "twice": a * 2})
+    s["sparse_parts"] = signature({"indices": p.indices, "values": p.values, "shape": p.dense_shape}, {"y": dense})
+    s["sparse_out"] = signature({"a": a}, {"s": tf.sparse.from_dense(a), "twice": a * 2})
     s["other_method"] = signature({"x": x}, {"y": tf.identity(x)}, "some/other/method")
     return s
 

@@ -147,6 +147,17 @@ Inputs.rows(
      outputs(y=floats(6)) + answered("all", 1, "graph_default")),
     ("signatures", "the graph's default is no signature's", "Predict", spec("all", "graph_default"), "INVALID_ARGUMENT",
      SIZE + "0!=1 len({}) != len({d}). Sent extra: {}. Missing but required: {d}."),
+    ("sparse", "an input", "Predict", spec("all", "sparse") + inputs(p=floats(1)), "NOT_FOUND", "FeedInputs: unable to find feed output "),
+    ("sparse", "before dtypes are looked at", "Predict", spec("all", "sparse_and_dense") + inputs(p=floats(1), a=int64s(1)), "NOT_FOUND",
+     "FeedInputs: unable to find feed output "),
+    ("sparse", "behind what is malformed", "Predict", spec("all", "sparse_and_dense") + inputs(p=floats(1), a="dtype: DT_FLOAT tensor_shape { dim { size: -1 } }"),
+     "INVALID_ARGUMENT", "tensor parsing error: a"),
+    ("sparse", "an output", "Predict", spec("all", "sparse_out") + inputs(a=floats(1)), "NOT_FOUND", "FetchOutputs node : not found"),
+    ("sparse", "an output that is not wanted", "Predict", spec("all", "sparse_out") + inputs(a=floats(1)) + 'output_filter: "twice"', "OK",
+     outputs(twice=floats(2)) + answered("all", 1, "sparse_out")),
+    ("sparse", "its parts", "Predict", spec("all", "sparse_parts") + inputs(
+        indices=tensor("DT_INT64", [2, 2], 0, 1, 1, 0), values=floats(5, 6), shape=int64s(2, 3)), "OK",
+     outputs(y=tensor("DT_FLOAT", [2, 3], 0, 5, 0, 6, 0, 0)) + answered("all", 1, "sparse_parts")),
     ("method_name check", "off by default", "Predict", spec("all", "other_method") + X, "OK",
      outputs(y=floats(2)) + answered("all", 1, "other_method")),
 )

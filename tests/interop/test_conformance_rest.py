@@ -152,6 +152,7 @@ def entry(name, inputs, outputs):
 
 HALF = entry("serving_default", {"x": value("DT_FLOAT", "x:0", [-1, 1])}, {"y": value("DT_FLOAT", "y:0", [-1, 1])})
 DEFAULTS = entry("defaults", {"a": value("DT_FLOAT", "a:0", [-1]), "b": value("DT_INT64", "b:0", [-1])}, {"sum": value("DT_FLOAT", "sum_too:0", [-1])})
+SPARSE = '\n     },\n     "coo_sparse": {\n      "values_tensor_name": "p/values:0",\n      "indices_tensor_name": "p/indices:0",\n      "dense_shape_tensor_name": '
 RANKLESS = entry("same_float", {"v": value("DT_FLOAT", "in_float:0", None)}, {"v": value("DT_FLOAT", "out_float:0", None)})
 
 
@@ -174,6 +175,7 @@ About.rows(
     ("metadata", "of a version", "GET", V + "half/versions/123/metadata", None, 200, metadata("half", 123, HALF), JSON),
     ("metadata", "without defaults", "GET", V + "all/metadata", None, 200, metadata("all", 1, DEFAULTS), JSON),
     ("metadata", "unknown rank", "GET", V + "all/metadata", None, 200, metadata("all", 1, RANKLESS), JSON),
+    ("metadata", "sparse inputs", "GET", V + "all/metadata", None, 200, metadata("all", 1, SPARSE), JSON),
     ("metadata", "of a label", "GET", V + "three/labels/stable/metadata", None, 200, metadata("three", 1, HALF), JSON),
 )
 
@@ -346,6 +348,8 @@ Wrong.rows(
     ask("a scalar in rows", "scalar", '"instances": [1, 2]', 400, "Tensor name: total has no shape information ", "row form"),
     ask("unequal rows", "uneven", '"instances": [1]', 400, re.compile("Tensor name: [ab] has inconsistent batch size: [12] expecting: [12]"), "row form"),
     ask("a scalar in columns", "scalar", '"inputs": [1, 2]', 200, b'{\n    "outputs": 3.0\n}', "row form"),
+    ask("a sparse input", "sparse", '"instances": [[1, 2, 3]]', 404, "FeedInputs: unable to find feed output "),
+    ask("a sparse output", "sparse_out", '"inputs": [1]', 404, "FetchOutputs node : not found"),
     ask("the kernel says", "serving_default", '"instances": [[1, 2, 3]]', 400,
         "Matrix size-incompatible: In[0]: [1,3], In[1]: [4,2]\n\t [[{{node MatMul}}]]", "wrong shape"),
     predict("a long value is cut", '{"inputs": ["%s"]}' % ("x" * 400), 400, re.compile(

@@ -683,6 +683,11 @@ class Monitoring(Own):
                      'processed_batch_size_bucket{le="+Inf"}', 'padding_size_bucket{execution_batch_size="1",le="1"}', "wrapped_run_count{}"):
             self.assertIn(":tensorflow:serving:batching_session:%s " % line, page)
 
+    def test_the_key_of_ML_metadata(self):
+        os.makedirs(os.path.join(self.model("m", "1"), "1", "assets.extra"))
+        self.write("m/1/assets.extra/mlmd_uuid", "a key")
+        self.assertIn('# TYPE :tensorflow:serving:mlmd_map gauge\n:tensorflow:serving:mlmd_map{model_name="m",version="1"} 0\n', self.page(self.asked()))
+
     def test_another_path(self):
         s = self.asked(config='prometheus_config { enable: true path: "/metrics" }')
         self.assertIn(":tensorflow:serving:request_count", self.page(s, "/metrics"))

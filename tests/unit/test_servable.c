@@ -69,6 +69,72 @@ static void test_no_signature(void **state)
     tn_servable_unref(s);
 }
 
+static void put_sparse(void **state)
+{
+    tn_error err;
+    tn_session *session;
+    tn_graph *g = tn_graph_new();
+    tn_builder *b = tn_builder_new(g);
+    tn_node d = tn_placeholder(b, "d", TN_FLOAT, TN_SHAPE(-1));
+    tn_op_named(b, "AddV2", "y", TN_INPUTS(d, d), TN_NO_ATTRS);
+    assert_ok(tn_builder_check(b, &err), &err);
+    tn_builder_free(b);
+    tn_tensor_info sparse[] = {{.key = "p", .dtype = TN_FLOAT, .shape = TN_SHAPE(-1), .values = "d:0", .indices = "i:0", .dense_shape = "n:0"},
+                               {.key = "q", .dtype = TN_FLOAT, .shape = TN_SHAPE(-1), .values = "d:0", .indices = "i:0", .dense_shape = "n:0"}};
+    tn_tensor_info dense = {.key = "d", .name = "d:0", .dtype = TN_FLOAT, .shape = TN_SHAPE(-1)}, out[] = {sparse[0], dense};
+    out[1].key = "y";
+    out[1].name = "y:0";
+    tn_signature signatures[] = {
+        {"both", TN_PREDICT_METHOD, sparse, out, 1, 2},
+        {"in", TN_PREDICT_METHOD, sparse, &out[1], 1, 1},
+        {"out", TN_PREDICT_METHOD, &dense, out, 1, 2},
+        {"twice", TN_PREDICT_METHOD, sparse, &out[1], 2, 1},
+    };
+    tn_export e = {.graph = g, .signatures = signatures, .n_signatures = (int)TN_COUNT(signatures)};
+    assert_ok(tn_session_new(g, NULL, &session, &err), &err);
+    assert_ok(tn_savedmodel_save(in(state, "m"), 1, &e, session, NULL, &err), &err);
+    tn_session_free(session);
+    tn_graph_free(g);
+}
+
+static tn_code ask_sparse(tn_servable *s, const char *signature, bool all, tn_dtype t, tn_error *err)
+{
+    tn_tensor *x, *out[2] = {NULL, NULL};
+    assert_ok(tn_tensor_new(t, &TN_SHAPE(1), &x, err), err);
+    const tn_tensor *in[] = {x, x};
+    const int second = 1;
+    tn_ask q = {.servable = s, .asker = tn_askers_named(s->askers, tn_view_of(signature)), .in = in, .out = out, .n_wanted = all ? 2 : 1,
+                .wanted = all ? NULL : &second};
+    tn_code code = tn_ask_run(&q, err);
+    for (int i = 0; i < 2; i++) tn_tensor_unref(out[i]);
+    tn_tensor_unref(x);
+    return code;
+}
+
+/* A sparse value has no name: what asks for it is told so in TensorFlow's words, the model is served. */
+static void test_sparse(void **state)
+{
+    tn_error err;
+    tn_servable *s;
+    put_sparse(state);
+    assert_ok(load((tn_servable_options){.path = path_in(state, "m", "1")}, &s, &err), &err);
+    assert_int_equal(tn_askers_count(s->askers), 4);
+    assert_code(ask_sparse(s, "in", true, TN_FLOAT, &err), TN_NOT_FOUND);
+    assert_string_equal(err.message, "FeedInputs: unable to find feed output ");
+    assert_code(ask_sparse(s, "in", true, TN_INT64, &err), TN_NOT_FOUND);
+    assert_code(ask_sparse(s, "out", true, TN_INT64, &err), TN_NOT_FOUND);
+    assert_string_equal(err.message, "FetchOutputs node : not found");
+    assert_ok(ask_sparse(s, "out", false, TN_FLOAT, &err), &err);
+    assert_code(ask_sparse(s, "out", false, TN_INT64, &err), TN_INVALID_ARGUMENT);
+    assert_code(ask_sparse(s, "twice", true, TN_FLOAT, &err), TN_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "Endpoint \"\" fed more than once.");
+    assert_code(ask_sparse(s, "both", true, TN_FLOAT, &err), TN_INVALID_ARGUMENT);
+    assert_string_equal(err.message, " is both fed and fetched.");
+    assert_string_equal(tn_asker_nameless(tn_askers_named(s->askers, TN_VIEW("in"))), "p");
+    assert_string_equal(tn_asker_nameless(tn_askers_named(s->askers, TN_VIEW("out"))), "p");
+    tn_servable_unref(s);
+}
+
 /* An optimizer's slots are checked, though no variable of the graph is restored from them. */
 static void test_all_tensors_are_checked(void **state)
 {
@@ -91,6 +157,31 @@ static void test_all_tensors_are_checked(void **state)
     assert_says(&err, "w/Adam");
     tn_tensor_unref(v);
     tn_tensor_unref(slot);
+}
+
+/* A version with the key of its ML Metadata is on the page. */
+static void test_ml_metadata(void **state)
+{
+    tn_error err;
+    tn_servable *s;
+    tn_metrics *m;
+    tn_buf page = {0};
+    const char *line = "# TYPE :tensorflow:serving:mlmd_map gauge\n:tensorflow:serving:mlmd_map{model_name=\"m\",version=\"7\"} 0\n";
+    put_version(state, "m", 1, 10);
+    for (int with = 0; with < 2; with++) {
+        assert_ok(tn_metrics_new(&m, &err), &err);
+        if (with) {
+            assert_ok(tn_make_folders(path_in(state, "m", "1/assets.extra"), &err), &err);
+            write_file(path_in(state, "m", "1/assets.extra/mlmd_uuid"), TN_VIEW("a key"));
+        }
+        assert_ok(load((tn_servable_options){.path = path_in(state, "m", "1"), .metrics = m}, &s, &err), &err);
+        assert_ok(tn_metrics_prometheus(m, &page, &err), &err);
+        assert_int_equal(strstr(page.data, line) != NULL, with);
+        page.n = 0;
+        tn_servable_unref(s);
+        tn_metrics_free(m);
+    }
+    tn_buf_free(&page);
 }
 
 /* y = 3 x as a MetaGraph with a signature, and its checkpoint. */
@@ -163,7 +254,7 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_saved_model), TEST(test_refused), TEST(test_no_signature), TEST(test_all_tensors_are_checked), TEST(test_meta_graph),
+        TEST(test_saved_model), TEST(test_refused), TEST(test_no_signature), TEST(test_sparse), TEST(test_all_tensors_are_checked), TEST(test_meta_graph), TEST(test_ml_metadata),
         TEST(test_batching),
         TEST(test_memory),
     };
