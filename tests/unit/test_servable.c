@@ -254,8 +254,8 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_saved_model), TEST(test_refused), TEST(test_no_signature), TEST(test_sparse), TEST(test_all_tensors_are_checked), TEST(test_meta_graph), TEST(test_ml_metadata),
-        TEST(test_batching),
+        TEST(test_saved_model), TEST(test_refused), TEST(test_no_signature), TEST(test_sparse), TEST(test_all_tensors_are_checked),
+        TEST(test_meta_graph), TEST(test_ml_metadata), TEST(test_batching),
         TEST(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
