@@ -13,43 +13,44 @@ static tn_code shape_infer(tn_infer *c, tn_error *err)
     return tn_infer_new_shape(c, 0, &c->out[0].shape, err);
 }
 
-/* ==== operators with a generator ==== */
+/* ==== numbers, wherever they begin ==== */
 
-/* TensorFlow sets 256 groups of four aside for each result. */
-static tn_code next_state(tn_run *r, int64_t count, tn_philox *p, tn_error *err)
-{
-    tn_philox_state s;
-    TN_TRY(tn_run_random(r, (uint64_t)count * 256, &s, err));
-    memcpy(p->counter, s.counter, sizeof p->counter);
-    memcpy(p->key, s.key, sizeof p->key);
-    return TN_OK;
-}
-
-static tn_code float_run(tn_run *r, tn_random_kind kind, tn_error *err)
+static tn_code floats_run(tn_run *r, tn_random_kind kind, tn_error *err)
 {
     tn_philox p;
     int64_t n = tn_tensor_count(r->out[0]);
-    if (n == 0) return TN_OK;
-    TN_TRY(next_state(r, n, &p, err));
-    return tn_random(kind, r->out[0]->dtype, &p, n, r->out[0]->data, r->threads, err);
+    TN_TRY(tn_random_source(r, n, &p, err));
+    return n ? tn_random(kind, r->out[0]->dtype, &p, n, r->out[0]->data, r->threads, err) : TN_OK;
 }
-static tn_code uniform_run(tn_run *r, tn_error *err)
+tn_code tn_random_uniform_run(tn_run *r, tn_error *err)
 {
-    return float_run(r, TN_RANDOM_UNIFORM, err);
+    return floats_run(r, TN_RANDOM_UNIFORM, err);
 }
-static tn_code normal_run(tn_run *r, tn_error *err)
+tn_code tn_random_normal_run(tn_run *r, tn_error *err)
 {
-    return float_run(r, TN_RANDOM_NORMAL, err);
+    return floats_run(r, TN_RANDOM_NORMAL, err);
 }
-static tn_code truncated_run(tn_run *r, tn_error *err)
+tn_code tn_random_truncated_run(tn_run *r, tn_error *err)
 {
-    return float_run(r, TN_RANDOM_TRUNCATED, err);
+    return floats_run(r, TN_RANDOM_TRUNCATED, err);
 }
 
-static tn_code check_range(const tn_tensor *lo, const tn_tensor *hi, tn_error *err)
+tn_code tn_random_bits_run(tn_run *r, tn_error *err)
 {
-    if (tn_tensor_count(lo) != 1) return tn_fail(err, TN_INVALID_ARGUMENT, "minval must be 0-D");
-    if (tn_tensor_count(hi) != 1) return tn_fail(err, TN_INVALID_ARGUMENT, "maxval must be 0-D");
+    tn_philox p;
+    int64_t n = tn_tensor_count(r->out[0]);
+    TN_TRY(tn_random_source(r, n, &p, err));
+    return n ? tn_random_bits(r->out[0]->dtype, &p, n, r->out[0]->data, r->threads, err) : TN_OK;
+}
+
+static tn_code check_range(const tn_run *r, const tn_tensor *lo, const tn_tensor *hi, tn_error *err)
+{
+    bool drawn = tn_tensor_count(r->out[0]) > 0;
+    if (drawn || (r->op->flags & TN_STATEFUL)) {
+        if (lo->shape.rank) return tn_fail(err, TN_INVALID_ARGUMENT, "minval must be 0-D");
+        if (hi->shape.rank) return tn_fail(err, TN_INVALID_ARGUMENT, "maxval must be 0-D");
+    }
+    if (!drawn && !r->op->writes) return TN_OK;
     int64_t a = tn_tensor_int(lo, 0), b = tn_tensor_int(hi, 0);
     bool less = lo->dtype == TN_UINT64 ? (uint64_t)a < (uint64_t)b : a < b;
     if (less) return TN_OK;
@@ -57,17 +58,16 @@ static tn_code check_range(const tn_tensor *lo, const tn_tensor *hi, tn_error *e
                    (long long)b);
 }
 
-static tn_code int_run(tn_run *r, tn_error *err)
+tn_code tn_random_ints_run(tn_run *r, tn_error *err)
 {
     tn_philox p;
     int64_t n = tn_tensor_count(r->out[0]);
-    if (n == 0) return TN_OK;
-    int64_t least, beyond;
-    TN_TRY(tn_int_of(r->in[1], "minval", &least, err));
-    TN_TRY(tn_int_of(r->in[2], "maxval", &beyond, err));
-    TN_TRY(check_range(r->in[1], r->in[2], err));
-    TN_TRY(next_state(r, n, &p, err));
-    return tn_random_int(r->out[0]->dtype, &p, least, beyond, n, r->out[0]->data, r->threads, err);
+    const tn_tensor *lo = r->in[tn_input_named(r, "minval")], *hi = r->in[tn_input_named(r, "maxval")];
+    TN_TRY(check_range(r, lo, hi, err));
+    TN_TRY(tn_random_source(r, n, &p, err));
+    return n ? tn_random_int(r->out[0]->dtype, &p, tn_tensor_int(lo, 0), tn_tensor_int(hi, 0), n, r->out[0]->data,
+                             r->threads, err)
+             : TN_OK;
 }
 
 #define RANDOM(NAME, RUN, FLAGS, SIG)      \
@@ -79,16 +79,16 @@ static tn_code int_run(tn_run *r, tn_error *err)
         .flags = (FLAGS) | TN_NO_GRADIENT, \
         .values = TN_BIT(0),               \
     }
-RANDOM(RandomUniform, uniform_run, TN_STATEFUL,
+RANDOM(RandomUniform, tn_random_uniform_run, TN_STATEFUL,
        "shape:T -> output:dtype; seed:int=0 seed2:int=0 dtype:type{half,bfloat16,float,double} "
        "T:type{int32,int64}");
-RANDOM(RandomStandardNormal, normal_run, TN_STATEFUL,
+RANDOM(RandomStandardNormal, tn_random_normal_run, TN_STATEFUL,
        "shape:T -> output:dtype; seed:int=0 seed2:int=0 dtype:type{half,bfloat16,float,double} "
        "T:type{int32,int64}");
-RANDOM(TruncatedNormal, truncated_run, TN_STATEFUL,
+RANDOM(TruncatedNormal, tn_random_truncated_run, TN_STATEFUL,
        "shape:T -> output:dtype; seed:int=0 seed2:int=0 dtype:type{half,bfloat16,float,double} "
        "T:type{int32,int64}");
-RANDOM(RandomUniformInt, int_run, TN_STATEFUL,
+RANDOM(RandomUniformInt, tn_random_ints_run, TN_STATEFUL,
        "shape:T minval:Tout maxval:Tout -> output:Tout; seed:int=0 seed2:int=0 Tout:type{int32,int64} "
        "T:type{int32,int64}");
 
@@ -189,152 +189,37 @@ const tn_op tn_op_RandomShuffle = {
 
 /* ==== stateless, by a seed of two numbers ==== */
 
-static tn_code seeded(const tn_tensor *seed, tn_philox *p, tn_error *err)
-{
-    char text[64];
-    if (seed->dtype != TN_INT32 && seed->dtype != TN_INT64)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Invalid seed type: %s", tn_dtype_name(seed->dtype));
-    if (seed->shape.rank != 1 || seed->shape.dim[0] != 2)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "seed must have shape [2], not %s",
-                       tn_shape_text(&seed->shape, text, sizeof text));
-    tn_philox_stateless(p, (uint64_t)tn_tensor_int(seed, 0), (uint64_t)tn_tensor_int(seed, 1));
-    return TN_OK;
-}
-
-static tn_code stateless_float(tn_run *r, tn_random_kind kind, tn_error *err)
-{
-    tn_philox p;
-    int64_t n = tn_tensor_count(r->out[0]);
-    TN_TRY(seeded(r->in[1], &p, err));
-    return n ? tn_random(kind, r->out[0]->dtype, &p, n, r->out[0]->data, r->threads, err) : TN_OK;
-}
-static tn_code stateless_uniform_run(tn_run *r, tn_error *err)
-{
-    return stateless_float(r, TN_RANDOM_UNIFORM, err);
-}
-static tn_code stateless_normal_run(tn_run *r, tn_error *err)
-{
-    return stateless_float(r, TN_RANDOM_NORMAL, err);
-}
-static tn_code stateless_truncated_run(tn_run *r, tn_error *err)
-{
-    return stateless_float(r, TN_RANDOM_TRUNCATED, err);
-}
-
-static tn_code ints_between(tn_run *r, const tn_philox *p, const tn_tensor *lo, const tn_tensor *hi,
-                            tn_error *err)
-{
-    int64_t n = tn_tensor_count(r->out[0]);
-    TN_TRY(check_range(lo, hi, err));
-    return n ? tn_random_int(r->out[0]->dtype, p, tn_tensor_int(lo, 0), tn_tensor_int(hi, 0), n,
-                             r->out[0]->data, r->threads, err)
-             : TN_OK;
-}
-
-static tn_code stateless_int_run(tn_run *r, tn_error *err)
-{
-    tn_philox p;
-    TN_TRY(seeded(r->in[1], &p, err));
-    return ints_between(r, &p, r->in[2], r->in[3], err);
-}
-
-static tn_code all_bits(tn_run *r, const tn_philox *p, tn_error *err)
-{
-    int64_t n = tn_tensor_count(r->out[0]);
-    return n ? tn_random_bits(r->out[0]->dtype, p, n, r->out[0]->data, r->threads, err) : TN_OK;
-}
-
-static tn_code stateless_bits_run(tn_run *r, tn_error *err)
-{
-    tn_philox p;
-    TN_TRY(seeded(r->in[1], &p, err));
-    return all_bits(r, &p, err);
-}
-
-RANDOM(StatelessRandomUniform, stateless_uniform_run, 0,
+RANDOM(StatelessRandomUniform, tn_random_uniform_run, 0,
        "shape:T seed:Tseed -> output:dtype; dtype:type{half,bfloat16,float,double}=float "
        "T:type{int32,int64}=int32 Tseed:type{int32,int64}=int64");
-RANDOM(StatelessRandomNormal, stateless_normal_run, 0,
+RANDOM(StatelessRandomNormal, tn_random_normal_run, 0,
        "shape:T seed:Tseed -> output:dtype; dtype:type{half,bfloat16,float,double}=float "
        "T:type{int32,int64}=int32 Tseed:type{int32,int64}=int64");
-RANDOM(StatelessTruncatedNormal, stateless_truncated_run, 0,
+RANDOM(StatelessTruncatedNormal, tn_random_truncated_run, 0,
        "shape:T seed:Tseed -> output:dtype; dtype:type{half,bfloat16,float,double}=float "
        "T:type{int32,int64}=int32 Tseed:type{int32,int64}=int64");
-RANDOM(StatelessRandomUniformInt, stateless_int_run, 0,
+RANDOM(StatelessRandomUniformInt, tn_random_ints_run, 0,
        "shape:T seed:Tseed minval:dtype maxval:dtype -> output:dtype; dtype:type{int32,int64} "
        "T:type{int32,int64} Tseed:type{int32,int64}=int64");
-RANDOM(StatelessRandomUniformFullInt, stateless_bits_run, 0,
+RANDOM(StatelessRandomUniformFullInt, tn_random_bits_run, 0,
        "shape:T seed:Tseed -> output:dtype; dtype:type{int32,int64,uint32,uint64}=uint64 "
        "T:type{int32,int64}=int32 Tseed:type{int32,int64,uint32,uint64}=int64");
 
 /* ==== stateless, by key and counter ==== */
 
-enum { ALG_PHILOX = 1, ALG_AUTO = 3 };
-
-static tn_code keyed(const tn_run *r, tn_philox *p, tn_error *err)
-{
-    int64_t alg;
-    TN_TRY(tn_int_of(r->in[3], "alg", &alg, err));
-    if (alg != ALG_PHILOX && alg != ALG_AUTO)
-        return tn_fail(err, TN_UNIMPLEMENTED, "Unsupported algorithm id: %lld", (long long)alg);
-    if (tn_tensor_count(r->in[1]) < 1 || tn_tensor_count(r->in[2]) < 2)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "key must have shape [1] and counter [2]");
-    const uint64_t key = *(const uint64_t *)r->in[1]->data, *counter = r->in[2]->data;
-    for (int k = 0; k < 2; k++) {
-        p->key[k] = (uint32_t)(key >> (32 * k));
-        p->counter[k] = (uint32_t)(counter[0] >> (32 * k));
-        p->counter[2 + k] = (uint32_t)(counter[1] >> (32 * k));
-    }
-    return TN_OK;
-}
-
-static tn_code keyed_float(tn_run *r, tn_random_kind kind, tn_error *err)
-{
-    tn_philox p;
-    int64_t n = tn_tensor_count(r->out[0]);
-    TN_TRY(keyed(r, &p, err));
-    return n ? tn_random(kind, r->out[0]->dtype, &p, n, r->out[0]->data, r->threads, err) : TN_OK;
-}
-static tn_code keyed_uniform_run(tn_run *r, tn_error *err)
-{
-    return keyed_float(r, TN_RANDOM_UNIFORM, err);
-}
-static tn_code keyed_normal_run(tn_run *r, tn_error *err)
-{
-    return keyed_float(r, TN_RANDOM_NORMAL, err);
-}
-static tn_code keyed_truncated_run(tn_run *r, tn_error *err)
-{
-    return keyed_float(r, TN_RANDOM_TRUNCATED, err);
-}
-
-static tn_code keyed_int_run(tn_run *r, tn_error *err)
-{
-    tn_philox p;
-    TN_TRY(keyed(r, &p, err));
-    return ints_between(r, &p, r->in[4], r->in[5], err);
-}
-
-static tn_code keyed_bits_run(tn_run *r, tn_error *err)
-{
-    tn_philox p;
-    TN_TRY(keyed(r, &p, err));
-    return all_bits(r, &p, err);
-}
-
-RANDOM(StatelessRandomUniformV2, keyed_uniform_run, 0,
+RANDOM(StatelessRandomUniformV2, tn_random_uniform_run, 0,
        "shape:Tshape key:uint64 counter:uint64 alg:int32 -> output:dtype; "
        "dtype:type{half,bfloat16,float,double}=float Tshape:type{int32,int64}=int32");
-RANDOM(StatelessRandomNormalV2, keyed_normal_run, 0,
+RANDOM(StatelessRandomNormalV2, tn_random_normal_run, 0,
        "shape:Tshape key:uint64 counter:uint64 alg:int32 -> output:dtype; "
        "dtype:type{half,bfloat16,float,double}=float Tshape:type{int32,int64}=int32");
-RANDOM(StatelessTruncatedNormalV2, keyed_truncated_run, 0,
+RANDOM(StatelessTruncatedNormalV2, tn_random_truncated_run, 0,
        "shape:Tshape key:uint64 counter:uint64 alg:int32 -> output:dtype; "
        "dtype:type{half,bfloat16,float,double}=float Tshape:type{int32,int64}=int32");
-RANDOM(StatelessRandomUniformIntV2, keyed_int_run, 0,
+RANDOM(StatelessRandomUniformIntV2, tn_random_ints_run, 0,
        "shape:Tshape key:uint64 counter:uint64 alg:int32 minval:dtype maxval:dtype -> output:dtype; "
        "dtype:type{int32,int64,uint32,uint64} Tshape:type{int32,int64}=int32");
-RANDOM(StatelessRandomUniformFullIntV2, keyed_bits_run, 0,
+RANDOM(StatelessRandomUniformFullIntV2, tn_random_bits_run, 0,
        "shape:Tshape key:uint64 counter:uint64 alg:int32 -> output:dtype; "
        "dtype:type{int32,int64,uint32,uint64}=uint64 Tshape:type{int32,int64}=int32");
 
@@ -354,11 +239,11 @@ static tn_code key_infer(tn_infer *c, tn_error *err)
 static tn_code key_run(tn_run *r, tn_error *err)
 {
     tn_philox p;
-    TN_TRY(seeded(r->in[0], &p, err));
+    TN_TRY(tn_random_source(r, 0, &p, err));
     *(uint64_t *)r->out[0]->data = (uint64_t)p.key[1] << 32 | p.key[0];
     for (int k = 0; k < 2; k++)
         ((uint64_t *)r->out[1]->data)[k] = (uint64_t)p.counter[2 * k + 1] << 32 | p.counter[2 * k];
-    if (r->n_out == 3) *TN_INT32S(r->out[2]) = ALG_PHILOX;
+    if (r->n_out == 3) *TN_INT32S(r->out[2]) = TN_PHILOX;
     return TN_OK;
 }
 
@@ -380,7 +265,7 @@ const tn_op tn_op_StatelessRandomGetKeyCounterAlg = {
 static tn_code alg_run(tn_run *r, tn_error *err)
 {
     (void)err;
-    *TN_INT32S(r->out[0]) = ALG_PHILOX;
+    *TN_INT32S(r->out[0]) = TN_PHILOX;
     return TN_OK;
 }
 

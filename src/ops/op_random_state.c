@@ -8,7 +8,7 @@
 
 #include <unistd.h>
 
-enum { PHILOX = 1, AUTOMATIC = 3, WORDS = 3, RESERVED = 256 };
+enum { WORDS = 3, RESERVED = 256 };
 
 static void from_words(const uint64_t counter[2], uint64_t key, tn_philox *p)
 {
@@ -26,7 +26,7 @@ static tn_code check_algorithm(const tn_tensor *t, const char *name, tn_error *e
         return tn_fail(err, TN_INVALID_ARGUMENT, "%s must be of shape [], not %lld elements", name,
                        (long long)tn_tensor_count(t));
     TN_TRY(tn_int_of(t, name, &algorithm, err));
-    if (algorithm == PHILOX || algorithm == AUTOMATIC) return TN_OK;
+    if (algorithm == TN_PHILOX || algorithm == TN_PHILOX_OR_ANY) return TN_OK;
     return tn_fail(err, TN_INVALID_ARGUMENT, "Unsupported algorithm id: %lld", (long long)algorithm);
 }
 
@@ -52,7 +52,7 @@ static tn_code take_state(tn_run *r, uint64_t groups, tn_philox *out, uint64_t b
 
 /* ==== where numbers begin ==== */
 
-static int input_named(const tn_run *r, const char *name)
+int tn_input_named(const tn_run *r, const char *name)
 {
     const tn_sig *sig = tn_op_sig(r->op);
     for (int i = 0; i < sig->n_in; i++)
@@ -63,6 +63,8 @@ static int input_named(const tn_run *r, const char *name)
 static tn_code from_seeds(const tn_tensor *seed, tn_philox *out, tn_error *err)
 {
     char text[64];
+    if (seed->dtype != TN_INT32 && seed->dtype != TN_INT64)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Invalid seed type: %s", tn_dtype_name(seed->dtype));
     if (seed->shape.rank != 1 || seed->shape.dim[0] != 2)
         return tn_fail(err, TN_INVALID_ARGUMENT, "seed must have shape [2], not %s",
                        tn_shape_text(&seed->shape, text, sizeof text));
@@ -81,7 +83,7 @@ static tn_code from_key(const tn_run *r, int key, tn_philox *out, tn_error *err)
 
 tn_code tn_random_source(tn_run *r, int64_t count, tn_philox *out, tn_error *err)
 {
-    int seed = input_named(r, "seed"), key = input_named(r, "key"), variable = input_named(r, "resource");
+    int seed = tn_input_named(r, "seed"), key = tn_input_named(r, "key"), variable = tn_input_named(r, "resource");
     uint64_t groups, before[WORDS];
     tn_philox_state s;
     if (seed >= 0) return from_seeds(r->in[seed], out, err);
@@ -89,7 +91,7 @@ tn_code tn_random_source(tn_run *r, int64_t count, tn_philox *out, tn_error *err
     if (__builtin_mul_overflow((uint64_t)count, (uint64_t)RESERVED, &groups))
         return tn_no_memory(err, SIZE_MAX);
     if (variable >= 0) {
-        int algorithm = input_named(r, "algorithm");
+        int algorithm = tn_input_named(r, "algorithm");
         if (algorithm >= 0) TN_TRY(check_algorithm(r->in[algorithm], "algorithm", err));
         return take_state(r, groups, out, before, err);
     }
@@ -109,48 +111,6 @@ static tn_code shape_infer(tn_infer *c, tn_error *err)
     return tn_infer_new_shape(c, i, &c->out[0].shape, err);
 }
 
-static tn_code floats_of(tn_run *r, tn_random_kind kind, tn_error *err)
-{
-    tn_philox p;
-    int64_t n = tn_tensor_count(r->out[0]);
-    TN_TRY(tn_random_source(r, n, &p, err));
-    return n ? tn_random(kind, r->out[0]->dtype, &p, n, r->out[0]->data, r->threads, err) : TN_OK;
-}
-static tn_code uniform_run(tn_run *r, tn_error *err)
-{
-    return floats_of(r, TN_RANDOM_UNIFORM, err);
-}
-static tn_code normal_run(tn_run *r, tn_error *err)
-{
-    return floats_of(r, TN_RANDOM_NORMAL, err);
-}
-static tn_code truncated_run(tn_run *r, tn_error *err)
-{
-    return floats_of(r, TN_RANDOM_TRUNCATED, err);
-}
-
-static tn_code bits_run(tn_run *r, tn_error *err)
-{
-    tn_philox p;
-    int64_t n = tn_tensor_count(r->out[0]);
-    TN_TRY(tn_random_source(r, n, &p, err));
-    return n ? tn_random_bits(r->out[0]->dtype, &p, n, r->out[0]->data, r->threads, err) : TN_OK;
-}
-
-static tn_code int_run(tn_run *r, tn_error *err)
-{
-    tn_philox p;
-    int64_t n = tn_tensor_count(r->out[0]), low, high;
-    TN_TRY(tn_int_of(r->in[3], "minval", &low, err));
-    TN_TRY(tn_int_of(r->in[4], "maxval", &high, err));
-    bool less = r->in[3]->dtype == TN_UINT64 ? (uint64_t)low < (uint64_t)high : low < high;
-    if (!less)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Need minval < maxval, got %lld >= %lld", (long long)low,
-                       (long long)high);
-    TN_TRY(tn_random_source(r, n, &p, err));
-    return n ? tn_random_int(r->out[0]->dtype, &p, low, high, n, r->out[0]->data, r->threads, err) : TN_OK;
-}
-
 #define DRAWING(NAME, RUN, SHAPE, SIG)                            \
     const tn_op tn_op_##NAME = {.name = #NAME,                    \
                                 .sig = SIG,                       \
@@ -159,21 +119,21 @@ static tn_code int_run(tn_run *r, tn_error *err)
                                 .flags = TN_STATEFUL | TN_EFFECT, \
                                 .values = TN_BIT(SHAPE),          \
                                 .writes = TN_BIT(0)}
-DRAWING(StatefulUniform, uniform_run, 2,
+DRAWING(StatefulUniform, tn_random_uniform_run, 2,
         "resource:resource algorithm:int64 shape:shape_dtype -> output:dtype; dtype:type=float "
         "shape_dtype:type=int64");
-DRAWING(StatefulStandardNormal, normal_run, 1,
+DRAWING(StatefulStandardNormal, tn_random_normal_run, 1,
         "resource:resource shape:shape_dtype -> output:dtype; dtype:type=float shape_dtype:type=int64");
-DRAWING(StatefulStandardNormalV2, normal_run, 2,
+DRAWING(StatefulStandardNormalV2, tn_random_normal_run, 2,
         "resource:resource algorithm:int64 shape:shape_dtype -> output:dtype; dtype:type=float "
         "shape_dtype:type=int64");
-DRAWING(StatefulTruncatedNormal, truncated_run, 2,
+DRAWING(StatefulTruncatedNormal, tn_random_truncated_run, 2,
         "resource:resource algorithm:int64 shape:shape_dtype -> output:dtype; dtype:type=float "
         "shape_dtype:type=int64");
-DRAWING(StatefulUniformFullInt, bits_run, 2,
+DRAWING(StatefulUniformFullInt, tn_random_bits_run, 2,
         "resource:resource algorithm:int64 shape:shape_dtype -> output:dtype; dtype:type=uint64 "
         "shape_dtype:type=int64");
-DRAWING(StatefulUniformInt, int_run, 2,
+DRAWING(StatefulUniformInt, tn_random_ints_run, 2,
         "resource:resource algorithm:int64 shape:shape_dtype minval:dtype maxval:dtype -> output:dtype; "
         "dtype:type=int64 shape_dtype:type=int64");
 

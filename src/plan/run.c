@@ -21,17 +21,6 @@ void tn_value_drop(tn_tensor *v)
     v->data = NULL;
 }
 
-void tn_value_take(tn_tensor *v, tn_tensor *t)
-{
-    tn_buffer *old = v->buffer;
-    v->dtype = t->dtype;
-    v->shape = t->shape;
-    v->data = t->data;
-    v->buffer = t->buffer ? tn_buffer_ref(t->buffer) : NULL;
-    tn_tensor_unref(t);
-    tn_buffer_unref(old);
-}
-
 void tn_value_share(tn_tensor *v, const tn_tensor *from)
 {
     tn_buffer *old = v->buffer;
@@ -40,6 +29,12 @@ void tn_value_share(tn_tensor *v, const tn_tensor *from)
     v->data = from->data;
     v->buffer = from->buffer ? tn_buffer_ref(from->buffer) : NULL;
     tn_buffer_unref(old);
+}
+
+void tn_value_take(tn_tensor *v, tn_tensor *t)
+{
+    tn_value_share(v, t);
+    tn_tensor_unref(t);
 }
 
 /* Storage of a heap value: what it has when that is large enough and its own, else new. */

@@ -75,11 +75,16 @@ static bool answered_examples(const tn_request_cell *c)
     return answered(c) && c->api != TN_API_PREDICT;
 }
 
-static void label_model(const tn_request_cell *c, tn_buf *out)
+static void label_model_as(const char *label, const tn_request_cell *c, tn_buf *out)
 {
-    tn_buf_str(out, "model_name=\"");
+    tn_buf_printf(out, "%s=\"", label);
     tn_label_escape(out, c->model);
     tn_buf_char(out, '"');
+}
+
+static void label_model(const tn_request_cell *c, tn_buf *out)
+{
+    label_model_as("model_name", c, out);
 }
 
 static void label_status(const tn_request_cell *c, tn_buf *out)
@@ -112,9 +117,7 @@ static void label_runtime(const tn_request_cell *c, tn_buf *out)
 
 static void label_example(const tn_request_cell *c, tn_buf *out)
 {
-    tn_buf_str(out, "model=\"");
-    tn_label_escape(out, c->model);
-    tn_buf_char(out, '"');
+    label_model_as("model", c, out);
 }
 
 static void label_all(const tn_request_cell *c, tn_buf *out)

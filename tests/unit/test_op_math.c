@@ -224,13 +224,32 @@ static void test_quantized(void **state)
     CHECK_CASES(cases);
 }
 
+/* Bounds are scalars, in order; of nothing, those of stateless operators are not looked at. */
+static void test_random_bounds(void **state)
+{
+    static const op_case cases[] = {
+        {"StatelessRandomUniformInt", "dtype=int32", {"int32[1] 3", "int64[2] 1 2", "int32 5", "int32 1"}, {"!Need minval < maxval, got 5 >= 1"}},
+        {"StatelessRandomUniformInt", "dtype=int32", {"int32[1] 0", "int64[2] 1 2", "int32 5", "int32 1"}, {"int32[0]"}},
+        {"StatelessRandomUniformInt", "dtype=int32", {"int32[1] 3", "int64[2] 1 2", "int32[1] 1", "int32 3"}, {"!minval must be 0-D"}},
+        {"StatelessRandomUniformInt", "dtype=int32", {"int32[1] 3", "int64[2] 1 2", "int32 1", "int32 2"}, {"int32[3] 1 1 1"}},
+        {"StatelessRandomUniformIntV2", "dtype=int32", {"int32[1] 0", "uint64[1] 1", "uint64[2] 1 2", "int32 1", "int32[2] 5 2", "int32 1"}, {"int32[0]"}},
+        {"StatelessRandomUniformIntV2", "dtype=int32", {"int32[1] 3", "uint64[1] 1", "uint64[2] 1 2", "int32 7", "int32 1", "int32 2"}, {"!Unsupported algorithm id: 7"}},
+        {"RandomUniformInt", "Tout=int32", {"int32[1] 0", "int32 5", "int32 1"}, {"int32[0]"}},
+        {"RandomUniformInt", "Tout=int32", {"int32[1] 0", "int32[2] 5 1", "int32 1"}, {"!minval must be 0-D"}},
+        {"StatelessRandomUniform", "dtype=float", {"int32[1] 0", "int32[3] 1 2 3"}, {"!seed must have shape [2], not [3]"}},
+        {"StatelessRandomUniformFullInt", "dtype=uint64", {"int32[1] 2", "uint64[2] 1 2"}, {"!Invalid seed type: uint64"}},
+    };
+    (void)state;
+    CHECK_CASES(cases);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quantized),   cmocka_unit_test(test_unary),
         cmocka_unit_test(test_division),    cmocka_unit_test(test_gradient_operators),
         cmocka_unit_test(test_comparisons), cmocka_unit_test(test_arithmetic),
-        cmocka_unit_test(test_casts),
+        cmocka_unit_test(test_casts),       cmocka_unit_test(test_random_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
