@@ -39,18 +39,13 @@ static inline tn_node tn_g3(tn_builder *b, const char *op, tn_node x, tn_node y,
 {
     return tn_op(b, op, TN_INPUTS(x, y, z), TN_NO_ATTRS);
 }
-static inline tn_node tn_g_cast(tn_builder *b, tn_node x, tn_dtype t)
-{
-    if (tn_dtype_base(tn_node_dtype(x)) == t) return x;
-    return tn_op(b, "Cast", TN_INPUTS(x), TN_ATTRS(tn_attr_type("DstT", t)));
-}
 static inline tn_node tn_g_conj(tn_builder *b, tn_node x)
 {
     return tn_dtype_is_complex(tn_dtype_base(tn_node_dtype(x))) ? tn_g1(b, "Conj", x) : x;
 }
 static inline tn_node tn_g_int(tn_builder *b, int64_t v)
 {
-    return tn_scalar(b, TN_INT32, (double)v);
+    return tn_grad_int(b, TN_INT32, v);
 }
 
 #endif

@@ -16,11 +16,7 @@
 
 /* ---- beginning and end ---- */
 
-static void expire(tn_timer *t)
-{
-    tn_grpc_call *c = (tn_grpc_call *)((char *)t - offsetof(tn_grpc_call, timer));
-    tn_grpc_call_expire(c);
-}
+static void expire(tn_timer *t);
 
 static tn_grpc_call *take_record(tn_grpc_worker *w)
 {
@@ -366,8 +362,9 @@ static void tell_end(tn_grpc_call *c)
     if (is_idle(c) && next_message(c)) serve_again(c);
 }
 
-void tn_grpc_call_expire(tn_grpc_call *c)
+static void expire(tn_timer *t)
 {
+    tn_grpc_call *c = (tn_grpc_call *)((char *)t - offsetof(tn_grpc_call, timer));
     tn_grpc_call_refuse(c, TN_DEADLINE_EXCEEDED, "Deadline Exceeded");
     tell_end(c);
 }

@@ -142,7 +142,6 @@ bool tn_grpc_call_header(tn_grpc_call *c, tn_view name, tn_view value); /* false
 void tn_grpc_call_headers_end(tn_grpc_call *c);
 void tn_grpc_call_data(tn_grpc_call *c, tn_view bytes);
 void tn_grpc_call_frame_end(tn_grpc_call *c, bool last);
-void tn_grpc_call_expire(tn_grpc_call *c); /* its deadline is over */
 void tn_grpc_call_closed(tn_grpc_call *c); /* its stream */
 void tn_grpc_call_release(tn_grpc_call *c); /* when it is neither held nor open */
 void tn_grpc_calls_done(tn_grpc_worker *w);

@@ -45,7 +45,7 @@ static bool change_top(tn_grad *g, const char *word, stack *s)
     if (s->n < 1) return false;
     tn_node *top = &s->v[s->n - 1];
     *top = *word == '~' ? tn_g_conj(g->b, *top)
-                        : tn_g_cast(g->b, *top, tn_dtype_base(tn_node_dtype(tn_grad_in(g, 0))));
+                        : tn_grad_cast(g->b, *top, tn_dtype_base(tn_node_dtype(tn_grad_in(g, 0))));
     return true;
 }
 

@@ -43,7 +43,7 @@ static tn_node wide(const norm *n, tn_node v)
 
 static tn_node as_float(const norm *n, tn_node x)
 {
-    return tn_g_cast(n->b, x, TN_FLOAT);
+    return tn_grad_cast(n->b, x, TN_FLOAT);
 }
 
 /* v - mean(v) - x^ mean(v x^): what is left of v by normalization. */
@@ -92,8 +92,8 @@ static void set_all(tn_grad *g, const norm *n, const terms *t, bool training)
         add(n, mul(n, mul(n, t->scale, t->r), kept_x), add(n, mul(n, t->of_scale, t->hat), t->of_offset));
     tn_node per = tn_op(n->b, "Sum", TN_INPUTS(mul(n, t->of_x, mul(n, t->r, kept_d)), n->axes), TN_NO_ATTRS);
     tn_node of_x = training ? by_x(n, t) : mul(n, mul(n, t->of_scale, t->r), t->d);
-    tn_grad_set(g, 0, tn_g_cast(g->b, of_d, tn_dtype_base(tn_node_dtype(tn_grad_in(g, 0)))));
-    tn_grad_set(g, 1, tn_g_cast(g->b, of_x, tn_dtype_base(tn_node_dtype(tn_grad_in(g, 1)))));
+    tn_grad_set(g, 0, tn_grad_cast(g->b, of_d, tn_dtype_base(tn_node_dtype(tn_grad_in(g, 0)))));
+    tn_grad_set(g, 1, tn_grad_cast(g->b, of_x, tn_dtype_base(tn_node_dtype(tn_grad_in(g, 1)))));
     tn_grad_set(g, 2, per);
 }
 

@@ -40,7 +40,7 @@ static tn_node axes_vector(tn_builder *b, const axes *a)
     int64_t flat = -1;
     if (a->known) return dimension_list(b, a, true);
     tn_node rank = tn_g1(b, "Rank", a->x);
-    tn_node v = tn_g2(b, "Reshape", tn_g_cast(b, a->indices, TN_INT32), tn_ints(b, &flat, 1));
+    tn_node v = tn_g2(b, "Reshape", tn_grad_cast(b, a->indices, TN_INT32), tn_ints(b, &flat, 1));
     return tn_g2(b, "FloorMod", tn_g2(b, "AddV2", v, rank), rank);
 }
 
@@ -103,7 +103,7 @@ static tn_node group_size(tn_builder *b, const axes *a, tn_dtype t)
         return tn_scalar(b, t, n);
     }
     tn_node sizes = tn_g3(b, "GatherV2", tn_shape_of(b, a->x), axes_vector(b, a), tn_g_int(b, 0));
-    return tn_g_cast(b, tn_g2(b, "Prod", sizes, tn_g_int(b, 0)), t);
+    return tn_grad_cast(b, tn_g2(b, "Prod", sizes, tn_g_int(b, 0)), t);
 }
 
 /* Divided before it is spread: the same numbers, fewer divisions. */
@@ -123,7 +123,7 @@ tn_code tn_grad_extreme(tn_grad *g, tn_error *err)
     tn_builder *b = g->b;
     axes a = axes_of(g);
     tn_node dy = expand(g, &a, tn_grad_dy(g, 0)), y = expand(g, &a, tn_grad_out(g, 0));
-    tn_node chosen = tn_g_cast(b, tn_g2(b, "Equal", y, a.x), tn_dtype_base(tn_node_dtype(dy)));
+    tn_node chosen = tn_grad_cast(b, tn_g2(b, "Equal", y, a.x), tn_dtype_base(tn_node_dtype(dy)));
     tn_node number = tn_op(b, "Sum", TN_INPUTS(chosen, a.indices), TN_ATTRS(tn_attr_bool("keep_dims", true)));
     tn_grad_set(g, 0, tn_g2(b, "Mul", tn_g2(b, "RealDiv", chosen, number), dy));
     return TN_OK;

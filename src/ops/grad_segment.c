@@ -95,7 +95,7 @@ tn_code tn_grad_segment_extreme(tn_grad *g, tn_error *err)
     tn_node best = rows(g, tn_grad_out(g, 0), positive_ids(g));
     tn_node chosen = tn_g2(b, "Equal", x, best);
     if (unsorted(g)) chosen = tn_g2(b, "LogicalAnd", chosen, kept(g, x));
-    tn_node number = segment(g, "Sum", tn_g_cast(b, chosen, tn_dtype_base(tn_node_dtype(dy))));
+    tn_node number = segment(g, "Sum", tn_grad_cast(b, chosen, tn_dtype_base(tn_node_dtype(dy))));
     tn_node share = rows(g, tn_g2(b, "RealDiv", dy, number), positive_ids(g));
     tn_grad_set(g, 0, tn_g3(b, "SelectV2", chosen, share, tn_zeros_like(b, share)));
     return TN_OK;
@@ -109,7 +109,7 @@ tn_code tn_grad_segment_prod(tn_grad *g, tn_error *err)
     tn_builder *b = g->b;
     tn_node x = tn_grad_in(g, 0), dy = tn_grad_dy(g, 0), ids = positive_ids(g);
     tn_node is_zero = tn_g2(b, "Equal", x, tn_zeros_like(b, x));
-    tn_node zeros = segment(g, "Sum", tn_g_cast(b, is_zero, TN_INT32));
+    tn_node zeros = segment(g, "Sum", tn_grad_cast(b, is_zero, TN_INT32));
     tn_node several = tn_g2(b, "Greater", zeros, tn_g_int(b, 1));
     dy = tn_g3(b, "SelectV2", several, tn_zeros_like(b, dy), dy);
     tn_node filled = tn_g3(b, "SelectV2", is_zero, tn_g1(b, "OnesLike", x), x);

@@ -69,7 +69,7 @@ static tn_code cast_grad(tn_grad *g, tn_error *err)
     (void)err;
     tn_dtype from = tn_dtype_base(tn_node_dtype(tn_grad_in(g, 0)));
     tn_dtype to = tn_dtype_base(tn_node_dtype(tn_grad_out(g, 0)));
-    if (continuous(from) && continuous(to)) tn_grad_set(g, 0, tn_g_cast(g->b, tn_grad_dy(g, 0), from));
+    if (continuous(from) && continuous(to)) tn_grad_set(g, 0, tn_grad_cast(g->b, tn_grad_dy(g, 0), from));
     return TN_OK;
 }
 

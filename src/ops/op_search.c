@@ -143,7 +143,7 @@ static tn_code nth_grad(tn_grad *g, tn_error *err)
     tn_builder *b = g->b;
     tn_node x = tn_grad_in(g, 0), last = tn_g_int(b, -1), y = tn_g2(b, "ExpandDims", tn_grad_out(g, 0), last);
     tn_node dy = tn_g2(b, "ExpandDims", tn_grad_dy(g, 0), last);
-    tn_node equal = tn_g_cast(b, tn_g2(b, "Equal", y, x), tn_dtype_base(tn_node_dtype(dy)));
+    tn_node equal = tn_grad_cast(b, tn_g2(b, "Equal", y, x), tn_dtype_base(tn_node_dtype(dy)));
     tn_node count = tn_op(b, "Sum", TN_INPUTS(equal, last), TN_ATTRS(tn_attr_bool("keep_dims", true)));
     tn_grad_set(g, 0, tn_g2(b, "Mul", tn_g2(b, "RealDiv", equal, count), dy));
     return TN_OK;

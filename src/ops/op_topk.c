@@ -204,7 +204,7 @@ static tn_node places(tn_builder *b, tn_node index, tn_node in_shape)
     tn_node dims[] = {tn_g_int(b, -1), last_dimension(b, tn_shape_of(b, index))};
     tn_node shape_2d =
         tn_output_of(tn_add_operation(b, "Pack", NULL, dims, 2, TN_ATTRS(tn_attr_int("N", 2))), 0);
-    tn_node rows_of = tn_g2(b, "Reshape", tn_g_cast(b, index, TN_INT32), shape_2d);
+    tn_node rows_of = tn_g2(b, "Reshape", tn_grad_cast(b, index, TN_INT32), shape_2d);
     tn_node rows = tn_g3(b, "GatherV2", tn_g1(b, "Shape", rows_of), zero, zero);
     tn_node starts = tn_g3(b, "Range", zero, tn_g2(b, "Mul", rows, columns), columns);
     tn_node at = tn_g2(b, "AddV2", rows_of, tn_g2(b, "ExpandDims", starts, tn_g_int(b, -1)));

@@ -118,6 +118,26 @@ static void place_memory(tn_run_context *c)
     for (int i = 0; i < p->n_steps; i++) c->runs[i].scratch = c->scratch;
 }
 
+static void context_free(tn_run_context *c)
+{
+    if (!c) return;
+    const tn_program *p = c->program;
+    if (c->values) tn_context_clear(c);
+    for (int i = 0; c->runs && i < p->n_steps; i++) {
+        tn_free(c->runs[i].in);
+        tn_free(c->runs[i].out);
+    }
+    for (int i = 0; c->dynamic && i < p->n_dynamic; i++) tn_dynamic_free(&c->dynamic[i]);
+    give_memory(c);
+    tn_free(c->values);
+    tn_free(c->runs);
+    tn_free(c->dynamic);
+    tn_free(c->step_ns);
+    tn_free(c->rngs);
+    tn_free(c->rng_states);
+    tn_free(c);
+}
+
 static tn_run_context *context_new(tn_program *p)
 {
     tn_run_context *c = tn_calloc(1, sizeof *c);
@@ -133,7 +153,7 @@ static tn_run_context *context_new(tn_program *p)
         ok = tn_context_runs(c) && context_rngs(c);
     }
     if (ok) return c;
-    tn_context_free(c);
+    context_free(c);
     return NULL;
 }
 
@@ -159,26 +179,6 @@ void tn_context_clear(tn_run_context *c)
     for (int i = 0; i < c->program->n_slots; i++) tn_value_drop(&c->values[i]);
 }
 
-void tn_context_free(tn_run_context *c)
-{
-    if (!c) return;
-    const tn_program *p = c->program;
-    if (c->values) tn_context_clear(c);
-    for (int i = 0; c->runs && i < p->n_steps; i++) {
-        tn_free(c->runs[i].in);
-        tn_free(c->runs[i].out);
-    }
-    for (int i = 0; c->dynamic && i < p->n_dynamic; i++) tn_dynamic_free(&c->dynamic[i]);
-    give_memory(c);
-    tn_free(c->values);
-    tn_free(c->runs);
-    tn_free(c->dynamic);
-    tn_free(c->step_ns);
-    tn_free(c->rngs);
-    tn_free(c->rng_states);
-    tn_free(c);
-}
-
 tn_code tn_context_get(tn_program *p, tn_run_context **out, tn_error *err)
 {
     pthread_mutex_lock(&p->lock);
@@ -188,7 +188,7 @@ tn_code tn_context_get(tn_program *p, tn_run_context **out, tn_error *err)
     if (!c) c = context_new(p);
     bool fresh = c && !c->block;
     if (!c || (fresh && !take_memory(c, p))) {
-        tn_context_free(c);
+        context_free(c);
         return tn_fail(err, TN_RESOURCE_EXHAUSTED, "OOM when allocating %zu bytes for the values of a run",
                        p->block + p->scratch);
     }
@@ -203,7 +203,7 @@ void tn_context_put(tn_program *p, tn_run_context *c)
     if (!c) return;
     tn_context_clear(c);
     if (is_tight(c->charge.budget)) { /* others may need it more */
-        tn_context_free(c);
+        context_free(c);
         return;
     }
     if (is_shared(p)) give_memory(c);
@@ -221,7 +221,7 @@ void tn_program_rest(tn_program *p)
     pthread_mutex_unlock(&p->lock);
     for (tn_run_context *next; c; c = next) {
         next = c->next;
-        tn_context_free(c);
+        context_free(c);
     }
     for (int i = 0; i < p->n_steps; i++)
         if (p->steps[i].rest) p->steps[i].rest(p->steps[i].params);

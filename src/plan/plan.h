@@ -275,7 +275,6 @@ struct tn_run_context {
 };
 tn_code tn_context_get(tn_program *p, tn_run_context **out, tn_error *err); /* an idle one, or new */
 void tn_context_put(tn_program *p, tn_run_context *c);                      /* for the next run */
-void tn_context_free(tn_run_context *c);
 /* What runs have left with the program: its contexts, and what its steps keep from run to run. */
 void tn_program_rest(tn_program *p);
 bool tn_context_runs(tn_run_context *c); /* makes its runs, one a step; false: no memory */
