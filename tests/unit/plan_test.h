@@ -106,4 +106,45 @@ static inline void assert_close_tensors(const tn_tensor *x, const tn_tensor *y, 
                      tn_tensor_number(y, i));
 }
 
+/* Of x, fed as "x": the values of these names are in each mode those of the graph interpreted plainly. Leaves a session
+ * with all passes. */
+static inline void assert_same_in_modes(fixture *f, tn_tensor *x, const char *const *names, int n, double tolerance)
+{
+    tn_tensor *want[4];
+    char what[80];
+    assert_true(n <= 4);
+    fixture_session(f, TN_ALL_PASSES);
+    for (int k = 0; k < n; k++) want[k] = run_fed(f, &(tn_feed){"x", x}, 1, names[k]);
+    for (int mode = 0; mode < PLAN_MODES; mode++) {
+        fixture_session(f, plan_mode(mode));
+        for (int k = 0; k < n; k++) {
+            tn_tensor *got = run_fed(f, &(tn_feed){"x", x}, 1, names[k]);
+            snprintf(what, sizeof what, "%s without passes %x", names[k], plan_mode(mode));
+            assert_close_tensors(got, want[k], tolerance, what);
+            tn_tensor_unref(got);
+        }
+    }
+    for (int k = 0; k < n; k++) tn_tensor_unref(want[k]);
+    fixture_session(f, 0);
+}
+
+/* The plan for these names when x is fed as "x", to be given back by tn_text_free. */
+static inline char *plan_of(fixture *f, tn_tensor *x, const char *const *names, int n)
+{
+    tn_callable *c;
+    char *text;
+    assert_ok(tn_callable_new(f->s, (const char *[]){"x"}, 1, names, n, NULL, 0, &c, &f->err), &f->err);
+    assert_ok(tn_callable_plan(c, (const tn_tensor *[]){x}, 0, &text, &f->err), &f->err);
+    tn_callable_free(c);
+    return text;
+}
+
+static inline void assert_steps(fixture *f, tn_tensor *x, const char *name, int steps)
+{
+    char want[32], *text = plan_of(f, x, &name, 1);
+    snprintf(want, sizeof want, "%d steps (", steps);
+    if (strncmp(text, want, strlen(want)) != 0) fail_msg("%s wanted: %s", want, text);
+    tn_text_free(text);
+}
+
 #endif

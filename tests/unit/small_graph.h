@@ -87,4 +87,15 @@ static inline void set_variable(tn_session *s, const char *name, float v)
     tn_tensor_unref(t);
 }
 
+/* A session of what a builder has made: initialized, then what begins elsewhere. */
+static inline tn_code start_graph(tn_graph *g, tn_builder *b, tn_session **session, tn_error *err)
+{
+    tn_operation *init = tn_global_variables_initializer(b);
+    const char *name = init ? tn_operation_name(init) : NULL;
+    TN_TRY(tn_builder_check(b, err));
+    TN_TRY(tn_session_new(g, NULL, session, err));
+    TN_TRY(tn_session_run(*session, NULL, 0, NULL, 0, NULL, &name, 1, err));
+    return tn_start_variables(g, *session, err);
+}
+
 #endif

@@ -2,45 +2,12 @@
  *
  * test_file.c - files read, mapped, replaced whole or not at all, appended; folders; locks.
  */
-#include "test.h"
+#include "place.h"
 
 #include <errno.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* A folder of its own for each test, removed after it. */
-typedef struct place {
-    char folder[64];
-    tn_arena *arena;
-} place;
-
-static int enter(void **state)
-{
-    place *p = calloc(1, sizeof *p);
-    if (!p) return -1;
-    snprintf(p->folder, sizeof p->folder, "/tmp/tn_test_file_XXXXXX");
-    p->arena = tn_arena_new(0);
-    *state = p;
-    return p->arena && mkdtemp(p->folder) ? 0 : -1;
-}
-
-static int leave(void **state)
-{
-    place *p = *state;
-    tn_file_fail_at(0, 0);
-    tn_malloc_fail_at(0);
-    tn_code code = tn_remove_tree(p->folder, NULL);
-    tn_arena_free(p->arena);
-    free(p);
-    return code;
-}
-
-static const char *in(void **state, const char *name)
-{
-    place *p = *state;
-    return tn_path_join(p->arena, p->folder, name);
-}
 
 static size_t files_in(void **state, const char *folder)
 {
@@ -462,32 +429,31 @@ static void a_lock_ends_with_its_process(void **state)
     tn_unlock_file(fd);
 }
 
-#define in_a_folder(test) cmocka_unit_test_setup_teardown(test, enter, leave)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        in_a_folder(files_are_read_whole),
-        in_a_folder(reading_what_is_not_there),
-        in_a_folder(files_are_mapped),
-        in_a_folder(files_are_copied_where_they_would_be_mapped),
-        in_a_folder(what_is_taken_over_is_given_back),
-        in_a_folder(writers_put_pieces_of_any_size),
-        in_a_folder(abandoned_files_leave_nothing),
-        in_a_folder(two_writers_of_one_path_do_not_meet),
-        in_a_folder(a_full_disk_leaves_the_old_file),
-        in_a_folder(the_first_failure_is_kept),
-        in_a_folder(writing_survives_failing_memory),
-        in_a_folder(impossible_paths_are_refused),
-        in_a_folder(appended_records_follow_one_another),
-        in_a_folder(a_failed_append_is_made_up_for),
-        in_a_folder(an_appender_does_not_hoard),
-        in_a_folder(folders_are_made_listed_and_removed),
-        in_a_folder(removing_does_not_follow_links),
-        in_a_folder(listing_survives_failing_memory),
-        in_a_folder(files_are_renamed_and_removed),
-        in_a_folder(a_lock_keeps_others_out),
-        in_a_folder(a_lock_ends_with_its_process),
+        TEST(files_are_read_whole),
+        TEST(reading_what_is_not_there),
+        TEST(files_are_mapped),
+        TEST(files_are_copied_where_they_would_be_mapped),
+        TEST(what_is_taken_over_is_given_back),
+        TEST(writers_put_pieces_of_any_size),
+        TEST(abandoned_files_leave_nothing),
+        TEST(two_writers_of_one_path_do_not_meet),
+        TEST(a_full_disk_leaves_the_old_file),
+        TEST(the_first_failure_is_kept),
+        TEST(writing_survives_failing_memory),
+        TEST(impossible_paths_are_refused),
+        TEST(appended_records_follow_one_another),
+        TEST(a_failed_append_is_made_up_for),
+        TEST(an_appender_does_not_hoard),
+        TEST(folders_are_made_listed_and_removed),
+        TEST(removing_does_not_follow_links),
+        TEST(listing_survives_failing_memory),
+        TEST(files_are_renamed_and_removed),
+        TEST(a_lock_keeps_others_out),
+        TEST(a_lock_ends_with_its_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

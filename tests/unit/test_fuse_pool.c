@@ -43,30 +43,13 @@ static void run_case(const pooling *p)
 {
     static float v[BATCH * SIZE * SIZE * CHANNELS];
     fixture f;
-    char what[80], *text;
     for (size_t i = 0; i < TN_COUNT(v); i++) v[i] = (float)cos((double)i * 0.37);
     fixture_open(&f);
     give_name(f.b, "y", build(f.b, p));
     tn_tensor *in = floats(TN_SHAPE(BATCH, SIZE, SIZE, CHANNELS), v);
-    fixture_session(&f, TN_ALL_PASSES);
-    tn_tensor *want = run_fed(&f, &(tn_feed){"x", in}, 1, "y");
-    for (int mode = 0; mode < PLAN_MODES; mode++) {
-        fixture_session(&f, plan_mode(mode));
-        tn_tensor *got = run_fed(&f, &(tn_feed){"x", in}, 1, "y");
-        snprintf(what, sizeof what, "%s without passes %x", p->op, plan_mode(mode));
-        assert_close_tensors(got, want, 1e-5, what);
-        tn_tensor_unref(got);
-    }
-    fixture_session(&f, 0);
-    tn_callable *c;
-    assert_ok(tn_callable_new(f.s, (const char *[]){"x:0"}, 1, (const char *[]){"y:0"}, 1, NULL, 0, &c, &f.err), &f.err);
-    assert_ok(tn_callable_plan(c, (const tn_tensor *[]){in}, 0, &text, &f.err), &f.err);
-    snprintf(what, sizeof what, "%d steps (", p->steps);
-    if (strncmp(text, what, strlen(what)) != 0) fail_msg("%s wanted: %s", what, text);
-    tn_text_free(text);
-    tn_callable_free(c);
+    assert_same_in_modes(&f, in, (const char *[]){"y"}, 1, 1e-5);
+    assert_steps(&f, in, "y", p->steps);
     tn_tensor_unref(in);
-    tn_tensor_unref(want);
     fixture_close(&f);
 }
 

@@ -108,43 +108,27 @@ static tn_tensor *inputs(const cell *how)
     return t;
 }
 
+static const char *const names[] = {"h", "c"};
+
 /* How often the plan has the kernel. */
 static int steps_of(fixture *f, tn_tensor *x, const char *kernel)
 {
-    tn_callable *c;
-    char *text;
     int n = 0;
-    assert_ok(tn_callable_new(f->s, (const char *[]){"x:0"}, 1, (const char *[]){"h:0", "c:0"}, 2, NULL, 0, &c, &f->err), &f->err);
-    assert_ok(tn_callable_plan(c, (const tn_tensor *[]){x}, 0, &text, &f->err), &f->err);
+    char *text = plan_of(f, x, names, 2);
     for (const char *at = text; (at = strstr(at, kernel)) != NULL; at += strlen(kernel)) n++;
     tn_text_free(text);
-    tn_callable_free(c);
     return n;
 }
 
 static void compare_modes(const cell *how, int programs)
 {
     fixture f;
-    char what[60];
     build(&f, how);
-    tn_tensor *x = inputs(how), *want[2];
-    static const char *const names[] = {"h", "c"};
-    fixture_session(&f, TN_ALL_PASSES);
-    for (int k = 0; k < 2; k++) want[k] = run_fed(&f, &(tn_feed){"x", x}, 1, names[k]);
-    for (int mode = 0; mode < PLAN_MODES; mode++) {
-        fixture_session(&f, plan_mode(mode));
-        for (int k = 0; k < 2; k++) {
-            tn_tensor *got = run_fed(&f, &(tn_feed){"x", x}, 1, names[k]);
-            snprintf(what, sizeof what, "%s without passes %x", names[k], plan_mode(mode));
-            assert_close_tensors(got, want[k], 1e-5, what);
-            tn_tensor_unref(got);
-        }
-    }
-    fixture_session(&f, 0);
+    tn_tensor *x = inputs(how);
+    assert_same_in_modes(&f, x, names, 2, 1e-5);
     assert_int_equal(steps_of(&f, x, "_Pointwise "), programs);
     assert_int_equal(steps_of(&f, x, "Split ") + steps_of(&f, x, "Slice "), 0);
     assert_int_equal(steps_of(&f, x, "Tanh ") + steps_of(&f, x, "SelectV2 ") + steps_of(&f, x, "Sigmoid "), 0);
-    for (int k = 0; k < 2; k++) tn_tensor_unref(want[k]);
     tn_tensor_unref(x);
     fixture_close(&f);
 }

@@ -110,40 +110,22 @@ static tn_tensor *steps(void)
 
 static bool plan_has(fixture *f, tn_tensor *x, const char *what)
 {
-    tn_callable *c;
-    char *text;
-    assert_ok(tn_callable_new(f->s, (const char *[]){"x:0"}, 1, (const char *[]){"y:0"}, 1, NULL, 0, &c, &f->err), &f->err);
-    assert_ok(tn_callable_plan(c, (const tn_tensor *[]){x}, 0, &text, &f->err), &f->err);
+    char *text = plan_of(f, x, (const char *[]){"y"}, 1);
     bool has = strstr(text, what) != NULL;
     tn_text_free(text);
-    tn_callable_free(c);
     return has;
 }
 
 static void compare_modes(const layer *how, bool array_in, bool array_out)
 {
     fixture f;
-    char what[60];
     build(&f, how);
-    tn_tensor *x = steps(), *want[2] = {NULL, NULL};
-    static const char *const names[] = {"y", "last"};
-    fixture_session(&f, TN_ALL_PASSES);
-    for (int k = 0; k < 2; k++) want[k] = run_fed(&f, &(tn_feed){"x", x}, 1, names[k]);
-    for (int mode = 0; mode < PLAN_MODES; mode++) {
-        fixture_session(&f, plan_mode(mode));
-        for (int k = 0; k < 2; k++) {
-            tn_tensor *got = run_fed(&f, &(tn_feed){"x", x}, 1, names[k]);
-            snprintf(what, sizeof what, "%s without passes %x", names[k], plan_mode(mode));
-            assert_close_tensors(got, want[k], 1e-6, what);
-            tn_tensor_unref(got);
-        }
-    }
-    fixture_session(&f, 0);
+    tn_tensor *x = steps();
+    assert_same_in_modes(&f, x, (const char *[]){"y", "last"}, 2, 1e-6);
     assert_int_equal(plan_has(&f, x, "TensorListGetItem  "), !array_in || how->peeks);
     assert_int_equal(plan_has(&f, x, "TensorListSetItem  "), !array_out);
     assert_int_equal(plan_has(&f, x, "_SetRow"), array_out);
     assert_true(plan_has(&f, x, "dynamic") == (!array_in || !array_out));
-    for (int k = 0; k < 2; k++) tn_tensor_unref(want[k]);
     tn_tensor_unref(x);
     fixture_close(&f);
 }

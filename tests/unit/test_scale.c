@@ -114,32 +114,15 @@ static void run_case(product_fn make, tail_fn tail, int steps)
 {
     fixture f;
     int channels;
-    char what[60], *text;
     fixture_open(&f);
     tn_node x = make(f.b, &channels);
     give_name(f.b, "y", tail(f.b, x, channels));
     float v[2 * 4 * 4 * 3];
     for (size_t i = 0; i < TN_COUNT(v); i++) v[i] = (float)cos((double)i);
     tn_tensor *in = floats(TN_SHAPE(2, 4, 4, 3), v);
-    fixture_session(&f, TN_ALL_PASSES);
-    tn_tensor *want = run_fed(&f, &(tn_feed){"x", in}, 1, "y");
-    for (int mode = 0; mode < PLAN_MODES; mode++) {
-        fixture_session(&f, plan_mode(mode));
-        tn_tensor *got = run_fed(&f, &(tn_feed){"x", in}, 1, "y");
-        snprintf(what, sizeof what, "without passes %x", plan_mode(mode));
-        assert_close_tensors(got, want, 1e-5, what);
-        tn_tensor_unref(got);
-    }
-    fixture_session(&f, 0);
-    tn_callable *c;
-    assert_ok(tn_callable_new(f.s, (const char *[]){"x:0"}, 1, (const char *[]){"y:0"}, 1, NULL, 0, &c, &f.err), &f.err);
-    assert_ok(tn_callable_plan(c, (const tn_tensor *[]){in}, 0, &text, &f.err), &f.err);
-    snprintf(what, sizeof what, "%d steps (", steps);
-    if (strncmp(text, what, strlen(what)) != 0) fail_msg("%s wanted: %s", what, text);
-    tn_text_free(text);
-    tn_callable_free(c);
+    assert_same_in_modes(&f, in, (const char *[]){"y"}, 1, 1e-5);
+    assert_steps(&f, in, "y", steps);
     tn_tensor_unref(in);
-    tn_tensor_unref(want);
     fixture_close(&f);
 }
 

@@ -59,12 +59,7 @@ static void build(work *w, const kind *k, const char *from, tn_assignment rule)
 
 static tn_code start(work *w)
 {
-    tn_operation *init = tn_global_variables_initializer(w->b);
-    const char *name = init ? tn_operation_name(init) : NULL;
-    TN_TRY(tn_builder_check(w->b, &w->err));
-    TN_TRY(tn_session_new(w->graph, NULL, &w->session, &w->err));
-    TN_TRY(tn_session_run(w->session, NULL, 0, NULL, 0, NULL, &name, 1, &w->err));
-    return tn_start_variables(w->graph, w->session, &w->err);
+    return start_graph(w->graph, w->b, &w->session, &w->err);
 }
 
 static void end(work *w)
