@@ -147,8 +147,10 @@ static void read_lines(stream *s)
 {
     char *line = NULL;
     size_t size = 0;
-    while (getline(&line, &size, stdin) >= 0)
-        if (line[strspn(line, " \t\r\n")]) ask_line(s, line);
+    while (getline(&line, &size, stdin) >= 0) {
+        line[strcspn(line, "\r\n")] = 0;
+        if (line[strspn(line, " \t")]) ask_line(s, line);
+    }
     free(line);
 }
 

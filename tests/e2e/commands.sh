@@ -97,6 +97,7 @@ fails "a model that has lost its variables" "uninitialized value.*there is no fo
 fails "asked by predict" "uninitialized value.*there is no folder lost/variables" "$T" predict lost --input x=1
 fails "a graph without its checkpoint" "no --checkpoint gives it one" "$T" run --meta_graph on/m2.meta $feeds --fetch loss:0
 printf '\377\n' | "$T" predict "$HERE/../golden/models/half_plus_two/saved_model/1" --stdin > out 2> err; grep -q 'ufffd' out && iconv -f UTF-8 -t UTF-8 out > /dev/null; ok "an error's JSON is text, too"
+printf 'bad\r\n' | "$T" predict "$HERE/../golden/models/half_plus_two/saved_model/1" --stdin > out 2> err; grep -q "'bad'" out; ok "the line that an error tells ends where it ends"
 for end in index meta data-00000-of-00001; do
     fails "a checkpoint's file: $end" "named without the end: --checkpoint=on/m2" "$T" run --meta_graph on/m2.meta --checkpoint on/m2.$end --fetch loss:0
 done
