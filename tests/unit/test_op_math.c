@@ -233,7 +233,7 @@ static void test_random_bounds(void **state)
         {"StatelessRandomUniformInt", "dtype=int32", {"int32[1] 3", "int64[2] 1 2", "int32[1] 1", "int32 3"}, {"!minval must be 0-D"}},
         {"StatelessRandomUniformInt", "dtype=int32", {"int32[1] 3", "int64[2] 1 2", "int32 1", "int32 2"}, {"int32[3] 1 1 1"}},
         {"StatelessRandomUniformIntV2", "dtype=int32", {"int32[1] 0", "uint64[1] 1", "uint64[2] 1 2", "int32 1", "int32[2] 5 2", "int32 1"}, {"int32[0]"}},
-        {"StatelessRandomUniformIntV2", "dtype=int32", {"int32[1] 3", "uint64[1] 1", "uint64[2] 1 2", "int32 7", "int32 1", "int32 2"}, {"!Unsupported algorithm id: 7"}},
+        {"StatelessRandomUniformV2", "dtype=float", {"int32[1] 3", "uint64[1] 1", "uint64[2] 1 2", "int32 7"}, {"!Unsupported algorithm id: 7"}},
         {"RandomUniformInt", "Tout=int32", {"int32[1] 0", "int32 5", "int32 1"}, {"int32[0]"}},
         {"RandomUniformInt", "Tout=int32", {"int32[1] 0", "int32[2] 5 1", "int32 1"}, {"!minval must be 0-D"}},
         {"StatelessRandomUniform", "dtype=float", {"int32[1] 0", "int32[3] 1 2 3"}, {"!seed must have shape [2], not [3]"}},
