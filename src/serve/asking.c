@@ -304,7 +304,7 @@ tn_code tn_ask_may_go_on(const tn_ask *a, tn_error *err)
     if (a->cancel && atomic_load_explicit(a->cancel, memory_order_relaxed))
         return tn_fail(err, TN_CANCELLED, "Run() cancelled");
     if (a->deadline && tn_now_us() > a->deadline)
-        return tn_fail(err, TN_DEADLINE_EXCEEDED, "Run() timeout exceeded");
+        return tn_fail(err, TN_DEADLINE_EXCEEDED, "Timed out waiting for notification");
     return TN_OK;
 }
 

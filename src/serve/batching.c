@@ -210,7 +210,7 @@ static void answer_all(run *r, tn_code code, const tn_error *err)
     }
 }
 
-/* Who is cancelled or too late leaves. */
+/* Who is cancelled or too late leaves; for TensorFlow Serving it is the queue that was too full for the latter. */
 static void drop_late(tn_batch *b)
 {
     tn_piece **at = &b->first;
@@ -222,6 +222,8 @@ static void drop_late(tn_batch *b)
             at = &p->next;
             continue;
         }
+        if (code == TN_DEADLINE_EXCEEDED)
+            code = tn_fail(&why, TN_RESOURCE_EXHAUSTED, "Run() timeout exceeded while waiting in batching queue");
         *at = p->next;
         b->rows -= p->rows;
         b->n--;

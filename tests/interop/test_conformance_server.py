@@ -554,6 +554,11 @@ class Batching(Own):
         for m in full:
             self.assertTrue(m.startswith("The batch scheduling queue to which this task was submitted is full"), m)
 
+    def test_too_late_in_the_queue(self):
+        b = self.write("b", "max_batch_size { value: 2 } batch_timeout_micros { value: 300000 } num_batch_threads { value: 1 }")
+        s = self.one("--enable_batching", "--batching_parameters_file=" + b, "--rest_api_timeout_in_ms=50")
+        self.check_rest("POST", "/v1/models/m:predict", '{"instances": [1.0]}', 429, "Run() timeout exceeded while waiting in batching queue", server=s)
+
     def test_scalars(self):
         s = self.batching("")
         self.check_grpc("Predict", spec("m") + inputs(x="dtype: DT_FLOAT tensor_shape { } float_val: 1"), "INVALID_ARGUMENT",

@@ -474,7 +474,8 @@ static void test_leaving(void **state)
     release(&h);
     for (int i = 0; i < 3; i++) wait_for(&q[i]);
     assert_int_equal(q[0].code, TN_CANCELLED);
-    assert_int_equal(q[1].code, TN_DEADLINE_EXCEEDED);
+    assert_int_equal(q[1].code, TN_RESOURCE_EXHAUSTED);
+    assert_string_equal(q[1].err.message, "Run() timeout exceeded while waiting in batching queue");
     check_scaled(&q[2]);
     for (int i = 0; i < 3; i++) question_free(&q[i]);
     held_free(&h, threads);
