@@ -69,6 +69,24 @@ bool tn_region_loops(const tn_region *r)
     return false;
 }
 
+/* What a run keeps for itself, and what only checks, is nobody else's. */
+static bool changes_state(const tn_op *op)
+{
+    if ((op->flags & TN_KEEPS) || strcmp(op->name, "Assert") == 0) return false;
+    return op->writes || (op->flags & TN_EFFECT);
+}
+
+bool tn_region_changes_state(const tn_region *r)
+{
+    for (int i = 0; i < r->n_nodes; i++) {
+        const tn_pnode *n = r->nodes[i];
+        if (changes_state(n->op)) return true;
+        for (int k = 0; k < n->n_sub; k++)
+            if (tn_region_changes_state(n->sub[k])) return true;
+    }
+    return false;
+}
+
 bool tn_pnode_is_read(const tn_pnode *n)
 {
     return n->op == &tn_pseudo_read_ref || tn_pnode_is(n, "ReadVariableOp");

@@ -288,6 +288,11 @@ bool tn_prepared_loops(const tn_prepared *p)
     return tn_region_loops(p->plan->lowered->top);
 }
 
+bool tn_prepared_changes_state(const tn_prepared *p)
+{
+    return tn_region_changes_state(p->plan->lowered->top);
+}
+
 void tn_session_team_end(void)
 {
     tn_kernel_team_end();

@@ -200,6 +200,7 @@ static tn_code make(const tn_asker *a, const int *keys, int n, tn_choice **out, 
     c->n = n;
     TN_TRY(tn_prepared_new(of->model->session, names, s->n_in, names + s->n_in, n, &c->prepared, err));
     c->loops = tn_prepared_loops(c->prepared);
+    c->changes_state = tn_prepared_changes_state(c->prepared);
     *out = c;
     return TN_OK;
 }

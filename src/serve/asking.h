@@ -13,7 +13,8 @@ enum { TN_MOST_CHOICES = 32, TN_ASK_SIZES = 32 };
 typedef struct tn_choice {
     struct tn_choice *next;
     tn_prepared *prepared;
-    bool loops;      /* how long a run takes is not told by those before */
+    bool loops;         /* how long a run takes is not told by those before */
+    bool changes_state; /* it is run for requests only */
     const int *keys; /* tn_choice_key of each output, in the order of the fetches */
     int n;
     /* What a run lately takes in one thread, by the size of its inputs (powers of two): microseconds times 256; 0: not

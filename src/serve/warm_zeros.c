@@ -85,9 +85,12 @@ static tn_code ask_times(question *q, int times, tn_error *err)
 }
 
 /* The first run makes the plan, the second shows how long such a question takes, and the third is that of the team
- * it may have. */
+ * it may have. What changes the model's state is planned and not run: nobody has asked for the change. */
 static tn_code ask_both_ways(question *q, int most, tn_error *err)
 {
+    size_t bytes;
+    if (q->ask.choice->changes_state)
+        return tn_prepared_bind(q->ask.choice->prepared, (const tn_tensor *const *)q->in, &bytes, err);
     TN_TRY(ask_times(q, 2, err));
     q->ask.team = tn_team_for(most, tn_ask_usual(&q->ask));
     return q->ask.team > 1 ? ask_times(q, 1, err) : TN_OK;

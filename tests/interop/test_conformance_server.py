@@ -625,6 +625,21 @@ class WarmUp(Own):
         self.check_rest("GET", "/v1/models/m/versions/2", None, 200, re.compile(
             r'"error_code": "INVALID_ARGUMENT",\n    "error_message": "Name: \\u003cunknown\\u003e, Feature: x \(data type: float\) is required'), server=s)
 
+    def test_a_model_with_state_is_left_as_it_is(self):
+        class Counter(tf.Module):
+            def __init__(self):
+                self.n = tf.Variable(0.0)
+
+            @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+            def count(self, x):
+                return {"y": x + self.n.assign_add(1.0)}
+
+        counter = Counter()
+        tf.saved_model.save(counter, self.path("counter", "1"), signatures=counter.count)
+        s = self.start("--model_name=m", "--model_base_path=" + self.path("counter"))
+        for y in 1, 2:
+            self.check_grpc("Predict", spec("m") + inputs(x=floats(0)), "OK", outputs(y=floats(y)) + spec("m", "serving_default", 1), s)
+
     def test_too_many(self):
         self.fails = True
         s = self.run_with(*[self.PREDICT] * 1001)

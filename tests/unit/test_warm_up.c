@@ -213,6 +213,67 @@ static void test_sizes(void **state)
     tn_servable_unref(s);
 }
 
+/* count: x + (how often it has been asked), get: x + that number. */
+static void put_counter(void **state)
+{
+    static const tn_tensor_info x_info = {.key = "x", .name = "x:0", .dtype = TN_FLOAT, .shape = {1, {-1}}};
+    static const tn_tensor_info infos[] = {{.key = "y", .name = "count:0", .dtype = TN_FLOAT, .shape = {1, {-1}}},
+                                           {.key = "y", .name = "get:0", .dtype = TN_FLOAT, .shape = {1, {-1}}}};
+    static const tn_signature signatures[] = {{"count", TN_PREDICT_METHOD, &x_info, &infos[0], 1, 1},
+                                              {"get", TN_PREDICT_METHOD, &x_info, &infos[1], 1, 1}};
+    static const char *const tags[] = {"serve"};
+    tn_error err;
+    tn_graph *g = tn_graph_new();
+    tn_builder *b = tn_builder_new(g);
+    tn_session *s;
+    tn_node x = tn_placeholder(b, "x", TN_FLOAT, TN_SHAPE(-1));
+    tn_node n = tn_variable(b, "n", tn_scalar(b, TN_FLOAT, 0), TN_VAR_REF);
+    tn_node more = tn_op(b, "AssignAdd", TN_INPUTS(tn_output_of(tn_variable_of(b, n), 0), tn_scalar(b, TN_FLOAT, 1)), TN_NO_ATTRS);
+    tn_op_named(b, "AddV2", "count", TN_INPUTS(x, more), TN_NO_ATTRS);
+    tn_op_named(b, "AddV2", "get", TN_INPUTS(x, n), TN_NO_ATTRS);
+    const char *init = tn_operation_name(tn_global_variables_initializer(b));
+    assert_ok(tn_builder_check(b, &err), &err);
+    assert_ok(tn_session_new(g, NULL, &s, &err), &err);
+    assert_ok(tn_session_run(s, NULL, 0, NULL, 0, NULL, &init, 1, &err), &err);
+    tn_export e = {.graph = g, .signatures = signatures, .n_signatures = 2, .tags = tags, .n_tags = 1};
+    assert_ok(tn_savedmodel_save(in(state, "m"), 1, &e, s, NULL, &err), &err);
+    tn_session_free(s);
+    tn_builder_free(b);
+    tn_graph_free(g);
+}
+
+static float counted(tn_servable *s, const char *signature)
+{
+    tn_error err;
+    tn_tensor *x = floats(&TN_SHAPE(1), (float[]){0}), *out;
+    tn_ask q = {.servable = s, .asker = tn_askers_named(s->askers, tn_view_of(signature)), .in = (const tn_tensor *[]){x}, .out = &out,
+                .n_wanted = 1};
+    assert_ok(tn_ask_run(&q, &err), &err);
+    float y = TN_FLOATS(out)[0];
+    tn_tensor_unref(out);
+    tn_tensor_unref(x);
+    return y;
+}
+
+/* What nobody has asked for has not changed the model; its plans are there all the same. */
+static void test_state_is_left_alone(void **state)
+{
+    tn_error err;
+    tn_servable *s;
+    put_counter(state);
+    tn_servable_options o = {.model = "m", .path = path_in(state, "m", "1"), .version = 1, .warm_up = true};
+    assert_ok(tn_servable_load(&o, &s, &err), &err);
+    assert_int_equal(programs_of(s), 2);
+    tn_servable_ref(s);
+    tn_warm_up_sizes(s, NULL);
+    assert_int_equal(programs_of(s), 14);
+    assert_true(counted(s, "get") == 0);
+    assert_true(counted(s, "count") == 1 && counted(s, "count") == 2);
+    assert_true(counted(s, "get") == 2);
+    tn_servable_unref(s);
+    tn_servable_unref(s);
+}
+
 /* Every golden model takes zeros, or at least loads in spite of them. */
 static void test_golden_models(void **state)
 {
@@ -240,7 +301,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_predict), TEST(test_examples), TEST(test_damaged_files), TEST(test_metrics_and_iterations), TEST(test_sizes),
-        TEST(test_golden_models),
+        TEST(test_state_is_left_alone), TEST(test_golden_models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
