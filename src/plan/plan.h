@@ -321,7 +321,7 @@ tn_code tn_exec_while(tn_run_context *c, const tn_step *s, tn_error *err);
 /* infer and prepare look at the value of input i of n_in. */
 bool tn_op_wants_value(const tn_op *op, int i, int n_in);
 bool tn_region_loops(const tn_region *r); /* it has a loop, or its nodes' regions have */
-bool tn_region_changes_state(const tn_region *r); /* variables, tables, queues, files: other runs may see that it ran */
+bool tn_region_changes_state(const tn_region *r); /* variables, tables, generators, files: others see that it ran */
 bool tn_pnode_is_loop(const tn_pnode *n); /* While, StatelessWhile */
 bool tn_pnode_is_read(const tn_pnode *n); /* of a variable: ReadVariableOp, a dereference */
 /* What is known of the outputs stays as the pass that made the node set it. */

@@ -69,18 +69,26 @@ bool tn_region_loops(const tn_region *r)
     return false;
 }
 
-/* What a run keeps for itself, and what only checks, is nobody else's. */
-static bool changes_state(const tn_op *op)
+static bool has_seed(const tn_pnode *n)
 {
-    if ((op->flags & TN_KEEPS) || strcmp(op->name, "Assert") == 0) return false;
-    return op->writes || (op->flags & TN_EFFECT);
+    int64_t seed, seed2;
+    return n->attrs && tn_attr_get_int(n->attrs, "seed", &seed) && tn_attr_get_int(n->attrs, "seed2", &seed2) &&
+           (seed || seed2);
+}
+
+/* What a run keeps for itself, and what only checks, is nobody else's; what follows from a seed is. */
+static bool changes_state(const tn_pnode *n)
+{
+    const tn_op *op = n->op;
+    if ((op->flags & TN_KEEPS) || tn_pnode_is(n, "Assert")) return false;
+    return op->writes || (op->flags & TN_EFFECT) || ((op->flags & TN_STATEFUL) && has_seed(n));
 }
 
 bool tn_region_changes_state(const tn_region *r)
 {
     for (int i = 0; i < r->n_nodes; i++) {
         const tn_pnode *n = r->nodes[i];
-        if (changes_state(n->op)) return true;
+        if (changes_state(n)) return true;
         for (int k = 0; k < n->n_sub; k++)
             if (tn_region_changes_state(n->sub[k])) return true;
     }

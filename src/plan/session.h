@@ -41,7 +41,7 @@ tn_code tn_prepared_run(tn_prepared *p, const tn_tensor *const *feeds, tn_tensor
 tn_code tn_prepared_bind(tn_prepared *p, const tn_tensor *const *feeds, size_t *bytes, tn_error *err);
 /* There are loops in it: values, not shapes alone, decide how long a run takes. */
 bool tn_prepared_loops(const tn_prepared *p);
-/* A run may change what later runs see (variables, tables, queues) or what is outside (files, printed lines). */
+/* A run may change what later runs see (variables, tables, generators with a seed) or what is outside (files). */
 bool tn_prepared_changes_state(const tn_prepared *p);
 void tn_prepared_free(tn_prepared *p);
 /* Ends the team of threads with which the calling thread has run: of one that will not run so again soon. */

@@ -90,7 +90,7 @@ static tn_code ask_both_ways(question *q, int most, tn_error *err)
 {
     size_t bytes;
     if (q->ask.choice->changes_state)
-        return tn_prepared_bind(q->ask.choice->prepared, (const tn_tensor *const *)q->in, &bytes, err);
+        return tn_prepared_bind(q->ask.choice->prepared, q->ask.in, &bytes, err);
     TN_TRY(ask_times(q, 2, err));
     q->ask.team = tn_team_for(most, tn_ask_usual(&q->ask));
     return q->ask.team > 1 ? ask_times(q, 1, err) : TN_OK;

@@ -213,13 +213,15 @@ static void test_sizes(void **state)
     tn_servable_unref(s);
 }
 
-/* count: x + (how often it has been asked), get: x + that number. */
+/* count: x + (how often it has been asked), get: x + that number, drawn: x + what a seed gives. */
 static void put_counter(void **state)
 {
     static const tn_tensor_info x_info = {.key = "x", .name = "x:0", .dtype = TN_FLOAT, .shape = {1, {-1}}};
     static const tn_tensor_info infos[] = {{.key = "y", .name = "count:0", .dtype = TN_FLOAT, .shape = {1, {-1}}},
-                                           {.key = "y", .name = "get:0", .dtype = TN_FLOAT, .shape = {1, {-1}}}};
+                                           {.key = "y", .name = "get:0", .dtype = TN_FLOAT, .shape = {1, {-1}}},
+                                           {.key = "y", .name = "drawn:0", .dtype = TN_FLOAT, .shape = {1, {-1}}}};
     static const tn_signature signatures[] = {{"count", TN_PREDICT_METHOD, &x_info, &infos[0], 1, 1},
+                                              {"drawn", TN_PREDICT_METHOD, &x_info, &infos[2], 1, 1},
                                               {"get", TN_PREDICT_METHOD, &x_info, &infos[1], 1, 1}};
     static const char *const tags[] = {"serve"};
     tn_error err;
@@ -231,11 +233,14 @@ static void put_counter(void **state)
     tn_node more = tn_op(b, "AssignAdd", TN_INPUTS(tn_output_of(tn_variable_of(b, n), 0), tn_scalar(b, TN_FLOAT, 1)), TN_NO_ATTRS);
     tn_op_named(b, "AddV2", "count", TN_INPUTS(x, more), TN_NO_ATTRS);
     tn_op_named(b, "AddV2", "get", TN_INPUTS(x, n), TN_NO_ATTRS);
+    tn_node drawn = tn_op(b, "RandomUniform", TN_INPUTS(tn_op(b, "Shape", TN_INPUTS(x), TN_NO_ATTRS)),
+                          TN_ATTRS(tn_attr_type("dtype", TN_FLOAT), tn_attr_int("seed", 87654321), tn_attr_int("seed2", 7)));
+    tn_op_named(b, "AddV2", "drawn", TN_INPUTS(x, drawn), TN_NO_ATTRS);
     const char *init = tn_operation_name(tn_global_variables_initializer(b));
     assert_ok(tn_builder_check(b, &err), &err);
     assert_ok(tn_session_new(g, NULL, &s, &err), &err);
     assert_ok(tn_session_run(s, NULL, 0, NULL, 0, NULL, &init, 1, &err), &err);
-    tn_export e = {.graph = g, .signatures = signatures, .n_signatures = 2, .tags = tags, .n_tags = 1};
+    tn_export e = {.graph = g, .signatures = signatures, .n_signatures = (int)TN_COUNT(signatures), .tags = tags, .n_tags = 1};
     assert_ok(tn_savedmodel_save(in(state, "m"), 1, &e, s, NULL, &err), &err);
     tn_session_free(s);
     tn_builder_free(b);
@@ -263,13 +268,14 @@ static void test_state_is_left_alone(void **state)
     put_counter(state);
     tn_servable_options o = {.model = "m", .path = path_in(state, "m", "1"), .version = 1, .warm_up = true};
     assert_ok(tn_servable_load(&o, &s, &err), &err);
-    assert_int_equal(programs_of(s), 2);
+    assert_int_equal(programs_of(s), 3);
     tn_servable_ref(s);
     tn_warm_up_sizes(s, NULL);
-    assert_int_equal(programs_of(s), 14);
+    assert_int_equal(programs_of(s), 21);
     assert_true(counted(s, "get") == 0);
     assert_true(counted(s, "count") == 1 && counted(s, "count") == 2);
     assert_true(counted(s, "get") == 2);
+    assert_float_equal(counted(s, "drawn"), 0.48394096, 1e-6);
     tn_servable_unref(s);
     tn_servable_unref(s);
 }
