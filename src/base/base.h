@@ -61,6 +61,7 @@ char *tn_strdup(const char *s);
 void tn_free(void *p);
 /* Whole pages of these bytes go back to the system: who looks at them again sees zeros, or the file's. */
 void tn_pages_forget(void *p, size_t n);
+void tn_pages_want(void *p, size_t n); /* a file's pages, at once: they come a few at a time otherwise */
 /* Whether the system may make large pages of what this process has. Of one that waits it would fill with zeros what was
  * just given back between what is there. */
 void tn_memory_large_pages(bool may);

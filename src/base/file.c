@@ -231,9 +231,6 @@ tn_code tn_file_map_part(const char *path, uint64_t offset, size_t n, tn_mapped 
     close(fd);
     if (p == MAP_FAILED)
         return tn_fail_errno(err, errnum, "%s: cannot map %zu bytes at %llu", path, n, (unsigned long long)offset);
-#ifdef MADV_POPULATE_READ
-    madvise(p, before + n, MADV_POPULATE_READ); /* a wish: at once what else comes a few pages at a time */
-#endif
     *out = (tn_mapped){.data = (uint8_t *)p, .n = before + n};
     *at = p + before;
     return TN_OK;

@@ -97,6 +97,16 @@ void tn_pages_forget(void *p, size_t n)
     if (end > first) madvise((char *)p + (first - at), end - first, MADV_DONTNEED);
 }
 
+void tn_pages_want(void *p, size_t n)
+{
+#ifdef MADV_POPULATE_READ
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), before = (uintptr_t)p % page;
+    if (n) madvise((char *)p - before, before + n, MADV_POPULATE_READ); /* a wish */
+#else
+    (void)p, (void)n;
+#endif
+}
+
 #ifdef __linux__
 /* Its dynamic section says that code was changed when it was loaded: there would be no reading it again. */
 static bool has_changed_code(const struct dl_phdr_info *o)

@@ -9,6 +9,7 @@
 #include "bundle_index.h"
 
 #define CHECK_STEP ((size_t)1 << 20)
+#define LEAST_FORGOTTEN ((size_t)4 << 20)
 #define LEAST_MAPPED ((uint64_t)64 << 10) /* smaller tensors are copied, to where kernels like them */
 
 /* ---- tensors ---- */
@@ -65,6 +66,20 @@ static void release_mapping(tn_buffer *self)
     tn_free(m);
 }
 
+/* Of what is mapped; what is large is not kept in memory behind it, but read again by whoever looks at it. */
+static uint32_t crc_of_file(char *p, size_t size)
+{
+    const size_t step = size >= LEAST_FORGOTTEN ? CHECK_STEP : size;
+    uint32_t crc = 0;
+    for (size_t at = 0; at < size; at += step) {
+        const size_t n = TN_MIN(size - at, step);
+        tn_pages_want(p + at, n);
+        crc = tn_crc32c(crc, p + at, n);
+        if (step < size) tn_pages_forget(p + at, n);
+    }
+    return tn_crc_mask(crc);
+}
+
 /* A large tensor stays in the file, in a mapping of its own, so that nobody else sees what becomes of it. */
 static tn_code map_numbers(tn_bundle *b, const tn_bundle_entry *e, tn_tensor **out, tn_error *err)
 {
@@ -81,7 +96,7 @@ static tn_code map_numbers(tn_bundle *b, const tn_bundle_entry *e, tn_tensor **o
     }
     *buffer = (tn_buffer){.data = at, .size = e->size, .release = release_mapping, .owner = m};
     atomic_init(&buffer->refs, 1);
-    uint32_t crc = tn_crc_mask(tn_crc32c(0, at, e->size));
+    uint32_t crc = crc_of_file(at, e->size);
     code = crc == e->crc32c ? tn_tensor_on(e->dtype, &e->shape, buffer, at, out, err)
                             : crc_differs(b, e, crc, err);
     tn_buffer_unref(buffer);
@@ -319,6 +334,14 @@ tn_code tn_bundle_read(tn_bundle *b, const char *name, tn_tensor **out, tn_error
     tn_code code = read_item(b, it, out, err);
     if (code != TN_OK) tn_wrap(err, "checkpoint %s: tensor '%s'", b->prefix, name);
     return code;
+}
+
+tn_code tn_bundle_read_kept(tn_bundle *b, const char *name, tn_tensor **out, tn_error *err)
+{
+    TN_TRY(tn_bundle_read(b, name, out, err));
+    tn_buffer *buffer = (*out)->buffer;
+    if (buffer) buffer->of_file = buffer->release == release_mapping;
+    return TN_OK;
 }
 
 static tn_code read_part(tn_bundle *b, const tn_bundle_item *it, const tn_slice *slice, tn_tensor **out,

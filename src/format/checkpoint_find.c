@@ -62,7 +62,7 @@ tn_code tn_checkpoint_read(tn_checkpoint *c, const tn_bundle_entry *e, const tn_
                            tn_error *err)
 {
     return slice ? tn_bundle_read_slice(c->bundle, e->name, slice, out, err)
-                 : tn_bundle_read(c->bundle, e->name, out, err);
+                 : tn_bundle_read_kept(c->bundle, e->name, out, err);
 }
 
 tn_code tn_checkpoint_tensor(const char *prefix, const char *name, tn_tensor **out, tn_error *err)

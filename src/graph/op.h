@@ -76,6 +76,7 @@ typedef struct tn_prepare {
     const struct tn_files *files; /* the session's (files.h); NULL: none */
     struct tn_packs
         *packs; /* where constants are packed (pack.h); NULL: the constants may go before the params do */
+    size_t *room; /* bytes that may be packed still; NULL: no limit */
     /* results */
     void *params;
     tn_run_fn run;              /* starts as the record's */

@@ -263,7 +263,7 @@ static tn_code pack_filter(tn_prepare *p, conv *c, tn_error *err)
     const int64_t key[4] = {FILTER_PACK, (int64_t)bytes, (int64_t)tn_conv_packed_layout(c->kernel), 0};
     tn_code code = k.scratch || !scratch ? TN_OK : tn_no_memory(err, scratch);
     if (code == TN_OK)
-        code = tn_pack_take(p->packs, p->in[c->filter]->data, key, bytes, fill_filter, &k, &c->packed, err);
+        code = tn_pack_take(p, p->in[c->filter]->data, key, bytes, fill_filter, &k, &c->packed, err);
     tn_free(k.scratch);
     return code == TN_OK ? k.code : code;
 }

@@ -61,19 +61,6 @@ static tn_code new_constant(tn_binding *b, tn_region *r, const tn_pnode *like, c
     return TN_OK;
 }
 
-static void scale(const void *how, const void *source, void *to)
-{
-    const tn_pack_factors *s = how;
-    const float *old = source;
-    float *v = to;
-    for (int64_t i = 0; i < s->all; i += s->inner * s->channels)
-        for (int64_t c = 0; c < s->channels; c++)
-            for (int64_t k = 0; k < s->inner; k++) {
-                const int64_t j = i + c * s->inner + k;
-                v[j] = old[j] * s->factor[s->count == 1 ? 0 : c];
-            }
-}
-
 /* The product's weights times factor: another constant, which all programs that come to it share. */
 static tn_code change_weights(tn_binding *b, tn_region *r, tn_pnode *product, const weights *w, const float *factor,
                               int64_t count, tn_error *err)
@@ -86,8 +73,7 @@ static tn_code change_weights(tn_binding *b, tn_region *r, tn_pnode *product, co
     const uint64_t factors = tn_hash(factor, (size_t)count * sizeof *factor);
     const int64_t key[4] = {SCALED, w->inner << 32 | w->channels, f->all, (int64_t)factors};
     tn_tensor *t;
-    TN_TRY(tn_pack_tensor(&b->store->packs, from->value, key, &from->shape, scale, f, &t, err));
-    tn_pack_note_factors(t, &b->store->packs, f);
+    TN_TRY(tn_pack_tensor(&b->store->packs, from->value, key, f, &t, err));
     TN_TRY(tn_binding_own(b, t, err));
     tn_pnode *changed = tn_pnode_new(b->arena, &tn_pseudo_constant, product->name, 0, 1);
     if (!changed || !tn_region_add(b->arena, r, changed)) return tn_no_memory(err, sizeof *changed);

@@ -124,6 +124,15 @@ static tn_code emit_sub(emitter *e, tn_pnode *n, tn_code_range **out, tn_error *
     return TN_OK;
 }
 
+/* Of files goes what preparing was the last to look at. */
+static void forget_unread(const emitter *e, const tn_step *s, const tn_prepare *prep)
+{
+    for (int i = 0; i < s->n_in && i < 32; i++) {
+        const tn_tensor *c = prep->unread & TN_BIT(i) ? e->p->slots[s->in[i]].constant : NULL;
+        if (c && c->buffer && c->buffer->of_file) tn_pages_forget(c->data, tn_tensor_bytes(c));
+    }
+}
+
 /* Prepares a static step; a failure in a branch that may never run leaves it to be found when it does. */
 static tn_code prepare_static(emitter *e, const tn_pnode *n, tn_step *s, tn_error *err)
 {
@@ -148,10 +157,12 @@ static tn_code prepare_static(emitter *e, const tn_pnode *n, tn_step *s, tn_erro
                        .threads = p->threads,
                        .arena = p->arena,
                        .packs = &p->store->packs,
+                       .room = e->b->room,
                        .files = &p->store->files,
                        .run = n->op->run,
                        .params = n->extra};
     if (n->op->prepare) TN_TRY(n->op->prepare(&prep, err));
+    forget_unread(e, s, &prep);
     s->run = tn_run_chosen(&prep);
     s->params = prep.params;
     s->done = prep.done;
@@ -408,6 +419,21 @@ static tn_code drop_unused(tn_program *p, tn_arena *a, tn_error *err)
     return TN_OK;
 }
 
+/* What runs look at as it is stays; of files goes what they do not. */
+static void settle_constants(const tn_program *p)
+{
+    for (int i = 0; i < p->n_owned; i++) {
+        const tn_tensor *t = p->owned[i];
+        const bool of_file = t->buffer && t->buffer->of_file && tn_tensor_bytes(t) >= TN_PACK_LEAST;
+        if (!of_file && !atomic_load(&p->store->packs.n_scaled)) continue;
+        if (!tn_program_reads(p, t)) {
+            if (of_file) tn_pages_forget(t->data, tn_tensor_bytes(t));
+            continue;
+        }
+        tn_packs_looked(&p->store->packs, tn_packs_look(&p->store->packs, t->data), true);
+    }
+}
+
 tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bind_options *o,
                 tn_program **out, tn_error *err)
 {
@@ -421,7 +447,7 @@ tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bin
     p->passes = o->passes;
     p->store = l->store;
     tn_binding b = {.arena = tn_arena_new(0), .kept = p->arena, .passes = o->passes, .threads = o->threads,
-                    .store = l->store, .library = tn_graph_library(l->graph),
+                    .store = l->store, .room = o->room, .library = tn_graph_library(l->graph),
                     .follows = (o->passes & TN_PASS(FOLD)) != 0};
     tn_code code = b.arena ? bind_into(p, &b, l, feeds, o->copying, err) : no_memory(err);
     p->owned = b.owned;
@@ -429,6 +455,7 @@ tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bin
     p->frozen = b.frozen;
     p->n_frozen = b.n_frozen;
     if (code == TN_OK) code = drop_unused(p, b.arena, err);
+    if (code == TN_OK) settle_constants(p);
     tn_arena_free(b.arena);
     if (code != TN_OK) {
         tn_program_free(p);

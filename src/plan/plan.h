@@ -190,6 +190,7 @@ typedef struct tn_bind_options {
     unsigned passes; /* TN_PASS bits that are on */
     int threads;
     pthread_mutex_t *copying; /* held while the region is copied, where several threads bind it; NULL */
+    size_t *room; /* bytes that may be packed, less what is; NULL: no limit */
 } tn_bind_options;
 tn_code tn_bind(const tn_lowered *l, const tn_tensor *const *feeds, const tn_bind_options *o,
                 tn_program **out, tn_error *err);
@@ -211,6 +212,7 @@ typedef struct tn_binding {
     int n_owned, cap_owned;
     tn_frozen *frozen; /* whose values are among the owned */
     int n_frozen, cap_frozen;
+    size_t *room; /* for packs; NULL: no limit */
     bool follows, late; /* inference follows what is behind handles (kept.c); and has told of it what does not hold */
 } tn_binding;
 tn_code tn_pass_freeze(tn_binding *b, tn_region *r, tn_error *err);         /* pass_freeze.c */
@@ -280,6 +282,8 @@ void tn_program_rest(tn_program *p);
 bool tn_context_runs(tn_run_context *c); /* makes its runs, one a step; false: no memory */
 void tn_dynamic_drop(tn_dynamic *d);     /* what was prepared */
 void tn_dynamic_free(tn_dynamic *d);
+/* Its steps look at t's bytes, or it gives them out (shed.c). */
+bool tn_program_reads(const tn_program *p, const tn_tensor *t);
 /* Packs of its steps that were emptied are filled again. */
 tn_code tn_program_wake(tn_program *p, tn_error *err);
 /* Runs the program; feeds in order. Fetched values are in c->values[top.rets[i]] until the next run. */

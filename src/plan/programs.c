@@ -191,20 +191,16 @@ static tn_code add_bound(tn_session *s, tn_plan *p, tn_program *program, const t
 static tn_code bind_and_add(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, int threads, size_t most,
                             tn_bound **out, tn_error *err)
 {
-    tn_bind_options o = {
-        .passes = TN_ALL_PASSES & ~s->options.passes_off, .threads = threads, .copying = &p->lower_lock};
+    tn_bind_options o = {.passes = TN_ALL_PASSES & ~s->options.passes_off,
+                         .threads = threads,
+                         .copying = &p->lower_lock,
+                         .room = most ? &most : NULL};
     tn_program *program;
-    const size_t before = tn_packs_bytes(&s->store->packs);
     TN_TRY(tn_bind(p->lowered, feeds, &o, &program, err));
-    const size_t after = tn_packs_bytes(&s->store->packs);
-    if (after > before && after - before > most) {
-        tn_program_free(program);
-        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "the plan packs %zu bytes more", after - before);
-    }
     return add_bound(s, p, program, feeds, out, err);
 }
 
-/* most: bytes that the program may add to what is packed; what is more is not kept. Constants stay there until the
+/* most: bytes that the program may add to what is packed; 0: no limit. Constants stay there until the
  * program can be seen, which may look at them. */
 static tn_code bind_now(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, int threads, size_t most,
                         tn_bound **out, tn_error *err)
@@ -212,6 +208,7 @@ static tn_code bind_now(tn_session *s, tn_plan *p, const tn_tensor *const *feeds
     drop_stale(s, p);
     tn_packs_begin_planning(&s->store->packs);
     const tn_code code = bind_and_add(s, p, feeds, threads, most, out, err);
+    atomic_store(&s->has_new, true);
     tn_packs_end_planning(&s->store->packs);
     return code;
 }
@@ -259,7 +256,7 @@ tn_code tn_bound_get(tn_session *s, tn_plan *p, const tn_tensor *const *feeds, i
 {
     tn_pending q;
     if ((*out = take_or_announce(s, p, feeds, threads, &q))) return TN_OK;
-    tn_code code = bind_now(s, p, feeds, threads, SIZE_MAX, out, err);
+    tn_code code = bind_now(s, p, feeds, threads, 0, out, err);
     no_longer_pending(s, p, &q);
     return code;
 }

@@ -40,6 +40,7 @@ struct tn_session {
     uint64_t clock;
     int active;
     atomic_int cancel;
+    atomic_bool has_new; /* programs since values were held once */
     bool owns_constants; /* nobody else looks at those of the graph */
 };
 

@@ -57,11 +57,14 @@ tn_code tn_session_forget_functions(tn_session *s, tn_error *err);
 bool tn_session_forget_ahead(tn_session *s);
 /* Forgets what sessions that are gone had in common with others to come. */
 void tn_sessions_forget(void);
-/* From now on nobody but the session looks at the elements of the graph's constants: at rest, they are held as programs
+/* From now on nobody but the session looks at the elements of the graph's constants: they are held once, as programs
  * know them, as variables are. */
 void tn_session_own_constants(tn_session *s);
 /* Gives back what only runs need and none has at the moment: of a session that will not run for a while. */
 void tn_session_rest(tn_session *s);
+/* What every program knows packed is held so alone from now on, while runs go on: until the next plan wants it. false:
+ * there is no program that was not there the last time. */
+bool tn_session_settle(tn_session *s);
 /* The plan as a table: steps, kernels, fusions, shapes, bytes, and times when step_ns is not NULL (sums
  * over `runs` runs, nanoseconds). */
 void tn_program_text(const tn_program *p, const int64_t *step_ns, int runs, tn_buf *out);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * shed.c - weights of a session at rest are held once: where every program that took a value for a constant looks at
+ * shed.c - weights of a session are held once: where every program that took a value for a constant looks at
  * its packed form alone (pack.h), the value's own pages go back to the system, be it a variable's or, where the
  * session owns them, the graph's. Whoever wants the value, be it to make another plan, gets it unpacked, bit for bit.
- * Of what is packed in two forms, one stays; the other is made again of it by the next run that looks at it.
+ * While the session rests, one stays of what is packed in two forms; the other is made again of it by the next run that
+ * looks at it.
  *
  * Invariants: a value is shed only while each reference to its bytes is known to be that of such a program; all ways
  * to a variable's value restore it first, under the store's lock; constants are there while somebody plans. What runs
@@ -12,8 +13,6 @@
  */
 #include "callee.h"
 #include "programs.h"
-
-#define LEAST ((size_t)16 << 10) /* bytes that are worth it */
 
 void tn_stored_restore(tn_stored *v)
 {
@@ -58,11 +57,16 @@ static bool step_reads(const tn_program *p, const tn_step *s, span x)
     return false;
 }
 
-static bool program_reads(const tn_program *p, span x)
+static bool reads_span(const tn_program *p, span x)
 {
     bool reads = gives(p, &p->top, x);
     for (int i = 0; !reads && i < p->n_steps; i++) reads = step_reads(p, &p->steps[i], x);
     return reads;
+}
+
+bool tn_program_reads(const tn_program *p, const tn_tensor *t)
+{
+    return reads_span(p, (span){t->data, tn_tensor_bytes(t)});
 }
 
 typedef struct users {
@@ -79,7 +83,7 @@ static void add_program(const tn_program *p, const tn_tensor *t, users *u)
         else if (o->buffer == t->buffer && atomic_load(&((tn_tensor *)o)->refs) == 1) u->of_buffer++;
         has = has || o->buffer == t->buffer;
     }
-    u->reads = u->reads || (has && program_reads(p, (span){t->data, tn_tensor_bytes(t)}));
+    u->reads = u->reads || (has && tn_program_reads(p, t));
 }
 
 /* All programs of the session, one after another: the next from *plan and *k on; NULL: no more. */
@@ -117,9 +121,9 @@ static int made_of(const tn_packs *all, const tn_tensor *t, tn_pack **one)
     int n = 0;
     *one = NULL;
     for (tn_pack *p = all->first; p; p = p->next) {
-        if (p->source != t->data || !p->fills_tensors) continue;
+        if (p->source != t->data || !p->factors) continue;
         n += p->refs;
-        if (p->factors && p->bytes == tn_tensor_bytes(t)) *one = p;
+        if (p->bytes == tn_tensor_bytes(t)) *one = p;
     }
     return n;
 }
@@ -142,7 +146,7 @@ static void shed(tn_session *s, tn_stored *v)
 {
     tn_tensor *t = v->value;
     if (v->shed) tn_pages_forget(t->data, tn_tensor_bytes(t));
-    if (!t || v->shed || v->updates || !t->buffer || tn_tensor_bytes(t) < LEAST) return;
+    if (!t || v->shed || v->updates || !t->buffer || tn_tensor_bytes(t) < TN_PACK_LEAST) return;
     tn_pack *pack = tn_pack_find_undo(&s->store->packs, t->data, tn_tensor_bytes(t));
     if (pack && !is_known(s, t, 0)) {
         tn_pack_release(pack);
@@ -162,7 +166,7 @@ static int holders(const tn_program *p, span x)
         tn_tensor *o = p->owned[i];
         n += o->data == x.data && atomic_load(&o->refs) == 1 && o->buffer && atomic_load(&o->buffer->refs) == 1;
     }
-    return n && program_reads(p, x) ? -1 : n;
+    return n && reads_span(p, x) ? -1 : n;
 }
 
 /* Called with the session's and the packs' locks held. */
@@ -171,13 +175,14 @@ static void empty(tn_session *s, tn_pack *pack)
     const span x = {pack->data, pack->bytes};
     size_t plan = 0;
     int known = 0, k = 0;
-    if (!pack->fills_tensors || pack->hollow || pack->bytes < LEAST) return;
+    if (!pack->factors || pack->hollow || pack->looks || pack->bytes < TN_PACK_LEAST) return;
     for (tn_program *p; (p = next_program(s, &plan, &k));) {
         const int n = holders(p, x);
         if (n < 0) return;
         known += n;
     }
     if (known != pack->refs) return;
+    pack->stays = false;
     pack->hollow = true;
     tn_pages_forget(x.data, x.bytes);
 }
@@ -195,7 +200,7 @@ static void put_aside(tn_session *s, tn_pack *pack)
 {
     size_t plan = 0;
     int known = 0, k = 0;
-    if (pack->bytes < LEAST || !tn_pack_is_spare(&s->store->packs, pack)) return;
+    if (pack->bytes < TN_PACK_LEAST || !tn_pack_is_spare(&s->store->packs, pack)) return;
     for (tn_program *p; (p = next_program(s, &plan, &k));) known += steps_with(p, pack);
     if (known != pack->refs) return;
     plan = 0;
@@ -230,7 +235,7 @@ static bool session_reads(tn_session *s, span x)
     size_t plan = 0;
     int k = 0;
     for (tn_program *p; (p = next_program(s, &plan, &k));)
-        if (program_reads(p, x)) return true;
+        if (reads_span(p, x)) return true;
     return false;
 }
 
@@ -241,7 +246,7 @@ static void shed_constant(tn_session *s, tn_pack *pack)
     tn_pack *made;
     const size_t unpacks = pack->recipe.undo && !pack->hollow ? pack->recipe.source_bytes : 0;
     const size_t bytes = pack->factors ? pack->bytes : unpacks;
-    if (bytes < LEAST || is_alone(all, pack->source)) return;
+    if (bytes < TN_PACK_LEAST || is_alone(all, pack->source)) return;
     const tn_tensor *t = tn_graph_constant_at(s->graph, pack->source);
     if (!t || tn_tensor_bytes(t) != bytes || !t->buffer) return;
     if (atomic_load(&((tn_tensor *)t)->refs) != 1 + made_of(all, t, &made)) return;
@@ -255,11 +260,11 @@ static void shed_constant(tn_session *s, tn_pack *pack)
 }
 
 /* Called with both locks held. */
-static void shed_packed(tn_session *s)
+static void shed_packed(tn_session *s, bool rests)
 {
     tn_packs *all = &s->store->packs;
     if (s->active) return;
-    for (tn_pack *p = all->first; p; p = p->next) put_aside(s, p);
+    for (tn_pack *p = all->first; rests && p; p = p->next) put_aside(s, p);
     if (!s->owns_constants || atomic_load(&all->planning) || tn_callees_any(s->store->callees)) return;
     for (tn_pack *p = all->first; p; p = p->next) shed_constant(s, p);
 }
@@ -275,7 +280,19 @@ static void forget_again(const tn_packs *all)
     }
 }
 
-void tn_session_shed(tn_session *s)
+/* One after another, so that who begins a run waits for one at most. */
+static bool shed_variable(tn_session *s, size_t i)
+{
+    pthread_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->store->lock);
+    const bool any = i < tn_map_count(s->store->variables);
+    if (any) shed(s, tn_map_value(s->store->variables, i));
+    pthread_mutex_unlock(&s->store->lock);
+    pthread_mutex_unlock(&s->lock);
+    return any;
+}
+
+static void shed_all(tn_session *s, bool rests)
 {
     tn_packs *packs = &s->store->packs;
     pthread_mutex_lock(&s->lock);
@@ -283,11 +300,23 @@ void tn_session_shed(tn_session *s)
     forget_again(packs);
     for (tn_pack *p = packs->first; p; p = p->next) empty(s, p);
     pthread_mutex_unlock(&packs->lock);
-    pthread_mutex_lock(&s->store->lock);
-    for (size_t i = 0; i < tn_map_count(s->store->variables); i++) shed(s, tn_map_value(s->store->variables, i));
-    pthread_mutex_unlock(&s->store->lock);
+    pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; shed_variable(s, i);) i++;
+    pthread_mutex_lock(&s->lock);
     pthread_mutex_lock(&packs->lock);
-    shed_packed(s);
+    shed_packed(s, rests);
     pthread_mutex_unlock(&packs->lock);
     pthread_mutex_unlock(&s->lock);
+}
+
+void tn_session_shed(tn_session *s)
+{
+    shed_all(s, true);
+}
+
+bool tn_session_settle(tn_session *s)
+{
+    if (!atomic_exchange(&s->has_new, false)) return false;
+    shed_all(s, false);
+    return true;
 }

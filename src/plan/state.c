@@ -237,6 +237,7 @@ tn_code tn_variable_set(tn_stored *v, const tn_tensor *value, bool any_shape, tn
     note_change(v, &v->sets);
     if (v->value && is_unshared(v->value) && tn_dtype_is_pod(v->dtype) &&
         tn_shape_equal(&v->value->shape, &value->shape)) {
+        if (v->value->buffer) v->value->buffer->of_file = false;
         if (v->value->data != value->data && tn_tensor_bytes(value))
             memmove(v->value->data, value->data, tn_tensor_bytes(value));
         return TN_OK;
@@ -259,6 +260,8 @@ tn_code tn_variable_unshare(tn_stored *v, tn_tensor **out, tn_error *err)
         TN_TRY(tn_tensor_copy(v->value, &copy, err));
         tn_tensor_unref(v->value);
         v->value = copy;
+    } else if (v->value->buffer) {
+        v->value->buffer->of_file = false;
     }
     *out = v->value;
     return TN_OK;

@@ -138,7 +138,8 @@ void *tn_load_thread(void *p)
             do_load(m, w);
         } else {
             tn_warm_up_sizes(w->servable, &m->ends);
-            if (!atomic_load(&w->servable->asked)) tn_session_rest(tn_loaded_session(w->servable->loaded));
+            if (atomic_load(&w->servable->asked)) tn_session_settle(tn_loaded_session(w->servable->loaded));
+            else tn_session_rest(tn_loaded_session(w->servable->loaded));
             tn_work_free(w);
         }
         tn_memory_trim(); /* of what was only needed for loading */

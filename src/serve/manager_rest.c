@@ -4,6 +4,8 @@
  * values that runs have left, plans for sizes that nobody has asked for, model by model, and once all models rest, what
  * the allocator keeps of messages, and the program's code.
  *
+ * Of models that are asked, weights that new plans wanted in two forms are held in one again (tn_session_settle).
+ *
  * The manager's own thread looks from time to time whether models were asked since. The first request afterwards finds
  * its plans and weights where they were, and touches the memory of its values anew; the other sizes' plans are made
  * ahead again.
@@ -42,6 +44,19 @@ static tn_servable *take_tired(tn_manager *m, bool *awake)
     return found;
 }
 
+/* One that is asked, and has not been made to hold its weights once at this look. With the lock held. */
+static tn_servable *take_awake(tn_manager *m, int64_t now)
+{
+    for (int i = 0; i < m->n_models; i++)
+        for (int j = 0; j < m->models[i]->n; j++) {
+            tn_servable *s = m->models[i]->v[j]->servable;
+            if (!s || s->settled_at == now || !is_asked(m->models[i]->v[j])) continue;
+            s->settled_at = now;
+            return tn_servable_ref(s);
+        }
+    return NULL;
+}
+
 /* One that is asked again has its plans made ahead again. */
 static void wakes(tn_manager *m, tn_servable *s)
 {
@@ -78,6 +93,12 @@ int64_t tn_manager_rest(tn_manager *m, int64_t now)
             tn_sessions_forget();
         }
         tn_session_rest(tn_loaded_session(s->loaded));
+        tn_servable_unref(s);
+        pthread_mutex_lock(&m->lock);
+    }
+    for (tn_servable *s; (s = take_awake(m, now));) {
+        pthread_mutex_unlock(&m->lock);
+        tn_session_settle(tn_loaded_session(s->loaded));
         tn_servable_unref(s);
         pthread_mutex_lock(&m->lock);
     }

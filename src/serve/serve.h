@@ -51,6 +51,7 @@ typedef struct tn_servable {
     uint64_t asked_before;       /* when the manager last looked */
     bool rests;                  /* what only requests need has been given back */
     bool forgot_sizes;           /* and plans that nobody had asked for yet */
+    int64_t settled_at; /* the last look at which it was made sure that it holds its weights once */
     tn_arena *arena;
     void (*unload)(struct tn_servable *s); /* what the last unref does; NULL: tn_servable_free */
     void *owner;                           /* for it */

@@ -23,6 +23,7 @@ typedef struct tn_buffer {
     void (*release)(struct tn_buffer *self); /* frees data and what elements own; not the buffer struct */
     void *owner;                             /* for release: a mapping, a pool, ... */
     tn_charge charge;                        /* with the strings of its elements */
+    bool of_file; /* nobody writes into it, and its pages are a file's: they may go at any time, and come again */
 } tn_buffer;
 
 struct tn_tensor {

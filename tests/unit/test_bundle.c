@@ -483,6 +483,71 @@ static void test_check(void **state)
     }
 }
 
+/* ---- pages that are the file's ---- */
+
+static tn_tensor *kept(const char *prefix, const char *name)
+{
+    tn_checkpoint *c;
+    const tn_bundle_entry *e;
+    tn_tensor *t;
+    tn_error err;
+    assert_ok(tn_checkpoint_open(prefix, &c, &err), &err);
+    assert_ok(tn_checkpoint_find(c, name, NULL, &e, &err), &err);
+    assert_ok(tn_checkpoint_read(c, e, NULL, &t, &err), &err);
+    tn_checkpoint_close(c);
+    return t;
+}
+
+/* They come again when they are forgotten, until somebody writes into them. */
+static void test_pages_of_files(void **state)
+{
+    const char *prefix = in(state, "m");
+    tn_tensor *large, *other, *t, *small;
+    tn_bundle_writer *w;
+    tn_graph *g = tn_graph_new();
+    tn_session *s;
+    tn_error err;
+    assert_ok(tn_tensor_new(TN_FLOAT, &TN_SHAPE(1100, 1000), &large, &err), &err); /* checked in pieces */
+    for (int i = 0; i < 1100000; i++) TN_FLOATS(large)[i] = (float)(i % 1000) - 7;
+    assert_ok(tn_tensor_new(TN_FLOAT, &TN_SHAPE(3), &small, &err), &err);
+    assert_ok(tn_bundle_writer_open(prefix, &w, &err), &err);
+    assert_ok(tn_bundle_add(w, "large", large, &err), &err);
+    assert_ok(tn_bundle_add(w, "small", small, &err), &err);
+    assert_ok(tn_bundle_commit(w, &err), &err);
+    t = kept(prefix, "small");
+    assert_false(t->buffer->of_file);
+    tn_tensor_unref(t);
+    t = read_one(prefix, "large"); /* who has it may write into it */
+    assert_false(t->buffer->of_file);
+    tn_tensor_unref(t);
+    const bool before = tn_file_copies_enter(true);
+    t = kept(prefix, "large");
+    tn_file_copies_enter(before);
+    assert_false(t->buffer->of_file);
+    tn_tensor_unref(t);
+    t = kept(prefix, "large");
+    assert_true(t->buffer->of_file);
+    assert_true(tn_tensor_equal(t, large));
+    tn_pages_forget(t->data, tn_tensor_bytes(t));
+    assert_true(tn_tensor_equal(t, large));
+    assert_ok(tn_session_new(g, NULL, &s, &err), &err);
+    assert_ok(tn_session_take(s, "v", t, &err), &err);
+    assert_ok(tn_session_get(s, "v", &t, &err), &err);
+    assert_true(t->buffer->of_file);
+    tn_tensor_unref(t);
+    assert_ok(tn_tensor_new(TN_FLOAT, &large->shape, &other, &err), &err);
+    assert_ok(tn_session_set(s, "v", other, &err), &err);
+    assert_ok(tn_session_get(s, "v", &t, &err), &err);
+    assert_false(t->buffer->of_file);
+    assert_true(tn_tensor_equal(t, other));
+    tn_tensor_unref(t);
+    tn_session_free(s);
+    tn_graph_free(g);
+    tn_tensor_unref(other);
+    tn_tensor_unref(small);
+    tn_tensor_unref(large);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +558,7 @@ int main(void)
         TEST(test_refuses),           TEST(test_hostile_entries),
         TEST(test_full_disk),         TEST(test_killed_between_the_renames),
         TEST(test_no_memory),         TEST(test_check),
+        TEST(test_pages_of_files),
     };
     return cmocka_run_group_tests_name("bundle", tests, NULL, NULL);
 }

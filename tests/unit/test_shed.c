@@ -259,6 +259,114 @@ static void test_scaled(void **state)
     }
 }
 
+/* What was multiplied goes once it is packed, and stays where runs look at it. */
+static void test_scaled_while_it_works(void **state)
+{
+    (void)state;
+    fixture f;
+    open_scaled(&f);
+    tn_packs *all = &tn_session_store(f.s)->packs;
+    tn_tensor *one = product(&f, "s:0", 1), *want = numbers(1, N, 77);
+    assert_int_equal(hollow_packs(&f), 1);
+    for (int i = 0; i < 3; i++) tn_tensor_unref(product(&f, "s:0", i + 2)); /* other plans, the same pack */
+    assert_int_equal(hollow_packs(&f), 1);
+    check_same(&f, "s:0", 1, one);
+    fixture_session(&f, TN_PASS(FUSE_SCALE));
+    set(&f, "w", 3);
+    tn_tensor *plain = product(&f, "s:0", 1);
+    for (int i = 0; i < N; i++) assert_true(fabsf(TN_FLOATS(plain)[i] - TN_FLOATS(one)[i]) < 1e-3F);
+    fixture_session(&f, 0);
+    set(&f, "w", 3);
+    all = &tn_session_store(f.s)->packs;
+    tn_pack *scaled = NULL;
+    tn_tensor_unref(product(&f, "s:0", 1));
+    for (tn_pack *p = all->first; p; p = p->next) scaled = p->factors ? p : scaled;
+    assert_non_null(scaled);
+    assert_true(scaled->hollow);
+    tn_pack *looked = tn_packs_look(all, scaled->data);
+    assert_ptr_equal(looked, scaled);
+    assert_false(scaled->hollow);
+    for (int i = 0; i < N; i++) /* the first row */
+        assert_true(((const float *)scaled->data)[i] != 0);
+    tn_pack *second = tn_packs_look(all, (const char *)scaled->data + 4);
+    tn_packs_looked(all, second, false);
+    assert_false(scaled->hollow); /* the other one still looks */
+    tn_packs_looked(all, looked, false);
+    assert_true(scaled->hollow);
+    tn_packs_looked(all, tn_packs_look(all, scaled->data), true);
+    assert_false(scaled->hollow);
+    tn_session_rest(f.s); /* no run looks at it after all */
+    assert_true(scaled->hollow);
+    assert_null(tn_packs_look(all, want->data));
+    tn_tensor_unref(plain);
+    tn_tensor_unref(want);
+    tn_tensor_unref(one);
+    fixture_close(&f);
+}
+
+/* Factors and weights of all sizes: what they are made of comes back bit for bit, or they stay. */
+static void test_factors_of_all_sizes(void **state)
+{
+    (void)state;
+    float factors[N];
+    uint32_t seed = 5;
+    fixture f;
+    fixture_open(&f);
+    for (int i = 0; i < N; i++) {
+        seed = seed * 1664525 + 1013904223;
+        factors[i] = ldexpf((float)(seed >> 8 | 1) / (float)(1 << 24), (int)(seed % 19) - 9) * (i % 3 ? 1 : -1);
+    }
+    tn_node x = tn_placeholder(f.b, "x", TN_FLOAT, TN_SHAPE(-1, N)), by = constant_floats(f.b, TN_SHAPE(N), factors);
+    tn_node none = tn_op(f.b, "Fill", TN_INPUTS(tn_ints(f.b, (int64_t[]){N, N}, 2), tn_scalar(f.b, TN_FLOAT, 0)), TN_NO_ATTRS);
+    tn_node w = tn_variable(f.b, "w", none, 0);
+    tn_op_named(f.b, "Mul", "s", TN_INPUTS(tn_op(f.b, "MatMul", TN_INPUTS(x, w), TN_NO_ATTRS), by), TN_NO_ATTRS);
+    fixture_session(&f, 0);
+    tn_tensor *v = numbers(N, N, 12), *got;
+    for (int i = 0; i < N * N; i++) {
+        seed = seed * 1664525 + 1013904223;
+        TN_FLOATS(v)[i] = i % 100 ? ldexpf(TN_FLOATS(v)[i], (int)(seed >> 16) % 60 - 30) : i % 200 ? 0.0F : -0.0F;
+    }
+    assert_ok(tn_session_set(f.s, "w", v, &f.err), &f.err);
+    tn_tensor *one = product(&f, "s:0", 1);
+    tn_session_rest(f.s);
+    assert_true(is_shed(&f, "w"));
+    assert_ok(tn_session_get(f.s, "w", &got, &f.err), &f.err);
+    assert_memory_equal(got->data, v->data, tn_tensor_bytes(v));
+    check_same(&f, "s:0", 1, one);
+    tn_tensor_unref(got);
+    tn_tensor_unref(one);
+    tn_tensor_unref(v);
+    fixture_close(&f);
+}
+
+/* ==== while it works ==== */
+
+static void test_settled(void **state)
+{
+    (void)state;
+    fixture f;
+    open_products(&f);
+    assert_false(tn_session_settle(f.s));
+    tn_tensor *one = product(&f, "y:0", 1);
+    assert_false(is_shed(&f, "w"));
+    assert_true(tn_session_settle(f.s));
+    assert_true(is_shed(&f, "w"));
+    assert_false(tn_session_settle(f.s)); /* nothing is new */
+    check_same(&f, "y:0", 1, one);
+    assert_true(is_shed(&f, "w"));
+    tn_tensor *two = product(&f, "y:0", 2); /* a new plan wants it */
+    assert_false(is_shed(&f, "w"));
+    assert_true(tn_session_settle(f.s));
+    assert_true(is_shed(&f, "w"));
+    assert_int_equal(contexts_of(f.s), 2); /* which only rest takes */
+    check_same(&f, "y:0", 1, one);
+    check_same(&f, "y:0", 2, two);
+    check_value(&f, "w", 1);
+    tn_tensor_unref(one);
+    tn_tensor_unref(two);
+    fixture_close(&f);
+}
+
 /* ==== plans made ahead ==== */
 
 static int bound_plans(fixture *f)
@@ -268,6 +376,44 @@ static int bound_plans(fixture *f)
     for (size_t i = 0; i < tn_map_count(f->s->plans); i++) n += ((tn_plan *)tn_map_value(f->s->plans, i))->n_bound;
     pthread_mutex_unlock(&f->s->lock);
     return n;
+}
+
+/* What would pack more than a plan that nobody has asked for may is refused before it has packed anything. */
+static void test_ahead_within_its_room(void **state)
+{
+    (void)state;
+    enum { LARGE = 2100 };
+    static const char *feed = "a:0", *fetch = "p:0";
+    fixture f;
+    size_t bytes;
+    tn_prepared *p;
+    fixture_open(&f);
+    tn_node a = tn_placeholder(f.b, "a", TN_FLOAT, TN_SHAPE(-1, LARGE)), none = tn_op(f.b, "Fill",
+        TN_INPUTS(tn_ints(f.b, (int64_t[]){LARGE, LARGE}, 2), tn_scalar(f.b, TN_FLOAT, 0)), TN_NO_ATTRS);
+    tn_op_named(f.b, "MatMul", "p", TN_INPUTS(a, tn_variable(f.b, "large", none, 0)), TN_NO_ATTRS);
+    fixture_session(&f, 0);
+    tn_tensor *w = numbers(LARGE, LARGE, 4), *x = numbers(2, LARGE, 5), *y;
+    assert_ok(tn_session_set(f.s, "large", w, &f.err), &f.err);
+    tn_packs *all = &tn_session_store(f.s)->packs;
+    const tn_tensor *in = x;
+    assert_ok(tn_prepared_new(f.s, &feed, 1, &fetch, 1, &p, &f.err), &f.err);
+    assert_int_equal(tn_prepared_bind(p, &in, &bytes, &f.err), TN_RESOURCE_EXHAUSTED);
+    assert_null(all->first);
+    assert_int_equal(bound_plans(&f), 0);
+    assert_ok(tn_prepared_run(p, &in, &y, NULL, &f.err), &f.err);
+    assert_non_null(all->first);
+    assert_true(tn_session_forget_ahead(f.s) == false);
+    tn_tensor_unref(x);
+    x = numbers(3, LARGE, 5);
+    in = x;
+    assert_ok(tn_prepared_bind(p, &in, &bytes, &f.err), &f.err); /* packed already */
+    assert_null(all->first->next);
+    assert_int_equal(bound_plans(&f), 2);
+    tn_tensor_unref(y);
+    tn_tensor_unref(x);
+    tn_tensor_unref(w);
+    tn_prepared_free(p);
+    fixture_close(&f);
 }
 
 static void run_prepared(fixture *f, tn_prepared *p, int rows, bool ahead)
@@ -372,6 +518,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_once), cmocka_unit_test(test_contexts), cmocka_unit_test(test_looked_at),
                                        cmocka_unit_test(test_changed), cmocka_unit_test(test_scaled), cmocka_unit_test(test_ahead),
+                                       cmocka_unit_test(test_scaled_while_it_works), cmocka_unit_test(test_factors_of_all_sizes),
+                                       cmocka_unit_test(test_settled), cmocka_unit_test(test_ahead_within_its_room),
                                        cmocka_unit_test(test_many_at_once)};
     return cmocka_run_group_tests_name("shed", tests, NULL, NULL);
 }
