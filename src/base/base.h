@@ -84,6 +84,7 @@ tn_budget *tn_budget_now(void);          /* what is in force for the calling thr
 tn_budget *tn_budget_enter(tn_budget *b);
 size_t tn_budget_limit(const tn_budget *b); /* 0: no budget */
 size_t tn_budget_used(const tn_budget *b);
+size_t tn_budget_room(size_t most); /* what the one in force, if there is one, has left: 1 to most */
 /* What something has taken. {0} to begin with; charged to the budget in force at the first add, if there is one. */
 typedef struct tn_charge {
     tn_budget *budget;
@@ -158,6 +159,7 @@ void *tn_map_get(const tn_map *m, const char *key); /* NULL: absent (or a NULL v
 void *tn_map_get_view(const tn_map *m, tn_view key);
 bool tn_map_has(const tn_map *m, const char *key);
 bool tn_map_remove(tn_map *m, tn_view key);
+void tn_map_remove_empty(tn_map *m); /* all whose value is NULL: many at once cost as much as one */
 size_t tn_map_count(const tn_map *m);
 /* i-th entry in insertion order, 0 <= i < count (after removals order is still insertion order). */
 const char *tn_map_key(const tn_map *m, size_t i);

@@ -60,6 +60,12 @@ size_t tn_budget_used(const tn_budget *b)
     return b ? atomic_load(&b->used) : 0;
 }
 
+size_t tn_budget_room(size_t most)
+{
+    const tn_budget *b = in_force;
+    return b ? TN_MAX(TN_MIN(most, b->limit - tn_budget_used(b)), (size_t)1) : most;
+}
+
 static bool take(tn_budget *b, size_t n)
 {
     size_t used = atomic_load_explicit(&b->used, memory_order_relaxed);

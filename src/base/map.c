@@ -157,6 +157,18 @@ bool tn_map_remove(tn_map *m, tn_view key)
     return true;
 }
 
+void tn_map_remove_empty(tn_map *m)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < m->count; i++) {
+        if (m->entries[i].value) m->entries[n++] = m->entries[i];
+        else tn_free(m->entries[i].key);
+    }
+    if (n == m->count) return;
+    m->count = n;
+    fill_table(m);
+}
+
 size_t tn_map_count(const tn_map *m)
 {
     return m ? m->count : 0;

@@ -10,7 +10,6 @@
 #include "../wire/wire.h"
 #include "dataset.h"
 
-#define EXPANDED_LIMIT ((size_t)1 << 32)
 enum { RECORD_HEAD = 12 };
 
 typedef struct reading {
@@ -18,6 +17,7 @@ typedef struct reading {
     int64_t file; /* the present one */
     bool open;
     tn_buf bytes;   /* of the present one */
+    tn_charge charge;
     size_t at, end; /* what of them is still to come */
 } reading;
 
@@ -39,7 +39,7 @@ static tn_code compression_of(const tn_tensor *t, int64_t *out, tn_error *err)
 
 static void close_file(reading *f)
 {
-    tn_buf_free(&f->bytes);
+    tn_files_drop(&f->bytes, &f->charge);
     f->open = false;
 }
 
@@ -54,26 +54,14 @@ static tn_view file_name(const tn_source *s, int64_t i)
     return (tn_view){name->p, name->n};
 }
 
-static tn_code expand(const tn_source *s, tn_buf *bytes, tn_error *err)
-{
-    tn_buf plain = {0};
-    if (s->d->n[0] == TN_PLAIN) return TN_OK;
-    tn_code code =
-        tn_inflate((tn_view){bytes->data, bytes->n}, (tn_compression)s->d->n[0], EXPANDED_LIMIT, &plain, err);
-    tn_buf_free(code == TN_OK ? bytes : &plain);
-    if (code == TN_OK) *bytes = plain;
-    return code;
-}
-
 /* The present file's bytes; *end: there is none. Where there is an error, it is the next time, too. */
 static tn_code open_file(tn_source *s, tn_pull *t, bool *end, tn_error *err)
 {
     reading *f = (reading *)s;
     *end = f->file >= tn_tensor_count(s->d->tensor[0]);
     if (*end) return TN_OK;
-    tn_code code = tn_files_read(tn_run_files(t->run), s->d->node, file_name(s, f->file), &f->bytes, err);
-    if (code == TN_OK) code = expand(s, &f->bytes, err);
-    if (code != TN_OK) close_file(f);
+    tn_code code = tn_files_hold(tn_run_files(t->run), s->d->node, file_name(s, f->file), (tn_packing)s->d->n[0],
+                                 &f->bytes, &f->charge, err);
     f->open = code == TN_OK;
     f->at = 0;
     f->end = f->bytes.n;

@@ -13,7 +13,6 @@
 
 #include <stdlib.h>
 
-#define EXPANDED_LIMIT ((size_t)1 << 32)
 #define PIECE ((size_t)1 << 20) /* of a shard, until it is written */
 
 static const char *const packings[] = {
@@ -89,31 +88,17 @@ tn_code tn_snapshot_list(const tn_files *f, const char *owner, tn_view folder, t
 
 void tn_snapshot_close(tn_snapshot_file *f)
 {
-    tn_buf_free(&f->bytes);
+    tn_files_drop(&f->bytes, &f->charge);
     f->open = false;
     f->at = 0;
-}
-
-static tn_code expand(tn_snapshot_file *f, tn_packing p, tn_error *err)
-{
-    tn_buf plain = {0};
-    tn_view in = {f->bytes.data, f->bytes.n};
-    if (p == TN_PACK_NONE) return TN_OK;
-    tn_code code = p == TN_PACK_SNAPPY ? tn_snappy_expand(in, EXPANDED_LIMIT, &plain, err)
-                                       : tn_inflate(in, (tn_compression)p, EXPANDED_LIMIT, &plain, err);
-    tn_buf_free(code == TN_OK ? &f->bytes : &plain);
-    if (code == TN_OK) f->bytes = plain;
-    return code;
 }
 
 tn_code tn_snapshot_open(tn_snapshot_file *f, const tn_files *files, const char *owner, const char *path, tn_packing p,
                          tn_error *err)
 {
-    tn_code code = tn_files_read(files, owner, tn_view_of(path), &f->bytes, err);
-    if (code == TN_OK && (code = expand(f, p, err)) != TN_OK) tn_wrap(err, "%s", path);
+    tn_code code = tn_files_hold(files, owner, tn_view_of(path), p, &f->bytes, &f->charge, err);
     f->open = code == TN_OK;
     f->at = 0;
-    if (code != TN_OK) tn_snapshot_close(f);
     return code;
 }
 

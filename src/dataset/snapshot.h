@@ -12,8 +12,6 @@
 #include "dataset.h"
 
 enum { TN_SNAPSHOT_FORMER = 1, TN_SNAPSHOT_VERSION = 2 };
-/* The first three are tn_compression's. */
-typedef enum tn_packing { TN_PACK_NONE, TN_PACK_ZLIB, TN_PACK_GZIP, TN_PACK_SNAPPY } tn_packing;
 
 /* By its name; any other one stands for none, as in TensorFlow. */
 tn_packing tn_packing_of(tn_view name);
@@ -28,6 +26,7 @@ const char *tn_path_of(tn_arena *a, tn_view folder, tn_view name);
 /* ==== one file ==== */
 typedef struct tn_snapshot_file {
     tn_buf bytes; /* expanded */
+    tn_charge charge;
     size_t at;
     bool open;
 } tn_snapshot_file;

@@ -91,7 +91,7 @@ static tn_code next_snappy(tn_snapshot_file *f, const tn_dataset *d, tn_arena *a
     TN_TRY(TN_DECODE(SnapshotTensorMetadata, record, a, &m, err));
     TN_TRY(check_width(m->tensor_metadata.n, d->width, err));
     TN_TRY(take_record(f, &record, err));
-    tn_code code = tn_snappy_block_expand(record, EXPANDED_LIMIT, &bytes, err);
+    tn_code code = tn_snappy_block_expand(record, tn_budget_room(EXPANDED_LIMIT), &bytes, err);
     if (code == TN_OK) code = take_parts(m, (tn_view){bytes.data, bytes.n}, d, a, out, err);
     tn_buf_free(&bytes);
     return code;

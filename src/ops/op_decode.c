@@ -96,7 +96,7 @@ static tn_code expand(tn_run *r, tn_view in, tn_buf *out, tn_error *err)
         tn_buf_add(out, in.p, in.n);
         return TN_OK;
     }
-    return tn_inflate(in, gzip ? TN_GZIP : TN_ZLIB, INFLATE_LIMIT, out, err);
+    return tn_inflate(in, gzip ? TN_GZIP : TN_ZLIB, tn_budget_room(INFLATE_LIMIT), out, err);
 }
 STRINGS(DecodeCompressed, expand, "bytes:string -> output:string; compression_type:string=\"\"");
 

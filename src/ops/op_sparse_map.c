@@ -87,13 +87,14 @@ static tn_code add_many(tn_run *r, kept *m, tn_error *err)
     return TN_OK;
 }
 
-static tn_code take_all(const tn_run *r, kept *m, const tn_box **box, tn_sparse *all, tn_error *err)
+/* What is taken stays as an entry without value. */
+static tn_code take_each(const tn_run *r, kept *m, const tn_box **box, tn_sparse *all, tn_error *err)
 {
     for (int64_t i = 0, n = tn_tensor_count(r->in[0]); i < n; i++) {
         const int64_t *handle = TN_INT64S(r->in[0]) + i;
         pthread_mutex_lock(&m->lock);
         box[i] = tn_map_get_view(m->boxes, handle_key(handle));
-        tn_map_remove(m->boxes, handle_key(handle));
+        if (box[i]) tn_map_put_view(m->boxes, handle_key(handle), NULL);
         pthread_mutex_unlock(&m->lock);
         if (!box[i])
             return tn_fail(err, TN_INVALID_ARGUMENT, "Unable to find SparseTensor: %lld in map: %s",
@@ -112,6 +113,15 @@ static tn_code take_all(const tn_run *r, kept *m, const tn_box **box, tn_sparse 
                 (long long)i, all[0].rank, (long long)i, all[i].rank);
     }
     return TN_OK;
+}
+
+static tn_code take_all(const tn_run *r, kept *m, const tn_box **box, tn_sparse *all, tn_error *err)
+{
+    tn_code code = take_each(r, m, box, all, err);
+    pthread_mutex_lock(&m->lock);
+    tn_map_remove_empty(m->boxes);
+    pthread_mutex_unlock(&m->lock);
+    return code;
 }
 
 static tn_code take_from(tn_run *r, kept *m, tn_arena *a, tn_error *err)

@@ -193,9 +193,11 @@ static tn_code remove_run(tn_run *r, tn_error *err)
     pthread_mutex_lock(&t->lock);
     for (int64_t i = 0, n = tn_tensor_count(r->in[1]); i < n; i++) {
         tn_view key = tn_table_key(r->in[1], i);
-        tn_table_drop_cell(tn_map_get_view(t->map, key));
-        tn_map_remove(t->map, key);
+        tn_cell *old = tn_map_get_view(t->map, key);
+        if (old) tn_map_put_view(t->map, key, NULL);
+        tn_table_drop_cell(old);
     }
+    tn_map_remove_empty(t->map);
     pthread_mutex_unlock(&t->lock);
     return TN_OK;
 }

@@ -7,15 +7,13 @@
 #include "../wire/proto.h"
 #include "queue.h"
 
-#define EXPANDED_LIMIT ((size_t)1 << 32)
-
 /* ==== making ==== */
 
 static void forget_file(tn_reader *x)
 {
     tn_records_close(x->records);
     x->records = NULL;
-    tn_buf_free(&x->bytes);
+    tn_files_drop(&x->bytes, &x->charge);
     x->at = 0;
     x->number = 0;
     x->failed.code = TN_OK;
@@ -101,13 +99,6 @@ static void skip_lines(tn_reader *x)
 
 static tn_code begin_fixed(tn_reader *x, tn_error *err)
 {
-    if (x->compression != TN_PLAIN) {
-        tn_buf expanded = {0};
-        tn_code code = tn_inflate(bytes_of(x), x->compression, EXPANDED_LIMIT, &expanded, err);
-        tn_buf_free(&x->bytes);
-        x->bytes = expanded;
-        TN_TRY(code);
-    }
     x->at = (size_t)x->header;
     if ((uint64_t)x->header <= x->bytes.n) return TN_OK;
     return tn_fail(err, TN_OUT_OF_RANGE, "%.*s: reached end of file in a header of %lld bytes",
@@ -116,7 +107,8 @@ static tn_code begin_fixed(tn_reader *x, tn_error *err)
 
 static tn_code begin_file(tn_reader *x, const tn_files *f, tn_error *err)
 {
-    TN_TRY(tn_files_read(f, x->base.name, work_of(x), &x->bytes, err));
+    const tn_packing p = x->kind == TN_READ_FIXED ? (tn_packing)x->compression : TN_PACK_NONE;
+    TN_TRY(tn_files_hold(f, x->base.name, work_of(x), p, &x->bytes, &x->charge, err));
     if (x->kind == TN_READ_LINES) skip_lines(x);
     return x->kind == TN_READ_FIXED ? begin_fixed(x, err) : TN_OK;
 }
@@ -174,8 +166,8 @@ static tn_code piece_of(tn_reader *x, tn_buf *key, tn_view *value, tn_error *err
 static tn_code whole_of(tn_reader *x, const tn_files *f, tn_view *value, tn_error *err)
 {
     if (x->kind == TN_READ_WHOLE) {
-        tn_buf_free(&x->bytes);
-        TN_TRY(tn_files_read(f, x->base.name, work_of(x), &x->bytes, err));
+        tn_files_drop(&x->bytes, &x->charge);
+        TN_TRY(tn_files_hold(f, x->base.name, work_of(x), TN_PACK_NONE, &x->bytes, &x->charge, err));
     }
     *value = x->kind == TN_READ_WHOLE ? bytes_of(x) : work_of(x);
     return TN_OK;

@@ -29,6 +29,7 @@ typedef struct tn_reader {
     bool busy;
     int64_t started, finished, produced; /* files, files, records */
     tn_buf work, bytes;                  /* the present file: its name; what is in it */
+    tn_charge charge;                    /* of bytes */
     size_t at;                           /* of the next record in bytes */
     int64_t number;                      /* of the next record of the file */
     tn_records *records;

@@ -5,9 +5,10 @@
  */
 #include "files.h"
 
+#include "../wire/wire.h"
 #include "plan.h"
 
-#define FILE_LIMIT ((size_t)1 << 32)
+#define FILE_LIMIT ((size_t)1 << 32) /* expanded, too */
 enum { MOST_PATHS = 1 << 20 };
 
 const tn_files *tn_run_files(const tn_run *r)
@@ -36,9 +37,38 @@ tn_code tn_files_read(const tn_files *f, const char *owner, tn_view path, tn_buf
 {
     char *p;
     TN_TRY(path_of(f, owner, path, &p, err));
-    tn_code code = f->outside->read(f->outside->payload, p, FILE_LIMIT, out, err);
+    tn_code code = f->outside->read(f->outside->payload, p, tn_budget_room(FILE_LIMIT), out, err);
     tn_free(p);
     return code;
+}
+
+static tn_code expand(tn_buf *bytes, tn_packing p, tn_error *err)
+{
+    tn_buf plain = {0};
+    tn_view in = {bytes->n ? bytes->data : "", bytes->n};
+    const size_t limit = tn_budget_room(FILE_LIMIT);
+    tn_code code = p == TN_PACK_SNAPPY ? tn_snappy_expand(in, limit, &plain, err)
+                                       : tn_inflate(in, (tn_compression)p, limit, &plain, err);
+    tn_buf_free(code == TN_OK ? bytes : &plain);
+    if (code == TN_OK) *bytes = plain;
+    return code;
+}
+
+tn_code tn_files_hold(const tn_files *f, const char *owner, tn_view path, tn_packing p, tn_buf *bytes,
+                      tn_charge *charge, tn_error *err)
+{
+    tn_code code = tn_files_read(f, owner, path, bytes, err);
+    if (code == TN_OK && p != TN_PACK_NONE && (code = expand(bytes, p, err)) != TN_OK)
+        tn_wrap(err, "%.*s", (int)TN_MIN(path.n, (size_t)1000), path.p);
+    if (code == TN_OK && !tn_charge_add(charge, bytes->n)) code = tn_no_memory(err, bytes->n);
+    if (code != TN_OK) tn_files_drop(bytes, charge);
+    return code;
+}
+
+void tn_files_drop(tn_buf *bytes, tn_charge *charge)
+{
+    tn_buf_free(bytes);
+    tn_charge_drop(charge);
 }
 
 tn_code tn_files_write(const tn_files *f, const char *owner, tn_view path, tn_view bytes, bool append,

@@ -7,6 +7,9 @@
 
 #include "../graph/op.h"
 
+/* How a file is compressed. The first three are tn_compression's. */
+typedef enum tn_packing { TN_PACK_NONE, TN_PACK_ZLIB, TN_PACK_GZIP, TN_PACK_SNAPPY } tn_packing;
+
 /* What reads and writes checkpoints, by the prefix of their files. */
 typedef struct tn_checkpoint_hooks {
     tn_code (*tensor)(const char *prefix, const char *name, tn_tensor **out, tn_error *err); /* one, by its name */
@@ -30,6 +33,10 @@ typedef struct tn_files { /* of one session; borrowed */
 
 /* path: bytes of a graph; owner: whose they are, for errors. FAILED_PRECONDITION: there is no access to files. */
 tn_code tn_files_read(const tn_files *f, const char *owner, tn_view path, tn_buf *out, tn_error *err);
+/* A file that stays open: its bytes, expanded, are charged to the session's budget until they are dropped. */
+tn_code tn_files_hold(const tn_files *f, const char *owner, tn_view path, tn_packing p, tn_buf *bytes,
+                      tn_charge *charge, tn_error *err);
+void tn_files_drop(tn_buf *bytes, tn_charge *charge);
 tn_code tn_files_write(const tn_files *f, const char *owner, tn_view path, tn_view bytes, bool append, tn_error *err);
 /* The paths that a pattern with * ? [..] and \ stands for, appended to a list in the arena, in no order. */
 typedef struct tn_paths {

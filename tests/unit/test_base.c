@@ -333,6 +333,17 @@ static void maps_find_what_was_put(void **state)
         snprintf(key, sizeof key, "key%d", i);
         assert_int_equal(tn_map_has(m, key), i % 3 != 0);
     }
+    for (int i = 1; i < 1000; i += 3) {
+        snprintf(key, sizeof key, "key%d", i);
+        assert_true(tn_map_put(m, key, NULL));
+    }
+    for (int k = 0; k < 2; k++) tn_map_remove_empty(m);
+    assert_int_equal(tn_map_count(m), 333);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(key, sizeof key, "key%d", i);
+        assert_ptr_equal(tn_map_get(m, key), i % 3 == 2 ? &values[i] : NULL);
+        if (i % 3 == 2) assert_string_equal(tn_map_key(m, (size_t)i / 3), key);
+    }
     tn_map_free(m);
 }
 

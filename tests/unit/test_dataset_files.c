@@ -57,9 +57,10 @@ static tn_node files(fixture *f, const char *a, const char *b, const char *c)
     return texts(f, paths, n, false);
 }
 
-/* The data set's elements in turn: "next:0". */
-static void over(fixture *f, tn_node d)
+/* The data set's elements in turn: "next:0". limit: of the session's memory. */
+static void over_within(fixture *f, tn_node d, size_t limit)
 {
+    const tn_session_options o = {.memory_limit = limit};
     tn_dtype types[] = {TN_STRING};
     tn_shape shapes[] = {TN_SHAPE()};
     tn_attr attrs[4] = {
@@ -72,8 +73,13 @@ static void over(fixture *f, tn_node d)
     tn_add_operation(f->b, "IteratorGetNext", "next", TN_INPUTS(tn_output_of(it, 0)), attrs, 2);
     const char *init = "init";
     assert_ok(tn_builder_check(f->b, &f->err), &f->err);
-    assert_ok(tn_session_new(f->g, NULL, &f->s, &f->err), &f->err);
+    assert_ok(tn_session_new(f->g, &o, &f->s, &f->err), &f->err);
     assert_ok(tn_session_run(f->s, NULL, 0, NULL, 0, NULL, &init, 1, &f->err), &f->err);
+}
+
+static void over(fixture *f, tn_node d)
+{
+    over_within(f, d, 0);
 }
 
 static tn_code next(fixture *f, tn_tensor **out)
@@ -146,6 +152,27 @@ static void test_compressed_lines(void **state)
         gives(&f, "last");
         ends(&f);
     }
+}
+
+/* A small file that expands to more than the session may have, and one that is too large as it is. */
+static void test_lines_beyond_the_limit(void **state)
+{
+    (void)state;
+    enum { MANY = 4 << 20, LIMIT = 1 << 20 };
+    char *zeros = tn_calloc(MANY, 1);
+    assert_non_null(zeros);
+    for (int k = 0; k < 4; k++) {
+        fixture f;
+        fixture_open_folder(&f);
+        if (k < 2) compressed(&f, "a", TN_GZIP, zeros, MANY);
+        else file(&f, "a", zeros, MANY);
+        over_within(&f, line_set(&f, files(&f, "a", NULL, NULL), k < 2 ? "GZIP" : ""), k % 2 ? LIMIT : 0);
+        tn_tensor *t = NULL;
+        assert_code(next(&f, &t), k % 2 ? TN_RESOURCE_EXHAUSTED : TN_OK);
+        tn_tensor_unref(t);
+        fixture_close_folder(&f);
+    }
+    tn_free(zeros);
 }
 
 /* An error of a file stays. */
@@ -334,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_compressed_lines),
+        cmocka_unit_test(test_lines_beyond_the_limit),
         cmocka_unit_test(test_lines_that_are_not_there),
         cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_records),

@@ -68,11 +68,17 @@ static void add_iterator(fixture *f, tn_node d, const char *name, const char *in
     tn_add_operation(f->b, "IteratorGetNext", next, TN_INPUTS(tn_output_of(it, 0)), attrs, 2);
 }
 
+static void start_within(fixture *f, size_t limit)
+{
+    const tn_session_options o = {.memory_limit = limit};
+    assert_ok(tn_builder_check(f->b, &f->err), &f->err);
+    assert_ok(tn_session_new(f->g, &o, &f->s, &f->err), &f->err);
+    tn_session_set_checkpoints(f->s, &tn_checkpoints_of_process);
+}
+
 static void start(fixture *f)
 {
-    assert_ok(tn_builder_check(f->b, &f->err), &f->err);
-    assert_ok(tn_session_new(f->g, NULL, &f->s, &f->err), &f->err);
-    tn_session_set_checkpoints(f->s, &tn_checkpoints_of_process);
+    start_within(f, 0);
 }
 
 static tn_code target(fixture *f, const char *name)
@@ -472,6 +478,28 @@ static void test_damaged_snapshot(void **state)
     fixture_close_folder(&f);
 }
 
+/* What small files expand to is held against the session's limit. */
+static void test_snapshots_beyond_the_limit(void **state)
+{
+    (void)state;
+    enum { MANY = 4 << 20, LIMIT = 1 << 20 };
+    char p[256], *zeros = tn_calloc(MANY, 1);
+    fixture f;
+    fixture_open_folder(&f);
+    assert_ok(tn_file_write(in(&f, "a", p), zeros, MANY, &f.err), &f.err);
+    for (int k = 0; k < 6; k++) {
+        const bool read = k % 2;
+        again(&f);
+        if (k < 2) add_iterator(&f, former(&f, path(&f, "v1"), "SNAPPY", read ? "read" : "write"), "it", "init", "next");
+        else add_iterator(&f, snapshot(&f, path(&f, k < 4 ? "v2" : "v3"), k < 4 ? "GZIP" : "SNAPPY"), "it", "init", "next");
+        start_within(&f, read ? LIMIT : 0);
+        assert_ok(target(&f, "init"), &f.err);
+        assert_code(all(&f), read ? TN_RESOURCE_EXHAUSTED : TN_OUT_OF_RANGE);
+    }
+    fixture_close_folder(&f);
+    tn_free(zeros);
+}
+
 static void memory_ends_in(fixture *f)
 {
     tn_code code = TN_RESOURCE_EXHAUSTED;
@@ -597,6 +625,7 @@ int main(void)
         cmocka_unit_test(test_snapshot_by_fingerprint),
         cmocka_unit_test(test_snapshots_on_full_disks),
         cmocka_unit_test(test_damaged_snapshot),
+        cmocka_unit_test(test_snapshots_beyond_the_limit),
         cmocka_unit_test(test_memory_ends_in_snapshots),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_memory_ends),
