@@ -396,7 +396,7 @@ static tn_code move_controls(conds *c, tn_pnode *n, tn_pnode *who, tn_error *err
     int n_control = n->n_control;
     selection *s = moves(c, n) ? c->s[n->slot] : NULL;
     n->control = NULL;
-    n->n_control = 0;
+    n->n_control = n->cap_control = 0;
     for (int i = 0; i < n_control; i++) {
         tn_pnode *before = control[i];
         bool together = s && moves(c, before) && before->slot == n->slot && before->mark == n->mark;

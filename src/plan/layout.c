@@ -292,27 +292,43 @@ static tn_code walk_region(tn_layout *l, tn_region *r, tn_error *err)
 typedef struct alive { /* storages in use, by offset */
     int *v;
     int n;
+    int soonest;      /* none of them dies before this time */
+    size_t used, top; /* their bytes, and where the last one ends */
 } alive;
 
 static void retire(const tn_layout *l, alive *a, int time)
 {
     int n = 0;
-    for (int i = 0; i < a->n; i++)
-        if (l->storages[a->v[i]].last >= time) a->v[n++] = a->v[i];
+    if (a->soonest >= time) return;
+    a->soonest = FOREVER;
+    a->used = a->top = 0;
+    for (int i = 0; i < a->n; i++) {
+        const tn_storage *s = &l->storages[a->v[i]];
+        if (s->last < time) continue;
+        a->v[n++] = a->v[i];
+        a->soonest = TN_MIN(a->soonest, s->last);
+        a->used += s->size;
+        a->top = TN_MAX(a->top, s->offset + s->size);
+    }
     a->n = n;
 }
 
 static void insert(const tn_layout *l, alive *a, int s)
 {
+    const tn_storage *mine = &l->storages[s];
     int i = a->n++;
-    for (; i > 0 && l->storages[a->v[i - 1]].offset > l->storages[s].offset; i--) a->v[i] = a->v[i - 1];
+    for (; i > 0 && l->storages[a->v[i - 1]].offset > mine->offset; i--) a->v[i] = a->v[i - 1];
     a->v[i] = s;
+    a->soonest = TN_MIN(a->soonest, mine->last);
+    a->used += mine->size;
+    a->top = TN_MAX(a->top, mine->offset + mine->size);
 }
 
 /* The smallest gap between living storages that is large enough. */
 static size_t best_gap(const tn_layout *l, const alive *a, size_t size)
 {
     size_t at = 0, best = SIZE_MAX, best_size = SIZE_MAX;
+    if (a->used == a->top) return a->top; /* there is none */
     for (int i = 0; i < a->n; i++) {
         const tn_storage *s = &l->storages[a->v[i]];
         if (s->offset > at && s->offset - at >= size && s->offset - at < best_size) {
@@ -332,7 +348,7 @@ static bool reuse(tn_layout *l, alive *a, int s)
         tn_storage *other = &l->storages[mine->may_reuse[k]];
         if (other->last != mine->first || other->size != mine->size || !other->size) continue;
         mine->offset = other->offset;
-        other->last = mine->first - 1;
+        a->soonest = other->last = mine->first - 1;
         retire(l, a, mine->first);
         return true;
     }
@@ -341,7 +357,7 @@ static bool reuse(tn_layout *l, alive *a, int s)
 
 static tn_code assign_offsets(tn_layout *l, tn_error *err)
 {
-    alive a = {TN_ARRAY(l->b->arena, l->n_storages + 1, int), 0};
+    alive a = {.v = TN_ARRAY(l->b->arena, l->n_storages + 1, int), .soonest = FOREVER};
     if (!a.v) return no_memory(err);
     for (int s = 0; s < l->n_storages; s++) {
         tn_storage *mine = &l->storages[s];

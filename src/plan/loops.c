@@ -23,6 +23,7 @@ typedef struct frames {
     tn_region *r;
     frame *v;
     int n;
+    tn_pnode **room[6]; /* each for all nodes: every loop in its turn has them */
 } frames;
 
 typedef struct loop { /* one frame taken apart */
@@ -148,10 +149,7 @@ static tn_code add_variable(loop *l, tn_pnode *merge, tn_error *err)
 
 static tn_code take_apart(frames *f, int id, loop *l, tn_error *err)
 {
-    int n = f->r->n_nodes + 1;
-    *l = (loop){.id = id, .enters = TN_ARRAY(f->a, n, tn_pnode *), .merges = TN_ARRAY(f->a, n, tn_pnode *),
-                .nexts = TN_ARRAY(f->a, n, tn_pnode *), .consts = TN_ARRAY(f->a, n, tn_pnode *)};
-    if (!l->enters || !l->merges || !l->nexts || !l->consts) return tn_no_memory(err, 0);
+    *l = (loop){.id = id, .enters = f->room[0], .merges = f->room[1], .nexts = f->room[2], .consts = f->room[3]};
     for (int i = 0; i < f->r->n_nodes; i++) {
         tn_pnode *p = f->r->nodes[i];
         if (p->mark != id) continue;
@@ -171,10 +169,10 @@ static tn_pval boundary(const loop *l, const tn_region *to, tn_pval v, bool *is_
 {
     tn_pnode *n = v.node;
     *is_boundary = true;
+    for (; n->mark == l->id && is_kind(n, "Switch") && n->in[1].node == l->cond; n = v.node) v = n->in[0];
     if (n->mark == l->id) {
         if (is_kind(n, "Enter")) return (tn_pval){to->args[n->order], 0};
         if (is_kind(n, "Merge") && is_kind(n->in[0].node, "Enter")) return (tn_pval){to->args[n->order], 0};
-        if (is_kind(n, "Switch") && n->in[1].node == l->cond) return boundary(l, to, n->in[0], is_boundary);
         if (n == l->cond) {
             bool inner;
             tn_pval in = boundary(l, to, n->in[0], &inner);
@@ -239,7 +237,7 @@ static tn_code connect_copy(frames *f, gather *g, tn_pnode *n, tn_error *err)
 {
     tn_pnode *c = n->copy;
     for (int i = 0; i < n->n_in; i++) TN_TRY(copied(g, n->in[i], n, &c->in[i], err));
-    c->n_control = 0;
+    c->n_control = c->cap_control = 0;
     c->control = NULL;
     for (int i = 0; i < n->n_control; i++) {
         bool is_boundary;
@@ -283,9 +281,7 @@ static tn_code new_region(frames *f, const loop *l, tn_region **out, tn_error *e
 
 static tn_code fill_region(frames *f, const loop *l, tn_region *to, const tn_pval *rets, int n_rets, tn_error *err)
 {
-    int n = f->r->n_nodes + 1;
-    gather g = {.l = l, .to = to, .stack = TN_ARRAY(f->a, n, tn_pnode *), .found = TN_ARRAY(f->a, n, tn_pnode *)};
-    if (!g.stack || !g.found) return tn_no_memory(err, 0);
+    gather g = {.l = l, .to = to, .stack = f->room[4], .found = f->room[5]};
     for (int i = 0; i < f->r->n_nodes; i++) f->r->nodes[i]->copy = NULL;
     for (int i = 0; i < n_rets; i++) need_value(&g, rets[i]);
     for (int i = 0; i < l->n_vars && n_rets > 1; i++) /* what must have happened before the next iteration */
@@ -431,6 +427,8 @@ tn_code tn_make_loops_functional(tn_arena *a, tn_region *r, tn_error *err)
     TN_TRY(assign_frames(&f, err));
     bool *done = TN_ARRAY(a, f.n + 1, bool);
     if (!done) return tn_no_memory(err, 0);
+    for (size_t i = 0; f.n && i < TN_COUNT(f.room); i++)
+        if (!(f.room[i] = TN_ARRAY(a, r->n_nodes + 1, tn_pnode *))) return tn_no_memory(err, 0);
     for (int id; (id = deepest_frame(&f, done)) >= 0; done[id] = true) {
         loop l;
         tn_pnode *w = NULL;

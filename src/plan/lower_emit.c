@@ -9,7 +9,7 @@
 #include "lower.h"
 #include "made.h"
 
-enum { MAX_DEPTH = 100 };
+enum { MAX_DEPTH = 100, MANY_CONTROLS = 64 };
 
 static tn_code no_memory(tn_error *err)
 {
@@ -101,12 +101,21 @@ static tn_code read_refs(body *b, tn_operation *op, tn_pnode *n, tn_error *err)
     return TN_OK;
 }
 
-static tn_code connect(body *b, tn_operation *op, tn_pnode *n, tn_error *err)
+/* Very many are not looked at for what is there twice. */
+static tn_code wait_for_controls(const body *b, const tn_operation *op, tn_pnode *n, tn_error *err)
 {
+    bool (*const add)(tn_arena *, tn_pnode *, tn_pnode *) =
+        op->n_control > MANY_CONTROLS ? tn_pnode_push_control : tn_pnode_add_control;
     for (int i = 0; i < op->n_control; i++) {
         tn_pnode *before = b->map[op->control[i]->id].node;
-        if (before && !tn_pnode_add_control(b->l->arena, n, before)) return no_memory(err);
+        if (before && !add(b->l->arena, n, before)) return no_memory(err);
     }
+    return TN_OK;
+}
+
+static tn_code connect(body *b, tn_operation *op, tn_pnode *n, tn_error *err)
+{
+    TN_TRY(wait_for_controls(b, op, n, err));
     bool is_root = b->l->framed && !op->n_in; /* else it would not be seen to be in its caller's frame */
     if (b->before && (is_root || n->op->flags & TN_STATEFUL || n->op->writes || n->op->reads))
         if (!tn_pnode_add_control(b->l->arena, n, b->before)) return no_memory(err);
@@ -181,10 +190,7 @@ static tn_code call_before(body *b, tn_operation *op, const tn_pval *args, tn_pn
     if (!op->n_control && !b->framed) return TN_OK;
     tn_pnode *n = tn_pnode_new(b->l->arena, tn_op_find("NoOp"), full_name(b, op->name), 0, 0);
     if (!n || !tn_region_add(b->l->arena, b->region, n)) return no_memory(err);
-    for (int i = 0; i < op->n_control; i++) {
-        tn_pnode *before = b->map[op->control[i]->id].node;
-        if (before && !tn_pnode_add_control(b->l->arena, n, before)) return no_memory(err);
-    }
+    TN_TRY(wait_for_controls(b, op, n, err));
     for (int i = 0; b->framed && i < op->n_in; i++)
         if (!tn_pnode_add_control(b->l->arena, n, args[i].node)) return no_memory(err);
     if (b->before && !tn_pnode_add_control(b->l->arena, n, b->before)) return no_memory(err);

@@ -32,7 +32,7 @@ struct tn_pnode {
     tn_pval *in;
     int n_in;
     tn_pnode **control;
-    int n_control;
+    int n_control, cap_control; /* 0: room that may be another node's, too */
     tn_info *out;
     int n_out;
     tn_region **sub; /* If: then, else; Case: the branches; While: condition, body */
@@ -83,7 +83,8 @@ void tn_lowered_free(tn_lowered *l);
 /* Building blocks of passes (region.c); NULL: no memory. */
 tn_pnode *tn_pnode_new(tn_arena *a, const tn_op *op, const char *name, int n_in, int n_out);
 bool tn_region_add(tn_arena *a, tn_region *r, tn_pnode *n);
-bool tn_pnode_add_control(tn_arena *a, tn_pnode *n, tn_pnode *before);
+bool tn_pnode_add_control(tn_arena *a, tn_pnode *n, tn_pnode *before); /* unless it is there already */
+bool tn_pnode_push_control(tn_arena *a, tn_pnode *n, tn_pnode *before); /* twice is no harm */
 /* A copy whose inputs are still to be set (controls too). */
 tn_pnode *tn_pnode_copy(tn_arena *a, const tn_pnode *n);
 tn_region *tn_region_copy(tn_arena *a, const tn_region *r);

@@ -30,16 +30,29 @@ bool tn_region_add(tn_arena *a, tn_region *r, tn_pnode *n)
     return true;
 }
 
+static bool grow_control(tn_arena *a, tn_pnode *n)
+{
+    const int cap = n->n_control < 4 ? n->n_control + 1 : 2 * n->n_control; /* most nodes have none or one */
+    tn_pnode **grown = TN_ARRAY(a, cap, tn_pnode *);
+    if (!grown) return false;
+    if (n->n_control) memcpy(grown, n->control, (size_t)n->n_control * sizeof *grown);
+    n->control = grown;
+    n->cap_control = cap;
+    return true;
+}
+
+bool tn_pnode_push_control(tn_arena *a, tn_pnode *n, tn_pnode *before)
+{
+    if (n->n_control >= n->cap_control && !grow_control(a, n)) return false;
+    n->control[n->n_control++] = before;
+    return true;
+}
+
 bool tn_pnode_add_control(tn_arena *a, tn_pnode *n, tn_pnode *before)
 {
     for (int i = 0; i < n->n_control; i++)
         if (n->control[i] == before) return true;
-    tn_pnode **grown = TN_ARRAY(a, n->n_control + 1, tn_pnode *);
-    if (!grown) return false;
-    if (n->n_control) memcpy(grown, n->control, (size_t)n->n_control * sizeof *grown);
-    grown[n->n_control++] = before;
-    n->control = grown;
-    return true;
+    return tn_pnode_push_control(a, n, before);
 }
 
 bool tn_pnode_is(const tn_pnode *n, const char *op)
