@@ -2,9 +2,8 @@
  *
  * fuzz_bundle.c - any bytes as the index of a checkpoint, and as one of Saver's V1; all its tensors are read.
  */
-#include <unistd.h>
-
 #include "format/format.h"
+#include "scratch_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,14 +24,14 @@ static void read_all(const char *prefix)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char prefix[64], path[128], shard[256] = {0};
-    snprintf(prefix, sizeof prefix, "/tmp/tn_fuzz_bundle.%ld", (long)getpid());
+    tn_fuzz_path(prefix, sizeof prefix, "bundle");
     snprintf(path, sizeof path, "%s.index", prefix);
-    tn_file_write(path, data, size, NULL);
+    tn_fuzz_write(path, data, size);
     snprintf(path, sizeof path, "%s.data-00000-of-00001", prefix);
-    tn_file_write(path, shard, sizeof shard, NULL);
+    tn_fuzz_write(path, shard, sizeof shard);
     read_all(prefix);
     tn_checkpoint_remove(prefix, NULL);
-    tn_file_write(prefix, data, size, NULL);
+    tn_fuzz_write(prefix, data, size);
     read_all(prefix);
     tn_remove_file(prefix, NULL);
     return 0;

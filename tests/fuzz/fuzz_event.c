@@ -2,9 +2,8 @@
  *
  * fuzz_event.c - any bytes as an event file, and as records that hold tf.Examples.
  */
-#include <unistd.h>
-
 #include "format/format.h"
+#include "scratch_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,8 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     tn_event_reader *r;
     const tn_Event *e;
     tn_error err;
-    snprintf(path, sizeof path, "/tmp/tn_fuzz_event.%ld", (long)getpid());
-    tn_file_write(path, data, size, NULL);
+    tn_fuzz_path(path, sizeof path, "event");
+    tn_fuzz_write(path, data, size);
     if (tn_event_reader_open(path, &r, &err) == TN_OK) {
         while (tn_event_reader_next(r, &e, &err) == TN_OK) {
         }

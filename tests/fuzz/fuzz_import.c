@@ -3,9 +3,8 @@
  * fuzz_import.c - any bytes as saved_model.pb, of which a part is imported into another graph: what the last operation
  * needs, with and without a placeholder in the place of its first input; then once more, sharing variables.
  */
-#include <unistd.h>
-
 #include "format/format.h"
+#include "scratch_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -40,10 +39,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char folder[64], path[128];
     tn_metagraph *m;
     tn_error err;
-    snprintf(folder, sizeof folder, "/tmp/tn_fuzz_import.%ld", (long)getpid());
+    tn_fuzz_path(folder, sizeof folder, "import");
     snprintf(path, sizeof path, "%s/saved_model.pb", folder);
     tn_make_folders(folder, NULL);
-    tn_file_write(path, data, size, NULL);
+    tn_fuzz_write(path, data, size);
     if (tn_savedmodel_load(folder, NULL, 0, &m, &err) == TN_OK) {
         const tn_operation *last = last_of(m->graph);
         if (last) import(folder, last, TN_PARTIAL, true);

@@ -3,9 +3,8 @@
  * fuzz_inspect.c - one byte of choice, then what is looked into: a SavedModel, MetaGraph or GraphDef; an event, which
  * is made a record of; an Example; Examples as JSON; a folder's state file. Whatever is told is read.
  */
-#include <unistd.h>
-
 #include "format/format.h"
+#include "scratch_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -104,23 +103,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     tn_buf record = {0};
     if (!size) return 0;
     tn_view rest = {(const char *)data + 1, size - 1};
-    snprintf(folder, sizeof folder, "/tmp/tn_fuzz_inspect.%ld", (long)getpid());
+    tn_fuzz_path(folder, sizeof folder, "inspect");
     snprintf(path, sizeof path, "%s/%s", folder, data[0] % 5 == 4 ? "checkpoint" : "file");
     tn_make_folders(folder, NULL);
     switch (data[0] % 5) {
     case 0:
-        tn_file_write(path, rest.p, rest.n, NULL);
+        tn_fuzz_write(path, rest.p, rest.n);
         look_at_archive(path);
         break;
     case 1:
         tn_record_put(&record, rest.p, rest.n);
-        tn_file_write(path, record.data, record.n, NULL);
+        tn_fuzz_write(path, record.data, record.n);
         look_at_events(path);
         break;
     case 2: look_at_example((tn_bytes){rest.p, rest.n}); break;
     case 3: make_examples(rest.p, rest.n); break;
     default:
-        tn_file_write(path, rest.p, rest.n, NULL);
+        tn_fuzz_write(path, rest.p, rest.n);
         list_checkpoints(folder);
         break;
     }

@@ -2,9 +2,8 @@
  *
  * fuzz_metagraph.c - any bytes as a .meta file, binary or text; what is accepted is exported again.
  */
-#include <unistd.h>
-
 #include "format/format.h"
+#include "scratch_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -13,8 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char path[64];
     tn_metagraph *m;
     tn_error err;
-    snprintf(path, sizeof path, "/tmp/tn_fuzz_meta.%ld", (long)getpid());
-    tn_file_write(path, data, size, NULL);
+    tn_fuzz_path(path, sizeof path, "meta");
+    tn_fuzz_write(path, data, size);
     if (tn_metagraph_load(path, &m, &err) == TN_OK) {
         tn_arena *a = tn_arena_new((size_t)256 << 20);
         tn_saved_variable *v;

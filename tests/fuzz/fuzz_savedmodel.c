@@ -2,9 +2,8 @@
  *
  * fuzz_savedmodel.c - any bytes as saved_model.pb; a model that is accepted is written again.
  */
-#include <unistd.h>
-
 #include "format/format.h"
+#include "scratch_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -13,10 +12,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char folder[64], path[128];
     tn_metagraph *m;
     tn_error err;
-    snprintf(folder, sizeof folder, "/tmp/tn_fuzz_model.%ld", (long)getpid());
+    tn_fuzz_path(folder, sizeof folder, "model");
     snprintf(path, sizeof path, "%s/saved_model.pb", folder);
     tn_make_folders(folder, NULL);
-    tn_file_write(path, data, size, NULL);
+    tn_fuzz_write(path, data, size);
     if (tn_savedmodel_load(folder, NULL, 0, &m, &err) == TN_OK) {
         tn_arena *a = tn_arena_new(0);
         tn_saved_variable *v;

@@ -4,7 +4,7 @@
 #include "plan_test.h"
 
 #include "format/format.h"
-#include "graph/plan.h"
+#include "plan/plan.h"
 #include "wire/proto.h"
 
 /* A graph given as text; the fixture's own goes. */
