@@ -3,7 +3,11 @@
 that changes while a model of 100 MB is loaded, beside the same traffic undisturbed. Ratios of p99 (median and range over rounds),
 and whether anything failed. The model that is asked is MODEL (a folder with one version of a SavedModel, whose input is INPUT); the large one is made here.
 
+Who asks while versions change is `turnery bench`, which never sleeps while it waits, or with --loadclient the load generator of compare.py's
+TOOLS, which does as other clients do (then INPUT of the shape SHAPE, as in 1x32).
+
 usage: tails.py --turnery BUILD/turnery --model MODEL [--input x] [--rounds 5] [--seconds 3] [--concurrency 1] [--rate 0]
+                [--loadclient TOOLS/build/loadclient --shape 1]
 """
 import argparse
 import json
@@ -23,6 +27,8 @@ ap.add_argument("--input", default="x")
 ap.add_argument("--rounds", type=int, default=5)
 ap.add_argument("--seconds", type=float, default=3)
 ap.add_argument("--concurrency", type=int, default=1)
+ap.add_argument("--loadclient", type=os.path.abspath)
+ap.add_argument("--shape", default="1")
 ap.add_argument("--rate", type=float, default=0, help="questions a second; 0: each answer is followed by the next")
 A = ap.parse_args()
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -68,13 +74,21 @@ class Server:
         """Appears at once, as a rename does it."""
         self.version += 1
         parts = os.path.join(self.base[which], "parts")
-        shutil.copytree(source or self.source, parts)
+        shutil.copytree(source or self.source, parts, copy_function=os.link if which else shutil.copy2) # 105 MB are there already
         os.rename(parts, os.path.join(self.base[which], str(self.version)))
 
     def available(self, which):
         url = "http://127.0.0.1:%d/v1/models/%s" % (self.rest, os.path.basename(self.base[which]))
         out = subprocess.run(["curl", "-s", url], capture_output=True, text=True).stdout
         return [int(v) for v in re.findall(r'"version": "(\d+)",\s*"state": "AVAILABLE"', out)]
+
+    def client(self):
+        """Asks one thing for --seconds."""
+        if not A.loadclient:
+            return self.bench()
+        return subprocess.Popen([A.loadclient, "--target=127.0.0.1:%d" % self.port, "--model=small", "--input=%s:float:%s" % (A.input, A.shape),
+                                 "--concurrency=%d" % A.concurrency, "--seconds=%g" % A.seconds, "--warmup=0.3", "--server-pid=%d" % self.process.pid],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def bench(self, *more):
         return subprocess.Popen([A.turnery, "bench", "--server=127.0.0.1:%d" % self.port, "--model=small", "--input=%s=random" % A.input, "--json",
@@ -86,7 +100,8 @@ def answers(process):
     out, err = process.communicate()
     if process.returncode:
         raise SystemExit("bench: " + err)
-    return json.loads(out)
+    r = json.loads(out.strip().splitlines()[-1])
+    return r if "latency_ms" in r else {"latency_ms": {"p99": r["p99_us"] / 1000}, "failed": r["errors"]}
 
 
 def wait_for(server, which, version):
@@ -112,8 +127,8 @@ def mixed(server):
 def swaps(server, large):
     pairs, failed, overlapped = [], 0, 0
     for _ in range(A.rounds):
-        quiet = answers(server.bench())
-        asking = server.bench()
+        quiet = answers(server.client())
+        asking = server.client()
         time.sleep(0.5)
         server.next_version(1, large)
         one = server.version
@@ -123,6 +138,7 @@ def swaps(server, large):
         overlapped += one in server.available(1) and two in server.available(0)
         wait_for(server, 1, one)
         wait_for(server, 0, two)
+        time.sleep(2) # until the batch sizes that it expects are planned, too
         pairs.append((quiet, busy))
         failed += quiet["failed"] + busy["failed"]
     tell("p99, a swap and a load of 105 MB beside quiet", pairs)
