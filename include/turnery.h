@@ -356,11 +356,13 @@ static inline tn_node tn_output_of(tn_operation *op, int index) {
 #define tn_op(b, type, ...) tn_output_of(tn_add_operation((b), (type), NULL, __VA_ARGS__), 0)
 #define tn_op_named(b, type, name, ...) tn_output_of(tn_add_operation((b), (type), (name), __VA_ARGS__), 0)
 #endif
+/* What runs feed: a Placeholder of this dtype and shape, which may have unknowns; value where nothing is fed. */
 TN_API tn_node tn_placeholder(tn_builder *b, const char *name, tn_dtype t, tn_shape shape);
 TN_API tn_node tn_placeholder_with_default(tn_builder *b, const char *name, tn_node value, tn_shape shape);
+/* Const: the tensor, which the graph keeps a reference to; a scalar, v converted to the dtype; an int32 vector. */
 TN_API tn_node tn_constant(tn_builder *b, const char *name, const tn_tensor *value);
 TN_API tn_node tn_scalar(tn_builder *b, tn_dtype t, double v);
-TN_API tn_node tn_ints(tn_builder *b, const int64_t *v, int n); /* an int32 vector */
+TN_API tn_node tn_ints(tn_builder *b, const int64_t *v, int n);
 /* Variables. Creating one under a scope that reuses returns the one that is there. The value returned
  * reads it; tn_variable_of gives its handle operation. Resource variables (TensorFlow 2's) by default;
  * TN_VAR_REF makes TensorFlow 1's VariableV2. initializer: a node whose value it starts with. */
@@ -535,10 +537,13 @@ typedef enum tn_activation {
     TN_LINEAR, TN_RELU, TN_RELU6, TN_LEAKY_RELU, TN_ELU, TN_SELU, TN_SIGMOID, TN_TANH, TN_SOFTPLUS, TN_SOFTSIGN,
     TN_SOFTMAX, TN_SWISH, TN_GELU
 } tn_activation;
+/* TensorFlow's operators of these names, of floats of any shape. Leaky: slope 0.2 below 0. Softmax: over the last axis.
+ * Swish: x * sigmoid(x). Gelu: x * (1 + erf(x / sqrt 2)) / 2, not its approximation by tanh. */
 TN_API tn_node tn_activate(tn_builder *b, tn_node x, tn_activation a);
 
 /* How a variable begins; a and b as said. Random ones draw from TensorFlow's generators with the graph's
- * seed, or with their own where has_seed is set. */
+ * seed, or with their own where has_seed is set. Glorot (Glorot and Bengio 2010), He (2015), LeCun (1998): of variance
+ * 2 / (in + out), 2 / in, 1 / in; normal ones are cut at two deviations and made up for that, as Keras has them. */
 typedef enum tn_initializer_kind {
     TN_INIT_DEFAULT,  /* the layer's own: Glorot uniform for weights, zeros for biases */
     TN_INIT_ZEROS,
@@ -602,13 +607,14 @@ TN_API tn_node tn_max_pool(tn_builder *b, tn_node x, int64_t size, int64_t strid
 TN_API tn_node tn_avg_pool(tn_builder *b, tn_node x, int64_t size, int64_t stride, tn_padding padding);
 TN_API tn_node tn_global_avg_pool(tn_builder *b, tn_node x); /* [batch, channels] */
 TN_API tn_node tn_flatten(tn_builder *b, tn_node x);         /* [batch, all the rest] */
-/* Zeroes a share `rate` of the elements when training, and scales the others up. */
+/* Zeroes a share `rate` (0 to below 1) of the elements when training, and scales the others by 1 / (1 - rate)
+ * (Srivastava et al. 2014). */
 TN_API tn_node tn_dropout(tn_builder *b, tn_mode mode, tn_node x, double rate);
-/* Each example by itself over the last axis of x (float), scaled by gamma and moved by beta. A call of a function
- * marked as layer normalisation, which TensorFlow runs as plain operators. epsilon 0: 0.001. */
+/* Each example by itself over the last axis of x (float), scaled by gamma and moved by beta (Ba et al. 2016). A call of
+ * a function marked as layer normalisation, which TensorFlow runs as plain operators. epsilon 0: 0.001. */
 TN_API tn_node tn_layer_norm(tn_builder *b, const char *name, tn_node x, double epsilon);
-/* Over the last axis; x of rank 2 or 4. Training adds the moving averages' updates to TN_UPDATE_OPS, which
- * tn_minimize runs. momentum 0: 0.99; epsilon 0: 0.001. */
+/* Over the last axis; x of rank 2 or 4 (Ioffe and Szegedy 2015). Training adds the moving averages' updates to
+ * TN_UPDATE_OPS, which tn_minimize runs. momentum 0: 0.99; epsilon 0: 0.001. */
 TN_API tn_node tn_batch_normalization(tn_builder *b, const char *name, tn_mode mode, tn_node x, double momentum,
                                       double epsilon);
 /* Rows of a table [vocabulary, size] for ids (int32, int64) of any shape: [..., size]. Its gradient stays sparse. */
@@ -637,7 +643,8 @@ typedef enum tn_solver_kind {
     TN_SGD = 1, TN_MOMENTUM, TN_ADAGRAD, TN_ADADELTA, TN_ADAM, TN_RMSPROP, TN_FTRL
 } tn_solver_kind;
 
-/* Made by one of the functions below with TensorFlow's defaults; fields may be changed after. */
+/* Made by one of the functions below with TensorFlow's defaults; fields may be changed after. Beside each the operator
+ * that updates a variable (of resources: Resource- before its name) and its paper. */
 typedef struct tn_solver {
     tn_solver_kind kind;
     tn_node learning_rate; /* a scalar */
@@ -645,13 +652,18 @@ typedef struct tn_solver {
     bool nesterov, centered;
     double clip_value, clip_norm, clip_global_norm; /* of gradients; 0: not clipped */
 } tn_solver;
-TN_API tn_solver tn_sgd(tn_node learning_rate);
-TN_API tn_solver tn_momentum(tn_node learning_rate, double momentum);
-TN_API tn_solver tn_nesterov(tn_node learning_rate, double momentum);
+TN_API tn_solver tn_sgd(tn_node learning_rate); /* ApplyGradientDescent */
+TN_API tn_solver tn_momentum(tn_node learning_rate, double momentum); /* ApplyMomentum */
+TN_API tn_solver tn_nesterov(tn_node learning_rate, double momentum); /* the same with use_nesterov */
+/* ApplyAdagrad (Duchi et al. 2011): initial_accumulator 0.1. */
 TN_API tn_solver tn_adagrad(tn_node learning_rate);
+/* ApplyAdadelta (Zeiler 2012): rho 0.95, epsilon 1e-8. */
 TN_API tn_solver tn_adadelta(tn_node learning_rate);
+/* ApplyAdam (Kingma and Ba 2015): beta1 0.9, beta2 0.999, epsilon 1e-8. */
 TN_API tn_solver tn_adam(tn_node learning_rate);
+/* ApplyRMSProp (Tieleman and Hinton 2012): epsilon 1e-10; with `centered`, ApplyCenteredRMSProp. */
 TN_API tn_solver tn_rmsprop(tn_node learning_rate, double decay, double momentum);
+/* ApplyFtrl (McMahan et al. 2013): initial_accumulator 0.1, learning_rate_power -0.5, l1 and l2 0. */
 TN_API tn_solver tn_ftrl(tn_node learning_rate);
 /* One step: gradients of the loss by all trainable variables, clipping, the updates with slot variables named
  * as TensorFlow's optimizers name them ("w/Adam", "beta1_power", ...), TN_UPDATE_OPS, then the global step + 1.
@@ -666,8 +678,13 @@ TN_API tn_node tn_clip_by_norm(tn_builder *b, tn_node x, double norm);
 TN_API tn_node tn_global_norm(tn_builder *b, const tn_node *x, int n);
 TN_API void tn_clip_by_global_norm(tn_builder *b, tn_node *x, int n, double norm);
 
-/* Learning rates as functions of the step: scalars of float. staircase: whole multiples of decay_steps only. alpha:
- * what is left at the end, as a share of the rate. */
+/* Learning rates as functions of the step: scalars of float, as tf.compat.v1.train has them. p is step / decay_steps
+ * (which is above 0); staircase: cut to a whole number.
+ *   exponential    rate * decay_rate^p
+ *   natural_exp    rate * exp(-decay_rate * p)
+ *   inverse_time   rate / (1 + decay_rate * p)
+ *   polynomial     (rate - end_rate) * (1 - p)^power + end_rate, p at most 1; cycle: for longer periods
+ *   cosine         rate * ((1 - alpha) * (1 + cos(pi * p)) / 2 + alpha), p at most 1 */
 TN_API tn_node tn_constant_rate(tn_builder *b, double rate);
 TN_API tn_node tn_exponential_decay(tn_builder *b, double rate, tn_node step, double decay_steps, double decay_rate,
                                     bool staircase);
@@ -748,17 +765,18 @@ typedef struct tn_results {
 } tn_results;
 
 /* Metrics over a whole data set: total of `sum` by total of `count`, both scalars of a batch (so that a last,
- * smaller batch weighs what it should). root: the square root of it. */
+ * smaller batch weighs what it should). root: the square root of it. mean: of all elements. */
 TN_API void tn_metric(tn_outputs *out, const char *name, tn_node sum, tn_node count, bool root);
 TN_API void tn_metric_mean(tn_outputs *out, const char *name, tn_node values);
 /* labels and classes: class numbers of any integer or float dtype, as many of the one as of the other. logits: [batch,
  * classes]; the share of labels among the k largest. */
 TN_API void tn_metric_accuracy(tn_outputs *out, const char *name, tn_node labels, tn_node classes);
 TN_API void tn_metric_top_k(tn_outputs *out, const char *name, tn_node labels, tn_node logits, int k);
+/* Of numbers of one shape: [n] beside [n,1] is INVALID_ARGUMENT. */
 TN_API void tn_metric_mse(tn_outputs *out, const char *name, tn_node labels, tn_node predictions);
 TN_API void tn_metric_rmse(tn_outputs *out, const char *name, tn_node labels, tn_node predictions);
 TN_API void tn_metric_mae(tn_outputs *out, const char *name, tn_node labels, tn_node predictions);
-/* labels and predictions: bool, or numbers where 0 is false */
+/* labels and predictions of one shape: bool, or numbers where 0 is false. Of none at all: 0. */
 TN_API void tn_metric_precision(tn_outputs *out, const char *name, tn_node labels, tn_node predictions);
 TN_API void tn_metric_recall(tn_outputs *out, const char *name, tn_node labels, tn_node predictions);
 

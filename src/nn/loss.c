@@ -30,9 +30,7 @@ tn_node tn_reduce_loss(tn_builder *b, tn_node losses, tn_node weights)
     return loss;
 }
 
-/* Labels in the predictions' dtype; both must have one shape, or a [n] against [n,1] mistake would broadcast.
- */
-static tn_node matched(tn_builder *b, const char *what, tn_node labels, tn_node predictions)
+tn_node tn_matched(tn_builder *b, const char *what, tn_node labels, tn_node predictions)
 {
     char l[160], p[160];
     if (!tn_builder_ok(b) || !labels.op || !predictions.op) {
@@ -52,7 +50,7 @@ static tn_node matched(tn_builder *b, const char *what, tn_node labels, tn_node 
 tn_node tn_mean_squared_error(tn_builder *b, tn_node labels, tn_node predictions, tn_node weights)
 {
     tn_name_scope(b, "mean_squared_error");
-    labels = matched(b, "mean squared error", labels, predictions);
+    labels = tn_matched(b, "mean squared error", labels, predictions);
     tn_node r = tn_reduce_loss(b, tn_binary(b, "SquaredDifference", predictions, labels), weights);
     tn_name_scope_end(b);
     return r;
@@ -61,7 +59,7 @@ tn_node tn_mean_squared_error(tn_builder *b, tn_node labels, tn_node predictions
 tn_node tn_absolute_difference(tn_builder *b, tn_node labels, tn_node predictions, tn_node weights)
 {
     tn_name_scope(b, "absolute_difference");
-    labels = matched(b, "absolute difference", labels, predictions);
+    labels = tn_matched(b, "absolute difference", labels, predictions);
     tn_node r = tn_reduce_loss(b, tn_abs(b, tn_sub(b, predictions, labels)), weights);
     tn_name_scope_end(b);
     return r;
@@ -71,7 +69,7 @@ tn_node tn_absolute_difference(tn_builder *b, tn_node labels, tn_node prediction
 tn_node tn_huber_loss(tn_builder *b, tn_node labels, tn_node predictions, double delta, tn_node weights)
 {
     tn_name_scope(b, "huber_loss");
-    labels = matched(b, "huber loss", labels, predictions);
+    labels = tn_matched(b, "huber loss", labels, predictions);
     tn_node error = tn_abs(b, tn_sub(b, predictions, labels));
     tn_node near = tn_binary(b, "Minimum", error, tn_like(b, error, delta));
     tn_node far = tn_sub(b, error, near);
@@ -84,7 +82,7 @@ tn_node tn_huber_loss(tn_builder *b, tn_node labels, tn_node predictions, double
 tn_node tn_cosine_distance(tn_builder *b, tn_node labels, tn_node predictions, int axis, tn_node weights)
 {
     tn_name_scope(b, "cosine_distance_loss");
-    labels = matched(b, "cosine distance", labels, predictions);
+    labels = tn_matched(b, "cosine distance", labels, predictions);
     tn_node product = tn_reduce_sum(b, tn_mul(b, predictions, labels), (int64_t[]){axis}, 1, true);
     tn_node r = tn_reduce_loss(b, tn_sub(b, tn_like(b, product, 1), product), weights);
     tn_name_scope_end(b);
@@ -94,7 +92,7 @@ tn_node tn_cosine_distance(tn_builder *b, tn_node labels, tn_node predictions, i
 tn_node tn_softmax_cross_entropy(tn_builder *b, tn_node one_hot_labels, tn_node logits, tn_node weights)
 {
     tn_name_scope(b, "softmax_cross_entropy_loss");
-    tn_node labels = matched(b, "softmax cross entropy", one_hot_labels, logits);
+    tn_node labels = tn_matched(b, "softmax cross entropy", one_hot_labels, logits);
     tn_node r = tn_reduce_loss(b, tn_binary(b, "SoftmaxCrossEntropyWithLogits", logits, labels), weights);
     tn_name_scope_end(b);
     return r;
@@ -127,7 +125,7 @@ tn_node tn_sparse_softmax_cross_entropy(tn_builder *b, tn_node labels, tn_node l
 tn_node tn_sigmoid_cross_entropy(tn_builder *b, tn_node labels, tn_node logits, tn_node weights)
 {
     tn_name_scope(b, "sigmoid_cross_entropy_loss");
-    tn_node z = matched(b, "sigmoid cross entropy", labels, logits), zero = tn_unary(b, "ZerosLike", logits);
+    tn_node z = tn_matched(b, "sigmoid cross entropy", labels, logits), zero = tn_unary(b, "ZerosLike", logits);
     tn_node positive = tn_binary(b, "GreaterEqual", logits, zero);
     tn_node relu = tn_op(b, "SelectV2", TN_INPUTS(positive, logits, zero), TN_NO_ATTRS);
     tn_node minus_abs = tn_op(b, "SelectV2", TN_INPUTS(positive, tn_neg(b, logits), logits), TN_NO_ATTRS);

@@ -59,8 +59,7 @@ static void difference(tn_outputs *out, const char *name, const char *type, tn_n
 {
     tn_builder *b = out->builder;
     tn_name_scope(b, name);
-    if (predictions.op && labels.op)
-        labels = tn_cast_to(b, labels, tn_dtype_base(tn_node_dtype(predictions)));
+    labels = tn_matched(b, name, labels, predictions);
     tn_node d = type ? tn_binary(b, type, predictions, labels) : tn_abs(b, tn_sub(b, predictions, labels));
     tn_metric(out, name, total(b, d), size_of(b, d), root);
     tn_name_scope_end(b);
@@ -92,7 +91,7 @@ static void share(tn_outputs *out, const char *name, tn_node labels, tn_node pre
 {
     tn_builder *b = out->builder;
     tn_name_scope(b, name);
-    labels = truth(b, labels);
+    labels = truth(b, tn_matched(b, name, labels, predictions));
     predictions = truth(b, predictions);
     tn_node both = tn_binary(b, "LogicalAnd", labels, predictions);
     tn_metric(out, name, total(b, both), total(b, of_labels ? labels : predictions), false);

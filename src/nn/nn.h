@@ -41,6 +41,8 @@ tn_node tn_values_default(const tn_values *v);
 tn_node tn_unary(tn_builder *b, const char *type, tn_node x);
 tn_node tn_binary(tn_builder *b, const char *type, tn_node x, tn_node y);
 tn_node tn_like(tn_builder *b, tn_node x, double v); /* a scalar of x's dtype */
+/* Labels in the predictions' dtype; both must have one shape, or a [n] beside [n,1] would broadcast. */
+tn_node tn_matched(tn_builder *b, const char *what, tn_node labels, tn_node predictions);
 /* The size of the last dimension; 0 and the builder's error when it is not known. */
 int64_t tn_last_dim(tn_builder *b, const char *what, tn_node x);
 void tn_failf(tn_builder *b, tn_code code, const char *fmt, ...) TN_PRINTF(3, 4);

@@ -234,6 +234,87 @@ static void shapes_that_would_broadcast_are_refused(void **state)
     end(&f);
 }
 
+/* ==== metrics ==== */
+
+static void a_metric_is_two_sums(void **state)
+{
+    (void)state;
+    fixture f = begin();
+    tn_values out = tn_values_of(f.b);
+    tn_node labels = tn_ints(f.b, (int64_t[]){1, 0, 3, 0}, 4), y = floats(&f, TN_SHAPE(4), (float[]){2, 0, 0, -1}), sums[14];
+    tn_metric_mse(&out, "mse", labels, y);
+    tn_metric_rmse(&out, "rmse", labels, y);
+    tn_metric_mae(&out, "mae", labels, y);
+    tn_metric_precision(&out, "precision", labels, y);
+    tn_metric_recall(&out, "recall", labels, tn_cast_to(f.b, y, TN_BOOL));
+    tn_metric_accuracy(&out, "accuracy", tn_reshape(f.b, labels, TN_SHAPE(4, 1)), y);
+    tn_metric_mean(&out, "mean", y);
+    assert_int_equal(out.n, 7);
+    for (int i = 0; i < 7; i++) sums[2 * i] = out.v[i].node, sums[2 * i + 1] = out.v[i].count;
+    assert_true(out.v[1].root && !out.v[0].root);
+    run(&f, sums, 14);
+    const float want[] = {11, 4, 11, 4, 5, 4, 1, 2, 1, 2, 1, 4, 1, 4};
+    for (int i = 0; i < 14; i++) assert_value(&f, i, &want[i], 1, 0);
+    end(&f);
+}
+
+static void metrics_do_not_broadcast(void **state)
+{
+    (void)state;
+    static void (*const metrics[])(tn_outputs *, const char *, tn_node, tn_node) = {tn_metric_mse, tn_metric_mae, tn_metric_recall};
+    for (size_t i = 0; i < TN_COUNT(metrics); i++) {
+        fixture f = begin();
+        tn_error err;
+        tn_values out = tn_values_of(f.b);
+        metrics[i](&out, "m", tn_placeholder(f.b, "y", TN_FLOAT, TN_SHAPE(-1)), tn_placeholder(f.b, "p", TN_FLOAT, TN_SHAPE(-1, 1)));
+        assert_int_equal(tn_builder_check(f.b, &err), TN_INVALID_ARGUMENT);
+        assert_non_null(strstr(err.message, "m: labels of shape [?], predictions of shape [?,1]"));
+        end(&f);
+    }
+}
+
+/* ==== short forms ==== */
+
+static void short_forms_are_operators(void **state)
+{
+    (void)state;
+    fixture f = begin();
+    tn_builder *b = f.b;
+    tn_node x = floats(&f, TN_SHAPE(2), (float[]){3, -4}), y = floats(&f, TN_SHAPE(2), (float[]){1, 4});
+    tn_node parts[] = {x, y};
+    tn_node all[] = {tn_add(b, x, y), tn_div(b, x, y), tn_neg(b, x), tn_abs(b, x), tn_sqrt(b, y), tn_exp(b, tn_sub(b, x, x)),
+                     tn_join(b, parts, 2, -1), tn_one_hot(b, tn_ints(b, (int64_t[]){1}, 1), 3), tn_l2_normalize(b, x, 0),
+                     tn_global_norm(b, (tn_node[]){x, floats(&f, TN_SHAPE(1), (float[]){12})}, 2)};
+    run(&f, all, 10);
+    assert_value(&f, 0, (float[]){4, 0}, 2, 0);
+    assert_value(&f, 1, (float[]){3, -1}, 2, 0);
+    assert_value(&f, 2, (float[]){-3, 4}, 2, 0);
+    assert_value(&f, 3, (float[]){3, 4}, 2, 0);
+    assert_value(&f, 4, (float[]){1, 2}, 2, 0);
+    assert_value(&f, 5, (float[]){1, 1}, 2, 0);
+    assert_value(&f, 6, (float[]){3, -4, 1, 4}, 4, 0);
+    assert_value(&f, 7, (float[]){0, 1, 0}, 3, 0);
+    assert_value(&f, 8, (float[]){0.6f, -0.8f}, 2, 1e-6);
+    assert_value(&f, 9, (float[]){13}, 1, 1e-5);
+    end(&f);
+}
+
+static void pools_take_means(void **state)
+{
+    (void)state;
+    float v[16];
+    fixture f = begin();
+    for (int i = 0; i < 16; i++) v[i] = (float)i + 1;
+    tn_node x = floats(&f, TN_SHAPE(1, 4, 4, 1), v);
+    tn_node all[] = {tn_avg_pool(f.b, x, 2, 2, TN_VALID), tn_max_pool(f.b, x, 3, 2, TN_SAME), tn_global_avg_pool(f.b, x)};
+    run(&f, all, 3);
+    assert_value(&f, 0, (float[]){3.5f, 5.5f, 11.5f, 13.5f}, 4, 0);
+    assert_value(&f, 1, (float[]){11, 12, 15, 16}, 4, 0);
+    assert_value(&f, 2, (float[]){8.5f}, 1, 0);
+    assert_int_equal(f.out[2]->shape.rank, 2);
+    end(&f);
+}
+
 /* ==== rates, clipping ==== */
 
 static void rates_follow_the_step(void **state)
@@ -318,6 +399,10 @@ int main(void)
         cmocka_unit_test(initial_values_have_their_spread),
         cmocka_unit_test(losses_are_tensorflows),
         cmocka_unit_test(shapes_that_would_broadcast_are_refused),
+        cmocka_unit_test(a_metric_is_two_sums),
+        cmocka_unit_test(metrics_do_not_broadcast),
+        cmocka_unit_test(short_forms_are_operators),
+        cmocka_unit_test(pools_take_means),
         cmocka_unit_test(rates_follow_the_step),
         cmocka_unit_test(norms_are_clipped),
         cmocka_unit_test(a_summary_counts_parameters),

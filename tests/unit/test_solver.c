@@ -89,6 +89,20 @@ static void momentum(void **state)
     end(&f);
 }
 
+static void nesterov(void **state)
+{
+    (void)state;
+    fixture f;
+    tn_solver o = tn_nesterov(TN_NONE, 0.9);
+    minimized(&f, NULL, &o, 0);
+    target(&f, "Momentum");
+    assert_variable(&f, "w", 2 - 0.3 - 0.27, 1e-6); /* rate * gradient + rate * momentum * accumulator */
+    target(&f, "Momentum");
+    assert_variable(&f, "w/Momentum", 5.7, 1e-6);
+    assert_variable(&f, "w", 1.43 - 0.3 - 0.513, 1e-6);
+    end(&f);
+}
+
 static void adagrad(void **state)
 {
     (void)state;
@@ -252,6 +266,7 @@ int main(void)
         cmocka_unit_test(references_work_as_well),
         cmocka_unit_test(adam),
         cmocka_unit_test(momentum),
+        cmocka_unit_test(nesterov),
         cmocka_unit_test(adagrad),
         cmocka_unit_test(rmsprop),
         cmocka_unit_test(adadelta),
