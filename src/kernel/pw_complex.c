@@ -54,9 +54,9 @@
     PW2(P##_APPROX_EQUAL, T, uint8_t, F(cabs)(x - y) < attr)                    \
     PW2(P##_TANH_GRAD, T, T, y *(1 - x * x))                                    \
     PW2(P##_SIGMOID_GRAD, T, T, y *x *(1 - x))                                  \
-    PW2(P##_RECIPROCAL_GRAD, T, T, -y *F(conj)(x * x))                          \
-    PW2(P##_SQRT_GRAD, T, T, y *(R)0.5 / F(conj)(x))                            \
-    PW2(P##_RSQRT_GRAD, T, T, (R)-0.5 * y * F(conj)(x * x * x))                 \
+    PW2(P##_RECIPROCAL_GRAD, T, T, y == 0 ? 0 : -y * F(conj)(x * x))            \
+    PW2(P##_SQRT_GRAD, T, T, y == 0 ? 0 : y * (R)0.5 / F(conj)(x))             \
+    PW2(P##_RSQRT_GRAD, T, T, y == 0 ? 0 : (R)-0.5 * y * F(conj)(x * x * x))   \
     PW_HEAD(P##_COMPLEX)                                                        \
     {                                                                           \
         const R *re = av, *im = bv;                                             \

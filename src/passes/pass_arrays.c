@@ -9,6 +9,7 @@
  * element that is never set is zeros, as in a list of known shape.
  */
 #include "../plan/array.h"
+#include "fused.h"
 
 static bool is_same(tn_pval a, tn_pval b)
 {
@@ -155,9 +156,12 @@ static tn_code take_written_list(tn_binding *b, tn_region *r, tn_pnode *loop, in
     retype(loop, k, (tn_pval){array, 0});
     set->op = &tn_array_set;
     set->out[0] = array->out[0];
-    for (int i = 0; i < r->n_nodes; i++)
-        if (r->nodes[i]->n_in && is_same(r->nodes[i]->in[0], result) && tn_pnode_is(r->nodes[i], "TensorListStack"))
-            tn_region_replace(r, (tn_pval){r->nodes[i], 0}, result);
+    for (int i = 0; i < r->n_nodes; i++) {
+        tn_pnode *stack = r->nodes[i];
+        if (!stack->n_in || !is_same(stack->in[0], result) || !tn_pnode_is(stack, "TensorListStack")) continue;
+        tn_region_replace(r, (tn_pval){stack, 0}, result);
+        tn_region_replace_node(r, stack, loop); /* for who only waits for it */
+    }
     *taken = true;
     return TN_OK;
 }

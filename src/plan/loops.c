@@ -300,6 +300,117 @@ static bool region_has_effects(const tn_region *r)
     return false;
 }
 
+/* ==== waiting for oneself ====
+ * Gradients that must come after an update of statistics count the loop's iterations, in a further variable of its
+ * frame, only after that update; which may be of what the loop gives. There the frame's other variables run ahead.
+ * Here the count does not wait: it is the same whenever it is made. */
+
+typedef struct waits {
+    tn_pnode **stack;
+    bool *seen; /* at a node's order */
+    bool *used; /* somebody looks at its value, other than what hands it on and is only waited for */
+} waits;
+
+static bool hands_on(const tn_pnode *n)
+{
+    return is_kind(n, "Identity") || n->op == &tn_pseudo_read_ref;
+}
+
+/* The inputs of p are used; those that hand on what they get make what they get used. */
+static void use_inputs(waits *w, const tn_pnode *p)
+{
+    int n = 0;
+    for (;;) {
+        for (int k = 0; k < p->n_in; k++) {
+            tn_pnode *in = p->in[k].node;
+            if (in->order < 0 || w->used[in->order]) continue;
+            w->used[in->order] = true;
+            if (hands_on(in)) w->stack[n++] = in;
+        }
+        if (!n) return;
+        p = w->stack[--n];
+    }
+}
+
+static tn_code waits_new(frames *f, waits *w, tn_error *err)
+{
+    const tn_region *r = f->r;
+    int n = r->n_nodes;
+    w->stack = TN_ARRAY(f->a, n + 1, tn_pnode *);
+    w->seen = TN_ARRAY(f->a, n + 1, bool);
+    w->used = TN_ARRAY(f->a, n + 1, bool);
+    if (!w->stack || !w->seen || !w->used) return tn_no_memory(err, (size_t)n * sizeof *w->stack);
+    for (int i = 0; i < r->n_args; i++) r->args[i]->order = -1;
+    for (int i = 0; i < n; i++) r->nodes[i]->order = i;
+    for (int i = 0; i < r->n_rets; i++) {
+        const tn_pnode *ret = r->rets[i].node;
+        if (ret->order >= 0) w->used[ret->order] = true;
+        use_inputs(w, ret);
+    }
+    for (int i = 0; i < n; i++)
+        if (!hands_on(r->nodes[i])) use_inputs(w, r->nodes[i]);
+    return TN_OK;
+}
+
+/* Whether a node waits for what comes out of the loop. */
+static bool follows(const frames *f, const loop *l, tn_pnode *from, waits *w)
+{
+    int n = 0;
+    memset(w->seen, 0, (size_t)f->r->n_nodes * sizeof *w->seen);
+    w->stack[n++] = from;
+    while (n) {
+        const tn_pnode *p = w->stack[--n];
+        if (p->mark == l->id && is_kind(p, "Exit")) return true;
+        for (int i = 0; i < p->n_in + p->n_control; i++) {
+            tn_pnode *in = i < p->n_in ? p->in[i].node : p->control[i - p->n_in];
+            if (in->order < 0 || w->seen[in->order]) continue;
+            w->seen[in->order] = true;
+            w->stack[n++] = in;
+        }
+    }
+    return false;
+}
+
+static void drop_control(tn_pnode *n, int k)
+{
+    n->n_control--;
+    memmove(&n->control[k], &n->control[k + 1], (size_t)(n->n_control - k) * sizeof n->control[0]);
+}
+
+/* What of the frame is made of an Enter that nobody looks at: nobody waits for it. */
+static void drop_waits_for(const frames *f, const loop *l, const tn_pnode *enter, const waits *w)
+{
+    for (int i = 0; i < f->r->n_nodes; i++) {
+        tn_pnode *p = f->r->nodes[i];
+        for (int k = p->n_control; k-- > 0;) {
+            const tn_pnode *c = p->control[k];
+            while (c->mark == l->id && hands_on(c) && c->order >= 0 && !w->used[c->order]) c = c->in[0].node;
+            if (c == enter) drop_control(p, k);
+        }
+    }
+}
+
+static tn_code let_it_begin(frames *f, loop *l, tn_error *err)
+{
+    waits w;
+    TN_TRY(waits_new(f, &w, err));
+    for (int i = 0; i < l->n_vars; i++) {
+        tn_pnode *c = l->enters[i]->in[0].node;
+        if (c->op != &tn_pseudo_constant) continue;
+        for (int k = c->n_control; k-- > 0;)
+            if (follows(f, l, c->control[k], &w)) drop_control(c, k);
+    }
+    int kept = 0;
+    for (int i = 0; i < l->n_consts; i++) {
+        tn_pnode *enter = l->consts[i];
+        bool goes = !w.used[enter->order] && follows(f, l, enter->in[0].node, &w);
+        if (goes) drop_waits_for(f, l, enter, &w);
+        else l->consts[kept++] = enter;
+    }
+    l->n_consts = kept;
+    return TN_OK;
+}
+
 /* ==== the While ==== */
 
 static tn_code new_while(frames *f, const loop *l, tn_pnode **out, tn_error *err)
@@ -433,6 +544,7 @@ tn_code tn_make_loops_functional(tn_arena *a, tn_region *r, tn_error *err)
         loop l;
         tn_pnode *w = NULL;
         TN_TRY(take_apart(&f, id, &l, err));
+        TN_TRY(let_it_begin(&f, &l, err));
         TN_TRY(new_while(&f, &l, &w, err));
         TN_TRY(replace_frame(&f, &l, w, err));
     }

@@ -168,6 +168,34 @@ def trees(seed, first, depth):
     return build
 
 
+# ==== waiting for what a loop gave ====
+
+def later(loop, op):
+    """Its gradient, which waits for something that is made of the result: the forward loop counts its iterations only then."""
+    def build(x, w):
+        y = loop(x, w)
+        with tf.control_dependencies([tf.reduce_mean(y) if op else tf.group(tf.reduce_mean(y))]):
+            return y, *tf.gradients(tf.reduce_sum(y * y), [x, w])
+    return build
+
+
+def stacked(x):
+    """The list that a loop fills is looked at, and somebody only waits for its stacking."""
+    def f(x):
+        y = tf.map_fn(lambda r: tf.sin(r) * 2., x)
+        with tf.control_dependencies([y]):
+            return y * .5, x + 1.
+    return tf.function(f)(x)
+
+
+def turns(x, w):
+    return tf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, tf.sin(a) * w), [0, x])[1]
+
+
+def rows(x, w):
+    return tf.map_fn(lambda r: tf.sin(r) * w, x)
+
+
 def cases(rng):
     for step in STEPS[1:]:
         for depth in (1, 2)[:1 + (step in (branch, loop, array))]:
@@ -180,3 +208,6 @@ def cases(rng):
         x = draw(rng, F32, *((steps, batch, width) if major else (batch, steps, width)))
         kernels = [draw(rng, F32, k + 3, gates * 3) * F32(.4) for k in (width, width if both else 3)]
         yield case("rnn_%d" % n, recurrent(rng, lengths, lstm, major, both, int(rng.integers(3))), x, *kernels, grad=[0, 1, 2], tol=(2e-3, 2e-4), shapes="known")
+    for f, op in ((turns, False), (rows, False), (rows, True)):
+        yield case("later_%s%s" % (f.__name__, op * "_value"), later(f, op), F32([[.1, .2, -.3], [.4, .5, 1]]), F32([1.5, -.5, 2]))
+    yield case("stacked", stacked, F32([[.1, .2, -.3], [.4, .5, 1]]), shapes="known")

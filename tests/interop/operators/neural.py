@@ -137,7 +137,16 @@ def images(rng):
                                                                      extrapolation_value=.5), x, boxes, at, grad=[0, 1] if method == "bilinear" else [], tol=(1e-3, 1e-4))
 
 
+def steep():
+    """No gradient stays none, where the slope is infinite too."""
+    for op in ("SqrtGrad", "RsqrtGrad", "ReciprocalGrad", "InvGrad"):
+        for t in (*REAL, C64):
+            y, dy = np.array([np.inf, -np.inf, np.nan, 0, 2, np.inf, 0, np.nan, 3] * 2, t), np.array([0, 0, 0, 0, 0, 1, 1, 1, 1] * 2, t)
+            yield case(op, lambda y, d: getattr(raw, op)(y=y[:5], dy=d[:5]) if t == C64 else getattr(raw, op)(y=y, dy=d), y, dy)
+
+
 def cases(rng):
     for _ in range(3):
         for family in (convolutions, pools, norms, activations, losses, images):
             yield from family(rng)
+    yield from steep()
