@@ -4,7 +4,7 @@
  *
  * Invariants: everything of a description is in its arena, but for the counted tensors, data sets and
  * resources; an element that is handed on has its data set's dtypes; neither trees nor what asks through them
- * nest deeper than TN_CALL_DEPTH.
+ * nest deeper than TN_DATASETS_DEPTH.
  */
 #include "dataset.h"
 
@@ -87,8 +87,8 @@ static tn_code no_memory(tn_error *err)
 
 tn_code tn_dataset_deepen(tn_dataset *d, int depth, tn_error *err)
 {
-    if (depth >= TN_CALL_DEPTH)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "data sets nested deeper than %d", TN_CALL_DEPTH);
+    if (depth >= TN_DATASETS_DEPTH)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "data sets nested deeper than %d", TN_DATASETS_DEPTH);
     d->head.depth = TN_MAX(d->head.depth, depth + 1);
     return TN_OK;
 }
@@ -291,8 +291,8 @@ void tn_element_drop(tn_tensor **e, int n)
 
 static tn_code enter(tn_pull *t, tn_error *err)
 {
-    if (t->depth >= TN_CALL_DEPTH)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "data sets nested deeper than %d", TN_CALL_DEPTH);
+    if (t->depth >= TN_DATASETS_DEPTH)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "data sets nested deeper than %d", TN_DATASETS_DEPTH);
     t->depth++;
     return TN_OK;
 }

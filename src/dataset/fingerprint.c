@@ -100,7 +100,7 @@ static uint64_t body(asking *q, const tn_function *f)
 static uint64_t function(asking *q, uint64_t h, const char *name)
 {
     const tn_function *f = name ? tn_run_function(q->r, name) : NULL;
-    if (!f || q->depth >= TN_CALL_DEPTH) return text(h, name);
+    if (!f || q->depth >= TN_DATASETS_DEPTH) return text(h, name);
     uint64_t *known = tn_map_get(q->functions, name), number = 0;
     if (known) return *known ? tn_mix(h, known, sizeof *known) : text(h, name);
     known = tn_calloc(1, sizeof *known);

@@ -29,6 +29,7 @@ static tn_code find_writes(tn_binding *b, const tn_region *r, written *w, tn_err
 {
     for (int i = 0; i < r->n_nodes; i++) {
         const tn_pnode *n = r->nodes[i];
+        w->unknown |= n->op == &tn_pseudo_call;
         for (int s = 0; s < n->n_sub; s++) TN_TRY(find_writes(b, n->sub[s], w, err));
         for (int k = 0; k < n->n_in && k < 32; k++)
             if (n->op->writes >> TN_MIN(k, 31) & 1) TN_TRY(note_write(b, w, tn_pval_resource(n->in[k]), err));

@@ -3,7 +3,7 @@
  * callee.c - functions that operators call while they run.
  *
  * Invariants: a callee lives as long as its session; its plan is lowered once, under its own lock, and no
- * lock is held while it runs. A function that calls itself by way of data sets ends at TN_CALL_DEPTH.
+ * lock is held while it runs. A function that calls itself, be it by way of data sets, ends at TN_CALL_DEPTH.
  */
 #include "callee.h"
 #include "programs.h"
@@ -173,8 +173,8 @@ static tn_code check(const callee *c, const tn_function_call *call, tn_error *er
 {
     const tn_function *f = c->function;
     if (call->depth > TN_CALL_DEPTH)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "functions of data sets call each other more than %d deep",
-                       TN_CALL_DEPTH);
+        return tn_fail(err, TN_RESOURCE_EXHAUSTED, "function '%s': functions call each other more than %d deep",
+                       call->function, TN_CALL_DEPTH);
     if (f->n_args != call->n_args)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Function '%s' has %d arguments, but is given %d", f->name,
                        f->n_args, call->n_args);

@@ -16,7 +16,7 @@ void tn_callees_rest(tn_callees *c); /* tn_program_rest of their programs */
 tn_callees *tn_callees_new(struct tn_session *s); /* NULL: no memory */
 void tn_callees_free(tn_callees *c);
 
-enum { TN_CALL_DEPTH = 200 };
+enum { TN_CALL_DEPTH = 1000, TN_DATASETS_DEPTH = 200 }; /* of calls; of data sets within data sets */
 
 typedef struct tn_function_call {
     const char *owner; /* on whose behalf: each has random generators of its own in its functions */

@@ -48,8 +48,8 @@ static tn_code body_done(body *b, const walk *w, const char *name, tn_pnode **ou
     return tn_region_add(b->l->arena, b->region, n) ? TN_OK : no_memory(err);
 }
 
-tn_code tn_lower_call(lowering *l, const tn_function *f, const char *prefix, const tn_pval *args, tn_pnode *before,
-                      tn_region *region, int depth, tn_pval *rets, tn_pnode **done, tn_error *err)
+static tn_code inline_call(lowering *l, const tn_function *f, const char *prefix, const tn_pval *args, tn_pnode *before,
+                           tn_region *region, int depth, tn_pval *rets, tn_pnode **done, tn_error *err)
 {
     body b = {.l = l, .g = f->body, .prefix = prefix, .args = args, .before = before, .region = region, .depth = depth};
     walk w;
@@ -64,6 +64,18 @@ tn_code tn_lower_call(lowering *l, const tn_function *f, const char *prefix, con
     TN_TRY(tn_lower_walked(&b, &w, err));
     for (int i = 0; i < f->n_rets; i++) TN_TRY(tn_lowered_value(&b, f->rets[i], &rets[i], err));
     return body_done(&b, &w, tn_arena_strdup(l->arena, prefix), done, err);
+}
+
+tn_code tn_lower_call(lowering *l, const tn_function *f, const char *prefix, const tn_pval *args, tn_pnode *before,
+                      tn_region *region, int depth, tn_pval *rets, tn_pnode **done, tn_error *err)
+{
+    const within here = {f, l->within};
+    if (tn_is_within(l->within, f))
+        return tn_lower_recursion(l, f, prefix, args, before, region, rets, done, err);
+    l->within = &here;
+    tn_code code = inline_call(l, f, prefix, args, before, region, depth, rets, done, err);
+    l->within = here.outer;
+    return code;
 }
 
 /* ==== the top ==== */
@@ -169,9 +181,11 @@ static tn_code wanted_new(const tn_lowered *l, int n_targets, wanted *w, tn_erro
     return w->fed && w->fetched && w->targets ? TN_OK : no_memory(err);
 }
 
-static tn_code lower_wanted(tn_lowered *l, const wanted *w, const char *prefix, tn_error *err)
+/* f: the function whose body it is; NULL: the graph itself. */
+static tn_code lower_wanted(tn_lowered *l, const wanted *w, const tn_function *f, const char *prefix, tn_error *err)
 {
-    lowering lo = {.arena = l->arena, .lowered = l, .library = tn_graph_library(l->graph), .store = l->store};
+    const within here = {f, NULL};
+    lowering lo = {.within = f ? &here : NULL, .arena = l->arena, .lowered = l, .library = tn_graph_library(l->graph), .store = l->store};
     size_t limit = tn_budget_limit(l->store ? l->store->budget : NULL);
     lo.most_nodes = limit ? TN_MIN(TN_MAX(limit / NODE_COST, LEAST_NODES), MOST_NODES) : MOST_NODES;
     if (!(l->top = TN_NEW(l->arena, tn_region))) return no_memory(err);
@@ -192,7 +206,7 @@ static tn_code lower_names(tn_lowered *l, const char *const *feeds, const char *
     TN_TRY(find_values(l->graph, feeds, l->n_feeds, w.fed, err));
     TN_TRY(find_values(l->graph, fetches, l->n_fetches, w.fetched, err));
     TN_TRY(find_targets(l->graph, targets, n_targets, w.targets, err));
-    return lower_wanted(l, &w, "", err);
+    return lower_wanted(l, &w, NULL, "", err);
 }
 
 static tn_code lower_body(tn_lowered *l, const tn_function *f, const char *prefix, tn_error *err)
@@ -207,7 +221,7 @@ static tn_code lower_body(tn_lowered *l, const tn_function *f, const char *prefi
         if (tn_is_reached_anyway(op)) w.targets[w.n_targets++] = op;
     }
     const char *own = tn_arena_strdup(l->arena, prefix);
-    return own ? lower_wanted(l, &w, own, err) : no_memory(err);
+    return own ? lower_wanted(l, &w, f, own, err) : no_memory(err);
 }
 
 static tn_code lowered_new(const tn_graph *g, tn_store *store, int n_feeds, int n_fetches, tn_lowered **out,

@@ -8,12 +8,18 @@
 
 #include "composite.h"
 
+typedef struct within { /* functions that are being inlined, the innermost first */
+    const tn_function *f;
+    const struct within *outer;
+} within;
+
 typedef struct lowering {
     tn_arena *arena;
     tn_lowered *lowered;
     const tn_graph *library;
     tn_store *store;
     size_t n_nodes, most_nodes; /* functions that call functions twice are many in the end */
+    const within *within;
     int framed; /* calls on the way here that stand among Switches or in frames */
 } lowering;
 
@@ -74,6 +80,10 @@ tn_code tn_lower_read(body *b, tn_pnode *user, int i, tn_error *err);
  * effects, and all that is stateful in it waits for `before` (NULL: nothing). */
 tn_code tn_lower_call(lowering *l, const tn_function *f, const char *prefix, const tn_pval *args, tn_pnode *before,
                      tn_region *region, int depth, tn_pval *rets, tn_pnode **done, tn_error *err);
+/* The same where f is being inlined already: it is called when the plan runs (recursion.c). */
+bool tn_is_within(const within *w, const tn_function *f);
+tn_code tn_lower_recursion(lowering *l, const tn_function *f, const char *prefix, const tn_pval *args,
+                           tn_pnode *before, tn_region *region, tn_pval *rets, tn_pnode **done, tn_error *err);
 /* Frames become loops, then Switches and Merges branches. */
 tn_code tn_make_functional(tn_arena *a, tn_region *r, tn_error *err);
 

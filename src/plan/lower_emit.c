@@ -206,8 +206,7 @@ static tn_code find_function(const body *b, const tn_operation *op, const char *
                        name ? name : "?", op->name, op->type);
     if (b->depth >= MAX_DEPTH)
         return tn_fail(err, TN_INVALID_ARGUMENT,
-                       "node '%s': functions nest more than %d deep (recursion is not supported)", op->name,
-                       MAX_DEPTH);
+                       "node '%s': functions nest more than %d deep", op->name, MAX_DEPTH);
     return TN_OK;
 }
 

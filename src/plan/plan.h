@@ -332,6 +332,6 @@ bool tn_pnode_is_read(const tn_pnode *n); /* of a variable: ReadVariableOp, a de
 /* What is known of the outputs stays as the pass that made the node set it. */
 tn_code tn_infer_kept(tn_infer *c, tn_error *err);
 extern const tn_op tn_pseudo_feed, tn_pseudo_arg, tn_pseudo_constant, tn_pseudo_handle, tn_pseudo_read_ref,
-    tn_pseudo_copy, tn_pseudo_dead;
+    tn_pseudo_copy, tn_pseudo_dead, tn_pseudo_call;
 
 #endif

@@ -81,6 +81,14 @@ awk -v F="$F" 'BEGIN {
 }' > calls.pbtxt
 fails "functions that call functions, too deep" "nest more than [0-9]* deep" "$T" run --graph calls.pbtxt --feed x=x.npy --fetch y
 "$T" run --graph calls.pbtxt --feed x=x.npy --fetch z > out 2> err; ok "and not too deep"
+{
+    echo "library { function { signature { name: \"f\" input_arg { name: \"x\" type: DT_FLOAT } output_arg { name: \"y\" type: DT_FLOAT } } " \
+        "node_def { name: \"c\" op: \"PartitionedCall\" input: \"x\" $F $(attr f 'func { name: \"f\" }') } ret { key: \"y\" value: \"c:output:0\" } } }"
+    echo "node { name: \"x\" op: \"Placeholder\" $(attr dtype 'type: DT_FLOAT')}"
+    echo "node { name: \"y\" op: \"f\" input: \"x\" }"
+} > itself.pbtxt
+fails "a function that calls itself without end" "RESOURCE_EXHAUSTED.*call each other more than [0-9]* deep" \
+    "$T" run --graph itself.pbtxt --feed x=x.npy --fetch y
 awk -v F="$F" 'BEGIN {
     print "library {"
     for (i = 0; i < 60; i++) printf "function { signature { name: \"f%d\" input_arg { name: \"x\" type: DT_FLOAT } output_arg { name: \"y\" type: DT_FLOAT } } " \
