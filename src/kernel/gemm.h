@@ -7,7 +7,12 @@
 
 #include "isa_gemm.h"
 
-/* Integers and complex numbers: straightforward loops. */
+/* Integers and complex numbers: rows [from, to) of c (isa_product.c). */
+typedef void (*tn_product_rows)(const tn_gemm_desc *d, int64_t from, int64_t to, const void *a, const void *b, void *c);
+typedef struct tn_product_isa {
+    tn_product_rows u32, u64, c64, c128;
+} tn_product_isa;
+TN_ISA_TABLES(tn_product_isa, tn_isa_product);
 void tn_gemm_generic(const tn_gemm_plan *p, const void *a, const void *b, void *c, int threads);
 /* half and bfloat16: by way of float, in scratch. */
 tn_code tn_gemm_widened_prepare(tn_gemm_plan *p, tn_error *err);

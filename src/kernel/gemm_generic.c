@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * gemm_generic.c - matrix products of the other types: integers (wrapping around) and complex numbers by
- * plain loops, half and bfloat16 by widening to float.
+ * isa_product.c, half and bfloat16 by widening to float.
  */
-#include <complex.h>
-
 #include "gemm.h"
 
 bool tn_gemm_takes(tn_dtype t)
@@ -22,38 +20,20 @@ bool tn_gemm_takes(tn_dtype t)
     }
 }
 
-/* Row i of c, term by term so that b is read along its rows. */
-#define DEFINE_ROW(name, T, A, B)                                                                \
-    static void name(const tn_gemm_desc *d, int64_t i, const void *av, const void *bv, void *cv) \
-    {                                                                                            \
-        const T *a = av, *b = bv;                                                                \
-        T *c = (T *)cv + i * d->ldc;                                                             \
-        for (int64_t j = 0; j < d->n; j++) c[j] = 0;                                             \
-        for (int64_t p = 0; p < d->k; p++) {                                                     \
-            const T x = d->ta ? a[p * d->lda + i] : a[i * d->lda + p];                           \
-            for (int64_t j = 0; j < d->n; j++)                                                   \
-                c[j] += A(x) * B(d->tb ? b[j * d->ldb + p] : b[p * d->ldb + j]);                 \
-        }                                                                                        \
-    }
-#define SAME(x) (x)
-#define CONJ_A(x) (d->conj_a ? conj(x) : (x))
-#define CONJ_B(x) (d->conj_b ? conj(x) : (x))
-#define CONJF_A(x) (d->conj_a ? conjf(x) : (x))
-#define CONJF_B(x) (d->conj_b ? conjf(x) : (x))
-DEFINE_ROW(row_u32, uint32_t, SAME, SAME)
-DEFINE_ROW(row_u64, uint64_t, SAME, SAME)
-DEFINE_ROW(row_c64, float complex, CONJF_A, CONJF_B)
-DEFINE_ROW(row_c128, double complex, CONJ_A, CONJ_B)
 
 void tn_gemm_generic(const tn_gemm_plan *p, const void *a, const void *b, void *c, int threads)
 {
-    void (*row)(const tn_gemm_desc *, int64_t, const void *, const void *, void *) =
-        p->d.dtype == TN_INT32       ? row_u32
-        : p->d.dtype == TN_INT64     ? row_u64
-        : p->d.dtype == TN_COMPLEX64 ? row_c64
-                                     : row_c128;
+    const tn_product_isa *isa = TN_ISA_PICK(tn_isa_product, tn_isa_level_now());
+    const tn_product_rows rows = p->d.dtype == TN_INT32       ? isa->u32
+                                 : p->d.dtype == TN_INT64     ? isa->u64
+                                 : p->d.dtype == TN_COMPLEX64 ? isa->c64
+                                                              : isa->c128;
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t i = 0; i < p->d.m; i++) row(&p->d, i, a, b, c);
+    for (int part = 0; part < threads; part++) {
+        int64_t from, to;
+        tn_share(p->d.m, 1, part, threads, &from, &to);
+        rows(&p->d, from, to, a, b, c);
+    }
 }
 
 void tn_add_scalar(tn_dtype t, const void *x, int64_t n, void *c)

@@ -75,8 +75,7 @@ static tn_code room(size_t *at, int64_t n, size_t size, size_t *here, tn_error *
 {
     size_t bytes, end;
     *here = *at;
-    if (n < 0 || __builtin_mul_overflow((size_t)n, size, &bytes) ||
-        __builtin_add_overflow(*at, bytes + 63, &end))
+    if (n < 0 || __builtin_mul_overflow((size_t)n, size, &bytes) || __builtin_add_overflow(*at, bytes + 63, &end))
         return tn_no_memory(err, SIZE_MAX);
     *at = end & ~(size_t)63;
     return TN_OK;
@@ -90,7 +89,7 @@ static tn_code lay_out(tn_prepare *p, batches *q, tn_error *err)
         return tn_no_memory(err, SIZE_MAX);
     for (int i = 0; i < q->rule->matrices; i++) TN_TRY(room(&end, q->per_in[i], size, &q->at[i], err));
     for (int o = 0; o < p->n_out; o++) TN_TRY(room(&end, q->per_out[o], size, &q->at[2 + o], err));
-    TN_TRY(room(&end, square + 2 * most, size, &q->tmp, err));
+    TN_TRY(room(&end, square + 6 * most, size, &q->tmp, err));
     TN_TRY(room(&end, most, sizeof(int64_t), &q->perm, err));
     TN_TRY(room(&end, most + 1, sizeof(double), &q->e, err));
     p->scratch = end;
@@ -111,7 +110,7 @@ tn_code tn_linalg_prepare(tn_prepare *p, tn_error *err)
     bool is_complex = q->rule->is_complex || tn_dtype_is_complex(p->in[0]->dtype);
     const tn_shape *a = &p->in[0]->shape;
     q->work = is_complex ? TN_COMPLEX128 : TN_DOUBLE;
-    q->job.la = is_complex ? &tn_linalg_complex : &tn_linalg_real;
+    q->job.la = tn_linalg_of(is_complex);
     q->job.m = a->dim[a->rank - 2];
     q->job.n = a->dim[a->rank - 1];
     q->job.only_real = is_complex && !tn_dtype_is_complex(p->out[0]->dtype);
@@ -149,8 +148,7 @@ static tn_code load(const tn_run *r, const batches *q, tn_linalg_job *j, int64_t
 {
     for (int k = 0; k < q->rule->matrices; k++) {
         const tn_tensor *t = r->in[k];
-        const char *from =
-            (char *)t->data + (size_t)(place(q, k, i) * q->per_in[k]) * tn_dtype_size(t->dtype);
+        const char *from = (char *)t->data + (size_t)(place(q, k, i) * q->per_in[k]) * tn_dtype_size(t->dtype);
         TN_TRY(tn_cast(t->dtype, q->work, q->per_in[k], from, k ? j->b : j->a, false, 1, err));
     }
     return TN_OK;
@@ -162,16 +160,30 @@ static tn_code store(tn_run *r, const batches *q, const tn_linalg_job *j, int64_
         tn_tensor *t = r->out[o];
         bool numbers = tn_dtype_is_integer(t->dtype); /* a permutation */
         char *to = (char *)t->data + (size_t)(i * q->per_out[o]) * tn_dtype_size(t->dtype);
-        TN_TRY(tn_cast(numbers ? TN_INT64 : q->work, t->dtype, q->per_out[o],
-                       numbers ? (void *)j->perm : j->o[o], to, false, 1, err));
+        TN_TRY(tn_cast(numbers ? TN_INT64 : q->work, t->dtype, q->per_out[o], numbers ? (void *)j->perm : j->o[o], to,
+                       false, 1, err));
     }
     return TN_OK;
+}
+
+static bool is_cancelled(const void *run)
+{
+    return tn_run_cancelled(run);
+}
+
+/* What a matrix that was given up has for a result is not looked at. */
+static tn_code compute(const tn_run *r, const batches *q, tn_linalg_job *j, tn_error *err)
+{
+    tn_code code = q->rule->run(j, err);
+    return tn_run_cancelled(r) ? tn_fail(err, TN_CANCELLED, "the run was cancelled") : code;
 }
 
 tn_code tn_linalg_run(tn_run *r, tn_error *err)
 {
     const batches *q = r->params;
     tn_linalg_job j = q->job;
+    const tn_stop stop = {is_cancelled, r};
+    j.stop = &stop;
     char *base = r->scratch;
     j.a = base + q->at[0];
     j.b = base + q->at[1];
@@ -180,15 +192,13 @@ tn_code tn_linalg_run(tn_run *r, tn_error *err)
     j.e = (double *)(base + q->e);
     for (int o = 0; o < r->n_out; o++) j.o[o] = base + q->at[2 + o];
     if (!strcmp(q->rule->name, "MatrixSolveLs")) {
-        if (tn_tensor_count(r->in[2]) != 1)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "l2_regularizer must be scalar");
+        if (tn_tensor_count(r->in[2]) != 1) return tn_fail(err, TN_INVALID_ARGUMENT, "l2_regularizer must be scalar");
         j.l2 = tn_tensor_number(r->in[2], 0);
         if (j.l2 < 0) return tn_fail(err, TN_INVALID_ARGUMENT, "l2_regularizer must be >= 0");
     }
     for (int64_t i = 0; i < q->count; i++) {
-        if (tn_run_cancelled(r)) return tn_fail(err, TN_CANCELLED, "the run was cancelled");
         TN_TRY(load(r, q, &j, i, err));
-        TN_TRY(q->rule->run(&j, err));
+        TN_TRY(compute(r, q, &j, err));
         TN_TRY(store(r, q, &j, i, err));
     }
     return TN_OK;

@@ -16,6 +16,7 @@ enum { TN_LINALG_OUTS = 3 };
  * for. */
 typedef struct tn_linalg_job {
     const tn_linalg *la;
+    const tn_stop *stop;
     int64_t m, n, rows, k;
     bool adjoint, lower, full, vectors, fast;
     bool only_real; /* results that are not real numbers are NaN */
@@ -31,7 +32,7 @@ typedef struct tn_linalg_rule {
     const char *name;
     tn_code (*run)(tn_linalg_job *j, tn_error *err);
     int matrices;    /* inputs that are matrices: 1 or 2 */
-    int tmp;         /* times max(m, n, 1)^2 elements */
+    int tmp;         /* times max(m, n, 1)^2 elements; there are 6 max(m, n, 1) more */
     bool is_complex; /* computed with complex numbers always */
     bool broadcast;  /* the batches of both inputs are broadcast */
 } tn_linalg_rule;

@@ -37,8 +37,11 @@ static tn_code call_run(tn_run *r, tn_error *err)
     return code;
 }
 
-const tn_op tn_pseudo_call = {
-    .name = "_Call", .infer = tn_infer_none, .run = call_run, .flags = TN_STATEFUL | TN_EFFECT | TN_SHARES, .dynamic = ~0u};
+const tn_op tn_pseudo_call = {.name = "_Call",
+                              .infer = tn_infer_none,
+                              .run = call_run,
+                              .flags = TN_STATEFUL | TN_EFFECT | TN_SHARES,
+                              .dynamic = ~0u};
 
 bool tn_is_within(const within *w, const tn_function *f)
 {
@@ -55,8 +58,8 @@ static tn_code call_attrs(tn_arena *a, const tn_function *f, const tn_attrs **ou
     return tn_attrs_copy(a, &attr, 1, attrs, err);
 }
 
-tn_code tn_lower_recursion(lowering *l, const tn_function *f, const char *prefix, const tn_pval *args,
-                           tn_pnode *before, tn_region *region, tn_pval *rets, tn_pnode **done, tn_error *err)
+tn_code tn_lower_recursion(lowering *l, const tn_function *f, const char *prefix, const tn_pval *args, tn_pnode *before,
+                           tn_region *region, tn_pval *rets, tn_pnode **done, tn_error *err)
 {
     tn_arena *a = l->arena;
     const char *name = tn_arena_printf(a, "%.*s", (int)strlen(prefix) - 1, prefix);

@@ -83,7 +83,7 @@ fails "functions that call functions, too deep" "nest more than [0-9]* deep" "$T
 "$T" run --graph calls.pbtxt --feed x=x.npy --fetch z > out 2> err; ok "and not too deep"
 {
     echo "library { function { signature { name: \"f\" input_arg { name: \"x\" type: DT_FLOAT } output_arg { name: \"y\" type: DT_FLOAT } } " \
-        "node_def { name: \"c\" op: \"PartitionedCall\" input: \"x\" $F $(attr f 'func { name: \"f\" }') } ret { key: \"y\" value: \"c:output:0\" } } }"
+        "node_def { name: \"c\" op: \"PartitionedCall\" input: \"x\" $F $(attr f 'func { name: "f" }') } ret { key: \"y\" value: \"c:output:0\" } } }"
     echo "node { name: \"x\" op: \"Placeholder\" $(attr dtype 'type: DT_FLOAT')}"
     echo "node { name: \"y\" op: \"f\" input: \"x\" }"
 } > itself.pbtxt

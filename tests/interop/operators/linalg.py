@@ -176,9 +176,51 @@ def old(rng):
         yield case("SelfAdjointEig", joined, hermitian(rng, t, (2,), 3), tol=TOL[t])
 
 
+def larger(rng):
+    """More rows than are done at once; matrices are made of a few numbers each, so that cases stay small."""
+    def whole(x, n, t):
+        k = tf.cast(tf.range(n), t)
+        return tf.tensordot(x, tf.stack([tf.sin(k * (i + 1)) for i in range(x.shape[0])]), [[0], [0]])[:, None] * tf.cos(k * k) + tf.sin(k[:, None] * k + 1)
+    for t in (F32, F64):
+        n, tol = int(rng.integers(66, 80)), (1e-2, 1e-3) if t == F32 else (1e-7, 1e-8)
+        def full(x, n=n, t=t):
+            return whole(x, n, t)
+        def both(x):
+            a = full(x)
+            return a + tf.transpose(a)
+        def one(name, f):
+            return case(name, f, draw(rng, t, 3), tol=tol, shapes="known")
+        yield one("Eig", lambda x: tf.reduce_sum(raw.Eig(input=full(x), Tout=tf.complex128 if t == F64 else tf.complex64).e ** 2))
+        yield one("SelfAdjointEigV2", lambda x: raw.SelfAdjointEigV2(input=both(x))[0])
+        def joined(x):
+            e, v = raw.SelfAdjointEigV2(input=both(x))
+            return tf.matmul(v * e, v, transpose_b=True)[:4]
+        yield one("SelfAdjointEigV2", joined)
+        def product(x, columns=n):
+            s, u, v = raw.Svd(input=full(x)[:, :columns])
+            return s, tf.matmul(u * s, v, transpose_b=True)[:4]
+        yield one("Svd", product)
+        yield one("Svd", lambda x: product(x, 40))
+        def complete(x):
+            u = raw.Svd(input=full(x)[:, :9], full_matrices=True)[1]
+            return tf.matmul(u, u, transpose_a=True)[-4:]
+        yield one("Svd", complete)
+        yield one("Qr", lambda x: tf.matmul(*raw.Qr(input=full(x)[:, :50]))[-4:])
+        for adjoint in (False, True):
+            yield one("MatrixSolve", lambda x: tf.matmul(full(x), raw.MatrixSolve(matrix=full(x), rhs=tf.eye(n, dtype=t) * 2, adjoint=adjoint), adjoint_a=adjoint)[-4:])
+        yield one("MatrixInverse", lambda x: tf.matmul(raw.MatrixInverse(input=full(x)), full(x))[-4:])
+        yield one("Cholesky", lambda x: raw.Cholesky(input=tf.matmul(full(x), full(x), transpose_b=True) / n + tf.eye(n, dtype=t))[-3:])
+    for n in (5, 9, 17, 24):
+        yield case("Eig", lambda x: tf.reduce_sum(raw.Eig(input=x, Tout=tf.complex128).e ** 3), draw(rng, F64, n, n))
+        yield case("Eig", lambda x: tf.reduce_sum(raw.Eig(input=x, Tout=tf.complex128).e ** 3), draw(rng, C128, n, n))
+        yield case("SelfAdjointEigV2", lambda x: raw.SelfAdjointEigV2(input=x + tf.linalg.adjoint(x)).e, draw(rng, C128, n, n), tol=(1e-9, 1e-9))
+        yield case("Svd", lambda x: raw.Svd(input=x).s, draw(rng, C128, n, n + 3), tol=(1e-9, 1e-9))
+
+
 def cases(rng):
     yield from factors(rng)
     yield from spectra(rng)
     yield from solutions(rng)
     yield from tridiagonals(rng)
     yield from old(rng)
+    yield from larger(rng)
