@@ -16,8 +16,8 @@ TN_ISA_TABLES(tn_product_isa, tn_isa_product);
 void tn_gemm_generic(const tn_gemm_plan *p, const void *a, const void *b, void *c, int threads);
 /* half and bfloat16: by way of float, in scratch. */
 tn_code tn_gemm_widened_prepare(tn_gemm_plan *p, tn_error *err);
-void tn_gemm_widened_run(const tn_gemm_plan *p, const void *a, const void *b, const void *bias, void *c,
-                         void *scratch, int threads);
+void tn_gemm_widened_run(const tn_gemm_plan *p, const void *a, const void *b, const void *bias, void *c, void *scratch,
+                         int threads);
 /* By tiles of bfloat16 (gemm_amx.c), where the processor has them. false: b cannot be split, and nothing was
  * written; never when it is packed. */
 bool tn_amx_run(const tn_gemm_plan *p, const float *a, const float *b, const float *bias, float *c, const void *packed,

@@ -43,33 +43,33 @@ enum { TERMS = 128, COLUMNS = 256 };
         c->re += re;                                                                                         \
         c->im += im;                                                                                         \
     }
-#define DEFINE_INTEGER(T)                                                                                       \
-    static inline T T##_of(T x, bool conjugate)                                                                 \
-    {                                                                                                           \
-        (void)conjugate;                                                                                        \
-        return x;                                                                                               \
-    }                                                                                                           \
-    static void add_##T(int64_t n, int64_t terms, const T *x, const T *b, int64_t ldb, bool conjugate, T *c)    \
-    {                                                                                                           \
-        (void)conjugate;                                                                                        \
-        int64_t l = 0;                                                                                          \
-        T *restrict to = c;                                                                                     \
-        for (; l + 4 <= terms; l += 4) {                                                                        \
-            const T *restrict b0 = b + l * ldb, *restrict b1 = b0 + ldb, *restrict b2 = b1 + ldb,               \
-                              *restrict b3 = b2 + ldb, x0 = x[l], x1 = x[l + 1], x2 = x[l + 2], x3 = x[l + 3];  \
-            for (int64_t j = 0; j < n; j++) to[j] += x0 * b0[j] + x1 * b1[j] + x2 * b2[j] + x3 * b3[j];         \
-        }                                                                                                       \
-        for (; l < terms; l++) {                                                                                \
-            const T *restrict row = b + l * ldb;                                                                \
-            for (int64_t j = 0; j < n; j++) to[j] += x[l] * row[j];                                             \
-        }                                                                                                       \
-    }                                                                                                           \
-    static void dot_##T(int64_t n, const T *x, const T *b, bool conjugate, T *c)                                \
-    {                                                                                                           \
-        (void)conjugate;                                                                                        \
-        T s = 0;                                                                                                \
-        for (int64_t l = 0; l < n; l++) s += x[l] * b[l];                                                       \
-        *c += s;                                                                                                \
+#define DEFINE_INTEGER(T)                                                                                      \
+    static inline T T##_of(T x, bool conjugate)                                                                \
+    {                                                                                                          \
+        (void)conjugate;                                                                                       \
+        return x;                                                                                              \
+    }                                                                                                          \
+    static void add_##T(int64_t n, int64_t terms, const T *x, const T *b, int64_t ldb, bool conjugate, T *c)   \
+    {                                                                                                          \
+        (void)conjugate;                                                                                       \
+        int64_t l = 0;                                                                                         \
+        T *restrict to = c;                                                                                    \
+        for (; l + 4 <= terms; l += 4) {                                                                       \
+            const T *restrict b0 = b + l * ldb, *restrict b1 = b0 + ldb, *restrict b2 = b1 + ldb,              \
+                              *restrict b3 = b2 + ldb, x0 = x[l], x1 = x[l + 1], x2 = x[l + 2], x3 = x[l + 3]; \
+            for (int64_t j = 0; j < n; j++) to[j] += x0 * b0[j] + x1 * b1[j] + x2 * b2[j] + x3 * b3[j];        \
+        }                                                                                                      \
+        for (; l < terms; l++) {                                                                               \
+            const T *restrict row = b + l * ldb;                                                               \
+            for (int64_t j = 0; j < n; j++) to[j] += x[l] * row[j];                                            \
+        }                                                                                                      \
+    }                                                                                                          \
+    static void dot_##T(int64_t n, const T *x, const T *b, bool conjugate, T *c)                               \
+    {                                                                                                          \
+        (void)conjugate;                                                                                       \
+        T s = 0;                                                                                               \
+        for (int64_t l = 0; l < n; l++) s += x[l] * b[l];                                                      \
+        *c += s;                                                                                               \
     }
 
 /* Rows [from, to) of c, which begin as zeros: terms [l, l + terms) for columns [j, j + columns). */

@@ -21,8 +21,8 @@ typedef struct tn_stop {
 
 typedef struct tn_linalg {
     /* c[m,n] = op(a) op(b), adjoint or not; k terms are added up. */
-    void (*multiply)(const tn_stop *stop, int64_t m, int64_t n, int64_t k, bool adj_a, const void *a, bool adj_b, const void *b,
-                     void *c);
+    void (*multiply)(const tn_stop *stop, int64_t m, int64_t n, int64_t k, bool adj_a, const void *a, bool adj_b,
+                     const void *b, void *c);
     /* The lower factor in place, zeros above; only the lower triangle is read. false: not positive definite.
      */
     bool (*cholesky)(const tn_stop *stop, int64_t n, void *a);
@@ -31,17 +31,18 @@ typedef struct tn_linalg {
     int (*lu)(const tn_stop *stop, int64_t n, void *a, int64_t *perm);
     bool (*lu_is_singular)(int64_t n, const void *lu);
     /* b[n,k] becomes the solution of op(a) x = b; tmp: n. */
-    void (*lu_solve)(const tn_stop *stop, int64_t n, const void *lu, const int64_t *perm, bool adjoint, int64_t k, void *b,
-                     void *tmp);
-    void (*triangular_solve)(const tn_stop *stop, int64_t n, const void *a, bool lower, bool adjoint, int64_t k, void *b);
+    void (*lu_solve)(const tn_stop *stop, int64_t n, const void *lu, const int64_t *perm, bool adjoint, int64_t k,
+                     void *b, void *tmp);
+    void (*triangular_solve)(const tn_stop *stop, int64_t n, const void *a, bool lower, bool adjoint, int64_t k,
+                             void *b);
     /* a[m,n] becomes R (its first rows); q[m,columns]; tmp: 3 max(m,n). */
     void (*qr)(const tn_stop *stop, int64_t m, int64_t n, void *a, int64_t columns, void *q, void *tmp);
     /* Ascending eigenvalues of a Hermitian matrix (its lower triangle), vectors in v's columns; a is lost. tmp: 5 n. */
     void (*eigh)(const tn_stop *stop, int64_t n, void *a, double *e, void *v, void *tmp);
     /* Descending singular values s[min(m,n)], u[m,u_columns], v[n,v_columns]; a[m,n] is lost. tmp: 2
      * max(m,n)^2. */
-    void (*svd)(const tn_stop *stop, int64_t m, int64_t n, void *a, double *s, int64_t u_columns, void *u, int64_t v_columns,
-                void *v, void *tmp);
+    void (*svd)(const tn_stop *stop, int64_t m, int64_t n, void *a, double *s, int64_t u_columns, void *u,
+                int64_t v_columns, void *v, void *tmp);
     void (*exponential)(const tn_stop *stop, int64_t n, void *a, void *tmp); /* tmp: 3 n^2 */
     bool is_complex;
 } tn_linalg;

@@ -54,6 +54,21 @@ double tn_ndtri(double p)
     return p < 0.5 ? -quantile_upper(p) : quantile_upper(1 - p);
 }
 
+/* Giles' polynomials (Approximating the erfinv function, 2010): good to a float's last digits. */
+float tn_erfinv_float(float x)
+{
+    static const float near[] = {2.81022636e-08f, 3.43273939e-07f, -3.5233877e-06f, -4.39150654e-06f, 0.00021858087f,
+                                 -0.00125372503f, -0.00417768164f, 0.246640727f,    1.50140941f};
+    static const float far[] = {-0.000200214257f, 0.000100950558f, 0.00134934322f, -0.00367342844f, 0.00573950773f,
+                                -0.0076224613f,   0.00943887047f,  1.00167406f,    2.83297682f};
+    const float w = -logf((1 - x) * (1 + x)), at = w < 5 ? w - 2.5f : sqrtf(w) - 3;
+    const float *c = w < 5 ? near : far;
+    if (fabsf(x) == 1) return x * INFINITY;
+    float p = c[0];
+    for (int i = 1; i < 9; i++) p = c[i] + p * at;
+    return p * x;
+}
+
 double tn_erfinv(double x)
 {
     if (!(x >= -1 && x <= 1)) return NAN;

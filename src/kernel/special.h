@@ -8,6 +8,7 @@
 double tn_digamma(double x);
 double tn_ndtri(double p); /* the normal distribution's quantile */
 double tn_erfinv(double x);
+float tn_erfinv_float(float x);
 double tn_lgamma(double x);              /* lgamma without its global sign */
 double tn_floor_mod(double x, double y); /* the remainder with the sign of y */
 float tn_floor_mod_float(float x, float y);

@@ -26,10 +26,9 @@ static tn_code bias_infer(tn_infer *c, tn_error *err)
     if (x->rank < 0 || b->rank < 0) return TN_OK;
     int64_t *channels = &c->out[0].shape.dim[channel_axis(c->attrs, x->rank)];
     if (tn_infer_merge_dim(*channels, b->dim[0], channels, NULL) != TN_OK)
-        return tn_fail(
-            err, TN_INVALID_ARGUMENT,
-            "Must provide as many biases as the last dimension of the input tensor: [%lld] vs. %s",
-            (long long)b->dim[0], tn_shape_text(x, text, sizeof text));
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "Must provide as many biases as the last dimension of the input tensor: [%lld] vs. %s",
+                       (long long)b->dim[0], tn_shape_text(x, text, sizeof text));
     return TN_OK;
 }
 
@@ -67,8 +66,7 @@ static tn_code bias_v1_grad(tn_grad *g, tn_error *err)
     tn_shape s = tn_node_shape(dy);
     int64_t axes[TN_MAX_RANK];
     if (s.rank < 1)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "%s: the gradient of BiasAddV1 needs a known rank",
-                       g->op->name);
+        return tn_fail(err, TN_INVALID_ARGUMENT, "%s: the gradient of BiasAddV1 needs a known rank", g->op->name);
     for (int k = 0; k < s.rank; k++) axes[k] = k;
     tn_grad_set(g, 0, dy);
     tn_grad_set(g, 1, tn_op(g->b, "Sum", TN_INPUTS(dy, tn_ints(g->b, axes, s.rank - 1)), TN_NO_ATTRS));
@@ -147,8 +145,7 @@ static tn_code bias_sum_grad(tn_grad *g, tn_error *err)
     int64_t to[TN_MAX_RANK];
     if (tn_attr_is(&g->op->attrs, "data_format", "NCHW")) {
         if (s.rank < 0)
-            return tn_fail(err, TN_INVALID_ARGUMENT, "%s: the gradient of BiasAddGrad needs a known rank",
-                           g->op->name);
+            return tn_fail(err, TN_INVALID_ARGUMENT, "%s: the gradient of BiasAddGrad needs a known rank", g->op->name);
         for (int k = 0; k < s.rank; k++) to[k] = k == 1 ? -1 : 1;
         dy = tn_op(b, "Reshape", TN_INPUTS(dy, tn_ints(b, to, s.rank)), TN_NO_ATTRS);
     }
@@ -169,8 +166,7 @@ const tn_op tn_op_BiasAddGrad = {
 
 static tn_code softmax_infer(tn_infer *c, tn_error *err)
 {
-    if (c->in[0]->shape.rank == 0)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "logits must have >= 1 dimension, got []");
+    if (c->in[0]->shape.rank == 0) return tn_fail(err, TN_INVALID_ARGUMENT, "logits must have >= 1 dimension, got []");
     TN_TRY(tn_infer_rank_at_least(c, 0, 1, err));
     c->out[0].shape = c->in[0]->shape;
     c->out[0].bound = c->in[0]->bound;
@@ -181,8 +177,8 @@ static tn_code softmax_rows(tn_run *r, bool log, tn_error *err)
 {
     const tn_tensor *x = r->in[0];
     int last = x->shape.rank - 1;
-    return tn_softmax(x->dtype, log, tn_shape_product(&x->shape, 0, last), x->shape.dim[last], x->data,
-                      r->out[0]->data, r->threads, err);
+    return tn_softmax(x->dtype, log, tn_shape_product(&x->shape, 0, last), x->shape.dim[last], x->data, r->out[0]->data,
+                      r->threads, err);
 }
 static tn_code softmax_run(tn_run *r, tn_error *err)
 {
@@ -205,8 +201,7 @@ static tn_code softmax_grad(tn_grad *g, tn_error *err)
     tn_builder *b = g->b;
     tn_node y = tn_grad_out(g, 0), dy = tn_grad_dy(g, 0);
     tn_node sum = sum_last(b, tn_op(b, "Mul", TN_INPUTS(dy, y), TN_NO_ATTRS));
-    tn_grad_set(g, 0,
-                tn_op(b, "Mul", TN_INPUTS(tn_op(b, "Sub", TN_INPUTS(dy, sum), TN_NO_ATTRS), y), TN_NO_ATTRS));
+    tn_grad_set(g, 0, tn_op(b, "Mul", TN_INPUTS(tn_op(b, "Sub", TN_INPUTS(dy, sum), TN_NO_ATTRS), y), TN_NO_ATTRS));
     return TN_OK;
 }
 
@@ -264,34 +259,62 @@ static tn_code lrn_prepare(tn_prepare *p, tn_error *err)
     l->bias = tn_attr_f(p->attrs, "bias");
     l->alpha = tn_attr_f(p->attrs, "alpha");
     l->beta = tn_attr_f(p->attrs, "beta");
-    p->scratch = (size_t)(3 * l->depth + 1) * sizeof(double);
+    p->scratch = (size_t)(5 * l->depth + 1) * sizeof(double);
     if (l->radius < 0 || l->radius > INT32_MAX)
         return tn_fail(err, TN_INVALID_ARGUMENT, "depth_radius = %lld", (long long)l->radius);
     return TN_OK;
 }
 
-static void load_row(const tn_tensor *t, int64_t row, int64_t n, double *out)
+static tn_code load_row(const tn_tensor *t, int64_t row, int64_t n, double *out, tn_error *err)
 {
-    for (int64_t k = 0; k < n; k++) out[k] = tn_tensor_number(t, row * n + k);
+    const char *from = (char *)t->data + (size_t)(row * n) * tn_dtype_size(t->dtype);
+    return tn_cast(t->dtype, TN_DOUBLE, n, from, out, false, 1, err);
 }
 
-static double lrn_norm(const lrn *l, const double *x, int64_t k)
+static tn_code store_row(tn_tensor *t, int64_t row, int64_t n, const double *x, tn_error *err)
 {
-    double sum = 0;
-    for (int64_t j = TN_MAX(k - l->radius, 0); j <= TN_MIN(k + l->radius, l->depth - 1); j++)
-        sum += x[j] * x[j];
-    return l->bias + l->alpha * sum;
+    char *to = (char *)t->data + (size_t)(row * n) * tn_dtype_size(t->dtype);
+    return tn_cast(TN_DOUBLE, t->dtype, n, x, to, false, 1, err);
+}
+
+/* Each number with those near it. */
+static void sums_nearby(const lrn *l, const double *restrict x, double *restrict sums)
+{
+    const int64_t most = TN_MIN(l->radius, l->depth - 1);
+    for (int64_t k = 0; k < l->depth; k++) sums[k] = 0;
+    for (int64_t by = -most; by <= most; by++)
+        for (int64_t k = TN_MAX(-by, 0); k < TN_MIN(l->depth, l->depth - by); k++) sums[k] += x[k + by];
+}
+
+/* tmp: depth numbers */
+static void lrn_norms(const lrn *l, const double *x, double *norm, double *tmp)
+{
+    for (int64_t k = 0; k < l->depth; k++) tmp[k] = x[k] * x[k];
+    sums_nearby(l, tmp, norm);
+    for (int64_t k = 0; k < l->depth; k++) norm[k] = l->bias + l->alpha * norm[k];
+}
+
+/* x ^ -beta: the usual ones by roots */
+static void lrn_powers(const lrn *l, const double *x, double *out)
+{
+    if (l->beta == 0.5)
+        for (int64_t k = 0; k < l->depth; k++) out[k] = 1 / sqrt(x[k]);
+    else if (l->beta == 0.75)
+        for (int64_t k = 0; k < l->depth; k++) out[k] = 1 / (sqrt(x[k]) * sqrt(sqrt(x[k])));
+    else
+        for (int64_t k = 0; k < l->depth; k++) out[k] = pow(x[k], -l->beta);
 }
 
 static tn_code lrn_run(tn_run *r, tn_error *err)
 {
     const lrn *l = r->params;
-    double *x = r->scratch;
-    (void)err;
+    double *x = r->scratch, *norm = x + l->depth, *tmp = norm + l->depth;
     for (int64_t i = 0; i < l->rows; i++) {
-        load_row(r->in[0], i, l->depth, x);
-        for (int64_t k = 0; k < l->depth; k++)
-            tn_tensor_set_number(r->out[0], i * l->depth + k, x[k] * pow(lrn_norm(l, x, k), -l->beta));
+        TN_TRY(load_row(r->in[0], i, l->depth, x, err));
+        lrn_norms(l, x, norm, tmp);
+        lrn_powers(l, norm, tmp);
+        for (int64_t k = 0; k < l->depth; k++) x[k] *= tmp[k];
+        TN_TRY(store_row(r->out[0], i, l->depth, x, err));
     }
     return TN_OK;
 }
@@ -300,20 +323,19 @@ static tn_code lrn_run(tn_run *r, tn_error *err)
 static tn_code lrn_grad_run(tn_run *r, tn_error *err)
 {
     const lrn *l = r->params;
-    double *dy = r->scratch, *x = dy + l->depth, *share = x + l->depth;
-    (void)err;
+    double *dy = r->scratch, *x = dy + l->depth, *share = x + l->depth, *norm = share + l->depth,
+           *tmp = norm + l->depth;
     for (int64_t i = 0; i < l->rows; i++) {
-        load_row(r->in[0], i, l->depth, dy);
-        load_row(r->in[1], i, l->depth, x);
-        for (int64_t k = 0; k < l->depth; k++)
-            share[k] = dy[k] * tn_tensor_number(r->in[2], i * l->depth + k) / lrn_norm(l, x, k);
-        for (int64_t k = 0; k < l->depth; k++) {
-            double sum = 0;
-            for (int64_t j = TN_MAX(k - l->radius, 0); j <= TN_MIN(k + l->radius, l->depth - 1); j++)
-                sum += share[j];
-            double dx = dy[k] * pow(lrn_norm(l, x, k), -l->beta) - 2 * l->alpha * l->beta * x[k] * sum;
-            tn_tensor_set_number(r->out[0], i * l->depth + k, dx);
-        }
+        TN_TRY(load_row(r->in[0], i, l->depth, dy, err));
+        TN_TRY(load_row(r->in[1], i, l->depth, x, err));
+        TN_TRY(load_row(r->in[2], i, l->depth, share, err));
+        lrn_norms(l, x, norm, tmp);
+        for (int64_t k = 0; k < l->depth; k++) share[k] = dy[k] * share[k] / norm[k];
+        sums_nearby(l, share, tmp);
+        for (int64_t k = 0; k < l->depth; k++) x[k] *= -2 * l->alpha * l->beta * tmp[k];
+        lrn_powers(l, norm, tmp);
+        for (int64_t k = 0; k < l->depth; k++) x[k] += dy[k] * tmp[k];
+        TN_TRY(store_row(r->out[0], i, l->depth, x, err));
     }
     return TN_OK;
 }

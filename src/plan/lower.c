@@ -70,8 +70,7 @@ tn_code tn_lower_call(lowering *l, const tn_function *f, const char *prefix, con
                       tn_region *region, int depth, tn_pval *rets, tn_pnode **done, tn_error *err)
 {
     const within here = {f, l->within};
-    if (tn_is_within(l->within, f))
-        return tn_lower_recursion(l, f, prefix, args, before, region, rets, done, err);
+    if (tn_is_within(l->within, f)) return tn_lower_recursion(l, f, prefix, args, before, region, rets, done, err);
     l->within = &here;
     tn_code code = inline_call(l, f, prefix, args, before, region, depth, rets, done, err);
     l->within = here.outer;
@@ -185,7 +184,11 @@ static tn_code wanted_new(const tn_lowered *l, int n_targets, wanted *w, tn_erro
 static tn_code lower_wanted(tn_lowered *l, const wanted *w, const tn_function *f, const char *prefix, tn_error *err)
 {
     const within here = {f, NULL};
-    lowering lo = {.within = f ? &here : NULL, .arena = l->arena, .lowered = l, .library = tn_graph_library(l->graph), .store = l->store};
+    lowering lo = {.within = f ? &here : NULL,
+                   .arena = l->arena,
+                   .lowered = l,
+                   .library = tn_graph_library(l->graph),
+                   .store = l->store};
     size_t limit = tn_budget_limit(l->store ? l->store->budget : NULL);
     lo.most_nodes = limit ? TN_MIN(TN_MAX(limit / NODE_COST, LEAST_NODES), MOST_NODES) : MOST_NODES;
     if (!(l->top = TN_NEW(l->arena, tn_region))) return no_memory(err);
@@ -241,8 +244,10 @@ static tn_code lowered_new(const tn_graph *g, tn_store *store, int n_feeds, int 
 static tn_code give(tn_lowered *l, tn_code code, tn_lowered **out)
 {
     if (code == TN_OK) tn_arena_settle(l->arena);
-    if (code == TN_OK) *out = l;
-    else tn_lowered_free(l);
+    if (code == TN_OK)
+        *out = l;
+    else
+        tn_lowered_free(l);
     return code;
 }
 

@@ -4,6 +4,8 @@
 
 #include "plan/programs.h"
 
+#include <math.h>
+
 static tn_tensor *vector(int n, const float *v)
 {
     tn_tensor *t;
@@ -219,6 +221,35 @@ static void test_loops_without_end(void **state)
     (void)state;
     endless(true, "length:0", TN_RESOURCE_EXHAUSTED);
     endless(false, "last:0", TN_DEADLINE_EXCEEDED);
+}
+
+/* One large matrix: its operator looks at the time while it works. */
+static void test_matrices_end_in_time(void **state)
+{
+    (void)state;
+    static const char *const ops[] = {"Svd", "SelfAdjointEigV2", "Eig", "MatrixInverse", "Qr", "MatrixExponential"};
+    fixture f;
+    tn_tensor *x;
+    const tn_shape shape = TN_SHAPE(1500, 1500);
+    fixture_open(&f);
+    tn_node in = tn_placeholder(f.b, "x", TN_DOUBLE, shape);
+    for (size_t i = 0; i < TN_COUNT(ops); i++) {
+        const tn_attr out = tn_attr_type("Tout", TN_COMPLEX128);
+        assert_non_null(tn_add_operation(f.b, ops[i], ops[i], &in, 1, &out, !strcmp(ops[i], "Eig")));
+    }
+    assert_int_equal(tn_builder_check(f.b, &f.err), TN_OK);
+    tn_session_options o = {.threads = 1, .time_limit = 0.01};
+    assert_int_equal(tn_session_new(f.g, &o, &f.s, &f.err), TN_OK);
+    assert_int_equal(tn_tensor_new(TN_DOUBLE, &shape, &x, NULL), TN_OK);
+    for (int64_t i = 0; i < tn_tensor_count(x); i++) ((double *)x->data)[i] = sin((double)(i * i % 1009));
+    for (size_t i = 0; i < TN_COUNT(ops); i++) {
+        tn_tensor *out;
+        tn_code code = tn_session_run(f.s, &(tn_feed){"x:0", x}, 1, &ops[i], 1, &out, NULL, 0, &f.err);
+        if (code != TN_DEADLINE_EXCEEDED) print_message("%s: %s\n", ops[i], f.err.message);
+        assert_int_equal(code, TN_DEADLINE_EXCEEDED);
+    }
+    tn_tensor_unref(x);
+    fixture_close(&f);
 }
 
 static void test_limit_is_on_the_sum(void **state)
@@ -565,6 +596,7 @@ int main(void)
         cmocka_unit_test(test_memory_limit),
         cmocka_unit_test(test_limit_is_on_the_sum),
         cmocka_unit_test(test_loops_without_end),
+        cmocka_unit_test(test_matrices_end_in_time),
         cmocka_unit_test(test_callable_after_errors),
         cmocka_unit_test(test_prepared),
         cmocka_unit_test(test_prepared_limits),
