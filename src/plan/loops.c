@@ -18,12 +18,19 @@ typedef struct frame {
     int depth;
 } frame;
 
+typedef struct waits {
+    tn_pnode **stack; /* each for all nodes */
+    bool *seen; /* at a node's order */
+    bool *used; /* somebody looks at its value, other than what hands it on and is only waited for */
+} waits;
+
 typedef struct frames {
     tn_arena *a;
     tn_region *r;
     frame *v;
     int n;
     tn_pnode **room[6]; /* each for all nodes: every loop in its turn has them */
+    waits waits;        /* without room where none may wait for itself */
 } frames;
 
 typedef struct loop { /* one frame taken apart */
@@ -305,19 +312,13 @@ static bool region_has_effects(const tn_region *r)
  * frame, only after that update; which may be of what the loop gives. There the frame's other variables run ahead.
  * Here the count does not wait: it is the same whenever it is made. */
 
-typedef struct waits {
-    tn_pnode **stack;
-    bool *seen; /* at a node's order */
-    bool *used; /* somebody looks at its value, other than what hands it on and is only waited for */
-} waits;
-
 static bool hands_on(const tn_pnode *n)
 {
     return is_kind(n, "Identity") || n->op == &tn_pseudo_read_ref;
 }
 
 /* The inputs of p are used; those that hand on what they get make what they get used. */
-static void use_inputs(waits *w, const tn_pnode *p)
+static void use_inputs(const waits *w, const tn_pnode *p)
 {
     int n = 0;
     for (;;) {
@@ -332,29 +333,57 @@ static void use_inputs(waits *w, const tn_pnode *p)
     }
 }
 
-static tn_code waits_new(frames *f, waits *w, tn_error *err)
+static void note_order(const tn_region *r)
+{
+    for (int i = 0; i < r->n_args; i++) r->args[i]->order = -1;
+    for (int i = 0; i < r->n_nodes; i++) r->nodes[i]->order = i;
+}
+
+/* Nodes are behind what they wait for: no Enter of the frame waits for an Exit where all come before the first. */
+static bool may_wait(const frames *f, const loop *l)
+{
+    int first = f->r->n_nodes;
+    for (int i = 0; i < f->r->n_nodes; i++) {
+        const tn_pnode *n = f->r->nodes[i];
+        if (n->mark == l->id && n->order < first && is_kind(n, "Exit")) first = n->order;
+    }
+    for (int i = 0; i < l->n_vars; i++)
+        if (l->enters[i]->order > first) return true;
+    for (int i = 0; i < l->n_consts; i++)
+        if (l->consts[i]->order > first) return true;
+    return false;
+}
+
+static tn_code waits_room(frames *f, tn_error *err)
+{
+    const size_t n = (size_t)f->r->n_nodes + 1;
+    waits *w = &f->waits;
+    if (w->used) return TN_OK;
+    w->stack = TN_ARRAY(f->a, n, tn_pnode *);
+    w->seen = TN_ARRAY(f->a, n, bool);
+    w->used = TN_ARRAY(f->a, n, bool);
+    return w->stack && w->seen && w->used ? TN_OK : tn_no_memory(err, n * sizeof *w->stack);
+}
+
+static void find_used(const frames *f)
 {
     const tn_region *r = f->r;
-    int n = r->n_nodes;
-    w->stack = TN_ARRAY(f->a, n + 1, tn_pnode *);
-    w->seen = TN_ARRAY(f->a, n + 1, bool);
-    w->used = TN_ARRAY(f->a, n + 1, bool);
-    if (!w->stack || !w->seen || !w->used) return tn_no_memory(err, (size_t)n * sizeof *w->stack);
-    for (int i = 0; i < r->n_args; i++) r->args[i]->order = -1;
-    for (int i = 0; i < n; i++) r->nodes[i]->order = i;
+    waits w = f->waits;
+    memset(w.used, 0, (size_t)r->n_nodes * sizeof *w.used);
+    note_order(r);
     for (int i = 0; i < r->n_rets; i++) {
         const tn_pnode *ret = r->rets[i].node;
-        if (ret->order >= 0) w->used[ret->order] = true;
-        use_inputs(w, ret);
+        if (ret->order >= 0) w.used[ret->order] = true;
+        use_inputs(&w, ret);
     }
-    for (int i = 0; i < n; i++)
-        if (!hands_on(r->nodes[i])) use_inputs(w, r->nodes[i]);
-    return TN_OK;
+    for (int i = 0; i < r->n_nodes; i++)
+        if (!hands_on(r->nodes[i])) use_inputs(&w, r->nodes[i]);
 }
 
 /* Whether a node waits for what comes out of the loop. */
-static bool follows(const frames *f, const loop *l, tn_pnode *from, waits *w)
+static bool follows(const frames *f, const loop *l, tn_pnode *from)
 {
+    const waits *w = &f->waits;
     int n = 0;
     memset(w->seen, 0, (size_t)f->r->n_nodes * sizeof *w->seen);
     w->stack[n++] = from;
@@ -378,8 +407,9 @@ static void drop_control(tn_pnode *n, int k)
 }
 
 /* What of the frame is made of an Enter that nobody looks at: nobody waits for it. */
-static void drop_waits_for(const frames *f, const loop *l, const tn_pnode *enter, const waits *w)
+static void drop_waits_for(const frames *f, const loop *l, const tn_pnode *enter)
 {
+    const waits *w = &f->waits;
     for (int i = 0; i < f->r->n_nodes; i++) {
         tn_pnode *p = f->r->nodes[i];
         for (int k = p->n_control; k-- > 0;) {
@@ -392,19 +422,20 @@ static void drop_waits_for(const frames *f, const loop *l, const tn_pnode *enter
 
 static tn_code let_it_begin(frames *f, loop *l, tn_error *err)
 {
-    waits w;
-    TN_TRY(waits_new(f, &w, err));
+    if (!may_wait(f, l)) return TN_OK;
+    TN_TRY(waits_room(f, err));
+    find_used(f);
     for (int i = 0; i < l->n_vars; i++) {
         tn_pnode *c = l->enters[i]->in[0].node;
         if (c->op != &tn_pseudo_constant) continue;
         for (int k = c->n_control; k-- > 0;)
-            if (follows(f, l, c->control[k], &w)) drop_control(c, k);
+            if (follows(f, l, c->control[k])) drop_control(c, k);
     }
     int kept = 0;
     for (int i = 0; i < l->n_consts; i++) {
         tn_pnode *enter = l->consts[i];
-        bool goes = !w.used[enter->order] && follows(f, l, enter->in[0].node, &w);
-        if (goes) drop_waits_for(f, l, enter, &w);
+        bool goes = !f->waits.used[enter->order] && follows(f, l, enter->in[0].node);
+        if (goes) drop_waits_for(f, l, enter);
         else l->consts[kept++] = enter;
     }
     l->n_consts = kept;
@@ -540,6 +571,7 @@ tn_code tn_make_loops_functional(tn_arena *a, tn_region *r, tn_error *err)
     if (!done) return tn_no_memory(err, 0);
     for (size_t i = 0; f.n && i < TN_COUNT(f.room); i++)
         if (!(f.room[i] = TN_ARRAY(a, r->n_nodes + 1, tn_pnode *))) return tn_no_memory(err, 0);
+    note_order(r);
     for (int id; (id = deepest_frame(&f, done)) >= 0; done[id] = true) {
         loop l;
         tn_pnode *w = NULL;
