@@ -223,7 +223,10 @@ static tn_code concat_offset_infer(tn_infer *c, tn_error *err)
         c->out[i - 1].shape = c->in[i]->shape;
         int64_t n = c->in[i]->shape.rank == 1 ? c->in[i]->shape.dim[0] : -1;
         tn_shape ints, offset;
-        if (!known || n < 0 || n > TN_MAX_RANK || axis >= n || axis < -n) continue;
+        if (!known || n < 0 || n > TN_MAX_RANK || axis >= n || axis < -n) {
+            at = TN_UNKNOWN_INT;
+            continue;
+        }
         int a = (int)(axis < 0 ? axis + n : axis);
         offset.rank = (int)n;
         for (int k = 0; k < n; k++) offset.dim[k] = k == a ? at : 0;

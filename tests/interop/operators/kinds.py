@@ -122,3 +122,5 @@ def cases(rng):
     yield from arithmetic(rng)
     yield from indices(rng)
     yield from shapes(rng)
+    # Of the first shape not even the rank is known ahead: nor is where the second begins.
+    yield case("ConcatOffset", lambda x: raw.ConcatOffset(concat_dim=1, shape=[tf.unique(x)[0], [3, 5]]), np.array([3, 4, 3], I32))
