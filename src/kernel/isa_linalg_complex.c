@@ -18,7 +18,7 @@
 
 static inline double _Complex times(double _Complex x, double _Complex y)
 {
-    return CMPLX(creal(x) * creal(y) - cimag(x) * cimag(y), creal(x) * cimag(y) + cimag(x) * creal(y));
+    return __builtin_complex(creal(x) * creal(y) - cimag(x) * cimag(y), creal(x) * cimag(y) + cimag(x) * creal(y));
 }
 
 /* The sum of a[i] conj(b[i]). */
@@ -31,7 +31,7 @@ static double _Complex dot(long n, const double _Complex *va, const double _Comp
         re += a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1];
         im += a[2 * i + 1] * b[2 * i] - a[2 * i] * b[2 * i + 1];
     }
-    return CMPLX(re, im);
+    return __builtin_complex(re, im);
 }
 
 #include "linalg_body.h"

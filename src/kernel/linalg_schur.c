@@ -29,7 +29,7 @@ static bool stopped(const tn_stop *stop)
 
 static inline number times(number x, number y)
 {
-    return CMPLX(creal(x) * creal(y) - cimag(x) * cimag(y), creal(x) * cimag(y) + cimag(x) * creal(y));
+    return __builtin_complex(creal(x) * creal(y) - cimag(x) * cimag(y), creal(x) * cimag(y) + cimag(x) * creal(y));
 }
 
 enum { STEPS_EACH = 60 }; /* QR steps for an eigenvalue */
