@@ -28,8 +28,8 @@ void tn_window_size(int64_t in, int64_t filter, int64_t stride, int64_t dilation
         *pad_lo = *pad_hi = 0;
         return;
     }
-    *out = (in + stride - 1) / stride;
-    const int64_t pad = TN_MAX((*out - 1) * stride + extent - in, 0);
+    *out = in / stride + (in % stride != 0); /* in may be as large as there is */
+    const int64_t pad = TN_MAX(extent - (in - (*out - 1) * stride), 0);
     *pad_lo = pad / 2;
     *pad_hi = pad - pad / 2;
 }
