@@ -225,7 +225,7 @@ static void done(void *params)
 static bool may_split(tn_packs *all, const void *source, int64_t n, tn_pack **made)
 {
     bool splits;
-    if (tn_packs_know_splits(all, source, &splits)) return splits;
+    if (tn_packs_know_splits(all, source, n, &splits)) return splits;
     *made = tn_packs_look(all, source);
     if (!*made) tn_pages_want((void *)source, (size_t)n * sizeof(float));
     splits = tn_gemm_splits(source, n);
@@ -243,6 +243,7 @@ static tn_code prepare_packed(tn_prepare *p, const tn_gemm_desc *d, const void *
     const int64_t key[4] = {d->n, d->k, d->tb, form};
     TN_TRY(tn_pack_take(p, source, key, q->plan.packed, fill_panels, &q->plan, &q->pack, err));
     note_plan(p, q->pack, &q->plan);
+    if (d->dtype == TN_FLOAT) tn_packs_note_splits(p->packs, q->pack, d->splits);
     if (b < 32) p->unread |= TN_BIT(b);
     p->done = done;
     return TN_OK;

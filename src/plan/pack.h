@@ -97,8 +97,8 @@ tn_pack *tn_packs_look(tn_packs *all, const void *data);
 void tn_packs_looked(tn_packs *all, tn_pack *p, bool stays);
 tn_pack *tn_pack_look(tn_packs *all, const void *data); /* the same, with the lock held */
 void tn_pack_looked(tn_pack *p);
-/* Whether its numbers may be split (tn_gemm_splits), once somebody has noted it. */
-bool tn_packs_know_splits(tn_packs *all, const void *data, bool *splits);
+/* Whether these n numbers may be split (tn_gemm_splits), once somebody has noted it. */
+bool tn_packs_know_splits(tn_packs *all, const void *data, int64_t n, bool *splits);
 void tn_packs_note_splits(tn_packs *all, tn_pack *p, bool splits);
 /* With the lock held: source is from now on what p, which is hollow, has in itself: its bytes may go. false: no. */
 bool tn_pack_keep_source(tn_packs *all, tn_pack *p, const void *source);

@@ -240,10 +240,19 @@ void tn_packs_looked(tn_packs *all, tn_pack *p, bool stays)
     pthread_mutex_unlock(&all->lock);
 }
 
-bool tn_packs_know_splits(tn_packs *all, const void *data, bool *splits)
+/* A product's pack of the same n numbers. */
+static const tn_pack *find_known(const tn_packs *all, const void *data, int64_t n)
+{
+    const tn_pack *p = all->first;
+    while (p && (p->source != data || p->splits == TN_SPLITS_UNKNOWN || p->key[0] * p->key[1] != n)) p = p->next;
+    return p;
+}
+
+bool tn_packs_know_splits(tn_packs *all, const void *data, int64_t n, bool *splits)
 {
     pthread_mutex_lock(&all->lock);
     const tn_pack *p = atomic_load_explicit(&all->n_scaled, memory_order_relaxed) ? find_at(all, data) : NULL;
+    if (!p) p = find_known(all, data, n);
     const tn_pack_splits known = p ? p->splits : TN_SPLITS_UNKNOWN;
     pthread_mutex_unlock(&all->lock);
     *splits = known == TN_SPLITS;
