@@ -13,7 +13,7 @@ wait_for() { # wait_for GLOB PID
 "$T" train "$HERE/small.c" --logdir=whole --max_steps=200 > out 2> err; ok "a run goes to its end"
 whole=$(run_of whole)
 
-"$T" train "$HERE/small.c" --logdir=cut --max_steps=200 --prefetch=2 --wait=300 > out 2> err &
+"$T" train "$HERE/small.c" --logdir=cut --max_steps=200 --prefetch=2 --wait=2000 > out 2> err &
 pid=$!
 wait_for "cut/*/checkpoints/m-60.index" $pid
 kill -9 $pid; wait $pid 2> /dev/null
@@ -23,7 +23,7 @@ cut=$(run_of cut)
 same "$whole" "$cut" 200; ok "and ends bit for bit where the other did"
 [ -f "$cut/exports/200/saved_model.pb" ]; ok "and is exported"
 
-"$T" train "$HERE/small.c" --logdir=stop --max_steps=200 --prefetch=2 --wait=300 --json > out 2> err &
+"$T" train "$HERE/small.c" --logdir=stop --max_steps=200 --prefetch=2 --wait=2000 --json > out 2> err &
 pid=$!
 wait_for "stop/*/checkpoints/m-40.index" $pid
 kill -TERM $pid; wait $pid; ok "SIGTERM ends it cleanly"
@@ -52,7 +52,7 @@ same "$whole" "$hurt" 200; ok "and the run ends the same"
 "$T" train "$HERE/small.c" --logdir=again --max_steps=205 > out 2> err && same "$cut" "$(run_of again)" 205; ok "and nothing else is"
 
 # two processes
-"$T" train "$HERE/small.c" --logdir=held --max_steps=100000 --prefetch=2 --wait=300 > out1 2> err1 &
+"$T" train "$HERE/small.c" --logdir=held --max_steps=100000 --prefetch=2 --wait=2000 > out1 2> err1 &
 pid=$!
 wait_for "held/*/checkpoints/m-20.index" $pid
 fails "a run that another process is at is refused" "$pid" "$T" train --resume "$(run_of held)"
