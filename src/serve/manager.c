@@ -102,21 +102,49 @@ tn_tracked *tn_version_add(tn_managed *k, const tn_found *f)
     return v;
 }
 
-static void forget_version(tn_managed *k, int i)
+/* ==== events ==== told later, without the lock; what there is no memory for is not told */
+
+static tn_change *add_event(tn_manager *m, const tn_tracked *v)
 {
+    tn_change *e = m->options.changed || m->options.metrics ? tn_calloc(1, sizeof *e) : NULL;
+    if (!e) return NULL;
+    if (!(e->model = tn_strdup(v->model->name))) {
+        tn_free(e);
+        return NULL;
+    }
+    e->version = v->number;
+    e->state = v->state;
+    e->bytes = v->state == TN_STATE_END ? 0 : v->bytes;
+    e->error = v->error;
+    *m->last_event = e;
+    m->last_event = &e->next;
+    return e;
+}
+
+static void tell_forgotten(tn_manager *m, const tn_tracked *v)
+{
+    tn_change *e = m->options.metrics ? add_event(m, v) : NULL;
+    if (e) e->forgotten = tn_strdup(v->path);
+}
+
+/* ==== what is remembered no more ==== */
+
+static void forget_version(tn_manager *m, tn_managed *k, int i)
+{
+    tell_forgotten(m, k->v[i]);
     version_free(k->v[i]);
     memmove(k->v + i, k->v + i + 1, (size_t)(k->n - i - 1) * sizeof *k->v);
     k->n--;
 }
 
 /* Only the newest of those that have ended are remembered. */
-static void forget_old(tn_managed *k)
+static void forget_old(tn_manager *m, tn_managed *k)
 {
     int ended = 0;
     for (int i = 0; i < k->n; i++) {
         const tn_tracked *v = k->v[i];
         if (v->state != TN_STATE_END || v->aspired || v->busy || v->servable || ++ended <= MOST_ENDED) continue;
-        forget_version(k, i--);
+        forget_version(m, k, i--);
     }
 }
 
@@ -128,29 +156,14 @@ static void forget_gone_models(tn_manager *m)
         bool idle = !k->config;
         for (int j = 0; j < k->n; j++) idle = idle && k->v[j]->state == TN_STATE_END && !k->v[j]->busy;
         if (!idle || ++gone <= MOST_GONE || k->log) continue;
+        while (k->n) forget_version(m, k, k->n - 1);
         managed_free(k);
         memmove(m->models + i, m->models + i + 1, (size_t)(m->n_models - i - 1) * sizeof *m->models);
         m->n_models--;
     }
 }
 
-/* ==== events ==== */
-
-static void add_event(tn_manager *m, const tn_tracked *v)
-{
-    tn_change *e = m->options.changed || m->options.metrics ? tn_calloc(1, sizeof *e) : NULL;
-    if (!e) return;
-    if (!(e->model = tn_strdup(v->model->name))) {
-        tn_free(e);
-        return;
-    }
-    e->version = v->number;
-    e->state = v->state;
-    e->bytes = v->state == TN_STATE_END ? 0 : v->bytes;
-    e->error = v->error;
-    *m->last_event = e;
-    m->last_event = &e->next;
-}
+/* ==== changes and who is told ==== */
 
 void tn_version_set(tn_manager *m, tn_tracked *v, tn_servable_state state)
 {
@@ -167,6 +180,24 @@ void tn_manager_kick(tn_manager *m)
     pthread_cond_signal(&m->wake);
 }
 
+static void tell(tn_manager *m, const tn_change *e)
+{
+    const tn_manager_options *o = &m->options;
+    if (e->forgotten) {
+        tn_metrics_forget(o->metrics, e->model, e->version, e->forgotten);
+        return;
+    }
+    if (o->metrics) tn_metrics_state(o->metrics, e->model, e->version, e->state, e->bytes);
+    if (o->changed) o->changed(o->payload, e->model, e->version, e->state, &e->error);
+}
+
+void tn_change_free(tn_change *e)
+{
+    tn_free(e->model);
+    tn_free(e->forgotten);
+    tn_free(e);
+}
+
 /* Called with the lock held, which is let go meanwhile. */
 static void tell_events(tn_manager *m)
 {
@@ -178,10 +209,8 @@ static void tell_events(tn_manager *m)
         while (first) {
             tn_change *e = first;
             first = e->next;
-            if (m->options.metrics) tn_metrics_state(m->options.metrics, e->model, e->version, e->state, e->bytes);
-            if (m->options.changed) m->options.changed(m->options.payload, e->model, e->version, e->state, &e->error);
-            tn_free(e->model);
-            tn_free(e);
+            tell(m, e);
+            tn_change_free(e);
         }
         pthread_mutex_lock(&m->lock);
     }
@@ -319,7 +348,7 @@ static void manage(tn_manager *m, tn_managed *k, int64_t now)
         else if (!v->aspired && tn_version_is_loading(v)) give_up_load(m, v);
         else if (!v->aspired && v->state == TN_STATE_AVAILABLE && unload) start_unload(m, v);
     }
-    forget_old(k);
+    forget_old(m, k);
 }
 
 /* ==== routes ==== */

@@ -152,8 +152,7 @@ void tn_manager_free(tn_manager *m)
     while (m->events) {
         tn_change *e = m->events;
         m->events = e->next;
-        tn_free(e->model);
-        tn_free(e);
+        tn_change_free(e);
     }
     tn_manager_wakes(m);
     tn_manager_unref(m);

@@ -3,7 +3,8 @@
  * metrics.c - counts what the server does. How it is written down is prometheus.c's.
  *
  * Invariants: a request is counted by a few atomic additions, without a lock and without memory, once a request of its
- * kind has been seen; peers cannot make the number of kinds grow beyond a limit. Counters only grow.
+ * kind has been seen; peers cannot make the number of kinds grow beyond a limit, nor can versions that come and go.
+ * Counters only grow.
  */
 #include "metrics.h"
 
@@ -72,7 +73,7 @@ static const char *text(const char *s)
 
 static uint64_t hash_of(const tn_request_facts *f)
 {
-    uint64_t h = ((uint64_t)f->version * 31 + (uint64_t)f->code) * 31 + (uint64_t)f->api * 2 + f->rest;
+    uint64_t h = (uint64_t)f->code * 31 + (uint64_t)f->api * 2 + f->rest;
     h = h * 31 + tn_hash(text(f->model), strlen(text(f->model)));
     return h * 31 + tn_hash(text(f->signature), strlen(text(f->signature)));
 }
@@ -80,7 +81,7 @@ static uint64_t hash_of(const tn_request_facts *f)
 static bool is_cell(const tn_request_cell *c, uint64_t hash, const tn_request_facts *f)
 {
     return c->hash == hash && c->api == f->api && c->rest == f->rest && c->code == f->code &&
-           c->version == f->version && !strcmp(c->model, text(f->model)) && !strcmp(c->signature, text(f->signature));
+           atomic_load_explicit(&c->version, memory_order_relaxed) == f->version && !strcmp(c->model, text(f->model)) && !strcmp(c->signature, text(f->signature));
 }
 
 /* The cell, or NULL with *slot the free place where it belongs. */
@@ -99,18 +100,30 @@ static bool is_made_up(const tn_metrics *m, const tn_request_facts *f)
     return f->version == 0 && atomic_load_explicit(&m->n_cells, memory_order_relaxed) > TN_CELLS_MOST / 4;
 }
 
+/* The cell of a version that is remembered no more, for another one; it has counted nothing since. */
+static tn_request_cell *reuse_cell(tn_metrics *m, uint64_t hash, const tn_request_facts *f)
+{
+    size_t slot;
+    tn_request_facts none = *f;
+    none.version = TN_VERSION_NONE;
+    tn_request_cell *c = find_cell(m, hash, &none, &slot);
+    if (c) atomic_store_explicit(&c->version, f->version, memory_order_release);
+    return c;
+}
+
 static tn_request_cell *make_cell(tn_metrics *m, uint64_t hash, const tn_request_facts *f)
 {
     size_t slot;
     pthread_mutex_lock(&m->lock);
     tn_request_cell *c = find_cell(m, hash, f, &slot);
+    if (!c) c = reuse_cell(m, hash, f);
     if (!c && atomic_load(&m->n_cells) < TN_CELLS_MOST && (c = tn_calloc(1, sizeof *c))) {
         c->model = tn_strdup(text(f->model));
         c->signature = tn_strdup(text(f->signature));
         c->api = f->api;
         c->rest = f->rest;
         c->code = f->code;
-        c->version = f->version;
+        atomic_init(&c->version, f->version);
         c->hash = hash;
         if (c->model && c->signature) {
             atomic_store_explicit(&m->slots[slot], c, memory_order_release);
@@ -150,6 +163,26 @@ void tn_metrics_request(tn_metrics *m, const tn_request_facts *f)
                                    [TN_STAGE_TOTAL] = f->total_us};
     for (int i = 0; i < TN_STAGES; i++) histogram_add(&c->stages[i], &tn_buckets_of_times, us[i]);
     if (f->examples > 0) histogram_add(&c->examples, &tn_buckets_of_examples, f->examples);
+}
+
+/* ==== versions that are remembered no more ==== */
+
+static void histogram_move(tn_histogram *from, tn_histogram *to)
+{
+    for (int i = 0; i < TN_BUCKETS; i++) atomic_fetch_add(&to->counts[i], atomic_exchange(&from->counts[i], 0));
+    atomic_fetch_add(&to->sum, atomic_exchange(&from->sum, 0));
+}
+
+/* With the lock held. What it has counted is counted as of an earlier version. */
+static void retire(tn_metrics *m, tn_request_cell *c)
+{
+    size_t slot;
+    const tn_request_facts f = {.api = c->api, .rest = c->rest, .code = c->code, .model = c->model,
+                                .signature = c->signature, .version = TN_VERSIONS_EARLIER};
+    tn_request_cell *all = find_cell(m, c->hash, &f, &slot);
+    for (int i = 0; all && i < TN_STAGES; i++) histogram_move(&c->stages[i], &all->stages[i]);
+    if (all) histogram_move(&c->examples, &all->examples);
+    atomic_store(&c->version, all ? TN_VERSION_NONE : TN_VERSIONS_EARLIER);
 }
 
 /* ==== series ==== */
@@ -301,6 +334,37 @@ void tn_metrics_state(tn_metrics *m, const char *model, int64_t version, tn_serv
         gauge(m, "turnery_model_state", b, states[i] == state);
     }
     gauge(m, "turnery_model_bytes", labels("model_name", model, "version", number), bytes);
+}
+
+static bool begins_with(const char *labels, const tn_buf *b)
+{
+    return b->n && !strncmp(labels, b->data, b->n) && (!labels[b->n] || labels[b->n] == ',');
+}
+
+static void forget_series(tn_metrics *m, const char *model, int64_t version, const char *path)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%lld", (long long)version);
+    tn_buf of_version = labels("model_name", model, "version", number), of_path = label("model_path", path);
+    for (size_t i = 0; i < tn_map_count(m->series); i++) {
+        tn_series *s = tn_map_value(m->series, i);
+        if (!begins_with(s->labels, &of_version) && !begins_with(s->labels, &of_path)) continue;
+        if (tn_map_put(m->series, tn_map_key(m->series, i), NULL)) series_free(s);
+    }
+    tn_map_remove_empty(m->series);
+    tn_buf_free(&of_version);
+    tn_buf_free(&of_path);
+}
+
+void tn_metrics_forget(tn_metrics *m, const char *model, int64_t version, const char *path)
+{
+    pthread_mutex_lock(&m->lock);
+    for (int i = 0; i < TN_CELL_SLOTS; i++) {
+        tn_request_cell *c = atomic_load_explicit(&m->slots[i], memory_order_relaxed);
+        if (c && atomic_load(&c->version) == version && !strcmp(c->model, model)) retire(m, c);
+    }
+    forget_series(m, model, version, path);
+    pthread_mutex_unlock(&m->lock);
 }
 
 void tn_metrics_logged(tn_metrics *m, const char *model, tn_code code)

@@ -26,11 +26,13 @@ typedef enum tn_stage {
     TN_STAGE_QUEUE, TN_STAGE_DECODE, TN_STAGE_COMPUTE, TN_STAGE_ENCODE, TN_STAGE_TOTAL, TN_STAGES
 } tn_stage;
 
+/* Of a cell: of all versions that are remembered no more; of none, it waits for one. */
+enum { TN_VERSIONS_EARLIER = -1, TN_VERSION_NONE = -2 };
 typedef struct tn_request_cell { /* all requests that are alike */
     tn_api api;
     bool rest;
     tn_code code;
-    int64_t version;
+    atomic_llong version; /* or TN_VERSIONS_EARLIER, TN_VERSION_NONE */
     const char *model, *signature; /* owned */
     uint64_t hash;
     tn_histogram stages[TN_STAGES], examples;
@@ -48,9 +50,9 @@ typedef struct tn_series { /* one line, or one histogram, with its labels */
 
 enum { TN_CELL_SLOTS = 8192, TN_CELLS_MOST = 4096, TN_SERIES_MOST = 20000 };
 struct tn_metrics {
-    _Atomic(tn_request_cell *) slots[TN_CELL_SLOTS]; /* open addressing; a cell, once there, stays */
+    _Atomic(tn_request_cell *) slots[TN_CELL_SLOTS]; /* open addressing, wherever its version; a cell, once there, stays */
     atomic_int n_cells;
-    pthread_mutex_t lock; /* of making cells, and of all series */
+    pthread_mutex_t lock; /* of making cells, of their versions, and of all series */
     tn_map *series;       /* by name and labels */
     tn_series *queuing, *batched; /* of them; NULL: not yet there */
     atomic_llong lost;    /* requests without a cell of their own: there are too many kinds */

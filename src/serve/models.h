@@ -94,13 +94,14 @@ typedef struct tn_work { /* for the load threads */
     tn_error error;
 } tn_work;
 
-typedef struct tn_change { /* a state that has changed, still to be told */
+typedef struct tn_change { /* a state that has changed, or a version that goes, still to be told */
     struct tn_change *next;
     char *model;
     int64_t version;
     tn_servable_state state;
     int64_t bytes;
     tn_error error;
+    char *forgotten; /* the path of a version that is remembered no more; NULL: its state has changed */
 } tn_change;
 
 typedef struct tn_route { /* a model as requests see it */
@@ -169,6 +170,7 @@ void tn_version_begin(tn_manager *m, tn_tracked *v); /* what failed or ended is 
 void tn_manager_kick(tn_manager *m);
 /* Its files are the same as when it failed: tried again later, or ended. */
 void tn_version_settle(tn_manager *m, tn_tracked *v);
+void tn_change_free(tn_change *e);
 bool tn_version_is_loading(const tn_tracked *v);
 
 void *tn_main_thread(void *m);

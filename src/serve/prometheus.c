@@ -123,7 +123,9 @@ static void label_example(const tn_request_cell *c, tn_buf *out)
 static void label_all(const tn_request_cell *c, tn_buf *out)
 {
     label_entry(c, out);
-    tn_buf_printf(out, ",version=\"%lld\",signature=\"", (long long)c->version);
+    const long long version = atomic_load(&c->version);
+    if (version == TN_VERSIONS_EARLIER) tn_buf_str(out, ",version=\"earlier\",signature=\"");
+    else tn_buf_printf(out, ",version=\"%lld\",signature=\"", version);
     tn_label_escape(out, c->signature);
     tn_buf_printf(out, "\",code=\"%s\"", tn_code_name(c->code));
 }
@@ -162,14 +164,20 @@ static const family families[] = {
     {"turnery_encode_microseconds", VIEW_HISTOGRAM, asks_model, label_all, STAGE(TN_STAGE_ENCODE)},
 };
 
-/* Adds each cell to the sum of its labels; the map's values are of the arena. */
+static bool is_shown(const tn_request_cell *c, const family *f)
+{
+    return c && atomic_load(&c->version) != TN_VERSION_NONE && f->takes(c);
+}
+
+/* Adds each cell to the sum of its labels; the map's values are of the arena. Nothing moves to another cell meanwhile. */
 static bool gather(tn_metrics *m, const family *f, tn_arena *a, tn_map *sums)
 {
     tn_buf labels = {0};
     bool ok = true;
+    pthread_mutex_lock(&m->lock);
     for (int i = 0; ok && i < TN_CELL_SLOTS; i++) {
         const tn_request_cell *c = atomic_load_explicit(&m->slots[i], memory_order_acquire);
-        if (!c || !f->takes(c)) continue;
+        if (!is_shown(c, f)) continue;
         tn_buf_clear(&labels);
         if (f->label) f->label(c, &labels);
         tn_view key = {labels.n ? labels.data : "", labels.n};
@@ -177,6 +185,7 @@ static bool gather(tn_metrics *m, const family *f, tn_arena *a, tn_map *sums)
         if (!s) ok = !labels.failed && (s = TN_NEW(a, sum)) && tn_map_put_view(sums, key, s);
         if (ok) add(s, (const tn_histogram *)((const char *)c + f->of));
     }
+    pthread_mutex_unlock(&m->lock);
     tn_buf_free(&labels);
     return ok;
 }
@@ -209,12 +218,19 @@ static tn_code write_family(tn_metrics *m, const family *f, tn_buf *out, tn_erro
 
 /* ==== series ==== kept in the order in which they came; a family's lines must stand together */
 
-static bool is_first_of_name(const tn_map *series, size_t i)
+enum { MOST_NAMES = 64 }; /* more than there are */
+
+/* One series of each name; how many. */
+static int first_of_names(const tn_map *series, const tn_series *first[MOST_NAMES])
 {
-    const tn_series *s = tn_map_value(series, i);
-    for (size_t k = 0; k < i; k++)
-        if (!strcmp(((const tn_series *)tn_map_value(series, k))->name, s->name)) return false;
-    return true;
+    int n = 0;
+    for (size_t i = 0; i < tn_map_count(series); i++) {
+        const tn_series *s = tn_map_value(series, i);
+        int k = 0;
+        while (k < n && strcmp(first[k]->name, s->name)) k++;
+        if (k == n && n < MOST_NAMES) first[n++] = s;
+    }
+    return n;
 }
 
 static void put_series(const tn_series *s, tn_buf *out)
@@ -231,13 +247,13 @@ static void put_series(const tn_series *s, tn_buf *out)
 static void write_series(const tn_map *series, tn_buf *out)
 {
     static const char *const kinds[] = {"counter", "gauge", "histogram"};
-    for (size_t i = 0; i < tn_map_count(series); i++) {
-        const tn_series *first = tn_map_value(series, i);
-        if (!is_first_of_name(series, i)) continue;
-        tn_buf_printf(out, "# TYPE %s %s\n", first->name, kinds[first->kind]);
-        for (size_t k = i; k < tn_map_count(series); k++) {
+    const tn_series *first[MOST_NAMES];
+    const int n = first_of_names(series, first);
+    for (int i = 0; i < n; i++) {
+        tn_buf_printf(out, "# TYPE %s %s\n", first[i]->name, kinds[first[i]->kind]);
+        for (size_t k = 0; k < tn_map_count(series); k++) {
             const tn_series *s = tn_map_value(series, k);
-            if (!strcmp(s->name, first->name)) put_series(s, out);
+            if (!strcmp(s->name, first[i]->name)) put_series(s, out);
         }
     }
 }

@@ -323,6 +323,8 @@ void tn_metrics_load(tn_metrics *m, const char *path, tn_code code, int64_t us);
 void tn_metrics_warm_up(tn_metrics *m, const char *path, tn_code code, int64_t us, int64_t records);
 void tn_metrics_ml_metadata(tn_metrics *m, const char *model, int64_t version); /* it has assets.extra/mlmd_uuid */
 void tn_metrics_state(tn_metrics *m, const char *model, int64_t version, tn_servable_state state, int64_t bytes);
+/* A version that has ended and is remembered no more: its requests are an earlier version's from now on. */
+void tn_metrics_forget(tn_metrics *m, const char *model, int64_t version, const char *path);
 void tn_metrics_logged(tn_metrics *m, const char *model, tn_code code); /* a request in its request log */
 /* for HandleReloadConfigRequest's metric_names; 0: unknown */
 int64_t tn_metrics_value(tn_metrics *m, const char *name);

@@ -309,6 +309,40 @@ static void test_many_names(void **state)
     tn_metrics_free(m);
 }
 
+/* Of versions that come and go there stay their counts, together. */
+static void test_versions_that_go(void **state)
+{
+    enum { VERSIONS = 5000 };
+    tn_error err;
+    tn_metrics *m;
+    assert_ok(tn_metrics_new(&m, &err), &err);
+    for (int i = 1; i <= VERSIONS; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "/models/m/%d", i);
+        tn_request_facts ok = facts(TN_OK), bad = facts(TN_INTERNAL);
+        ok.version = bad.version = i;
+        tn_metrics_load(m, path, TN_OK, 1000);
+        tn_metrics_state(m, "m", i, TN_STATE_AVAILABLE, 10);
+        tn_metrics_request(m, &ok);
+        if (i % 2) tn_metrics_request(m, &bad);
+        if (i <= 3) continue;
+        snprintf(path, sizeof path, "/models/m/%d", i - 3);
+        tn_metrics_forget(m, "m", i - 3, path);
+    }
+    const char *text = page(state, m);
+    assert_in_range(strlen(text), 1000, 300000);
+    assert_int_equal(tn_metrics_value(m, ":tensorflow:serving:request_count"), VERSIONS + VERSIONS / 2);
+    says(text, ":tensorflow:serving:request_count{model_name=\"m\",status=\"OK\"} 5000\n");
+    says(text, ":tensorflow:serving:request_count{model_name=\"m\",status=\"INTERNAL\"} 2500\n");
+    says(text, "version=\"earlier\",signature=\"serving_default\",code=\"OK\"} 4997\n");
+    says(text, "version=\"5000\",signature=\"serving_default\",code=\"OK\"} 1\n");
+    says(text, "turnery_model_bytes{model_name=\"m\",version=\"4998\"} 10\n");
+    says(text, "turnery_requests_uncounted_total 0\n");
+    assert_null(strstr(text, "version=\"4997\""));
+    assert_null(strstr(text, "/models/m/4997"));
+    tn_metrics_free(m);
+}
+
 static void *ask(void *metrics)
 {
     for (int i = 0; i < 2000; i++) {
@@ -339,6 +373,7 @@ int main(void)
         TEST(test_too_much_waiting_is_lost),        TEST(test_access_log),
         TEST(test_request_log_comes_back),          TEST(test_sampling),
         TEST(test_prometheus),                      TEST(test_limits_of_buckets),
+        TEST(test_versions_that_go),
         TEST(test_many_names),                      TEST(test_counts_of_many_threads),
     };
     return cmocka_run_group_tests_name("server_logs", tests, NULL, NULL);
