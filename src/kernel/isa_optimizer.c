@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#define VECTORS _Pragma("omp simd")
 #define T float
 #define SQRT sqrtf
 #define POW powf

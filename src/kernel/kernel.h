@@ -542,9 +542,10 @@ typedef enum tn_optimizer {
     TN_OPT_KERAS_NESTEROV,
     TN_OPT_COUNT
 } tn_optimizer;
-/* The operator's scalars under their TensorFlow names; those an optimizer lacks are not looked at. */
+/* The operator's scalars under their TensorFlow names; those an optimizer lacks are not looked at, nor are imaginary
+ * parts by variables of real numbers. */
 typedef struct tn_opt_params {
-    double lr, momentum, rho, epsilon, beta1, beta2, beta1_power, beta2_power, l1, l2, l2_shrinkage, lr_power;
+    double _Complex lr, momentum, rho, epsilon, beta1, beta2, beta1_power, beta2_power, l1, l2, l2_shrinkage, lr_power;
     bool update_slots; /* adagrad */
     bool linear_by_lr; /* ftrl: its linear slot is multiplied by the rate */
     int64_t global_step;
@@ -558,7 +559,8 @@ typedef struct tn_opt_entry {
     const tn_opt_params *params;
 } tn_opt_entry;
 int tn_opt_slots(tn_optimizer o);
-/* All variables in one pass (one parallel region). float, double; half and bfloat16 by way of float. */
+/* All variables in one pass (one parallel region). float, double; half and bfloat16 by way of float; complex64 and
+ * complex128 where the rule compares nothing. */
 tn_code tn_optimizer_run(tn_optimizer o, tn_dtype dtype, const tn_opt_entry *entries, int n, int threads,
                          tn_error *err);
 /* Rows of var[rows, inner] named by indices[count], with grad[count, inner], one after another. Nothing is

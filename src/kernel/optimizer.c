@@ -29,15 +29,17 @@ typedef struct job {
     tn_dtype dtype;
     int64_t size; /* bytes of an element */
     int slots;
+    bool is_short;
     tn_opt_fn fn; /* of float for the short types */
 } job;
 
 static tn_code job_of(tn_optimizer o, tn_dtype t, job *j, tn_error *err)
 {
-    if (t != TN_FLOAT && t != TN_DOUBLE && t != TN_HALF && t != TN_BFLOAT16)
-        return tn_fail(err, TN_UNIMPLEMENTED, "no optimizer steps of %s", tn_dtype_name(t));
     const tn_optimizer_isa *isa = TN_ISA_PICK(tn_isa_optimizer, tn_isa_level_now());
-    *j = (job){t, (int64_t)tn_dtype_size(t), tn_opt_slots(o), t == TN_DOUBLE ? isa->f64[o] : isa->f32[o]};
+    const bool is_short = t == TN_HALF || t == TN_BFLOAT16;
+    const tn_opt_fn fn = t == TN_FLOAT || is_short ? isa->f32[o] : t == TN_DOUBLE ? isa->f64[o] : tn_opt_complex(o, t);
+    if (!fn) return tn_fail(err, TN_UNIMPLEMENTED, "no optimizer steps of %s", tn_dtype_name(t));
+    *j = (job){t, (int64_t)tn_dtype_size(t), tn_opt_slots(o), is_short, fn};
     return TN_OK;
 }
 
@@ -61,7 +63,7 @@ static void step(const job *j, const tn_opt_entry *e, int64_t from, int64_t to, 
     char *slot[3] = {NULL, NULL, NULL}, *var = (char *)e->var + from * j->size;
     const char *g = grad;
     for (int i = 0; i < j->slots; i++) slot[i] = (char *)e->slot[i] + from * j->size;
-    if (j->dtype == TN_FLOAT || j->dtype == TN_DOUBLE) {
+    if (!j->is_short) {
         j->fn(e->params, to - from, var, (void *const[]){slot[0], slot[1], slot[2]}, g);
         return;
     }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * optimizer_step.h - TensorFlow's update rules for one element type: included by isa_optimizer.c with T,
- * NAME, SQRT, POW and ABS defined. The scalars are T too, as TensorFlow's are. Deliberately without a guard.
+ * NAME, VECTORS (what the loop is asked for), SQRT, POW and ABS defined, and by optimizer_complex.c without POW and
+ * ABS: the rules that compare are real numbers'. The scalars are T too, as TensorFlow's are. Deliberately without a
+ * guard.
  */
 #define STEP(name, setup, body)                                                             \
     static void NAME(name)(const tn_opt_params *p, int64_t n, void *var, void *const *slot, \
@@ -12,15 +14,12 @@
         const T lr = (T)p->lr;                                                              \
         setup;                                                                              \
         (void)s, (void)t, (void)u, (void)lr;                                                \
-        _Pragma("omp simd") for (int64_t i = 0; i < n; i++)                                 \
+        VECTORS for (int64_t i = 0; i < n; i++)                                             \
         {                                                                                   \
             const T g = gradient[i];                                                        \
             body;                                                                           \
         }                                                                                   \
     }
-#define SIGN_OF(x) ((T)((x) > 0) - (T)((x) < 0))
-/* Toward zero by l, not beyond it. */
-#define SHRUNK(x, l) (ABS(x) > (l) ? (x)-SIGN_OF(x) * (l) : (T)0)
 
 STEP(sgd, , w[i] -= lr * g)
 STEP(momentum, const T momentum = (T)p->momentum, s[i] = s[i] * momentum + g; w[i] -= lr * s[i])
@@ -41,9 +40,6 @@ STEP(adam, ADAM_SETUP, s[i] += (g - s[i]) * c1; t[i] += (g * g - t[i]) * c2;
      w[i] -= s[i] * alpha / (SQRT(t[i]) + eps))
 STEP(adam_nesterov, ADAM_SETUP, s[i] += (g - s[i]) * c1; t[i] += (g * g - t[i]) * c2;
      w[i] -= (s[i] * b1 + c1 * g) * alpha / (SQRT(t[i]) + eps))
-STEP(adamax, const T c1 = 1 - (T)p->beta1; const T b2 = (T)p->beta2; const T eps = (T)p->epsilon;
-     const T alpha = lr / (1 - (T)p->beta1_power), s[i] += (g - s[i]) * c1; const T a = b2 * t[i];
-     const T b = ABS(g); t[i] = a > b ? a : b; w[i] -= alpha * (s[i] / (t[i] + eps)))
 
 #define RMS_SETUP const T c = 1 - (T)p->rho, momentum = (T)p->momentum, eps = (T)p->epsilon
 STEP(rmsprop, RMS_SETUP, s[i] += (g * g - s[i]) * c; t[i] = t[i] * momentum + lr * g / SQRT(s[i] + eps);
@@ -53,6 +49,15 @@ STEP(centered, RMS_SETUP, t[i] += (g * g - t[i]) * c; s[i] += (g - s[i]) * c;
 STEP(adadelta, const T rho = (T)p->rho; const T eps = (T)p->epsilon, s[i] = s[i] * rho + g * g * (1 - rho);
      const T change = SQRT(t[i] + eps) / SQRT(s[i] + eps) * g; w[i] -= change * lr;
      t[i] = t[i] * rho + change * change * (1 - rho))
+
+#ifdef ABS
+#define SIGN_OF(x) ((T)((x) > 0) - (T)((x) < 0))
+/* Toward zero by l, not beyond it. */
+#define SHRUNK(x, l) (ABS(x) > (l) ? (x)-SIGN_OF(x) * (l) : (T)0)
+
+STEP(adamax, const T c1 = 1 - (T)p->beta1; const T b2 = (T)p->beta2; const T eps = (T)p->epsilon;
+     const T alpha = lr / (1 - (T)p->beta1_power), s[i] += (g - s[i]) * c1; const T a = b2 * t[i];
+     const T b = ABS(g); t[i] = a > b ? a : b; w[i] -= alpha * (s[i] / (t[i] + eps)))
 
 #define FTRL_SETUP                                                                             \
     const bool by_lr = p->linear_by_lr;                                                        \
@@ -86,3 +91,4 @@ STEP(proximal_sgd, const T l1 = (T)p->l1 * lr; const T l2 = 1 + (T)p->l2 * lr, c
 STEP(proximal_adagrad, const T l1 = (T)p->l1; const T l2 = (T)p->l2, s[i] += g * g;
      const T rate = lr / SQRT(s[i]); const T x = w[i] - g * rate;
      w[i] = SHRUNK(x, l1 *rate) / (1 + l2 * rate))
+#endif

@@ -41,6 +41,7 @@ static const struct {
 } kinds[] = {
     {"GradientDescent", TN_OPT_SGD, TN_OPT_SGD},
     {"Momentum", TN_OPT_MOMENTUM, TN_OPT_NESTEROV},
+    {"KerasMomentum", TN_OPT_KERAS_MOMENTUM, TN_OPT_KERAS_NESTEROV},
     {"Adagrad", TN_OPT_ADAGRAD, TN_OPT_ADAGRAD},
     {"AdagradV2", TN_OPT_ADAGRAD_V2, TN_OPT_ADAGRAD_V2},
     {"Adam", TN_OPT_ADAM, TN_OPT_ADAM_NESTEROV},
@@ -114,6 +115,15 @@ bool tn_apply_read(const tn_op *op, const tn_attrs *attrs, tn_apply *out)
     return a.grad > 0;
 }
 
+static double _Complex scalar_of(const tn_tensor *t)
+{
+    switch (t->dtype) {
+    case TN_COMPLEX64: return *(const float _Complex *)t->data;
+    case TN_COMPLEX128: return *(const double _Complex *)t->data;
+    default: return tn_tensor_number(t, 0);
+    }
+}
+
 tn_code tn_apply_params(const tn_apply *a, const tn_op *op, const tn_tensor *const *in, tn_opt_params *out,
                         tn_error *err)
 {
@@ -128,7 +138,7 @@ tn_code tn_apply_params(const tn_apply *a, const tn_op *op, const tn_tensor *con
         if (a->scalar[i].field == SIZE_MAX)
             out->global_step = tn_tensor_int(t, 0);
         else
-            *(double *)((char *)out + a->scalar[i].field) = tn_tensor_number(t, 0);
+            *(double _Complex *)((char *)out + a->scalar[i].field) = scalar_of(t);
     }
     return TN_OK;
 }
@@ -277,6 +287,9 @@ DENSE(ResourceApplyGradientDescent, 0,
 DENSE(ResourceApplyMomentum, 1,
       "var:resource accum:resource lr:T grad:T momentum:T -> ; T:type{numbertype} use_locking:bool=false "
       "use_nesterov:bool=false");
+DENSE(ResourceApplyKerasMomentum, 1,
+      "var:resource accum:resource lr:T grad:T momentum:T -> ; T:type{numbertype} use_locking:bool=false "
+      "use_nesterov:bool=false");
 DENSE(ResourceApplyAdagrad, 1,
       "var:resource accum:resource lr:T grad:T -> ; T:type{numbertype} use_locking:bool=false "
       "update_slots:bool=true");
@@ -348,6 +361,9 @@ SPARSE(SparseApplyProximalAdagrad, 1,
        "var:&T accum:&T lr:T l1:T l2:T grad:T indices:Tindices -> out:&T; T:type{numbertype} "
        "Tindices:type{int32,int64} use_locking:bool=false");
 SPARSE(ResourceSparseApplyMomentum, 1,
+       "var:resource accum:resource lr:T grad:T indices:Tindices momentum:T -> ; T:type{numbertype} "
+       "Tindices:type{int32,int64} use_locking:bool=false use_nesterov:bool=false");
+SPARSE(ResourceSparseApplyKerasMomentum, 1,
        "var:resource accum:resource lr:T grad:T indices:Tindices momentum:T -> ; T:type{numbertype} "
        "Tindices:type{int32,int64} use_locking:bool=false use_nesterov:bool=false");
 SPARSE(ResourceSparseApplyAdagrad, 1,

@@ -19,7 +19,7 @@ typedef struct tn_apply {
     int n_scalars;
     struct {
         int in;
-        size_t field; /* offset of a double in tn_opt_params; SIZE_MAX: global_step */
+        size_t field; /* offset of a number in tn_opt_params; SIZE_MAX: global_step */
     } scalar[TN_APPLY_SCALARS];
     bool update_slots, linear_by_lr;
 } tn_apply;

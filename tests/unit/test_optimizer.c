@@ -29,7 +29,7 @@ static void ftrl(const tn_opt_params *p, double shrink, double *w, double *s, do
 {
     const double more = s[0] + g * g, r = pow(more, -p->lr_power);
     s[1] += g + 2 * shrink * *w - (r - pow(s[0], -p->lr_power)) / p->lr * *w;
-    *w = fabs(s[1]) > p->l1 ? (copysign(p->l1, s[1]) - s[1]) / (r / p->lr + 2 * p->l2) : 0;
+    *w = fabs(s[1]) > (double)p->l1 ? (copysign(p->l1, s[1]) - s[1]) / (r / p->lr + 2 * p->l2) : 0;
     s[0] = more;
 }
 
@@ -171,9 +171,41 @@ static void rows(void **state)
     assert_int_equal(tn_optimizer_run(TN_OPT_SGD, TN_INT32, &he, 1, 1, &err), TN_UNIMPLEMENTED);
 }
 
+/* Numbers without imaginary parts give what the real ones give; with them a square is a complex one, not a length. */
+static void complex_numbers(void **state)
+{
+    enum { M = 7 };
+    (void)state;
+    for (int o = 0; o < TN_OPT_COUNT; o++) {
+        double w[M], g[M], s[3][M], cw[2 * M] = {0}, cg[2 * M] = {0}, cs[3][2 * M] = {{0}};
+        for (int i = 0; i < M; i++) {
+            w[i] = cw[2 * i] = 0.1 * i - 0.3, g[i] = cg[2 * i] = 0.5 - 0.2 * i;
+            for (int k = 0; k < 3; k++) s[k][i] = cs[k][2 * i] = k ? 0.7 + 0.1 * i : 0.2;
+        }
+        const tn_opt_entry e = {w, {s[0], s[1], s[2]}, g, M, &params}, c = {cw, {cs[0], cs[1], cs[2]}, cg, M, &params};
+        assert_int_equal(tn_optimizer_run(o, TN_DOUBLE, &e, 1, 1, NULL), TN_OK);
+        if (tn_optimizer_run(o, TN_COMPLEX128, &c, 1, 1, NULL) == TN_UNIMPLEMENTED) {
+            assert_true(o == TN_OPT_FTRL || o == TN_OPT_FTRL_V2 || o == TN_OPT_ADAGRAD_DA || o == TN_OPT_ADAMAX ||
+                        o == TN_OPT_PROXIMAL_SGD || o == TN_OPT_PROXIMAL_ADAGRAD);
+            continue;
+        }
+        for (int i = 0; i < M; i++) {
+            assert_true(fabs(w[i] - cw[2 * i]) < 1e-12 && fabs(cw[2 * i + 1]) < 1e-12);
+            for (int k = 0; k < 3; k++) assert_true(fabs(s[k][i] - cs[k][2 * i]) < 1e-12);
+        }
+    }
+    float w[] = {1, 2, 1, 2}, s[] = {0, 0, 0, 0};
+    const float g[] = {0, 3};
+    const int32_t at[] = {1};
+    const tn_opt_params p = {.lr = __builtin_complex(0.0, 1.0), .update_slots = true};
+    const tn_opt_entry e = {w, {s}, g, 2, &p};
+    assert_int_equal(tn_optimizer_sparse(TN_OPT_ADAGRAD, TN_COMPLEX64, &e, 2, 1, 1, TN_INT32, at, NULL), TN_OK);
+    assert_true(s[0] == 0 && s[2] == -9 && w[0] == 1 && w[2] == 1 && w[3] == 1); /* 3i / sqrt(-9) = 1 */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(rules), cmocka_unit_test(lists_and_threads),
-                                       cmocka_unit_test(rows)};
+                                       cmocka_unit_test(rows), cmocka_unit_test(complex_numbers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,6 +184,47 @@ def staged(rng):
         if 0 <= index < 3:
             yield case("Stage", build, draw(rng, F32, 2), texts(rng, ["a", "b"], 3))
 
+UPDATES = {  # what is after Apply: slots, scalars
+    "GradientDescent": ([], ["alpha"]),
+    "Momentum": (["accum"], ["lr", "momentum"]),
+    "KerasMomentum": (["accum"], ["lr", "momentum"]),
+    "Adagrad": (["accum"], ["lr"]),
+    "AdagradV2": (["accum"], ["lr", "epsilon"]),
+    "Adadelta": (["accum", "accum_update"], ["lr", "rho", "epsilon"]),
+    "Adam": (["m", "v"], ["beta1_power", "beta2_power", "lr", "beta1", "beta2", "epsilon"]),
+    "RMSProp": (["ms", "mom"], ["lr", "rho", "momentum", "epsilon"]),
+    "CenteredRMSProp": (["mg", "ms", "mom"], ["lr", "rho", "momentum", "epsilon"]),
+}
+
+
+def complex_updates(rng):
+    """Optimizers of complex numbers, whose scalars are complex too; by reference and as resources, dense and of rows."""
+    from tensorflow.python.ops import gen_training_ops
+    functions = {n.replace("_", ""): getattr(gen_training_ops, n) for n in dir(gen_training_ops) if n == n.lower()}
+    for kind, (slots, scalars) in UPDATES.items():
+        for resource in (False, True):
+            for rows in (False, True):
+                op = functions.get(("%s%sApply%s" % ("Resource" * resource, "Sparse" * rows, kind)).lower())
+                for t in (C64, C128) if op else ():
+                    kw = {}
+                    if kind.endswith("Momentum") or (kind == "Adam"):
+                        kw["use_nesterov"] = pick(rng, False, True)
+                    if kind.startswith("Adagrad"):
+                        kw["update_slots"] = pick(rng, False, True, True)
+                    low = -1 if rng.random() < .5 else .05  # or the numbers of a real training
+
+                    def build(w, g, i, numbers, *given, op=op, kind=kind, slots=slots, scalars=scalars, resource=resource, rows=rows, kw=kw):
+                        s = (Resources if resource else Refs)()
+                        v = [s.new(x) for x in (w,) + given]
+                        named = dict(zip(slots, v[1:]), **{n: numbers[k] for k, n in enumerate(scalars)}, **kw)
+                        named["delta" if kind == "GradientDescent" else "grad"] = g
+                        s.run(op, var=v[0], **named, **(dict(indices=i) if rows else {}))
+                        return [s.read(x) for x in v]
+                    count = int(rng.integers(0, 4)) if rows else 4
+                    yield case(kind, build, draw(rng, t, 4, 3), draw(rng, t, count, 3), rng.integers(0, 4, count).astype(pick(rng, I32, I64)),
+                               draw(rng, t, len(scalars), low=low, high=1), *[draw(rng, t, 4, 3) for _ in slots],
+                               tol=(2e-4, 2e-5) if t == C64 else (1e-9, 1e-10), shapes="known")
+
 
 def cases(rng):
     yield from slices(rng)
@@ -194,3 +235,4 @@ def cases(rng):
     yield from gradients_added_up(rng)
     yield from sparse_gradients_added_up(rng)
     yield from staged(rng)
+    yield from complex_updates(rng)
