@@ -423,8 +423,7 @@ def trained_on(cage, rng, net, loss, step, extra, g):
             composed.close(t.name, cage.load(composed.os.path.join(out, composed.safe(t.name))), np.array([w[i] for w in want]), 3e-3)
             cage.compared += 1
         same_variables(cage, prefix, tf_after)
-    if took > composed.SLOW:
-        raise zoo.Differs("slow: %.1f s" % took)
+    composed.in_time(took)
 
 
 def same_variables(cage, first, last):

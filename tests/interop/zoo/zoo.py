@@ -134,7 +134,7 @@ class Cage:
         self.n += 1
         out = self.path("out%d" % self.n)
         os.makedirs(out)
-        p = subprocess.run([TURNERY, "run", *argv, "--outputs", out], capture_output=True, timeout=120)
+        p = subprocess.run([TURNERY, "run", *argv, "--outputs", out], capture_output=True, timeout=300)
         if p.returncode:
             raise Refused(p.stderr.decode(errors="replace").strip()[-3000:] or "status %d" % p.returncode)
         return out
