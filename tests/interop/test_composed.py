@@ -13,7 +13,7 @@ class Composed(unittest.TestCase):
     def test_composed(self):
         """In a process of its own: graphs of TensorFlow 1 change what is the default."""
         argv = [sys.executable, os.path.join(HERE, "composed", "composed.py"), "--seconds", os.environ.get("COMPOSED_SECONDS", "120")]
-        argv += ["--seed", "1", "--count", "150"] if "CI" in os.environ else []
+        argv += ["--seed", "1", "--count", "120"] if "CI" in os.environ else []
         p = subprocess.run(argv, capture_output=True, text=True)
         self.assertEqual(p.returncode, 0, p.stderr[-2000:])
         wrong = [line for line in p.stdout.splitlines() if line.split(None, 1)[:1] in (["differs"], ["error"], ["lacks"])]
