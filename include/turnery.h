@@ -146,7 +146,7 @@ TN_API size_t tn_dtype_size(tn_dtype t);       /* bytes per element; 0: no such 
 TN_API const char *tn_dtype_name(tn_dtype t);  /* "float", "int32_ref"; "invalid" */
 TN_API tn_dtype tn_dtype_named(const char *s); /* "float" or "float32"; TN_INVALID_DTYPE when unknown */
 
-#define TN_MAX_RANK 10
+#define TN_MAX_RANK 16
 
 /* rank -1: unknown; a dimension of -1: unknown. */
 typedef struct tn_shape {

@@ -81,7 +81,8 @@ static uint64_t hash_of(const tn_request_facts *f)
 static bool is_cell(const tn_request_cell *c, uint64_t hash, const tn_request_facts *f)
 {
     return c->hash == hash && c->api == f->api && c->rest == f->rest && c->code == f->code &&
-           atomic_load_explicit(&c->version, memory_order_relaxed) == f->version && !strcmp(c->model, text(f->model)) && !strcmp(c->signature, text(f->signature));
+           atomic_load_explicit(&c->version, memory_order_relaxed) == f->version &&
+           !strcmp(c->model, text(f->model)) && !strcmp(c->signature, text(f->signature));
 }
 
 /* The cell, or NULL with *slot the free place where it belongs. */

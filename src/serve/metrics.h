@@ -50,7 +50,7 @@ typedef struct tn_series { /* one line, or one histogram, with its labels */
 
 enum { TN_CELL_SLOTS = 8192, TN_CELLS_MOST = 4096, TN_SERIES_MOST = 20000 };
 struct tn_metrics {
-    _Atomic(tn_request_cell *) slots[TN_CELL_SLOTS]; /* open addressing, wherever its version; a cell, once there, stays */
+    _Atomic(tn_request_cell *) slots[TN_CELL_SLOTS]; /* open addressing; a cell, once there, stays there */
     atomic_int n_cells;
     pthread_mutex_t lock; /* of making cells, of their versions, and of all series */
     tn_map *series;       /* by name and labels */

@@ -169,7 +169,7 @@ static bool is_shown(const tn_request_cell *c, const family *f)
     return c && atomic_load(&c->version) != TN_VERSION_NONE && f->takes(c);
 }
 
-/* Adds each cell to the sum of its labels; the map's values are of the arena. Nothing moves to another cell meanwhile. */
+/* Adds each cell to the sum of its labels, while none moves to another; the map's values are of the arena. */
 static bool gather(tn_metrics *m, const family *f, tn_arena *a, tn_map *sums)
 {
     tn_buf labels = {0};

@@ -217,7 +217,7 @@ static void test_slice_text(void **state)
                                       "5 x,2",
                                       "5 1,5",
                                       "99999999999999999999 -",
-                                      "1 1 1 1 1 1 1 1 1 1 1 -:-:-:-:-:-:-:-:-:-:-"};
+                                      "1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 -:-:-:-:-:-:-:-:-:-:-:-:-:-:-:-:-"};
     for (size_t i = 0; i < TN_COUNT(bad); i++)
         assert_code(tn_slice_parse(bad[i], &full, &s, &err), TN_INVALID_ARGUMENT);
 }

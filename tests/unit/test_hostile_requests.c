@@ -178,7 +178,7 @@ static void test_json(void **state)
         "{\"instances\": [+1]}", "{\"instances\": [.5]}", "{\"instances\": [0x10]}", "{\"instances\": [1]} 2", "{instances: [1]}", "{'instances': [1]}",
         "{\"instances\": [{\"b64\": \"!\"}]}", "{\"instances\": [1], \"inputs\": [1]}", "{\"inputs\": {}}",
         "{\"signature_name\": 3, \"instances\": [1]}", "{\"signature_name\": \"none\", \"instances\": [1]}", "{\"instances\": [\"\xff\xfe\"]}",
-        "{\"instances\": [\"\\ud800\"]}", "{\"instances\": [\"\x01\"]}", "{\"instances\": [[[[[[[[[[[1]]]]]]]]]]]}",
+        "{\"instances\": [\"\\ud800\"]}", "{\"instances\": [\"\x01\"]}", "{\"instances\": [[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]}",
         "/* */ {\"instances\": [1]}", "{\"instances\": [1}", "<xml/>",
     };
     site s;

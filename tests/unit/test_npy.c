@@ -178,7 +178,7 @@ static void wrong_headers_are_explained(void **state)
         {"{'shape': (3 4)}", TN_INVALID_ARGUMENT, "expected ',' or ')'"},
         {"{'shape': (-3,)}", TN_INVALID_ARGUMENT, "expected a dimension at \"-3,)}\""},
         {"{'shape': (9223372036854775808,)}", TN_INVALID_ARGUMENT, "expected a dimension"},
-        {"{'shape': (1,1,1,1,1,1,1,1,1,1,1)}", TN_INVALID_ARGUMENT, "above the limit of 10"},
+        {"{'shape': (1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1)}", TN_INVALID_ARGUMENT, "above the limit of 16"},
         {"{'shape': (", TN_INVALID_ARGUMENT, "expected a dimension"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': ()} x", TN_INVALID_ARGUMENT, "nothing more"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775807, 2)}", TN_INVALID_ARGUMENT,

@@ -378,8 +378,8 @@ static void values(void **state)
         {"{\"inputs\": [[1, 2], [3, 4, \"x\"]]}", "Encountered list at unexpected size: 3 at level: 1 expected size: 2"},
         {"{\"inputs\": [[1, 2], [3, \"x\"]]}", "JSON Value: \"x\" Type: String is not of expected type: float"},
         {"{\"inputs\": [[[1], [2]], [[3], [\"y\"], [5]]]}", "Encountered list at unexpected size: 3 at level: 1 expected size: 2"},
-        {"{\"inputs\": [[[[[[[[[[[7]]]]]]]]]]]}", "Lists are nested deeper than the 10 dimensions that a tensor may have"},
-        {"{\"instances\": [[[[[[[[[[[7]]]]]]]]]]]}", "Lists are nested deeper than the 10 dimensions that a tensor may have"},
+        {"{\"inputs\": [[[[[[[[[[[[[[[[[7]]]]]]]]]]]]]]]]]}", "Lists are nested deeper than the 16 dimensions that a tensor may have"},
+        {"{\"instances\": [[[[[[[[[[[[[[[[[7]]]]]]]]]]]]]]]]]}", "Lists are nested deeper than the 16 dimensions that a tensor may have"},
     };
     expect_mistakes(rows, TN_COUNT(rows));
 }

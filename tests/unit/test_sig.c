@@ -130,7 +130,7 @@ static void malformed_lines(void **state)
         "-> ; a:list(int)=[1",
         "-> ; a:list(int)=[1 2]",
         "-> ; a:shape=[1,2",
-        "-> ; a:shape=[1,1,1,1,1,1,1,1,1,1,1]",
+        "-> ; a:shape=[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]",
         "-> ; a:int>=",
         "-> ; a:int>=1x",
         "a:N* -> ; N:int",

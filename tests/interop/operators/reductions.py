@@ -124,3 +124,11 @@ def cases(rng):
     for _ in range(3):
         for family in (reduce, scan, segments, products):
             yield from family(rng)
+    yield many_dimensions(rng)
+
+
+def many_dimensions(rng):
+    """As gradients of what is repeated have them: each dimension taken apart into two."""
+    x = draw(rng, F32, *[2, 2, 1, 2, 3, 1, 2, 2, 1, 2, 1, 2])
+    back = lambda x: raw.Sum(input=raw.Reshape(tensor=x, shape=[1, 2, 2, 2, 1, 1, 2, 3, 1, 2, 2, 1, 1, 1, 2]), axis=[0, 2, 4, 6, 8, 10, 12, 14])
+    return case("ManyDimensions", back, x, grad=[0])
