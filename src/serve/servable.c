@@ -154,9 +154,7 @@ static tn_code fill(tn_servable *s, const tn_servable_options *o, tn_error *err)
     TN_TRY(start_batching(s, o, err));
     s->bytes = bytes_of_variables(s);
     TN_TRY(tell_metadata(s, o, err));
-    if (o->warm_up) TN_TRY(tn_warm_up(s, o, err));
-    tn_session_settle(tn_loaded_session(s->loaded));
-    return TN_OK;
+    return o->warm_up ? tn_warm_up(s, o, err) : TN_OK;
 }
 
 tn_code tn_servable_load(const tn_servable_options *o, tn_servable **out, tn_error *err)
