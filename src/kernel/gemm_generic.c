@@ -20,7 +20,6 @@ bool tn_gemm_takes(tn_dtype t)
     }
 }
 
-
 void tn_gemm_generic(const tn_gemm_plan *p, const void *a, const void *b, void *c, int threads)
 {
     const tn_product_isa *isa = TN_ISA_PICK(tn_isa_product, tn_isa_level_now());

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * isa_linalg_complex.c - linear algebra of complex matrices, for one level of instructions. Products are the four of
- * real numbers, without a second look at infinities.
+ * isa_linalg_complex.c - linear algebra of complex matrices, for one level of instructions.
  */
 #include "isa.h"
+#include "linalg.h"
 
 #include <complex.h>
 
@@ -11,15 +11,10 @@
 #define CONJ(x) conj(x)
 #define ABS(x) cabs(x)
 #define REAL(x) creal(x)
-#define MUL(x, y) times(x, y)
+#define MUL(x, y) tn_times(x, y)
 #define SQUARE(x) (creal(x) * creal(x) + cimag(x) * cimag(x))
 #define TABLE TN_ISA_SYM(tn_linalg_complex)
 #define IS_COMPLEX true
-
-static inline double _Complex times(double _Complex x, double _Complex y)
-{
-    return __builtin_complex(creal(x) * creal(y) - cimag(x) * cimag(y), creal(x) * cimag(y) + cimag(x) * creal(y));
-}
 
 /* The sum of a[i] conj(b[i]). */
 static double _Complex dot(long n, const double _Complex *va, const double _Complex *vb)

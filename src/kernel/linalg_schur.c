@@ -27,11 +27,6 @@ static bool stopped(const tn_stop *stop)
     return stop && stop->asked(stop->who);
 }
 
-static inline number times(number x, number y)
-{
-    return __builtin_complex(creal(x) * creal(y) - cimag(x) * cimag(y), creal(x) * cimag(y) + cimag(x) * creal(y));
-}
-
 enum { STEPS_EACH = 60 }; /* QR steps for an eigenvalue */
 
 /* ==== Hessenberg's form ==== */
@@ -41,9 +36,9 @@ static void reflect_rows(int64_t n, number *a, int64_t c, const number *v, numbe
 {
     for (int64_t j = 0; j < n; j++) line[j] = 0;
     for (int64_t i = c + 1; i < n; i++)
-        for (int64_t j = 0; j < n; j++) line[j] += times(conj(v[i]), a[i * n + j]);
+        for (int64_t j = 0; j < n; j++) line[j] += tn_times(conj(v[i]), a[i * n + j]);
     for (int64_t i = c + 1; i < n; i++)
-        for (int64_t j = 0; j < n; j++) a[i * n + j] -= times(2 * v[i], line[j]);
+        for (int64_t j = 0; j < n; j++) a[i * n + j] -= tn_times(2 * v[i], line[j]);
 }
 
 /* a = z h z^H; reflections of columns, applied from both sides. v: 2 n. */
@@ -63,8 +58,8 @@ static void to_hessenberg(const tn_stop *stop, int64_t n, number *a, number *z, 
         reflect_rows(n, a, c, v, line);
         for (int64_t k = 0; k < 2 * n; k++) { /* rows of a, then of z */
             number *row = k < n ? a + k * n : z + (k - n) * n, s = 0;
-            for (int64_t i = c + 1; i < n; i++) s += times(row[i], v[i]);
-            for (int64_t i = c + 1; i < n; i++) row[i] -= times(2 * s, conj(v[i]));
+            for (int64_t i = c + 1; i < n; i++) s += tn_times(row[i], v[i]);
+            for (int64_t i = c + 1; i < n; i++) row[i] -= tn_times(2 * s, conj(v[i]));
         }
         for (int64_t i = c + 2; i < n; i++) a[i * n + c] = 0;
     }
@@ -91,18 +86,18 @@ static void turn(int64_t n, number *h, number *z, int64_t k, int64_t last, numbe
     number c = x / r, s = y / r;
     for (int64_t j = 0; j < n; j++) {
         number p = h[k * n + j], q = h[(k + 1) * n + j];
-        h[k * n + j] = times(conj(c), p) + times(conj(s), q);
-        h[(k + 1) * n + j] = times(c, q) - times(s, p);
+        h[k * n + j] = tn_times(conj(c), p) + tn_times(conj(s), q);
+        h[(k + 1) * n + j] = tn_times(c, q) - tn_times(s, p);
     }
     for (int64_t j = 0; j < n; j++) {
         number p = z[k * n + j], q = z[(k + 1) * n + j];
-        z[k * n + j] = times(c, p) + times(s, q);
-        z[(k + 1) * n + j] = times(conj(c), q) - times(conj(s), p);
+        z[k * n + j] = tn_times(c, p) + tn_times(s, q);
+        z[(k + 1) * n + j] = tn_times(conj(c), q) - tn_times(conj(s), p);
     }
     for (int64_t i = 0; i < n && i <= TN_MAX(k + 2, last); i++) {
         number *row = h + i * n, p = row[k], q = row[k + 1];
-        row[k] = times(c, p) + times(s, q);
-        row[k + 1] = times(conj(c), q) - times(conj(s), p);
+        row[k] = tn_times(c, p) + tn_times(s, q);
+        row[k + 1] = tn_times(conj(c), q) - tn_times(conj(s), p);
     }
 }
 
@@ -177,13 +172,13 @@ void tn_schur_vectors(const tn_stop *stop, int64_t n, const void *vt, const void
         x[c] = 1;
         for (int64_t i = c - 1; i >= 0; i--) { /* (t - t[c,c]) x = 0 */
             number s = 0, d = t[i * n + i] - t[c * n + c];
-            for (int64_t j = i + 1; j <= c; j++) s += times(t[i * n + j], x[j]);
+            for (int64_t j = i + 1; j <= c; j++) s += tn_times(t[i * n + j], x[j]);
             if (cabs(d) < DBL_EPSILON * norm) d = DBL_EPSILON * norm;
             x[i] = -s / d;
         }
         for (int64_t i = 0; i < n; i++) {
             number s = 0;
-            for (int64_t j = 0; j <= c; j++) s += times(z[i * n + j], x[j]);
+            for (int64_t j = 0; j <= c; j++) s += tn_times(z[i * n + j], x[j]);
             length = hypot(length, cabs(v[i * n + c] = s));
         }
         for (int64_t i = 0; i < n; i++) v[i * n + c] /= length;
@@ -200,7 +195,7 @@ void tn_triangular_root(const tn_stop *stop, int64_t n, void *vt, void *tmp)
         r[j * n + j] = csqrt(t[j * n + j]);
         for (int64_t i = j - 1; i >= 0; i--) {
             number s = t[i * n + j], d = r[i * n + i] + r[j * n + j];
-            for (int64_t k = i + 1; k < j; k++) s -= times(r[i * n + k], r[k * n + j]);
+            for (int64_t k = i + 1; k < j; k++) s -= tn_times(r[i * n + k], r[k * n + j]);
             r[i * n + j] = s == 0 ? 0 : s / d;
         }
     }

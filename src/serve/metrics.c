@@ -309,12 +309,17 @@ void tn_metrics_warm_up(tn_metrics *m, const char *path, tn_code code, int64_t u
     count(m, ":tensorflow:serving:model_warmup_records_read", label("model_path", path), records);
 }
 
-/* TensorFlow Serving's value is the text, which has no place on a page of numbers: it is 0 there. */
-void tn_metrics_ml_metadata(tn_metrics *m, const char *model, int64_t version)
+static tn_buf labels_of_version(const char *model, int64_t version)
 {
     char number[24];
     snprintf(number, sizeof number, "%lld", (long long)version);
-    gauge(m, ":tensorflow:serving:mlmd_map", labels("model_name", model, "version", number), 0);
+    return labels("model_name", model, "version", number);
+}
+
+/* TensorFlow Serving's value is the text, which has no place on a page of numbers: it is 0 there. */
+void tn_metrics_ml_metadata(tn_metrics *m, const char *model, int64_t version)
+{
+    gauge(m, ":tensorflow:serving:mlmd_map", labels_of_version(model, version), 0);
 }
 
 static const char *state_name(tn_servable_state state)
@@ -327,26 +332,22 @@ void tn_metrics_state(tn_metrics *m, const char *model, int64_t version, tn_serv
 {
     static const tn_servable_state states[] = {TN_STATE_START, TN_STATE_LOADING, TN_STATE_AVAILABLE,
                                                TN_STATE_UNLOADING, TN_STATE_END};
-    char number[24];
-    snprintf(number, sizeof number, "%lld", (long long)version);
     for (size_t i = 0; i < TN_COUNT(states); i++) {
-        tn_buf b = labels("model_name", model, "version", number);
+        tn_buf b = labels_of_version(model, version);
         put_label(&b, "state", state_name(states[i]));
         gauge(m, "turnery_model_state", b, states[i] == state);
     }
-    gauge(m, "turnery_model_bytes", labels("model_name", model, "version", number), bytes);
+    gauge(m, "turnery_model_bytes", labels_of_version(model, version), bytes);
 }
 
 static bool begins_with(const char *labels, const tn_buf *b)
 {
-    return b->n && !strncmp(labels, b->data, b->n) && (!labels[b->n] || labels[b->n] == ',');
+    return b->n && tn_view_starts(tn_view_of(labels), b->data) && (!labels[b->n] || labels[b->n] == ',');
 }
 
 static void forget_series(tn_metrics *m, const char *model, int64_t version, const char *path)
 {
-    char number[24];
-    snprintf(number, sizeof number, "%lld", (long long)version);
-    tn_buf of_version = labels("model_name", model, "version", number), of_path = label("model_path", path);
+    tn_buf of_version = labels_of_version(model, version), of_path = label("model_path", path);
     for (size_t i = 0; i < tn_map_count(m->series); i++) {
         tn_series *s = tn_map_value(m->series, i);
         if (!begins_with(s->labels, &of_version) && !begins_with(s->labels, &of_path)) continue;
