@@ -56,9 +56,9 @@ const char *tn_bundle_prefix(const tn_bundle *b);
  * ascending by name. */
 const tn_bundle_entry *tn_bundle_at(const tn_bundle *b, int i);
 const tn_bundle_entry *tn_bundle_find(const tn_bundle *b, const char *name); /* NULL: absent */
-/* A tensor, its crc checked. NOT_FOUND gives the nearest name; DATA_LOSS file, tensor and offset. */
 /* tn_bundle_read for who keeps the tensor as it is: its pages may be the file's (tn_buffer.of_file). */
 tn_code tn_bundle_read_kept(tn_bundle *b, const char *name, tn_tensor **out, tn_error *err);
+/* Part of a tensor, its crc checked. NOT_FOUND gives the nearest name; DATA_LOSS file, tensor and offset. */
 tn_code tn_bundle_read_slice(tn_bundle *b, const char *name, const tn_slice *slice, tn_tensor **out,
                              tn_error *err);
 

@@ -244,10 +244,8 @@ static tn_code lowered_new(const tn_graph *g, tn_store *store, int n_feeds, int 
 static tn_code give(tn_lowered *l, tn_code code, tn_lowered **out)
 {
     if (code == TN_OK) tn_arena_settle(l->arena);
-    if (code == TN_OK)
-        *out = l;
-    else
-        tn_lowered_free(l);
+    if (code == TN_OK) *out = l;
+    else tn_lowered_free(l);
     return code;
 }
 
