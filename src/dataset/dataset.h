@@ -7,8 +7,8 @@
  * An element is as many tensors as its data set is wide, of its dtypes. All is done in the thread that asks,
  * in order, also what TensorFlow does ahead or in parallel: the elements and their order are the same.
  */
-#ifndef TN_GRAPH_DATASET_H
-#define TN_GRAPH_DATASET_H
+#ifndef TN_DATASET_H
+#define TN_DATASET_H
 
 #include "../ops/op_move.h"
 #include "../plan/callee.h"

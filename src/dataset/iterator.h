@@ -2,8 +2,8 @@
  *
  * iterator.h - iterators over data sets as resources of a session.
  */
-#ifndef TN_GRAPH_ITERATOR_H
-#define TN_GRAPH_ITERATOR_H
+#ifndef TN_DATASET_ITERATOR_H
+#define TN_DATASET_ITERATOR_H
 
 #include "dataset.h"
 

@@ -4,8 +4,8 @@
  * folder of its run, in which each shard has a folder with files of records, one a component of an element. This is
  * the form with TFRecords (version 2); in the former one (version 1) the run's folder has the files itself.
  */
-#ifndef TN_GRAPH_SNAPSHOT_H
-#define TN_GRAPH_SNAPSHOT_H
+#ifndef TN_DATASET_SNAPSHOT_H
+#define TN_DATASET_SNAPSHOT_H
 
 #include "../plan/files.h"
 #include "../wire/proto.h"

@@ -2,8 +2,8 @@
  *
  * boxed.h - variants that hold tensors: what sparse and ragged tensors become as elements of variant tensors.
  */
-#ifndef TN_GRAPH_BOXED_H
-#define TN_GRAPH_BOXED_H
+#ifndef TN_OPS_BOXED_H
+#define TN_OPS_BOXED_H
 
 #include "../tensor/tensor.h"
 

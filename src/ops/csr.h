@@ -6,8 +6,8 @@
  * Invariants: one never changes once it is an operator's result. Of each matrix row_ptr begins with 0, does not
  * descend, and ends with the number of its elements; columns lie in [0, cols).
  */
-#ifndef TN_GRAPH_CSR_H
-#define TN_GRAPH_CSR_H
+#ifndef TN_OPS_CSR_H
+#define TN_OPS_CSR_H
 
 #include "sparse.h"
 

@@ -2,8 +2,8 @@
  *
  * csv.h - what a field of a record between delimiters means (op_csv.c), for those that find the fields.
  */
-#ifndef TN_GRAPH_CSV_H
-#define TN_GRAPH_CSV_H
+#ifndef TN_OPS_CSV_H
+#define TN_OPS_CSV_H
 
 #include "../tensor/tensor.h"
 

@@ -2,8 +2,8 @@
  *
  * hash.h - the hashes by which TensorFlow's operators number strings; op_hash.c has them.
  */
-#ifndef TN_GRAPH_HASH_H
-#define TN_GRAPH_HASH_H
+#ifndef TN_OPS_HASH_H
+#define TN_OPS_HASH_H
 
 #include "../base/base.h"
 

@@ -2,8 +2,8 @@
  *
  * histogram.h - TensorFlow's two histograms of a tensor's values, for summary operators and event files.
  */
-#ifndef TN_GRAPH_HISTOGRAM_H
-#define TN_GRAPH_HISTOGRAM_H
+#ifndef TN_OPS_HISTOGRAM_H
+#define TN_OPS_HISTOGRAM_H
 
 #include "../tensor/tensor.h"
 #include "../wire/proto.h"

@@ -3,8 +3,8 @@
  * list.h - lists of tensors, the variants that loops collect values in. A list never changes: what looks
  * like a change makes a new one that shares all but a path of a few nodes with the old.
  */
-#ifndef TN_GRAPH_LIST_H
-#define TN_GRAPH_LIST_H
+#ifndef TN_OPS_LIST_H
+#define TN_OPS_LIST_H
 
 #include "../tensor/tensor.h"
 

@@ -4,8 +4,8 @@
  * features, from which inputs to which outputs, is op_parse.c's and op_parse_sequence.c's; the bytes are
  * wire/'s.
  */
-#ifndef TN_GRAPH_PARSE_H
-#define TN_GRAPH_PARSE_H
+#ifndef TN_OPS_PARSE_H
+#define TN_OPS_PARSE_H
 
 #include "../wire/proto.h"
 #include "op_move.h"

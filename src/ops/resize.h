@@ -2,8 +2,8 @@
  *
  * resize.h - what operators that resize images share.
  */
-#ifndef TN_GRAPH_RESIZE_H
-#define TN_GRAPH_RESIZE_H
+#ifndef TN_OPS_RESIZE_H
+#define TN_OPS_RESIZE_H
 
 #include "../graph/op.h"
 

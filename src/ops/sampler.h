@@ -2,8 +2,8 @@
  *
  * sampler.h - classes drawn by their weights in constant time, by the alias method (op_sampler.c).
  */
-#ifndef TN_GRAPH_SAMPLER_H
-#define TN_GRAPH_SAMPLER_H
+#ifndef TN_OPS_SAMPLER_H
+#define TN_OPS_SAMPLER_H
 
 #include "../graph/op.h"
 

@@ -3,8 +3,8 @@
  * serialize.h - a sparse tensor cut into rows and rows put together again: what serialized sparse tensors and
  * maps of them share.
  */
-#ifndef TN_GRAPH_SERIALIZE_H
-#define TN_GRAPH_SERIALIZE_H
+#ifndef TN_OPS_SERIALIZE_H
+#define TN_OPS_SERIALIZE_H
 
 #include "sparse.h"
 

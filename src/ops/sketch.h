@@ -6,8 +6,8 @@
  *
  * Invariants: a summary ascends by value; a sketch that is finished holds one summary and takes nothing more.
  */
-#ifndef TN_GRAPH_SKETCH_H
-#define TN_GRAPH_SKETCH_H
+#ifndef TN_OPS_SKETCH_H
+#define TN_OPS_SKETCH_H
 
 #include "../base/base.h"
 

@@ -3,8 +3,8 @@
  * sparse.h - sparse tensors as operators get them, {indices, values, dense shape} in three tensors: read and
  * checked, put in order, written. What is computed with them is the op_sparse*.c files'.
  */
-#ifndef TN_GRAPH_SPARSE_H
-#define TN_GRAPH_SPARSE_H
+#ifndef TN_OPS_SPARSE_H
+#define TN_OPS_SPARSE_H
 
 #include "op_move.h"
 

@@ -3,8 +3,8 @@
  * summary_values.h - tensors as values of summaries, for the operators that make summaries and those that
  * write them.
  */
-#ifndef TN_GRAPH_SUMMARY_VALUES_H
-#define TN_GRAPH_SUMMARY_VALUES_H
+#ifndef TN_OPS_SUMMARY_VALUES_H
+#define TN_OPS_SUMMARY_VALUES_H
 
 #include "../tensor/tensor.h"
 #include "../wire/proto.h"

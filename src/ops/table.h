@@ -3,8 +3,8 @@
  * table.h - lookup tables, as what their operators share: from keys to values, which may be tensors of one
  * shape. A table belongs to the session under its shared name (or its node's); it has a lock of its own.
  */
-#ifndef TN_GRAPH_TABLE_H
-#define TN_GRAPH_TABLE_H
+#ifndef TN_OPS_TABLE_H
+#define TN_OPS_TABLE_H
 
 #include "op_move.h"
 

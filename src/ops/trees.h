@@ -8,8 +8,8 @@
  * came from outside is not trusted: every node, feature and weight is looked up with its number checked, and
  * a walk ends.
  */
-#ifndef TN_GRAPH_TREES_H
-#define TN_GRAPH_TREES_H
+#ifndef TN_OPS_TREES_H
+#define TN_OPS_TREES_H
 
 #include "../plan/state.h"
 #include "../wire/proto.h"

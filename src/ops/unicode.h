@@ -3,8 +3,8 @@
  * unicode.h - what characters are: general categories, scripts, and letter cases that depend on neighbours or become
  * several characters.
  */
-#ifndef TN_GRAPH_UNICODE_H
-#define TN_GRAPH_UNICODE_H
+#ifndef TN_OPS_UNICODE_H
+#define TN_OPS_UNICODE_H
 
 #include "../base/base.h"
 

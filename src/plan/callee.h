@@ -4,8 +4,8 @@
  * is lowered once for whoever calls it, and bound for each shape of its arguments, as a session's own plans
  * are.
  */
-#ifndef TN_GRAPH_CALLEE_H
-#define TN_GRAPH_CALLEE_H
+#ifndef TN_PLAN_CALLEE_H
+#define TN_PLAN_CALLEE_H
 
 #include "../graph/op.h"
 

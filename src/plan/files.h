@@ -2,8 +2,8 @@
  *
  * files.h - files and print-outs of operators, all through the hooks that the session was given.
  */
-#ifndef TN_GRAPH_FILES_H
-#define TN_GRAPH_FILES_H
+#ifndef TN_PLAN_FILES_H
+#define TN_PLAN_FILES_H
 
 #include "../graph/op.h"
 

@@ -3,8 +3,8 @@
  * made.h - bodies made for operators that the plan knows by simpler ones: For and MapDefun as loops, SymbolicGradient
  * as the gradients of its function.
  */
-#ifndef TN_GRAPH_MADE_H
-#define TN_GRAPH_MADE_H
+#ifndef TN_PLAN_MADE_H
+#define TN_PLAN_MADE_H
 
 #include "../graph/graph.h"
 

@@ -2,8 +2,8 @@
  *
  * missing.h - operators that are needed and not there, as lower.c asks before it lowers.
  */
-#ifndef TN_GRAPH_MISSING_H
-#define TN_GRAPH_MISSING_H
+#ifndef TN_PLAN_MISSING_H
+#define TN_PLAN_MISSING_H
 
 #include "../graph/op.h"
 

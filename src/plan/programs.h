@@ -2,8 +2,8 @@
  *
  * programs.h - a session's plans and their programs; shared by session.c and programs.c.
  */
-#ifndef TN_GRAPH_PROGRAMS_H
-#define TN_GRAPH_PROGRAMS_H
+#ifndef TN_PLAN_PROGRAMS_H
+#define TN_PLAN_PROGRAMS_H
 
 #include "session.h"
 
