@@ -333,6 +333,19 @@ static void write_lines(const char *path, const char *lines)
     assert_ok(tn_file_write(path, lines, strlen(lines), &err), &err);
 }
 
+/* An operation of that name initializes a table whose values have the type. */
+static void from_file(fixture *f, const char *name, tn_dtype value, const char *path)
+{
+    char table[32];
+    snprintf(table, sizeof table, "%s_table", name);
+    tn_attr types[] = {tn_attr_type("key_dtype", TN_STRING), tn_attr_type("value_dtype", value)};
+    tn_attr columns[] = {tn_attr_int("key_index", 1), tn_attr_int("value_index", 0)};
+    tn_node t = tn_op_named(f->b, "HashTableV2", table, TN_NO_INPUTS, types, 2);
+    tn_add_operation(f->b, "InitializeTableFromTextFileV2", name, TN_INPUTS(t, text(f, path)), columns, 2);
+}
+
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
+
 static void test_tables(void **state)
 {
     (void)state;
@@ -356,6 +369,8 @@ static void test_tables(void **state)
     tn_attr columns[] = {tn_attr_int("key_index", 1), tn_attr_int("value_index", 0)};
     tn_add_operation(f.b, "InitializeTableFromTextFileV2", "file", TN_INPUTS(u, text(&f, path)), columns, 2);
     tn_op_named(f.b, "LookupTableFindV2", "found", TN_INPUTS(u, a, none), TN_NO_ATTRS);
+    from_file(&f, "short", TN_INT32, path);
+    from_file(&f, "real", TN_FLOAT, path);
     refused(&f, "find", TN_FAILED_PRECONDITION, "Table not initialized.");
     refused(&f, "types", TN_INVALID_ARGUMENT, "Table 't' is from string to int64, not from int64 to int64");
     assert_ok(fixture_run(&f, NULL, "set", NULL), &f.err);
@@ -366,7 +381,15 @@ static void test_tables(void **state)
     refused(&f, "file", TN_INVALID_ARGUMENT, "Field x in line 1 is not a valid int64.");
     write_lines(path, "7\n");
     refused(&f, "file", TN_INVALID_ARGUMENT, "Invalid number of columns in line 0");
-    write_lines(path, "7\tb\r\n8\ta");
+    write_lines(path, "7\tb\n9223372036854775808\ta\n");
+    refused(&f, "file", TN_INVALID_ARGUMENT, "Field 9223372036854775808 in line 1 is not a valid int64.");
+    write_lines(path, "7\tb\n\n8\ta\n");
+    refused(&f, "file", TN_INVALID_ARGUMENT, ": empty line found at position 5.");
+    write_lines(path, "2147483648\ta\n");
+    refused(&f, "short", TN_INVALID_ARGUMENT, "Field 2147483648 in line 0 is not a valid int32.");
+    write_lines(path, "x\ta\n");
+    refused(&f, "real", TN_INVALID_ARGUMENT, "Field x in line 0 is not a valid float.");
+    write_lines(path, "7\tb\r\n " ZEROS "8 \ta");
     assert_ok(fixture_run(&f, NULL, "file", NULL), &f.err);
     tn_tensor *t;
     assert_ok(fixture_run(&f, "found:0", NULL, &t), &f.err);
