@@ -26,6 +26,12 @@ static literal *wrong(parser *p, const char *what)
     return NULL;
 }
 
+static literal *no_room(parser *p)
+{
+    no_memory(p->err);
+    return NULL;
+}
+
 static void skip(parser *p)
 {
     p->at += strspn(p->at, " \t\r\n");
@@ -34,7 +40,7 @@ static void skip(parser *p)
 static literal *made(parser *p, literal_kind kind)
 {
     literal *l = calloc(1, sizeof *l);
-    if (!l) return wrong(p, "out of memory");
+    if (!l) return no_room(p);
     l->kind = kind;
     return l;
 }
@@ -95,9 +101,10 @@ static literal *parse_number(parser *p)
     l->is_int = end_of_int == end && !errno;
     l->number = v;
     l->n = (size_t)(end - start);
-    l->text = strndup(start, l->n);
     p->at = end;
-    return l;
+    if ((l->text = strndup(start, l->n))) return l;
+    literal_free(l);
+    return no_room(p);
 }
 
 /* ==== strings ==== */
@@ -114,6 +121,11 @@ static size_t put_utf8(char *to, unsigned c)
     to[2] = (char)(0x80 | (c >> 6 & 63));
     to[3] = (char)(0x80 | (c & 63));
     return 4;
+}
+
+static bool accept(parser *p, char c)
+{
+    return *p->at == c && p->at++;
 }
 
 static bool hex(parser *p, int digits, unsigned *out)
@@ -134,10 +146,10 @@ static size_t escape(parser *p, char *to)
     const char *known = *p->at ? strchr(from, *p->at) : NULL;
     unsigned c, low;
     if (known) return p->at++, *to = as[known - from], 1;
-    if (*p->at == 'x') return p->at++, hex(p, 2, &c) ? (*to = (char)c, 1) : 0;
-    if (*p->at++ != 'u' || !hex(p, 4, &c)) return 0;
+    if (accept(p, 'x')) return hex(p, 2, &c) ? (*to = (char)c, 1) : 0;
+    if (!accept(p, 'u') || !hex(p, 4, &c)) return 0;
     if (c >= 0xd800 && c < 0xdc00) {
-        if (*p->at++ != '\\' || *p->at++ != 'u' || !hex(p, 4, &low) || low < 0xdc00 || low > 0xdfff) return 0;
+        if (!accept(p, '\\') || !accept(p, 'u') || !hex(p, 4, &low) || low < 0xdc00 || low > 0xdfff) return 0;
         c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
     }
     return put_utf8(to, c);
@@ -148,7 +160,8 @@ static char *quoted(parser *p, size_t *n)
 {
     char quote = *p->at++, *text = malloc(strlen(p->at) + 1);
     *n = 0;
-    while (text && *p->at && *p->at != quote) {
+    if (!text) return no_room(p), NULL;
+    while (*p->at && *p->at != quote) {
         if (*p->at != '\\') {
             text[(*n)++] = *p->at++;
             continue;
@@ -158,8 +171,7 @@ static char *quoted(parser *p, size_t *n)
         if (!k) return wrong(p, "a malformed escape"), free(text), NULL;
         *n += k;
     }
-    if (!text || *p->at != quote)
-        return wrong(p, text ? "the string does not end" : "out of memory"), free(text), NULL;
+    if (*p->at != quote) return wrong(p, "the string does not end"), free(text), NULL;
     p->at++;
     text[*n] = 0;
     return text;

@@ -155,6 +155,8 @@ fails "no shape" "zeros(2,3)" "$T" run --graph lookup.pbtxt --feed n=zeros --fet
 fails "another shape" "has shape \[?,1\]; a literal of shape \[1,2\] does not fit" "$T" run "$M" --input 'x=[[1,2]]'
 fails "a ragged list" "ragged at element 1" "$T" run "$M" --input 'x=[[1],[2,3]]'
 fails "a list without an end" "column 6: a comma or the end" "$T" run "$M" --input 'x=[[1,2'
+fails "an escape without an end" "column 3: a malformed escape: '\"\\\\' >>> ''" "$T" run "$M" --input 'x="\'
+fails "half of a character" "column 8: a malformed escape: .* >>> ''" "$T" run "$M" --input 'x="\ud800'
 fails "a file that is not there" "nofile.npy" "$T" run "$M" --input x=nofile.npy
 fails "an input given twice" "'x' is given twice" "$T" run "$M" --input x=1 --input x=2
 fails "Examples that are none" "example 1: feature 'x': numbers are mixed" "$T" run "$M" --signature regress_x_to_y --input_examples 'inputs=[{"x":[1.5]},{"x":[1,"a"]}]'
