@@ -41,13 +41,13 @@ typedef struct kind {
     tn_code (*compare)(record *x, tn_view answer, tn_comparison *c, bool *recorded, tn_error *err);
 } kind;
 
-static tn_ModelSpec *set_spec(record *x, tn_ModelSpec *spec)
+static tn_code set_spec(record *x, tn_ModelSpec **spec, tn_error *err)
 {
     const tn_replay_options *o = x->r->o;
     tn_ModelSpec *s = TN_NEW(x->arena, tn_ModelSpec);
     tn_Int64Value *version = TN_NEW(x->arena, tn_Int64Value);
-    if (!s || !version) return spec;
-    if (spec) *s = *spec;
+    if (!s || !version) return tn_no_memory(err, sizeof *s);
+    if (*spec) *s = **spec;
     if (o->model) s->name = tn_view_of(o->model);
     if (o->model || o->version > 0 || o->label) s->version_choice_case = 0;
     version->value = o->version;
@@ -55,8 +55,9 @@ static tn_ModelSpec *set_spec(record *x, tn_ModelSpec *spec)
         TN_SET(s, ModelSpec, version_choice, version) = version;
     else if (o->label)
         TN_SET(s, ModelSpec, version_choice, version_label) = tn_view_of(o->label);
+    *spec = s;
     x->model = tn_arena_strndup(x->arena, s->name.n ? s->name.p : "", s->name.n);
-    return s;
+    return x->model ? TN_OK : tn_no_memory(err, s->name.n);
 }
 
 /* The same for three kinds that differ in their messages only. */
@@ -65,7 +66,7 @@ static tn_ModelSpec *set_spec(record *x, tn_ModelSpec *spec)
     {                                                                                                                 \
         tn_##Request *q = x->log->what##_log->request;                                                                \
         if (!q) return TN_OK;                                                                                         \
-        q->model_spec = set_spec(x, q->model_spec);                                                                   \
+        TN_TRY(set_spec(x, &q->model_spec, err));                                                                     \
         return TN_ENCODE(Request, q, out, err);                                                                       \
     }                                                                                                                 \
     static tn_code compare_##what(record *x, tn_view answer, tn_comparison *c, bool *recorded, tn_error *err)         \
@@ -84,7 +85,7 @@ static tn_code encode_multi(record *x, tn_buf *out, tn_error *err)
 {
     tn_MultiInferenceRequest *q = x->log->multi_inference_log->request;
     if (!q) return TN_OK;
-    for (uint32_t i = 0; i < q->tasks.n; i++) q->tasks.items[i].model_spec = set_spec(x, q->tasks.items[i].model_spec);
+    for (uint32_t i = 0; i < q->tasks.n; i++) TN_TRY(set_spec(x, &q->tasks.items[i].model_spec, err));
     return TN_ENCODE(MultiInferenceRequest, q, out, err);
 }
 
@@ -141,6 +142,8 @@ static void answered(void *payload, tn_code code, const char *message, tn_view a
     }
     if ((code = kind_of(x->log)->compare(x, answer, &c, &recorded, &err)) != TN_OK)
         tell(x, TN_REPLAY_FAILED, code, err.message, 0);
+    else if (c.failed)
+        tell(x, TN_REPLAY_FAILED, c.failed, c.text, 0);
     else
         tell(x, recorded ? c.verdict : TN_REPLAY_ALONE, TN_OK, c.text, c.different);
 }

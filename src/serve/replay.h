@@ -12,6 +12,7 @@ typedef struct tn_comparison {
     tn_replay_verdict verdict; /* EQUAL to begin with */
     int64_t different;         /* values */
     char text[512];            /* the first of them */
+    tn_code failed;            /* not OK: there was no memory to compare with */
 } tn_comparison;
 
 void tn_compare_predict(tn_comparison *c, const tn_PredictResponse *was, const tn_PredictResponse *is);

@@ -129,6 +129,48 @@ static int run_command(void **state, const server_process *s, const char *log, c
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+static void count_verdict(void *payload, const tn_replayed *r)
+{
+    int *verdicts = payload;
+    if (r->verdict == TN_REPLAY_FAILED && !r->code) fail_msg("record %d failed for no reason", (int)r->record);
+    verdicts[r->verdict]++;
+}
+
+/* Each allocation of the client fails in turn: it, or one record, says so; the others have their answers, and none is left out. */
+static void with_failing_memory(void **state, const server_process *s, const char *log, const char *model)
+{
+    tn_error err;
+    int64_t k = 0, count;
+    do {
+        int verdicts[TN_REPLAY_SKIPPED + 1] = {0};
+        const tn_replay_options o = {.model = model, .told = count_verdict, .payload = verdicts};
+        tn_stub *stub = stub_for(state, s, false);
+        tn_malloc_fail_at(++k);
+        tn_code code = tn_stub_replay(stub, log, &o, &err);
+        count = tn_malloc_count();
+        tn_malloc_fail_at(0);
+        tn_stub_free(stub);
+        int answered = verdicts[TN_REPLAY_EQUAL], failed = verdicts[TN_REPLAY_FAILED];
+        if (code && code != TN_RESOURCE_EXHAUSTED) fail_msg("allocation %d: %s", (int)k, err.message);
+        if (!code && answered + failed != TN_COUNT(asked)) fail_msg("allocation %d: %d answered, %d failed", (int)k, answered, failed);
+        if (!model && failed + (code != TN_OK) > 1) fail_msg("allocation %d: %d failed", (int)k, failed);
+    } while (count >= k);
+    assert_true(k > 20);
+}
+
+static void test_memory_that_ends(void **state)
+{
+    server_process s;
+    const char *log = make_log(state);
+    char *model = tn_arena_alloc(arena_of(state), 100001); /* has a block of its own */
+    memset(model, 'n', 100000);
+    model[100000] = 0;
+    serve(state, &s, "");
+    with_failing_memory(state, &s, log, NULL);
+    with_failing_memory(state, &s, log, model);
+    stop_server(state, &s);
+}
+
 static void test_all_kinds(void **state)
 {
     static const char *const differences[] = {"y[0] was 4.5, is 3.5", "classes 0[0] was 6, is 5", "regressions[0] was 6, is 5", "regressions[0] was 6, is 5"};
@@ -168,6 +210,6 @@ static void test_elsewhere(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_all_kinds), TEST(test_elsewhere)};
+    const struct CMUnitTest tests[] = {TEST(test_all_kinds), TEST(test_memory_that_ends), TEST(test_elsewhere)};
     return cmocka_run_group_tests_name("replay", tests, NULL, NULL);
 }
