@@ -3,7 +3,6 @@
  * op_dataset_files.c - data sets of what is in files: lines, TFRecords, records of one length, records of fields,
  * names. The files are the session's (files.h), compressed or not; each is read whole when its turn comes.
  */
-#include <stdlib.h>
 
 #include "../ops/csv.h"
 #include "../plan/files.h"
@@ -455,18 +454,13 @@ typedef struct matching {
     size_t i;
 } matching;
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static tn_code match_start(tn_source *s, tn_pull *t, tn_error *err)
 {
     matching *m = (matching *)s;
     if (!(m->arena = tn_arena_new(0))) return tn_no_memory(err, 0);
     for (int64_t i = 0; i < tn_tensor_count(s->d->tensor[0]); i++)
         TN_TRY(tn_files_match(tn_run_files(t->run), s->d->node, file_name(s, i), m->arena, &m->found, err));
-    if (m->found.n) qsort(m->found.at, m->found.n, sizeof *m->found.at, by_name);
+    tn_paths_sort(&m->found, 0);
     return TN_OK;
 }
 

@@ -11,8 +11,6 @@
 #include "../graph/tensorproto.h"
 #include "../wire/wire.h"
 
-#include <stdlib.h>
-
 #define PIECE ((size_t)1 << 20) /* of a shard, until it is written */
 
 static const char *const packings[] = {
@@ -57,11 +55,6 @@ tn_code tn_snapshot_describe(const tn_files *f, const char *owner, tn_view folde
     return code;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 tn_code tn_snapshot_list(const tn_files *f, const char *owner, tn_view folder, tn_view run, const char *ending,
                          tn_arena *a, tn_paths *out, tn_error *err)
 {
@@ -80,7 +73,7 @@ tn_code tn_snapshot_list(const tn_files *f, const char *owner, tn_view folder, t
         if (n < end || strcmp(in.at[i] + n - end, ending)) continue;
         if (!(out->at[out->n++] = tn_path_of(a, tn_view_of(path), tn_view_of(in.at[i])))) return tn_no_memory(err, n);
     }
-    if (out->n) qsort(out->at, out->n, sizeof *out->at, by_name);
+    tn_paths_sort(out, 0);
     return TN_OK;
 }
 

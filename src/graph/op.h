@@ -137,7 +137,8 @@ typedef enum {
     TN_RES_STAGE_MAP,
     TN_RES_MUTEX,
     TN_RES_KEPT_TENSORS,
-    TN_RES_CORPUS /* Skipgram's text */
+    TN_RES_CORPUS,   /* Skipgram's text */
+    TN_RES_RECORDS   /* RecordInput's */
 } tn_resource_kind;
 typedef struct tn_resource { /* counted; a resource tensor's element points to it and owns a reference */
     tn_resource_kind kind;

@@ -49,11 +49,6 @@ TN_STATE_OP(WriteFile, write_run, tn_infer_none, TN_EFFECT, 0, "filename:string 
 
 /* ==== MatchingFiles ==== */
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static tn_code matching(tn_run *r, tn_arena *a, tn_error *err)
 {
     tn_paths found = {0};
@@ -64,7 +59,7 @@ static tn_code matching(tn_run *r, tn_arena *a, tn_error *err)
                        tn_shape_text(&r->in[0]->shape, text, sizeof text));
     for (int64_t i = 0, n = tn_tensor_count(r->in[0]); i < n; i++)
         TN_TRY(tn_files_match(tn_run_files(r), r->name, text_at(r->in[0], i), a, &found, err));
-    if (found.n) qsort(found.at, found.n, sizeof *found.at, by_name);
+    tn_paths_sort(&found, 0);
     tn_shape s = tn_shape_vector((int64_t)found.n);
     TN_TRY(tn_run_output(r, 0, &s, err));
     for (size_t i = 0; i < found.n; i++)

@@ -256,12 +256,11 @@ uint64_t tn_keyed_hash(tn_view s, const int64_t key[2])
 
 /* ==== the old one ==== */
 
-static uint64_t murmur(tn_view s, const int64_t *key)
+uint64_t tn_seeded_hash(tn_view s, uint64_t seed)
 {
     const uint64_t m = 0xc6a4a7935bd1e995u;
-    uint64_t h = 0xdecafcaffeu ^ s.n * m;
+    uint64_t h = seed ^ s.n * m;
     size_t i = 0;
-    (void)key;
     for (; i + 8 <= s.n; i += 8) {
         uint64_t k = load64(s.p + i) * m;
         h = (h ^ (k ^ k >> 47) * m) * m;
@@ -276,7 +275,13 @@ static uint64_t murmur(tn_view s, const int64_t *key)
 
 uint64_t tn_old_hash(tn_view s)
 {
-    return murmur(s, NULL);
+    return tn_seeded_hash(s, 0xdecafcaffeu);
+}
+
+static uint64_t murmur(tn_view s, const int64_t *key)
+{
+    (void)key;
+    return tn_old_hash(s);
 }
 
 /* ==== the operators ==== */

@@ -15,6 +15,7 @@
 typedef struct fused {
     bool depthwise, bias, relu, requantize;
     int first_range; /* input: min_input max_input min_filter max_filter [min max of the output] */
+    int summand;     /* input: what is added; after it, where the output is brought down, its min and max. 0: none */
     int64_t in[2], out[2], size[2], stride[2], step[2], pad[2];
     int64_t batch, in_c, out_c, each; /* each: channels of one that comes in, in depthwise ones */
 } fused;
@@ -29,6 +30,7 @@ static fused fused_of(const tn_op *op)
     fused f = {.depthwise = says(op, "Depthwise"), .bias = says(op, "WithBias"), .relu = says(op, "AndRelu")};
     f.requantize = says(op, "AndRequantize");
     f.first_range = f.bias ? 3 : 2;
+    f.summand = says(op, "Sum") ? f.first_range + (f.requantize ? 6 : 4) : 0;
     return f;
 }
 
@@ -109,13 +111,15 @@ static float last_of(tn_dtype t)
     return t == TN_QUINT8 ? 255.0f : 127.0f;
 }
 
-typedef struct factors { /* of one channel: a sum becomes sum * scale + bias, times down */
-    float scale, bias, down;
+/* Of one channel: a sum becomes sum * scale + bias, times down; to which the summand, times more, is added. */
+typedef struct factors {
+    float scale, bias, down, more;
 } factors;
 
 static tn_code check_ranges(const tn_run *r, const fused *f, tn_error *err)
 {
     for (int i = f->first_range; i < r->n_in; i++) {
+        if (f->summand && i == f->summand) continue;
         bool filter = i == f->first_range + 2 || i == f->first_range + 3;
         int64_t n = tn_tensor_count(r->in[i]);
         if (n != 1 && !(filter && n == f->out_c))
@@ -126,6 +130,8 @@ static tn_code check_ranges(const tn_run *r, const fused *f, tn_error *err)
         return tn_fail(err, TN_INVALID_ARGUMENT, "min_filter and max_filter must have the same shape");
     if (f->bias && (r->in[2]->shape.rank != 1 || r->in[2]->shape.dim[0] != f->out_c))
         return tn_fail(err, TN_INVALID_ARGUMENT, "bias must have %lld elements", (long long)f->out_c);
+    if (f->summand && !tn_shape_equal(&r->in[f->summand]->shape, &r->out[0]->shape))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "summand must have the output's shape");
     return TN_OK;
 }
 
@@ -141,9 +147,12 @@ static void find_factors(const tn_run *r, const fused *f, factors *out)
                      : r->in[2]->dtype == TN_FLOAT ? TN_FLOATS(r->in[2])[i]
                                                    : (float)TN_INT32S(r->in[2])[i] * worth;
         if (f->requantize)
-            out[i] = (factors){worth, bias, last_of(r->out[0]->dtype) / reach(range[4], range[5], 0)};
+            out[i] = (factors){worth, bias, last_of(r->out[0]->dtype) / reach(range[4], range[5], 0), 0};
         else
-            out[i] = (factors){filter / widest, bias * (steps / (input * widest)), 1};
+            out[i] = (factors){filter / widest, bias * (steps / (input * widest)), 1, steps / (input * widest)};
+        if (f->requantize && f->summand)
+            out[i].more = reach(r->in[f->summand + 1], r->in[f->summand + 2], 0) /
+                          last_of(r->in[f->summand]->dtype) * out[i].down;
     }
 }
 
@@ -167,6 +176,11 @@ static void give_ranges(tn_run *r, const fused *f)
 
 /* ==== sums ==== */
 
+static tn_dtype summand_of(const tn_op *op)
+{
+    return says(op, "Signed") ? TN_QINT8 : says(op, "AndRequantize") ? TN_QUINT8 : TN_FLOAT;
+}
+
 static tn_code fused_prepare(tn_prepare *p, tn_error *err)
 {
     TN_PARAMS(p, fused, f);
@@ -174,6 +188,7 @@ static tn_code fused_prepare(tn_prepare *p, tn_error *err)
     tn_dtype x = p->in[0]->dtype, y = p->out[0]->dtype;
     bool fits = (x == TN_QUINT8 || x == TN_QINT8) && p->in[1]->dtype == TN_QINT8 &&
                 (f->requantize ? y == TN_QUINT8 || y == TN_QINT8 : y == TN_QINT32);
+    if (f->summand) fits &= x == TN_QUINT8 && y != TN_QINT8 && p->in[f->summand]->dtype == summand_of(p->op);
     if (!fits)
         return tn_fail(err, TN_UNIMPLEMENTED, "%s of %s and %s to %s", p->op->name, tn_dtype_name(x),
                        tn_dtype_name(p->in[1]->dtype), tn_dtype_name(y));
@@ -207,11 +222,14 @@ static void sum_window(const tn_run *r, const fused *f, int64_t b, int64_t y, in
         }
 }
 
-static void put_sums(tn_tensor *out, const fused *f, const factors *by, int64_t at, const int32_t *sums)
+/* What a quantised summand is added to takes its place, and is of its dtype. */
+static void put_sums(const tn_run *r, const fused *f, const factors *by, int64_t at, const int32_t *sums)
 {
-    const tn_integers q = tn_integers_of(out->dtype);
+    tn_tensor *out = r->out[0];
+    const tn_integers q = tn_integers_of(f->summand && f->requantize ? r->in[f->summand]->dtype : out->dtype);
     for (int64_t i = 0; i < f->out_c; i++) {
         float v = ((float)sums[i] * by[i].scale + by[i].bias) * by[i].down;
+        if (f->summand) v += (float)tn_tensor_number(r->in[f->summand], at + i) * by[i].more;
         double y = f->requantize || f->bias || by[i].scale != 1 ? (double)rintf(v) : sums[i];
         if (f->relu && y < 0) y = 0;
         tn_quantized_put(out, at + i, isnan(y) ? 0 : y < q.first ? q.first : y > q.last ? q.last : y);
@@ -229,7 +247,7 @@ static tn_code fused_run(tn_run *r, tn_error *err)
     for (int64_t i = 0; i < f->batch * f->out[0] * f->out[1]; i++) {
         if (i % 256 == 0 && tn_run_cancelled(r)) return tn_fail(err, TN_CANCELLED, "the run was cancelled");
         sum_window(r, f, i / (f->out[0] * f->out[1]), i / f->out[1] % f->out[0], i % f->out[1], sums);
-        put_sums(r->out[0], f, by, i * f->out_c, sums);
+        put_sums(r, f, by, i * f->out_c, sums);
     }
     return TN_OK;
 }
@@ -255,6 +273,11 @@ FUSED(QuantizedConv2DWithBiasAndRequantize,
       BEGIN "bias:Tbias " RANGES FROZEN END " Tbias:type{float,qint32}" TO("qint8") PADDED);
 FUSED(QuantizedConv2DWithBiasAndReluAndRequantize,
       BEGIN "bias:Tbias " RANGES FROZEN END " Tbias:type{float,qint32}" TO("quint8") PADDED);
+#define SUMMED "summand:Tsummand min_summand:float max_summand:float " END " Tbias:type{float,qint32} Tsummand:type" Q
+FUSED(QuantizedConv2DWithBiasSumAndRelu, BEGIN "bias:float " RANGES "summand:float " END TO("qint32") PADDED);
+FUSED(QuantizedConv2DWithBiasSumAndReluAndRequantize, BEGIN "bias:Tbias " RANGES FROZEN SUMMED TO("quint8") PADDED);
+FUSED(QuantizedConv2DWithBiasSignedSumAndReluAndRequantize,
+      BEGIN "bias:Tbias " RANGES FROZEN SUMMED TO("quint8") PADDED);
 FUSED(QuantizedDepthwiseConv2D, BEGIN RANGES END TO("qint32") WINDOW);
 FUSED(QuantizedDepthwiseConv2DWithBias, BEGIN "bias:float " RANGES END TO("qint32") WINDOW);
 FUSED(QuantizedDepthwiseConv2DWithBiasAndRelu, BEGIN "bias:float " RANGES END TO("qint32") PADDED);

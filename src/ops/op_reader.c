@@ -22,7 +22,7 @@ static tn_reader_kind kind_of(const char *name)
 }
 
 /* What it does not know is no compression, as in TensorFlow. */
-static tn_compression compression_of(const tn_attrs *attrs)
+tn_compression tn_reader_compression(const tn_attrs *attrs)
 {
     const char *name = tn_attr_find(attrs, "compression_type") ? "compression_type" : "encoding";
     if (!tn_attr_find(attrs, name)) return TN_PLAIN;
@@ -38,7 +38,7 @@ static tn_resource *make_reader(const tn_run *r)
     tn_attr_get_int(r->attrs, "record_bytes", &x->record);
     tn_attr_get_int(r->attrs, "footer_bytes", &x->footer);
     tn_attr_get_int(r->attrs, "hop_bytes", &x->hop);
-    x->compression = compression_of(r->attrs);
+    x->compression = tn_reader_compression(r->attrs);
     return &x->base;
 }
 

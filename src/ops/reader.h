@@ -36,6 +36,7 @@ typedef struct tn_reader {
     tn_error failed; /* what is wrong with the present file; code TN_OK: nothing so far */
 } tn_reader;
 
+tn_compression tn_reader_compression(const tn_attrs *attrs); /* as compression_type or encoding says (op_reader.c) */
 tn_reader *tn_reader_new(const char *name, tn_reader_kind kind); /* NULL: no memory */
 /* Waits for the others, as tn_wait_a_moment does; then the reader is the run's until it leaves. */
 tn_code tn_reader_enter(tn_reader *x, const tn_run *r, tn_error *err);

@@ -155,6 +155,16 @@ tn_code tn_files_list(const tn_files *f, const char *owner, tn_view folder, tn_a
     return code;
 }
 
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void tn_paths_sort(tn_paths *v, size_t from)
+{
+    if (v->n > from) qsort(v->at + from, v->n - from, sizeof *v->at, by_bytes);
+}
+
 /* ==== patterns ==== */
 
 /* One character of s against what stands at *p, which moves on: a character, \ and a character, ?, [..]. */

@@ -45,6 +45,8 @@ typedef struct tn_paths {
 } tn_paths;
 tn_code tn_files_match(const tn_files *f, const char *owner, tn_view pattern, tn_arena *a, tn_paths *out,
                        tn_error *err);
+/* Those from number `from` on, by their bytes. */
+void tn_paths_sort(tn_paths *v, size_t from);
 tn_code tn_files_tensor(const tn_files *f, const char *owner, tn_view prefix, tn_view name, tn_tensor **out,
                         tn_error *err);
 /* The hooks, and the prefix as a text to be given to them, which is the caller's (tn_free). */

@@ -529,6 +529,102 @@ static void test_summary_writer_goes(void **state)
     fixture_close_folder(&f);
 }
 
+/* ==== RecordInput ==== orders are TensorFlow's, but for those with several readers, or a buffer of some records, which
+ * change there from run to run */
+
+static const char *const three = "f0,f1,f2";
+
+/* a folder before each name */
+static void put_records(fixture *f, const char *file, const char *const *records, int n, tn_compression c)
+{
+    char path[256];
+    tn_buf plain = {0}, bytes = {0};
+    for (int i = 0; i < n; i++) tn_record_put(&plain, records[i], strlen(records[i]));
+    assert_ok(tn_deflate((tn_view){plain.n ? plain.data : "", plain.n}, c, -1, &bytes, &f->err), &f->err);
+    snprintf(path, sizeof path, "%s/%s", f->folder, file);
+    assert_ok(tn_file_write(path, bytes.n ? bytes.data : "", bytes.n, &f->err), &f->err);
+    tn_buf_free(&plain);
+    tn_buf_free(&bytes);
+}
+
+typedef struct record_row {
+    const char *files;
+    int64_t batch, buffer, seed, parallel;
+    float shift;
+    const char *packing, *want[3]; /* of runs one after another */
+    tn_code code;
+} record_row;
+
+static void run_records(const record_row *c)
+{
+    fixture f;
+    char pattern[400] = "";
+    fixture_open_folder(&f);
+    for (int k = 0; k < 3; k++) {
+        char name[3] = {'f', (char)('0' + k)}, text[4][4];
+        const char *records[4];
+        for (int i = 0; i < 4; i++) snprintf(text[i], sizeof text[i], "%d_%d", k, i), records[i] = text[i];
+        put_records(&f, name, records, 4, TN_PLAIN);
+        name[0] = "zge"[k];
+        put_records(&f, name, records, k == 2 ? 0 : 4, k == 2 ? TN_PLAIN : k ? TN_GZIP : TN_ZLIB);
+    }
+    write_op(&f, "damage", "bad", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+    for (const char *p = c->files; *p; p += strcspn(p, ","), p += *p == ',')
+        snprintf(pattern + strlen(pattern), sizeof pattern - strlen(pattern), "%s%s/%.*s", *pattern ? "," : "", f.folder,
+                 (int)strcspn(p, ","), p);
+    tn_op_named(f.b, "RecordInput", "in", TN_NO_INPUTS,
+                TN_ATTRS(tn_attr_str("file_pattern", pattern), tn_attr_int("batch_size", c->batch), tn_attr_int("file_buffer_size", c->buffer),
+                         tn_attr_int("file_random_seed", c->seed), tn_attr_int("file_parallelism", c->parallel),
+                         tn_attr_float("file_shuffle_shift_ratio", c->shift), tn_attr_str("compression_type", c->packing ? c->packing : "")));
+    wrote(&f, "damage");
+    for (int i = 0; i < 3 && c->want[i]; i++) {
+        tn_tensor *t;
+        char got[400] = "";
+        if (c->code != TN_OK) {
+            refused(&f, "in:0", c->code, c->want[i]);
+            continue;
+        }
+        assert_ok(fixture_run(&f, "in:0", NULL, &t), &f.err);
+        for (int64_t k = 0; k < tn_tensor_count(t); k++)
+            snprintf(got + strlen(got), sizeof got - strlen(got), "%s%.*s", k ? " " : "", (int)TN_STRINGS(t)[k].n, TN_STRINGS(t)[k].p);
+        tn_tensor_unref(t);
+        assert_string_equal(got, c->want[i]);
+    }
+    fixture_close_folder(&f);
+}
+
+static void test_records(void **state)
+{
+    (void)state;
+    const record_row rows[] = {
+        {three, 5, 10000, 301, 1, 0, NULL, {"2_0 2_3 2_1 0_0 1_1", "1_0 2_2 0_3 0_1 1_2", "1_3 0_2 2_3 1_1 1_0"}, TN_OK},
+        {three, 5, 2, 301, 1, 0, NULL, {"0_3 0_1 0_2 1_3 0_0", "1_2 1_1 1_0 2_2 2_1", "2_0 2_3 2_3 2_1 2_2"}, TN_OK},
+        {three, 5, 1, 301, 1, 0, NULL, {"0_3 0_2 0_1 0_0 1_3", "1_2 1_1 1_0 2_3 2_2", "2_1 2_0 2_3 2_2 2_1"}, TN_OK},
+        {three, 5, -1, -7, 1, 0, NULL, {"2_3 0_2 1_2 1_0 2_0", "0_1 2_2 0_0 1_3 1_1", "2_1 0_3 1_3 2_0 2_2"}, TN_OK},
+        {three, 5, 10000, 301, 1, 0.4f, NULL, {"1_0 1_3 1_1 2_0 0_1", "0_0 1_2 2_3 2_1 0_2", "0_3 2_2 0_3 2_1 2_0"}, TN_OK},
+        {three, 5, 1, 301, 1, 2, NULL, {"0_3 0_2 0_1 0_0 1_3", NULL, NULL}, TN_OK},
+        {three, 5, 1, 301, 3, 0, NULL, {"2_3 2_2 2_1 2_0 1_3", "1_2 1_1 1_0 0_3 0_2", "0_1 0_0 0_3 0_2 0_1"}, TN_OK},
+        {"z0", 5, 100, 301, 1, 0, "ZLIB", {"0_1 0_0 0_3 0_2 0_1", "0_0 0_3 0_2 0_0 0_2", "0_1 0_3 0_1 0_0 0_3"}, TN_OK},
+        {"g1", 5, 100, 301, 16, 0, "GZIP", {"1_1 1_0 1_3 1_2 1_1", NULL, NULL}, TN_OK},
+        {"f0", 5, 100, 301, 16, 0, "foo", {"0_1 0_0 0_3 0_2 0_1", NULL, NULL}, TN_OK},
+        {"e2,f0", 4, 100, 301, 1, 0, NULL, {"0_1 0_0 0_3 0_2", NULL, NULL}, TN_OK},
+        {"f?", 0, 100, 301, 1, 0, NULL, {"", "", NULL}, TN_OK},
+        {"f?", -1, 100, 301, 1, 0, NULL, {"batch_size must be non-negative but got -1", NULL, NULL}, TN_INVALID_ARGUMENT},
+        {"f?", (int64_t)1 << 60, 100, 301, 1, 0, NULL, {"", NULL, NULL}, TN_RESOURCE_EXHAUSTED},
+        {"f?", 1, 100, 301, -1, 0, NULL, {"file_parallelism should >= 0, got -1", NULL, NULL}, TN_INVALID_ARGUMENT},
+        {"f?", 1, 100, 301, 0, 0, NULL, {"with a file_parallelism of 0 no record is ever read", NULL, NULL}, TN_INVALID_ARGUMENT},
+        {"f?", 1, 0, 301, 1, 0, NULL, {"with a file_buffer_size of 0 no record is ever read", NULL, NULL}, TN_INVALID_ARGUMENT},
+        {"f?", 1, 100, 301, INT64_MAX, 0, NULL, {"0_0", NULL, NULL}, TN_OK},
+        {"none*", 1, 100, 301, 1, 0, NULL, {"Found no files at", "Found no files at", NULL}, TN_NOT_FOUND},
+        {"e2", 1, 100, 301, 1, 0, NULL, {"Found no records in the files at", NULL, NULL}, TN_NOT_FOUND},
+        {"bad", 1, 100, 301, 1, 0, NULL, {"bad", "bad", NULL}, TN_DATA_LOSS},
+        {"z0", 1, 100, 301, 1, 0, NULL, {"z0", NULL, NULL}, TN_DATA_LOSS},
+        {"f0", 1, 100, 301, 1, 0, "ZLIB", {"f0", NULL, NULL}, TN_DATA_LOSS},
+        {".", 1, 100, 301, 1, 0, NULL, {"", NULL, NULL}, TN_FAILED_PRECONDITION},
+    };
+    for (size_t i = 0; i < TN_COUNT(rows); i++) run_records(&rows[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -541,6 +637,7 @@ int main(void)
         cmocka_unit_test(test_print),
         cmocka_unit_test(test_summary_writer),
         cmocka_unit_test(test_summary_writer_goes),
+        cmocka_unit_test(test_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ def filters(a):
     return v1.get_default_graph().create_op("Const", [], [tf.qint8], attrs=attrs).outputs[0]
 
 
-def convolution(rng, name, depthwise, bias, to, signed):
+def convolution(rng, name, depthwise, bias, to, signed, summand=None):
     per = rng.random() < 0.5
     c, each = int(rng.integers(1, 4)), int(rng.integers(1, 4))
     n = c * each if depthwise else each
@@ -36,11 +36,18 @@ def convolution(rng, name, depthwise, bias, to, signed):
     if to:
         values += [F32(-rng.uniform(1, 5)), F32(rng.uniform(1, 9))]
         kw["out_type"] = to
+    if summand:
+        h, w = ((n + ("padding_list" in kw) - r) // s + 1 if kw["padding"] == "VALID" or "padding_list" in kw else -(-n // s) for n, r in zip(x.shape[1:3], reach))
+        of = (x.shape[0], h, w, n)
+        values += [draw(rng, F32, *of, low=-2, high=2)] if summand == tf.float32 else [rng.integers(-128, 128, of).astype(I8).view(TYPES[summand][1]), F32(-rng.uniform(0, 3)), F32(rng.uniform(1, 5))]
     def build(x, *v, kw=kw):
         a = dict(input=tf.bitcast(x, t), filter=filters(f))
         if bias:
             a["bias"], v = v[0] if bias == "f" else tf.bitcast(v[0], tf.qint32), v[1:]
-        a.update(zip(("min_input", "max_input", "min_filter", "max_filter", "min_freezed_output", "max_freezed_output"), v))
+        names = ["min_input", "max_input", "min_filter", "max_filter"] + ["min_freezed_output", "max_freezed_output"] * bool(to)
+        a.update(zip(names + ["summand", "min_summand", "max_summand"], v))
+        if summand:  # what is computed in the graph: TensorFlow takes its place, and breaks down where it cannot have it
+            a["summand"] = tf.nn.relu(a["summand"]) if summand == tf.float32 else tf.bitcast(tf.bitwise.invert(a["summand"]), summand)
         y, low, high = getattr(raw, name)(**a, **kw)
         return [plain(y), low, high]
     return case(name, build, *values, tol=(1e-6, 1e-6), shapes="known")
@@ -121,3 +128,7 @@ def cases(rng):
     yield from by_channel(rng)
     yield from products(rng)
     yield from joined(rng)
+    for name, bias, to, summand in (("SumAndRelu", "f", None, tf.float32), ("SumAndReluAndRequantize", "fi", tf.quint8, tf.quint8),
+                                    ("SignedSumAndReluAndRequantize", "fi", tf.quint8, tf.qint8)):
+        for trial in range(6):
+            yield convolution(rng, "QuantizedConv2DWithBias" + name, False, pick(rng, *bias), to, False, summand)

@@ -68,6 +68,12 @@ def reading(rng, reader, contents, build, wrong=(), **kw):
     return case(reader, whole, *[np.array(c, object) for c in contents], shapes="known")
 
 
+def record_inputs(rng):
+    """TensorFlow opens the files before a graph could write them: orders are in the unit tests."""
+    for batch, parallel in ((2, 1), (-1, 1), (2, -1)):
+        yield case("RecordInput", lambda b=batch, p=parallel: raw.RecordInput(file_pattern="/nowhere/none", batch_size=b, file_parallelism=p))
+
+
 def one_by_one(n):
     def build(r):
         out = []
@@ -196,3 +202,4 @@ def cases(rng):
     yield from whole(rng)
     yield from states(rng)
     yield from queues(rng)
+    yield from record_inputs(rng)
