@@ -9,6 +9,7 @@
 typedef struct regex {
     tn_pattern pattern;
     tn_view rewrite;
+    int groups; /* the last that the rewrite names */
     bool global;
 } regex;
 
@@ -25,13 +26,14 @@ static tn_view text_of(const tn_tensor *t, int64_t i)
 }
 
 /* A rewrite has \0 to \9 for groups and \\ for itself. */
-static tn_code check_rewrite(const regex *x, tn_error *err)
+static tn_code read_rewrite(regex *x, tn_error *err)
 {
     for (size_t i = 0; i < x->rewrite.n; i++) {
         if (x->rewrite.p[i] != '\\') continue;
         char c = ++i < x->rewrite.n ? x->rewrite.p[i] : 0;
         bool group = c >= '0' && c <= '9';
-        if (c == '\\' || (group && c - '0' <= x->pattern.groups)) continue;
+        if (group) x->groups = TN_MAX(x->groups, c - '0');
+        if (c == '\\' || (group && x->groups <= x->pattern.groups)) continue;
         return tn_fail(err, TN_INVALID_ARGUMENT, "Invalid rewrite pattern: %.*s",
                        (int)TN_MIN(x->rewrite.n, (size_t)300), x->rewrite.p);
     }
@@ -47,7 +49,7 @@ static tn_code static_prepare(tn_prepare *p, tn_error *err)
     tn_attr_get_string(p->attrs, "rewrite", &x->rewrite);
     tn_attr_get_bool(p->attrs, "replace_global", &x->global);
     TN_TRY(tn_pattern_compile(p->arena, text, &x->pattern, err));
-    return check_rewrite(x, err);
+    return read_rewrite(x, err);
 }
 
 /* ==== full match ==== */
@@ -55,7 +57,7 @@ static tn_code static_prepare(tn_prepare *p, tn_error *err)
 static tn_code match_all(tn_run *r, const regex *x, tn_error *err)
 {
     tn_pattern_run *m;
-    TN_TRY(tn_pattern_run_new(&x->pattern, &m, err));
+    TN_TRY(tn_pattern_run_new(&x->pattern, x->groups, &m, err));
     for (int64_t i = 0, n = tn_tensor_count(r->in[0]); i < n; i++)
         ((bool *)r->out[0]->data)[i] = tn_pattern_full(m, text_of(r->in[0], i));
     tn_pattern_run_free(m);
@@ -116,7 +118,7 @@ static tn_code replace_all(tn_run *r, const regex *x, tn_error *err)
     tn_pattern_run *m;
     tn_buf text = {0};
     tn_code code = TN_OK;
-    TN_TRY(tn_pattern_run_new(&x->pattern, &m, err));
+    TN_TRY(tn_pattern_run_new(&x->pattern, x->groups, &m, err));
     for (int64_t i = 0, n = tn_tensor_count(r->in[0]); i < n && code == TN_OK; i++) {
         tn_buf_clear(&text);
         replace(m, x, text_of(r->in[0], i), &text);
@@ -148,7 +150,7 @@ static tn_code with_input(tn_run *r, tn_code (*f)(tn_run *, const regex *, tn_er
     tn_attr_get_bool(r->attrs, "replace_global", &x.global);
     if (r->n_in > 2) x.rewrite = text_of(r->in[2], 0);
     tn_code code = tn_pattern_compile(a, text_of(r->in[1], 0), &x.pattern, err);
-    if (code == TN_OK) code = check_rewrite(&x, err);
+    if (code == TN_OK) code = read_rewrite(&x, err);
     if (code == TN_OK) code = f(r, &x, err);
     tn_arena_free(a);
     return code;

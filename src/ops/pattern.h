@@ -46,11 +46,13 @@ typedef struct tn_pattern {
 tn_code tn_pattern_compile(tn_arena *a, tn_view text, tn_pattern *out, tn_error *err);
 
 typedef struct tn_pattern_run tn_pattern_run; /* the working memory of matching, one a thread */
-tn_code tn_pattern_run_new(const tn_pattern *p, tn_pattern_run **out, tn_error *err);
+/* groups: how many of them are asked for; 0: only where matches are. */
+tn_code tn_pattern_run_new(const tn_pattern *p, int groups, tn_pattern_run **out, tn_error *err);
 void tn_pattern_run_free(tn_pattern_run *r);
 /* Does the whole text match? */
 bool tn_pattern_full(tn_pattern_run *r, tn_view text);
-/* The first match from `from` on; group i is text[at[2 i], at[2 i + 1]), -1 when it took no part. */
+/* The first match from `from` on; group i is text[at[2 i], at[2 i + 1]), -1 when it took no part, or
+ * was not asked for. */
 bool tn_pattern_find(tn_pattern_run *r, tn_view text, size_t from, int64_t at[2 * TN_PATTERN_GROUPS]);
 
 #endif

@@ -57,7 +57,7 @@ static tn_pattern_begin begin_with(const tn_pattern *p, int byte)
     reach r = {.p = p, .byte = byte}, after = {.p = p, .byte = -1};
     bool reads = false;
     reach_from(&r, 0);
-    if (r.unsure || r.matched) return TN_MAY_BEGIN;
+    if (r.matched) return TN_MAY_BEGIN;
     for (int i = 0; i < r.n; i++) {
         const tn_pattern_inst *in = &p->inst[r.at[i]];
         if (byte < in->low || byte > in->high) continue;
@@ -65,7 +65,7 @@ static tn_pattern_begin begin_with(const tn_pattern *p, int byte)
         reach_from(&after, r.at[i] + 1);
     }
     if (!reads) return TN_BEGINS_NOTHING;
-    return after.unsure || after.n > 0 || p->groups > 0 ? TN_MAY_BEGIN : TN_IS_A_MATCH;
+    return r.unsure || after.unsure || after.n > 0 || p->groups > 0 ? TN_MAY_BEGIN : TN_IS_A_MATCH;
 }
 
 void tn_pattern_find_begins(tn_pattern *p)

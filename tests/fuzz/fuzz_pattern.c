@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     tn_pattern_run *run;
     tn_error err;
     int64_t at[2 * TN_PATTERN_GROUPS];
-    if (tn_pattern_compile(a, pattern, &p, &err) == TN_OK && tn_pattern_run_new(&p, &run, &err) == TN_OK) {
+    if (tn_pattern_compile(a, pattern, &p, &err) == TN_OK && tn_pattern_run_new(&p, TN_PATTERN_GROUPS - 1, &run, &err) == TN_OK) {
         bool full = tn_pattern_full(run, text);
         bool found = tn_pattern_find(run, text, 0, at);
         if (full && !found) __builtin_trap();

@@ -74,7 +74,7 @@ static void test_full(void **state)
         tn_pattern_run *r;
         tn_error err;
         assert_ok(compile(a, rows[i].pattern, &p, &err), &err);
-        assert_ok(tn_pattern_run_new(&p, &r, &err), &err);
+        assert_ok(tn_pattern_run_new(&p, TN_PATTERN_GROUPS - 1, &r, &err), &err);
         if (tn_pattern_full(r, tn_view_of(rows[i].text)) != rows[i].matches)
             fail_msg("'%s' and '%s'", rows[i].pattern, rows[i].text);
         tn_pattern_run_free(r);
@@ -111,7 +111,7 @@ static void test_find(void **state)
         tn_error err;
         int64_t at[2 * TN_PATTERN_GROUPS];
         assert_ok(compile(a, rows[i].pattern, &p, &err), &err);
-        assert_ok(tn_pattern_run_new(&p, &r, &err), &err);
+        assert_ok(tn_pattern_run_new(&p, TN_PATTERN_GROUPS - 1, &r, &err), &err);
         assert_true(tn_pattern_find(r, tn_view_of(rows[i].text), 0, at));
         for (int k = 0; k < 6; k++)
             if (at[k] != rows[i].at[k]) fail_msg("'%s' in '%s': %d is %lld", rows[i].pattern, rows[i].text, k, (long long)at[k]);
@@ -132,8 +132,9 @@ static void test_begins(void **state)
         {"[,.]", ',', TN_IS_A_MATCH}, {"[,.]", 'a', TN_BEGINS_NOTHING}, {"([,.])", ',', TN_MAY_BEGIN},
         {"a+", 'a', TN_MAY_BEGIN},    {"a|ab", 'a', TN_MAY_BEGIN},      {"a|bc", 'a', TN_IS_A_MATCH},
         {"a|bc", 'b', TN_MAY_BEGIN},  {"a*", 'b', TN_MAY_BEGIN},        {"a$", 'a', TN_MAY_BEGIN},
-        {"^a", 'b', TN_MAY_BEGIN},    {"[^a]", 'b', TN_IS_A_MATCH},     {"[^a]", (char)0xc3, TN_MAY_BEGIN},
+        {"^a", 'b', TN_BEGINS_NOTHING},{"[^a]", 'b', TN_IS_A_MATCH},     {"[^a]", (char)0xc3, TN_MAY_BEGIN},
         {"(?i)a", 'A', TN_IS_A_MATCH}, {"a{200}", 'b', TN_MAY_BEGIN},   {"", 'b', TN_MAY_BEGIN},
+        {"\\ba", 'a', TN_MAY_BEGIN},  {"\\b|a", 'b', TN_MAY_BEGIN},
     };
     for (size_t i = 0; i < TN_COUNT(rows); i++) {
         tn_arena *a = tn_arena_new(0);
@@ -190,7 +191,7 @@ static void test_hostile(void **state)
     memset(text, 'a', 2000);
     text[2000] = 0;
     assert_ok(compile(a, "(a*)*(a|a)*(a?){30}b", &p, &err), &err);
-    assert_ok(tn_pattern_run_new(&p, &r, &err), &err);
+    assert_ok(tn_pattern_run_new(&p, TN_PATTERN_GROUPS - 1, &r, &err), &err);
     assert_false(tn_pattern_full(r, tn_view_of(text)));
     tn_pattern_run_free(r);
     memset(deep, '(', 1000);
@@ -200,12 +201,45 @@ static void test_hostile(void **state)
     assert_ok(compile(a, text, &p, &err), &err);
     for (int64_t n = 1;; n++) { /* every allocation fails once */
         tn_malloc_fail_at(n);
-        tn_code code = tn_pattern_run_new(&p, &r, &err);
+        tn_code code = tn_pattern_run_new(&p, TN_PATTERN_GROUPS - 1, &r, &err);
         tn_malloc_fail_at(0);
         if (code == TN_OK) break;
         assert_int_equal(code, TN_RESOURCE_EXHAUSTED);
     }
     assert_true(tn_pattern_full(r, tn_view_of(text)));
+    tn_pattern_run_free(r);
+    tn_arena_free(a);
+}
+
+/* More states than a table holds, and beginnings that all read on to the end: by threads, with the same answers. */
+static void test_large_tables(void **state)
+{
+    (void)state;
+    enum { N = 20000, BACK = 16 };
+    tn_arena *a = tn_arena_new(0);
+    tn_pattern p;
+    tn_pattern_run *r;
+    tn_error err;
+    int64_t at[2 * TN_PATTERN_GROUPS];
+    char *text = tn_arena_alloc(a, N + 1);
+    unsigned x = 1;
+    for (int i = 0; i < N; i++) text[i] = (x = x * 1664525u + 1013904223u) >> 31 ? 'a' : 'b';
+    assert_ok(compile(a, "[ab]*a[ab]{15}", &p, &err), &err);
+    assert_ok(tn_pattern_run_new(&p, 0, &r, &err), &err);
+    for (size_t n = N - 40; n <= N; n++)
+        assert_int_equal(tn_pattern_full(r, (tn_view){text, n}), text[n - BACK] == 'a');
+    size_t end = N;
+    while (text[end - BACK] != 'a') end--;
+    assert_true(tn_pattern_find(r, (tn_view){text, N}, 0, at));
+    assert_true(at[0] == 0 && at[1] == (int64_t)end);
+    tn_pattern_run_free(r);
+    assert_ok(compile(a, "a[ab]*c|(b[ab]*)d", &p, &err), &err);
+    assert_ok(tn_pattern_run_new(&p, 1, &r, &err), &err);
+    assert_false(tn_pattern_find(r, (tn_view){text, N}, 0, at));
+    text[N - 1] = 'd';
+    int64_t first = strchr(text, 'b') - text;
+    assert_true(tn_pattern_find(r, (tn_view){text, N}, 0, at));
+    assert_true(at[0] == first && at[1] == N && at[2] == first && at[3] == N - 1);
     tn_pattern_run_free(r);
     tn_arena_free(a);
 }
@@ -231,7 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full),    cmocka_unit_test(test_find), cmocka_unit_test(test_begins),      cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_hostile), cmocka_unit_test(test_operators),
+        cmocka_unit_test(test_hostile), cmocka_unit_test(test_large_tables), cmocka_unit_test(test_operators),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
