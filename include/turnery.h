@@ -963,7 +963,8 @@ TN_API tn_code tn_image_load(const char *path, int channels, tn_tensor **out, tn
 
 /* What was loaded: a graph, a session with its variables' values, and signatures. From a SavedModel folder (the
  * MetaGraph with these tags; none given: the only one, or "serve"); from a MetaGraph with a checkpoint
- * (checkpoint NULL: variables stay uninitialised); from a bare GraphDef (.pb, .pbtxt). */
+ * (checkpoint NULL: variables stay uninitialised); from a bare GraphDef (.pb, .pbtxt). After some runs of the same
+ * shapes weights, be they variables or the graph's constants, are in memory once: in the form that runs look at. */
 typedef struct tn_loaded tn_loaded;
 typedef struct tn_loaded_value {
     const char *key;  /* what callers say: "x" */

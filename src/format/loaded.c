@@ -143,6 +143,10 @@ static tn_code load(const source *from, tn_code (*way)(const source *from, tn_lo
     tn_code code = way(from, &m, err);
     tn_budget_enter(before);
     tn_budget_free(budget);
+    if (code == TN_OK && !from->signatures) {
+        tn_session_own_constants(m->session);
+        tn_session_settle_itself(m->session);
+    }
     if (code == TN_OK) *out = m;
     else tn_loaded_free(m);
     return code;

@@ -7,6 +7,8 @@
 #include "loaded.h"
 #include "objects.h"
 
+#include "../plan/session.h"
+
 /* ==== a checkpoint of objects ==== */
 
 typedef struct rewriting {
@@ -120,7 +122,9 @@ tn_code tn_loaded_save(tn_loaded *m, const char *prefix, tn_error *err)
     o.no_meta = objects && m->saved_model;
     o.v1 = !objects && saves_v1(m);
     tn_code code = tn_saver_new(prefix, &o, &saver, err);
+    tn_session_begin_reading(m->session); /* .meta has the graph's constants */
     if (code == TN_OK) code = save(m, saver, objects, err);
+    tn_session_end_reading(m->session);
     tn_saver_free(saver);
     tn_checkpoint_close(objects);
     return code;

@@ -110,6 +110,8 @@ static tn_code load(tn_predictor *p, const char *folder, const char *signature, 
     TN_TRY(tn_session_new(p->model->graph, o, &p->session, err));
     tn_session_set_checkpoints(p->session, &tn_checkpoints_of_process);
     TN_TRY(tn_savedmodel_restore(folder, p->model, p->session, err));
+    tn_session_own_constants(p->session);
+    tn_session_settle_itself(p->session);
     tn_code code = prepare(p, signature ? signature : TN_DEFAULT_SIGNATURE, err);
     if (code != TN_OK) tn_wrap(err, "%s", folder);
     return code;

@@ -67,6 +67,17 @@ void tn_graph_freeze(tn_graph *g)
     if (!atomic_exchange(&g->frozen, true)) tn_arena_settle(g->arena);
 }
 
+void tn_graph_keep_constants(tn_graph *g, void (*bring_back)(void *keeper), void *keeper)
+{
+    g->bring_back = bring_back;
+    g->keeper = keeper;
+}
+
+void tn_graph_want_constants(tn_graph *g)
+{
+    if (g->bring_back) g->bring_back(g->keeper);
+}
+
 tn_code tn_graph_check_open(const tn_graph *g, tn_error *err)
 {
     if (!atomic_load(&g->frozen)) return TN_OK;

@@ -91,6 +91,10 @@ int tn_graph_function_count(const tn_graph *g);
 tn_function *tn_graph_function_at(const tn_graph *g, int i);
 /* The constant, of the graph or a function of its library, whose elements are there; NULL: none. */
 const tn_tensor *tn_graph_constant_at(const tn_graph *g, const void *data);
+/* Elements of constants that are not there bring themselves back: want asks whoever said that they may be away
+ * (keeper), who lets them stay from then on. */
+void tn_graph_keep_constants(tn_graph *g, void (*bring_back)(void *keeper), void *keeper); /* NULL: nobody any more */
+void tn_graph_want_constants(tn_graph *g);
 /* Adds a function (owns body and freezes it; strings and arrays are copied). ALREADY_EXISTS. */
 tn_code tn_graph_add_function(tn_graph *g, const tn_function *f, tn_error *err);
 /* The others leave the library, and nobody may look at them any more: functions by name, as tn_find_called has them. */

@@ -38,6 +38,8 @@ struct tn_graph {
     tn_map *collections; /* -> collection */
     tn_map *variables;   /* -> tn_variable_info */
     atomic_bool frozen;
+    void (*bring_back)(void *keeper); /* elements of constants; NULL: they are there */
+    void *keeper;
     tn_attr_sets attrs;
     bool has_seed; /* tn_set_random_seed */
     int64_t seed;

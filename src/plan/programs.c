@@ -176,6 +176,7 @@ static tn_code add_bound(tn_session *s, tn_plan *p, tn_program *program, const t
     bool ok = !there && b && TN_ROOM(NULL, p->bound, p->n_bound, p->cap_bound);
     if (ok) {
         *b = (tn_bound){.program = program, .refs = 1, .used = ++s->clock};
+        s->quiet = 0;
         p->bound[p->n_bound++] = b;
     }
     pthread_mutex_unlock(&s->lock);

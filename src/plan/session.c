@@ -33,6 +33,7 @@ tn_code tn_session_new(tn_graph *g, const tn_session_options *options, tn_sessio
     if (s->options.threads <= 0) s->options.threads = tn_core_count();
     if (s->options.max_bound_shapes <= 0) s->options.max_bound_shapes = 16;
     s->graph = g;
+    tn_graph_want_constants(g); /* another session may have them */
     tn_code code = tn_store_new(s->options.seed ? s->options.seed : system_seed(), &s->store, err);
     if (code == TN_OK) s->store->files.outside = &tn_outside_process;
     if (code == TN_OK && s->options.memory_limit) {
@@ -57,6 +58,7 @@ tn_code tn_session_new(tn_graph *g, const tn_session_options *options, tn_sessio
 void tn_session_free(tn_session *s)
 {
     if (!s) return;
+    if (s->owns_constants) tn_graph_keep_constants(s->graph, NULL, NULL);
     for (size_t i = 0; i < tn_map_count(s->plans); i++) tn_plan_free(tn_map_value(s->plans, i));
     tn_map_free(s->plans);
     tn_callees_free(s->store->callees);
@@ -97,9 +99,40 @@ void tn_sessions_forget(void)
     tn_conv_forget_unused();
 }
 
+/* For good: of the graph's new user nobody knows when he looks. */
+static void bring_constants_back(void *keeper)
+{
+    tn_session *s = keeper;
+    pthread_mutex_lock(&s->lock);
+    s->owns_constants = false;
+    pthread_mutex_unlock(&s->lock);
+    tn_session_begin_reading(s);
+    tn_session_end_reading(s);
+}
+
 void tn_session_own_constants(tn_session *s)
 {
     s->owns_constants = true;
+    tn_graph_keep_constants(s->graph, bring_constants_back, s);
+}
+
+void tn_session_begin_reading(tn_session *s)
+{
+    tn_packs_begin_planning(&s->store->packs);
+}
+
+void tn_session_end_reading(tn_session *s)
+{
+    atomic_store(&s->has_new, true);
+    tn_packs_end_planning(&s->store->packs);
+}
+
+enum { LEAST_PATIENCE = 2, MOST_PATIENCE = 1024 }; /* runs: what is done for one alone would be in vain */
+
+void tn_session_settle_itself(tn_session *s)
+{
+    s->settles = true;
+    s->patience = LEAST_PATIENCE;
 }
 
 void tn_session_rest(tn_session *s)
@@ -129,12 +162,23 @@ static void run_begins(tn_session *s, bool patient)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* Called with the lock held, when nothing runs. */
+static bool is_quiet(tn_session *s)
+{
+    if (!s->settles || !atomic_load(&s->has_new) || ++s->quiet < s->patience) return false;
+    s->quiet = 0;
+    s->patience = TN_MIN(2 * s->patience, MOST_PATIENCE);
+    return true;
+}
+
 static void run_ends(tn_session *s, bool patient)
 {
     pthread_mutex_lock(&s->lock);
-    if (--s->active == 0) atomic_store(&s->cancel, 0);
+    const bool last = --s->active == 0, settles = last && is_quiet(s);
+    if (last) atomic_store(&s->cancel, 0);
     pthread_mutex_unlock(&s->lock);
     if (!patient) atomic_fetch_sub(&s->store->running, 1);
+    if (settles) tn_session_settle(s);
 }
 
 static int64_t deadline_of(const tn_session *s, const tn_run_limits *limits)

@@ -58,13 +58,19 @@ bool tn_session_forget_ahead(tn_session *s);
 /* Forgets what sessions that are gone had in common with others to come. */
 void tn_sessions_forget(void);
 /* From now on nobody but the session looks at the elements of the graph's constants: they are held once, as programs
- * know them, as variables are. */
+ * know them, as variables are. The graph goes with the session, or asks for them before (tn_graph_want_constants), as
+ * every further session of it does. */
 void tn_session_own_constants(tn_session *s);
+/* They are there until the end. */
+void tn_session_begin_reading(tn_session *s);
+void tn_session_end_reading(tn_session *s);
 /* Gives back what only runs need and none has at the moment: of a session that will not run for a while. */
 void tn_session_rest(tn_session *s);
 /* What every program knows packed is held so alone from now on, while runs go on: until the next plan wants it. false:
  * there is no program that was not there the last time. */
 bool tn_session_settle(tn_session *s);
+/* It does that by itself, when some runs in turn have made no plan; of more and more, as others come after that. */
+void tn_session_settle_itself(tn_session *s);
 /* The plan as a table: steps, kernels, fusions, shapes, bytes, and times when step_ns is not NULL (sums
  * over `runs` runs, nanoseconds). */
 void tn_program_text(const tn_program *p, const int64_t *step_ns, int runs, tn_buf *out);

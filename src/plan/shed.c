@@ -263,7 +263,10 @@ static void shed_constant(tn_session *s, tn_pack *pack)
 static void shed_packed(tn_session *s, bool rests)
 {
     tn_packs *all = &s->store->packs;
-    if (s->active) return;
+    if (s->active) {
+        if (s->settles) atomic_store(&s->has_new, true); /* later */
+        return;
+    }
     for (tn_pack *p = all->first; rests && p; p = p->next) put_aside(s, p);
     if (!s->owns_constants || atomic_load(&all->planning) || tn_callees_any(s->store->callees)) return;
     for (tn_pack *p = all->first; p; p = p->next) shed_constant(s, p);

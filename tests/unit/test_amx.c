@@ -8,7 +8,7 @@
 static bool has_tiles(void)
 {
     if (tn_isa_best() >= TN_ISA_AMX) return true;
-    print_message("this processor has no tiles of bfloat16\n");
+    print_message("# this processor has no tiles of bfloat16\n");
     return false;
 }
 

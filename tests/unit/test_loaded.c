@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "plan/session.h"
 #include "small_graph.h"
 
 #define VALUE "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -270,6 +271,75 @@ static void test_tables_of_functions(void **state)
     tn_bundle_close(is);
 }
 
+/* ---- weights that are constants ---- */
+
+enum { WIDE = 128 };
+
+static tn_tensor *counted(int64_t rows, int64_t columns)
+{
+    tn_tensor *t;
+    assert_int_equal(tn_tensor_new(TN_FLOAT, &TN_SHAPE(rows, columns), &t, NULL), TN_OK);
+    for (int64_t i = 0; i < tn_tensor_count(t); i++) TN_FLOATS(t)[i] = (float)(i % 17) - 8;
+    return t;
+}
+
+/* y = x w + v, w a constant. */
+static void save_wide(void **state, const char *name)
+{
+    tn_error err;
+    tn_saver *saver;
+    small_graph g = {.graph = tn_graph_new()};
+    tn_builder *b = tn_builder_new(g.graph);
+    tn_tensor *w = counted(WIDE, WIDE);
+    tn_node x = tn_placeholder(b, "x", TN_FLOAT, TN_SHAPE(-1, WIDE)), v = tn_variable(b, "v", tn_scalar(b, TN_FLOAT, 1), 0);
+    tn_node product = tn_op(b, "MatMul", TN_INPUTS(x, tn_constant(b, "w", w)), TN_NO_ATTRS);
+    tn_op_named(b, "AddV2", "y", TN_INPUTS(product, v), TN_NO_ATTRS);
+    assert_ok(start_graph(g.graph, b, &g.session, &err), &err);
+    assert_ok(tn_saver_new(in(state, name), NULL, &saver, &err), &err);
+    assert_ok(small_graph_save(&g, saver, -1, &err), &err);
+    tn_saver_free(saver);
+    tn_builder_free(b);
+    small_graph_free(&g);
+    tn_tensor_unref(w);
+}
+
+static tn_tensor *ask_wide(tn_loaded *m)
+{
+    tn_error err;
+    tn_tensor *x = counted(3, WIDE), *y;
+    const char *fetch = "y:0";
+    assert_ok(tn_session_run(tn_loaded_session(m), &(tn_feed){"x:0", x}, 1, &fetch, 1, &y, NULL, 0, &err), &err);
+    tn_tensor_unref(x);
+    return y;
+}
+
+static int alone(tn_loaded *m)
+{
+    return tn_session_store(tn_loaded_session(m))->packs.n_alone;
+}
+
+/* They are held once, as products want them, and are in a .meta that is written nevertheless. */
+static void test_constants_once(void **state)
+{
+    tn_error err;
+    save_wide(state, "m");
+    tn_loaded *m = loaded(state, "m.meta", "m");
+    tn_tensor *want = ask_wide(m), *got = ask_wide(m);
+    assert_true(tn_tensor_equal(got, want));
+    assert_int_equal(alone(m), 1);
+    assert_ok(tn_loaded_save(m, in(state, "m2"), &err), &err);
+    for (int i = 0; i < 8; i++) tn_tensor_unref(ask_wide(m));
+    assert_int_equal(alone(m), 1); /* again */
+    tn_loaded *back = loaded(state, "m2.meta", "m2");
+    tn_tensor *same = ask_wide(back);
+    assert_true(tn_tensor_equal(same, want));
+    tn_tensor_unref(same);
+    tn_tensor_unref(got);
+    tn_tensor_unref(want);
+    tn_loaded_free(back);
+    tn_loaded_free(m);
+}
+
 /* ---- what fails ---- */
 
 static void test_full_disk(void **state)
@@ -344,6 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_sign), TEST(test_full_set),        TEST(test_without_values), TEST(test_objects),
         TEST(test_malformed_objects), TEST(test_tables), TEST(test_tables_of_functions), TEST(test_full_disk), TEST(test_no_memory),
+        TEST(test_constants_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

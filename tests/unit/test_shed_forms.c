@@ -410,6 +410,66 @@ static void test_many_at_once(void **state)
     fixture_close(&f);
 }
 
+/* ==== by itself ==== */
+
+static int alone(fixture *f)
+{
+    return tn_session_store(f->s)->packs.n_alone;
+}
+
+static void test_settles_itself(void **state)
+{
+    (void)state;
+    fixture f;
+    open_all(&f);
+    renew(&f);
+    tn_session_own_constants(f.s);
+    tn_session_settle_itself(f.s);
+    tn_tensor *one = ask(&f, "product:0", 1);
+    assert_int_equal(alone(&f), 0); /* it may have been the only run */
+    check_same(&f, "product:0", 1, one);
+    assert_int_equal(alone(&f), 1);
+    tn_tensor *three = ask(&f, "product:0", 3); /* a new plan, then some runs more without one */
+    for (int i = 0; i < 3; i++, check_same(&f, "product:0", 1, one)) assert_int_equal(alone(&f), 0);
+    assert_int_equal(alone(&f), 1);
+    check_same(&f, "product:0", 3, three);
+    tn_tensor_unref(ask(&f, "conv:0", 1)); /* variables, too */
+    for (int i = 0; i < 7; i++, check_same(&f, "product:0", 3, three)) assert_false(is_shed(&f, "k"));
+    assert_true(is_shed(&f, "k"));
+    assert_int_equal(alone(&f), 1);
+    tn_tensor_unref(one);
+    tn_tensor_unref(three);
+    fixture_close(&f);
+}
+
+/* Another session of the same graph finds all constants, and they stay. */
+static void test_two_sessions(void **state)
+{
+    (void)state;
+    fixture f;
+    open_all(&f);
+    renew(&f);
+    tn_session_own_constants(f.s);
+    tn_session_settle_itself(f.s);
+    tn_tensor *want = ask(&f, "product:0", 1);
+    check_same(&f, "product:0", 1, want);
+    assert_int_equal(alone(&f), 1);
+    fixture other = f;
+    other.s = NULL;
+    fixture_session(&other, 0);
+    assert_int_equal(alone(&f), 0);
+    check_same(&other, "product:0", 1, want);
+    tn_tensor_unref(ask(&f, "product:0", 3));
+    for (int i = 0; i < 8; i++) check_same(&f, "product:0", 1, want);
+    assert_int_equal(alone(&f), 0);
+    tn_tensor *many = ask(&other, "product:0", 40);
+    check_same(&f, "product:0", 40, many);
+    tn_session_free(other.s);
+    tn_tensor_unref(want);
+    tn_tensor_unref(many);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +477,7 @@ int main(void)
         cmocka_unit_test(test_factors_that_lose), cmocka_unit_test(test_constants),
         cmocka_unit_test(test_constants_with_factors),
         cmocka_unit_test(test_constants_that_are_read), cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_many_at_once)};
+        cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_settles_itself), cmocka_unit_test(test_two_sessions)};
     return cmocka_run_group_tests_name("shed_forms", tests, NULL, NULL);
 }
