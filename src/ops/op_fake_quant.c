@@ -4,6 +4,8 @@
  * that zero is one of them; for all elements or for each channel (the last dimension). And the operators of
  * their gradients.
  */
+#include "../kernel/kernel.h"
+#include "../kernel/quantize.h"
 #include "op_math.h"
 #include "op_move.h"
 
@@ -23,15 +25,6 @@ static range nudged(float min, float max, int bits, bool narrow)
     r.low = (first - zero) * r.scale;
     r.high = (last - zero) * r.scale;
     return r;
-}
-
-static float quantized(const range *r, float x)
-{
-    if (r->none) return 0;
-    float inverse = 1 / r->scale, zero = floorf(-r->low * inverse + 0.5f);
-    float y = fmaxf(fminf(x, r->high), r->low);
-    if (isnan(x)) y = x;
-    return floorf((y - r->low) * inverse - zero + 0.5f) * r->scale;
 }
 
 /* ==== what the operators have in common ==== */
@@ -106,39 +99,81 @@ static int64_t channels_of(const tn_run *r, const form *f)
     return f->by_args ? 1 : tn_tensor_count(r->in[f->at + 1]);
 }
 
+typedef struct fake {
+    const tn_run *r;
+    const form *f;
+} fake;
+
+static void fit(const void *of, int64_t k, tn_step *out)
+{
+    const fake *f = of;
+    range q = range_of(f->r, f->f, k);
+    float inverse = 1 / q.scale;
+    *out = (tn_step){.low = q.low,
+                     .high = fmaxf(q.low, q.high), /* of ends the wrong way round only the lower counts */
+                     .shift = q.low,
+                     .by = inverse,
+                     .less = floorf(-q.low * inverse + 0.5f),
+                     .back = q.scale};
+}
+
 static tn_code fake_run(tn_run *r, tn_error *err)
 {
     (void)err;
-    const form *f = r->params;
-    int64_t n = tn_tensor_count(r->in[0]), channels = channels_of(r, f);
-    const float *x = r->in[0]->data;
+    const fake f = {r, r->params};
+    const int64_t n = tn_tensor_count(r->in[0]), channels = channels_of(r, f.f);
+    if (n == 0) return TN_OK;
     float *y = r->out[0]->data;
+    const tn_step_job job = {
+        .round = TN_STEP_UP,
+        .to = TN_FLOAT,
+        .outer = channels > 1 ? n / channels : 1,
+        .n = channels,
+        .inner = channels > 1 ? 1 : n,
+        .threads = r->threads,
+        .x = r->in[0]->data,
+        .y = y,
+        .fit = fit,
+        .of = &f,
+    };
+    tn_step_all(&job);
     for (int64_t k = 0; k < channels; k++) {
-        range q = range_of(r, f, k);
-        for (int64_t i = k; i < n; i += channels) y[i] = quantized(&q, x[i]);
+        if (!range_of(r, f.f, k).none) continue;
+        for (int64_t i = k; i < n; i += channels) y[i] = 0;
     }
     return TN_OK;
+}
+
+/* low and high of the channels from `at` on, as many as a block has. */
+static void ends_of(const tn_run *r, const form *f, int64_t at, int64_t n, float *low, float *high)
+{
+    for (int64_t k = 0; k < n; k++) {
+        range q = range_of(r, f, at + k);
+        low[k] = q.none ? -INFINITY : q.low;
+        high[k] = q.none ? INFINITY : q.high;
+    }
 }
 
 static tn_code gradient_run(tn_run *r, tn_error *err)
 {
     (void)err;
+    enum { BLOCK = 64 };
     const form *f = r->params;
-    int64_t n = tn_tensor_count(r->in[1]), channels = channels_of(r, f);
-    const float *dy = r->in[0]->data, *x = r->in[1]->data;
-    float *dx = r->out[0]->data;
-    for (int64_t k = 0; k < channels; k++) {
-        range q = range_of(r, f, k);
-        double below = 0, above = 0;
-        for (int64_t i = k; i < n; i += channels) {
-            bool inside = q.none || (x[i] >= q.low && x[i] <= q.high);
-            dx[i] = inside ? dy[i] : 0;
-            if (!inside && x[i] < q.low) below += dy[i];
-            if (!inside && x[i] > q.high) above += dy[i];
+    const int64_t n = tn_tensor_count(r->in[1]), channels = channels_of(r, f), rows = channels ? n / channels : 0;
+    for (int64_t k = 0; k < channels; k += BLOCK) {
+        const int64_t m = TN_MIN(BLOCK, channels - k);
+        float low[BLOCK], high[BLOCK];
+        double below[BLOCK] = {0}, above[BLOCK] = {0};
+        ends_of(r, f, k, m, low, high);
+        tn_step_pass(rows, channels, m, low, high, TN_FLOATS(r->in[0]) + k, TN_FLOATS(r->in[1]) + k,
+                     TN_FLOATS(r->out[0]) + k, below, above);
+        for (int64_t i = 0; i < m; i++) {
+            for (int64_t at = k + i; !(low[i] > -INFINITY) && at < n; at += channels)
+                TN_FLOATS(r->out[0])[at] = TN_FLOATS(r->in[0])[at]; /* also where x is NaN */
+            if (r->n_out < 3) continue;
+            TN_FLOATS(r->out[1])[k + i] = (float)below[i];
+            TN_FLOATS(r->out[2])[k + i] = (float)above[i];
         }
-        if (r->n_out < 3) continue;
-        TN_FLOATS(r->out[1])[k] = (float)below;
-        TN_FLOATS(r->out[2])[k] = (float)above;
     }
     return TN_OK;
 }

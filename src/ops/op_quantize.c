@@ -4,6 +4,8 @@
  * QuantizeV2 and Dequantize (with the quantised dtypes). One range for all elements, or one for each slice
  * along an axis.
  */
+#include "../kernel/kernel.h"
+#include "../kernel/quantize.h"
 #include "op_math.h"
 #include "op_move.h"
 #include "quantized.h"
@@ -34,11 +36,6 @@ static tn_code check_ends(const tn_tensor *const *in, int64_t n, bool axis, tn_e
             return tn_fail(err, TN_INVALID_ARGUMENT, "%s has %lld elements, not %lld",
                            i ? "input_max" : "input_min", (long long)tn_tensor_count(in[i]), (long long)n);
     return TN_OK;
-}
-
-static float half_away(float x)
-{
-    return roundf(x);
 }
 
 /* ==== quantised and back ==== computed in floats, for double in double */
@@ -115,39 +112,84 @@ static tn_code qd_prepare(tn_prepare *p, tn_error *err)
 
 static void ends_of(const tn_tensor *x, const slices *s, int64_t k, double *min, double *max)
 {
+    float low = INFINITY, high = -INFINITY;
     *min = INFINITY;
     *max = -INFINITY;
-    for (int64_t o = 0; o < s->outer; o++)
-        for (int64_t i = 0; i < s->inner; i++) {
-            double v = tn_tensor_number(x, (o * s->n + k) * s->inner + i);
+    for (int64_t o = 0; o < s->outer; o++) {
+        const int64_t at = (o * s->n + k) * s->inner;
+        if (x->dtype == TN_FLOAT) tn_step_ends(s->inner, TN_FLOATS(x) + at, &low, &high);
+        for (int64_t i = at; x->dtype != TN_FLOAT && i < at + s->inner; i++) {
+            double v = tn_tensor_number(x, i);
             *min = fmin(*min, v);
             *max = fmax(*max, v);
         }
+    }
+    if (x->dtype != TN_FLOAT) return;
+    *min = (double)low;
+    *max = (double)high;
 }
 
-static tn_code qd_slice(tn_run *r, const qd *q, int64_t bits, int64_t k, tn_error *err)
+typedef struct qd_job {
+    const tn_run *r;
+    const qd *q;
+    int64_t bits;
+} qd_job;
+
+/* The range that slice k is given, or has. */
+static void qd_ends(const tn_run *r, const qd *q, int64_t k, double *min, double *max)
 {
-    const tn_tensor *x = r->in[0];
-    bool single = x->dtype != TN_DOUBLE;
-    steps s = {.clamp = q->given, .round = q->round};
-    double min, max;
     if (!q->given) {
-        ends_of(x, &q->s, k, &min, &max);
+        ends_of(r->in[0], &q->s, k, min, max);
     } else if (r->n_in == 1) {
-        min = (double)tn_attr_f(r->attrs, "input_min");
-        max = (double)tn_attr_f(r->attrs, "input_max");
+        *min = (double)tn_attr_f(r->attrs, "input_min");
+        *max = (double)tn_attr_f(r->attrs, "input_max");
     } else {
-        min = tn_tensor_number(r->in[1], k);
-        max = tn_tensor_number(r->in[2], k);
+        *min = tn_tensor_number(r->in[1], k);
+        *max = tn_tensor_number(r->in[2], k);
     }
-    if (q->given && !(min <= max))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "Invalid range: input_min %g > input_max %g", min, max);
-    fit(&s, min, max, (int)bits, q->is_signed, q->narrow, single);
-    for (int64_t o = 0; o < q->s.outer; o++)
-        for (int64_t i = 0; i < q->s.inner; i++) {
-            int64_t at = (o * q->s.n + k) * q->s.inner + i;
-            tn_tensor_set_number(r->out[0], at, stepped(&s, tn_tensor_number(x, at), single));
+}
+
+static steps qd_steps(const qd_job *j, int64_t k)
+{
+    steps s = {.clamp = j->q->given, .round = j->q->round};
+    double min, max;
+    qd_ends(j->r, j->q, k, &min, &max);
+    fit(&s, min, max, (int)j->bits, j->q->is_signed, j->q->narrow, j->r->in[0]->dtype != TN_DOUBLE);
+    return s;
+}
+
+static void qd_fit(const void *of, int64_t k, tn_step *out)
+{
+    const qd_job *j = of;
+    steps s = qd_steps(j, k);
+    *out = (tn_step){.low = s.clamp ? (float)s.low : -INFINITY,
+                     .high = s.clamp ? (float)s.high : INFINITY,
+                     .by = (float)s.scale,
+                     .back = (float)s.inverse};
+}
+
+/* Of dtypes other than float. */
+static void qd_slice(const qd_job *j, int64_t k)
+{
+    const slices *s = &j->q->s;
+    const steps z = qd_steps(j, k);
+    const tn_tensor *x = j->r->in[0];
+    for (int64_t o = 0; o < s->outer; o++)
+        for (int64_t i = 0; i < s->inner; i++) {
+            int64_t at = (o * s->n + k) * s->inner + i;
+            double v = stepped(&z, tn_tensor_number(x, at), x->dtype != TN_DOUBLE);
+            tn_tensor_set_number(j->r->out[0], at, v);
         }
+}
+
+static tn_code qd_check(const tn_run *r, const qd *q, tn_error *err)
+{
+    double min, max;
+    for (int64_t k = 0; q->given && k < q->s.n; k++) {
+        qd_ends(r, q, k, &min, &max);
+        if (!(min <= max))
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Invalid range: input_min %g > input_max %g", min, max);
+    }
     return TN_OK;
 }
 
@@ -161,7 +203,23 @@ static tn_code qd_run(tn_run *r, tn_error *err)
     }
     if (r->n_in > 1 && q->given) TN_TRY(check_ends(r->in + 1, q->s.n, q->axis >= 0, err));
     if (tn_tensor_count(r->in[0]) == 0) return TN_OK;
-    for (int64_t k = 0; k < q->s.n; k++) TN_TRY(qd_slice(r, q, bits, k, err));
+    TN_TRY(qd_check(r, q, err));
+    const qd_job j = {r, q, bits};
+    const tn_step_job job = {
+        .round = q->round ? TN_STEP_UP : TN_STEP_EVEN,
+        .to = TN_FLOAT,
+        .outer = q->s.outer,
+        .n = q->s.n,
+        .inner = q->s.inner,
+        .threads = r->threads,
+        .x = r->in[0]->data,
+        .y = r->out[0]->data,
+        .fit = qd_fit,
+        .of = &j,
+    };
+    if (r->in[0]->dtype == TN_FLOAT) tn_step_all(&job);
+    else
+        for (int64_t k = 0; k < q->s.n; k++) qd_slice(&j, k);
     return TN_OK;
 }
 
@@ -253,7 +311,7 @@ static mode mode_of(const tn_attrs *attrs)
 typedef struct quantizer {
     mode mode;
     tn_integers q;
-    bool narrow, to_even;
+    bool narrow;
     float low, high, scale;
     double first_scaled, range_scale; /* MIN_FIRST */
 } quantizer;
@@ -280,41 +338,84 @@ static void fit_quantizer(quantizer *z, float min, float max, float least, float
     *high = z->high;
 }
 
-static double quantize_one(const quantizer *z, float x)
+typedef struct quantize_job {
+    const tn_run *r;
+    quantizer z;
+    float least;
+} quantize_job;
+
+static quantizer quantizer_of(const quantize_job *j, int64_t k, float *low, float *high)
 {
-    if (z->mode == MIN_FIRST) {
-        double y = round((double)x * z->range_scale) - z->first_scaled + z->q.first;
-        double last = z->q.bits == 32 ? 2147483520.0 : z->q.last; /* the greatest float below */
-        return y < z->q.first ? z->q.first : y > last ? last : y;
+    quantizer z = j->z;
+    fit_quantizer(&z, TN_FLOATS(j->r->in[1])[k], TN_FLOATS(j->r->in[2])[k], j->least, low, high);
+    return z;
+}
+
+static void quantize_fit(const void *of, int64_t k, tn_step *out)
+{
+    const quantize_job *j = of;
+    float low, high;
+    const quantizer z = quantizer_of(j, k, &low, &high);
+    const bool shifts = z.mode == MIN_COMBINED;
+    *out = (tn_step){.low = low,
+                     .high = high,
+                     .shift = shifts ? low : 0,
+                     .by = z.scale,
+                     .less = shifts && z.q.first < 0 ? (float)((z.q.last - z.q.first + 1) / 2) : 0};
+}
+
+static void quantize_first(const quantize_job *j, const slices *s, int64_t k)
+{
+    float low, high;
+    const quantizer z = quantizer_of(j, k, &low, &high);
+    const double last = z.q.bits == 32 ? 2147483520.0 : z.q.last; /* the greatest float below */
+    tn_tensor *y = j->r->out[0];
+    for (int64_t o = 0; o < s->outer; o++) {
+        const int64_t at = (o * s->n + k) * s->inner;
+        tn_step_first(y->dtype, z.range_scale, z.first_scaled - z.q.first, z.q.first, last, s->inner,
+                      TN_FLOATS(j->r->in[0]) + at, (char *)y->data + at * (int64_t)tn_dtype_size(y->dtype),
+                      j->r->threads);
     }
-    float y = fminf(fmaxf(x, z->low), z->high);
-    if (z->mode == SCALED) return (double)(z->to_even ? rintf(y * z->scale) : half_away(y * z->scale));
-    y = (y - z->low) * z->scale;
-    if (z->q.first < 0) y -= (float)((z->q.last - z->q.first + 1) / 2);
-    return (double)half_away(y);
+}
+
+static tn_code quantize_ends(const quantize_job *j, int64_t n, tn_error *err)
+{
+    for (int64_t k = 0; k < n; k++) {
+        if (!(TN_FLOATS(j->r->in[1])[k] <= TN_FLOATS(j->r->in[2])[k]))
+            return tn_fail(err, TN_INVALID_ARGUMENT, "input_max_range must be larger than input_min_range.");
+        quantizer_of(j, k, &TN_FLOATS(j->r->out[1])[k], &TN_FLOATS(j->r->out[2])[k]);
+    }
+    return TN_OK;
 }
 
 static tn_code quantize_run(tn_run *r, tn_error *err)
 {
     slices s;
     int64_t axis = tn_attr_i(r->attrs, "axis");
-    float least = tn_attr_f(r->attrs, "ensure_minimum_range");
-    quantizer z = {.mode = mode_of(r->attrs),
-                   .q = tn_integers_of(r->out[0]->dtype),
-                   .narrow = tn_attr_b(r->attrs, "narrow_range"),
-                   .to_even = tn_attr_is(r->attrs, "round_mode", "HALF_TO_EVEN")};
+    const quantize_job j = {.r = r,
+                            .least = tn_attr_f(r->attrs, "ensure_minimum_range"),
+                            .z = {.mode = mode_of(r->attrs),
+                                  .q = tn_integers_of(r->out[0]->dtype),
+                                  .narrow = tn_attr_b(r->attrs, "narrow_range")}};
+    const bool to_even = j.z.mode == SCALED && tn_attr_is(r->attrs, "round_mode", "HALF_TO_EVEN");
     TN_TRY(slices_of(&r->in[0]->shape, axis, &s, err));
     TN_TRY(check_ends(r->in + 1, s.n, axis >= 0, err));
-    for (int64_t k = 0; k < s.n; k++) {
-        float min = TN_FLOATS(r->in[1])[k], max = TN_FLOATS(r->in[2])[k];
-        if (!(min <= max))
-            return tn_fail(err, TN_INVALID_ARGUMENT, "input_max_range must be larger than input_min_range.");
-        fit_quantizer(&z, min, max, least, &TN_FLOATS(r->out[1])[k], &TN_FLOATS(r->out[2])[k]);
-        for (int64_t j = 0; j < s.outer * s.inner; j++) {
-            int64_t at = (j / s.inner * s.n + k) * s.inner + j % s.inner;
-            tn_quantized_put(r->out[0], at, quantize_one(&z, TN_FLOATS(r->in[0])[at]));
-        }
-    }
+    TN_TRY(quantize_ends(&j, s.n, err));
+    const tn_step_job job = {
+        .round = to_even ? TN_STEP_EVEN : TN_STEP_AWAY,
+        .to = r->out[0]->dtype,
+        .outer = s.outer,
+        .n = s.n,
+        .inner = s.inner,
+        .threads = r->threads,
+        .x = r->in[0]->data,
+        .y = r->out[0]->data,
+        .fit = quantize_fit,
+        .of = &j,
+    };
+    if (j.z.mode != MIN_FIRST) tn_step_all(&job);
+    else
+        for (int64_t k = 0; k < s.n; k++) quantize_first(&j, &s, k);
     return TN_OK;
 }
 
