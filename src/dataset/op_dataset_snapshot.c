@@ -3,6 +3,8 @@
  * op_dataset_snapshot.c - data sets of what other data sets were saved as (snapshot.h): a shard, a file of one, all
  * shards of a folder as a function puts them together.
  */
+#include <stdlib.h>
+
 #include "snapshot.h"
 
 /* ==== a shard: its files 00000000.snapshot and so on; or one file ==== own: its path; n: packing, elements that are
@@ -106,6 +108,115 @@ static tn_code chunk_run(tn_run *r, tn_error *err)
     return tn_dataset_give(r, d, set_path(d, r, "chunk_file", err), err);
 }
 TN_DATASET(SnapshotChunkDataset, chunk_run, "chunk_file:string", TN_DATA_OUT " compression:string=\"\"");
+
+/* ==== the chunks of a distributed snapshot ==== their paths, in the order in which they were written. TensorFlow waits
+ * for those of a snapshot that is still being written, for ever if it must. own: the path; n[0]: how many there are */
+
+typedef struct chunks {
+    tn_source base;
+    tn_arena *arena;
+    tn_paths found;
+    size_t i;
+} chunks;
+
+typedef struct chunk_name { /* chunk_STREAM_INDEX_ELEMENTS */
+    unsigned long long stream, index, elements;
+} chunk_name;
+
+static bool read_name(const char *s, chunk_name *out)
+{
+    return sscanf(s, "chunk_%llu_%llu_%llu", &out->stream, &out->index, &out->elements) == 3;
+}
+
+static int by_index(const void *a, const void *b)
+{
+    chunk_name x, y;
+    const char *p = *(const char *const *)a, *q = *(const char *const *)b;
+    if (!read_name(p, &x) || !read_name(q, &y)) return strcmp(p, q);
+    if (x.index != y.index) return x.index < y.index ? -1 : 1;
+    return x.stream < y.stream ? -1 : x.stream > y.stream;
+}
+
+static tn_code whether_there(const tn_files *f, const tn_dataset *d, const char *name, tn_arena *a, bool *yes,
+                             tn_error *err)
+{
+    bool is_folder;
+    const char *path = tn_path_of(a, tn_view_of(d->own), tn_view_of(name));
+    return path ? tn_files_look(f, d->node, tn_view_of(path), yes, &is_folder, err) : tn_no_memory(err, 0);
+}
+
+static tn_code find_chunks(const tn_files *f, const tn_dataset *d, tn_arena *a, tn_paths *out, tn_error *err)
+{
+    bool done = false, failed = false;
+    const char *folder = tn_path_of(a, tn_view_of(d->own), tn_view_of("chunks"));
+    if (!folder) return tn_no_memory(err, 0);
+    TN_TRY(whether_there(f, d, "ERROR", a, &failed, err));
+    TN_TRY(whether_there(f, d, "DONE", a, &done, err));
+    if (failed || !done)
+        return tn_fail(err, TN_FAILED_PRECONDITION, "'%s': the snapshot in %s %s", d->node, (const char *)d->own,
+                       failed ? "has failed: there is a file ERROR" : "is not complete: there is no file DONE");
+    TN_TRY(tn_files_list(f, d->node, tn_view_of(folder), a, out, err));
+    if (out->n) qsort(out->at, out->n, sizeof *out->at, by_index);
+    for (size_t i = 0; i < out->n; i++)
+        if (!(out->at[i] = tn_path_of(a, tn_view_of(folder), tn_view_of(out->at[i])))) return tn_no_memory(err, 0);
+    return TN_OK;
+}
+
+static tn_code chunks_start(tn_source *s, tn_pull *t, tn_error *err)
+{
+    chunks *v = (chunks *)s;
+    if (!(v->arena = tn_arena_new(0))) return tn_no_memory(err, 0);
+    return find_chunks(tn_run_files(t->run), s->d, v->arena, &v->found, err);
+}
+
+static tn_code chunks_next(tn_source *s, tn_pull *t, tn_tensor **out, bool *end, tn_error *err)
+{
+    chunks *v = (chunks *)s;
+    const tn_shape scalar = TN_SHAPE();
+    (void)t;
+    *end = v->i >= v->found.n;
+    if (*end) return TN_OK;
+    TN_TRY(tn_tensor_new(TN_STRING, &scalar, &out[0], err));
+    const char *path = v->found.at[v->i++];
+    return tn_string_set(out[0], 0, path, strlen(path), err);
+}
+
+static void chunks_stop(tn_source *s)
+{
+    tn_arena_free(((chunks *)s)->arena);
+}
+
+static int64_t chunks_count(const tn_dataset *d)
+{
+    return d->n[0] ? d->n[0] : TN_UNKNOWN_CARDINALITY;
+}
+
+static const tn_dataset_kind chunks_kind = {.name = "ListSnapshotChunks",
+                                            .state = sizeof(chunks),
+                                            .start = chunks_start,
+                                            .next = chunks_next,
+                                            .stop = chunks_stop,
+                                            .cardinality = chunks_count};
+
+/* How many there are is only known if the snapshot is complete when the data set is made. */
+static tn_code set_chunks(tn_dataset *d, const tn_run *r, tn_error *err)
+{
+    static const tn_dtype text = TN_STRING;
+    tn_paths found = {0};
+    TN_TRY(set_path(d, r, "snapshot_path", err));
+    if (find_chunks(tn_run_files(r), d, d->arena, &found, NULL) == TN_OK) d->n[0] = (int64_t)found.n;
+    TN_TRY(tn_dataset_types(d, 1, &text, err));
+    d->shapes[0] = TN_SHAPE();
+    return TN_OK;
+}
+
+static tn_code chunks_run(tn_run *r, tn_error *err)
+{
+    tn_dataset *d;
+    TN_TRY(tn_dataset_new(r, &chunks_kind, 0, false, &d, err));
+    return tn_dataset_give(r, d, set_chunks(d, r, err), err);
+}
+TN_DATASET(ListSnapshotChunksDataset, chunks_run, "snapshot_path:string", TN_DATA_OUT);
 
 /* ==== data sets as elements ==== */
 

@@ -138,7 +138,8 @@ typedef enum {
     TN_RES_MUTEX,
     TN_RES_KEPT_TENSORS,
     TN_RES_CORPUS,   /* Skipgram's text */
-    TN_RES_RECORDS   /* RecordInput's */
+    TN_RES_RECORDS,  /* RecordInput's */
+    TN_RES_CALIBRATION /* CalibrationStatisticsSaver's */
 } tn_resource_kind;
 typedef struct tn_resource { /* counted; a resource tensor's element points to it and owns a reference */
     tn_resource_kind kind;

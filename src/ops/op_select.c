@@ -4,6 +4,7 @@
  * vector that chooses rows; SelectV2 broadcasts all three.
  */
 #include "op_math.h"
+#include "op_move.h"
 
 /* ==== inference ==== */
 
@@ -58,14 +59,15 @@ typedef struct choice {
     tn_walk walk;
 } choice;
 
-static tn_code select_strings_run(tn_run *r, tn_error *err)
+/* Of strings and variants. */
+static tn_code select_elements_run(tn_run *r, tn_error *err)
 {
     const choice *c = r->params;
     int64_t index[TN_MAX_RANK] = {0}, at[4] = {0};
     const bool *cond = r->in[0]->data;
     for (int64_t i = 0; i < c->walk.count; i++) {
-        const tn_string *s = cond[at[0]] ? &TN_STRINGS(r->in[1])[at[1]] : &TN_STRINGS(r->in[2])[at[2]];
-        TN_TRY(tn_string_set(r->out[0], i, s->p, s->n, err));
+        const int from = cond[at[0]] ? 1 : 2;
+        TN_TRY(tn_move_row(r->out[0], i, r->in[from], at[from], 1, err));
         tn_walk_next(&c->walk, 3, index, at);
     }
     return TN_OK;
@@ -80,8 +82,8 @@ static tn_code select_prepare(tn_prepare *p, tn_error *err)
         for (; cond.rank < out->rank; cond.rank++) cond.dim[cond.rank] = 1;
     const tn_shape *shapes[] = {&cond, &p->in[1]->shape, &p->in[2]->shape};
     tn_dtype t = tn_dtype_base(p->in[1]->dtype);
-    if (t == TN_STRING) {
-        p->run = select_strings_run;
+    if (t == TN_STRING || t == TN_VARIANT) {
+        p->run = select_elements_run;
         return tn_walk_prepare(out, shapes, 3, &c->walk, err);
     }
     if (!tn_pw_supported(TN_PW_SELECT, t))

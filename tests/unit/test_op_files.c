@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Operators on files and data sets, and Print: what they do by the hooks of a session, and where they refuse.
  */
+#include <math.h>
+
 #include "graph_fixture.h"
 
 #include "format/format.h"
+#include "wire/proto.h"
 
 static tn_node texts(fixture *f, int rank, int64_t n, const char *const *v)
 {
@@ -625,6 +628,99 @@ static void test_records(void **state)
     for (size_t i = 0; i < TN_COUNT(rows); i++) run_records(&rows[i]);
 }
 
+/* ==== CalibrationStatisticsSaver ==== what TensorFlow writes */
+
+typedef struct sample {
+    float least, most;
+    int n;
+    int64_t bins[4];
+} sample;
+
+typedef struct calibration_row {
+    int64_t method;
+    sample samples[2]; /* n 0: no second one */
+    const char *want;
+    tn_code code;
+} calibration_row;
+
+static void calibrate(const calibration_row *c)
+{
+    fixture f;
+    tn_node in[6];
+    char path[256];
+    tn_buf got = {0};
+    int n = 0;
+    fixture_open_folder(&f);
+    snprintf(path, sizeof path, "%s/out", f.folder);
+    for (int k = 0; k < 2 && (!k || c->samples[k].n); k++) {
+        const sample *s = &c->samples[k];
+        tn_tensor *t;
+        in[n++] = tn_scalar(f.b, TN_FLOAT, (double)s->least);
+        in[n++] = tn_scalar(f.b, TN_FLOAT, (double)s->most);
+        assert_ok(tn_tensor_int64s(TN_INT64, s->bins, s->n, &t, &f.err), &f.err);
+        in[n++] = tn_constant(f.b, NULL, t);
+        tn_tensor_unref(t);
+    }
+    const tn_attr attrs[] = {{.name = "ids", .kind = TN_ATTR_STRING, .is_list = true, .n = n / 3, .ss = (tn_bytes[]){{"a", 1}, {"a", 1}}},
+                             tn_attr_ints("calibration_methods", (int64_t[]){c->method, 1}, n / 3), tn_attr_str("output_file_path", path)};
+    tn_add_operation(f.b, "CalibrationStatisticsSaver", "save", in, n, attrs, 3);
+    assert_code(fixture_run(&f, NULL, "save", NULL), c->code);
+    if (c->code == TN_OK) {
+        assert_ok(tn_file_read(path, 0, &got, &f.err), &f.err);
+        tn_arena *a = tn_arena_new(0);
+        tn_CalibrationStatisticsMap *m;
+        assert_ok(TN_DECODE(CalibrationStatisticsMap, ((tn_view){got.n ? got.data : "", got.n}), a, &m, &f.err), &f.err);
+        char text[300] = "";
+        for (size_t i = 0; i < m->statistics.n; i++) {
+            const tn_CalibrationStatistics *v = m->statistics.items[i].value;
+            if (v->min_max_statistics)
+                snprintf(text, sizeof text, "%g %g", (double)v->min_max_statistics->global_min, (double)v->min_max_statistics->global_max);
+            if (v->average_min_max_statistics)
+                snprintf(text, sizeof text, "%g %g %d", (double)v->average_min_max_statistics->min_sum,
+                         (double)v->average_min_max_statistics->max_sum, v->average_min_max_statistics->num_samples);
+            const tn_CalibrationStatistics_HistogramStatistics *h = v->histogram_statistics;
+            if (h) snprintf(text, sizeof text, "%g %g:", (double)h->bin_width, (double)h->lower_bound);
+            for (size_t k = 0; h && k < h->hist_freq.n; k++)
+                snprintf(text + strlen(text), sizeof text - strlen(text), " %g", (double)h->hist_freq.items[k]);
+        }
+        assert_string_equal(text, c->want);
+        tn_arena_free(a);
+        tn_buf_free(&got);
+    }
+    fixture_close_folder(&f);
+}
+
+static void test_calibration(void **state)
+{
+    (void)state;
+    const sample a = {0, 8, 4, {1, 2, 3, 4}};
+    const calibration_row rows[] = {
+        {1, {{-1.5f, 2.5f, 3, {1, 2, 3, 0}}}, "-1.5 2.5", TN_OK},
+        {7, {{-1.5f, 2.5f, 3, {1, 2, 3, 0}}, {-3.5f, 2, 1, {1, 0, 0, 0}}}, "-3.5 2.5", TN_OK},
+        {1, {{NAN, INFINITY, 1, {1, 0, 0, 0}}}, "", TN_OK},
+        {1, {{NAN, 4.5f, 1, {1, 0, 0, 0}}, {-1.5f, 2.5f, 1, {1, 0, 0, 0}}}, "-1.5 4.5", TN_OK},
+        {1, {{INFINITY, -INFINITY, 1, {1, 0, 0, 0}}}, "", TN_OK},
+        {2, {{-1.5f, 2.5f, 3, {1, 2, 3, 0}}, {-1.5f, 2.5f, 3, {1, 2, 3, 0}}}, "-3 5 2", TN_OK},
+        {3, {{-1.5f, 2.5f, 3, {1, 2, 3, 0}}}, "2 -2: 1 2 3", TN_OK},
+        {6, {a}, "2 0: 1 2 3 4", TN_OK},
+        {3, {{0, 8, 0, {0, 0, 0, 0}}}, "", TN_OK},
+        {3, {a, {0, 4, 4, {8, 16, 32, 64}}}, "2 0: 25 98 3 4", TN_OK},
+        {3, {a, {1, 5, 4, {8, 16, 32, 64}}}, "2 0: 9 50 67 4", TN_OK},
+        {3, {a, {1, 3, 4, {8, 16, 32, 64}}}, "2 0: 25 98 3 4", TN_OK},
+        {3, {a, {-3, 1, 4, {8, 16, 32, 64}}}, "2 -4: 8 48 65 2 3 4", TN_OK},
+        {3, {a, {7, 11, 4, {8, 16, 32, 64}}}, "2 0: 1 2 3 12 48 64", TN_OK},
+        {3, {a, {0, 16, 4, {8, 16, 32, 64}}}, "2 0: 5 6 11 12 16 16 32 32", TN_OK},
+        {3, {a, {-4, 12, 4, {8, 16, 32, 64}}}, "2 -4: 4 4 9 10 19 20 32 32", TN_OK},
+        {3, {a, {1, 30, 4, {8, 16, 32, 64}}}, "2 0: 3 4 5 6 4 4 4 4 8 8 8 8 16 16 16 16", TN_OK},
+        {3, {a, {20, 28, 4, {8, 16, 32, 64}}}, "2 0: 1 2 3 4 0 0 0 0 0 0 8 16 32 64", TN_OK},
+        {3, {a, {-20, -12, 4, {8, 16, 32, 64}}}, "2 -20: 8 16 32 64 0 0 0 0 0 0 1 2 3 4", TN_OK},
+        {3, {{3, 3, 1, {5, 0, 0, 0}}}, "", TN_INVALID_ARGUMENT}, /* TensorFlow breaks down on these */
+        {3, {{0, INFINITY, 1, {5, 0, 0, 0}}}, "", TN_INVALID_ARGUMENT},
+        {3, {{0, 1e-9f, 1, {5, 0, 0, 0}}, {0, 1e9f, 1, {5, 0, 0, 0}}}, "", TN_RESOURCE_EXHAUSTED},
+    };
+    for (size_t i = 0; i < TN_COUNT(rows); i++) calibrate(&rows[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -638,6 +734,7 @@ int main(void)
         cmocka_unit_test(test_summary_writer),
         cmocka_unit_test(test_summary_writer_goes),
         cmocka_unit_test(test_records),
+        cmocka_unit_test(test_calibration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

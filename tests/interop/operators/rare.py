@@ -159,8 +159,32 @@ def composites(rng):
     yield case("CompositeTensorVariant", lambda x: list(raw.CompositeTensorVariantToComponents(encoded=raw.OptionalFromValue(components=[x]), metadata=mine, Tcomponents=[tf.float32])), values)
 
 
+def calibration(rng):
+    """Where nothing is written: the file is there when TensorFlow's operation goes. What is in it, unit tests say."""
+    f, h = F32(1), np.arange(3, dtype=I64)
+    for inputs, ids, methods in (([f, f, h], 2, 2), ([f, f, h], 1, 2), ([f, f], 1, 1), ([f, h, f], 1, 1), ([h, f, h], 1, 1), ([f, f, f], 1, 1)):
+        def build(*x, ids=ids, methods=methods):
+            kw = dict(Tin=v1.AttrValue(list=v1.AttrValue.ListValue(type=[t.dtype.as_datatype_enum for t in x])), ids=v1.AttrValue(list=v1.AttrValue.ListValue(s=[b"a"] * ids)),
+                      calibration_methods=v1.AttrValue(list=v1.AttrValue.ListValue(i=[1] * methods)), output_file_path=v1.AttrValue(s=b"/tmp/turnery_calibration"))
+            with v1.control_dependencies([v1.get_default_graph().create_op("CalibrationStatisticsSaver", list(x), [], attrs=kw)]):
+                return tf.identity(x[0])
+        yield case("CalibrationStatisticsSaver", build, *inputs, shapes="known")
+
+
+def chosen(rng):
+    """Lists, by Select."""
+    for op, which in (("Select", [True, False]), ("SelectV2", [True, False]), ("SelectV2", False)):
+        def build(x, y, op=op, which=which):
+            a, b = (tf.stack([raw.TensorListFromTensor(tensor=v[k], element_shape=[]) for k in range(2)]) for v in (x, y))
+            lists = getattr(raw, op)(condition=which, t=a, e=b) if op == "SelectV2" else raw.Select(condition=which, x=a, y=b)
+            return [raw.TensorListStack(input_handle=l, element_shape=[], element_dtype=tf.float32) for l in tf.unstack(lists, 2)]
+        yield case(op, build, draw(rng, F32, 2, 3), draw(rng, F32, 2, 4), shapes="known")
+
+
 def cases(rng):
     yield from debugged(rng)
     yield from top(rng)
     yield from messages(rng)
     yield from composites(rng)
+    yield from calibration(rng)
+    yield from chosen(rng)

@@ -371,6 +371,18 @@ def references(rng):
     yield case("DebugGradientRefIdentity", ref, x, shapes="known")
 
 
+def chunk_lists(rng):
+    """TensorFlow waits for ever where there is no file DONE."""
+    text = tf.TensorSpec([], tf.string)
+    made = lambda p, **kw: Made(raw.ListSnapshotChunksDataset(snapshot_path=p, **{**dict(output_types=[tf.string], output_shapes=[[]]), **kw}), text)
+    for names in (["chunk_10_1_1", "chunk_9_1_2", "chunk_1_10_2", "chunk_7_0_0"], ["foo", "chunk_0_1_1", "bar"], []):
+        to = path(rng, "c")
+        def listed(x, to=to, names=names):
+            files = [raw.WriteFile(filename=to + "/" + f, contents=x) for f in ["DONE", *("chunks/" + n for n in names)]]
+            return elements(lambda: made(to), max(len(names), 1), before=files)
+        yield case("ListSnapshotChunksDataset", listed, np.array("", object), shapes="known")
+
+
 def cases(rng):
-    for part in (saves, snapshots, records, numbered, values, tables, weighted, shuffled, resumed, branches, devices, references):
+    for part in (saves, snapshots, records, numbered, values, tables, weighted, shuffled, resumed, branches, devices, references, chunk_lists):
         yield from part(rng)
