@@ -175,9 +175,9 @@ def chosen(rng):
     """Lists, by Select."""
     for op, which in (("Select", [True, False]), ("SelectV2", [True, False]), ("SelectV2", False)):
         def build(x, y, op=op, which=which):
-            a, b = (tf.stack([raw.TensorListFromTensor(tensor=v[k], element_shape=[]) for k in range(2)]) for v in (x, y))
+            a, b = (tf.stack([raw.TensorListFromTensor(tensor=v[k], element_shape=tf.zeros([0], tf.int32)) for k in range(2)]) for v in (x, y))
             lists = getattr(raw, op)(condition=which, t=a, e=b) if op == "SelectV2" else raw.Select(condition=which, x=a, y=b)
-            return [raw.TensorListStack(input_handle=l, element_shape=[], element_dtype=tf.float32) for l in tf.unstack(lists, 2)]
+            return [raw.TensorListStack(input_handle=l, element_shape=tf.zeros([0], tf.int32), element_dtype=tf.float32) for l in tf.unstack(lists, 2)]
         yield case(op, build, draw(rng, F32, 2, 3), draw(rng, F32, 2, 4), shapes="known")
 
 
