@@ -260,6 +260,7 @@ static tn_code told_shape(const tn_spec *spec, const char *text, tn_shape *out, 
 {
     literal *l;
     tn_code code = literal_parse(text, &l, err);
+    if (code == TN_RESOURCE_EXHAUSTED) return code;
     if (code != TN_OK) return usage_error(err, "input '%s': '%.100s' is no shape", spec->name, text);
     *out = (tn_shape){.rank = 0};
     const literal *dims = l->count == 1 && l->first->kind == LITERAL_LIST ? l->first : l; /* ones((2,3)) */
@@ -428,6 +429,7 @@ tn_code input_tensor(input_values *v, const char *command, const tn_spec *spec, 
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (is_word(text, words[i])) return from_word(v, command, spec, text, out, err);
     tn_code code = parse(spec, text, &l, err);
+    if (code == TN_RESOURCE_EXHAUSTED) return code;
     if (code != TN_OK) {
         char why[300];
         snprintf(why, sizeof why, "%.299s", err->message);
