@@ -131,9 +131,9 @@ static tn_code write_file(const char *path, tn_error *err)
         return err->code = TN_ALREADY_EXISTS;
     }
     if (fd < 0) return file_error(path, err);
-    bool ok = write(fd, all, (size_t)n) == n;
-    ok = close(fd) == 0 && ok;
-    if (ok) return TN_OK;
+    FILE *f = fdopen(fd, "w");
+    bool ok = f && fwrite(all, 1, (size_t)n, f) == (size_t)n;
+    if ((f ? fclose(f) : close(fd)) == 0 && ok) return TN_OK;
     file_error(path, err);
     unlink(path);
     return err->code;

@@ -168,8 +168,9 @@ static tn_code copy_headers(const tn_run_folder *f, const char *dir, const char 
          p = strstr(p, "#include \"")) {
         p += strlen("#include \"");
         const char *name = tn_arena_strndup(f->arena, p, strcspn(p, "\"\n"));
-        const char *from = folder && name && !strchr(name, '/') ? tn_path_join(f->arena, folder, name) : NULL;
-        if (from && tn_file_exists(from)) code = copy_file(f, dir, from, &header, err);
+        const char *from = folder && name ? tn_path_join(f->arena, folder, name) : NULL;
+        if (!from) code = tn_no_memory(err, 0);
+        else if (!strchr(name, '/') && tn_file_exists(from)) code = copy_file(f, dir, from, &header, err);
     }
     tn_buf_free(&header);
     return code;

@@ -72,6 +72,9 @@ fails "no input" "input 'x' is not given (--input x=VALUE)" "$T" run "$(ls -d "$
 fails "a folder for results that cannot be made" "NOT_FOUND: no/such/folder" "$T" predict "$run" --input x=1 --outputs no/such/folder
 fails "a table that is not there" "NOT_FOUND: no.csv" "$T" predict "$run" --csv no.csv
 fails "an image that is not there" "NOT_FOUND: no.png" "$T" predict "$run" --input x=no.png
+cut() { (ulimit -f 1; trap '' XFSZ; "$@"); } # with files that cannot grow
+fails "a new experiment that does not fit" "RESOURCE_EXHAUSTED: cut.c: File too large" cut "$T" new cut.c
+[ ! -e cut.c ]; ok "leaves no part of it"
 fails "a new experiment in a folder that is not there" "NOT_FOUND: no/such.c" "$T" new no/such.c
 fails "an input that is no number" "neither a file nor numbers" "$T" predict "$run" --input x=a
 echo damaged >> "$(ls -d "$run"/exports/*)/saved_model.pb"

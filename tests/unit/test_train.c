@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -294,6 +296,35 @@ static void a_full_disk_leaves_the_checkpoint_before(void **state)
     close_bench(&t);
 }
 
+/* Files that cannot grow: a run fails, too, and what it leaves can be gone on with once they can, or says what is missing. */
+static void cut_files_leave_whole_ones(void **state)
+{
+    (void)state;
+    bench t;
+    tn_error err;
+    struct rlimit before, now;
+    open_bench(&t);
+    set(&t, "max_steps", "10");
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    tn_code code = TN_RESOURCE_EXHAUSTED;
+    for (rlim_t n = 100; code; n += 1 + n / 3) {
+        char run[300];
+        assert_in_range(n, 0, 1 << 24);
+        now = before;
+        now.rlim_cur = n;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
+        code = train(&t, NULL, NULL, &err);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+        if (!code) break;
+        assert_int_equal(code, TN_RESOURCE_EXHAUSTED);
+        snprintf(run, sizeof run, "%s", t.heard.run);
+        if (*run && train(&t, run, NULL, &err)) assert_non_null(strstr(err.message, "is no run's folder"));
+    }
+    signal(SIGXFSZ, SIG_DFL);
+    close_bench(&t);
+}
+
 static void metrics_do_not_depend_on_the_batch(void **state)
 {
     (void)state;
@@ -422,6 +453,7 @@ int main(void)
         cmocka_unit_test(a_stop_leaves_a_checkpoint_and_no_export),
         cmocka_unit_test(nan_is_traced_to_its_tensor),
         cmocka_unit_test(a_full_disk_leaves_the_checkpoint_before),
+        cmocka_unit_test(cut_files_leave_whole_ones),
         cmocka_unit_test(metrics_do_not_depend_on_the_batch),
         cmocka_unit_test(samples_are_answered),
         cmocka_unit_test(a_client_asks_and_decodes),
