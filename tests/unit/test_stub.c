@@ -409,11 +409,84 @@ static void test_replay(void **state)
     close_site(&s);
 }
 
+/* ==== memory that ends ==== */
+
+/* Somewhere between client and server an allocation fails: the question has its answer or an error, and the next one its answer. */
+static void test_memory_of_a_question(void **state)
+{
+    static const tn_code codes[] = {TN_OK, TN_RESOURCE_EXHAUSTED, TN_UNAVAILABLE};
+    site s;
+    asked q;
+    tn_answer answer;
+    tn_error err;
+    open_site(state, &s);
+    const tn_question two = ask_two_rows(&q);
+    for (int rest = 0; rest < 2; rest++) {
+        int64_t k = 0, count;
+        do {
+            tn_malloc_fail_at(++k);
+            tn_code code = tn_stub_predict(s.stubs[rest], &two, &answer, &err);
+            count = tn_malloc_count();
+            tn_malloc_fail_at(0);
+            if (code != codes[0] && code != codes[1] && code != codes[2])
+                fail_msg("%s, allocation %d: %s %s", rest ? "REST" : "gRPC", (int)k, tn_code_name(code), err.message);
+            if (code != TN_OK) assert_ok(tn_stub_predict(s.stubs[rest], &two, &answer, &err), &err);
+            assert_two_rows(&answer);
+            tn_answer_free(&answer);
+        } while (count >= k);
+        assert_true(k > 20);
+    }
+    drop_asked(&q);
+    close_site(&s);
+}
+
+/* A server starts, perhaps at the second attempt to load, and answers; or it says why not. */
+static void test_memory_of_a_start(void **state)
+{
+    tn_server_options o;
+    asked q;
+    tn_answer answer;
+    tn_error err;
+    int started = 0, refused = 0;
+    put_echo(state, "m");
+    tn_server_defaults(&o);
+    o.port = 0;
+    o.grpc_socket_path = in(state, "grpc");
+    o.model_name = "m";
+    o.model_base_path = in(state, "m");
+    o.load_retry_interval_micros = 1000;
+    const tn_question two = ask_two_rows(&q);
+    int64_t k = 0, count;
+    do {
+        tn_server *server = NULL;
+        tn_malloc_fail_at(k += 1 + k / 4);
+        tn_code code = tn_server_new(&o, &server, &err);
+        if (code == TN_OK) code = tn_server_start(server, &err);
+        count = tn_malloc_count();
+        tn_malloc_fail_at(0);
+        if (code == TN_OK) {
+            tn_stub *stub = stub_of(tn_arena_printf(arena_of(state), "unix:%s", in(state, "grpc")));
+            assert_ok(tn_stub_predict(stub, &two, &answer, &err), &err);
+            assert_two_rows(&answer);
+            tn_answer_free(&answer);
+            tn_stub_free(stub);
+        } else if (code != TN_RESOURCE_EXHAUSTED) {
+            fail_msg("allocation %d: %s %s", (int)k, tn_code_name(code), err.message);
+        }
+        tn_server_free(server);
+        started += code == TN_OK;
+        refused += code != TN_OK;
+    } while (count >= k);
+    assert_true(started > 5 && refused > 5);
+    drop_asked(&q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_predict), TEST(test_describe), TEST(test_refused), TEST(test_nobody_there),
-        TEST(test_async), TEST(test_deadline_and_cancel), TEST(test_replay),
+        TEST(test_async), TEST(test_deadline_and_cancel), TEST(test_replay), TEST(test_memory_of_a_question),
+        TEST(test_memory_of_a_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
