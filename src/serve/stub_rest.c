@@ -144,8 +144,9 @@ static tn_code read_value(const tn_json *j, tn_arena *a, tn_loaded_value *v, tn_
     const tn_json *type = tn_json_find(j, "dtype"), *name = tn_json_find(j, "name");
     int32_t number;
     v->key = tn_arena_strndup(a, j->key.p, j->key.n);
-    if (name && name->kind == TN_JSON_STRING) v->name = tn_arena_strndup(a, name->text.p, name->text.n);
-    if (!v->key || (name && !v->name)) return tn_no_memory(err, j->key.n);
+    bool named = name && name->kind == TN_JSON_STRING;
+    if (named) v->name = tn_arena_strndup(a, name->text.p, name->text.n);
+    if (!v->key || (named && !v->name)) return tn_no_memory(err, j->key.n);
     if (!type || type->kind != TN_JSON_STRING ||
         !tn_proto_value_named(&tn_proto_enum_DataType, type->text, &number))
         return bad_metadata("a value has no dtype", err);
