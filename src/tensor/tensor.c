@@ -32,6 +32,7 @@ static tn_buffer *take_memory(size_t size, void **data)
 {
     const bool is_small = size <= SMALL;
     char *p = is_small ? tn_malloc(size + 2 * HEADER) : tn_aligned_alloc(size + HEADER);
+    if (!p) return NULL;
     *data = is_small ? (void *)(((uintptr_t)p + 2 * HEADER - 1) / HEADER * HEADER) : p + HEADER;
     return (tn_buffer *)p;
 }

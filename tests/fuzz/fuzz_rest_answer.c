@@ -12,11 +12,22 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct { /* one question at a time: the server's thread reads what the client's wrote before it asked */
+static struct {
+    pthread_mutex_t lock; /* of the following two lines; a client may give up while it is still answered */
     tn_view metadata, values;
-    int status, listener;
+    int status;
+    int listener;
     tn_stub *stub;
-} all;
+} all = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void set_answers(tn_view metadata, tn_view values, int status)
+{
+    pthread_mutex_lock(&all.lock);
+    all.metadata = metadata;
+    all.values = values;
+    all.status = status;
+    pthread_mutex_unlock(&all.lock);
+}
 
 static bool send_all(int fd, const char *p, size_t n, int more)
 {
@@ -46,14 +57,22 @@ static size_t take_request(int fd, char *to, size_t size)
     return n;
 }
 
+static bool answer(int fd, bool is_get)
+{
+    char head[128];
+    pthread_mutex_lock(&all.lock);
+    tn_view v = is_get ? all.metadata : all.values;
+    int n = snprintf(head, sizeof head, "HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n", all.status, v.n);
+    bool sent = send_all(fd, head, (size_t)n, v.n ? MSG_MORE : 0) && send_all(fd, v.p, v.n, 0);
+    pthread_mutex_unlock(&all.lock);
+    return sent;
+}
+
 static void answer_all(int fd)
 {
-    char request[4096], head[128];
-    while (take_request(fd, request, sizeof request)) {
-        tn_view v = strncmp(request, "GET ", 4) == 0 ? all.metadata : all.values;
-        int n = snprintf(head, sizeof head, "HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n", all.status, v.n);
-        if (!send_all(fd, head, (size_t)n, v.n ? MSG_MORE : 0) || !send_all(fd, v.p, v.n, 0)) break;
-    }
+    char request[4096];
+    while (take_request(fd, request, sizeof request))
+        if (!answer(fd, strncmp(request, "GET ", 4) == 0)) break;
     close(fd);
 }
 
@@ -84,22 +103,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char model[24]; /* another for each input: what is known of signatures is not asked for again */
     static int number;
     tn_described_signature s;
-    tn_answer answer;
+    tn_answer values;
     tn_error err;
     if (!size) return 0;
     if (!all.stub) start();
     const char *from = (const char *)data + 1, *end = memchr(from, 0, size - 1);
-    all.metadata = (tn_view){from, end ? (size_t)(end - from) : size - 1};
-    all.values = end ? (tn_view){end + 1, size - 2 - all.metadata.n} : (tn_view){"", 0};
-    all.status = statuses[data[0] % TN_COUNT(statuses)];
+    tn_view metadata = {from, end ? (size_t)(end - from) : size - 1};
+    set_answers(metadata, end ? (tn_view){end + 1, size - 2 - metadata.n} : (tn_view){"", 0}, statuses[data[0] % TN_COUNT(statuses)]);
     snprintf(model, sizeof model, "m%d", number++);
     const tn_question q = {.model = model};
     tn_code code = tn_stub_describe(all.stub, &q, &s, &err);
     if (code == TN_OK) tn_described_signature_free(&s);
     if (code == TN_RESOURCE_EXHAUSTED) __builtin_trap(); /* whatever it says, it is not much */
-    if (tn_stub_predict(all.stub, &q, &answer, &err) == TN_OK) {
-        for (int i = 0; i < answer.n; i++) tn_text_free(tn_tensor_text(answer.values[i], 100));
-        tn_answer_free(&answer);
+    if (tn_stub_predict(all.stub, &q, &values, &err) == TN_OK) {
+        for (int i = 0; i < values.n; i++) tn_text_free(tn_tensor_text(values.values[i], 100));
+        tn_answer_free(&values);
     }
+    set_answers((tn_view){"", 0}, (tn_view){"", 0}, 404);
     return 0;
 }
