@@ -102,7 +102,7 @@ static void test_opening_and_asking(void **state)
     }
 }
 
-/* ==== a graph with its weights in it ==== */
+/* ==== a graph alone ==== */
 
 static tn_code one(tn_dtype dtype, const tn_shape *shape, const void *v, const char *name, tn_feed *feeds, int *n, tn_error *err)
 {
