@@ -147,6 +147,8 @@ IDENTITY(DebugIdentityV3,
          "io_index:int=-1 debug_urls:list(string)=[] gated_grpc:bool=false",
          grad_same, TN_ALIAS);
 IDENTITY(DebugGradientIdentity, "input:T -> output:T; T:type", grad_same, TN_ALIAS);
+/* Where a tensor is among several devices. */
+IDENTITY(XlaSharding, "input:T -> output:T; T:type sharding:string=\"\" unspecified_dims:list(int)=[]", grad_same, TN_ALIAS);
 
 static tn_code grad_prevented(tn_grad *g, tn_error *err)
 {
@@ -163,6 +165,13 @@ const tn_op tn_op_IdentityN = {
     .sig = "input:[T] -> output:[T]; T:list(type)>=1",
     .infer = infer_same,
     .grad = grad_same,
+    .flags = TN_ALIAS,
+};
+/* What a compiler may not move across; TensorFlow has no gradient of it. */
+const tn_op tn_op_XlaOptimizationBarrier = {
+    .name = "XlaOptimizationBarrier",
+    .sig = "input:[T] -> output:[T]; T:list(type)>=0",
+    .infer = infer_same,
     .flags = TN_ALIAS,
 };
 

@@ -102,6 +102,30 @@ def gpt_generating(z):
 
 
 @entry
+def cache_updated(z):
+    """Keras 3's way of generating: keys and values of all places in one tensor, a slice of which each step replaces."""
+    class Generates(L.Layer):
+        def build(self, shape):
+            self.q, self.k, self.v, self.e, self.o = L.Dense(8), L.Dense(8), L.Dense(8), L.Embedding(11, 8), L.Dense(11)
+
+        def call(self, ids):
+            b, n = ops.shape(ids)[0], 9
+            out = ops.concatenate([ids, ops.zeros((b, n - 3), "int32")], 1)
+
+            def body(i, out, cache):
+                x = self.e(ops.slice(out, [0, i], [b, 1]))
+                cache = ops.slice_update(cache, [0, 0, i, 0], ops.stack([self.k(x), self.v(x)], 1))
+                scores = ops.matmul(self.q(x), ops.swapaxes(cache[:, 0], 1, 2))
+                a = ops.softmax(ops.where(ops.arange(n)[None, None] <= i, scores, -1e9))
+                then = ops.cast(ops.argmax(self.o(ops.matmul(a, cache[:, 1])), -1), "int32")
+                then = ops.where(i + 1 < 3, ops.slice(out, [0, ops.minimum(i + 1, n - 1)], [b, 1]), then)
+                return i + 1, ops.slice_update(out, [0, i + 1], then), cache
+            return ops.while_loop(lambda i, *_: i < n - 1, body, (0, out, ops.zeros((b, 2, n, 8))))[1:]
+    x = keras.Input((3,), dtype="int32")
+    z.keras(keras.Model(x, Generates()(x)), z.ints(10, 2, 3) + 1)
+
+
+@entry
 def t5(z):
     """Relative positions in buckets, RMS norm, an encoder and a decoder."""
     m = tf.Module()
