@@ -251,6 +251,28 @@ static bool need_nodes(tn_map *by_name, const tn_NodeDef_list *nodes, tn_needs *
     return ok;
 }
 
+/* The text of an attribute of function i; empty: none. */
+static tn_view text_attr(const tn_FunctionDefLibrary *library, int i, const char *name)
+{
+    const tn_AttrEntry_list *attrs = &library->function.items[i].attr;
+    for (uint32_t k = 0; k < attrs->n; k++)
+        if (tn_view_is(attrs->items[k].key, name) && attrs->items[k].value->value_case == TN_AttrValue_s)
+            return attrs->items[k].value->s;
+    return (tn_view){0};
+}
+
+/* What functions implement -> the one of them for CPUs, called in the others' place (tn_graph_implementation). */
+static bool find_for_cpus(const tn_FunctionDefLibrary *library, int *ids, tn_map *for_cpus)
+{
+    bool ok = true;
+    for (int i = 0; ok && i < (int)library->function.n; i++) {
+        tn_view what = text_attr(library, i, "api_implements");
+        if (what.n && tn_view_is(text_attr(library, i, "api_preferred_device"), "CPU"))
+            ok = tn_map_put_view(for_cpus, what, &ids[i]);
+    }
+    return ok;
+}
+
 /* Which functions each of the library's calls. */
 static tn_code find_calls(const tn_FunctionDefLibrary *library, tn_map *by_name, tn_arena *a, tn_needs *needs,
                           tn_error *err)
@@ -268,7 +290,15 @@ static tn_code find_calls(const tn_FunctionDefLibrary *library, tn_map *by_name,
                            (int)TN_MIN(sig->name.n, 200), sig->name.p);
         ok = tn_map_put_view(by_name, sig->name, &ids[i]);
     }
-    for (int i = 0; ok && i < n; i++) ok = need_nodes(by_name, &library->function.items[i].node_def, needs);
+    tn_map *for_cpus = tn_map_new();
+    ok = ok && for_cpus && find_for_cpus(library, ids, for_cpus);
+    for (int i = 0; ok && i < n; i++) {
+        tn_view what = text_attr(library, i, "api_implements");
+        const int *chosen = what.n ? tn_map_get_view(for_cpus, what) : NULL;
+        ok = need_nodes(by_name, &library->function.items[i].node_def, needs) &&
+             (!chosen || *chosen == i || tn_needs_add(needs, *chosen));
+    }
+    tn_map_free(for_cpus);
     return ok ? TN_OK : tn_no_memory(err, (size_t)n * sizeof(int));
 }
 

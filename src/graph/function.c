@@ -18,12 +18,21 @@ void tn_graph_free_functions(tn_graph *g)
     for (size_t i = 0; i < tn_map_count(g->functions); i++) free_function(tn_map_value(g->functions, i));
 }
 
+/* What f implements; halves of a gradient would have to be exchanged together, and are not. */
+static bool interface_of(const tn_function *f, tn_view *out)
+{
+    return tn_attr_get_string(&f->attrs, "api_implements", out) && out->n &&
+           !tn_attr_find(&f->attrs, "forward_function_name") && !tn_attr_find(&f->attrs, "backward_function_name");
+}
+
 void tn_graph_keep_functions(tn_graph *g, const tn_map *kept)
 {
     for (size_t i = tn_map_count(g->functions); i--;) {
         tn_function *f = tn_map_value(g->functions, i);
         if (tn_map_has(kept, f->name)) continue;
         tn_map_remove(g->functions, tn_view_of(f->name));
+        tn_view what;
+        if (interface_of(f, &what) && tn_map_get_view(g->for_cpus, what) == f) tn_map_remove(g->for_cpus, what);
         free_function(f);
     }
 }
@@ -31,6 +40,25 @@ void tn_graph_keep_functions(tn_graph *g, const tn_map *kept)
 tn_function *tn_graph_function(const tn_graph *g, const char *name)
 {
     return tn_map_get(tn_graph_library(g)->functions, name);
+}
+
+static bool same_signature(const tn_function *f, const tn_function *g)
+{
+    if (f->n_args != g->n_args || f->n_rets != g->n_rets) return false;
+    for (int i = 0; i < f->n_args; i++)
+        if (f->args[i]->out[0].dtype != g->args[i]->out[0].dtype) return false;
+    for (int i = 0; i < f->n_rets; i++)
+        if (tn_node_dtype(f->rets[i]) != tn_node_dtype(g->rets[i])) return false;
+    return true;
+}
+
+const char *tn_graph_implementation(const tn_graph *g, const char *name)
+{
+    tn_view what;
+    const tn_function *f = name ? tn_graph_function(g, name) : NULL;
+    if (!f || !interface_of(f, &what)) return name;
+    const tn_function *chosen = tn_map_get_view(tn_graph_library(g)->for_cpus, what);
+    return chosen && same_signature(f, chosen) ? chosen->name : name;
 }
 
 int tn_graph_function_count(const tn_graph *g)
@@ -93,7 +121,11 @@ tn_code tn_graph_add_function(tn_graph *g, const tn_function *f, tn_error *err)
     if (!copy) return tn_no_memory(err, sizeof *copy);
     TN_TRY(copy_function(library->arena, f, copy, err));
     TN_TRY(tn_attrs_copy(library->arena, f->attrs.v, f->attrs.n, &copy->attrs, err));
-    if (!tn_map_put(library->functions, f->name, copy)) {
+    tn_view what;
+    bool for_cpus = interface_of(copy, &what) && tn_attr_is(&copy->attrs, "api_preferred_device", "CPU");
+    if ((for_cpus && !tn_map_put_view(library->for_cpus, what, copy)) ||
+        !tn_map_put(library->functions, f->name, copy)) {
+        if (for_cpus) tn_map_remove(library->for_cpus, what);
         tn_attrs_drop(&copy->attrs);
         return tn_no_memory(err, sizeof *copy);
     }

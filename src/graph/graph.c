@@ -21,9 +21,10 @@ tn_graph *tn_graph_new(void)
     g->by_name = tn_map_new();
     g->names = tn_map_new();
     g->functions = tn_map_new();
+    g->for_cpus = tn_map_new();
     g->collections = tn_map_new();
     g->variables = tn_map_new();
-    if (g->arena && g->by_name && g->names && g->functions && g->collections && g->variables) return g;
+    if (g->arena && g->by_name && g->names && g->functions && g->for_cpus && g->collections && g->variables) return g;
     tn_graph_free(g);
     return NULL;
 }
@@ -50,6 +51,7 @@ void tn_graph_free(tn_graph *g)
     tn_map_free(g->by_name);
     tn_map_free(g->names);
     tn_map_free(g->functions);
+    tn_map_free(g->for_cpus);
     tn_map_free(g->collections);
     tn_map_free(g->variables);
     tn_attr_sets_end(&g->attrs);

@@ -87,6 +87,9 @@ typedef struct tn_function {
     const char *grad; /* GradientDef's function, or NULL */
 } tn_function;
 tn_function *tn_graph_function(const tn_graph *g, const char *name);
+/* What a call of the function runs where there are CPUs, as TensorFlow chooses: the one with the same attribute
+ * api_implements whose api_preferred_device is CPU; else itself. */
+const char *tn_graph_implementation(const tn_graph *g, const char *name);
 int tn_graph_function_count(const tn_graph *g);
 tn_function *tn_graph_function_at(const tn_graph *g, int i);
 /* The constant, of the graph or a function of its library, whose elements are there; NULL: none. */

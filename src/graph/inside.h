@@ -35,6 +35,7 @@ struct tn_graph {
     tn_map *by_name;
     tn_map *names;       /* lower-case names in use -> how many times they were asked for */
     tn_map *functions;   /* -> tn_function */
+    tn_map *for_cpus;    /* what functions implement -> the one of them for CPUs */
     tn_map *collections; /* -> collection */
     tn_map *variables;   /* -> tn_variable_info */
     atomic_bool frozen;

@@ -148,7 +148,8 @@ IDENTITY(DebugIdentityV3,
          grad_same, TN_ALIAS);
 IDENTITY(DebugGradientIdentity, "input:T -> output:T; T:type", grad_same, TN_ALIAS);
 /* Where a tensor is among several devices. */
-IDENTITY(XlaSharding, "input:T -> output:T; T:type sharding:string=\"\" unspecified_dims:list(int)=[]", grad_same, TN_ALIAS);
+IDENTITY(XlaSharding, "input:T -> output:T; T:type sharding:string=\"\" unspecified_dims:list(int)=[]", grad_same,
+         TN_ALIAS);
 
 static tn_code grad_prevented(tn_grad *g, tn_error *err)
 {

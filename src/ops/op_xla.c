@@ -12,7 +12,8 @@ static tn_code check_index(const tn_infer *c, int i, tn_error *err)
     if (s->rank < 0 || (s->rank == 1 && (in->rank < 0 || s->dim[0] < 0 || s->dim[0] == in->rank))) return TN_OK;
     char a[96], b[96];
     return tn_fail(err, TN_INVALID_ARGUMENT,
-                   "index must be a vector with length equal to the number of input dimensions, but got shape %s for input shape %s",
+                   "index must be a vector with length equal to the number of input dimensions, but got shape %s "
+                   "for input shape %s",
                    tn_shape_text(s, a, sizeof a), tn_shape_text(in, b, sizeof b));
 }
 

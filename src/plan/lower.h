@@ -45,6 +45,7 @@ typedef struct body { /* one instance of a graph or function body */
 
 /* Which of the fed values v is; -1: none. */
 int tn_body_feed(const body *b, tn_node v);
+bool tn_is_call(const tn_operation *op); /* of its attribute f */
 bool tn_is_one_of(const char *s, const char *const *names); /* which end with NULL */
 bool tn_is_back_edge(const tn_operation *op, const tn_operation *in);
 

@@ -262,7 +262,7 @@ static tn_code emit_call_of(body *b, tn_operation *op, const tn_function *f, int
 static tn_code emit_call(body *b, tn_operation *op, const char *name, int first, tn_error *err)
 {
     tn_function *f;
-    TN_TRY(find_function(b, op, name, &f, err));
+    TN_TRY(find_function(b, op, tn_graph_implementation(b->l->library, name), &f, err));
     return emit_call_of(b, op, f, first, err);
 }
 
@@ -350,6 +350,13 @@ static const char *function_attr(const tn_operation *op, const char *attr)
     return f ? f->name : NULL;
 }
 
+bool tn_is_call(const tn_operation *op)
+{
+    static const char *const calls[] = {"PartitionedCall", "StatefulPartitionedCall", "RemoteCall", "BatchFunction",
+                                        NULL};
+    return tn_is_one_of(op->type, calls);
+}
+
 /* The composite that a call is of; NULL: none. */
 static const tn_function *called_composite(const body *b, const tn_operation *op)
 {
@@ -407,7 +414,6 @@ static tn_code emit_plain(body *b, tn_operation *op, tn_error *err)
 static tn_code emit(body *b, tn_operation *op, tn_error *err)
 {
     static const char *const variables[] = {"VarHandleOp", "VariableV2", "Variable", "TemporaryVariable", NULL};
-    static const char *const calls[] = {"PartitionedCall", "StatefulPartitionedCall", NULL};
     static const char *const ifs[] = {"If", "StatelessIf", NULL};
     static const char *const whiles[] = {"While", "StatelessWhile", NULL};
     static const char *const cases[] = {"Case", "StatelessCase", NULL};
@@ -427,12 +433,11 @@ static tn_code emit(body *b, tn_operation *op, tn_error *err)
             op->name);
     }
     if (tn_is_one_of(op->type, variables)) return emit_variable(b, op, err);
-    if (tn_is_one_of(op->type, calls)) {
+    if (tn_is_call(op)) {
         const tn_function *f = called_composite(b, op);
-        return f ? emit_composite(b, op, f, err) : emit_call(b, op, function_attr(op, "f"), 0, err);
+        if (f) return emit_composite(b, op, f, err);
+        return emit_call(b, op, function_attr(op, "f"), strcmp(op->type, "RemoteCall") == 0, err); /* all is here */
     }
-    if (strcmp(op->type, "RemoteCall") == 0) return emit_call(b, op, function_attr(op, "f"), 1, err); /* all is here */
-    if (strcmp(op->type, "BatchFunction") == 0) return emit_call(b, op, function_attr(op, "f"), 0, err);
     if (tn_is_made(op)) return emit_made(b, op, err);
     if (tn_is_one_of(op->type, ifs)) return emit_if(b, op, err);
     if (tn_is_one_of(op->type, whiles)) return emit_while(b, op, err);

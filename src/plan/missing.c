@@ -7,6 +7,7 @@
  * does unasked); a function is looked at once, however often it is called, so nesting costs nothing.
  */
 #include "missing.h"
+#include "lower.h"
 
 enum { MOST_TOLD = 10 }; /* operators in one message */
 
@@ -59,12 +60,15 @@ static tn_code call(search *s, const char *name, tn_error *err)
 
 static tn_code look(search *s, const tn_operation *op, const char *function, tn_error *err)
 {
-    if (tn_graph_function(s->library, op->type)) return call(s, op->type, err);
+    if (tn_graph_function(s->library, op->type))
+        return call(s, tn_graph_implementation(s->library, op->type), err);
     if (!op->def) return note(s, op, function, err);
+    bool is_call = tn_is_call(op);
     for (int i = 0; i < op->attrs.n; i++) {
         const tn_attr *a = &op->attrs.v[i];
         if (a->kind != TN_ATTR_FUNC) continue;
-        if (!a->is_list) TN_TRY(call(s, a->func.name, err));
+        if (!a->is_list)
+            TN_TRY(call(s, is_call ? tn_graph_implementation(s->library, a->func.name) : a->func.name, err));
         for (int k = 0; a->is_list && k < a->n; k++) TN_TRY(call(s, a->funcs[k].name, err));
     }
     return TN_OK;

@@ -504,10 +504,50 @@ static void test_keep_called(void **state)
     tn_arena_free(a);
 }
 
+/* ---- functions that implement the same ---- */
+
+#define IMPLEMENTS(what, device)                         \
+    "attr { key: 'api_implements' value { s: '" what "' } } " \
+    "attr { key: 'api_preferred_device' value { s: '" device "' } } "
+#define GIVES(name, type, attrs)                                                                                  \
+    "function { signature { name: '" name "' output_arg { name: 'r' type: " type " } } node_def { name: 'c' op: " \
+    "'Placeholder' attr { key: 'dtype' value { type: " type " } } } ret { key: 'r' value: 'c:output:0' } " attrs "} "
+
+static void test_implementations(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "node { name: 'n' op: 'PartitionedCall' " IMPLEMENTS("x", "GPU") "attr { key: 'f' value { func { name: 'a' } } } "
+        "attr { key: 'Tin' value { list { } } } attr { key: 'Tout' value { list { type: DT_FLOAT } } } } library { "
+        GIVES("a", "DT_FLOAT", IMPLEMENTS("x", "")) GIVES("gpu", "DT_FLOAT", IMPLEMENTS("x", "GPU"))
+        GIVES("cpu", "DT_FLOAT", IMPLEMENTS("x", "CPU")) GIVES("other", "DT_FLOAT", IMPLEMENTS("y", "CPU"))
+        GIVES("int", "DT_INT32", IMPLEMENTS("y", "GPU")) GIVES("plain", "DT_FLOAT", "")
+        GIVES("half", "DT_FLOAT", IMPLEMENTS("x", "") "attr { key: 'forward_function_name' value { s: 'a' } } ") "} ";
+    static const char *const runs[][2] = {{"a", "cpu"}, {"gpu", "cpu"}, {"cpu", "cpu"}, {"other", "other"}, {"int", "int"},
+                                          {"plain", "plain"}, {"half", "half"}, {"absent", "absent"}};
+    tn_error err;
+    tn_GraphDef *def;
+    tn_graph *g = parsed(text);
+    for (size_t i = 0; i < TN_COUNT(runs); i++) assert_string_equal(tn_graph_implementation(g, runs[i][0]), runs[i][1]);
+    tn_map *kept = tn_map_new();
+    assert_true(tn_map_put(kept, "a", g));
+    tn_graph_keep_functions(g, kept);
+    assert_string_equal(tn_graph_implementation(g, "a"), "a");
+    tn_map_free(kept);
+    tn_graph_free(g);
+
+    tn_arena *a = tn_arena_new(0);
+    assert_ok(TN_PARSE(GraphDef, tn_view_of(text), a, &def, &err), &err);
+    assert_ok(tn_library_keep_called(def, &err), &err);
+    assert_int_equal(def->library->function.n, 2);
+    assert_true(tn_view_is(def->library->function.items[1].signature->name, "cpu"));
+    tn_arena_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_keep_called),
+        TEST(test_keep_called),       TEST(test_implementations),
         TEST(test_any_order),         TEST(test_loop),        TEST(test_prefix), TEST(test_polymorphic), TEST(test_polymorphic_without_end),
         TEST(test_unknown_operators), TEST(test_function),    TEST(test_functions_in_any_order),
         TEST(test_built_graph),       TEST(test_tensorflows), TEST(test_refuses),

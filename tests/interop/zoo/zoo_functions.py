@@ -324,6 +324,26 @@ def jit_inner(z):
 
 
 @entry
+def functions_chosen(z):
+    """Several implementations of one interface: TensorFlow calls the one for CPUs in place of the one that is written (samplers of TensorFlow
+    Probability, recurrent layers of Keras 2)."""
+    def made(f, name, device=None):
+        attributes = {"api_implements": name, **({"api_preferred_device": device} if device else {})}
+        return tf.function(f, autograph=False, experimental_attributes=attributes)
+
+    def f(x):
+        y = {}
+        for name, devices in {"any": (None, "CPU"), "gpu": ("GPU", "CPU"), "none": (None, "GPU"), "alone": ("GPU",), "three": (None, "GPU", "CPU")}.items():
+            written, *others = [made(lambda x, k=k: x + 10.0 ** k, "chosen_" + name, d) for k, d in enumerate(devices)]
+            y[name] = written(x)
+            for other in others:
+                other.get_concrete_function(x).add_to_graph()
+            y["if_" + name] = tf.cond(tf.reduce_sum(x) > 0, lambda: written(x), lambda: x)
+        return y
+    z.function(f, np.array([1, 2], np.float32))
+
+
+@entry
 def functions_nested(z):
     m = tf.Module()
     m.w, m.v = tf.Variable(z.f32(3, 3)), tf.Variable(1.5)

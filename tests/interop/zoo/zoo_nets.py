@@ -4,7 +4,7 @@ also frozen, or as training graphs."""
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers as L
+from keras import layers as L, ops
 
 from zoo import entry, graph, v1
 from zoo_v1 import dense, old
