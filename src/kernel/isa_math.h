@@ -192,6 +192,57 @@ TN_INLINE float m_erfc(float x)
     return a < 0.5f ? 1.0f - m_erf(x) : x != x ? x : far;
 }
 
+/* The angle of (x, y): of the smaller to the greater side, within [0, pi/4], and from there to its octant. */
+TN_INLINE float m_atan2(float y, float x)
+{
+    const float a = fabsf(x), b = fabsf(y), small = b < a ? b : a, great = b < a ? a : b;
+    const float t = small == great ? (great == 0 ? 0.0f : 1.0f) : small / great, z = t * t;
+    float p = 2.920692824e-03f;
+    p = p * z - 1.636793028e-02f;
+    p = p * z + 4.321186433e-02f;
+    p = p * z - 7.552214562e-02f;
+    p = p * z + 1.066600476e-01f;
+    p = p * z - 1.421105533e-01f;
+    p = p * z + 1.999377284e-01f;
+    p = p * z - 3.333315274e-01f;
+    float r = p * (z * t) + t;
+    r = b > a ? (1.57079637f - r) - 4.37113883e-08f : r;
+    r = m_word(x) >> 31 ? (3.14159274f - r) - 8.74227766e-08f : r;
+    return x != x || y != y ? x + y : m_sign_of(r, y);
+}
+
+TN_INLINE float m_atan(float x)
+{
+    return m_atan2(x, 1.0f);
+}
+
+/* asin(x), x^2 = z up to 1/4 */
+TN_INLINE float m_asin_core(float x, float z)
+{
+    float p = 4.216630875e-02f;
+    p = p * z + 2.417951454e-02f;
+    p = p * z + 4.547037598e-02f;
+    p = p * z + 7.495297643e-02f;
+    p = p * z + 1.666675248e-01f;
+    return p * (z * x) + x;
+}
+
+/* Past 1/2 by half the angle: 1 - |x| = 2 sin^2 of it. NaN where |x| > 1: the root's. */
+TN_INLINE float m_asin(float x)
+{
+    const float a = fabsf(x), z = a > 0.5f ? 0.5f - 0.5f * a : a * a, s = a > 0.5f ? sqrtf(z) : a;
+    const float r = m_asin_core(s, z);
+    return m_sign_of(a > 0.5f ? (1.57079637f - 2.0f * r) - 4.37113883e-08f : r, x);
+}
+
+TN_INLINE float m_acos(float x)
+{
+    const float a = fabsf(x), z = a > 0.5f ? 0.5f - 0.5f * a : a * a, s = a > 0.5f ? sqrtf(z) : a;
+    const float r = m_asin_core(s, z), near = (1.57079637f - m_sign_of(r, x)) - 4.37113883e-08f;
+    const float far = x < 0 ? (3.14159274f - 2.0f * r) - 8.74227766e-08f : 2.0f * r;
+    return a > 0.5f ? far : near;
+}
+
 /* The commonest exponents; others go through the C library. */
 TN_INLINE bool m_pow_is_simple(float y)
 {

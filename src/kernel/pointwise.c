@@ -79,9 +79,6 @@ static double cost(tn_pw_op op)
     case TN_PW_SOFTPLUS_GRAD: return 3;
     case TN_PW_POW:
     case TN_PW_TAN:
-    case TN_PW_ASIN:
-    case TN_PW_ACOS:
-    case TN_PW_ATAN:
     case TN_PW_SINH:
     case TN_PW_COSH:
     case TN_PW_ASINH:
@@ -92,7 +89,6 @@ static double cost(tn_pw_op op)
     case TN_PW_DIGAMMA:
     case TN_PW_NDTRI:
     case TN_PW_ERFINV:
-    case TN_PW_ATAN2:
     case TN_PW_FLOOR_MOD:
     case TN_PW_TRUNC_MOD: return 30;
     default: return 1;

@@ -47,7 +47,12 @@ static void functions_are_accurate(void **state)
                 {TN_PW_ERF, erf, -5, 5, 4},
                 {TN_PW_ERF, erf, -0.1f, 0.1f, 3},
                 {TN_PW_SQRT, sqrt, 0, 100, 1},
-                {TN_PW_ATAN, atan, -100, 100, 2},
+                {TN_PW_ATAN, atan, -100, 100, 3},
+                {TN_PW_ATAN, atan, -1, 1, 2},
+                {TN_PW_ASIN, asin, -1, 1, 2},
+                {TN_PW_ASIN, asin, -0.5f, 0.5f, 2},
+                {TN_PW_ACOS, acos, -1, 1, 2},
+                {TN_PW_ACOS, acos, 0.99f, 1, 2},
                 {TN_PW_TAN, tan, -1.5f, 1.5f, 3},
                 {TN_PW_ERFC, erfc, -2, 9, 6},
                 {TN_PW_ERFC, erfc, -10, 1, 4}};
@@ -129,6 +134,31 @@ static void corners(void **state)
         assert_true(fabsf(one(TN_PW_NDTRI, 0.975f, 0) - 1.9599641f) < 1e-5f);
         assert_true(fabsf(one(TN_PW_ERFINV, 0.3f, 0) - 0.27246271f) < 1e-6f);
         assert_true(fabsf(one(TN_PW_DIGAMMA, -0.5f, 0) - 0.03648998f) < 1e-6f);
+    }
+}
+
+/* All pairs of zeros, infinities, NaN, the least and the greatest: the C library's angle, its sign too. */
+static void angles(void **state)
+{
+    static const float ends[] = {0, -0.0f, 1, -1, 0.75f, INFINITY, -INFINITY, NAN, 1e-45f, -1e-45f, 3e38f, -3e38f};
+    static const float outside[] = {1.0000001f, -2, INFINITY, -INFINITY, NAN};
+    enum { N = TN_COUNT(ends) };
+    float y[N * N], x[N * N], got[N * N];
+    (void)state;
+    for (int i = 0; i < N * N; i++) y[i] = ends[i / N], x[i] = ends[i % N];
+    FOR_LEVELS(level)
+    {
+        assert_int_equal(tn_pw_flat(TN_PW_ATAN2, TN_FLOAT, 0, N * N, (const void *[]){y, x}, got, 1, NULL), TN_OK);
+        for (int i = 0; i < N * N; i++) {
+            const float want = atan2f(y[i], x[i]);
+            if (isnan(want)) assert_true(isnan(got[i]));
+            else assert_true(fabsf(got[i] - want) <= 2e-7f * fabsf(want) && signbit(got[i]) == signbit(want));
+        }
+        same(one(TN_PW_ASIN, -0.0f, 0), -0.0f), same(one(TN_PW_ASIN, 1, 0), asinf(1)), same(one(TN_PW_ASIN, -1, 0), asinf(-1));
+        same(one(TN_PW_ACOS, 1, 0), 0), same(one(TN_PW_ACOS, -1, 0), acosf(-1)), same(one(TN_PW_ACOS, -0.0f, 0), acosf(0));
+        same(one(TN_PW_ATAN, -0.0f, 0), -0.0f), same(one(TN_PW_ATAN, -INFINITY, 0), atanf(-INFINITY)), same(one(TN_PW_ATAN, NAN, 0), NAN);
+        for (size_t i = 0; i < TN_COUNT(outside); i++)
+            same(one(TN_PW_ASIN, outside[i], 0), NAN), same(one(TN_PW_ACOS, outside[i], 0), NAN);
     }
 }
 
@@ -431,7 +461,7 @@ static void halves(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(functions_are_accurate),
-                                       cmocka_unit_test(corners),
+                                       cmocka_unit_test(corners), cmocka_unit_test(angles),
                                        cmocka_unit_test(powers),
                                        cmocka_unit_test(halves),
                                        cmocka_unit_test(levels_agree),
