@@ -91,6 +91,27 @@ static void in_doubles(tn_dtype to, double by, double less, double first, double
     }
 }
 
+#define BACK(T, R)                                                                                              \
+    {                                                                                                           \
+        const R add = (R)shift, times = (R)by, at = (R)plus;                                                    \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++) y[i] = (float)(((R)((const T *)x)[i] + add) * times + at); \
+    }
+#define BACK_FROM(R)                            \
+    switch (from) {                             \
+    case TN_QINT8: BACK(int8_t, R) break;       \
+    case TN_QUINT8: BACK(uint8_t, R) break;     \
+    case TN_QINT16: BACK(int16_t, R) break;     \
+    case TN_QUINT16: BACK(uint16_t, R) break;   \
+    default: BACK(int32_t, R)                   \
+    }
+
+static void back(tn_dtype from, bool doubles, double shift, double by, double plus, int64_t n, const void *x, float *y)
+{
+    if (doubles) BACK_FROM(double)
+    else
+        BACK_FROM(float)
+}
+
 static void pass(bool each, const float *low, const float *high, int64_t n, const float *dy, const float *x, float *dx,
                  double *below, double *above)
 {
@@ -127,4 +148,4 @@ static void ends(int64_t n, const float *x, float *min, float *max)
     *max = b;
 }
 
-const tn_quantize_isa TN_ISA_SYM(tn_isa_quantize) = {step, in_doubles, pass, ends};
+const tn_quantize_isa TN_ISA_SYM(tn_isa_quantize) = {step, in_doubles, back, pass, ends};

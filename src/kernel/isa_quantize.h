@@ -21,6 +21,8 @@ typedef struct tn_quantize_isa {
                  void *y);
     /* round(x * by) - less within [first, last], in doubles */
     void (*first)(tn_dtype to, double by, double less, double first, double last, int64_t n, const float *x, void *y);
+    /* (x + shift) * by + plus, in doubles or in floats */
+    void (*back)(tn_dtype from, bool doubles, double shift, double by, double plus, int64_t n, const void *x, float *y);
     /* dx = dy within [low, high], else 0 and added to below or above */
     void (*pass)(bool each, const float *low, const float *high, int64_t n, const float *dy, const float *x, float *dx,
                  double *below, double *above);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * quantize.c - floats rounded to steps of a range: which elements have which range, and who of a team takes which.
+ * quantize.c - floats rounded to steps of a range, and steps as floats: which elements have which range, and who of a team takes which.
  */
 #include <math.h>
 #include <omp.h>
@@ -70,6 +70,20 @@ void tn_step_first(tn_dtype to, double by, double less, double first, double las
         int64_t a, b;
         tn_share(n, 64, omp_get_thread_num(), omp_get_num_threads(), &a, &b);
         isa->first(to, by, less, first, last, b - a, x + a, (char *)y + a * size);
+    }
+}
+
+void tn_step_back(tn_dtype from, bool doubles, double shift, double by, double plus, int64_t n, const void *x, float *y,
+                  int threads)
+{
+    const tn_quantize_isa *isa = TN_ISA_PICK(tn_isa_quantize, tn_isa_level_now());
+    const int64_t size = (int64_t)tn_dtype_size(from);
+    const int team = tn_team(threads, (double)n);
+#pragma omp parallel num_threads(team) if (team > 1)
+    {
+        int64_t a, b;
+        tn_share(n, 64, omp_get_thread_num(), omp_get_num_threads(), &a, &b);
+        isa->back(from, doubles, shift, by, plus, b - a, (const char *)x + a * size, y + a);
     }
 }
 

@@ -28,6 +28,9 @@ void tn_step_all(const tn_step_job *j);
 /* round(x * by) - less within [first, last], a half away from zero, computed in doubles. */
 void tn_step_first(tn_dtype to, double by, double less, double first, double last, int64_t n, const float *x, void *y,
                    int threads);
+/* Integers of a quantised dtype as floats: (x + shift) * by + plus, each step rounded to floats or (doubles) not. */
+void tn_step_back(tn_dtype from, bool doubles, double shift, double by, double plus, int64_t n, const void *x, float *y,
+                  int threads);
 /* dx = dy where x, rows of n that are pitch apart, is within its column's [low, high], else 0, and dy is added to the
  * column's below or above. */
 void tn_step_pass(int64_t rows, int64_t pitch, int64_t n, const float *low, const float *high, const float *dy,

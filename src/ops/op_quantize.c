@@ -446,52 +446,65 @@ const tn_op tn_op_QuantizeV2 = {
 
 /* ==== Dequantize ==== */
 
-static float dequantize_one(mode m, tn_integers q, bool narrow, float min, float max, int64_t v)
+/* What stands for integer v: (v + shift) * by + plus, computed in doubles or floats. */
+typedef struct unsteps {
+    bool doubles;
+    double shift, by, plus;
+} unsteps;
+
+static unsteps dequantizer(mode m, tn_integers q, bool narrow, float min, float max)
 {
     if (m == SCALED) {
-        float by_max = max / (float)q.last;
-        float scale = q.first == 0 ? by_max : fmaxf(min / (float)(q.first + narrow), by_max);
-        return (float)v * scale;
+        const float by_max = max / (float)q.last;
+        const float scale = q.first == 0 ? by_max : fmaxf(min / (float)(q.first + narrow), by_max);
+        return (unsteps){false, 0, (double)scale, -0.0}; /* so that -0 stays */
     }
     if (m == MIN_FIRST) {
-        float scale = (float)((double)(max - min) / (ldexp(1, q.bits) - 1));
-        float first = max == min ? min : roundf(min / scale) * scale;
-        return (float)((double)first + ((double)v - q.first) * (double)scale);
+        const float scale = (float)((double)(max - min) / (ldexp(1, q.bits) - 1));
+        const float first = max == min ? min : roundf(min / scale) * scale;
+        return (unsteps){true, -q.first, (double)scale, (double)first};
     }
-    float half = q.first < 0 ? (float)((q.last - q.first + 1) / 2) : 0;
-    float scale = (float)((double)(max - min) / (q.last - q.first));
-    return ((float)v + half) * scale + min;
+    const float scale = (float)((double)(max - min) / (q.last - q.first));
+    return (unsteps){false, q.first < 0 ? (q.last - q.first + 1) / 2 : 0, (double)scale, (double)min};
 }
 
-/* What each value of an 8-bit type stands for, by its bits. */
-static void dequantize_all(mode m, tn_integers q, bool narrow, float min, float max, float *table)
+/* n elements from `at` on; what is not to be float is cast a block at a time. */
+static tn_code dequantize_some(const tn_run *r, const unsteps *u, int64_t at, int64_t n, tn_error *err)
 {
-    for (int64_t v = q.first; v <= q.last; v++) table[v & 255] = dequantize_one(m, q, narrow, min, max, v);
+    enum { BLOCK = 512 };
+    const tn_tensor *x = r->in[0];
+    tn_tensor *y = r->out[0];
+    const char *from = (const char *)x->data + (size_t)at * tn_dtype_size(x->dtype);
+    float some[BLOCK];
+    if (y->dtype == TN_FLOAT) {
+        tn_step_back(x->dtype, u->doubles, u->shift, u->by, u->plus, n, from, TN_FLOATS(y) + at, r->threads);
+        return TN_OK;
+    }
+    for (int64_t i = 0; i < n; i += BLOCK) {
+        const int64_t m = TN_MIN(BLOCK, n - i);
+        tn_step_back(x->dtype, u->doubles, u->shift, u->by, u->plus, m,
+                     from + (size_t)i * tn_dtype_size(x->dtype), some, 1);
+        TN_TRY(tn_cast(TN_FLOAT, y->dtype, m, some, (char *)y->data + (size_t)(at + i) * tn_dtype_size(y->dtype), false,
+                       1, err));
+    }
+    return TN_OK;
 }
 
 static tn_code dequantize_run(tn_run *r, tn_error *err)
 {
     slices s;
-    int64_t axis = tn_attr_i(r->attrs, "axis");
-    mode m = mode_of(r->attrs);
-    tn_integers q = tn_integers_of(r->in[0]->dtype);
-    bool narrow = tn_attr_b(r->attrs, "narrow_range"), few = q.bits == 8;
-    float table[256];
+    const int64_t axis = tn_attr_i(r->attrs, "axis");
+    const mode m = mode_of(r->attrs);
+    const tn_integers q = tn_integers_of(r->in[0]->dtype);
+    const bool narrow = tn_attr_b(r->attrs, "narrow_range");
     if (r->out[0]->dtype == TN_BFLOAT16 && m != MIN_COMBINED)
         return tn_fail(err, TN_INVALID_ARGUMENT, "'%s': bfloat16 comes of mode MIN_COMBINED only", r->name);
     TN_TRY(slices_of(&r->in[0]->shape, axis, &s, err));
     TN_TRY(check_ends(r->in + 1, s.n, axis >= 0, err));
     for (int64_t k = 0; k < s.n; k++) {
-        float min = TN_FLOATS(r->in[1])[k], max = TN_FLOATS(r->in[2])[k];
-        if (few) dequantize_all(m, q, narrow, min, max, table);
+        const unsteps u = dequantizer(m, q, narrow, TN_FLOATS(r->in[1])[k], TN_FLOATS(r->in[2])[k]);
         for (int64_t o = 0; o < s.outer; o++)
-            for (int64_t i = 0; i < s.inner; i++) {
-                int64_t at = (o * s.n + k) * s.inner + i;
-                float x = few ? table[((const uint8_t *)r->in[0]->data)[at]]
-                              : dequantize_one(m, q, narrow, min, max, tn_quantized_get(r->in[0], at));
-                if (r->out[0]->dtype == TN_FLOAT) TN_FLOATS(r->out[0])[at] = x;
-                else tn_tensor_set_number(r->out[0], at, (double)x);
-            }
+            TN_TRY(dequantize_some(r, &u, (o * s.n + k) * s.inner, s.inner, err));
     }
     return TN_OK;
 }

@@ -101,6 +101,31 @@ static void doubles(void **state)
     tn_free(y);
 }
 
+/* By one product and sum each; no -0 becomes 0 when nothing is added. */
+static void back(void **state)
+{
+    (void)state;
+    enum { N = 70001 };
+    static int16_t x[N];
+    static float y[N];
+    const int32_t whole[] = {INT32_MIN, INT32_MAX, 0};
+    const uint8_t small[] = {0, 128, 255};
+    for (int i = 0; i < N; i++) x[i] = (int16_t)(i - 35000);
+    FOR_LEVELS(level) {
+        for (int threads = 1; threads < 3; threads++) {
+            tn_step_back(TN_QINT16, false, 32768, (double)0.1f, (double)-2.3f, N, x, y, threads);
+            for (int i = 0; i < N; i++) {
+                const volatile float times = ((float)x[i] + 32768.0f) * 0.1f;
+                assert_true(y[i] == times + -2.3f);
+            }
+        }
+        tn_step_back(TN_QINT32, true, 2147483648.0, 0x1p-20, -5, 3, whole, y, 1);
+        assert_true(y[0] == -5 && y[1] == (float)(4294967295.0 * 0x1p-20 - 5) && y[2] == 2043);
+        tn_step_back(TN_QUINT8, false, 0, -0.5, -0.0, 3, small, y, 1);
+        assert_true(y[0] == 0 && signbit(y[0]) && y[1] == -64 && y[2] == -127.5f);
+    }
+}
+
 /* Numbers that doubles add exactly: any order. */
 static void passes(void **state)
 {
@@ -133,6 +158,7 @@ static void passes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(steps), cmocka_unit_test(doubles), cmocka_unit_test(passes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(steps), cmocka_unit_test(doubles), cmocka_unit_test(back),
+                                       cmocka_unit_test(passes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
