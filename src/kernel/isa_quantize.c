@@ -136,8 +136,15 @@ static void pass(bool each, const float *low, const float *high, int64_t n, cons
     *above += over;
 }
 
-static void ends(int64_t n, const float *x, float *min, float *max)
+static void ends(bool each, int64_t n, const float *x, float *min, float *max)
 {
+    if (each) {
+        for (int64_t i = 0; i < n; i++) {
+            min[i] = x[i] < min[i] ? x[i] : min[i];
+            max[i] = x[i] > max[i] ? x[i] : max[i];
+        }
+        return;
+    }
     float a = *min, b = *max;
     _Pragma("omp simd reduction(min : a) reduction(max : b)") for (int64_t i = 0; i < n; i++)
     {

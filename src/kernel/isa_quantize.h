@@ -26,8 +26,8 @@ typedef struct tn_quantize_isa {
     /* dx = dy within [low, high], else 0 and added to below or above */
     void (*pass)(bool each, const float *low, const float *high, int64_t n, const float *dy, const float *x, float *dx,
                  double *below, double *above);
-    /* *min and *max go on; NaN passes */
-    void (*ends)(int64_t n, const float *x, float *min, float *max);
+    /* *min and *max, or (each) n of them, go on; NaN passes */
+    void (*ends)(bool each, int64_t n, const float *x, float *min, float *max);
 } tn_quantize_isa;
 TN_ISA_TABLES(tn_quantize_isa, tn_isa_quantize);
 

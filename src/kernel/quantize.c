@@ -99,7 +99,12 @@ void tn_step_pass(int64_t rows, int64_t pitch, int64_t n, const float *low, cons
         isa->pass(true, low, high, n, dy + i * pitch, x + i * pitch, dx + i * pitch, below, above);
 }
 
-void tn_step_ends(int64_t n, const float *x, float *min, float *max)
+void tn_step_ends(int64_t rows, int64_t pitch, int64_t n, const float *x, float *min, float *max)
 {
-    TN_ISA_PICK(tn_isa_quantize, tn_isa_level_now())->ends(n, x, min, max);
+    const tn_quantize_isa *isa = TN_ISA_PICK(tn_isa_quantize, tn_isa_level_now());
+    if (pitch == 1) {
+        isa->ends(false, rows, x, min, max);
+        return;
+    }
+    for (int64_t i = 0; i < rows; i++) isa->ends(true, n, x + i * pitch, min, max);
 }

@@ -35,6 +35,7 @@ void tn_step_back(tn_dtype from, bool doubles, double shift, double by, double p
  * column's below or above. */
 void tn_step_pass(int64_t rows, int64_t pitch, int64_t n, const float *low, const float *high, const float *dy,
                   const float *x, float *dx, double *below, double *above);
-void tn_step_ends(int64_t n, const float *x, float *min, float *max); /* go on; NaN is passed over */
+/* The columns' min and max go on; NaN is passed over. */
+void tn_step_ends(int64_t rows, int64_t pitch, int64_t n, const float *x, float *min, float *max);
 
 #endif

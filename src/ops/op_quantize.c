@@ -107,26 +107,37 @@ static tn_code qd_prepare(tn_prepare *p, tn_error *err)
     if (tn_attr_get_string(p->attrs, "round_mode", &mode)) q->round = tn_view_is(mode, "HALF_UP");
     q->bits = -1;
     if (tn_attr_get_int(p->attrs, "num_bits", &q->bits)) TN_TRY(qd_bits(q, q->bits, err));
-    return slices_of(&p->in[0]->shape, q->axis, &q->s, err);
+    TN_TRY(slices_of(&p->in[0]->shape, q->axis, &q->s, err));
+    if (!q->given && p->in[0]->dtype == TN_FLOAT) p->scratch = 2 * (size_t)q->s.n * sizeof(float);
+    return TN_OK;
+}
+
+/* Of the slices of floats: n least ones and behind them n greatest. */
+static void find_ends(const tn_tensor *x, const slices *s, float *ends)
+{
+    float *min = ends, *max = ends + s->n;
+    for (int64_t k = 0; k < s->n; k++) min[k] = INFINITY, max[k] = -INFINITY;
+    if (s->inner == 1) {
+        tn_step_ends(s->outer, s->n, s->n, TN_FLOATS(x), min, max);
+        return;
+    }
+    for (int64_t o = 0; o < s->outer; o++)
+        for (int64_t k = 0; k < s->n; k++)
+            tn_step_ends(s->inner, 1, 1, TN_FLOATS(x) + (o * s->n + k) * s->inner, min + k, max + k);
 }
 
 static void ends_of(const tn_tensor *x, const slices *s, int64_t k, double *min, double *max)
 {
-    float low = INFINITY, high = -INFINITY;
     *min = INFINITY;
     *max = -INFINITY;
     for (int64_t o = 0; o < s->outer; o++) {
         const int64_t at = (o * s->n + k) * s->inner;
-        if (x->dtype == TN_FLOAT) tn_step_ends(s->inner, TN_FLOATS(x) + at, &low, &high);
-        for (int64_t i = at; x->dtype != TN_FLOAT && i < at + s->inner; i++) {
+        for (int64_t i = at; i < at + s->inner; i++) {
             double v = tn_tensor_number(x, i);
             *min = fmin(*min, v);
             *max = fmax(*max, v);
         }
     }
-    if (x->dtype != TN_FLOAT) return;
-    *min = (double)low;
-    *max = (double)high;
 }
 
 typedef struct qd_job {
@@ -138,7 +149,10 @@ typedef struct qd_job {
 /* The range that slice k is given, or has. */
 static void qd_ends(const tn_run *r, const qd *q, int64_t k, double *min, double *max)
 {
-    if (!q->given) {
+    if (!q->given && r->in[0]->dtype == TN_FLOAT) {
+        *min = (double)((const float *)r->scratch)[k];
+        *max = (double)((const float *)r->scratch)[q->s.n + k];
+    } else if (!q->given) {
         ends_of(r->in[0], &q->s, k, min, max);
     } else if (r->n_in == 1) {
         *min = (double)tn_attr_f(r->attrs, "input_min");
@@ -217,8 +231,10 @@ static tn_code qd_run(tn_run *r, tn_error *err)
         .fit = qd_fit,
         .of = &j,
     };
-    if (r->in[0]->dtype == TN_FLOAT) tn_step_all(&job);
-    else
+    if (r->in[0]->dtype == TN_FLOAT) {
+        if (!q->given) find_ends(r->in[0], &q->s, r->scratch);
+        tn_step_all(&job);
+    } else
         for (int64_t k = 0; k < q->s.n; k++) qd_slice(&j, k);
     return TN_OK;
 }

@@ -149,8 +149,15 @@ static void passes(void **state)
             }
             for (int k = 0; k < n; k++) assert_true(below[k] == under[k] && above[k] == over[k]);
         }
-        float min = INFINITY, max = -INFINITY;
-        tn_step_ends(ROWS * N, x, &min, &max);
+        float min = INFINITY, max = -INFINITY, least[N], most[N];
+        tn_step_ends(ROWS * N, 1, 1, x, &min, &max);
+        for (int k = 0; k < N; k++) least[k] = INFINITY, most[k] = -INFINITY;
+        tn_step_ends(ROWS, N, N, x, least, most);
+        for (int k = 0; k < N; k++) {
+            float a = INFINITY, b = -INFINITY;
+            for (int i = k; i < ROWS * N; i += N) a = fminf(a, x[i]), b = fmaxf(b, x[i]);
+            assert_true(least[k] == a && most[k] == b);
+        }
         for (int i = 0; i < ROWS * N; i++) assert_true(isnan(x[i]) || (x[i] >= min && x[i] <= max));
         assert_true(min >= -90 && max <= 90 && min < -80 && max > 80);
     }
