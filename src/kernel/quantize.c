@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * quantize.c - floats rounded to steps of a range, and steps as floats: which elements have which range, and who of a team takes which.
+ * quantize.c - floats rounded to steps of a range, and steps as floats: which elements have which range, and who of a
+ * team takes which.
  */
 #include <math.h>
 #include <omp.h>

@@ -286,19 +286,41 @@ static tn_code qd_back_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
+/* Of floats; what the ends would get is not asked for. */
+static void qd_back_floats(const tn_run *r, const slices *s)
+{
+    enum { BLOCK = 64 };
+    const float *dy = r->in[0]->data, *x = r->in[1]->data, *min = r->in[2]->data, *max = r->in[3]->data;
+    float *dx = r->out[0]->data;
+    double below[BLOCK] = {0}, above[BLOCK] = {0};
+    for (int64_t k = 0; s->inner == 1 && k < s->n; k += BLOCK)
+        tn_step_pass(s->outer, s->n, TN_MIN(BLOCK, s->n - k), min + k, max + k, dy + k, x + k, dx + k, below, above);
+    for (int64_t i = 0; s->inner != 1 && i < s->outer * s->n; i++) {
+        const int64_t at = i * s->inner, k = i % s->n;
+        tn_step_pass(s->inner, 1, 1, min + k, max + k, dy + at, x + at, dx + at, below, above);
+    }
+}
+
+static void qd_back_slice(const tn_run *r, const slices *s, int64_t k)
+{
+    const double min = tn_tensor_number(r->in[2], k), max = tn_tensor_number(r->in[3], k);
+    for (int64_t j = 0; j < s->outer * s->inner; j++) {
+        const int64_t at = (j / s->inner * s->n + k) * s->inner + j % s->inner;
+        const double x = tn_tensor_number(r->in[1], at);
+        tn_tensor_set_number(r->out[0], at, x >= min && x <= max ? tn_tensor_number(r->in[0], at) : 0);
+    }
+}
+
 static tn_code qd_back_run(tn_run *r, tn_error *err)
 {
     slices s;
     int64_t axis = tn_attr_i(r->attrs, "axis");
     TN_TRY(slices_of(&r->in[1]->shape, axis, &s, err));
     TN_TRY(check_ends(r->in + 2, s.n, axis >= 0, err));
+    const bool floats = r->in[1]->dtype == TN_FLOAT;
+    if (floats) qd_back_floats(r, &s);
     for (int64_t k = 0; k < s.n; k++) { /* the ends have none, as in TensorFlow */
-        double min = tn_tensor_number(r->in[2], k), max = tn_tensor_number(r->in[3], k);
-        for (int64_t j = 0; j < s.outer * s.inner; j++) {
-            int64_t at = (j / s.inner * s.n + k) * s.inner + j % s.inner;
-            double x = tn_tensor_number(r->in[1], at);
-            tn_tensor_set_number(r->out[0], at, x >= min && x <= max ? tn_tensor_number(r->in[0], at) : 0);
-        }
+        if (!floats) qd_back_slice(r, &s, k);
         tn_tensor_set_number(r->out[1], k, 0);
         tn_tensor_set_number(r->out[2], k, 0);
     }
