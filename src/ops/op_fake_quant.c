@@ -168,7 +168,7 @@ static tn_code gradient_run(tn_run *r, tn_error *err)
         tn_step_pass(rows, channels, m, low, high, TN_FLOATS(r->in[0]) + k, TN_FLOATS(r->in[1]) + k,
                      TN_FLOATS(r->out[0]) + k, below, above);
         for (int64_t i = 0; i < m; i++) {
-            for (int64_t at = k + i; !(low[i] > -INFINITY) && at < n; at += channels)
+            for (int64_t at = k + i; low[i] == -INFINITY && at < n; at += channels)
                 TN_FLOATS(r->out[0])[at] = TN_FLOATS(r->in[0])[at]; /* also where x is NaN */
             if (r->n_out < 3) continue;
             TN_FLOATS(r->out[1])[k + i] = (float)below[i];

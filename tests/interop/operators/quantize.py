@@ -22,6 +22,9 @@ def fake(rng):
     for a, b in ((0, 0), (3, -3), (1, 7), (-7, -2)):
         yield case("FakeQuantWithMinMaxVars", lambda x, a, b: raw.FakeQuantWithMinMaxVars(inputs=x, min=a, max=b), x, F32(a), F32(b),
                    grad=[0, 1, 2] if a <= b else [], tol=ROUND)
+    for a, b in ((np.nan, 1), (0, np.nan), (-3e38, 3e38), (0, np.inf)):
+        yield case("FakeQuantWithMinMaxVarsGradient", lambda dy, x, a, b: list(raw.FakeQuantWithMinMaxVarsGradient(gradients=dy, inputs=x, min=a, max=b)),
+                   np.arange(1, 7, dtype=F32), x, F32(a), F32(b))
     yield case("FakeQuantWithMinMaxVars", lambda x, a, b: raw.FakeQuantWithMinMaxVars(inputs=x, min=a, max=b, num_bits=1), x, F32(-1), F32(1))
     yield case("FakeQuantWithMinMaxArgs", lambda x: raw.FakeQuantWithMinMaxArgs(inputs=x, min=2.0, max=1.0), x)
     yield case("FakeQuantWithMinMaxVarsPerChannel", lambda x, a, b: raw.FakeQuantWithMinMaxVarsPerChannel(inputs=x, min=a, max=b), x,
