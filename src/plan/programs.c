@@ -76,10 +76,10 @@ tn_code tn_plan_get(tn_session *s, const tn_request *q, tn_plan **out, tn_error 
     pthread_mutex_lock(&p->lower_lock);
     tn_code code = TN_OK;
     if (!p->lowered) {
-        tn_packs_begin_planning(&s->store->packs);
+        tn_session_begin_reading(s);
         code = tn_lower(s->graph, s->store, q->feeds, q->n_feeds, q->fetches, q->n_fetches, q->targets, q->n_targets,
                         &p->lowered, err);
-        tn_packs_end_planning(&s->store->packs);
+        tn_session_end_reading(s);
     }
     pthread_mutex_unlock(&p->lower_lock);
     if (code == TN_OK) *out = p;
@@ -207,10 +207,9 @@ static tn_code bind_now(tn_session *s, tn_plan *p, const tn_tensor *const *feeds
                         tn_bound **out, tn_error *err)
 {
     drop_stale(s, p);
-    tn_packs_begin_planning(&s->store->packs);
+    tn_session_begin_reading(s);
     const tn_code code = bind_and_add(s, p, feeds, threads, most, out, err);
-    atomic_store(&s->has_new, true);
-    tn_packs_end_planning(&s->store->packs);
+    tn_session_end_reading(s);
     return code;
 }
 

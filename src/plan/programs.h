@@ -42,6 +42,7 @@ struct tn_session {
     atomic_int cancel;
     atomic_bool has_new; /* programs since values were held once */
     bool owns_constants; /* nobody else looks at those of the graph */
+    bool is_keeper;      /* the graph asks for them, also when they are there for good */
     bool settles;        /* by itself, after some runs for which there were programs: */
     int quiet, patience; /* such runs so far; how many it takes */
 };

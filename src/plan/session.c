@@ -58,7 +58,7 @@ tn_code tn_session_new(tn_graph *g, const tn_session_options *options, tn_sessio
 void tn_session_free(tn_session *s)
 {
     if (!s) return;
-    if (s->owns_constants) tn_graph_keep_constants(s->graph, NULL, NULL);
+    if (s->is_keeper) tn_graph_keep_constants(s->graph, NULL, NULL);
     for (size_t i = 0; i < tn_map_count(s->plans); i++) tn_plan_free(tn_map_value(s->plans, i));
     tn_map_free(s->plans);
     tn_callees_free(s->store->callees);
@@ -112,7 +112,7 @@ static void bring_constants_back(void *keeper)
 
 void tn_session_own_constants(tn_session *s)
 {
-    s->owns_constants = true;
+    s->owns_constants = s->is_keeper = true;
     tn_graph_keep_constants(s->graph, bring_constants_back, s);
 }
 
@@ -123,8 +123,8 @@ void tn_session_begin_reading(tn_session *s)
 
 void tn_session_end_reading(tn_session *s)
 {
-    atomic_store(&s->has_new, true);
     tn_packs_end_planning(&s->store->packs);
+    atomic_store(&s->has_new, true); /* not before: who settles while constants are looked at leaves them */
 }
 
 enum { LEAST_PATIENCE = 2, MOST_PATIENCE = 1024 }; /* runs: what is done for one alone would be in vain */

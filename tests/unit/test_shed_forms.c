@@ -442,6 +442,26 @@ static void test_settles_itself(void **state)
     fixture_close(&f);
 }
 
+/* What fails while it is planned has brought constants back, too. */
+static void test_plan_that_fails(void **state)
+{
+    (void)state;
+    fixture f;
+    open_all(&f);
+    renew(&f);
+    tn_session_own_constants(f.s);
+    tn_session_settle_itself(f.s);
+    tn_tensor *want = ask(&f, "product:0", 1), *none = NULL;
+    check_same(&f, "product:0", 1, want);
+    assert_int_equal(alone(&f), 1);
+    const char *fetch = "nothing:0";
+    assert_int_not_equal(tn_session_run(f.s, NULL, 0, &fetch, 1, &none, NULL, 0, &f.err), TN_OK);
+    for (int i = 0; i < 8; i++) check_same(&f, "product:0", 1, want);
+    assert_int_equal(alone(&f), 1);
+    tn_tensor_unref(want);
+    fixture_close(&f);
+}
+
 /* Another session of the same graph finds all constants, and they stay. */
 static void test_two_sessions(void **state)
 {
@@ -464,7 +484,10 @@ static void test_two_sessions(void **state)
     assert_int_equal(alone(&f), 0);
     tn_tensor *many = ask(&other, "product:0", 40);
     check_same(&f, "product:0", 40, many);
-    tn_session_free(other.s);
+    tn_session_free(f.s);
+    f.s = other.s;
+    fixture_session(&f, 0); /* when the one that had them is gone */
+    check_same(&f, "product:0", 40, many);
     tn_tensor_unref(want);
     tn_tensor_unref(many);
     fixture_close(&f);
@@ -478,6 +501,6 @@ int main(void)
         cmocka_unit_test(test_constants_with_factors),
         cmocka_unit_test(test_constants_that_are_read), cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_many_at_once),
-        cmocka_unit_test(test_settles_itself), cmocka_unit_test(test_two_sessions)};
+        cmocka_unit_test(test_settles_itself), cmocka_unit_test(test_plan_that_fails), cmocka_unit_test(test_two_sessions)};
     return cmocka_run_group_tests_name("shed_forms", tests, NULL, NULL);
 }
