@@ -251,14 +251,26 @@ static bool need_nodes(tn_map *by_name, const tn_NodeDef_list *nodes, tn_needs *
     return ok;
 }
 
-/* The text of an attribute of function i; empty: none. */
-static tn_view text_attr(const tn_FunctionDefLibrary *library, int i, const char *name)
+static const tn_AttrValue *attr_of(const tn_FunctionDefLibrary *library, int i, const char *name)
 {
     const tn_AttrEntry_list *attrs = &library->function.items[i].attr;
     for (uint32_t k = 0; k < attrs->n; k++)
-        if (tn_view_is(attrs->items[k].key, name) && attrs->items[k].value->value_case == TN_AttrValue_s)
-            return attrs->items[k].value->s;
-    return (tn_view){0};
+        if (tn_view_is(attrs->items[k].key, name)) return attrs->items[k].value;
+    return NULL;
+}
+
+/* The text of an attribute of function i; empty: none. */
+static tn_view text_attr(const tn_FunctionDefLibrary *library, int i, const char *name)
+{
+    const tn_AttrValue *v = attr_of(library, i, name);
+    return v && v->value_case == TN_AttrValue_s ? v->s : (tn_view){0};
+}
+
+/* What function i implements; empty: nothing, or it is half of a gradient (interface_of of graph/function.c). */
+static tn_view interface_of(const tn_FunctionDefLibrary *library, int i)
+{
+    const bool half = attr_of(library, i, "forward_function_name") || attr_of(library, i, "backward_function_name");
+    return half ? (tn_view){0} : text_attr(library, i, "api_implements");
 }
 
 /* What functions implement -> the one of them for CPUs, called in the others' place (tn_graph_implementation). */
@@ -266,7 +278,7 @@ static bool find_for_cpus(const tn_FunctionDefLibrary *library, int *ids, tn_map
 {
     bool ok = true;
     for (int i = 0; ok && i < (int)library->function.n; i++) {
-        tn_view what = text_attr(library, i, "api_implements");
+        tn_view what = interface_of(library, i);
         if (what.n && tn_view_is(text_attr(library, i, "api_preferred_device"), "CPU"))
             ok = tn_map_put_view(for_cpus, what, &ids[i]);
     }
@@ -293,7 +305,7 @@ static tn_code find_calls(const tn_FunctionDefLibrary *library, tn_map *by_name,
     tn_map *for_cpus = tn_map_new();
     ok = ok && for_cpus && find_for_cpus(library, ids, for_cpus);
     for (int i = 0; ok && i < n; i++) {
-        tn_view what = text_attr(library, i, "api_implements");
+        tn_view what = interface_of(library, i);
         const int *chosen = what.n ? tn_map_get_view(for_cpus, what) : NULL;
         ok = need_nodes(by_name, &library->function.items[i].node_def, needs) &&
              (!chosen || *chosen == i || tn_needs_add(needs, *chosen));

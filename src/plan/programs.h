@@ -40,7 +40,7 @@ struct tn_session {
     uint64_t clock;
     int active;
     atomic_int cancel;
-    atomic_bool has_new; /* programs since values were held once */
+    atomic_bool has_new; /* programs, or constants that came back, since values were held once */
     bool owns_constants; /* nobody else looks at those of the graph */
     bool is_keeper;      /* the graph asks for them, also when they are there for good */
     bool settles;        /* by itself, after some runs for which there were programs: */

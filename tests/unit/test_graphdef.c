@@ -522,7 +522,8 @@ static void test_implementations(void **state)
         GIVES("a", "DT_FLOAT", IMPLEMENTS("x", "")) GIVES("gpu", "DT_FLOAT", IMPLEMENTS("x", "GPU"))
         GIVES("cpu", "DT_FLOAT", IMPLEMENTS("x", "CPU")) GIVES("other", "DT_FLOAT", IMPLEMENTS("y", "CPU"))
         GIVES("int", "DT_INT32", IMPLEMENTS("y", "GPU")) GIVES("plain", "DT_FLOAT", "")
-        GIVES("half", "DT_FLOAT", IMPLEMENTS("x", "") "attr { key: 'forward_function_name' value { s: 'a' } } ") "} ";
+        GIVES("half", "DT_FLOAT", IMPLEMENTS("x", "") "attr { key: 'forward_function_name' value { s: 'a' } } ")
+        GIVES("forward", "DT_FLOAT", IMPLEMENTS("x", "CPU") "attr { key: 'backward_function_name' value { s: 'half' } } ") "} ";
     static const char *const runs[][2] = {{"a", "cpu"}, {"gpu", "cpu"}, {"cpu", "cpu"}, {"other", "other"}, {"int", "int"},
                                           {"plain", "plain"}, {"half", "half"}, {"absent", "absent"}};
     tn_error err;
