@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_isotonic.c - IsotonicRegression: each row's nearest one that does not rise, and which of its values are
- * one.
+ * op_isotonic.c - IsotonicRegression: each row's (along the last axis) nearest one that does not rise, and
+ * which of its values are one.
  */
 #include "../graph/op_grads.h"
 #include "../kernel/kernel.h"
@@ -63,21 +63,20 @@ static tn_code isotonic_run(tn_run *r, tn_error *err)
 
 static tn_code isotonic_infer(tn_infer *c, tn_error *err)
 {
-    TN_TRY(tn_infer_rank(c, 0, 2, err));
+    TN_TRY(tn_infer_rank_at_least(c, 0, 1, err));
     c->out[0].shape = c->out[1].shape = c->in[0]->shape;
     return TN_OK;
 }
 
-/* Segments count from zero in each row; here from the row's number times its length, so that they are one
- * list. */
+/* Segments count from zero in each row; here from where the row begins, so that they are one list. */
 static tn_node flat_segments(tn_grad *g)
 {
     tn_builder *b = g->b;
     tn_node segments = tn_grad_out(g, 1), shape = tn_grad_shape(b, segments, TN_INT32);
-    tn_node rows = tn_g3(b, "Range", tn_g_int(b, 0), tn_grad_element(b, shape, 0), tn_g_int(b, 1));
-    tn_node first = tn_g2(b, "Mul", rows, tn_grad_element(b, shape, 1));
-    tn_node all = tn_g2(b, "AddV2", segments, tn_g2(b, "ExpandDims", first, tn_g_int(b, 1)));
-    return tn_g2(b, "Reshape", all, tn_ints(b, (int64_t[]){-1}, 1));
+    tn_node length = tn_grad_element(b, shape, -1), count = tn_g1(b, "Size", segments);
+    tn_node at = tn_g3(b, "Range", tn_g_int(b, 0), count, tn_g_int(b, 1));
+    tn_node first = tn_g2(b, "Sub", at, tn_g2(b, "FloorMod", at, length));
+    return tn_g2(b, "AddV2", tn_g2(b, "Reshape", segments, tn_ints(b, (int64_t[]){-1}, 1)), first);
 }
 
 /* A pool's value is the mean of its members: each gets the mean of their gradients. */

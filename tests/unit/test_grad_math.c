@@ -160,6 +160,7 @@ static void test_reductions(void **state)
 static void test_segments(void **state)
 {
     (void)state;
+#define ISOTONIC ATTR(1, {.name = "output_dtype", .kind = TN_ATTR_TYPE, .type = TN_DOUBLE})
     static const row rows[] = {
         {.op = "SegmentSum", .in = {X(1, 2, 4, 2), I(4, 0, 0, 2, 2)}},
         {.op = "SegmentMean", .in = {X(1, 2, 4, 2), I(4, 0, 0, 2, 2)}},
@@ -173,6 +174,9 @@ static void test_segments(void **state)
         {.op = "UnsortedSegmentMax", .in = {X(1, 2, 4, 2), I(4, 1, -1, 0, 1), I0(2)}},
         {.op = "UnsortedSegmentMin", .in = {X(1, 2, 4), I(4, 1, -1, 0, 1), I0(2)}},
         {.op = "UnsortedSegmentProd", .in = {X(1, 2, 4, 2), I(4, 1, -1, 0, 1), I0(3)}},
+        {.op = "IsotonicRegression", .in = {X(-1, 1, 6)}, ISOTONIC},
+        {.op = "IsotonicRegression", .in = {X(-1, 1, 3, 4)}, ISOTONIC},
+        {.op = "IsotonicRegression", .in = {X(-1, 1, 2, 3, 4)}, ISOTONIC},
     };
     CHECK(rows);
 }

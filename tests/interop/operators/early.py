@@ -123,6 +123,12 @@ def singular(rng):
             yield case("TridiagonalSolve", lambda x, y, p=pivot: raw.TridiagonalSolve(diagonals=x, rhs=y, partial_pivoting=p), np.zeros((3, 2), t), np.ones((2, 1), t))
 
 
+def isotonic_rows(rng):
+    """Rows are along the last axis, of any rank; TensorFlow's gradient takes but matrices."""
+    for shape in ((5,), (2, 3, 4), (2, 1, 2, 5), (2, 0, 3), (3, 2, 0)):
+        yield case("IsotonicRegression", lambda x: list(raw.IsotonicRegression(input=x)), draw(rng, F32, *shape))
+
+
 def cases(rng):
-    for family in (sounds, contrasts, convolutions, crops, words, rarer, isotonic, names, debugged, singular):
+    for family in (sounds, contrasts, convolutions, crops, words, rarer, isotonic, names, debugged, singular, isotonic_rows):
         yield from family(rng)
