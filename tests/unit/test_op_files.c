@@ -561,7 +561,7 @@ typedef struct record_row {
 static void run_records(const record_row *c)
 {
     fixture f;
-    char pattern[400] = "";
+    tn_buf pattern = {0};
     fixture_open_folder(&f);
     for (int k = 0; k < 3; k++) {
         char name[3] = {'f', (char)('0' + k)}, text[4][4];
@@ -572,13 +572,15 @@ static void run_records(const record_row *c)
         put_records(&f, name, records, k == 2 ? 0 : 4, k == 2 ? TN_PLAIN : k ? TN_GZIP : TN_ZLIB);
     }
     write_op(&f, "damage", "bad", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
-    for (const char *p = c->files; *p; p += strcspn(p, ","), p += *p == ',')
-        snprintf(pattern + strlen(pattern), sizeof pattern - strlen(pattern), "%s%s/%.*s", *pattern ? "," : "", f.folder,
-                 (int)strcspn(p, ","), p);
+    for (const char *p = c->files; *p; p += strcspn(p, ","), p += *p == ',') {
+        tn_buf_printf(&pattern, "%s%s/", pattern.n ? "," : "", f.folder);
+        tn_buf_add(&pattern, p, strcspn(p, ","));
+    }
     tn_op_named(f.b, "RecordInput", "in", TN_NO_INPUTS,
-                TN_ATTRS(tn_attr_str("file_pattern", pattern), tn_attr_int("batch_size", c->batch), tn_attr_int("file_buffer_size", c->buffer),
+                TN_ATTRS(tn_attr_str("file_pattern", pattern.data), tn_attr_int("batch_size", c->batch), tn_attr_int("file_buffer_size", c->buffer),
                          tn_attr_int("file_random_seed", c->seed), tn_attr_int("file_parallelism", c->parallel),
                          tn_attr_float("file_shuffle_shift_ratio", c->shift), tn_attr_str("compression_type", c->packing ? c->packing : "")));
+    tn_buf_free(&pattern);
     wrote(&f, "damage");
     for (int i = 0; i < 3 && c->want[i]; i++) {
         tn_tensor *t;
