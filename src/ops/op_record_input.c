@@ -5,7 +5,7 @@
  *
  * TensorFlow's readers run ahead in threads of their own. Here they take turns, each with as many records as they hand
  * over at once, and the buffer is as full as it can be whenever a record is taken: one of TensorFlow's orders, always
- * the same. What is wrong with a file is wrong from then on. Files are read whole when their turn comes.
+ * the same. What has gone wrong once is wrong from then on. Files are read whole when their turn comes.
  */
 #include "../plan/files.h"
 #include "hash.h"
@@ -243,9 +243,10 @@ static bool is_done(const shard *s, const input *x)
     return !s->records && s->file >= x->paths.n && !s->read.n;
 }
 
-static tn_code fill(input *x, tn_error *err)
+static tn_code fill(input *x, const tn_run *r, tn_error *err)
 {
     while (x->left && x->buffer.n < x->most) {
+        if (tn_run_cancelled(r)) return tn_fail(err, TN_CANCELLED, "the run was cancelled");
         shard *s = &x->shards[x->turn];
         if (!is_done(s, x)) TN_TRY(take_turn(x, s, err));
         if (x->buffer.n < x->most || is_done(s, x)) x->turn = (x->turn + 1) % x->n_shards;
@@ -253,19 +254,20 @@ static tn_code fill(input *x, tn_error *err)
     return TN_OK;
 }
 
-/* The buffer has something. The next epoch begins when the last record of this one is taken. */
-static tn_code look_ahead(input *x, tn_error *err)
+/* The buffer has something. The next epoch begins when the last record of this one is taken. A run that is cancelled
+ * leaves to the next one what it has read. */
+static tn_code look_ahead(input *x, const tn_run *r, tn_error *err)
 {
     if (x->failed.code != TN_OK) return tn_fail(err, x->failed.code, "%s", x->failed.message);
-    tn_code code = x->left ? fill(x, err) : TN_OK;
+    tn_code code = x->left ? fill(x, r, err) : TN_OK;
     if (code == TN_OK && !x->buffer.n) {
         end_epoch(x);
         code = begin_epoch(x, err);
-        if (code == TN_OK) code = fill(x, err);
+        if (code == TN_OK) code = fill(x, r, err);
         if (code == TN_OK && !x->buffer.n)
             code = tn_fail(err, TN_NOT_FOUND, "Found no records in the files at %.1000s", x->pattern);
     }
-    if (code != TN_OK) {
+    if (code != TN_OK && code != TN_CANCELLED) {
         end_epoch(x);
         x->failed = *err;
     }
@@ -279,8 +281,7 @@ static tn_code take(tn_run *r, input *x, tn_error *err)
     const tn_shape shape = TN_SHAPE(tn_attr_i(r->attrs, "batch_size"));
     TN_TRY(tn_run_output(r, 0, &shape, err));
     for (int64_t i = 0; i < tn_tensor_count(r->out[0]); i++) {
-        if (tn_run_cancelled(r)) return tn_fail(err, TN_CANCELLED, "the run was cancelled");
-        TN_TRY(look_ahead(x, err));
+        TN_TRY(look_ahead(x, r, err));
         const record v = pop(&x->buffer);
         const tn_code code = tn_string_set(r->out[0], i, v.p, v.n, err);
         tn_free(v.p);
