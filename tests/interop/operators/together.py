@@ -35,6 +35,12 @@ def quantized(rng):
                            draw(rng, U8, 7, low=0, high=256))
 
 
+def isotonic_rows(rng):
+    """Rows are along the last axis, of any rank; TensorFlow's gradient takes but matrices."""
+    for shape in ((5,), (2, 3, 4), (2, 1, 2, 5), (2, 0, 3), (3, 2, 0)):
+        yield case("IsotonicRegression", lambda x: list(raw.IsotonicRegression(input=x)), draw(rng, F32, *shape))
+
+
 def cases(rng):
-    for part in (normalizations, integers, quantized):
+    for part in (normalizations, integers, quantized, isotonic_rows):
         yield from part(rng)
