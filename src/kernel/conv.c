@@ -12,6 +12,7 @@ struct tn_conv {
     tn_onednn *onednn; /* NULL: plain loops */
     tn_conv *wide;     /* half, bfloat16: the float convolution */
     bool tiled;        /* conv_tile.c's */
+    bool winograd;     /* conv_winograd.c's */
     bool amx;          /* conv_amx.c's */
     bool acts, pools;  /* what is left to do here, after the others */
     int isa;
@@ -128,11 +129,17 @@ static tn_code choose(tn_conv *c, tn_error *err)
     c->acts = d->kind == TN_CONV_FORWARD && d->act != TN_ACT_NONE && d->dtype == TN_FLOAT;
     c->pools = d->pools;
     enum { FEW = 4 }; /* images, of which a pool is done sooner where its input is in the first cache */
-    const bool pooled = d->pools && d->batch < FEW && tn_conv_is_tiled(d, &c->s);
+    const bool winograd = tn_conv_is_winograd(d, &c->s),
+               pooled = d->pools && d->batch < FEW && (winograd || tn_conv_is_tiled(d, &c->s));
     if (!pooled && tn_conv_amx_takes(&c->d, &c->s)) {
         c->amx = true;
         c->acts = c->acts && d->act != TN_ACT_RELU;
         c->d.pools = false;
+    } else if (winograd) {
+        c->winograd = true;
+        c->acts = c->acts && !tn_conv_tile_does_act(d->act);
+        c->pools = d->pools && !tn_conv_winograd_pools(d);
+        c->d.pools = d->pools && !c->pools;
     } else if (tn_conv_is_tiled(d, &c->s)) {
         c->tiled = true;
         c->acts = c->acts && !tn_conv_tile_does_act(d->act);
@@ -211,6 +218,7 @@ size_t tn_conv_scratch(const tn_conv *c)
 {
     if (c->wide) return places_of(&c->s).rest + tn_conv_scratch(c->wide);
     if (c->amx) return unpooled(c) + tn_conv_amx_scratch(&c->d, &c->s);
+    if (c->winograd) return unpooled(c) + tn_conv_winograd_scratch(&c->d, &c->s, c->isa);
     if (c->tiled) return unpooled(c) + tn_conv_tiled_scratch(&c->d, &c->s, c->isa);
     return unpooled(c) + (c->onednn ? tn_onednn_scratch(c->onednn) : 0);
 }
@@ -328,6 +336,8 @@ static tn_code run_whole(const tn_conv *c, const tn_conv_args *a, tn_error *err)
 {
     if (c->amx)
         tn_conv_amx(&c->d, &c->s, a);
+    else if (c->winograd)
+        tn_conv_winograd(&c->d, &c->s, c->isa, a);
     else if (c->tiled)
         tn_conv_tiled(&c->d, &c->s, c->isa, a);
     else if (c->onednn)

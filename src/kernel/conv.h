@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conv.h - what conv.c, conv_tile.c, conv_amx.c, conv_direct.c and onednn_conv.c share.
+ * conv.h - what conv.c, conv_tile.c, conv_winograd.c, conv_amx.c, conv_direct.c and onednn_conv.c share.
  */
 #ifndef TN_CONV_H
 #define TN_CONV_H
@@ -24,6 +24,13 @@ size_t tn_conv_tiled_packed(const tn_conv_desc *d, const tn_conv_size *s, int is
 size_t tn_conv_tiled_scratch(const tn_conv_desc *d, const tn_conv_size *s, int isa);
 void tn_conv_tiled_pack(const tn_conv_desc *d, const tn_conv_size *s, int isa, const void *filter, void *packed);
 void tn_conv_tiled(const tn_conv_desc *d, const tn_conv_size *s, int isa, const tn_conv_args *a);
+
+/* With filters of 3 x 3 (conv_winograd.c), float, forward and by input; reads the filter as it is. The activations of
+ * tn_conv_tile_does_act inside. */
+bool tn_conv_is_winograd(const tn_conv_desc *d, const tn_conv_size *s); /* whether or not it pools */
+bool tn_conv_winograd_pools(const tn_conv_desc *d);
+size_t tn_conv_winograd_scratch(const tn_conv_desc *d, const tn_conv_size *s, int isa);
+void tn_conv_winograd(const tn_conv_desc *d, const tn_conv_size *s, int isa, const tn_conv_args *a);
 
 /* By tiles of bfloat16 (conv_amx.c), float, where the processor has them; RELU inside. */
 bool tn_conv_amx_takes(const tn_conv_desc *d, const tn_conv_size *s);

@@ -113,11 +113,31 @@ static tn_conv_desc desc(int spatial, int64_t batch, int64_t in_c, int64_t out_c
     return d;
 }
 
+/* 3 x 3: whole and cut tiles, more than a panel, one vector beyond a panel, borders of all widths. */
+static tn_conv_desc winograd_case(int i)
+{
+    switch (i) {
+    case 0: return desc(2, 2, 16, 32, 1, 12, 3, 1, 1, true);
+    case 1: return desc(2, 3, 32, 48, 1, 13, 3, 1, 1, false);
+    case 2: {
+        tn_conv_desc d = desc(2, 1, 48, 16, 1, 15, 3, 1, 1, false);
+        for (int k = 0; k < 2; k++) d.pad_lo[k] = 2, d.pad_hi[k] = k, d.out[k] += 2 + k;
+        return d;
+    }
+    default: {
+        tn_conv_desc d = desc(2, 5, 16, 64, 1, 6, 3, 1, 1, true);
+        d.pad_hi[0] = 4, d.out[0] += 3;
+        return d;
+    }
+    }
+}
+enum { WINOGRAD_CASES = 4 };
+
 static tn_conv_desc cases(int i)
 {
     switch (i) {
     case 0: return desc(2, 3, 1, 8, 1, 9, 3, 1, 1, false);
-    case 1: return desc(2, 2, 16, 32, 1, 12, 3, 1, 1, true);
+    case 1: return desc(2, 2, 16, 32, 1, 12, 5, 1, 1, true);
     case 2: return desc(2, 2, 3, 16, 1, 11, 5, 2, 1, true);
     case 3: return desc(2, 1, 8, 4, 1, 10, 1, 1, 1, false);
     case 4: return desc(2, 2, 12, 12, 12, 9, 3, 1, 1, true); /* depthwise */
@@ -140,10 +160,11 @@ static tn_conv_desc cases(int i)
         d.pad_hi[0] = 2, d.out[0] += 2;
         return d;
     }
-    default: return desc(2, 2, 3, 3, 1, 5, 5, 5, 1, false);
+    case 16: return desc(2, 2, 3, 3, 1, 5, 5, 5, 1, false);
+    default: return winograd_case(i - 17);
     }
 }
-enum { CASES = 17 };
+enum { CASES = 17 + WINOGRAD_CASES };
 
 static void plain_is_the_definition(void **state)
 {
@@ -231,12 +252,17 @@ static tn_conv_desc pooled_case(int i)
     case 3: d = desc(2, 2, 24, 8, 1, 33, 3, 1, 2, true), add_pool(&d, TN_POOL_AVG, 1, 2, false); break;
     case 4: d = desc(2, 4, 1, 32, 1, 28, 3, 1, 1, true), add_pool(&d, TN_POOL_MAX, 2, 3, false); break;
     case 5: d = desc(2, 2, 4, 6, 1, 9, 3, 1, 1, true), add_pool(&d, TN_POOL_MAX, 2, 2, false); break; /* the library's */
-    default: d = desc(2, 2, 6, 12, 6, 12, 3, 1, 1, true), add_pool(&d, TN_POOL_AVG, 2, 2, false); break;
+    case 6: d = desc(2, 2, 6, 12, 6, 12, 3, 1, 1, true), add_pool(&d, TN_POOL_AVG, 2, 2, false); break;
+    case 7: d = desc(2, 1, 16, 64, 1, 26, 5, 1, 1, false), add_pool(&d, TN_POOL_MAX, 2, 2, false); break;
+    case 8: d = desc(2, 2, 32, 48, 1, 13, 3, 1, 1, true), add_pool(&d, TN_POOL_MAX, 2, 2, false); break; /* leaves one over */
+    case 9: d = desc(2, 2, 16, 32, 1, 13, 3, 1, 1, true), add_pool(&d, TN_POOL_AVG, 2, 2, false); break;
+    case 10: d = desc(2, 2, 16, 32, 1, 16, 3, 1, 1, true), add_pool(&d, TN_POOL_AVG, 2, 2, false); break;
+    default: d = desc(2, 2, 16, 32, 1, 13, 3, 1, 1, true), add_pool(&d, TN_POOL_MAX, 2, 2, true); break; /* cut windows */
     }
     d.act = i % 4 == 0 ? TN_ACT_RELU : i % 4 == 1 ? TN_ACT_RELU6 : i % 4 == 2 ? TN_ACT_TANH : TN_ACT_NONE;
     return d;
 }
-enum { POOLED_CASES = 7 };
+enum { POOLED_CASES = 12 };
 
 static int64_t pooled_count(const tn_conv_desc *d)
 {
@@ -263,11 +289,53 @@ static void pooled_is_plain(void **state)
     }
 }
 
+/* As of plain loops: finite or not, and as near as what is multiplied lets them be. */
+static void check_alike(const float *x, const float *y, int64_t n, float largest)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const bool alike = isnan(x[i]) == isnan(y[i]) && isinf(x[i]) == isinf(y[i]);
+        if (!alike || (isfinite(x[i]) && fabsf(x[i] - y[i]) > 1e-4F * (1 + fabsf(y[i])) + 1e-6F * largest))
+            fail_msg("%lld: %g, expected %g", (long long)i, (double)x[i], (double)y[i]);
+    }
+}
+
+/* Numbers that have no differences, or too large ones: no result beside them is another for it. */
+static void infinite_numbers(void **state)
+{
+    const float odd[] = {INFINITY, -INFINITY, NAN, 3e38F, -3e38F, 1e30F};
+    enum { ODD = TN_COUNT(odd) };
+    (void)state;
+    for (int i = 0; i < WINOGRAD_CASES + 2; i++)
+        for (int k = 0; k < 2 * ODD; k++) {
+            tn_conv_desc d = i < WINOGRAD_CASES ? winograd_case(i) : pooled_case(i - WINOGRAD_CASES + 8);
+            const bool in_filter = k >= ODD, data = i < WINOGRAD_CASES && i % 2;
+            if (data) d.kind = TN_CONV_BACKWARD_DATA, d.bias = false;
+            tn_conv_desc plain = d;
+            plain.portable = true, plain.pools = false;
+            arrays a = arrays_of(&d), b = arrays_of(&d);
+            for (int n = 0; n < 2; n++) {
+                const arrays *one = n ? &a : &b;
+                float *x = in_filter ? one->filter : data ? one->out : one->in;
+                x[97] = odd[k % ODD], x[511] = odd[k * 5 % ODD];
+            }
+            run(&plain, &a, false);
+            float *pooled = new_floats(a.n_out);
+            if (d.pools) tn_pool_forward(&d.pool, a.out, pooled);
+            FOR_LEVELS(level) {
+                run(&d, &b, false);
+                if (data) check_alike(b.in, a.in, a.n_in, in_filter ? 3e38F : 0);
+                else check_alike(b.out, d.pools ? pooled : a.out, d.pools ? pooled_count(&d) : a.n_out, in_filter ? 3e38F : 0);
+            }
+            arrays_free(&a), arrays_free(&b), tn_free(pooled);
+        }
+}
+
 /* However many share the work. */
 static void the_same_bits(void **state)
 {
     (void)state;
-    for (int i = 0; i < 5; i++) { /* ours */
+    for (int i = 0; i < POOLED_CASES; i++) {
+        if (i == 5 || i == 6) continue; /* the library's */
         tn_conv_desc d = pooled_case(i);
         arrays one = arrays_of(&d), more = arrays_of(&d);
         d.threads = 1;
@@ -476,10 +544,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(plain_is_the_definition),
                                        cmocka_unit_test(plain_backward_is_the_transpose),
-                                       cmocka_unit_test(fast_is_plain),
-        cmocka_unit_test(pooled_is_plain),
-        cmocka_unit_test(the_same_bits),
-        cmocka_unit_test(wrong_pools),
+                                       cmocka_unit_test(fast_is_plain), cmocka_unit_test(pooled_is_plain),
+                                       cmocka_unit_test(infinite_numbers), cmocka_unit_test(the_same_bits),
+                                       cmocka_unit_test(wrong_pools),
                                        cmocka_unit_test(empty_and_wrong),
                                        cmocka_unit_test(other_types),
                                        cmocka_unit_test(no_memory),
