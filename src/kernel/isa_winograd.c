@@ -59,8 +59,8 @@ static void input(const float *const *at, int64_t channels, float *v, int64_t ap
     for (int64_t k = 0; k < channels; k += VL) {
         vec rows[4][4];
         for (int i = 0; i < 4; i++)
-            input_line(*(const vec *)(at[4 * i] + k), *(const vec *)(at[4 * i + 1] + k), *(const vec *)(at[4 * i + 2] + k),
-                       *(const vec *)(at[4 * i + 3] + k), rows[i]);
+            input_line(*(const vec *)(at[4 * i] + k), *(const vec *)(at[4 * i + 1] + k),
+                       *(const vec *)(at[4 * i + 2] + k), *(const vec *)(at[4 * i + 3] + k), rows[i]);
         for (int j = 0; j < 4; j++) {
             vec line[4];
             input_line(rows[0][j], rows[1][j], rows[2][j], rows[3][j], line);

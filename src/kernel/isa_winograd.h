@@ -34,8 +34,8 @@ typedef struct tn_winograd_isa {
     void (*filter)(const tn_winograd_filter *f, float *u, int64_t apart);
     /* at: where each of the 16 numbers has its channels. */
     void (*input)(const float *const *at, int64_t channels, float *v, int64_t apart);
-    /* `channels` channels of tiles, whose transformed results are rows of as many. to: four places a tile, NULL for what
-     * isn't wanted. false: some aren't finite, which may be the transforms' doing. */
+    /* `channels` channels of tiles, whose transformed results are rows of as many. to: four places a tile, NULL for
+     * what isn't wanted. false: some aren't finite, which may be the transforms' doing. */
     bool (*output)(const tn_winograd_end *e, const float *m, int64_t apart, int64_t channels, float *const *to,
                    int64_t tiles);
 } tn_winograd_isa;

@@ -33,7 +33,7 @@ static void set(fixture *f, const char *name, tn_shape shape, uint32_t seed)
     tn_tensor_unref(t);
 }
 
-static const tn_shape filter_shape = {.rank = 4, .dim = {3, 3, IN, OUT}}, thin_shape = {.rank = 4, .dim = {1, 1, IN, OUT}};
+static const tn_shape filter_shape = {.rank = 4, .dim = {5, 5, IN, OUT}}, thin_shape = {.rank = 4, .dim = {1, 1, IN, OUT}};
 
 static tn_node conv(fixture *f, tn_node x, tn_node k, const char *name)
 {
