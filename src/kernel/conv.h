@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conv.h - what conv.c, conv_tile.c, conv_winograd.c, conv_amx.c, conv_direct.c and onednn_conv.c share.
+ * conv.h - what conv.c and those who do the convolutions share.
  */
 #ifndef TN_CONV_H
 #define TN_CONV_H
@@ -31,6 +31,11 @@ bool tn_conv_is_winograd(const tn_conv_desc *d, const tn_conv_size *s); /* wheth
 bool tn_conv_winograd_pools(const tn_conv_desc *d);
 size_t tn_conv_winograd_scratch(const tn_conv_desc *d, const tn_conv_size *s, int isa);
 void tn_conv_winograd(const tn_conv_desc *d, const tn_conv_size *s, int isa, const tn_conv_args *a);
+
+/* The gradient by such a filter (conv_winograd_filter.c); none by the bias. */
+bool tn_conv_is_winograd_filter(const tn_conv_desc *d, const tn_conv_size *s);
+size_t tn_conv_winograd_filter_scratch(const tn_conv_desc *d, const tn_conv_size *s);
+void tn_conv_winograd_filter(const tn_conv_desc *d, const tn_conv_size *s, int isa, const tn_conv_args *a);
 
 /* By tiles of bfloat16 (conv_amx.c), float, where the processor has them; RELU inside. */
 bool tn_conv_amx_takes(const tn_conv_desc *d, const tn_conv_size *s);

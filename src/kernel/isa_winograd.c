@@ -121,15 +121,78 @@ static inline __attribute__((always_inline)) vec one(const tn_winograd_end *e, c
     return sum - sum;
 }
 
+static inline bool is_zero(vec x)
+{
+    bool zero = true;
+    for (int i = 0; i < VL; i++) zero = zero && x[i] == 0;
+    return zero;
+}
+
 static bool output(const tn_winograd_end *e, const float *m, int64_t apart, int64_t channels, float *const *to,
                    int64_t tiles)
 {
     vec wrong = {0};
     for (int64_t t = 0; t < tiles; t++, to += TN_TILE_OUT, m += channels)
         for (int64_t k = 0; k < channels; k += VL) wrong += one(e, m + k, apart, k, to);
-    bool finite = true;
-    for (int i = 0; i < VL; i++) finite = finite && wrong[i] == 0;
-    return finite;
+    return is_zero(wrong);
 }
 
-const tn_winograd_isa TN_ISA_SYM(tn_isa_winograd) = {VL, filter, input, output};
+/* ==== the gradient of the output: A y A' ==== */
+
+static inline __attribute__((always_inline)) void gradient_line(vec a, vec b, vec g[4])
+{
+    g[0] = a;
+    g[1] = a + b;
+    g[2] = a - b;
+    g[3] = -b;
+}
+
+static void gradient(const float *const *at, int64_t channels, float *g, int64_t apart)
+{
+    for (int64_t k = 0; k < channels; k += VL) {
+        vec rows[2][4];
+        for (int i = 0; i < 2; i++)
+            gradient_line(*(const vec *)(at[2 * i] + k), *(const vec *)(at[2 * i + 1] + k), rows[i]);
+        for (int j = 0; j < 4; j++) {
+            vec line[4];
+            gradient_line(rows[0][j], rows[1][j], line);
+            for (int i = 0; i < 4; i++) *(vec *)(g + (4 * i + j) * apart + k) = line[i];
+        }
+    }
+}
+
+/* ==== the gradient of the filter: G' s G ==== */
+
+static inline __attribute__((always_inline)) void filter_gradient_line(vec a, vec b, vec c, vec d, vec g[3])
+{
+    const vec both = 0.5f * (b + c);
+    g[0] = a + both;
+    g[1] = 0.5f * (b - c);
+    g[2] = both + d;
+}
+
+static inline __attribute__((always_inline)) vec total(const tn_winograd_sums *s, int place)
+{
+    const float *at = s->sum + place * s->apart;
+    vec sum = *(const vec *)at;
+    for (int i = 1; i < s->parts; i++) sum += *(const vec *)(at + i * s->parts_apart);
+    return sum;
+}
+
+static bool filter_gradient(const tn_winograd_sums *s, float *filter, int64_t tap)
+{
+    vec rows[4][3], wrong = {0};
+    for (int i = 0; i < 4; i++)
+        filter_gradient_line(total(s, 4 * i), total(s, 4 * i + 1), total(s, 4 * i + 2), total(s, 4 * i + 3), rows[i]);
+    for (int j = 0; j < 3; j++) {
+        vec line[3];
+        filter_gradient_line(rows[0][j], rows[1][j], rows[2][j], rows[3][j], line);
+        for (int i = 0; i < 3; i++) {
+            *(vec *)(filter + (3 * i + j) * tap) = line[i];
+            wrong += line[i] - line[i];
+        }
+    }
+    return is_zero(wrong);
+}
+
+const tn_winograd_isa TN_ISA_SYM(tn_isa_winograd) = {VL, filter, input, output, gradient, filter_gradient};

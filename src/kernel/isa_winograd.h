@@ -28,6 +28,14 @@ typedef struct tn_winograd_end {
     tn_pool_kind pool; /* of two by two */
 } tn_winograd_end;
 
+/* Transformed gradients by a filter: the same of several parts of the tiles, to be added. */
+typedef struct tn_winograd_sums {
+    const float *sum;
+    int64_t apart;
+    int parts;
+    int64_t parts_apart;
+} tn_winograd_sums;
+
 typedef struct tn_winograd_isa {
     int vl; /* floats in a vector */
     /* One vector of output channels for one input channel. */
@@ -38,6 +46,10 @@ typedef struct tn_winograd_isa {
      * what isn't wanted. false: some aren't finite, which may be the transforms' doing. */
     bool (*output)(const tn_winograd_end *e, const float *m, int64_t apart, int64_t channels, float *const *to,
                    int64_t tiles);
+    /* at: where each of a tile's four gradients has its channels. */
+    void (*gradient)(const float *const *at, int64_t channels, float *g, int64_t apart);
+    /* One vector of output channels: nine numbers, `tap` floats apart. false: some aren't finite. */
+    bool (*filter_gradient)(const tn_winograd_sums *s, float *filter, int64_t tap);
 } tn_winograd_isa;
 TN_ISA_TABLES(tn_winograd_isa, tn_isa_winograd);
 

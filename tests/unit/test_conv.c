@@ -124,14 +124,16 @@ static tn_conv_desc winograd_case(int i)
         for (int k = 0; k < 2; k++) d.pad_lo[k] = 2, d.pad_hi[k] = k, d.out[k] += 2 + k;
         return d;
     }
-    default: {
+    case 3: {
         tn_conv_desc d = desc(2, 5, 16, 64, 1, 6, 3, 1, 1, true);
         d.pad_hi[0] = 4, d.out[0] += 3;
         return d;
     }
+    case 4: return desc(2, 6, 16, 64, 1, 15, 3, 1, 1, true); /* tiles for gradients by the filter */
+    default: return desc(2, 7, 32, 16, 1, 16, 3, 1, 1, false);
     }
 }
-enum { WINOGRAD_CASES = 4 };
+enum { WINOGRAD_CASES = 6 };
 
 static tn_conv_desc cases(int i)
 {
@@ -214,7 +216,7 @@ static void fast_is_plain(void **state)
             for (int variant = 0; variant < 4; variant++) {
                 tn_conv_desc d = cases(i);
                 d.kind = kind;
-                d.bias = variant != 1;
+                d.bias = variant != 1 && (kind != TN_CONV_BACKWARD_FILTER || variant != 2);
                 d.threads = 1 + (variant & 1);
                 if (kind == TN_CONV_FORWARD)
                     d.act = variant == 2 ? TN_ACT_RELU : variant == 3 ? TN_ACT_TANH : TN_ACT_NONE;
@@ -328,6 +330,25 @@ static void infinite_numbers(void **state)
             }
             arrays_free(&a), arrays_free(&b), tn_free(pooled);
         }
+}
+
+static void infinite_gradients(void **state)
+{
+    const float odd[] = {INFINITY, NAN, 3e38F};
+    (void)state;
+    for (int k = 0; k < 2 * (int)TN_COUNT(odd); k++) {
+        tn_conv_desc d = winograd_case(4), plain;
+        d.kind = TN_CONV_BACKWARD_FILTER, d.bias = false;
+        arrays a = arrays_of(&d), b = arrays_of(&d);
+        (k % 2 ? a.in : a.out)[97] = (k % 2 ? b.in : b.out)[97] = odd[k / 2];
+        plain = d, plain.portable = true;
+        run(&plain, &a, false);
+        FOR_LEVELS(level) {
+            run(&d, &b, false);
+            check_alike(b.filter, a.filter, a.n_filter, 0);
+        }
+        arrays_free(&a), arrays_free(&b);
+    }
 }
 
 /* However many share the work. */
@@ -545,7 +566,8 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(plain_is_the_definition),
                                        cmocka_unit_test(plain_backward_is_the_transpose),
                                        cmocka_unit_test(fast_is_plain), cmocka_unit_test(pooled_is_plain),
-                                       cmocka_unit_test(infinite_numbers), cmocka_unit_test(the_same_bits),
+                                       cmocka_unit_test(infinite_numbers), cmocka_unit_test(infinite_gradients),
+                                       cmocka_unit_test(the_same_bits),
                                        cmocka_unit_test(wrong_pools),
                                        cmocka_unit_test(empty_and_wrong),
                                        cmocka_unit_test(other_types),
