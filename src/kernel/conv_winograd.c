@@ -5,8 +5,9 @@
  * the input and the filter are transformed, 16 matrix products follow, whose results are transformed back. The gradient
  * by input is a convolution of the gradient with the filter turned round.
  *
- * Each result depends on the numbers of its own window alone, as it should; but of numbers that are infinite, or nearly,
- * the transforms' differences may make a NaN. So tiles whose results are not finite are done again, by plain loops.
+ * Each result depends on the numbers of its own window alone, as it should; but of numbers that are infinite, or
+ * nearly, the transforms' differences may make a NaN. So tiles whose results are not finite are done again, by plain
+ * loops.
  *
  * The filter is transformed in each run: that takes a small part of the time where there are as many tiles as are asked
  * for here, and no second form of it stays in memory.
@@ -193,7 +194,8 @@ static void finish(const work *w, const chunk *k, int64_t col, int64_t width, in
     float **to = k->to;
     tn_tile p = k->first;
     end.bias = w->bias ? w->bias + col : NULL;
-    for (int64_t i = 0; i < k->tiles; i++, p = tn_tile_next(&w->c.tiles, p)) places_of_results(w, p, col, to + i * TN_TILE_OUT);
+    for (int64_t i = 0; i < k->tiles; i++, p = tn_tile_next(&w->c.tiles, p))
+        places_of_results(w, p, col, to + i * TN_TILE_OUT);
     if (w->t->output(&end, k->m, apart, width, to, k->tiles)) return;
     p = k->first;
     for (int64_t i = 0; i < k->tiles; i++, p = tn_tile_next(&w->c.tiles, p), to += TN_TILE_OUT)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * conv_winograd_filter.c - gradients by filters of 3 x 3, of floats: conv_winograd.c's algorithm transposed. Tiles of the
- * input and of the gradient are transformed, 16 matrix products sum over them, and their results are transformed back.
+ * conv_winograd_filter.c - gradients by filters of 3 x 3, of floats: conv_winograd.c's algorithm transposed. Tiles of
+ * the input and of the gradient are transformed, 16 matrix products sum over them, and their results are transformed
+ * back.
  *
  * Each thread sums its own tiles, and the threads' sums are added in their order. What is not finite may be the
  * transforms' doing: the plain loops do all of it again then.
@@ -24,7 +25,8 @@ typedef struct cut {
 
 static cut cut_of(const tn_conv_size *s)
 {
-    cut c = {.tiles = tn_tiles_of(s), .in_c = s->in_c, .out_c = s->out_c, .sum_apart = s->in_c * s->out_c + TN_TILE_SHIFT};
+    cut c = {.tiles = tn_tiles_of(s), .in_c = s->in_c, .out_c = s->out_c};
+    c.sum_apart = c.in_c * c.out_c + TN_TILE_SHIFT;
     c.chunk = TN_MIN(TN_MAX(MOST_SPACE / (TN_TILE_IN * (c.in_c + c.out_c)), LEAST_CHUNK), MOST_CHUNK);
     const int64_t tiles = c.chunk * (c.in_c + c.out_c) + 2 * TN_TILE_SHIFT;
     c.floats = TN_TILE_IN * (c.sum_apart + tiles) + TN_MAX(c.in_c, c.out_c);
@@ -65,8 +67,8 @@ static void transform_gradient(const work *w, tn_tile p, const chunk *k, float *
     const tn_tiles *t = &w->c.tiles;
     const float *at[TN_TILE_OUT];
     for (int i = 0; i < TN_TILE_OUT; i++) {
-        const int64_t y = p.y + i / 2, x = p.x + i % 2;
-        at[i] = y < t->out_h && x < t->out_w ? w->grad + ((p.image * t->out_h + y) * t->out_w + x) * w->c.out_c : k->zeros;
+        const int64_t y = p.y + i / 2, x = p.x + i % 2, pixel = (p.image * t->out_h + y) * t->out_w + x;
+        at[i] = y < t->out_h && x < t->out_w ? w->grad + pixel * w->c.out_c : k->zeros;
     }
     w->t->gradient(at, w->c.out_c, g, k->g_apart);
 }
@@ -130,7 +132,8 @@ static bool filter_part(const work *w, int me, int parts)
     int64_t from, to;
     tn_share(c->in_c, 1, me, parts, &from, &to);
     for (int64_t i = from * c->out_c; i < to * c->out_c; i += w->t->vl) {
-        const tn_winograd_sums s = {.sum = w->space + i, .apart = c->sum_apart, .parts = parts, .parts_apart = c->floats};
+        const tn_winograd_sums s = {.sum = w->space + i, .apart = c->sum_apart, .parts = parts,
+                                    .parts_apart = c->floats};
         finite = w->t->filter_gradient(&s, w->filter + i, tap) && finite;
     }
     return finite;
