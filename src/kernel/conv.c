@@ -6,6 +6,9 @@
 #include "conv.h"
 #include "gemm.h"
 
+/* The layout of packed filters that are copies: so that those with factors in them are held like others. */
+enum { AS_IT_IS = 1 };
+
 struct tn_conv {
     tn_conv_desc d;
     tn_conv_size s;
@@ -228,6 +231,7 @@ size_t tn_conv_scratch(const tn_conv *c)
 size_t tn_conv_packed(const tn_conv *c)
 {
     if (c->amx) return tn_conv_amx_packed(&c->d, &c->s);
+    if (c->winograd) return (size_t)c->s.filter_count * sizeof(float);
     if (c->tiled) return tn_conv_tiled_packed(&c->d, &c->s, c->isa);
     return c->onednn ? tn_onednn_packed(c->onednn) : 0;
 }
@@ -235,18 +239,24 @@ size_t tn_conv_packed(const tn_conv *c)
 uint64_t tn_conv_packed_layout(const tn_conv *c)
 {
     if (c->amx) return (uint64_t)c->d.kind << 8 | TN_ISA_AMX;
+    if (c->winograd) return AS_IT_IS;
     return c->onednn ? tn_onednn_packed_layout(c->onednn) : 0;
 }
 
 tn_code tn_conv_pack(const tn_conv *c, const void *filter, void *packed, void *scratch, tn_error *err)
 {
     if (c->amx) tn_conv_amx_pack(&c->d, &c->s, filter, packed);
+    if (c->winograd) memcpy(packed, filter, tn_conv_packed(c));
     if (c->tiled) tn_conv_tiled_pack(&c->d, &c->s, c->isa, filter, packed);
     return c->onednn && tn_onednn_packed(c->onednn) ? tn_onednn_pack(c->onednn, filter, packed, scratch, err) : TN_OK;
 }
 
 bool tn_conv_form(const tn_conv *c, tn_filter_form *out)
 {
+    if (c->winograd) {
+        *out = (tn_filter_form){.n = 1, .dim = {c->s.filter_count}, .own = {1}, .outer = {1}};
+        return true;
+    }
     return c->onednn && tn_onednn_packed(c->onednn) && tn_onednn_form(c->onednn, out);
 }
 

@@ -25,8 +25,8 @@ size_t tn_conv_tiled_scratch(const tn_conv_desc *d, const tn_conv_size *s, int i
 void tn_conv_tiled_pack(const tn_conv_desc *d, const tn_conv_size *s, int isa, const void *filter, void *packed);
 void tn_conv_tiled(const tn_conv_desc *d, const tn_conv_size *s, int isa, const tn_conv_args *a);
 
-/* With filters of 3 x 3 (conv_winograd.c), float, forward and by input; reads the filter as it is. The activations of
- * tn_conv_tile_does_act inside. */
+/* With filters of 3 x 3 (conv_winograd.c), float, forward and by input; packed or not, the filter is as it is. The
+ * activations of tn_conv_tile_does_act inside. */
 bool tn_conv_is_winograd(const tn_conv_desc *d, const tn_conv_size *s); /* whether or not it pools */
 bool tn_conv_winograd_pools(const tn_conv_desc *d);
 size_t tn_conv_winograd_scratch(const tn_conv_desc *d, const tn_conv_size *s, int isa);

@@ -10,7 +10,7 @@
  * loops.
  *
  * The filter is transformed in each run: that takes a small part of the time where there are as many tiles as are asked
- * for here, and no second form of it stays in memory.
+ * for here, and nothing larger than the filter stays in memory.
  */
 #include "conv.h"
 #include "isa_conv.h"
@@ -20,14 +20,19 @@
 #include <omp.h>
 
 enum { LEAST_TILES = 32,
-       MOST_SPACE = 96 << 10 }; /* floats of a thread's transformed tiles, which should stay in the second cache */
+       LEAST_PRODUCTS = 1 << 19, /* with fewer, two threads are sooner done by the library; one choice for any number */
+       TILE_PAYS = 1400,         /* pairs of channels whose filters' transforms one tile makes up for */
+       MOST_SPACE = 96 << 10, LEAST_PIECES = 4 }; /* floats of a thread's transformed tiles, which should stay in the
+                                                   * second cache; but a filter that doesn't is read once a chunk */
 
 typedef struct cut {
     tn_tiles tiles;
-    int64_t in_c, out_c, width; /* width: channels in a panel, at most */
-    int64_t chunk;              /* tiles that a thread transforms at once, at most */
+    int64_t in_c, out_c, width;      /* width: channels in a panel, at most */
+    int tile_shares, channel_shares; /* into which the work is divided; threads share nothing */
+    int64_t most_channels;           /* of a share */
+    int64_t chunk;                   /* tiles that are transformed at once, at most */
     int64_t filter_apart;
-    size_t filter, in, each; /* bytes: of the filter and of a chunk, transformed; of a thread's space */
+    size_t filter, in, each; /* bytes: of a share's filter and of a chunk, transformed; of a thread's space */
 } cut;
 
 /* ==== sizes ==== */
@@ -50,18 +55,43 @@ bool tn_conv_winograd_pools(const tn_conv_desc *d)
     return fits;
 }
 
+static int64_t parts_of(int64_t count, int64_t each)
+{
+    return (count + each - 1) / each;
+}
+
+/* Shares for threads: those of one share of channels transform the same filter, those of one share of tiles the same
+ * input, each for itself, which is sooner done than that one gets it out of the other's cache. */
+static void divide(cut *c, int threads)
+{
+    enum { PRODUCTS = 16, FILTER = 70, INPUT = 35 }; /* what a vector's take of each other's time */
+    const int64_t panels = parts_of(c->out_c, c->width);
+    int64_t least = INT64_MAX;
+    for (int shares = 1; shares <= threads; shares++) {
+        if (threads % shares || shares > panels) continue;
+        const int64_t tiles = parts_of(c->tiles.all, threads / shares), channels = parts_of(panels, shares) * c->width,
+                      cost = tiles * (PRODUCTS * channels + INPUT) + FILTER * channels;
+        if (cost >= least) continue;
+        least = cost;
+        c->tile_shares = threads / shares;
+        c->channel_shares = shares;
+        c->most_channels = TN_MIN(channels, c->out_c);
+    }
+}
+
 static cut cut_of(const tn_conv_desc *d, const tn_conv_size *size, int isa)
 {
     const tn_conv_isa *t = TN_ISA_PICK(tn_isa_conv, isa);
     cut c = shape_of(d->kind, size);
     if (d->pools) tn_tiles_cut(&c.tiles, d->pool.out[0], d->pool.out[1]);
     c.width = TN_CONV_VECS * t->vl;
-    c.chunk = TN_MAX(MOST_SPACE / (TN_TILE_IN * (c.in_c + c.width)) / t->rows, 1) * t->rows;
-    c.filter_apart = c.in_c * c.out_c + TN_TILE_SHIFT;
+    divide(&c, TN_MAX(d->threads, 1));
+    c.chunk = TN_MAX(MOST_SPACE / (TN_TILE_IN * (c.in_c + c.width)) / t->rows, LEAST_PIECES) * t->rows;
+    c.filter_apart = c.in_c * c.most_channels + TN_TILE_SHIFT;
     c.filter = (size_t)(TN_TILE_IN * c.filter_apart) * sizeof(float);
     c.in = (size_t)(TN_TILE_IN * (c.chunk * c.in_c + TN_TILE_SHIFT)) * sizeof(float);
-    c.each = tn_round64(c.in + (size_t)(TN_TILE_IN * (c.chunk * c.width + TN_TILE_SHIFT) + c.in_c) * sizeof(float) +
-                        (size_t)c.chunk * TN_TILE_OUT * sizeof(float *));
+    c.each = tn_round64(c.filter + c.in + (size_t)c.chunk * TN_TILE_OUT * sizeof(float *) +
+                        (size_t)(TN_TILE_IN * (c.chunk * c.width + TN_TILE_SHIFT) + c.in_c) * sizeof(float));
     return c;
 }
 
@@ -71,16 +101,17 @@ bool tn_conv_is_winograd(const tn_conv_desc *d, const tn_conv_size *s)
     tn_conv_desc bare = *d;
     bare.pools = false;
     const cut c = cut_of(&bare, s, tn_isa_level_now());
-    return c.tiles.all >= LEAST_TILES && tn_tiles_are_full(&c.tiles);
+    const int64_t pairs = c.in_c * c.out_c;
+    return c.tiles.all >= TN_MAX(LEAST_TILES, pairs / TILE_PAYS) && tn_tiles_are_full(&c.tiles) &&
+           (double)(TN_TILE_IN * c.tiles.all) * (double)pairs >= LEAST_PRODUCTS;
 }
 
 size_t tn_conv_winograd_scratch(const tn_conv_desc *d, const tn_conv_size *s, int isa)
 {
-    const cut c = cut_of(d, s, isa);
-    return c.filter + c.each * (size_t)TN_MAX(d->threads, 1);
+    return cut_of(d, s, isa).each * (size_t)TN_MAX(d->threads, 1);
 }
 
-/* ==== one thread's part ==== */
+/* ==== one share ==== */
 
 typedef struct work {
     cut c;
@@ -89,22 +120,25 @@ typedef struct work {
     tn_winograd_filter filter;
     tn_winograd_end end;
     const float *bias;
-    float *out, *u; /* u: the filter transformed: [16, panels, in_c, width] */
+    float *out;
 } work;
 
-static void filter_part(const work *w, int me, int parts)
+typedef struct share {
+    int64_t from_tile, to_tile, from, to; /* from, to: channels */
+    float *u;                             /* the filter transformed: [16, panels, in_c, width] */
+    float *v, *m, *zeros, **to_places;    /* a chunk's tiles transformed, their products, where results go */
+} share;
+
+static void transform_filter(const work *w, const share *s)
 {
-    const cut *s = &w->c;
-    const int64_t vl = w->t->vl;
-    int64_t from, to;
-    tn_share(s->in_c, 1, me, parts, &from, &to);
-    for (int64_t col = 0; col < s->out_c; col += w->c.width) {
-        const int64_t width = TN_MIN(w->c.width, s->out_c - col);
-        for (int64_t i = from; i < to; i++)
+    const int64_t in_c = w->c.in_c, vl = w->t->vl;
+    for (int64_t col = s->from; col < s->to; col += w->c.width) {
+        const int64_t width = TN_MIN(w->c.width, s->to - col);
+        for (int64_t i = 0; i < in_c; i++)
             for (int64_t v = 0; v < width; v += vl) {
                 tn_winograd_filter f = w->filter;
                 f.taps += i * f.in + (col + v) * f.out;
-                w->t->filter(&f, w->u + col * s->in_c + i * width + v, w->c.filter_apart);
+                w->t->filter(&f, s->u + (col - s->from) * in_c + i * width + v, w->c.filter_apart);
             }
     }
 }
@@ -170,68 +204,82 @@ static void plain_tile(const work *w, tn_tile p, int64_t col, int64_t width, flo
 typedef struct chunk {
     tn_tile first;
     int64_t tiles, in_apart;
-    float *v, *m, *zeros, **to;
 } chunk;
 
-static void products(const work *w, const chunk *k, int64_t col, int64_t width, int64_t apart)
+/* Channels that go through the products together. */
+typedef struct panel {
+    int64_t col, width, apart;
+} panel;
+
+static void products(const work *w, const share *s, const chunk *k, const panel *q)
 {
-    const cut *s = &w->c;
+    const int64_t in_c = w->c.in_c;
     for (int i = 0; i < TN_TILE_IN; i++) {
-        const float *v = k->v + i * k->in_apart;
-        tn_conv_piece p = {.segs = &v, .n_segs = 1, .length = s->in_c, .step = s->in_c, .out_step = width,
-                           .panel = w->u + i * w->c.filter_apart + col * s->in_c, .cols = (int)width};
+        const float *v = s->v + i * k->in_apart;
+        tn_conv_piece p = {.segs = &v, .n_segs = 1, .length = in_c, .step = in_c, .out_step = q->width,
+                           .panel = s->u + i * w->c.filter_apart + (q->col - s->from) * in_c, .cols = (int)q->width};
         for (int64_t t = 0; t < k->tiles; t += w->piece->rows) {
-            p.at = t * s->in_c;
-            p.out = k->m + i * apart + t * width;
+            p.at = t * in_c;
+            p.out = s->m + i * q->apart + t * q->width;
             w->piece->piece(&p, (int)TN_MIN(w->piece->rows, k->tiles - t));
         }
     }
 }
 
-static void finish(const work *w, const chunk *k, int64_t col, int64_t width, int64_t apart)
+static void finish(const work *w, const share *s, const chunk *k, const panel *q)
 {
     tn_winograd_end end = w->end;
-    float **to = k->to;
+    float **to = s->to_places;
     tn_tile p = k->first;
-    end.bias = w->bias ? w->bias + col : NULL;
+    end.bias = w->bias ? w->bias + q->col : NULL;
     for (int64_t i = 0; i < k->tiles; i++, p = tn_tile_next(&w->c.tiles, p))
-        places_of_results(w, p, col, to + i * TN_TILE_OUT);
-    if (w->t->output(&end, k->m, apart, width, to, k->tiles)) return;
+        places_of_results(w, p, q->col, to + i * TN_TILE_OUT);
+    if (w->t->output(&end, s->m, q->apart, q->width, to, k->tiles)) return;
     p = k->first;
     for (int64_t i = 0; i < k->tiles; i++, p = tn_tile_next(&w->c.tiles, p), to += TN_TILE_OUT)
-        if (!w->t->output(&end, k->m + i * width, apart, width, to, 1)) plain_tile(w, p, col, width, to);
+        if (!w->t->output(&end, s->m + i * q->width, q->apart, q->width, to, 1)) plain_tile(w, p, q->col, q->width, to);
 }
 
-static void one_chunk(const work *w, const chunk *k)
+static void one_chunk(const work *w, const share *s, const chunk *k)
 {
-    const cut *s = &w->c;
+    const cut *c = &w->c;
     tn_tile p = k->first;
-    for (int64_t i = 0; i < k->tiles; i++, p = tn_tile_next(&w->c.tiles, p))
-        tn_tile_transform(&s->tiles, p, w->t, k->zeros, k->v + i * s->in_c, k->in_apart);
-    for (int64_t col = 0; col < s->out_c; col += w->c.width) {
-        const int64_t width = TN_MIN(w->c.width, s->out_c - col), apart = k->tiles * width + TN_TILE_SHIFT;
-        products(w, k, col, width, apart);
-        finish(w, k, col, width, apart);
+    for (int64_t i = 0; i < k->tiles; i++, p = tn_tile_next(&c->tiles, p))
+        tn_tile_transform(&c->tiles, p, w->t, s->zeros, s->v + i * c->in_c, k->in_apart);
+    for (int64_t col = s->from; col < s->to; col += c->width) {
+        panel q = {.col = col, .width = TN_MIN(c->width, s->to - col)};
+        q.apart = k->tiles * q.width + TN_TILE_SHIFT;
+        products(w, s, k, &q);
+        finish(w, s, k, &q);
     }
 }
 
-static void part(const work *w, float *space, int me, int parts)
+static share share_of(const work *w, int which, float *space)
 {
     const cut *c = &w->c;
-    int64_t from, to;
-    chunk k = {.v = space, .m = space + c->in / sizeof(float)};
-    k.zeros = k.m + TN_TILE_IN * (c->chunk * c->width + TN_TILE_SHIFT);
-    k.to = (float **)(void *)(k.zeros + c->in_c);
-    memset(k.zeros, 0, (size_t)c->in_c * sizeof(float));
-    tn_share(c->tiles.all, w->piece->rows, me, parts, &from, &to);
-    const int chunks = (int)((to - from + c->chunk - 1) / c->chunk);
+    share s = {.u = space};
+    s.v = s.u + c->filter / sizeof(float);
+    s.m = s.v + c->in / sizeof(float);
+    s.zeros = s.m + TN_TILE_IN * (c->chunk * c->width + TN_TILE_SHIFT);
+    s.to_places = (float **)(void *)(s.zeros + c->in_c);
+    tn_share(c->tiles.all, w->piece->rows, which / c->channel_shares, c->tile_shares, &s.from_tile, &s.to_tile);
+    tn_share(c->out_c, c->width, which % c->channel_shares, c->channel_shares, &s.from, &s.to);
+    return s;
+}
+
+static void one_share(const work *w, int which, float *space)
+{
+    const cut *c = &w->c;
+    const share s = share_of(w, which, space);
+    const int chunks = (int)parts_of(s.to_tile - s.from_tile, c->chunk);
+    memset(s.zeros, 0, (size_t)c->in_c * sizeof(float));
+    transform_filter(w, &s);
     for (int i = 0; i < chunks; i++) {
-        int64_t a, b;
-        tn_share(to - from, w->piece->rows, i, chunks, &a, &b);
-        k.first = tn_tile_at(&c->tiles, from + a);
-        k.tiles = b - a;
-        k.in_apart = k.tiles * c->in_c + TN_TILE_SHIFT;
-        one_chunk(w, &k);
+        int64_t from, to;
+        tn_share(s.to_tile - s.from_tile, w->piece->rows, i, chunks, &from, &to);
+        const chunk k = {tn_tile_at(&c->tiles, s.from_tile + from), to - from,
+                         (to - from) * c->in_c + TN_TILE_SHIFT};
+        one_chunk(w, &s, &k);
     }
 }
 
@@ -239,11 +287,8 @@ static void part(const work *w, float *space, int me, int parts)
 
 static void team_part(const work *w, float *space, int me, int parts)
 {
-    filter_part(w, me, parts);
-    if (parts > 1) {
-#pragma omp barrier
-    }
-    part(w, space + (size_t)me * (w->c.each / sizeof(float)), me, parts);
+    const int shares = w->c.tile_shares * w->c.channel_shares;
+    for (int i = me; i < shares; i += parts) one_share(w, i, space + (size_t)me * (w->c.each / sizeof(float)));
 }
 
 static tn_winograd_filter filter_of(tn_conv_kind kind, const tn_conv_size *s, const float *filter)
@@ -257,19 +302,20 @@ void tn_conv_winograd(const tn_conv_desc *d, const tn_conv_size *s, int isa, con
 {
     const bool forward = d->kind == TN_CONV_FORWARD;
     work w = {.c = cut_of(d, s, isa), .piece = TN_ISA_PICK(tn_isa_conv, isa), .t = TN_ISA_PICK(tn_isa_winograd, isa),
-              .filter = filter_of(d->kind, s, a->filter), .out = forward ? a->out : a->in,
-              .bias = forward && d->bias ? a->bias : NULL, .u = a->scratch};
+              .filter = filter_of(d->kind, s, a->packed ? a->packed : a->filter),
+              .out = forward ? a->out : a->in,
+              .bias = forward && d->bias ? a->bias : NULL};
     if (forward)
         w.end = (tn_winograd_end){.relu = tn_conv_tile_does_act(d->act) && d->act != TN_ACT_NONE,
                                   .most = d->act == TN_ACT_RELU6 ? 6 : INFINITY, .pools = d->pools,
                                   .pool = d->pool.kind};
     w.c.tiles.in = forward ? a->in : a->out;
-    float *space = w.u + w.c.filter / sizeof(float);
-    const int threads = tn_team(d->threads, (double)w.c.tiles.all * (double)w.c.in_c * (double)w.c.out_c);
+    const double products = TN_TILE_IN * (double)w.c.tiles.all * (double)w.c.in_c * (double)w.c.out_c;
+    const int threads = tn_team(d->threads, products / 4);
     if (threads == 1) {
-        team_part(&w, space, 0, 1);
+        team_part(&w, a->scratch, 0, 1);
         return;
     }
 #pragma omp parallel num_threads(threads)
-    team_part(&w, space, omp_get_thread_num(), omp_get_num_threads());
+    team_part(&w, a->scratch, omp_get_thread_num(), omp_get_num_threads());
 }

@@ -14,6 +14,7 @@
 #include <omp.h>
 
 enum { LEAST_TILES = 256, LEAST_CHUNK = 32, MOST_CHUNK = 96,
+       MOST_PAIRS = 1 << 17,    /* of channels, whose sums are read and written in each chunk */
        MOST_SPACE = 96 << 10 }; /* floats of a thread's transformed tiles */
 
 typedef struct cut {
@@ -37,7 +38,7 @@ bool tn_conv_is_winograd_filter(const tn_conv_desc *d, const tn_conv_size *s)
 {
     if (d->kind != TN_CONV_BACKWARD_FILTER || d->bias || !tn_tiles_fit(d, s)) return false;
     const tn_tiles t = tn_tiles_of(s);
-    return t.all >= LEAST_TILES && tn_tiles_are_full(&t);
+    return t.all >= LEAST_TILES && s->in_c * s->out_c <= MOST_PAIRS && tn_tiles_are_full(&t);
 }
 
 size_t tn_conv_winograd_filter_scratch(const tn_conv_desc *d, const tn_conv_size *s)

@@ -117,10 +117,10 @@ static tn_conv_desc desc(int spatial, int64_t batch, int64_t in_c, int64_t out_c
 static tn_conv_desc winograd_case(int i)
 {
     switch (i) {
-    case 0: return desc(2, 2, 16, 32, 1, 12, 3, 1, 1, true);
+    case 0: return desc(2, 2, 16, 32, 1, 15, 3, 1, 1, true);
     case 1: return desc(2, 3, 32, 48, 1, 13, 3, 1, 1, false);
     case 2: {
-        tn_conv_desc d = desc(2, 1, 48, 16, 1, 15, 3, 1, 1, false);
+        tn_conv_desc d = desc(2, 1, 48, 16, 1, 17, 3, 1, 1, false);
         for (int k = 0; k < 2; k++) d.pad_lo[k] = 2, d.pad_hi[k] = k, d.out[k] += 2 + k;
         return d;
     }
@@ -330,6 +330,22 @@ static void infinite_numbers(void **state)
             }
             arrays_free(&a), arrays_free(&b), tn_free(pooled);
         }
+}
+
+/* The cases are done so: their filters are packed as they are. */
+static void winograd_is_chosen(void **state)
+{
+    (void)state;
+    for (int i = 0; i < WINOGRAD_CASES + 4; i++) {
+        const tn_conv_desc d = i < WINOGRAD_CASES ? winograd_case(i) : pooled_case(i - WINOGRAD_CASES + 8);
+        tn_filter_form form;
+        tn_conv *c;
+        FOR_LEVELS(level) {
+            assert_int_equal(tn_conv_new(&d, &c, NULL), TN_OK);
+            if (level < TN_ISA_AMX) assert_true(tn_conv_form(c, &form) && form.n == 1 && form.n_blocks == 0);
+            tn_conv_free(c);
+        }
+    }
 }
 
 static void infinite_gradients(void **state)
@@ -566,7 +582,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(plain_is_the_definition),
                                        cmocka_unit_test(plain_backward_is_the_transpose),
                                        cmocka_unit_test(fast_is_plain), cmocka_unit_test(pooled_is_plain),
-                                       cmocka_unit_test(infinite_numbers), cmocka_unit_test(infinite_gradients),
+                                       cmocka_unit_test(winograd_is_chosen), cmocka_unit_test(infinite_numbers), cmocka_unit_test(infinite_gradients),
                                        cmocka_unit_test(the_same_bits),
                                        cmocka_unit_test(wrong_pools),
                                        cmocka_unit_test(empty_and_wrong),
