@@ -136,23 +136,45 @@ static void pass(bool each, const float *low, const float *high, int64_t n, cons
     *above += over;
 }
 
+typedef float vec __attribute__((vector_size(VBYTES), aligned(4), may_alias));
+typedef int32_t bits __attribute__((vector_size(VBYTES), aligned(4), may_alias));
+enum { VL = VBYTES / sizeof(float) };
+
+static inline vec chosen(bits first, vec a, vec b)
+{
+    return (vec)((first & (bits)a) | (~first & (bits)b));
+}
+
+/* NaNs are passed over. */
+static void ends_of_all(int64_t n, const float *x, float *min, float *max)
+{
+    vec a = (vec){0} + *min, b = (vec){0} + *max;
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL) {
+        const vec v = *(const vec *)(x + i);
+        a = chosen(v < a, v, a);
+        b = chosen(v > b, v, b);
+    }
+    for (int k = 0; k < VL; k++) {
+        *min = a[k] < *min ? a[k] : *min;
+        *max = b[k] > *max ? b[k] : *max;
+    }
+    for (; i < n; i++) {
+        *min = x[i] < *min ? x[i] : *min;
+        *max = x[i] > *max ? x[i] : *max;
+    }
+}
+
 static void ends(bool each, int64_t n, const float *x, float *min, float *max)
 {
-    if (each) {
-        for (int64_t i = 0; i < n; i++) {
-            min[i] = x[i] < min[i] ? x[i] : min[i];
-            max[i] = x[i] > max[i] ? x[i] : max[i];
-        }
+    if (!each) {
+        ends_of_all(n, x, min, max);
         return;
     }
-    float a = *min, b = *max;
-    _Pragma("omp simd reduction(min : a) reduction(max : b)") for (int64_t i = 0; i < n; i++)
-    {
-        a = x[i] < a ? x[i] : a;
-        b = x[i] > b ? x[i] : b;
+    for (int64_t i = 0; i < n; i++) {
+        min[i] = x[i] < min[i] ? x[i] : min[i];
+        max[i] = x[i] > max[i] ? x[i] : max[i];
     }
-    *min = a;
-    *max = b;
 }
 
 const tn_quantize_isa TN_ISA_SYM(tn_isa_quantize) = {step, in_doubles, back, pass, ends};

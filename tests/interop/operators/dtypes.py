@@ -23,7 +23,7 @@ def nobodys(op, dtype):
     the order of additions, a threshold of another dtype, a check that ends the process; Round of integers, which is 0."""
     return (op.startswith(("FusedBatchNorm", "BlockLSTM", "SelfAdjointEig", "Eig", "Svd", "Qr", "Cholesky", "SparseAdd", "Bessel", "Anonymous", "Mutable", "ConditionalAccumulator", "SparseConditionalAccumulator", "Quantized", "Dequantize")) or (op == "Round" and "int" in dtype) or (op.startswith("Unique") and "float" in dtype) or
             (op == "SplitV" and dtype == "int8") or (op == "ScatterNd" and dtype == "string") or
-            (op == "MaxPoolGradGrad" and "uint" in dtype) or dtype.startswith("q") or ("complex" in dtype and op in ("Expm1", "Inv", "Reciprocal", "Tan", "Tanh", "Sigmoid", "Pow")))
+            (op == "MaxPoolGradGrad" and "uint" in dtype) or dtype.startswith("q") or ("complex" in dtype and op in ("Expm1", "Inv", "InvGrad", "Reciprocal", "ReciprocalGrad", "Tan", "Tanh", "Sigmoid", "Pow")))
 
 
 def array_of(t):
