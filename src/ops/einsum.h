@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * einsum.h - Einsum's equation, read against the shapes of its operands (einsum.c).
+ * einsum.h - Einsum's equation, read against the shapes of its operands (einsum.c), and the sums of products it
+ * stands for (op_einsum.c), which other operators write down in other ways.
  */
 #ifndef TN_EINSUM_H
 #define TN_EINSUM_H
@@ -27,6 +28,14 @@ tn_code tn_einsum_read(tn_view equation, const tn_shape *const *shapes, int n_sh
 /* Where "..." begins in a part; -1: nowhere. */
 int tn_einsum_ellipsis(tn_view part);
 bool tn_einsum_has(const tn_einsum *e, int operand, int label);
+
+/* The sums themselves: of operands and a result (shape[TN_EINSUM_OUT]) of one dtype, with labels as e has them. What
+ * *scratch is raised by is to be given to each run. UNIMPLEMENTED for a dtype of which there are no products. */
+typedef struct tn_contraction tn_contraction;
+tn_code tn_contraction_new(const tn_einsum *e, const tn_shape *const shape[3], tn_dtype t, int threads,
+                           tn_arena *arena, tn_contraction **out, size_t *scratch, tn_error *err);
+/* b: NULL where there is one operand. */
+void tn_contraction_run(const tn_contraction *c, const void *a, const void *b, void *out, char *scratch);
 
 tn_code tn_grad_einsum(tn_grad *g, tn_error *err);
 

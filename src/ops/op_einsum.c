@@ -181,18 +181,25 @@ static bool ready(const tn_einsum *e, const group *batch, const group *x, const 
 
 /* ==== the whole ==== */
 
-typedef struct contraction {
+struct tn_contraction {
     packing in[2];
     bool product, placed, cleared; /* two operands; the result must be put in order; it has a diagonal */
     tn_gemm_plan gemm;
     tn_ncopy place;
     size_t gemm_at, result_at;
     int64_t count;
-} contraction;
+    size_t bytes; /* of the result */
+};
 
-static void describe(const tn_prepare *p, const group *g, bool ta, bool tb, tn_gemm_desc *d)
+typedef struct operands {
+    tn_dtype dtype;
+    const tn_shape *shape[3];
+    int threads;
+} operands;
+
+static void describe(const operands *p, const group *g, bool ta, bool tb, tn_gemm_desc *d)
 {
-    *d = (tn_gemm_desc){.dtype = p->in[0]->dtype,
+    *d = (tn_gemm_desc){.dtype = p->dtype,
                         .m = g[FREE_A].size,
                         .n = g[FREE_B].size,
                         .k = g[CONTRACTED].size,
@@ -205,22 +212,22 @@ static void describe(const tn_prepare *p, const group *g, bool ta, bool tb, tn_g
     d->batch_b[0] = d->k * d->n;
 }
 
-static tn_code prepare_operands(const tn_prepare *p, const tn_einsum *e, const group *g, contraction *c,
+static tn_code prepare_operands(const operands *p, const tn_einsum *e, const group *g, tn_contraction *c,
                                 size_t *scratch, tn_error *err)
 {
     int64_t stride[TN_EINSUM_LABELS];
     tn_gemm_desc d;
-    label_strides(e, 0, &p->in[0]->shape, stride);
+    label_strides(e, 0, p->shape[0], stride);
     bool ta = e->n_in == 2 && g[ALONE_A].n == 0 && !ready(e, &g[BATCH], &g[FREE_A], &g[CONTRACTED], stride) &&
               ready(e, &g[BATCH], &g[CONTRACTED], &g[FREE_A], stride);
     const group *a[] = {&g[BATCH], &g[ta ? CONTRACTED : FREE_A], &g[ta ? FREE_A : CONTRACTED], &g[ALONE_A]};
-    TN_TRY(pack(e, a, 4, stride, p->in[0]->dtype, p->threads, &c->in[0], scratch, err));
+    TN_TRY(pack(e, a, 4, stride, p->dtype, p->threads, &c->in[0], scratch, err));
     if (e->n_in == 1) return TN_OK;
-    label_strides(e, 1, &p->in[1]->shape, stride);
+    label_strides(e, 1, p->shape[1], stride);
     bool tb = g[ALONE_B].n == 0 && !ready(e, &g[BATCH], &g[CONTRACTED], &g[FREE_B], stride) &&
               ready(e, &g[BATCH], &g[FREE_B], &g[CONTRACTED], stride);
     const group *b[] = {&g[BATCH], &g[tb ? FREE_B : CONTRACTED], &g[tb ? CONTRACTED : FREE_B], &g[ALONE_B]};
-    TN_TRY(pack(e, b, 4, stride, p->in[1]->dtype, p->threads, &c->in[1], scratch, err));
+    TN_TRY(pack(e, b, 4, stride, p->dtype, p->threads, &c->in[1], scratch, err));
     describe(p, g, ta, tb, &d);
     TN_TRY(tn_gemm_prepare(&d, &c->gemm, err));
     c->gemm_at = take(scratch, c->gemm.scratch);
@@ -228,15 +235,16 @@ static tn_code prepare_operands(const tn_prepare *p, const tn_einsum *e, const g
 }
 
 /* Where the result [batch, free a, free b] goes: straight to the output, or by a copy. */
-static tn_code prepare_result(const tn_prepare *p, const tn_einsum *e, const group *g, contraction *c,
+static tn_code prepare_result(const operands *p, const tn_einsum *e, const group *g, tn_contraction *c,
                               size_t *scratch, tn_error *err)
 {
     int64_t stride[TN_EINSUM_LABELS], src[TN_EINSUM_LABELS];
-    int elem = (int)tn_dtype_size(p->out[0]->dtype);
+    int elem = (int)tn_dtype_size(p->dtype);
     const group *groups[] = {&g[BATCH], &g[FREE_A], &g[FREE_B]};
-    label_strides(e, TN_EINSUM_OUT, &p->out[0]->shape, stride);
+    label_strides(e, TN_EINSUM_OUT, p->shape[TN_EINSUM_OUT], stride);
     order o = order_of(e, groups, 3, stride);
-    c->count = tn_shape_count(&p->out[0]->shape);
+    c->count = tn_shape_count(p->shape[TN_EINSUM_OUT]);
+    c->bytes = (size_t)c->count * (size_t)elem;
     c->cleared = o.count != c->count;
     c->placed = !in_order(&o) || c->cleared;
     if (!c->placed) return TN_OK;
@@ -245,47 +253,55 @@ static tn_code prepare_result(const tn_prepare *p, const tn_einsum *e, const gro
     return tn_ncopy_prepare(elem, o.n, o.dim, src, o.stride, p->threads, &c->place, err);
 }
 
+tn_code tn_contraction_new(const tn_einsum *e, const tn_shape *const shape[3], tn_dtype t, int threads,
+                           tn_arena *arena, tn_contraction **out, size_t *scratch, tn_error *err)
+{
+    const operands p = {t, {shape[0], shape[1], shape[TN_EINSUM_OUT]}, threads};
+    group groups[GROUPS];
+    tn_contraction *c = TN_NEW(arena, tn_contraction);
+    if (!c) return tn_no_memory(err, sizeof *c);
+    if (!tn_gemm_takes(t)) return tn_fail(err, TN_UNIMPLEMENTED, "Einsum of %s is not supported", tn_dtype_name(t));
+    sort_labels(e, groups);
+    c->product = e->n_in == 2;
+    TN_TRY(prepare_operands(&p, e, groups, c, scratch, err));
+    *out = c;
+    return prepare_result(&p, e, groups, c, scratch, err);
+}
+
+void tn_contraction_run(const tn_contraction *c, const void *a, const void *b, void *out, char *scratch)
+{
+    void *result = c->placed ? scratch + c->result_at : out;
+    if (c->count == 0) return;
+    a = packed(&c->in[0], a, scratch);
+    if (c->product && c->gemm.d.k == 0) {
+        memset(out, 0, c->bytes);
+        return;
+    }
+    if (c->product) tn_gemm_run(&c->gemm, a, packed(&c->in[1], b, scratch), NULL, result, scratch + c->gemm_at);
+    if (c->cleared) memset(out, 0, c->bytes);
+    if (c->placed)
+        tn_ncopy_run(&c->place, c->product ? result : a, out);
+    else if (!c->product)
+        memmove(out, a, c->bytes);
+}
+
 static tn_code einsum_prepare(tn_prepare *p, tn_error *err)
 {
-    TN_PARAMS(p, contraction, c);
     tn_view equation = {"", 0};
-    const tn_shape *shapes[] = {&p->in[0]->shape, p->n_in == 2 ? &p->in[1]->shape : NULL};
+    const tn_shape *shapes[] = {&p->in[0]->shape, p->n_in == 2 ? &p->in[1]->shape : NULL, &p->out[0]->shape};
     tn_einsum e;
-    group groups[GROUPS];
-    size_t scratch = 0;
-    if (!tn_gemm_takes(p->in[0]->dtype))
-        return tn_fail(err, TN_UNIMPLEMENTED, "Einsum of %s is not supported",
-                       tn_dtype_name(p->in[0]->dtype));
+    tn_contraction *c;
     tn_attr_get_string(p->attrs, "equation", &equation);
     TN_TRY(tn_einsum_read(equation, shapes, p->n_in, &e, err));
-    sort_labels(&e, groups);
-    c->product = e.n_in == 2;
-    TN_TRY(prepare_operands(p, &e, groups, c, &scratch, err));
-    TN_TRY(prepare_result(p, &e, groups, c, &scratch, err));
-    p->scratch = scratch;
+    TN_TRY(tn_contraction_new(&e, shapes, p->in[0]->dtype, p->threads, p->arena, &c, &p->scratch, err));
+    p->params = c;
     return TN_OK;
 }
 
 static tn_code einsum_run(tn_run *r, tn_error *err)
 {
-    const contraction *c = r->params;
-    char *scratch = r->scratch;
-    void *out = r->out[0]->data, *result = c->placed ? scratch + c->result_at : out;
     (void)err;
-    if (c->count == 0) return TN_OK;
-    const void *a = packed(&c->in[0], r->in[0]->data, scratch);
-    if (c->product && c->gemm.d.k == 0) {
-        memset(out, 0, tn_tensor_bytes(r->out[0]));
-        return TN_OK;
-    }
-    if (c->product)
-        tn_gemm_run(&c->gemm, a, packed(&c->in[1], r->in[1]->data, scratch), NULL, result,
-                    scratch + c->gemm_at);
-    if (c->cleared) memset(out, 0, tn_tensor_bytes(r->out[0]));
-    if (c->placed)
-        tn_ncopy_run(&c->place, c->product ? result : a, out);
-    else if (!c->product)
-        memmove(out, a, tn_tensor_bytes(r->out[0]));
+    tn_contraction_run(r->params, r->in[0]->data, r->n_in == 2 ? r->in[1]->data : NULL, r->out[0]->data, r->scratch);
     return TN_OK;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * op_xla.c - those operators of XLA that Keras 3's slice_update, text generation and gradients of compiled
- * functions leave in plain graphs: slices whose place is moved so far that they lie within the tensor.
+ * op_xla.c - those operators of XLA that Keras 3's slice_update, text generation, jax2tf and gradients of compiled
+ * functions leave in plain graphs: slices whose place is moved so far that they lie within the tensor, and padding.
  */
 #include "op_move.h"
 
@@ -109,4 +109,86 @@ const tn_op tn_op_XlaDynamicUpdateSlice = {
     .infer = update_infer,
     .run = update_run,
     .flags = TN_INPLACE_FIRST,
+};
+
+/* ==== XlaPad ==== input padding_value low high interior: negative, low and high take away */
+
+enum { LOW = 2, HIGH, INTERIOR };
+
+static tn_code check_padding(const tn_infer *c, int i, int rank, tn_error *err)
+{
+    static const char *const names[] = {[LOW] = "padding_low", "padding_high", "padding_interior"};
+    const tn_shape *s = &c->in[i]->shape;
+    if (s->rank >= 0 && s->rank != 1) return tn_fail(err, TN_INVALID_ARGUMENT, "%s must be a 1D tensor", names[i]);
+    if (s->rank < 0 || s->dim[0] < 0 || rank < 0 || s->dim[0] == rank) return TN_OK;
+    return tn_fail(err, TN_INVALID_ARGUMENT, "The size of %s must be equal to the input rank. Got: %lld and %d",
+                   names[i], (long long)s->dim[0], rank);
+}
+
+/* What becomes of a dimension; negative: too much is taken away. */
+static int64_t padded(int64_t n, int64_t low, int64_t high, int64_t interior)
+{
+    return low + n + high + TN_MAX(n - 1, 0) * interior;
+}
+
+static tn_code pad_infer(tn_infer *c, tn_error *err)
+{
+    const tn_shape *in = &c->in[0]->shape;
+    tn_shape by[INTERIOR + 1];
+    TN_TRY(tn_infer_rank(c, 1, 0, err));
+    for (int i = LOW; i <= INTERIOR; i++) TN_TRY(check_padding(c, i, in->rank, err));
+    if (in->rank < 0) return TN_OK;
+    tn_infer_set_rank(c, 0, in->rank);
+    for (int i = LOW; i <= INTERIOR; i++)
+        if (!tn_info_ints(c->in[i], &by[i])) return TN_OK;
+    for (int k = 0; k < in->rank; k++) {
+        int64_t low = by[LOW].dim[k], high = by[HIGH].dim[k], interior = by[INTERIOR].dim[k];
+        if (interior != TN_UNKNOWN_INT && interior < 0)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "padding_interior must contain only non-negative values, got %lld",
+                           (long long)interior);
+        if (low == TN_UNKNOWN_INT || high == TN_UNKNOWN_INT || interior == TN_UNKNOWN_INT || in->dim[k] < 0) continue;
+        c->out[0].shape.dim[k] = padded(in->dim[k], low, high, interior);
+        if (c->out[0].shape.dim[k] < 0)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "resulting padded dimension has negative size: %lld ",
+                           (long long)c->out[0].shape.dim[k]);
+    }
+    return TN_OK;
+}
+
+static int64_t divided_up(int64_t a, int64_t b)
+{
+    return a <= 0 ? 0 : (a - 1) / b + 1;
+}
+
+static tn_code pad_prepare(tn_prepare *p, tn_error *err)
+{
+    const tn_shape *in = &p->in[0]->shape, *out = &p->out[0]->shape;
+    int64_t is[TN_MAX_RANK], os[TN_MAX_RANK];
+    TN_PARAMS(p, tn_move, m);
+    tn_shape_strides(in, is);
+    tn_shape_strides(out, os);
+    for (int k = 0; k < in->rank; k++) {
+        int64_t low = tn_tensor_int(p->in[LOW], k), step = 1 + tn_tensor_int(p->in[INTERIOR], k);
+        int64_t first = divided_up(-low, step), end = TN_MIN(in->dim[k], divided_up(out->dim[k] - low, step));
+        m->in0 += first * is[k];
+        m->out0 += (low + first * step) * os[k];
+        tn_move_dim(m, TN_MAX(end - first, 0), step * os[k], is[k]);
+    }
+    return tn_move_ready(m, p->out[0]->dtype, p->threads, err);
+}
+
+static tn_code pad_run(tn_run *r, tn_error *err)
+{
+    TN_TRY(tn_move_fill(r->out[0], 0, tn_tensor_count(r->out[0]), r->in[1], 0, err));
+    return tn_run_move(r, err);
+}
+
+const tn_op tn_op_XlaPad = {
+    .name = "XlaPad",
+    .sig = "input:T padding_value:T padding_low:Tindices padding_high:Tindices padding_interior:Tindices -> output:T; "
+           "T:type Tindices:type{int32,int64}",
+    .infer = pad_infer,
+    .prepare = pad_prepare,
+    .run = pad_run,
+    .values = TN_BIT(LOW) | TN_BIT(HIGH) | TN_BIT(INTERIOR),
 };

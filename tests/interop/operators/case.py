@@ -239,8 +239,32 @@ def run(c, known, rng):
     return rec
 
 
+def inlined(graph):
+    """With the nodes of functions that XLA compiles in the place of their calls: TensorFlow has some operators there only."""
+    from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
+    functions, out, became = {f.signature.name: f for f in graph.library.function}, tf.compat.v1.GraphDef(), {}
+    for n in graph.node:
+        f = functions.get(n.attr["f"].func.name) if "_XlaMustCompile" in n.attr else None
+        if not f:
+            out.node.add().CopyFrom(n)
+            continue
+        body, tensors = function_def_to_graph_def(f)
+        name = {a.name: i for a, i in zip(f.signature.input_arg, n.input)}
+        for b in body.node[len(f.signature.input_arg):]:
+            out.node.add().CopyFrom(b)
+            out.node[-1].name = n.name + "/" + b.name
+            out.node[-1].input[:] = [name.get(i.split(":")[0]) or n.name + "/" + i for i in b.input]
+        for k, a in enumerate(f.signature.output_arg):
+            became[n.name + ":%d" % k if k else n.name] = n.name + "/" + tensors[f.ret[a.name]]
+    for n in out.node:
+        n.input[:] = [became.get(i, i) for i in n.input]
+    out.versions.CopyFrom(graph.versions)
+    return out if became else graph
+
+
 def bare(graph):
     """Without what only says a second time what types there are."""
+    graph = inlined(graph)
     for nodes in [graph.node] + [f.node_def for f in graph.library.function]:
         for n in nodes:
             n.ClearField("experimental_type")

@@ -1,17 +1,104 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators of XLA in plain graphs: slices at places that are moved so far that they lie within, marks for compilers."""
+"""Operators of XLA in plain graphs: slices at places that are moved so far that they lie within, marks for compilers; and
+those that jax2tf writes, of which TensorFlow has no kernels but in functions that it compiles."""
 from case import *
 from tensorflow.compiler.tf2xla.ops import gen_xla_ops as xla
+from tensorflow.compiler.xla import xla_data_pb2 as data
 import tensorflow.compiler.tf2xla.python.xla  # its gradients
 
 ANY = [BOOL, I8, I16, I32, I64, U8, U16, U32, U64, F16, BF16, F32, F64, C64, C128]
+NUMBERS = [t for t in ANY if t is not BOOL]
 
 
 def places(rng, rank, index):
     return rng.integers(-3, 9, rank).astype(index)
 
 
+def compiled(f):
+    return tf.function(f, jit_compile=True, autograph=False)
+
+
+def dots(rng):
+    """Products with axes in any order: batch, contracted and free ones."""
+    shared = dict(zip("abcdefgh", (2, 3, 1, 4, 2, 3, 5, 2)))
+    def dot(l, r, batch, contracted, t, of=None, u=None, shapes="any", **dims):
+        d = {**shared, **dims}
+        n = data.DotDimensionNumbers(
+            lhs_contracting_dimensions=[l.index(c) for c in contracted], rhs_contracting_dimensions=[r.index(c) for c in contracted],
+            lhs_batch_dimensions=[l.index(c) for c in batch], rhs_batch_dimensions=[r.index(c) for c in batch]).SerializeToString()
+        x, y = (draw(rng, k, *[d[c] for c in s]) for s, k in ((l, t), (r, u or t)))
+        return case("XlaDotV2", compiled(lambda x, y: xla.xla_dot_v2(x, y, n, b"", tf.as_dtype(of or t))), x, y, shapes=shapes, ours=False)
+    for t in NUMBERS:
+        yield dot("ab", "bd", "", "b", t)
+        yield dot("eab", "ebd", "e", "b", t)
+    for l, r, batch, contracted in (("a", "a", "", "a"), ("", "", "", ""), ("ab", "", "", ""), ("b", "d", "", ""), ("abcd", "dbca", "ca", "bd"),
+                                    ("gabe", "aegd", "ae", "g"), ("gaeb", "aegd", "ea", "g"), ("ba", "db", "", "b"), ("abg", "bga", "abg", ""),
+                                    ("abcde", "fedcb", "dc", "be")):
+        yield dot(l, r, batch, contracted, F32)
+        yield dot(l, r, batch, contracted, I32)
+    for t, of in ((I8, I32), (U8, U32), (BF16, F32), (F16, F32), (F32, F64), (I16, I64)):
+        yield dot("ab", "bd", "", "b", t, of)
+    yield dot("ab", "bd", "", "b", I8, I32, U8)
+    yield dot("ab", "bd", "", "b", F32, b=0)
+    yield dot("ab", "bd", "", "b", F32, a=0)
+    yield dot("ab", "bd", "", "b", F32, BF16, shapes="unknown")
+    n = data.DotDimensionNumbers(lhs_contracting_dimensions=[1], rhs_contracting_dimensions=[0]).SerializeToString()
+    yield case("XlaDot", compiled(lambda x, y: xla.xla_dot(x, y, n, b"")), draw(rng, F32, 2, 3), draw(rng, F32, 3, 4), ours=False)
+    for l, r, lb, rb, lc, rc in (((2, 3), (4, 5), (), (), (1,), (0,)), ((2, 3), (3, 3), (0,), (0,), (1,), (1,)),
+                                 ((2, 3), (3, 4), (), (), (1,), ()), ((2, 3), (2, 3), (0,), (0,), (0,), (0,)), ((2, 3), (3, 4), (), (), (-1,), (0,))):
+        m = data.DotDimensionNumbers(lhs_contracting_dimensions=lc, rhs_contracting_dimensions=rc, lhs_batch_dimensions=lb,
+                                     rhs_batch_dimensions=rb).SerializeToString()
+        yield case("XlaDotV2", compiled(lambda x, y, m=m: xla.xla_dot_v2(x, y, m, b"", tf.float32)), draw(rng, F32, *l), draw(rng, F32, *r),
+                   shapes="unknown", ours=False)
+
+
+def gathers(rng):
+    def gather(x, i, sizes, offset, collapsed, start, vector, between=(), at=(), index=I32, shapes="any"):
+        n = data.GatherDimensionNumbers(offset_dims=offset, collapsed_slice_dims=collapsed, start_index_map=start, index_vector_dim=vector,
+                                        operand_batching_dims=between, start_indices_batching_dims=at).SerializeToString()
+        i, sizes = np.asarray(i, index), np.array(sizes, index)
+        return case("XlaGather", compiled(lambda x, i: xla.xla_gather(x, i, sizes, n, False)), x, i, shapes=shapes, ours=False)
+    for n, t in enumerate(ANY):
+        yield gather(draw(rng, t, 4, 3), [[0], [3], [-2], [9]], [1, 3], [1], [0], [0], 1, index=(I32, I64)[n % 2])
+    x = draw(rng, F32, 4, 3, 5)
+    places = lambda *s: rng.integers(-2, 7, s)
+    yield gather(x, places(2, 6, 1), [1, 3, 5], [2, 3], [0], [0], 2)           # rows
+    yield gather(x, places(6), [4, 1, 5], [0, 2], [1], [1], 1)                 # without an index vector
+    yield gather(x, places(6, 3), [1, 1, 1], [], [0, 1, 2], [0, 1, 2], 1)      # elements
+    yield gather(x, places(6, 2), [2, 2, 1], [0, 2], [2], [2, 0], 1)           # windows, dimensions mixed
+    yield gather(x, places(2, 6), [2, 3, 2], [1, 2, 3], [], [0, 2], 0)         # the index vector first
+    yield gather(x, places(3), [2, 2, 4], [0, 1, 2], [], [0, 1, 2], 0)         # one slice
+    yield gather(x, places(0, 1), [1, 3, 5], [1, 2], [0], [0], 1)
+    yield gather(x, np.zeros((2, 0)), [4, 3, 5], [1, 2, 3], [], [], 1)
+    yield gather(x, places(2, 1), [1, 0, 5], [1, 2], [0], [0], 1)
+    yield gather(x, places(4, 6, 1), [1, 1, 5], [2], [1], [1], 2, [0], [0])    # with a batch in both
+    yield gather(x, places(3, 6, 4, 1), [1, 1, 1], [], [2], [2], 3, [0, 1], [2, 0])
+    for sizes, offset, collapsed, start in (([2, 3, 5], [1, 2], [0], [0]), ([1, 4, 5], [1, 2], [0], [0]), ([1, 3], [1, 2], [0], [0]),
+                                            ([1, 3, 5], [1, 3], [0], [0]), ([1, 3, 5], [1], [0], [0]), ([1, 3, 5], [1, 2], [0], [0, 1]),
+                                            ([1, 3, 5], [1, 2], [0], [3])):
+        yield gather(x, places(2, 1), sizes, offset, collapsed, start, 1, shapes="unknown")
+
+
+def pads(rng):
+    def pad(x, low, high, interior, index=I32, shapes="any"):
+        by = [np.array(v, index) for v in (low, high, interior)]
+        return case("XlaPad", compiled(lambda x, v: xla.xla_pad(x, v, *by)), x, draw(rng, x.dtype), shapes=shapes, ours=False)
+    for n, t in enumerate(ANY):
+        yield pad(draw(rng, t, 2, 3), [1, 0], [0, 2], [0, 1], (I32, I64)[n % 2])
+    x = draw(rng, F32, 4, 5)
+    for low, high, interior in (([0, 0], [0, 0], [0, 0]), ([-1, 0], [0, -2], [0, 0]), ([-2, 1], [1, -3], [2, 1]), ([-3, -6], [-2, 4], [1, 3]),
+                                ([-5, 0], [3, 0], [0, 0]), ([2, 0], [-5, 0], [0, 0]), ([0, -9], [0, 9], [0, 0]), ([-4, 0], [0, 0], [0, 0])):
+        yield pad(x, low, high, interior)
+    yield pad(draw(rng, F32), [], [], [])
+    yield pad(draw(rng, F32, 0, 3), [2, 0], [1, 0], [3, 1])
+    for low, high, interior in (([-5, 0], [0, 0], [0, 0]), ([0], [0], [0]), ([0, 0], [0, 0], [-1, 0]), ([0, 0], [0, 0], [0]), ([[0, 0]], [0, 0], [0, 0])):
+        yield pad(x, low, high, interior, shapes="unknown")
+
+
 def cases(rng):
+    yield from dots(rng)
+    yield from gathers(rng)
+    yield from pads(rng)
     for n, t in enumerate(ANY):
         index = (I32, I64)[n % 2]
         rank = n % 4
