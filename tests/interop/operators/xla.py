@@ -79,6 +79,44 @@ def gathers(rng):
         yield gather(x, places(2, 1), sizes, offset, collapsed, start, 1, shapes="unknown")
 
 
+def convolutions(rng):
+    """lhs, rhs, out: the order of n (batch, in rhs out features), c (features) and the spatial dimensions."""
+    def conv(lhs, rhs, out, l, r, strides=None, padding=None, spread=None, dilation=None, groups=1, batches=1, t=F32, index=I32):
+        n = len(lhs) - 2
+        d = lambda order, *names: {k: v for k, v in zip(names, (order.index("n"), order.index("c"), [order.index(c) for c in "hwd"[:n]]))}
+        numbers = data.ConvolutionDimensionNumbers(
+            **d(lhs, "input_batch_dimension", "input_feature_dimension", "input_spatial_dimensions"),
+            **d(rhs, "kernel_output_feature_dimension", "kernel_input_feature_dimension", "kernel_spatial_dimensions"),
+            **d(out, "output_batch_dimension", "output_feature_dimension", "output_spatial_dimensions")).SerializeToString()
+        ones, none = [1] * n, [[0, 0]] * n
+        window = [np.array(v, index) for v in (strides or ones, padding or none, spread or ones, dilation or ones, groups)]
+        x, f = draw(rng, t, *[l[c] for c in lhs]), draw(rng, t, *[r[c] for c in rhs])
+        return case("XlaConvV2", compiled(lambda x, f: xla.xla_conv_v2(x, f, *window, numbers, b"", tf.as_dtype(t), batch_group_count=batches)), x, f,
+                    ours=False)
+    image, filter = dict(n=2, c=3, h=5, w=6, d=4), dict(n=4, c=3, h=2, w=3, d=2)
+    usual = "nhwc", "hwcn", "nhwc"
+    for n, t in enumerate((F32, F64, F16, BF16, I32)):
+        yield conv(*usual, image, filter, t=t, index=(I32, I64)[n % 2])
+    for orders in (("nchw", "nchw", "nchw"), ("cnhw", "hwnc", "hwnc"), ("nhwc", "hwcn", "cnhw"), ("chwn", "chwn", "hwnc")):
+        yield conv(*orders, image, filter)
+        yield conv(*orders, image, filter, [2, 1], [[1, 0], [2, 1]], [1, 2], [2, 1])
+    for strides, padding, spread, dilation in (([2, 3], [[1, 1], [0, 2]], None, None), (None, [[1, 2], [2, 0]], None, [2, 2]),
+                                               (None, [[1, 1], [2, 2]], [2, 3], None), (None, [[-1, 0], [0, -2]], None, None),
+                                               ([2, 2], [[-3, 4], [3, -4]], [3, 2], [1, 2]), (None, [[5, -5], [0, 0]], None, None),
+                                               (None, [[0, 0], [-3, -2]], None, None), (None, [[-2, -2], [0, 0]], None, None)):
+        yield conv(*usual, image, filter, strides, padding, spread, dilation)
+    yield conv("nhc", "hcn", "nhc", image, filter, [2], [[1, 1]])
+    yield conv("nhwdc", "hwdcn", "nhwdc", image, filter, [1, 2, 1], [[1, 1], [0, 0], [0, 1]])
+    yield conv(*usual, {**image, "c": 6}, filter, groups=2)
+    yield conv("nchw", "nchw", "nchw", {**image, "c": 3}, {**filter, "c": 1, "n": 6}, groups=3, padding=[[1, 0], [1, 1]])
+    for orders in (usual, ("cnhw", "hwnc", "nhwc"), ("chwn", "nchw", "hwnc")):
+        yield conv(*orders, {**image, "n": 4}, filter, batches=2)
+        yield conv(*orders, {**image, "n": 4}, filter, padding=[[1, 1], [1, 1]], spread=[2, 1], batches=4)
+    for none in ({"n": 0}, {"h": 0}):
+        yield conv(*usual, {**image, **none}, filter, padding=[[1, 1], [0, 0]])
+    yield conv(*usual, {**image, "c": 0}, {**filter, "c": 0})
+
+
 def pads(rng):
     def pad(x, low, high, interior, index=I32, shapes="any"):
         by = [np.array(v, index) for v in (low, high, interior)]
@@ -99,6 +137,7 @@ def cases(rng):
     yield from dots(rng)
     yield from gathers(rng)
     yield from pads(rng)
+    yield from convolutions(rng)
     for n, t in enumerate(ANY):
         index = (I32, I64)[n % 2]
         rank = n % 4
