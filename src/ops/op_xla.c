@@ -131,6 +131,12 @@ static int64_t padded(int64_t n, int64_t low, int64_t high, int64_t interior)
     return low + n + high + TN_MAX(n - 1, 0) * interior;
 }
 
+static bool too_far(int64_t n, int64_t low, int64_t high, int64_t interior)
+{
+    const int64_t most = INT64_MAX / 4;
+    return low > most || low < -most || high > most || high < -most || interior > most / TN_MAX(n - 1, 1);
+}
+
 static tn_code pad_infer(tn_infer *c, tn_error *err)
 {
     const tn_shape *in = &c->in[0]->shape;
@@ -147,6 +153,9 @@ static tn_code pad_infer(tn_infer *c, tn_error *err)
             return tn_fail(err, TN_INVALID_ARGUMENT, "padding_interior must contain only non-negative values, got %lld",
                            (long long)interior);
         if (low == TN_UNKNOWN_INT || high == TN_UNKNOWN_INT || interior == TN_UNKNOWN_INT || in->dim[k] < 0) continue;
+        if (too_far(in->dim[k], low, high, interior))
+            return tn_fail(err, TN_INVALID_ARGUMENT, "Paddings are too large: %lld %lld %lld", (long long)low,
+                           (long long)high, (long long)interior);
         c->out[0].shape.dim[k] = padded(in->dim[k], low, high, interior);
         if (c->out[0].shape.dim[k] < 0)
             return tn_fail(err, TN_INVALID_ARGUMENT, "resulting padded dimension has negative size: %lld ",
@@ -169,7 +178,7 @@ static tn_code pad_prepare(tn_prepare *p, tn_error *err)
     tn_shape_strides(out, os);
     for (int k = 0; k < in->rank; k++) {
         int64_t low = tn_tensor_int(p->in[LOW], k), step = 1 + tn_tensor_int(p->in[INTERIOR], k);
-        int64_t first = divided_up(-low, step), end = TN_MIN(in->dim[k], divided_up(out->dim[k] - low, step));
+        int64_t first = TN_MIN(in->dim[k], divided_up(-low, step)), end = TN_MIN(in->dim[k], divided_up(out->dim[k] - low, step));
         m->in0 += first * is[k];
         m->out0 += (low + first * step) * os[k];
         tn_move_dim(m, TN_MAX(end - first, 0), step * os[k], is[k]);

@@ -58,8 +58,9 @@ static tn_code read_dimensions(const tn_attrs *attrs, int rank, geometry *g, tn_
 static tn_code read_ints(const tn_tensor *t, int n, int64_t *to, int every, int64_t least, tn_error *err)
 {
     if (tn_tensor_count(t) != (int64_t)n * every)
-        return tn_fail(err, TN_INVALID_ARGUMENT, "a convolution of %d spatial dimensions has %lld strides, paddings or "
-                       "dilations", n, (long long)tn_tensor_count(t));
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "a convolution of %d spatial dimensions has %lld strides, paddings or dilations", n,
+                       (long long)tn_tensor_count(t));
     for (int k = 0; k < n; k++) {
         to[k] = tn_tensor_int(t, (int64_t)k * every);
         if (to[k] < least || to[k] > INT32_MAX)
@@ -78,7 +79,11 @@ static tn_code read_window(const tn_tensor *const *in, geometry *g, tn_error *er
     TN_TRY(read_ints(in[PADDING], n, g->low, 2, INT32_MIN, err));
     if (paddings->rank != 2 || paddings->dim[1] != 2)
         return tn_fail(err, TN_INVALID_ARGUMENT, "padding must be a matrix with 2 columns");
-    for (int k = 0; k < n; k++) g->high[k] = tn_tensor_int(in[PADDING], 2 * k + 1);
+    for (int k = 0; k < n; k++) {
+        g->high[k] = tn_tensor_int(in[PADDING], 2 * k + 1);
+        if (g->high[k] < INT32_MIN || g->high[k] > INT32_MAX)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "a padding is %lld", (long long)g->high[k]);
+    }
     if (tn_tensor_count(in[FEATURE_GROUPS]) != 1)
         return tn_fail(err, TN_INVALID_ARGUMENT, "feature_group_count must be a scalar");
     g->feature_groups = tn_tensor_int(in[FEATURE_GROUPS], 0);
@@ -94,9 +99,9 @@ static tn_code check_groups(const geometry *g, const tn_shape *l, const tn_shape
                        (long long)b);
     if (in % f == 0 && in / f == of && out % f == 0 && out % b == 0 && batch % b == 0) return TN_OK;
     return tn_fail(err, TN_INVALID_ARGUMENT,
-                   "Expected LHS feature dimension (value %lld) to be a multiple of feature_group_count (value %lld), and "
-                   "LHS feature dimension / feature_group_count = RHS feature dimension (value %lld); batch %lld and "
-                   "output features %lld in %lld groups of the batch",
+                   "Expected LHS feature dimension (value %lld) to be a multiple of feature_group_count (value %lld), "
+                   "and LHS feature dimension / feature_group_count = RHS feature dimension (value %lld); batch %lld "
+                   "and output features %lld in %lld groups of the batch",
                    (long long)in, (long long)f, (long long)of, (long long)batch, (long long)out, (long long)b);
 }
 
@@ -118,6 +123,10 @@ static tn_code read_convolution(const tn_attrs *attrs, const tn_tensor *const *i
 {
     if (l->rank != r->rank)
         return tn_fail(err, TN_INVALID_ARGUMENT, "lhs and rhs of a convolution have ranks %d and %d", l->rank, r->rank);
+    for (int k = 0; k < l->rank; k++)
+        if (l->dim[k] > INT32_MAX || r->dim[k] > INT32_MAX)
+            return tn_fail(err, TN_UNIMPLEMENTED, "convolutions of more than %d along a dimension are not supported",
+                           INT32_MAX);
     TN_TRY(read_dimensions(attrs, l->rank, g, a, err));
     g->spatial = l->rank - SPATIAL;
     g->batch_groups = tn_attr_i(attrs, "batch_group_count");

@@ -70,7 +70,7 @@ static tn_code read_numbers(const tn_attrs *attrs, int operand, int indices, num
     tn_attr_get_string(attrs, "dimension_numbers", &bytes);
     if (TN_DECODE(GatherDimensionNumbers, bytes, a, &d, NULL) != TN_OK)
         return tn_fail(err, TN_INVALID_ARGUMENT, "dimension_numbers are no xla.GatherDimensionNumbers");
-    *g = (numbers){.d = d, .vector = (int)TN_MIN(d->index_vector_dim, TN_MAX_RANK + 1)};
+    *g = (numbers){.d = d, .vector = (int)TN_MAX(TN_MIN(d->index_vector_dim, TN_MAX_RANK + 1), -1)};
     g->n_index = indices - (g->vector < indices);
     if (!fits(g, operand, indices) || g->d->offset_dims.n > (size_t)operand)
         return tn_fail(err, TN_INVALID_ARGUMENT,
@@ -128,7 +128,8 @@ typedef struct slices {
     walk index[TN_MAX_RANK];
     int64_t next;                                  /* from one number of an index vector to the next */
     int64_t start[TN_MAX_RANK], most[TN_MAX_RANK]; /* of each: elements of the operand to a step; the last place */
-    tn_move slice;
+    tn_ncopy slice;
+    ptrdiff_t elem;
 } slices;
 
 static void find_starts(const numbers *g, const tn_shape *operand, const tn_shape *size, slices *s)
@@ -164,7 +165,7 @@ static void find_walks(const numbers *g, const tn_shape *operand, const tn_shape
 static tn_code gather_prepare(tn_prepare *p, tn_error *err)
 {
     const tn_shape *operand = &p->in[0]->shape, *indices = &p->in[1]->shape, *out = &p->out[0]->shape;
-    int64_t is[TN_MAX_RANK], os[TN_MAX_RANK];
+    int64_t is[TN_MAX_RANK], os[TN_MAX_RANK], dim[TN_MAX_RANK], src[TN_MAX_RANK], dst[TN_MAX_RANK];
     numbers g;
     tn_shape size;
     TN_PARAMS(p, slices, s);
@@ -180,31 +181,36 @@ static tn_code gather_prepare(tn_prepare *p, tn_error *err)
     find_walks(&g, operand, indices, out, s);
     tn_shape_strides(operand, is);
     tn_shape_strides(out, os);
-    for (int i = 0; i < g.n_offset; i++)
-        tn_move_dim(&s->slice, size.dim[g.offset[i]], os[g.of_offset[i]], is[g.offset[i]]);
-    return tn_move_ready(&s->slice, p->out[0]->dtype, 1, err);
+    for (int i = 0; i < g.n_offset; i++) {
+        dim[i] = size.dim[g.offset[i]];
+        src[i] = is[g.offset[i]];
+        dst[i] = os[g.of_offset[i]];
+    }
+    s->elem = (ptrdiff_t)tn_dtype_size(p->out[0]->dtype);
+    return tn_ncopy_prepare((int)s->elem, g.n_offset, dim, src, dst, 1, &s->slice, err);
 }
 
-static tn_code take_slice(const slices *s, const tn_tensor *indices, int64_t at, int64_t in0, int64_t out0,
-                          const tn_tensor *operand, tn_tensor *out, tn_error *err)
+/* Where the slice of the index vector at `at` begins in the operand. */
+static int64_t slice_begin(const slices *s, const tn_tensor *indices, int64_t at)
 {
-    tn_move m = s->slice;
+    int64_t begin = 0;
     for (int i = 0; i < s->n_start; i++) {
         int64_t first = tn_tensor_int(indices, at + i * s->next);
-        in0 += (first < 0 ? 0 : TN_MIN(first, s->most[i])) * s->start[i];
+        begin += (first < 0 ? 0 : TN_MIN(first, s->most[i])) * s->start[i];
     }
-    m.in0 = in0;
-    m.out0 = out0;
-    return tn_move_run(&m, out, operand, err);
+    return begin;
 }
 
 static tn_code gather_run(tn_run *r, tn_error *err)
 {
     const slices *s = r->params;
+    const char *in = r->in[0]->data;
+    char *out = r->out[0]->data;
     int64_t i[TN_MAX_RANK] = {0}, at = 0, in0 = 0, out0 = 0;
+    (void)err;
     if (tn_tensor_count(r->out[0]) == 0) return TN_OK;
     for (;;) {
-        TN_TRY(take_slice(s, r->in[1], at, in0, out0, r->in[0], r->out[0], err));
+        tn_ncopy_run(&s->slice, in + (in0 + slice_begin(s, r->in[1], at)) * s->elem, out + out0 * s->elem);
         int k = s->n_index - 1;
         for (; k >= 0; k--) {
             const walk *w = &s->index[k];
