@@ -178,7 +178,8 @@ static tn_code pad_prepare(tn_prepare *p, tn_error *err)
     tn_shape_strides(out, os);
     for (int k = 0; k < in->rank; k++) {
         int64_t low = tn_tensor_int(p->in[LOW], k), step = 1 + tn_tensor_int(p->in[INTERIOR], k);
-        int64_t first = TN_MIN(in->dim[k], divided_up(-low, step)), end = TN_MIN(in->dim[k], divided_up(out->dim[k] - low, step));
+        int64_t n = in->dim[k], first = TN_MIN(n, divided_up(-low, step));
+        int64_t end = TN_MIN(n, divided_up(out->dim[k] - low, step));
         m->in0 += first * is[k];
         m->out0 += (low + first * step) * os[k];
         tn_move_dim(m, TN_MAX(end - first, 0), step * os[k], is[k]);
