@@ -131,14 +131,21 @@ typedef struct tn_option {
     X(RESOURCE, 20, 8, "resource", NULL)                                                          \
     X(VARIANT, 21, 8, "variant", NULL)                                                            \
     X(UINT32, 22, 4, "uint32", "uint32")                                                          \
-    X(UINT64, 23, 8, "uint64", "uint64")
+    X(UINT64, 23, 8, "uint64", "uint64")                                                          \
+    X(FLOAT8_E5M2, 24, 1, "float8_e5m2", NULL)                                                    \
+    X(FLOAT8_E4M3FN, 25, 1, "float8_e4m3fn", NULL)                                                \
+    X(FLOAT8_E4M3FNUZ, 26, 1, "float8_e4m3fnuz", NULL)                                            \
+    X(FLOAT8_E4M3B11FNUZ, 27, 1, "float8_e4m3b11fnuz", NULL)                                      \
+    X(FLOAT8_E5M2FNUZ, 28, 1, "float8_e5m2fnuz", NULL)                                            \
+    X(INT4, 29, 1, "int4", NULL)                                                                  \
+    X(UINT4, 30, 1, "uint4", NULL)
 
 typedef enum tn_dtype {
     TN_INVALID_DTYPE = 0,
 #define TN_DTYPE_ROW(name, number, size, text, numpy) TN_##name = number,
     TN_DTYPES(TN_DTYPE_ROW)
 #undef TN_DTYPE_ROW
-    TN_DTYPE_COUNT = 24,
+    TN_DTYPE_COUNT = 31,
     TN_REF = 100 /* added to a dtype: a reference to a variable (TensorFlow 1.x) */
 } tn_dtype;
 

@@ -383,6 +383,11 @@ static void put_element(facts *f, const tn_tensor *t, int64_t i)
     case TN_DOUBLE: facts_double(f, NULL, ((const double *)d)[i]); return;
     case TN_FLOAT:
     case TN_HALF:
+    case TN_FLOAT8_E5M2:
+    case TN_FLOAT8_E4M3FN:
+    case TN_FLOAT8_E4M3FNUZ:
+    case TN_FLOAT8_E4M3B11FNUZ:
+    case TN_FLOAT8_E5M2FNUZ:
     case TN_BFLOAT16: facts_float(f, NULL, (float)tn_tensor_number(t, i)); return;
     case TN_COMPLEX64:
     case TN_COMPLEX128:

@@ -141,18 +141,10 @@ typedef enum {
     TN_RES_RECORDS,  /* RecordInput's */
     TN_RES_CALIBRATION /* CalibrationStatisticsSaver's */
 } tn_resource_kind;
-typedef struct tn_resource { /* counted; a resource tensor's element points to it and owns a reference */
-    tn_resource_kind kind;
-    const char *name;
-    atomic_int refs;
-    void (*release)(struct tn_resource *self);
-} tn_resource;
 /* One of `size` bytes, zeroed behind its head, which has a copy of the name and one reference. NULL: no memory.
  * `release` drops what it holds and ends with tn_resource_free. */
 void *tn_resource_new(size_t size, tn_resource_kind kind, const char *name, void (*release)(tn_resource *self));
 void tn_resource_free(tn_resource *self);
-tn_resource *tn_resource_ref(tn_resource *r);
-void tn_resource_unref(tn_resource *r);
 /* The resource input i refers to. INVALID_ARGUMENT when it is of another kind or none. */
 tn_code tn_run_resource(const tn_run *r, int i, tn_resource_kind kind, tn_resource **out, tn_error *err);
 /* A new resource in output o; it lives as long as the run (or the tensors that hold it). Takes `res`. */

@@ -68,7 +68,12 @@ static values values_of(const tn_TensorProto *p, tn_dtype t)
     case TN_BFLOAT16: return LIST(half_val);
     case TN_COMPLEX64: return (values){p->scomplex_val.items, p->scomplex_val.n / 2, 8};
     case TN_COMPLEX128: return (values){p->dcomplex_val.items, p->dcomplex_val.n / 2, 16};
-    default: return LIST(int_val); /* the shorter integers, plain and quantised */
+    case TN_FLOAT8_E5M2:
+    case TN_FLOAT8_E4M3FN:
+    case TN_FLOAT8_E4M3FNUZ:
+    case TN_FLOAT8_E4M3B11FNUZ:
+    case TN_FLOAT8_E5M2FNUZ: return (values){p->float8_val.p, p->float8_val.n, 1};
+    default: return LIST(int_val); /* the shorter integers, plain, quantised, and of four bits */
     }
 #undef LIST
 }

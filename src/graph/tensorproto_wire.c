@@ -73,6 +73,11 @@ static uint32_t field_of(tn_dtype t)
     case TN_COMPLEX64: return TN_TensorProto_scomplex_val;
     case TN_COMPLEX128: return TN_TensorProto_dcomplex_val;
     case TN_STRING: return TN_TensorProto_string_val;
+    case TN_FLOAT8_E5M2:
+    case TN_FLOAT8_E4M3FN:
+    case TN_FLOAT8_E4M3FNUZ:
+    case TN_FLOAT8_E4M3B11FNUZ:
+    case TN_FLOAT8_E5M2FNUZ: return TN_TensorProto_float8_val;
     default: return TN_TensorProto_int_val;
     }
 }
@@ -80,7 +85,8 @@ static uint32_t field_of(tn_dtype t)
 /* Values whose field holds them as they lie in memory. */
 static bool is_plain(tn_dtype t)
 {
-    return t == TN_FLOAT || t == TN_DOUBLE || t == TN_COMPLEX64 || t == TN_COMPLEX128 || t == TN_BOOL;
+    return t == TN_FLOAT || t == TN_DOUBLE || t == TN_COMPLEX64 || t == TN_COMPLEX128 || t == TN_BOOL ||
+           tn_dtype_is_float8(t);
 }
 
 /* An element as the varint of its field: signed ones are widened to 64 bits. */

@@ -97,6 +97,8 @@ static int kind_of(tn_dtype t)
     case TN_INT64: return k_i64;
     case TN_UINT64: return k_u64;
     case TN_BOOL: return k_b8;
+    case TN_INT4: return k_i8;
+    case TN_UINT4: return k_u8;
     default: return -1;
     }
 }
@@ -152,6 +154,10 @@ static int64_t narrow_to_halves(int64_t n, const float *in, uint16_t *out)
 void tn_widen(tn_dtype t, int64_t n, const void *in, float *out)
 {
     const uint16_t *h = in;
+    if (tn_dtype_is_float8(t)) {
+        for (int64_t i = 0; i < n; i++) out[i] = tn_float8_to_float(t, ((const uint8_t *)in)[i]);
+        return;
+    }
     if (t == TN_BFLOAT16) {
         for (int64_t i = 0; i < n; i++) out[i] = tn_bfloat16_to_float(h[i]);
         return;
@@ -163,6 +169,10 @@ void tn_widen(tn_dtype t, int64_t n, const void *in, float *out)
 void tn_narrow(tn_dtype t, int64_t n, const float *in, void *out)
 {
     uint16_t *h = out;
+    if (tn_dtype_is_float8(t)) {
+        for (int64_t i = 0; i < n; i++) ((uint8_t *)out)[i] = tn_float_to_float8(t, in[i]);
+        return;
+    }
     if (t == TN_BFLOAT16) {
         for (int64_t i = 0; i < n; i++) h[i] = tn_float_to_bfloat16(in[i]);
         return;
@@ -173,7 +183,7 @@ void tn_narrow(tn_dtype t, int64_t n, const float *in, void *out)
 
 static bool is_short_float(tn_dtype t)
 {
-    return t == TN_HALF || t == TN_BFLOAT16;
+    return t == TN_HALF || t == TN_BFLOAT16 || tn_dtype_is_float8(t);
 }
 
 /* The real type that stands in for t on the way. */
@@ -184,6 +194,7 @@ static tn_dtype through(tn_dtype t)
 
 static void drop_low_bits(tn_dtype to, int n, float *x)
 {
+    if (tn_dtype_is_float8(to)) return;
     const uint32_t mask = to == TN_BFLOAT16 ? 0xffff0000u : 0xffffe000u;
     for (int i = 0; i < n; i++) {
         union {
@@ -224,13 +235,22 @@ static void convert_block(tn_dtype from, tn_dtype to, int n, const void *in, voi
     else if (from != through(from))
         take_real(from, n, in, a);
     if (from != through(from)) at = a;
-    convert((enum kind)kind_of(through(from)), (enum kind)kind_of(through(to)), n, at, result);
+    if (from == TN_DOUBLE && tn_dtype_is_float8(to))
+        for (int i = 0; i < n; i++) ((float *)b)[i] = tn_double_to_odd(((const double *)in)[i]);
+    else
+        convert((enum kind)kind_of(through(from)), (enum kind)kind_of(through(to)), n, at, result);
     if (is_short_float(to)) {
         if (truncate) drop_low_bits(to, n, result);
         tn_narrow(to, n, result, out);
     } else if (to != through(to)) {
         put_real(to, n, result, out);
     }
+}
+
+/* Integers keep their low four bits. */
+static void drop_high_bits(tn_dtype to, int64_t n, int8_t *x)
+{
+    for (int64_t i = 0; i < n; i++) x[i] = to == TN_INT4 ? tn_int4_of(x[i]) : (int8_t)(x[i] & 15);
 }
 
 /* Between the complex types, the imaginary part comes along: twice as many reals. */
@@ -249,16 +269,33 @@ static void convert_range(tn_dtype from, tn_dtype to, int64_t first, int64_t las
         memmove(o, i, (size_t)((last - first) * size_in));
     } else if (from == through(from) && to == through(to)) {
         convert((enum kind)kind_of(from), (enum kind)kind_of(to), last - first, i, o);
+        if (tn_dtype_is_int4(to)) drop_high_bits(to, last - first, (int8_t *)o);
     } else {
         for (int64_t at = first; at < last; at += TN_BLOCK, i += TN_BLOCK * size_in, o += TN_BLOCK * size_out)
             convert_block(from, to, (int)TN_MIN(TN_BLOCK, last - at), i, o, truncate);
     }
 }
 
+static bool is_whole(tn_dtype t)
+{
+    int kind = kind_of(t);
+    return kind >= k_i8 && kind < k_b8;
+}
+
+/* TensorFlow's: of eight bits are floats that were floats, of four integers that are integers. */
+static bool can_be_cast(tn_dtype from, tn_dtype to)
+{
+    if (from == to) return true;
+    if (tn_dtype_is_int4(from) || tn_dtype_is_int4(to)) return is_whole(from) && is_whole(to);
+    if (from >= TN_FLOAT8_E4M3FNUZ || to >= TN_FLOAT8_E4M3FNUZ) return false;
+    if (tn_dtype_is_float8(to)) return tn_dtype_is_float(from) || tn_dtype_is_float8(from);
+    return kind_of(through(from)) >= 0 && kind_of(through(to)) >= 0;
+}
+
 tn_code tn_cast(tn_dtype from, tn_dtype to, int64_t count, const void *in, void *out, bool truncate,
                 int threads, tn_error *err)
 {
-    if (from != to && (kind_of(through(from)) < 0 || kind_of(through(to)) < 0))
+    if (!can_be_cast(from, to))
         return tn_fail(err, TN_UNIMPLEMENTED, "Cast %s to %s is not supported", tn_dtype_name(from),
                        tn_dtype_name(to));
     if (count == 0) return TN_OK; /* there may be no memory at all */

@@ -102,8 +102,17 @@ tn_code tn_gather_nd(int elem, const tn_shape *params_shape, int64_t count, int 
 
 /* ---- scatter ---- */
 
-static tn_pw_op op_of(tn_scatter_op op)
+/* Of booleans: or, exclusive or, and. */
+static tn_pw_op op_of(tn_scatter_op op, tn_dtype t)
 {
+    switch (t == TN_BOOL ? op : TN_SCATTER_UPDATE) {
+    case TN_SCATTER_ADD:
+    case TN_SCATTER_MAX: return TN_PW_LOGICAL_OR;
+    case TN_SCATTER_SUB: return TN_PW_NOT_EQUAL;
+    case TN_SCATTER_MUL:
+    case TN_SCATTER_MIN: return TN_PW_LOGICAL_AND;
+    default: break;
+    }
     switch (op) {
     case TN_SCATTER_ADD: return TN_PW_ADD;
     case TN_SCATTER_SUB: return TN_PW_SUB;
@@ -131,7 +140,7 @@ static tn_code update_prepare(const tn_scatter_desc *d, update *u, tn_error *err
     if (u->row == 0 && d->inner > 0)
         return tn_fail(err, TN_UNIMPLEMENTED, "no scatter of %s", tn_dtype_name(d->dtype));
     if (d->op == TN_SCATTER_UPDATE) return TN_OK;
-    return tn_pw_prepare(op_of(d->op), d->dtype, operands, &row, 0, 1, &u->plan, err);
+    return tn_pw_prepare(op_of(d->op, d->dtype), d->dtype, operands, &row, 0, 1, &u->plan, err);
 }
 
 static tn_code update_row(const update *u, int64_t i, const void *updates, char *to, tn_error *err)

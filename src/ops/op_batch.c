@@ -112,6 +112,8 @@ static tn_code nobody(const tn_run *r, tn_error *err)
 static tn_code unbatch_run(tn_run *r, tn_error *err)
 {
     const tn_tensor *x = r->in[0];
+    if (!tn_is_plain(x->dtype) && tn_dtype_is_pod(x->dtype))
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Unsupported data type: %d", (int)x->dtype);
     TN_TRY(check_index(r, 0, 1, 2, err));
     int64_t at = 0, from = -1, n = 0;
     for (const int64_t *row = TN_INT64S(r->in[1]), *end = row + tn_tensor_count(r->in[1]); row < end;

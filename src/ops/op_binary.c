@@ -159,13 +159,17 @@ static tn_code add_n_run(tn_run *r, tn_error *err)
 static tn_code add_n_prepare(tn_prepare *p, tn_error *err)
 {
     tn_dtype t = tn_dtype_base(p->in[0]->dtype);
+    char a[160], b[160];
+    if (t == TN_VARIANT && p->in[0]->shape.rank)
+        return tn_fail(err, TN_INVALID_ARGUMENT,
+                       "AddN of non-scalar Tensor with dtype=DT_VARIANT is not supported; inputs[0] has shape: %s.",
+                       tn_shape_text(&p->in[0]->shape, a, sizeof a));
     if (t == TN_VARIANT) {
         p->run = tn_variant_add_n;
         return TN_OK;
     }
     if (!tn_pw_supported(TN_PW_ADD, t))
         return tn_fail(err, TN_UNIMPLEMENTED, "%s of %s is not supported", p->op->name, tn_dtype_name(t));
-    char a[160], b[160];
     for (int i = 1; i < p->n_in; i++)
         if (!tn_shape_equal(&p->in[i]->shape, &p->in[0]->shape))
             return tn_fail(err, TN_INVALID_ARGUMENT,

@@ -244,13 +244,11 @@ static tn_code check_internal(const cross *c, tn_error *err)
 static tn_code cross_v1(tn_run *r, tn_arena *a, tn_error *err)
 {
     cross c = {.r = r, .arena = a, .separator = TN_VIEW("_X_")};
-    c.hashed = c.joined_hash = tn_attr_b(r->attrs, "hashed_output");
+    c.hashed = c.joined_hash = r->out[1]->dtype == TN_INT64; /* TensorFlow's kernels never look at hashed_output */
     c.buckets = tn_attr_i(r->attrs, "num_buckets");
     c.key[0] = tn_attr_i(r->attrs, "hash_key");
     TN_TRY(read_columns(&c, err));
     TN_TRY(check_internal(&c, err));
-    if (r->out[1]->dtype != (c.hashed ? TN_INT64 : TN_STRING))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "out_type must be %s", c.hashed ? "int64" : "string");
     return write_sparse(&c, err);
 }
 TN_RUN_IN_ARENA(cross_v1_run, cross_v1)
@@ -364,13 +362,11 @@ static tn_code ragged_cross(tn_run *r, tn_arena *a, tn_error *err)
     cross c = {.r = r, .arena = a, .separator = TN_VIEW("_X_")};
     tn_view order = {"", 0};
     tn_attr_get_string(r->attrs, "input_order", &order);
-    c.hashed = c.joined_hash = tn_attr_b(r->attrs, "hashed_output");
+    c.hashed = c.joined_hash = r->out[0]->dtype == TN_INT64;
     c.buckets = tn_attr_i(r->attrs, "num_buckets");
     c.key[0] = tn_attr_i(r->attrs, "hash_key");
     TN_TRY(ordered_columns(&c, order, err));
     if (c.n == 0) return tn_fail(err, TN_INVALID_ARGUMENT, "RaggedCross of no inputs");
-    if (r->out[0]->dtype != (c.hashed ? TN_INT64 : TN_STRING))
-        return tn_fail(err, TN_INVALID_ARGUMENT, "out_values_type must be %s", c.hashed ? "int64" : "string");
     return write_ragged(&c, err);
 }
 TN_RUN_IN_ARENA(ragged_cross_run, ragged_cross)

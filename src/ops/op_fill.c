@@ -77,6 +77,8 @@ static tn_code zeros_like_run(tn_run *r, tn_error *err)
         memset(out->data, 0, tn_tensor_bytes(out));
         return TN_OK;
     }
+    if (out->dtype == TN_VARIANT && out->shape.rank)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "ZerosLike non-scalar Tensor with dtype=DT_VARIANT is not supported.");
     if (out->dtype == TN_VARIANT) return tn_variant_zeros_like(r, err);
     if (out->dtype != TN_STRING)
         return tn_fail(err, TN_UNIMPLEMENTED, "ZerosLike of %s", tn_dtype_name(out->dtype));

@@ -34,14 +34,16 @@ static tn_code move_object(tn_tensor *out, int64_t o, const tn_tensor *in, int64
         const tn_string *s = TN_STRINGS(in) + i;
         return tn_string_set(out, o, s->p, s->n, err);
     }
-    if (in->dtype == TN_VARIANT) {
-        tn_variant **to = (tn_variant **)out->data + o, *v = ((tn_variant **)in->data)[i];
-        if (v) tn_variant_ref(v);
-        if (*to) tn_variant_unref(*to);
+    if (in->dtype == TN_RESOURCE) {
+        tn_resource **to = (tn_resource **)out->data + o, *v = tn_resource_ref(((tn_resource **)in->data)[i]);
+        tn_resource_unref(*to);
         *to = v;
         return TN_OK;
     }
-    return tn_fail(err, TN_UNIMPLEMENTED, "elements of type %s cannot be copied", tn_dtype_name(in->dtype));
+    tn_variant **to = (tn_variant **)out->data + o, *v = tn_variant_ref(((tn_variant **)in->data)[i]);
+    tn_variant_unref(*to);
+    *to = v;
+    return TN_OK;
 }
 
 static tn_code move_objects(tn_tensor *out, int64_t o, int64_t os, const tn_tensor *in, int64_t i, int64_t is,

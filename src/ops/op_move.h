@@ -2,7 +2,7 @@
  *
  * op_move.h - what the operators share that only move elements: one description of a strided move,
  * made once in prepare, and the small helpers of their inference. Elements may be anything: plain bytes
- * are copied, strings are duplicated, variants gain a reference.
+ * are copied, strings are duplicated, resources and variants gain a reference.
  */
 #ifndef TN_OP_MOVE_H
 #define TN_OP_MOVE_H
@@ -37,6 +37,11 @@ tn_code tn_run_move(tn_run *r, tn_error *err);
 /* run of the operators that copy input 0 to output 0 as it is. */
 tn_code tn_run_copy(tn_run *r, tn_error *err);
 
+/* Numbers and booleans, neither quantised nor of eight bits or four. */
+static inline bool tn_is_plain(tn_dtype t)
+{
+    return tn_dtype_is_float(t) || tn_dtype_is_complex(t) || tn_dtype_is_integer(t) || tn_dtype_base(t) == TN_BOOL;
+}
 /* Product of dim[from, to). */
 int64_t tn_shape_product(const tn_shape *s, int from, int to);
 /* The axis counted from 0, checked: "Expected dimension in the range [-2, 2), but got 5". */
@@ -65,5 +70,9 @@ tn_code tn_int_of(const tn_tensor *t, const char *what, int64_t *out, tn_error *
 /* Of indices[..., depth] the first that lies outside of shape, in TensorFlow's words: "indices[0] = [5] does
  * not index into <what> [3,2]"; OK when there is none. */
 tn_code tn_check_points(const tn_tensor *indices, int depth, const tn_shape *shape, const char *what, tn_error *err);
+
+/* updates [..., out.shape[depth:]] at indices [..., depth], of elements that own something. */
+tn_code tn_scatter_objects(tn_scatter_op op, int depth, const tn_tensor *indices, const tn_tensor *updates, tn_tensor *out,
+                           tn_error *err);
 
 #endif

@@ -108,6 +108,8 @@ static tn_code shape_infer(tn_infer *c, tn_error *err)
     int i = !strcmp(c->op->name, "StatefulStandardNormal") ? 1
             : !strcmp(c->op->name, "NonDeterministicInts") ? 0
                                                            : 2;
+    if (c->in[i]->dtype != TN_INT32 && c->in[i]->dtype != TN_INT64)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "shape must be a vector of {int32,int64}.");
     return tn_infer_new_shape(c, i, &c->out[0].shape, err);
 }
 

@@ -49,10 +49,6 @@ static tn_code scatter_prepare(tn_prepare *p, tn_scatter_op op, const tn_tensor 
     s->depth = (int)i->dim[i->rank - 1];
     s->d.op = op;
     s->d.dtype = p->out[0]->dtype;
-    if (s->d.dtype == TN_BOOL) { /* adding is "or" */
-        s->d.dtype = TN_UINT8;
-        if (op == TN_SCATTER_ADD) s->d.op = TN_SCATTER_MAX;
-    }
     s->d.index = indices->dtype;
     if (s->d.index == TN_INT16) { /* made wider first */
         s->d.index = TN_INT32;
@@ -64,18 +60,36 @@ static tn_code scatter_prepare(tn_prepare *p, tn_scatter_op op, const tn_tensor 
     return TN_OK;
 }
 
-static tn_code scatter_objects(const scatter_nd *s, tn_tensor *out, const tn_tensor *indices,
-                               const tn_tensor *updates, tn_error *err)
+static tn_code append_strings(tn_tensor *out, int64_t at, const tn_tensor *updates, int64_t from, int64_t n, tn_error *err)
 {
-    if (s->d.op != TN_SCATTER_UPDATE)
-        return tn_fail(err, TN_UNIMPLEMENTED, "scattering of %s other than by update",
-                       tn_dtype_name(out->dtype));
-    TN_TRY(tn_check_points(indices, s->depth, &out->shape, "shape", err));
-    for (int64_t i = 0; i < s->d.count; i++) {
+    tn_buf both = {0};
+    tn_code code = TN_OK;
+    for (int64_t k = 0; k < n && code == TN_OK; k++) {
+        const tn_string *old = &TN_STRINGS(out)[at + k], *more = &TN_STRINGS(updates)[from + k];
+        tn_buf_clear(&both);
+        tn_buf_add(&both, old->p, old->n);
+        tn_buf_add(&both, more->p, more->n);
+        code = tn_buf_check(&both, err);
+        if (code == TN_OK) code = tn_string_set(out, at + k, both.n ? both.data : "", both.n, err);
+    }
+    tn_buf_free(&both);
+    return code;
+}
+
+tn_code tn_scatter_objects(tn_scatter_op op, int depth, const tn_tensor *indices, const tn_tensor *updates, tn_tensor *out,
+                           tn_error *err)
+{
+    const bool add = op == TN_SCATTER_ADD && out->dtype == TN_STRING;
+    const int64_t inner = tn_shape_product(&out->shape, depth, out->shape.rank);
+    const int64_t count = tn_shape_product(&indices->shape, 0, indices->shape.rank - 1);
+    if (op != TN_SCATTER_UPDATE && !add)
+        return tn_fail(err, TN_UNIMPLEMENTED, "scattering of %s other than by update", tn_dtype_name(out->dtype));
+    TN_TRY(tn_check_points(indices, depth, &out->shape, "shape", err));
+    for (int64_t i = 0; i < count; i++) {
         int64_t at = 0;
-        for (int k = 0; k < s->depth; k++)
-            at = at * out->shape.dim[k] + tn_tensor_int(indices, i * s->depth + k);
-        TN_TRY(tn_move_row(out, at * s->d.inner, updates, i * s->d.inner, s->d.inner, err));
+        for (int k = 0; k < depth; k++) at = at * out->shape.dim[k] + tn_tensor_int(indices, i * depth + k);
+        TN_TRY(add ? append_strings(out, at * inner, updates, i * inner, inner, err)
+                   : tn_move_row(out, at * inner, updates, i * inner, inner, err));
     }
     return TN_OK;
 }
@@ -85,7 +99,7 @@ static tn_code scatter_into(tn_run *r, const tn_tensor *indices, const tn_tensor
     const scatter_nd *s = r->params;
     tn_tensor *out = r->out[0];
     if (s->d.count == 0 || s->d.inner == 0) return TN_OK;
-    if (!tn_dtype_is_pod(out->dtype)) return scatter_objects(s, out, indices, updates, err);
+    if (!tn_dtype_is_pod(out->dtype)) return tn_scatter_objects(s->d.op, s->depth, indices, updates, out, err);
     const void *at = indices->data;
     if (indices->dtype == TN_INT16) {
         at = r->scratch;
@@ -116,9 +130,9 @@ static tn_code scatter_nd_infer(tn_infer *c, tn_error *err)
 
 static tn_code scatter_nd_prepare(tn_prepare *p, tn_error *err)
 {
-    /* On a fresh string what is added is what is there. */
-    const bool objects = !tn_dtype_is_pod(p->in[1]->dtype);
-    return scatter_prepare(p, objects ? TN_SCATTER_UPDATE : TN_SCATTER_ADD, p->in[0], p->in[1], err);
+    const tn_dtype t = p->in[1]->dtype; /* strings are added by being appended */
+    const bool update = !tn_dtype_is_pod(t) && t != TN_STRING;
+    return scatter_prepare(p, update ? TN_SCATTER_UPDATE : TN_SCATTER_ADD, p->in[0], p->in[1], err);
 }
 
 static tn_code scatter_nd_run(tn_run *r, tn_error *err)

@@ -59,7 +59,7 @@ typedef struct choice {
     tn_walk walk;
 } choice;
 
-/* Of strings and variants. */
+/* Of strings, resources and variants. */
 static tn_code select_elements_run(tn_run *r, tn_error *err)
 {
     const choice *c = r->params;
@@ -82,7 +82,7 @@ static tn_code select_prepare(tn_prepare *p, tn_error *err)
         for (; cond.rank < out->rank; cond.rank++) cond.dim[cond.rank] = 1;
     const tn_shape *shapes[] = {&cond, &p->in[1]->shape, &p->in[2]->shape};
     tn_dtype t = tn_dtype_base(p->in[1]->dtype);
-    if (t == TN_STRING || t == TN_VARIANT) {
+    if (!tn_dtype_is_pod(t)) {
         p->run = select_elements_run;
         return tn_walk_prepare(out, shapes, 3, &c->walk, err);
     }

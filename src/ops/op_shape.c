@@ -219,9 +219,16 @@ static tn_code like_input_grad(tn_grad *g, tn_error *err)
     return TN_OK;
 }
 
+static tn_code refuse_variants(const tn_infer *c, tn_error *err)
+{
+    if (tn_dtype_base(c->in[0]->dtype) != TN_VARIANT) return TN_OK;
+    return tn_fail(err, TN_INVALID_ARGUMENT, "%s on Variant not supported", c->op->name);
+}
+
 static tn_code expand_dims_infer(tn_infer *c, tn_error *err)
 {
     const tn_shape *in = &c->in[0]->shape;
+    TN_TRY(refuse_variants(c, err));
     if (in->rank < 0) return TN_OK;
     if (in->rank + 1 > TN_MAX_RANK)
         return tn_fail(err, TN_UNIMPLEMENTED, "more than %d dimensions", TN_MAX_RANK);
@@ -276,6 +283,7 @@ static tn_code squeeze_infer(tn_infer *c, tn_error *err)
     const tn_shape *in = &c->in[0]->shape;
     const int64_t *dims;
     int n = tn_attr_list(c->attrs, "squeeze_dims", &dims);
+    TN_TRY(refuse_variants(c, err));
     if (in->rank < 0) return TN_OK;
     if (n) return squeeze_named(c, dims, n, err);
     if (!tn_shape_known(in)) {
@@ -326,10 +334,17 @@ const tn_op tn_op_EnsureShape = {
     .grad = pass_grad,
     .flags = TN_ALIAS,
 };
+static tn_code guarantee_infer(tn_infer *c, tn_error *err)
+{
+    if (c->in[0]->dtype == TN_RESOURCE)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Input tensor cannot be a resource variable handle.");
+    return tn_infer_unchanged(c, err);
+}
+
 const tn_op tn_op_GuaranteeConst = {
     .name = "GuaranteeConst",
     .sig = "input:T -> output:T; T:type",
-    .infer = tn_infer_unchanged,
+    .infer = guarantee_infer,
     .grad = pass_grad,
     .flags = TN_ALIAS,
 };

@@ -233,7 +233,7 @@ static tn_code scatter_run(tn_run *r, tn_scatter_op op, tn_error *err)
         TN_TRY(scatter_strings(v, i, u, scalar, err));
     } else {
         tn_scatter_desc d = {.op = op,
-                             .dtype = v->dtype == TN_BOOL ? TN_UINT8 : v->dtype,
+                             .dtype = v->dtype,
                              .index = i->dtype,
                              .n = v->shape.dim[0],
                              .inner = tn_shape_product(&v->shape, 1, v->shape.rank),
@@ -256,7 +256,7 @@ static tn_code scatter_nd_run(tn_run *r, tn_scatter_op op, tn_error *err)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Indices shape must have rank at least one. Found:[]");
     int last = i->shape.rank - 1;
     int64_t depth = i->shape.dim[last], count = tn_shape_product(&i->shape, 0, last);
-    if (depth > v->shape.rank || !tn_dtype_is_pod(v->dtype) || u->dtype != v->dtype)
+    if (depth > v->shape.rank || u->dtype != v->dtype)
         return tn_fail(err, TN_INVALID_ARGUMENT,
                        "indices with %lld columns do not fit a %s variable of rank %d", (long long)depth,
                        tn_dtype_name(v->dtype), v->shape.rank);
@@ -266,12 +266,13 @@ static tn_code scatter_nd_run(tn_run *r, tn_scatter_op op, tn_error *err)
                        "The outermost dimensions of updates and indices must match: %lld updates for %lld",
                        (long long)tn_tensor_count(u), (long long)(count * inner));
     tn_scatter_desc d = {.op = op,
-                         .dtype = v->dtype == TN_BOOL ? TN_UINT8 : v->dtype,
+                         .dtype = v->dtype,
                          .index = i->dtype,
                          .n = tn_shape_product(&v->shape, 0, (int)depth),
                          .inner = inner,
                          .count = count};
-    TN_TRY(tn_scatter_nd(&d, &v->shape, (int)depth, i->data, u->data, v->data, err));
+    TN_TRY(tn_dtype_is_pod(v->dtype) ? tn_scatter_nd(&d, &v->shape, (int)depth, i->data, u->data, v->data, err)
+                                     : tn_scatter_objects(op, (int)depth, i, u, v, err));
     if (r->n_out) tn_run_forward_ref(r, 0, 0);
     return TN_OK;
 }

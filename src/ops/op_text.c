@@ -33,12 +33,12 @@ static tn_code as_string_prepare(tn_prepare *p, tn_error *err)
     bool real = tn_dtype_is_float(t) || tn_dtype_is_complex(t);
     tn_view fill = {"", 0};
     tn_attr_get_string(p->attrs, "fill", &fill);
-    if (!real && (scientific || shortest))
+    if (!real && t != TN_STRING && (scientific || shortest))
         return tn_fail(err, TN_INVALID_ARGUMENT,
                        "scientific and shortest format not supported for datatype %s", tn_dtype_name(t));
     if (scientific && shortest)
         return tn_fail(err, TN_INVALID_ARGUMENT, "Cannot select both scientific and shortest notation");
-    if (!real && precision > -1)
+    if (!real && t != TN_STRING && precision > -1)
         return tn_fail(err, TN_INVALID_ARGUMENT, "precision not supported for datatype %s", tn_dtype_name(t));
     if (fill.n > 1 || (fill.n == 1 && !strchr(" +-0#", fill.p[0])))
         return tn_fail(err, TN_INVALID_ARGUMENT, "Fill string must be one or fewer characters of \" +-0#\"");

@@ -66,6 +66,15 @@ static tn_code like_first_infer(tn_infer *c, tn_error *err)
     return TN_OK;
 }
 
+/* A variable takes quantised numbers and variants, too. */
+static tn_code update_slice_infer(tn_infer *c, tn_error *err)
+{
+    tn_dtype t = c->in[0]->dtype;
+    if (t == TN_QINT8 || t == TN_QUINT8 || t == TN_QINT32 || t == TN_VARIANT)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Unsupported data type: %s", tn_dtype_name(t));
+    return like_first_infer(c, err);
+}
+
 static const char *const masks[] = {"begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask",
                                     "shrink_axis_mask"};
 
@@ -94,7 +103,7 @@ static tn_code update_slice_grad(tn_grad *g, tn_error *err)
 const tn_op tn_op_TensorStridedSliceUpdate = {
     .name = "TensorStridedSliceUpdate",
     .sig = "input:T begin:Index end:Index strides:Index value:T -> output:T; " MASKS,
-    .infer = like_first_infer,
+    .infer = update_slice_infer,
     .run = update_slice_run,
     .grad = update_slice_grad,
 };
@@ -241,12 +250,21 @@ static tn_code same_grad(tn_grad *g, tn_error *err)
     return TN_OK;
 }
 
-#define COPY(Name, Sig)          \
+/* Numbers, booleans and strings. */
+static tn_code deep_infer(tn_infer *c, tn_error *err)
+{
+    tn_dtype t = tn_dtype_base(c->in[0]->dtype);
+    if (!tn_is_plain(t) && t != TN_STRING)
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Unsupported data type: %s", tn_dtype_name(t));
+    return tn_infer_like_first(c, err);
+}
+
+#define COPY(Name, Infer, Sig)   \
     const tn_op tn_op_##Name = { \
-        .name = #Name, .sig = Sig, .infer = tn_infer_like_first, .run = tn_run_copy, .grad = same_grad}
-COPY(Copy, "input:T -> output:T; T:type tensor_name:string=\"\" debug_ops_spec:list(string)=[]");
-COPY(CopyHost, "input:T -> output:T; T:type tensor_name:string=\"\" debug_ops_spec:list(string)=[]");
-COPY(DeepCopy, "x:T -> y:T; T:type");
+        .name = #Name, .sig = Sig, .infer = Infer, .run = tn_run_copy, .grad = same_grad}
+COPY(Copy, tn_infer_like_first, "input:T -> output:T; T:type tensor_name:string=\"\" debug_ops_spec:list(string)=[]");
+COPY(CopyHost, tn_infer_like_first, "input:T -> output:T; T:type tensor_name:string=\"\" debug_ops_spec:list(string)=[]");
+COPY(DeepCopy, deep_infer, "x:T -> y:T; T:type");
 
 /* Zeros, whether they are asked for or not. */
 static tn_code empty_run(tn_run *r, tn_error *err)

@@ -107,7 +107,7 @@ bool tn_run_cancelled(const tn_run *r)
 tn_code tn_run_resource(const tn_run *r, int i, tn_resource_kind kind, tn_resource **out, tn_error *err)
 {
     const tn_tensor *t = r->in[i];
-    tn_resource *res = t->dtype == TN_RESOURCE && t->data ? *(tn_resource **)t->data : NULL;
+    tn_resource *res = t->dtype == TN_RESOURCE && tn_tensor_bytes(t) && t->data ? *(tn_resource **)t->data : NULL;
     if (!res || res->kind != kind)
         return tn_fail(err, TN_INVALID_ARGUMENT, "input %d of '%s' is no handle of the kind that %s wants", i, r->name,
                        r->op->name);
@@ -515,7 +515,7 @@ static tn_code make_outputs(const tn_run_context *c, const tn_dynamic *d, tn_run
         tn_tensor *v = r->out[i];
         const tn_slot *slot = &c->program->slots[s->out[i]];
         if (tn_op_is_dynamic(r->op, i) || tn_dtype_is_ref(slot->dtype)) continue;
-        if (v->dtype == TN_RESOURCE) continue; /* made by run */
+        if (v->dtype == TN_RESOURCE && !tn_shape_known(&d->out_shapes[i])) continue; /* made by run */
         if (!tn_shape_known(&d->out_shapes[i]))
             return tn_fail(err, TN_INTERNAL, "%s: the shape of output %d is not known", r->op->name, i);
         TN_TRY(output_value(slot, v, &d->out_shapes[i], err));

@@ -30,34 +30,11 @@ void tn_resource_free(tn_resource *self)
     tn_free(self);
 }
 
-tn_resource *tn_resource_ref(tn_resource *r)
-{
-    if (r) atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
-    return r;
-}
-
-void tn_resource_unref(tn_resource *r)
-{
-    if (r && atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) == 1) r->release(r);
-}
-
-static void release_handle(tn_buffer *b)
-{
-    tn_resource_unref(*(tn_resource **)b->data);
-}
-
 tn_code tn_resource_tensor(tn_resource *res, tn_tensor **out, tn_error *err)
 {
-    tn_shape scalar = {.rank = 0};
-    tn_buffer *b = tn_buffer_new(sizeof(tn_resource *), err);
-    if (!b) return TN_RESOURCE_EXHAUSTED;
-    tn_code code = tn_tensor_on(TN_RESOURCE, &scalar, b, b->data, out, err);
-    if (code == TN_OK) {
-        *(tn_resource **)b->data = tn_resource_ref(res);
-        b->release = release_handle;
-    }
-    tn_buffer_unref(b);
-    return code;
+    TN_TRY(tn_tensor_alloc(TN_RESOURCE, &TN_SHAPE(), out, err));
+    *(tn_resource **)(*out)->data = tn_resource_ref(res);
+    return TN_OK;
 }
 
 /* ==== the store ==== */

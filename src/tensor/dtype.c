@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * dtype.c - what is known of each dtype, byte order, and the 16-bit floats' conversions, bit for bit IEEE 754's.
+ * dtype.c - what is known of each dtype, byte order, and the conversions of floats of 16 and 8 bits, bit for bit IEEE
+ * 754's and ml_dtypes'.
  */
 #include "tensor.h"
+
+#include <math.h>
 
 typedef struct dtype_row {
     size_t size;
@@ -140,4 +143,66 @@ uint16_t tn_float_to_bfloat16(float f)
     float_bits v = {f};
     if ((v.u & 0x7FFFFFFFu) > 0x7F800000u) return v.u >> 31 ? 0xFFC0u : 0x7FC0u;
     return (uint16_t)((v.u + 0x7FFFu + ((v.u >> 16) & 1u)) >> 16);
+}
+
+/* When inexact, the neighbour with an odd last bit. */
+float tn_double_to_odd(double v)
+{
+    float_bits b = {(float)v};
+    if ((double)b.f == v || isnan(v) || (b.u & 1)) return b.f;
+    b.u += fabs((double)b.f) < fabs(v) ? 1u : ~0u;
+    return b.f;
+}
+
+/* ==== 8-bit floats ==== */
+
+typedef struct float8 {
+    int mantissa, bias;
+    uint8_t largest, overflow, nan; /* the largest finite one, and what is larger */
+    bool one_zero;                  /* the negative zero is the only NaN */
+} float8;
+
+static const float8 *float8_of(tn_dtype t)
+{
+    static const float8 formats[] = {
+        {2, 15, 0x7B, 0x7C, 0x7E, false}, /* e5m2 */
+        {3, 7, 0x7E, 0x7F, 0x7F, false},  /* e4m3fn */
+        {3, 8, 0x7F, 0x80, 0x80, true},   /* e4m3fnuz */
+        {3, 11, 0x7F, 0x80, 0x80, true},  /* e4m3b11fnuz */
+        {2, 16, 0x7F, 0x80, 0x80, true},  /* e5m2fnuz */
+    };
+    return &formats[t - TN_FLOAT8_E5M2];
+}
+
+float tn_float8_to_float(tn_dtype t, uint8_t x)
+{
+    const float8 *d = float8_of(t);
+    uint32_t sign = (uint32_t)(x & 0x80u) << 24, magnitude = x & 0x7Fu;
+    float_bits v;
+    if (d->one_zero && x == 0x80u) {
+        v.u = 0xFFC00000u;
+    } else if (magnitude > d->largest) {
+        v.u = sign | (magnitude == d->overflow && d->overflow != d->nan ? 0x7F800000u : 0x7FC00000u);
+    } else if (magnitude >> d->mantissa) {
+        v.u = sign | ((magnitude << (23 - d->mantissa)) + ((uint32_t)(127 - d->bias) << 23));
+    } else {
+        v.f = ldexpf((float)magnitude, 1 - d->bias - d->mantissa);
+        v.u |= sign;
+    }
+    return v.f;
+}
+
+uint8_t tn_float_to_float8(tn_dtype t, float f)
+{
+    const float8 *d = float8_of(t);
+    float_bits v = {f};
+    uint32_t sign = d->one_zero ? 0 : (v.u >> 24) & 0x80u, magnitude = v.u & 0x7FFFFFFFu, code;
+    if (magnitude > 0x7F800000u) return (uint8_t)(sign | d->nan);
+    int exponent = (int)(magnitude >> 23) - (127 - d->bias), shift = 23 - d->mantissa;
+    if (exponent >= 1) /* a carry out of the mantissa raises the exponent, as it should */
+        code = shift_to_even(magnitude - ((uint32_t)(127 - d->bias) << 23), shift);
+    else /* under half of the smallest subnormal there is nothing left to round */
+        code = shift + 1 - exponent > 25 ? 0 : shift_to_even((magnitude & 0x7FFFFFu) | 0x800000u, shift + 1 - exponent);
+    if (code > d->largest) return (uint8_t)(sign | d->overflow);
+    return (uint8_t)(d->one_zero && code ? code | ((v.u >> 24) & 0x80u) : sign | code);
 }

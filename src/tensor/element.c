@@ -44,7 +44,9 @@ double tn_tensor_number(const tn_tensor *t, int64_t i)
     case TN_COMPLEX64:
     case TN_COMPLEX128: break;
     case TN_UINT64: return (double)((const uint64_t *)t->data)[i];
-    default: return (double)tn_tensor_int(t, i);
+    default:
+        if (tn_dtype_is_float8(t->dtype)) return (double)tn_float8_to_float(t->dtype, ((const uint8_t *)t->data)[i]);
+        return (double)tn_tensor_int(t, i);
     }
     switch (t->dtype) {
     case TN_FLOAT: return (double)((const float *)t->data)[i];
@@ -75,8 +77,10 @@ int64_t tn_tensor_int(const tn_tensor *t, int64_t i)
     if (i == 0 && tn_tensor_count(t) <= 0) return 0; /* whoever thinks that there is one is not to read beyond */
     switch (t->dtype) {
     case TN_INT8:
+    case TN_INT4:
     case TN_QINT8: return ((const int8_t *)t->data)[i];
     case TN_UINT8:
+    case TN_UINT4:
     case TN_QUINT8: return ((const uint8_t *)t->data)[i];
     case TN_BOOL: return ((const uint8_t *)t->data)[i] != 0;
     case TN_INT16:
@@ -91,22 +95,14 @@ int64_t tn_tensor_int(const tn_tensor *t, int64_t i)
     case TN_FLOAT:
     case TN_DOUBLE:
     case TN_HALF:
-    case TN_BFLOAT16: return clamped(tn_tensor_number(t, i), INT64_MIN, INT64_MAX);
+    case TN_BFLOAT16:
+    case TN_FLOAT8_E5M2:
+    case TN_FLOAT8_E4M3FN:
+    case TN_FLOAT8_E4M3FNUZ:
+    case TN_FLOAT8_E4M3B11FNUZ:
+    case TN_FLOAT8_E5M2FNUZ: return clamped(tn_tensor_number(t, i), INT64_MIN, INT64_MAX);
     default: return 0;
     }
-}
-
-/* A double as a float whose further rounding to 16 bits gives what rounding the double would: when
- * inexact, the neighbour with an odd last bit. */
-static float rounded_to_odd(double v)
-{
-    union {
-        float f;
-        uint32_t u;
-    } b = {(float)v};
-    if ((double)b.f == v || isnan(v) || (b.u & 1)) return b.f;
-    b.u += fabs((double)b.f) < fabs(v) ? 1u : ~0u;
-    return b.f;
 }
 
 void tn_tensor_set_number(tn_tensor *t, int64_t i, double v)
@@ -114,8 +110,8 @@ void tn_tensor_set_number(tn_tensor *t, int64_t i, double v)
     switch (t->dtype) {
     case TN_FLOAT: ((float *)t->data)[i] = (float)v; break;
     case TN_DOUBLE: ((double *)t->data)[i] = v; break;
-    case TN_HALF: ((uint16_t *)t->data)[i] = tn_float_to_half(rounded_to_odd(v)); break;
-    case TN_BFLOAT16: ((uint16_t *)t->data)[i] = tn_float_to_bfloat16(rounded_to_odd(v)); break;
+    case TN_HALF: ((uint16_t *)t->data)[i] = tn_float_to_half(tn_double_to_odd(v)); break;
+    case TN_BFLOAT16: ((uint16_t *)t->data)[i] = tn_float_to_bfloat16(tn_double_to_odd(v)); break;
     case TN_COMPLEX64:
         ((float *)t->data)[2 * i] = (float)v;
         ((float *)t->data)[2 * i + 1] = 0;
@@ -138,7 +134,11 @@ void tn_tensor_set_number(tn_tensor *t, int64_t i, double v)
     case TN_UINT32: ((uint32_t *)t->data)[i] = (uint32_t)clamped(v, 0, UINT32_MAX); break;
     case TN_INT64: ((int64_t *)t->data)[i] = clamped(v, INT64_MIN, INT64_MAX); break;
     case TN_UINT64: ((uint64_t *)t->data)[i] = clamped_unsigned(v); break;
-    default: break;
+    case TN_INT4: ((int8_t *)t->data)[i] = (int8_t)clamped(v, -8, 7); break;
+    case TN_UINT4: ((uint8_t *)t->data)[i] = (uint8_t)clamped(v, 0, 15); break;
+    default:
+        if (tn_dtype_is_float8(t->dtype)) ((uint8_t *)t->data)[i] = tn_float_to_float8(t->dtype, tn_double_to_odd(v));
+        break;
     }
 }
 

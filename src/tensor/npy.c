@@ -26,6 +26,8 @@ static const npy_type types[] = {
     {TN_INT32, "i4", 4},  {TN_INT64, "i8", 8},       {TN_UINT8, "u1", 1},    {TN_UINT16, "u2", 2},
     {TN_UINT32, "u4", 4}, {TN_UINT64, "u8", 8},      {TN_BFLOAT16, "u2", 2}, {TN_QINT8, "i1", 1},
     {TN_QUINT8, "u1", 1}, {TN_QINT16, "i2", 2},      {TN_QUINT16, "u2", 2},  {TN_QINT32, "i4", 4},
+    {TN_FLOAT8_E5M2, "u1", 1}, {TN_FLOAT8_E4M3FN, "u1", 1}, {TN_FLOAT8_E4M3FNUZ, "u1", 1},
+    {TN_FLOAT8_E4M3B11FNUZ, "u1", 1}, {TN_FLOAT8_E5M2FNUZ, "u1", 1}, {TN_INT4, "i1", 1}, {TN_UINT4, "u1", 1},
 };
 
 typedef struct header {

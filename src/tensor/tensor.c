@@ -3,7 +3,7 @@
  * tensor.c - counted buffers and tensors: made, shared, copied, compared. Elements are element.c's.
  *
  * Invariants: a buffer from tn_buffer_new is one block, its bytes aligned behind its head; elements that
- * own something (strings, variants) are zeroed before anything can fail, so that unref is always right.
+ * own something (strings, resources, variants) are zeroed before anything can fail, so that unref is always right.
  */
 #include "tensor.h"
 
@@ -11,7 +11,18 @@
 #define SMALL 512
 _Static_assert(sizeof(tn_buffer) <= HEADER, "the head must fit");
 
-/* ==== variants ==== */
+/* ==== resources and variants ==== */
+
+tn_resource *tn_resource_ref(tn_resource *r)
+{
+    if (r) atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+    return r;
+}
+
+void tn_resource_unref(tn_resource *r)
+{
+    if (r && atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) == 1) r->release(r);
+}
 
 tn_variant *tn_variant_ref(tn_variant *v)
 {
@@ -73,6 +84,12 @@ static void release_strings(tn_buffer *b)
     for (size_t i = 0; i < b->size / sizeof *s; i++) tn_free(s[i].p);
 }
 
+static void release_resources(tn_buffer *b)
+{
+    tn_resource **r = b->data;
+    for (size_t i = 0; i < b->size / sizeof *r; i++) tn_resource_unref(r[i]);
+}
+
 static void release_variants(tn_buffer *b)
 {
     tn_variant **v = b->data;
@@ -128,6 +145,7 @@ tn_code tn_tensor_alloc(tn_dtype t, const tn_shape *shape, tn_tensor **out, tn_e
     if (!b) return too_large(t, shape, err);
     if (!tn_dtype_is_pod(t)) memset(b->data, 0, size);
     if (t == TN_STRING) b->release = release_strings;
+    if (t == TN_RESOURCE) b->release = release_resources;
     if (t == TN_VARIANT) b->release = release_variants;
     return wrap(t, shape, b, b->data, out, err);
 }
@@ -227,6 +245,8 @@ tn_code tn_tensor_copy(const tn_tensor *t, tn_tensor **out, tn_error *err)
         code = copy_strings(t, x, err);
     else if (x->buffer->size)
         memcpy(x->data, t->data, x->buffer->size);
+    if (t->dtype == TN_RESOURCE)
+        for (int64_t i = 0; i < tn_tensor_count(t); i++) tn_resource_ref(((tn_resource **)t->data)[i]);
     if (t->dtype == TN_VARIANT)
         for (int64_t i = 0; i < tn_tensor_count(t); i++) tn_variant_ref(((tn_variant **)t->data)[i]);
     if (code != TN_OK)

@@ -34,8 +34,17 @@ struct tn_tensor {
     atomic_int refs;   /* 0: embedded in something else */
 };
 
-/* Resource handles and variants are elements of 8 bytes: pointers. A variant points to a counted
- * object which begins with this header; a tensor of variants owns a reference on each. */
+/* Resource handles and variants are elements of 8 bytes: pointers, each to a counted object which begins with the
+ * header below. A tensor of them owns a reference on each. */
+typedef struct tn_resource {
+    unsigned kind; /* tn_resource_kind */
+    const char *name;
+    atomic_int refs;
+    void (*release)(struct tn_resource *self);
+} tn_resource;
+tn_resource *tn_resource_ref(tn_resource *r);
+void tn_resource_unref(tn_resource *r);
+
 typedef struct tn_variant {
     atomic_int refs;
     void (*release)(struct tn_variant *self); /* frees the whole object */
@@ -59,6 +68,15 @@ static inline float tn_bfloat16_to_float(uint16_t h) {
     return v.f;
 }
 uint16_t tn_float_to_bfloat16(float f); /* round to nearest even; NaN stays NaN */
+/* A double as a float whose further rounding to fewer bits gives what rounding the double would. */
+float tn_double_to_odd(double v);
+/* Floats of eight bits: what is too large is infinity, or NaN where there is none. */
+static inline bool tn_dtype_is_float8(tn_dtype t) { return t >= TN_FLOAT8_E5M2 && t <= TN_FLOAT8_E5M2FNUZ; }
+float tn_float8_to_float(tn_dtype t, uint8_t x);
+uint8_t tn_float_to_float8(tn_dtype t, float f); /* round to nearest even */
+/* Integers of four bits have a byte each, which is sign-extended. */
+static inline bool tn_dtype_is_int4(tn_dtype t) { return t == TN_INT4 || t == TN_UINT4; }
+static inline int8_t tn_int4_of(int64_t v) { return (int8_t)((((uint64_t)v & 15) ^ 8) - 8); }
 
 /* ==== shapes ==== */
 bool tn_shape_known(const tn_shape *s); /* rank and all dimensions */
@@ -107,8 +125,8 @@ int64_t tn_tensor_int(const tn_tensor *t, int64_t i);
 #define TN_STRINGS(t) ((tn_string *)(t)->data)
 
 /* ==== npy (npy.c) ==== NumPy's .npy format, bytes <-> tensor. Reads 1.0 to 3.0 in either byte and element
- * order, writes 1.0. bfloat16 is written as uint16 and the quantised dtypes as the integers they are
- * stored in; they are read back as those. */
+ * order, writes 1.0. bfloat16 is written as uint16, floats of eight bits as uint8, and the quantised
+ * dtypes and integers of four bits as the integers they are stored in; they are read back as those. */
 tn_code tn_npy_decode(tn_view bytes, tn_tensor **out, tn_error *err);
 tn_code tn_npy_encode(const tn_tensor *t, tn_buf *out, tn_error *err);
 

@@ -27,6 +27,11 @@ typedef struct printer {
 
 /* ==== real numbers ==== */
 
+static bool is_real(tn_dtype t)
+{
+    return tn_dtype_is_float(t) || tn_dtype_is_float8(t);
+}
+
 /* v in the form chosen, its point kept; a point whatever the locale. Returns the length. */
 static int print_real(const printer *p, char *text, int digits, double v)
 {
@@ -45,7 +50,9 @@ static bool reads_back(tn_dtype t, const char *text, double v)
     case TN_HALF: return tn_float_to_half((float)read) == tn_float_to_half((float)v);
     case TN_BFLOAT16: return tn_float_to_bfloat16((float)read) == tn_float_to_bfloat16((float)v);
     case TN_FLOAT: return (float)read == (float)v;
-    default: return read == v;
+    default:
+        if (tn_dtype_is_float8(t)) return tn_float_to_float8(t, (float)read) == tn_float_to_float8(t, (float)v);
+        return read == v;
     }
 }
 
@@ -216,7 +223,7 @@ static int64_t edge_for(const tn_tensor *t, int64_t most)
 
 static void put_array(printer *p)
 {
-    bool real = tn_dtype_is_float(p->t->dtype);
+    bool real = is_real(p->t->dtype);
     tn_shape_strides(&p->t->shape, p->strides);
     if (real) {
         walk(p, 0, 0, note_magnitude, false);
@@ -231,8 +238,8 @@ static void put_scalar(printer *p)
 {
     char text[ELEMENT_SIZE];
     tn_dtype t = p->t->dtype;
-    double v = tn_dtype_is_float(t) ? tn_tensor_number(p->t, 0) : 0;
-    if (!tn_dtype_is_float(t))
+    double v = is_real(t) ? tn_tensor_number(p->t, 0) : 0;
+    if (!is_real(t))
         print_other(p->t, 0, text);
     else if (!isfinite(v))
         print_special(text, v);
@@ -247,7 +254,7 @@ static void put_scalar(printer *p)
         }
     }
     tn_buf_str(&p->out, text);
-    if (tn_dtype_is_float(t) && strspn(text, "-0123456789") == strlen(text)) tn_buf_str(&p->out, ".0");
+    if (is_real(t) && strspn(text, "-0123456789") == strlen(text)) tn_buf_str(&p->out, ".0");
 }
 
 char *tn_tensor_text(const tn_tensor *t, int64_t most)

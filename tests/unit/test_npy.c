@@ -38,6 +38,13 @@ static tn_dtype stored_as(tn_dtype t)
     case TN_QUINT8: return TN_UINT8;
     case TN_QINT16: return TN_INT16;
     case TN_QINT32: return TN_INT32;
+    case TN_INT4: return TN_INT8;
+    case TN_FLOAT8_E5M2:
+    case TN_FLOAT8_E4M3FN:
+    case TN_FLOAT8_E4M3FNUZ:
+    case TN_FLOAT8_E4M3B11FNUZ:
+    case TN_FLOAT8_E5M2FNUZ:
+    case TN_UINT4: return TN_UINT8;
     default: return t;
     }
 }

@@ -26,7 +26,9 @@ static void dtypes_have_sizes_and_names(void **state)
         {TN_INVALID_DTYPE, 0, "invalid"},
         {TN_DTYPE_COUNT, 0, "invalid"},
         {TN_REF, 0, "invalid"},
-        {(tn_dtype)(TN_REF + 24), 0, "invalid"},
+        {(tn_dtype)(TN_REF + 31), 0, "invalid"},
+        {TN_FLOAT8_E4M3FN, 1, "float8_e4m3fn"},
+        {TN_UINT4, 1, "uint4"},
         {(tn_dtype)-1, 0, "invalid"},
         {(tn_dtype)1000, 0, "invalid"},
         {(tn_dtype)(TN_FLOAT + TN_REF), 4, "float_ref"},
@@ -96,6 +98,40 @@ static void halves_round_to_even(void **state)
     };
     for (size_t i = 0; i < TN_COUNT(rows); i++) assert_int_equal(tn_float_to_half(rows[i].f), rows[i].h);
     assert_true(signbit(tn_half_to_float(0x8000)));
+}
+
+/* Sums over what ml_dtypes makes of every byte, and of floats that lie on, beside and between those of eight bits. */
+static void float8_is_ml_dtypes(void **state)
+{
+    (void)state;
+    static const struct {
+        tn_dtype t;
+        uint32_t widened, narrowed;
+    } rows[] = {
+        {TN_FLOAT8_E5M2, 0x2F000000u, 0x63360880u},        {TN_FLOAT8_E4M3FN, 0x96200000u, 0xD2B9D480u},
+        {TN_FLOAT8_E4M3FNUZ, 0x85C00000u, 0x6A776900u},    {TN_FLOAT8_E4M3B11FNUZ, 0x22C00000u, 0x58276900u},
+        {TN_FLOAT8_E5M2FNUZ, 0xA6400000u, 0x96E6B100u},
+    };
+    static const uint32_t tails[] = {0, 1, 0x8000, 0xFFFF};
+    for (size_t k = 0; k < TN_COUNT(rows); k++) {
+        uint32_t widened = 0, narrowed = 0, bits;
+        float f;
+        for (int x = 0; x < 256; x++) {
+            f = tn_float8_to_float(rows[k].t, (uint8_t)x);
+            memcpy(&bits, &f, sizeof bits);
+            widened = widened * 31 + bits;
+        }
+        for (size_t i = 0; i < TN_COUNT(tails); i++)
+            for (uint32_t high = 0; high < 65536; high++) {
+                bits = high << 16 | tails[i];
+                memcpy(&f, &bits, sizeof f);
+                narrowed = narrowed * 31 + tn_float_to_float8(rows[k].t, f);
+            }
+        assert_int_equal(widened, rows[k].widened);
+        assert_int_equal(narrowed, rows[k].narrowed);
+    }
+    assert_int_equal(tn_int4_of(100), 4);
+    assert_int_equal(tn_int4_of(-9), 7);
 }
 
 static void bfloat16_rounds_to_even(void **state)
@@ -581,6 +617,7 @@ int main(void)
         cmocka_unit_test(dtypes_have_kinds),
         cmocka_unit_test(halves_are_floats_and_back),
         cmocka_unit_test(halves_round_to_even),
+        cmocka_unit_test(float8_is_ml_dtypes),
         cmocka_unit_test(bfloat16_rounds_to_even),
         cmocka_unit_test(shapes_are_written),
         cmocka_unit_test(shapes_count),
