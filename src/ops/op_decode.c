@@ -193,7 +193,7 @@ static tn_code print_prepare(tn_prepare *p, tn_error *err)
 {
     tn_dtype t = p->in[0]->dtype;
     if (t == TN_STRING || tn_dtype_is_pod(t)) return TN_OK;
-    return tn_fail(err, TN_UNIMPLEMENTED, "Fingerprint of %s", tn_dtype_name(t));
+    return tn_fail(err, TN_INVALID_ARGUMENT, "Data type not supported: %s", tn_dtype_name(t));
 }
 
 const tn_op tn_op_Fingerprint = {

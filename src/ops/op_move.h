@@ -72,7 +72,7 @@ tn_code tn_int_of(const tn_tensor *t, const char *what, int64_t *out, tn_error *
 tn_code tn_check_points(const tn_tensor *indices, int depth, const tn_shape *shape, const char *what, tn_error *err);
 
 /* updates [..., out.shape[depth:]] at indices [..., depth], of elements that own something. */
-tn_code tn_scatter_objects(tn_scatter_op op, int depth, const tn_tensor *indices, const tn_tensor *updates, tn_tensor *out,
-                           tn_error *err);
+tn_code tn_scatter_objects(tn_scatter_op op, int depth, const tn_tensor *indices, const tn_tensor *updates,
+                           tn_tensor *out, tn_error *err);
 
 #endif

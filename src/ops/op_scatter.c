@@ -60,7 +60,9 @@ static tn_code scatter_prepare(tn_prepare *p, tn_scatter_op op, const tn_tensor 
     return TN_OK;
 }
 
-static tn_code append_strings(tn_tensor *out, int64_t at, const tn_tensor *updates, int64_t from, int64_t n, tn_error *err)
+/* Strings are added by being appended. */
+static tn_code append_strings(tn_tensor *out, int64_t at, const tn_tensor *updates, int64_t from, int64_t n,
+                              tn_error *err)
 {
     tn_buf both = {0};
     tn_code code = TN_OK;
@@ -76,8 +78,8 @@ static tn_code append_strings(tn_tensor *out, int64_t at, const tn_tensor *updat
     return code;
 }
 
-tn_code tn_scatter_objects(tn_scatter_op op, int depth, const tn_tensor *indices, const tn_tensor *updates, tn_tensor *out,
-                           tn_error *err)
+tn_code tn_scatter_objects(tn_scatter_op op, int depth, const tn_tensor *indices, const tn_tensor *updates,
+                           tn_tensor *out, tn_error *err)
 {
     const bool add = op == TN_SCATTER_ADD && out->dtype == TN_STRING;
     const int64_t inner = tn_shape_product(&out->shape, depth, out->shape.rank);
@@ -130,7 +132,7 @@ static tn_code scatter_nd_infer(tn_infer *c, tn_error *err)
 
 static tn_code scatter_nd_prepare(tn_prepare *p, tn_error *err)
 {
-    const tn_dtype t = p->in[1]->dtype; /* strings are added by being appended */
+    const tn_dtype t = p->in[1]->dtype;
     const bool update = !tn_dtype_is_pod(t) && t != TN_STRING;
     return scatter_prepare(p, update ? TN_SCATTER_UPDATE : TN_SCATTER_ADD, p->in[0], p->in[1], err);
 }

@@ -88,7 +88,7 @@ static tn_code read_lines(const tn_table *t, tn_view path, const tn_buf *text, c
                            (int)path.n, path.p, TN_MIN(at, text->n));
         TN_TRY(field(line, number, c->key, c->delimiter, t->key, k, &key, err));
         TN_TRY(field(line, number, c->value, c->delimiter, t->value, v, &value, err));
-        TN_TRY(tn_table_insert(map, key, value, true, err));
+        TN_TRY(tn_table_insert(t, map, key, value, true, err));
         number++;
     }
     if (c->most >= 0 && number < c->most)

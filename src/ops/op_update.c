@@ -263,7 +263,8 @@ static tn_code deep_infer(tn_infer *c, tn_error *err)
     const tn_op tn_op_##Name = { \
         .name = #Name, .sig = Sig, .infer = Infer, .run = tn_run_copy, .grad = same_grad}
 COPY(Copy, tn_infer_like_first, "input:T -> output:T; T:type tensor_name:string=\"\" debug_ops_spec:list(string)=[]");
-COPY(CopyHost, tn_infer_like_first, "input:T -> output:T; T:type tensor_name:string=\"\" debug_ops_spec:list(string)=[]");
+COPY(CopyHost, tn_infer_like_first,
+     "input:T -> output:T; T:type tensor_name:string=\"\" debug_ops_spec:list(string)=[]");
 COPY(DeepCopy, deep_infer, "x:T -> y:T; T:type");
 
 /* Zeros, whether they are asked for or not. */

@@ -11,6 +11,8 @@ enum { KEY_COST = 64 }; /* of an entry, beside its bytes */
 void tn_table_drop_cell(tn_cell *c)
 {
     if (!c) return;
+    for (size_t at = 0; c->dtype == TN_VARIANT && at < c->n; at += sizeof(tn_variant *))
+        tn_variant_unref(*(tn_variant **)(void *)(c->data + at));
     tn_charge_drop(&c->charge);
     tn_free(c);
 }
@@ -84,8 +86,8 @@ tn_code tn_table_set(const tn_table *t, tn_tensor *out, int64_t i, const tn_cell
 {
     const char *p = c->data;
     if (out->dtype != TN_STRING) {
-        if (c->n) memcpy((char *)out->data + (size_t)i * c->n, p, c->n);
-        return TN_OK;
+        tn_tensor value = tn_tensor_view(out->dtype, &t->value_shape, (void *)p);
+        return tn_move_row(out, i * t->each, &value, 0, t->each, err);
     }
     if (t->each == 1) return tn_string_set(out, i, p, c->n, err);
     for (int64_t k = 0; k < t->each; k++) {
@@ -123,14 +125,14 @@ tn_code tn_table_check_keys(const tn_table *t, const tn_tensor *keys, tn_error *
 tn_code tn_table_check_types(const tn_table *t, tn_dtype key, tn_dtype value, tn_error *err)
 {
     if (t->key == key && t->value == value && (key == TN_STRING || tn_dtype_is_pod(key)) &&
-        (value == TN_STRING || tn_dtype_is_pod(value)))
+        (value == TN_STRING || value == TN_VARIANT || tn_dtype_is_pod(value)))
         return TN_OK;
     return tn_fail(err, TN_INVALID_ARGUMENT, "Table '%s' is from %s to %s, not from %s to %s", t->base.name,
                    tn_dtype_name(t->key), tn_dtype_name(t->value), tn_dtype_name(key), tn_dtype_name(value));
 }
 
 /* unique: another value for a key that is there is an error. */
-tn_code tn_table_insert(tn_map *m, tn_view key, tn_view value, bool unique, tn_error *err)
+tn_code tn_table_insert(const tn_table *t, tn_map *m, tn_view key, tn_view value, bool unique, tn_error *err)
 {
     tn_cell *old = tn_map_get_view(m, key);
     if (old && unique) {
@@ -145,9 +147,10 @@ tn_code tn_table_insert(tn_map *m, tn_view key, tn_view value, bool unique, tn_e
         tn_charge_drop(&charge);
         return tn_no_memory(err, value.n);
     }
-    c->charge = charge;
-    c->n = value.n;
+    *c = (tn_cell){.charge = charge, .dtype = t->value, .n = value.n};
     if (value.n) memcpy(c->data, value.p, value.n);
+    for (size_t at = 0; c->dtype == TN_VARIANT && at < c->n; at += sizeof(tn_variant *))
+        tn_variant_ref(*(tn_variant **)(void *)(c->data + at));
     if (!tn_map_put_view(m, key, c)) {
         tn_table_drop_cell(c);
         return tn_no_memory(err, key.n);
@@ -162,7 +165,7 @@ tn_code tn_table_insert_one(const tn_table *t, tn_map *m, const tn_tensor *keys,
     tn_buf buf = {0};
     tn_view value = value_of(t, values, i, &buf);
     tn_code code = tn_buf_check(&buf, err);
-    if (code == TN_OK) code = tn_table_insert(m, tn_table_key(keys, i), value, false, err);
+    if (code == TN_OK) code = tn_table_insert(t, m, tn_table_key(keys, i), value, false, err);
     tn_buf_free(&buf);
     return code;
 }
@@ -180,7 +183,7 @@ tn_code tn_table_insert_all(const tn_table *t, tn_map *m, const tn_tensor *keys,
     for (int64_t i = 0; i < n && code == TN_OK; i++) {
         tn_view value = value_of(t, values, i, &buf);
         code = tn_buf_check(&buf, err);
-        if (code == TN_OK) code = tn_table_insert(m, tn_table_key(keys, i), value, unique, err);
+        if (code == TN_OK) code = tn_table_insert(t, m, tn_table_key(keys, i), value, unique, err);
     }
     tn_buf_free(&buf);
     return code;

@@ -8,8 +8,10 @@
 
 #include "op_move.h"
 
-typedef struct tn_cell { /* a value: plain bytes, or a string's, or several strings' with their lengths */
-    tn_charge charge;    /* with its key's */
+/* A value: plain bytes, or a string's, or several strings' with their lengths, or variants, a reference on each. */
+typedef struct tn_cell {
+    tn_charge charge; /* with its key's */
+    tn_dtype dtype;
     size_t n;
     char data[];
 } tn_cell;
@@ -35,7 +37,7 @@ tn_view tn_table_key(const tn_tensor *keys, int64_t i);
 /* Value i of a tensor of values, and elements made of a cell. */
 tn_code tn_table_set(const tn_table *t, tn_tensor *out, int64_t i, const tn_cell *c, tn_error *err);
 /* unique: another value for a key that is there is an error. */
-tn_code tn_table_insert(tn_map *m, tn_view key, tn_view value, bool unique, tn_error *err);
+tn_code tn_table_insert(const tn_table *t, tn_map *m, tn_view key, tn_view value, bool unique, tn_error *err);
 tn_code tn_table_insert_all(const tn_table *t, tn_map *m, const tn_tensor *keys, const tn_tensor *values,
                             bool unique, tn_error *err);
 tn_code tn_table_insert_one(const tn_table *t, tn_map *m, const tn_tensor *keys, const tn_tensor *values, int64_t i,

@@ -47,7 +47,7 @@ static tn_dtype any_dtype(mutation *m, uint32_t allowed)
 {
     static const tn_dtype often[] = {TN_FLOAT, TN_FLOAT, TN_INT32, TN_INT64, TN_DOUBLE, TN_BOOL, TN_STRING};
     for (int i = 0; i < 20; i++) {
-        tn_dtype t = any(m, 3) ? often[any(m, TN_COUNT(often))] : (tn_dtype)(1 + any(m, TN_UINT64));
+        tn_dtype t = any(m, 3) ? often[any(m, TN_COUNT(often))] : (tn_dtype)(1 + any(m, TN_DTYPE_COUNT - 1));
         if (!allowed || (t < 32 && allowed >> t & 1)) return t;
     }
     for (int t = 1; t < 32; t++)

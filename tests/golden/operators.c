@@ -376,15 +376,16 @@ static const char *dtype_name(int t)
     }
 }
 
-static bool is_quantised(int t)
+static bool is_left_out(int t)
 {
-    return t == TN_QINT8 || t == TN_QUINT8 || t == TN_QINT32 || t == TN_QINT16 || t == TN_QUINT16;
+    bool quantised = t == TN_QINT8 || t == TN_QUINT8 || t == TN_QINT32 || t == TN_QINT16 || t == TN_QUINT16;
+    return quantised || tn_dtype_is_float8((tn_dtype)t) || tn_dtype_is_int4((tn_dtype)t);
 }
 
-static uint32_t quantised(void)
+static uint32_t left_out(void)
 {
     uint32_t bits = 0;
-    for (int t = 0; t < TN_DTYPE_COUNT; t++) bits |= is_quantised(t) ? 1u << t : 0;
+    for (int t = 0; t < TN_DTYPE_COUNT; t++) bits |= is_left_out(t) ? 1u << t : 0;
     return bits;
 }
 
@@ -403,9 +404,9 @@ static void print_dtypes(const tn_sig *sig, const known *k)
     const char *between = "";
     for (int i = 0; i < sig->n_attrs; i++) {
         if (!names_a_dtype(sig, i)) continue;
-        uint32_t not = sig->attrs[i].allowed_types & ~k->taken[i] & ~quantised();
+        uint32_t not = sig->attrs[i].allowed_types & ~k->taken[i] & ~left_out();
         printf("%s`%s`: ", between, sig->attrs[i].name);
-        print_bits(k->taken[i] & ~quantised() ? k->taken[i] & ~quantised() : k->taken[i]);
+        print_bits(k->taken[i] & ~left_out() ? k->taken[i] & ~left_out() : k->taken[i]);
         if (!k->taken[i]) printf("not seen");
         if (not) {
             printf(k->taken[i] ? "; not " : ", of ");
@@ -544,7 +545,8 @@ int main(int argc, char **argv)
     puts("# Operators\n\n"
          "Written by `tools/operators --write` from the operators' records and from what their tests show. After a merge, run it again.\n\n"
          "**dtypes**: for each attribute that names one, those with which a golden case ran; *not*: TensorFlow's definition allows them, but\n"
-         "no case runs with them (TensorFlow has no CPU kernel for many of these, either; quantised types are left out); *not seen*: no\n"
+         "no case runs with them (TensorFlow has no CPU kernel for many of these, either; quantised types, floats of eight bits\n"
+         "and integers of four are left out); *not seen*: no\n"
          "case at all (but a test of another kind).\n"
          "**gradient**: *none*: TensorFlow gives none, gradients stop there or never come; *refused*: TensorFlow has defined none,\n"
          "and differentiating through it is an error there and here; *no*: TensorFlow has one that we lack.\n\n"

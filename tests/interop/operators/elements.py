@@ -109,6 +109,13 @@ def popped(x, t):
         return one("StackPopV2", [h], t, elem_type=t)
 
 
+def looked_up(x, t):
+    h = one("MutableHashTableV2", [], tf.resource, key_dtype=tf.int64, value_dtype=t, shared_name=b"table", container=b"", use_node_name_sharing=False)
+    keys = tf.range(6, dtype=tf.int64)
+    with v1.control_dependencies([op("LookupTableInsertV2", [h, keys, reshaped(x, t, 6)], [], Tin=tf.int64, Tout=t)]):
+        return one("LookupTableFindV2", [h, keys * 2, scalar(x, t)], t, Tin=tf.int64, Tout=t)
+
+
 I = tf.int32
 OPERATORS = {
     "BroadcastTo": lambda x, t: one("BroadcastTo", [x, i32(2, 2, 3)], t, T=t, Tidx=I),
@@ -122,6 +129,7 @@ OPERATORS = {
     "GatherNd": lambda x, t: one("GatherNd", [x, tf.constant([[1, 0], [0, 2]])], t, Tparams=t, Tindices=I),
     "GatherV2": lambda x, t: one("GatherV2", [x, i32(2, 0), tf.constant(1)], t, Tparams=t, Tindices=I, Taxis=I, batch_dims=0),
     "Identity": lambda x, t: one("Identity", [x], t, T=t),
+    "LookupTableFindV2": looked_up,
     "MirrorPad": lambda x, t: one("MirrorPad", [x, tf.constant([[1, 0], [0, 1]])], t, T=t, Tpaddings=I, mode=b"REFLECT"),
     "Pack": lambda x, t: one("Pack", [x, x], t, N=2, T=t, axis=1),
     "Pad": lambda x, t: one("Pad", [x, tf.constant([[1, 0], [0, 1]])], t, T=t, Tpaddings=I),
