@@ -188,6 +188,16 @@ def casts(rng):
         yield case("Fill", lambda x, t=t: tf.cast(one("Fill", [i32(2, 3), tf.cast(x, t)], t, T=t, index_type=I), tf.int32), np.array(rng.integers(-8, 8), I32))
 
 
+def through_others(x):
+    """A variable that is set by way of a handle among others, and read by its own."""
+    each = variables(MOST)
+    picked = gather(one("Pack", each, tf.resource, N=MOST, T=tf.resource, axis=0), x, tf.resource)
+    with v1.control_dependencies([one("ReadVariableOp", [h], tf.int32, dtype=tf.int32) for h in each]):
+        new = tf.constant(70)
+    with v1.control_dependencies([op("AssignVariableOp", [picked, new], [], dtype=tf.int32)]):
+        return [one("ReadVariableOp", [h], tf.int32, dtype=tf.int32) for h in each]
+
+
 def cases(rng):
     for name, build in OPERATORS.items():
         for t in STORED:
@@ -196,4 +206,5 @@ def cases(rng):
             def made_shown(x, build=build, dtype=dtype):
                 return shown_all(build(made(x, dtype), dtype))
             yield case("%s_%s" % (name, t), made_shown, draw_of(rng, t), shapes="known")
+    yield case("AssignVariableOp", through_others, np.array(rng.integers(0, MOST), I32))
     yield from casts(rng)
