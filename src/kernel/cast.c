@@ -97,8 +97,6 @@ static int kind_of(tn_dtype t)
     case TN_INT64: return k_i64;
     case TN_UINT64: return k_u64;
     case TN_BOOL: return k_b8;
-    case TN_INT4: return k_i8;
-    case TN_UINT4: return k_u8;
     default: return -1;
     }
 }
@@ -189,13 +187,14 @@ static bool is_short_float(tn_dtype t)
 /* The real type that stands in for t on the way. */
 static tn_dtype through(tn_dtype t)
 {
+    if (tn_dtype_is_int4(t)) return t == TN_INT4 ? TN_INT8 : TN_UINT8;
     return t == TN_COMPLEX128 ? TN_DOUBLE : t == TN_COMPLEX64 || is_short_float(t) ? TN_FLOAT : t;
 }
 
 static void drop_low_bits(tn_dtype to, int n, float *x)
 {
-    if (tn_dtype_is_float8(to)) return;
-    const uint32_t mask = to == TN_BFLOAT16 ? 0xffff0000u : 0xffffe000u;
+    const int bits = to == TN_FLOAT8_E5M2 ? 2 : to == TN_FLOAT8_E4M3FN ? 3 : to == TN_BFLOAT16 ? 7 : 10;
+    const uint32_t mask = ~0u << (23 - bits);
     for (int i = 0; i < n; i++) {
         union {
             float f;
@@ -224,6 +223,15 @@ static void put_real(tn_dtype t, int n, const void *in, void *out)
             ((double *)out)[2 * i] = ((const double *)in)[i], ((double *)out)[2 * i + 1] = 0;
 }
 
+/* Integers of four bits: the low ones, whatever is above them. */
+static void keep_low_bits(tn_dtype t, int n, const void *in, void *out)
+{
+    for (int i = 0; i < n; i++) {
+        const uint8_t x = ((const uint8_t *)in)[i];
+        ((uint8_t *)out)[i] = t == TN_INT4 ? (uint8_t)tn_int4_of(x) : x & 15;
+    }
+}
+
 /* A block by way of the real types. */
 static void convert_block(tn_dtype from, tn_dtype to, int n, const void *in, void *out, bool truncate)
 {
@@ -232,25 +240,23 @@ static void convert_block(tn_dtype from, tn_dtype to, int n, const void *in, voi
     void *result = to == through(to) ? out : (void *)b;
     if (is_short_float(from))
         tn_widen(from, n, in, (float *)a);
+    else if (tn_dtype_is_int4(from))
+        keep_low_bits(from, n, in, a);
     else if (from != through(from))
         take_real(from, n, in, a);
     if (from != through(from)) at = a;
-    if (from == TN_DOUBLE && tn_dtype_is_float8(to))
+    if (from == TN_DOUBLE && (tn_dtype_is_float8(to) || (truncate && to == TN_HALF))) /* others round to floats first */
         for (int i = 0; i < n; i++) ((float *)b)[i] = tn_double_to_odd(((const double *)in)[i]);
     else
         convert((enum kind)kind_of(through(from)), (enum kind)kind_of(through(to)), n, at, result);
     if (is_short_float(to)) {
         if (truncate) drop_low_bits(to, n, result);
         tn_narrow(to, n, result, out);
+    } else if (tn_dtype_is_int4(to)) {
+        keep_low_bits(to, n, result, out);
     } else if (to != through(to)) {
         put_real(to, n, result, out);
     }
-}
-
-/* Integers keep their low four bits. */
-static void drop_high_bits(tn_dtype to, int64_t n, int8_t *x)
-{
-    for (int64_t i = 0; i < n; i++) x[i] = to == TN_INT4 ? tn_int4_of(x[i]) : (int8_t)(x[i] & 15);
 }
 
 /* Between the complex types, the imaginary part comes along: twice as many reals. */
@@ -269,7 +275,6 @@ static void convert_range(tn_dtype from, tn_dtype to, int64_t first, int64_t las
         memmove(o, i, (size_t)((last - first) * size_in));
     } else if (from == through(from) && to == through(to)) {
         convert((enum kind)kind_of(from), (enum kind)kind_of(to), last - first, i, o);
-        if (tn_dtype_is_int4(to)) drop_high_bits(to, last - first, (int8_t *)o);
     } else {
         for (int64_t at = first; at < last; at += TN_BLOCK, i += TN_BLOCK * size_in, o += TN_BLOCK * size_out)
             convert_block(from, to, (int)TN_MIN(TN_BLOCK, last - at), i, o, truncate);
@@ -278,7 +283,7 @@ static void convert_range(tn_dtype from, tn_dtype to, int64_t first, int64_t las
 
 static bool is_whole(tn_dtype t)
 {
-    int kind = kind_of(t);
+    int kind = kind_of(through(t));
     return kind >= k_i8 && kind < k_b8;
 }
 

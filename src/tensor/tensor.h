@@ -74,7 +74,7 @@ float tn_double_to_odd(double v);
 static inline bool tn_dtype_is_float8(tn_dtype t) { return t >= TN_FLOAT8_E5M2 && t <= TN_FLOAT8_E5M2FNUZ; }
 float tn_float8_to_float(tn_dtype t, uint8_t x);
 uint8_t tn_float_to_float8(tn_dtype t, float f); /* round to nearest even */
-/* Integers of four bits have a byte each, which is sign-extended. */
+/* Integers of four bits have a byte each, of which only the low bits count. */
 static inline bool tn_dtype_is_int4(tn_dtype t) { return t == TN_INT4 || t == TN_UINT4; }
 static inline int8_t tn_int4_of(int64_t v) { return (int8_t)((((uint64_t)v & 15) ^ 8) - 8); }
 

@@ -8,6 +8,7 @@
 static const tn_dtype dtypes[] = {
     TN_FLOAT, TN_DOUBLE, TN_INT32,  TN_UINT8, TN_INT16,    TN_INT8,   TN_STRING, TN_COMPLEX64,  TN_INT64, TN_BOOL,
     TN_QINT8, TN_QUINT8, TN_QINT32, TN_QINT16, TN_BFLOAT16, TN_UINT16, TN_HALF,   TN_COMPLEX128, TN_UINT32, TN_UINT64,
+    TN_FLOAT8_E5M2, TN_FLOAT8_E4M3FN, TN_FLOAT8_E4M3FNUZ, TN_FLOAT8_E4M3B11FNUZ, TN_FLOAT8_E5M2FNUZ, TN_INT4, TN_UINT4,
 };
 static const tn_shape shapes[] = {{.rank = 0}, {1, {3}}, {2, {2, 2}}, {2, {0, 4}}, {3, {1, 200, 1}}};
 
@@ -23,6 +24,7 @@ static void fill(tn_tensor *t)
     }
     if (t->dtype == TN_STRING || t->dtype == TN_BOOL) return;
     for (size_t i = 0; i < tn_tensor_bytes(t); i++) bytes[i] = (uint8_t)(i * 151 + 17);
+    for (int64_t i = 0; tn_dtype_is_int4(t->dtype) && i < n; i++) tn_tensor_set_number(t, i, (double)(i % 8));
 }
 
 static tn_view encode(tn_arena *a, const tn_tensor *t, bool content)

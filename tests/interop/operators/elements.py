@@ -176,12 +176,15 @@ def draw_of(rng, name):
 
 def casts(rng):
     """Between the dtypes of eight and four bits and those of which TensorFlow makes them: ties, what is too large, what is no number."""
-    hard = np.array([0, -0.0, 1.0625, 1.1875, 448, 464, 465, 57344, 61440, 1e9, np.inf, -np.inf, np.nan, 2**-9, 2**-10, 1.5 * 2**-10, 2**-16, 2**-17, 3 * 2**-18, -0.3])
+    hard = np.array([0, -0.0, 1.0625, 1.1875, 448, 464, 465, 57344, 61440, 1.99, 1e9, np.inf, -np.inf, np.nan, 2**-9, 2**-10, 1.5 * 2**-10, 2**-16, 2**-17, 3 * 2**-18, -0.3])
     for t in map(tf.as_dtype, ("float8_e5m2", "float8_e4m3fn")):
         for a in FLOATS:
             yield case("Cast", lambda x, t=t: [tf.cast(tf.cast(x, t), tf.float32), tf.cast(tf.cast(x, t), tf.bool)], hard.astype(a))
+            yield case("Cast_Truncate", lambda x, t=t: tf.cast(raw.Cast(x=x, DstT=t, Truncate=True), tf.float32), hard.astype(a))
         for b in FLOATS + INTS + [C64, C128]:
             yield case("Cast", lambda x, t=t, b=b: tf.cast(tf.cast(x, t), tf.as_dtype(b)), draw(rng, F32, 30, low=-60, high=60) if np.dtype(b).kind != "u" else draw(rng, F32, 30, low=0, high=60))
+    for t in (tf.half, tf.bfloat16):
+        yield case("Cast_Truncate", lambda x, t=t: raw.Cast(x=x, DstT=t, Truncate=True), np.array([1.9999999999999, -4.0000000001, 0.1, 65519.9, np.nan]), tol=(0, 0))
     for t in map(tf.as_dtype, ("int4", "uint4")):
         for a in INTS:
             yield case("Cast", lambda x, t=t: [tf.cast(tf.cast(x, t), tf.as_dtype(b)) for b in (I8, U8, I32, I64, U64)], draw(rng, a, 12, low=0 if np.dtype(a).kind == "u" else -100, high=100))
