@@ -245,7 +245,8 @@ static void convert_block(tn_dtype from, tn_dtype to, int n, const void *in, voi
     else if (from != through(from))
         take_real(from, n, in, a);
     if (from != through(from)) at = a;
-    if (from == TN_DOUBLE && (tn_dtype_is_float8(to) || (truncate && to == TN_HALF))) /* others round to floats first */
+    if (from == TN_DOUBLE && to == TN_BFLOAT16) truncate = false; /* as in TensorFlow */
+    if (from == TN_DOUBLE && (tn_dtype_is_float8(to) || (truncate && to == TN_HALF)))
         for (int i = 0; i < n; i++) ((float *)b)[i] = tn_double_to_odd(((const double *)in)[i]);
     else
         convert((enum kind)kind_of(through(from)), (enum kind)kind_of(through(to)), n, at, result);
