@@ -76,9 +76,9 @@ int64_t tn_tensor_int(const tn_tensor *t, int64_t i)
 {
     if (i == 0 && tn_tensor_count(t) <= 0) return 0; /* whoever thinks that there is one is not to read beyond */
     switch (t->dtype) {
-    case TN_INT8:
     case TN_INT4: return tn_int4_of(((const uint8_t *)t->data)[i]);
     case TN_UINT4: return ((const uint8_t *)t->data)[i] & 15;
+    case TN_INT8:
     case TN_QINT8: return ((const int8_t *)t->data)[i];
     case TN_UINT8:
     case TN_QUINT8: return ((const uint8_t *)t->data)[i];
