@@ -21,6 +21,7 @@
 
 enum { LEAST_TILES = 32,
        LEAST_PRODUCTS = 1 << 19, /* with fewer, two threads are sooner done by the library; one choice for any number */
+       MOST_PAIRS = 1 << 18,     /* of channels: the filter takes 16 MB when it is transformed */
        TILE_PAYS = 1400,         /* pairs of channels whose filters' transforms one tile makes up for */
        MOST_SPACE = 96 << 10, LEAST_PIECES = 4 }; /* floats of a thread's transformed tiles, which should stay in the
                                                    * second cache; but a filter that doesn't is read once a chunk */
@@ -102,8 +103,9 @@ bool tn_conv_is_winograd(const tn_conv_desc *d, const tn_conv_size *s)
     bare.pools = false;
     const cut c = cut_of(&bare, s, tn_isa_level_now());
     const int64_t pairs = c.in_c * c.out_c;
-    return c.tiles.all >= TN_MAX(LEAST_TILES, pairs / TILE_PAYS) && tn_tiles_are_full(&c.tiles) &&
-           (double)(TN_TILE_IN * c.tiles.all) * (double)pairs >= LEAST_PRODUCTS;
+    const bool pays = c.tiles.all >= TN_MAX(LEAST_TILES, pairs / TILE_PAYS) &&
+                      (double)(TN_TILE_IN * c.tiles.all) * (double)pairs >= LEAST_PRODUCTS;
+    return pays && pairs <= MOST_PAIRS && tn_tiles_are_full(&c.tiles);
 }
 
 size_t tn_conv_winograd_scratch(const tn_conv_desc *d, const tn_conv_size *s, int isa)
