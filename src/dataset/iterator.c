@@ -157,20 +157,23 @@ void tn_gate_leave(tn_gate *g)
 
 static bool holds(const tn_dataset *d, const iterator *i, int depth);
 
+static bool resource_holds(tn_resource *res, const iterator *i, int depth)
+{
+    if (res && res->kind == TN_RES_MULTI_ITERATOR) res = ((tn_shared_iterator *)res)->inner;
+    if (!res || res->kind != TN_RES_ITERATOR) return false;
+    if (res == &i->base) return true;
+    iterator *other = (iterator *)res;
+    pthread_mutex_lock(&other->gate.lock);
+    bool yes = other->at && holds(other->at->d, i, depth);
+    pthread_mutex_unlock(&other->gate.lock);
+    return yes;
+}
+
 static bool tensors_hold(tn_tensor *const *t, int n, const iterator *i, int depth)
 {
-    for (int k = 0; k < n; k++) {
-        tn_resource *res =
-            t[k]->dtype == TN_RESOURCE && tn_tensor_count(t[k]) == 1 ? *(tn_resource **)t[k]->data : NULL;
-        if (res && res->kind == TN_RES_MULTI_ITERATOR) res = ((tn_shared_iterator *)res)->inner;
-        if (!res || res->kind != TN_RES_ITERATOR) continue;
-        if (res == &i->base) return true;
-        iterator *other = (iterator *)res;
-        pthread_mutex_lock(&other->gate.lock);
-        bool yes = other->at && holds(other->at->d, i, depth);
-        pthread_mutex_unlock(&other->gate.lock);
-        if (yes) return true;
-    }
+    for (int k = 0; k < n; k++)
+        for (int64_t e = 0; t[k]->dtype == TN_RESOURCE && e < tn_tensor_count(t[k]); e++)
+            if (resource_holds(((tn_resource **)t[k]->data)[e], i, depth)) return true;
     return false;
 }
 

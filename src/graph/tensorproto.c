@@ -96,11 +96,23 @@ static void fill_rest(char *data, size_t size, size_t n, size_t count)
     for (size_t i = n; i < count; i++) memcpy(data + i * size, data + (n - 1) * size, size);
 }
 
+/* Of some dtypes not every byte is an element. */
+static bool has_one_form(tn_dtype t)
+{
+    return t == TN_BOOL || tn_dtype_is_int4(t);
+}
+
+static uint8_t one_form(tn_dtype t, uint8_t x)
+{
+    if (t == TN_BOOL) return x != 0;
+    return t == TN_INT4 ? (uint8_t)tn_int4_of(x) : x & 15;
+}
+
 static void normalise(tn_tensor *t)
 {
-    if (t->dtype != TN_BOOL) return;
+    if (!has_one_form(t->dtype)) return;
     uint8_t *b = t->data;
-    for (int64_t i = 0, n = tn_tensor_count(t); i < n; i++) b[i] = b[i] != 0;
+    for (int64_t i = 0, n = tn_tensor_count(t); i < n; i++) b[i] = one_form(t->dtype, b[i]);
 }
 
 static tn_code check_fill(int64_t count, size_t size, size_t limit, tn_error *err)
@@ -248,10 +260,14 @@ static bool is_aligned(const void *p, size_t size)
 /* A bool of tensor_content may be any byte; one that is read must be 0 or 1. */
 static bool is_clean(const tn_TensorProto *p)
 {
-    if (p->dtype != TN_BOOL) return true;
-    uint8_t all = 0;
-    for (size_t i = 0; i < p->tensor_content.n; i++) all |= (uint8_t)p->tensor_content.p[i];
-    return all <= 1;
+    const tn_dtype t = (tn_dtype)p->dtype;
+    if (!has_one_form(t)) return true;
+    bool clean = true;
+    for (size_t i = 0; i < p->tensor_content.n; i++) {
+        const uint8_t x = (uint8_t)p->tensor_content.p[i];
+        clean = clean && one_form(t, x) == x;
+    }
+    return clean;
 }
 
 static tn_code view_numbers(const tn_TensorProto *p, int64_t count, size_t limit, tn_arena *a, tn_tensor *out,

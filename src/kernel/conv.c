@@ -14,10 +14,11 @@ struct tn_conv {
     tn_conv_size s;
     tn_onednn *onednn; /* NULL: plain loops */
     tn_conv *wide;     /* half, bfloat16: the float convolution */
-    bool tiled;        /* conv_tile.c's */
-    bool winograd, winograd_filter; /* conv_winograd.c's, conv_winograd_filter.c's */
-    bool amx;          /* conv_amx.c's */
-    bool acts, pools;  /* what is left to do here, after the others */
+    bool tiled;           /* conv_tile.c's */
+    bool winograd;        /* conv_winograd.c's */
+    bool winograd_filter; /* conv_winograd_filter.c's, and oneDNN's what is not finite */
+    bool amx;             /* conv_amx.c's */
+    bool acts, pools;     /* what is left to do here, after the others */
     int isa;
 };
 
@@ -134,12 +135,11 @@ static tn_code choose(tn_conv *c, tn_error *err)
     enum { FEW = 4 }; /* images, of which a pool is done sooner where its input is in the first cache */
     const bool winograd = tn_conv_is_winograd(d, &c->s),
                pooled = d->pools && d->batch < FEW && (winograd || tn_conv_is_tiled(d, &c->s));
+    c->winograd_filter = tn_conv_is_winograd_filter(d, &c->s);
     if (!pooled && tn_conv_amx_takes(&c->d, &c->s)) {
         c->amx = true;
         c->acts = c->acts && d->act != TN_ACT_RELU;
         c->d.pools = false;
-    } else if (tn_conv_is_winograd_filter(d, &c->s)) {
-        c->winograd_filter = true;
     } else if (winograd) {
         c->winograd = true;
         c->acts = c->acts && !tn_conv_tile_does_act(d->act);
@@ -224,9 +224,9 @@ size_t tn_conv_scratch(const tn_conv *c)
     if (c->wide) return places_of(&c->s).rest + tn_conv_scratch(c->wide);
     if (c->amx) return unpooled(c) + tn_conv_amx_scratch(&c->d, &c->s);
     if (c->winograd) return unpooled(c) + tn_conv_winograd_scratch(&c->d, &c->s, c->isa);
-    if (c->winograd_filter) return tn_conv_winograd_filter_scratch(&c->d, &c->s);
     if (c->tiled) return unpooled(c) + tn_conv_tiled_scratch(&c->d, &c->s, c->isa);
-    return unpooled(c) + (c->onednn ? tn_onednn_scratch(c->onednn) : 0);
+    const size_t library = unpooled(c) + (c->onednn ? tn_onednn_scratch(c->onednn) : 0);
+    return c->winograd_filter ? TN_MAX(library, tn_conv_winograd_filter_scratch(&c->d, &c->s)) : library;
 }
 size_t tn_conv_packed(const tn_conv *c)
 {
@@ -347,12 +347,11 @@ static void run_empty(const tn_conv *c, const tn_conv_args *a)
 
 static tn_code run_whole(const tn_conv *c, const tn_conv_args *a, tn_error *err)
 {
+    if (c->winograd_filter && tn_conv_winograd_filter(&c->d, &c->s, c->isa, a)) return TN_OK;
     if (c->amx)
         tn_conv_amx(&c->d, &c->s, a);
     else if (c->winograd)
         tn_conv_winograd(&c->d, &c->s, c->isa, a);
-    else if (c->winograd_filter)
-        tn_conv_winograd_filter(&c->d, &c->s, c->isa, a);
     else if (c->tiled)
         tn_conv_tiled(&c->d, &c->s, c->isa, a);
     else if (c->onednn)

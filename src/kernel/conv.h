@@ -32,10 +32,11 @@ bool tn_conv_winograd_pools(const tn_conv_desc *d);
 size_t tn_conv_winograd_scratch(const tn_conv_desc *d, const tn_conv_size *s, int isa);
 void tn_conv_winograd(const tn_conv_desc *d, const tn_conv_size *s, int isa, const tn_conv_args *a);
 
-/* The gradient by such a filter (conv_winograd_filter.c); none by the bias. */
+/* The gradient by such a filter (conv_winograd_filter.c); none by the bias. false: not all of it is finite, and it is
+ * to be done by others. */
 bool tn_conv_is_winograd_filter(const tn_conv_desc *d, const tn_conv_size *s);
 size_t tn_conv_winograd_filter_scratch(const tn_conv_desc *d, const tn_conv_size *s);
-void tn_conv_winograd_filter(const tn_conv_desc *d, const tn_conv_size *s, int isa, const tn_conv_args *a);
+bool tn_conv_winograd_filter(const tn_conv_desc *d, const tn_conv_size *s, int isa, const tn_conv_args *a);
 
 /* By tiles of bfloat16 (conv_amx.c), float, where the processor has them; RELU inside. */
 bool tn_conv_amx_takes(const tn_conv_desc *d, const tn_conv_size *s);

@@ -10,7 +10,7 @@
  * loops.
  *
  * The filter is transformed in each run: that takes a small part of the time where there are as many tiles as are asked
- * for here, and nothing larger than the filter stays in memory.
+ * for here, and only the block of a run holds it in that form.
  */
 #include "conv.h"
 #include "isa_conv.h"
@@ -63,15 +63,18 @@ static int64_t parts_of(int64_t count, int64_t each)
 
 /* Shares for threads: those of one share of channels transform the same filter, those of one share of tiles the same
  * input, each for itself, which is sooner done than that one gets it out of the other's cache. */
-static void divide(cut *c, int threads)
+static void divide(cut *c, int threads, int grain)
 {
     enum { PRODUCTS = 16, FILTER = 70, INPUT = 35 }; /* what a vector's take of each other's time */
+    enum { MOST_FILTERS = 4 << 20 };                 /* floats of all threads' transformed filters, if it can be */
     const int64_t panels = parts_of(c->out_c, c->width);
     int64_t least = INT64_MAX;
     for (int shares = 1; shares <= threads; shares++) {
         if (threads % shares || shares > panels) continue;
-        const int64_t tiles = parts_of(c->tiles.all, threads / shares), channels = parts_of(panels, shares) * c->width,
-                      cost = tiles * (PRODUCTS * channels + INPUT) + FILTER * channels;
+        const int64_t tiles = parts_of(parts_of(c->tiles.all, grain), threads / shares) * grain,
+                      channels = parts_of(panels, shares) * c->width;
+        int64_t cost = tiles * (PRODUCTS * channels + INPUT) + FILTER * channels;
+        if (threads > 1 && TN_TILE_IN * c->in_c * channels > MOST_FILTERS / threads) cost = INT64_MAX - shares;
         if (cost >= least) continue;
         least = cost;
         c->tile_shares = threads / shares;
@@ -86,7 +89,7 @@ static cut cut_of(const tn_conv_desc *d, const tn_conv_size *size, int isa)
     cut c = shape_of(d->kind, size);
     if (d->pools) tn_tiles_cut(&c.tiles, d->pool.out[0], d->pool.out[1]);
     c.width = TN_CONV_VECS * t->vl;
-    divide(&c, TN_MAX(d->threads, 1));
+    divide(&c, TN_MAX(d->threads, 1), t->rows);
     c.chunk = TN_MAX(MOST_SPACE / (TN_TILE_IN * (c.in_c + c.width)) / t->rows, LEAST_PIECES) * t->rows;
     c.filter_apart = c.in_c * c.most_channels + TN_TILE_SHIFT;
     c.filter = (size_t)(TN_TILE_IN * c.filter_apart) * sizeof(float);
@@ -177,6 +180,17 @@ static float pooled(const tn_winograd_end *e, const float *y)
     return best;
 }
 
+/* Then all results there are NaN. */
+static bool window_has_nan(const work *w, int64_t image, int64_t y, int64_t x)
+{
+    for (int k = 0; k < 9; k++) {
+        const float *in = tn_tile_number(&w->c.tiles, image, y - w->c.tiles.top + k / 3, x - w->c.tiles.left + k % 3);
+        for (int64_t i = 0; in && i < w->c.in_c; i++)
+            if (isnan(in[i])) return true;
+    }
+    return false;
+}
+
 static float plain_sum(const work *w, int64_t image, int64_t y, int64_t x, int64_t channel)
 {
     const tn_winograd_filter *f = &w->filter;
@@ -191,10 +205,16 @@ static float plain_sum(const work *w, int64_t image, int64_t y, int64_t x, int64
 
 static void plain_tile(const work *w, tn_tile p, int64_t col, int64_t width, float *const *to)
 {
+    bool wanted[TN_TILE_OUT], nan[TN_TILE_OUT];
+    for (int i = 0; i < TN_TILE_OUT; i++) {
+        wanted[i] = to[i] || w->end.pools;
+        nan[i] = wanted[i] && window_has_nan(w, p.image, p.y + i / 2, p.x + i % 2);
+    }
     for (int64_t j = 0; j < width; j++) {
         float y[TN_TILE_OUT] = {0};
         for (int i = 0; i < TN_TILE_OUT; i++)
-            if (to[i] || w->end.pools) y[i] = ended(&w->end, plain_sum(w, p.image, p.y + i / 2, p.x + i % 2, col + j));
+            if (nan[i]) y[i] = NAN;
+            else if (wanted[i]) y[i] = ended(&w->end, plain_sum(w, p.image, p.y + i / 2, p.x + i % 2, col + j));
         if (w->end.pools) y[0] = pooled(&w->end, y);
         for (int i = 0; i < TN_TILE_OUT; i++)
             if (to[i]) to[i][j] = y[i];
@@ -274,6 +294,7 @@ static void one_share(const work *w, int which, float *space)
     const cut *c = &w->c;
     const share s = share_of(w, which, space);
     const int chunks = (int)parts_of(s.to_tile - s.from_tile, c->chunk);
+    if (chunks == 0) return;
     memset(s.zeros, 0, (size_t)c->in_c * sizeof(float));
     transform_filter(w, &s);
     for (int i = 0; i < chunks; i++) {

@@ -41,8 +41,9 @@ static inline tn_tiles tn_tiles_of(const tn_conv_size *s)
 static inline bool tn_tiles_fit(const tn_conv_desc *d, const tn_conv_size *s)
 {
     const int vl = TN_ISA_PICK(tn_isa_winograd, tn_isa_level_now())->vl;
-    bool fit = d->dtype == TN_FLOAT && !d->portable && s->groups == 1 && s->in[0] == 1 && s->filter[0] == 1 &&
-               s->out[0] == 1 && s->in_count > 0 && s->out_count > 0 && s->in_c % vl == 0 && s->out_c % vl == 0;
+    bool fit = d->dtype == TN_FLOAT && !d->portable && s->groups == 1 && s->in_count > 0 && s->out_count > 0 &&
+               s->in[0] == 1 && s->filter[0] == 1 && s->out[0] == 1 && s->pad[0] == 0 && s->in_c % vl == 0 &&
+               s->out_c % vl == 0;
     for (int i = 1; i < 3; i++)
         fit = fit && s->filter[i] == 3 && s->stride[i] == 1 && s->dilation[i] == 1 && s->pad[i] <= 2;
     return fit;

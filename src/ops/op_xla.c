@@ -134,7 +134,7 @@ static int64_t padded(int64_t n, int64_t low, int64_t high, int64_t interior)
 static bool too_far(int64_t n, int64_t low, int64_t high, int64_t interior)
 {
     const int64_t most = INT64_MAX / 4;
-    return low > most || low < -most || high > most || high < -most || interior > most / TN_MAX(n - 1, 1);
+    return n > most || low > most || low < -most || high > most || high < -most || interior > most / TN_MAX(n - 1, 1);
 }
 
 static tn_code pad_infer(tn_infer *c, tn_error *err)
@@ -177,8 +177,8 @@ static tn_code pad_prepare(tn_prepare *p, tn_error *err)
     tn_shape_strides(in, is);
     tn_shape_strides(out, os);
     for (int k = 0; k < in->rank; k++) {
-        int64_t low = tn_tensor_int(p->in[LOW], k), step = 1 + tn_tensor_int(p->in[INTERIOR], k);
-        int64_t n = in->dim[k], first = TN_MIN(n, divided_up(-low, step));
+        int64_t n = in->dim[k], low = tn_tensor_int(p->in[LOW], k);
+        int64_t step = n > 1 ? 1 + tn_tensor_int(p->in[INTERIOR], k) : 1, first = TN_MIN(n, divided_up(-low, step));
         int64_t end = TN_MIN(n, divided_up(out->dim[k] - low, step));
         m->in0 += first * is[k];
         m->out0 += (low + first * step) * os[k];

@@ -94,7 +94,7 @@ static tn_code check_groups(const geometry *g, const tn_shape *l, const tn_shape
 {
     int64_t b = g->batch_groups, f = g->feature_groups, batch = l->dim[g->lhs[BATCH]], in = l->dim[g->lhs[FEATURE]],
             of = r->dim[g->rhs[FEATURE]], out = r->dim[g->rhs[BATCH]];
-    if (b < 1 || f < 1 || (b > 1 && f > 1))
+    if (b < 1 || f < 1 || (b > 1 && f > 1) || b > INT32_MAX)
         return tn_fail(err, TN_INVALID_ARGUMENT, "feature_group_count is %lld, batch_group_count %lld", (long long)f,
                        (long long)b);
     if (in % f == 0 && in / f == of && out % f == 0 && out % b == 0 && batch % b == 0) return TN_OK;
@@ -312,6 +312,10 @@ static tn_code conv_prepare(tn_prepare *p, tn_error *err)
     TN_TRY(check_types(p, err));
     TN_TRY(read_convolution(p->attrs, p->in, &p->in[LHS]->shape, &p->in[RHS]->shape, &g, &out, p->arena, err));
     describe(p, &g, &d);
+    for (int k = 0; k < d.spatial; k++)
+        if (d.in[k] > INT32_MAX)
+            return tn_fail(err, TN_INVALID_ARGUMENT, "dimension %d of the padded input is %lld, which is too large", k,
+                           (long long)d.in[k]);
     some = d.batch * d.in_c * d.out_c;
     for (int k = 0; k < d.spatial; k++) some *= TN_MIN(d.in[k], 1) * TN_MIN(d.filter[k], 1) * TN_MIN(d.out[k], 1);
     if (some == 0) return TN_OK;

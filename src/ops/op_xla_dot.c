@@ -114,12 +114,18 @@ static tn_dtype product_type(tn_dtype t)
     return tn_dtype_size(t) < tn_dtype_size(TN_INT32) ? TN_INT32 : TN_INT64;
 }
 
-/* The result's type, but where that is narrower than an operand's. */
+static bool is_whole(tn_dtype t)
+{
+    return !tn_dtype_is_float(t) && !tn_dtype_is_complex(t);
+}
+
+/* The result's type, but where that is narrower than an operand's; whole numbers are no reason to make others whole. */
 static tn_dtype widest(const tn_tensor *const tensor[TENSORS])
 {
     tn_dtype t = tensor[OPERANDS]->dtype;
     for (int i = 0; i < OPERANDS; i++)
-        if (tn_dtype_size(tensor[i]->dtype) > tn_dtype_size(t)) t = tensor[i]->dtype;
+        if (tn_dtype_size(tensor[i]->dtype) > tn_dtype_size(t) && (is_whole(t) || !is_whole(tensor[i]->dtype)))
+            t = tensor[i]->dtype;
     return t;
 }
 

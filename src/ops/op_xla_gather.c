@@ -35,6 +35,13 @@ static bool within(const tn_int64_list *l, int64_t n)
     return true;
 }
 
+static bool apart(const tn_int64_list *a, const tn_int64_list *b)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (listed(b, a->items[i])) return false;
+    return true;
+}
+
 static bool fits(const numbers *g, int operand, int indices)
 {
     const tn_GatherDimensionNumbers *d = g->d;
@@ -45,6 +52,7 @@ static bool fits(const numbers *g, int operand, int indices)
            within(&d->operand_batching_dims, operand) && within(&d->start_indices_batching_dims, indices) &&
            d->operand_batching_dims.n == d->start_indices_batching_dims.n &&
            !listed(&d->start_indices_batching_dims, g->vector) &&
+           apart(&d->start_index_map, &d->operand_batching_dims) &&
            d->offset_dims.n + d->collapsed_slice_dims.n + d->operand_batching_dims.n == (size_t)operand;
 }
 
@@ -98,6 +106,18 @@ static tn_code check_sizes(const numbers *g, const tn_shape *operand, const tn_s
     return TN_OK;
 }
 
+static tn_code check_batching(const numbers *g, const tn_shape *operand, const tn_shape *indices, tn_error *err)
+{
+    for (size_t b = 0; b < g->d->operand_batching_dims.n; b++) {
+        const int64_t k = g->d->operand_batching_dims.items[b], i = g->d->start_indices_batching_dims.items[b];
+        if (operand->dim[k] < 0 || indices->dim[i] < 0 || operand->dim[k] == indices->dim[i]) continue;
+        return tn_fail(err, TN_INVALID_ARGUMENT, "Gather op requires operand batching dims and indices batching dims "
+                       "to have the same size, got %lld and %lld.", (long long)operand->dim[k],
+                       (long long)indices->dim[i]);
+    }
+    return TN_OK;
+}
+
 static tn_code gather_infer(tn_infer *c, tn_error *err)
 {
     const tn_shape *operand = &c->in[0]->shape, *indices = &c->in[1]->shape;
@@ -105,6 +125,7 @@ static tn_code gather_infer(tn_infer *c, tn_error *err)
     tn_shape size;
     if (operand->rank < 0 || indices->rank < 0) return TN_OK;
     TN_TRY(read_numbers(c->attrs, operand->rank, indices->rank, &g, c->arena, err));
+    TN_TRY(check_batching(&g, operand, indices, err));
     tn_infer_set_rank(c, 0, g.n_index + g.n_offset);
     for (int i = 0, k = 0; i < g.n_index; i++, k++) {
         k += k == g.vector;
@@ -130,6 +151,7 @@ typedef struct slices {
     int64_t start[TN_MAX_RANK], most[TN_MAX_RANK]; /* of each: elements of the operand to a step; the last place */
     tn_ncopy slice;
     ptrdiff_t elem;
+    bool nothing; /* slices have no elements, though the result may: collapsed ones */
 } slices;
 
 static void find_starts(const numbers *g, const tn_shape *operand, const tn_shape *size, slices *s)
@@ -172,6 +194,8 @@ static tn_code gather_prepare(tn_prepare *p, tn_error *err)
     TN_TRY(read_numbers(p->attrs, operand->rank, indices->rank, &g, p->arena, err));
     TN_TRY(tn_ints_of(p->in[2], "slice_sizes", &size, err));
     TN_TRY(check_sizes(&g, operand, &size, err));
+    TN_TRY(check_batching(&g, operand, indices, err));
+    s->nothing = tn_shape_count(&size) == 0;
     if (g.d->start_index_map.n != (size_t)(g.vector < indices->rank ? indices->dim[g.vector] : 1))
         return tn_fail(err, TN_INVALID_ARGUMENT, "Gather op has %u elements in start_index_map and the bound of "
                        "dimension index_vector_dim=%d of start_indices is %lld. These two numbers must be equal.",
@@ -209,6 +233,10 @@ static tn_code gather_run(tn_run *r, tn_error *err)
     int64_t i[TN_MAX_RANK] = {0}, at = 0, in0 = 0, out0 = 0;
     (void)err;
     if (tn_tensor_count(r->out[0]) == 0) return TN_OK;
+    if (s->nothing) {
+        memset(out, 0, tn_tensor_bytes(r->out[0]));
+        return TN_OK;
+    }
     for (;;) {
         tn_ncopy_run(&s->slice, in + (in0 + slice_begin(s, r->in[1], at)) * s->elem, out + out0 * s->elem);
         int k = s->n_index - 1;

@@ -61,10 +61,19 @@ tn_code tn_store_new(uint64_t seed, tn_store **out, tn_error *err)
     return TN_OK;
 }
 
+/* A variable's value may be a handle of it. */
+static void forget_value(tn_stored *v)
+{
+    tn_tensor *value = v->value;
+    v->value = NULL;
+    tn_tensor_unref(value);
+}
+
 void tn_store_free(tn_store *s)
 {
     if (!s) return;
     for (size_t i = 0; i < tn_map_count(s->variables); i++) tn_stored_drop_shed(tn_map_value(s->variables, i));
+    for (size_t i = 0; i < tn_map_count(s->variables); i++) forget_value(tn_map_value(s->variables, i));
     for (size_t i = 0; i < tn_map_count(s->variables); i++) tn_resource_unref(tn_map_value(s->variables, i));
     for (size_t i = 0; i < tn_map_count(s->rngs); i++) tn_resource_unref(tn_map_value(s->rngs, i));
     for (size_t i = 0; i < tn_map_count(s->named); i++) tn_resource_unref(tn_map_value(s->named, i));

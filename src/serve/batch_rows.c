@@ -6,10 +6,12 @@
  */
 #include "batch_rows.h"
 
-/* Elements from one place to another; strings are copied. */
+/* Elements from one place to another; strings are copied, and what is held by references is not taken apart. */
 static tn_code put(tn_tensor *to, int64_t at, const tn_tensor *from, int64_t first, int64_t n, tn_error *err)
 {
     size_t size = tn_dtype_size(to->dtype);
+    if (!tn_dtype_is_pod(to->dtype) && to->dtype != TN_STRING)
+        return tn_fail(err, TN_UNIMPLEMENTED, "tensors of dtype %s are not batched", tn_dtype_name(to->dtype));
     if (to->dtype != TN_STRING) {
         const char *source = (const char *)from->data + (size_t)first * size;
         if (n) memcpy((char *)to->data + (size_t)at * size, source, (size_t)n * size);

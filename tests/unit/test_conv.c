@@ -163,10 +163,15 @@ static tn_conv_desc cases(int i)
         return d;
     }
     case 16: return desc(2, 2, 3, 3, 1, 5, 5, 5, 1, false);
-    default: return winograd_case(i - 17);
+    case 17: { /* a plane in a volume, of which one of two windows sees nothing but the border */
+        tn_conv_desc d = desc(3, 1, 32, 32, 1, 17, 3, 1, 1, true);
+        d.in[0] = d.filter[0] = 1, d.pad_lo[0] = 1, d.pad_hi[0] = 0, d.stride[0] = 2, d.out[0] = 1;
+        return d;
+    }
+    default: return winograd_case(i - 18);
     }
 }
-enum { CASES = 17 + WINOGRAD_CASES };
+enum { CASES = 18 + WINOGRAD_CASES };
 
 static void plain_is_the_definition(void **state)
 {
