@@ -246,15 +246,17 @@ static void test_circle(void **state)
     fixture_open(&f);
     tn_builder *body = tn_builder_new(tn_function_graph(f.g));
     tn_node x = tn_function_arg(body, "x", TN_INT64, TN_SHAPE());
-    tn_function_arg(body, "it", TN_RESOURCE, TN_SHAPE());
+    tn_function_arg(body, "it", TN_RESOURCE, (tn_shape){.rank = -1});
     tn_function_define(f.b, "first", body, &x, 1);
     tn_builder_free(body);
-    tn_node a = iterator(f.b, "a"), b = iterator(f.b, "b");
+    tn_node a = iterator(f.b, "a"), b = iterator(f.b, "b"), both = tn_op(f.b, "Pack", TN_INPUTS(b, a), TN_NO_ATTRS);
+    tn_add_operation(f.b, "MakeIterator", "among_others", TN_INPUTS(given(f.b, both), a), TN_NO_ATTRS);
     tn_add_operation(f.b, "MakeIterator", "itself", TN_INPUTS(given(f.b, a), a), TN_NO_ATTRS);
     tn_add_operation(f.b, "MakeIterator", "over_b", TN_INPUTS(given(f.b, b), a), TN_NO_ATTRS);
     tn_add_operation(f.b, "MakeIterator", "over_a", TN_INPUTS(with(f.b, "TakeDataset", given(f.b, a), 1), b),
                      TN_NO_ATTRS);
     refused(&f, NULL, "itself", TN_INVALID_ARGUMENT, "asks the iterator 'a'");
+    refused(&f, NULL, "among_others", TN_INVALID_ARGUMENT, "asks the iterator 'a'");
     assert_ok(fixture_run(&f, NULL, "over_b", NULL), &f.err);
     refused(&f, NULL, "over_a", TN_INVALID_ARGUMENT, "asks the iterator 'b'");
     fixture_close(&f);

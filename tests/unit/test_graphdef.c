@@ -428,6 +428,21 @@ static void test_constants(void **state)
                     tn_tensor_number(t, cases[i].n - 1) == cases[i].last);
         tn_tensor_unref(t);
     }
+    static const struct {
+        const char *text;
+        uint8_t bytes[2];
+    } small[] = { /* of a byte that holds four bits there is one form */
+        {"dtype: DT_INT4 tensor_shape { dim { size: 2 } } tensor_content: '\\017\\021'", {255, 1}},
+        {"dtype: DT_INT4 tensor_shape { dim { size: 2 } } int_val: 15 int_val: -8", {255, 248}},
+        {"dtype: DT_UINT4 tensor_shape { dim { size: 2 } } int_val: -1 int_val: 3", {15, 3}},
+    };
+    for (size_t i = 0; i < TN_COUNT(small); i++) {
+        tn_tensor *t;
+        tn_error err;
+        assert_ok(constant(small[i].text, 0, &t, &err), &err);
+        assert_memory_equal(t->data, small[i].bytes, 2);
+        tn_tensor_unref(t);
+    }
     tn_tensor *t;
     tn_error err;
     assert_ok(constant("dtype: DT_COMPLEX64 scomplex_val: 1 scomplex_val: -2", 0, &t, &err), &err);
